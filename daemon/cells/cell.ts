@@ -1,0 +1,66 @@
+// One interface for the isolated places where plugin code runs. Nothing outside this folder knows which kind of
+// cell it holds. Every call has a deadline, and no call outlives its cell.
+import type { BatchMessage, CellAnswer, CrashReason, HaltedMessage, LogDroppedMessage, LogMessage, ResultsMessage, ServiceCellOptions } from '../../protocol/cell/messages.ts';
+import type { PlainError } from '../../protocol/cell/plain-error.ts';
+import type { ProgressRegister } from '../../protocol/cell/register.ts';
+
+/** Why a cell is no more; `killed` only when the host ended it. */
+export interface CellEnd {
+  readonly reason: CrashReason | 'killed' | 'out_of_memory' | 'spawn_failed' | 'ended';
+  readonly error: PlainError;
+  readonly exitCode: number | null;
+}
+
+/** What a call came to: the cell's own answer, or that its deadline passed, or that the cell ended first. */
+export type CallOutcome<Value> =
+  | CellAnswer<Value>
+  | { readonly ok: false; readonly phase: 'deadline' }
+  | { readonly ok: false; readonly phase: 'ended'; readonly end: CellEnd };
+
+export interface LoadedService {
+  readonly hasStatus: boolean;
+  readonly hasStop: boolean;
+}
+
+export interface CellUsage {
+  readonly threadId?: number;
+  readonly pid?: number;
+  readonly heapUsedMb: number;
+  readonly rssMb?: number;
+  /** Share of time the cell's event loop was busy since the last look. */
+  readonly utilization: number;
+  readonly unkillable: boolean;
+}
+
+/** What a cell tells its owner. */
+export interface CellListener {
+  results(message: ResultsMessage): void;
+  halted(message: HaltedMessage): void;
+  log(message: LogMessage): void;
+  logDropped(message: LogDroppedMessage): void;
+  /** Comes once and last, after every message the cell had sent. */
+  ended(end: CellEnd): void;
+  /** The kill ladder ran out before the cell did; `ended` follows at once, and the cell is given up. */
+  unkillable(): void;
+}
+
+export interface Cell {
+  readonly register: ProgressRegister;
+  load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>>;
+  start(deadlineMs: number): Promise<CallOutcome<null>>;
+  status(deadlineMs: number): Promise<CallOutcome<string>>;
+  stop(deadlineMs: number): Promise<CallOutcome<null>>;
+  send(batch: BatchMessage): void;
+  /** Climbs the kill ladder; `ended` follows within the ladder's bound, whatever the plugin does. */
+  kill(reason: string): void;
+  usage(): CellUsage;
+}
+
+export interface CellSpec {
+  /** For thread names and process titles. */
+  readonly name: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly heapMb: number;
+}
+
+export type SpawnCell = (spec: CellSpec, listener: CellListener) => Cell;

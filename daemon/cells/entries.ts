@@ -1,0 +1,7 @@
+// Where the code that runs inside cells lies. Cells always run the compiled files, also when the host itself runs
+// from source in a test: a thread cannot load TypeScript on Node 20, and what ships is what is tested.
+const fromSource = import.meta.url.endsWith('.ts');
+
+export function cellEntry(name: 'service-cell' | 'tool-cell' | 'schema-check'): URL {
+  return new URL(`${fromSource ? '../../dist/workers' : '../../workers'}/${name}.js`, import.meta.url);
+}

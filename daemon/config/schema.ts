@@ -1,0 +1,74 @@
+// nagaya.json: every bound of the daemon with its default, and what the operator overrides of each plugin.
+import { z } from 'zod';
+import { pluginId } from '../../protocol/identifiers.ts';
+import { cellLimits, isolation, queueLimits, serviceTimeouts, toolSection } from '../../protocol/manifest.ts';
+
+const kib = 1024;
+const mib = 1024 * kib;
+const bytes = (least: number, most: number) => z.int().min(least).max(most);
+const many = (most = 1_000_000) => z.int().min(1).max(most);
+const durationMs = (least = 1, most = 86_400_000) => z.int().min(least).max(most);
+
+export const limits = z.strictObject({
+  plugins: many(10_000).default(256).describe('plugins loaded at once'),
+  manifestBytes: bytes(kib, 16 * mib).default(256 * kib).describe('one plugin.json'),
+  eventBytes: bytes(kib, 64 * mib).default(256 * kib).describe('one event, as JSON'),
+  toolInputBytes: bytes(kib, 64 * mib).default(mib),
+  toolOutputBytes: bytes(kib, 64 * mib).default(mib).describe('what a tool or a handler may answer'),
+  toolThreads: many(256).default(4).describe('threads or processes of one plugin\'s tools, for each isolation'),
+  toolQueue: many().default(256).describe('calls of one plugin that may wait for a thread'),
+  toolIdleMs: durationMs().default(30_000).describe('after this an idle tool thread ends'),
+  lineBytes: bytes(kib, 256 * mib).default(8 * mib).describe('one line of the control socket, or one HTTP body'),
+  nesting: z.int().min(8).max(10_000).default(128).describe('depth of the JSON of one request'),
+  connections: many(100_000).default(512),
+  pendingCalls: many().default(1024).describe('unanswered calls of one connection'),
+  rpcBatch: many(100_000).default(1024).describe('requests in one JSON-RPC batch'),
+  publishBatch: many(100_000).default(1024).describe('events in one ingress.publish'),
+  answerBytes: bytes(64 * kib, 1024 * mib).default(32 * mib).describe('answers a connection may leave unread before it is cut off'),
+  idleHalfLineMs: durationMs(100).default(30_000).describe('a connection that begins a request and does not finish it'),
+  deliverMs: durationMs().default(30_000).describe('how long ingress.deliver waits where the caller does not say'),
+  subscriptions: many(10_000).default(64).describe('of one connection'),
+  subscriptionBuffer: many().default(1000).describe('events kept for a subscriber that does not keep up'),
+  countersEveryMs: durationMs(50).default(1000).describe('how often changed counters are pushed'),
+  diagnostics: many(10_000).default(50).describe('kept for each service\'s status'),
+  timeline: many(1_000_000).default(1000).describe('entries kept for each plugin'),
+  logLines: many(1_000_000).default(1000).describe('lines kept in memory of each log'),
+  logFileBytes: bytes(64 * kib, 1024 * mib).default(5 * mib).describe('one file of a plugin\'s log'),
+  logFiles: z.int().min(1).max(100).default(3).describe('files kept of a plugin\'s log'),
+  cellMessagesPerTurn: many(100_000).default(256).describe('messages taken from one cell before the others have their turn'),
+  abortGraceMs: durationMs(0, 60_000).default(20).describe('between ctx.signal and the end of a cell'),
+  killMs: durationMs(10, 60_000).default(2000).describe('after this a cell that does not end is given up as unkillable'),
+  shutdownMs: durationMs(100, 600_000).default(15_000).describe('the daemon ends itself hard after this'),
+});
+export type Limits = z.output<typeof limits>;
+
+export const pluginOverride = z.strictObject({
+  enabled: z.boolean().optional().describe('false: known, but neither started nor called'),
+  autostart: z.boolean().optional().describe('false: its service waits for service.start'),
+  isolation: isolation.optional(),
+  env: z.array(z.string().min(1).max(128)).max(256).optional().describe('replaces the manifest\'s list of names'),
+  config: z.record(z.string(), z.unknown()).optional().describe('what the plugin finds as ctx.config'),
+  limits: cellLimits.partial().optional(),
+  queue: queueLimits.partial().optional(),
+  timeouts: serviceTimeouts.partial().optional(),
+  tools: z.record(z.string(), toolSection.pick({ timeoutMs: true, isolation: true }).partial()).optional(),
+});
+export type PluginOverride = z.output<typeof pluginOverride>;
+
+export const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']);
+
+export const config = z.strictObject({
+  $schema: z.string().optional().describe('for editors only'),
+  socket: z.string().min(1).optional().describe('where the control socket is; relative to this file'),
+  stateFolder: z.string().min(1).optional().describe('where logs and state are kept; relative to this file'),
+  log: z.strictObject({ level: logLevel.default('info') }).prefault({}),
+  plugins: z
+    .strictObject({
+      folders: z.array(z.string().min(1)).max(256).default([]).describe('plugins, or folders of plugins; relative to this file'),
+      autostart: z.boolean().default(true).describe('start the services found there'),
+      overrides: z.record(pluginId, pluginOverride).default({}),
+    })
+    .prefault({}),
+  limits: limits.prefault({}),
+});
+export type Config = z.output<typeof config>;

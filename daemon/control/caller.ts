@@ -1,0 +1,29 @@
+// Who calls an operation, and what the operations look like from the wire's side. Control only translates: what an
+// operation does stands in its handler.
+import type { Audience } from '../../protocol/operation.ts';
+import type { EncodedJson } from '../../protocol/json-rpc.ts';
+import type { OperationName, OperationParams, OperationResult } from '../../protocol/operations.ts';
+import type { FeedTopic } from '../../protocol/operations/telemetry.ts';
+
+export interface FeedFilter {
+  readonly topics: readonly FeedTopic[];
+  readonly plugin?: string;
+}
+
+export interface Caller {
+  /** Distinct for every connection of this daemon's life. */
+  readonly id: string;
+  readonly audience: Audience;
+  /** Aborted when the connection is gone: what it waits for is no longer wanted. */
+  readonly signal: AbortSignal;
+  /** Throws `limit_too_large` at the bound, `unsupported_operation` where the transport cannot push. */
+  subscribe(filter: FeedFilter): { readonly subscriptionId: string; readonly buffer: number };
+  unsubscribe(subscriptionId: string): { readonly unsubscribed: boolean; readonly dropped: number };
+}
+
+export type Handlers = {
+  readonly [Name in OperationName]: (
+    params: OperationParams<Name>,
+    caller: Caller,
+  ) => OperationResult<Name> | EncodedJson | Promise<OperationResult<Name> | EncodedJson>;
+};

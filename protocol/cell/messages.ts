@@ -1,0 +1,111 @@
+// What host and cell say to each other beside the RPC calls: batches one way, results, log lines and last words the
+// other. Kept free of zod, because every cell loads it and a cell must start fast.
+import type { PlainError } from './plain-error.ts';
+
+/** Host to cell: events to execute strictly one after the other. */
+export interface BatchMessage {
+  readonly type: 'batch';
+  /** The register's sequence of the first event; the others follow without a gap. */
+  readonly first: number;
+  readonly count: number;
+  /** The events as one JSON array: one string a batch is cheaper to pass than its objects. */
+  readonly json: string;
+  /** Offsets of events somebody waits for: their results go out at once, with the output. */
+  readonly awaited: readonly number[];
+}
+
+export interface AbortMessage {
+  readonly type: 'abort';
+  readonly reason: string;
+}
+
+export type HostMessage = BatchMessage | AbortMessage;
+
+export interface EventFailure {
+  readonly sequence: number;
+  readonly code: 'dispatch_failed' | 'invalid_event';
+  readonly error: PlainError;
+  readonly issues?: readonly { readonly path: string; readonly message: string }[];
+  readonly durationMs: number;
+}
+
+export interface EventOutput {
+  readonly sequence: number;
+  /** JSON text made inside the cell: the host passes it on and never parses it. */
+  readonly json: string;
+  readonly durationMs: number;
+}
+
+/** Cell to host: every event up to `through` has ended; it was handled unless it is among the failures. */
+export interface ResultsMessage {
+  readonly type: 'results';
+  readonly through: number;
+  readonly failures: readonly EventFailure[];
+  readonly outputs: readonly EventOutput[];
+}
+
+/** The cell stopped between two events because it was asked to; nothing after `through` has begun. */
+export interface HaltedMessage {
+  readonly type: 'halted';
+  readonly through: number;
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+
+export interface LogMessage {
+  readonly type: 'log';
+  readonly level: LogLevel;
+  /** Where the plugin wrote it. */
+  readonly stream: 'log' | 'console' | 'stdout' | 'stderr';
+  readonly text: string;
+  /** JSON text of the fields given with the line. */
+  readonly fields?: string;
+  readonly correlationId?: string;
+  readonly at: number;
+}
+
+/** Lines the cell's byte budget did not let through. */
+export interface LogDroppedMessage {
+  readonly type: 'logDropped';
+  readonly lines: number;
+  readonly bytes: number;
+}
+
+/** The cell's last word: an error nobody caught, or an exit the plugin asked for. */
+export interface CrashMessage {
+  readonly type: 'crash';
+  readonly reason: CrashReason;
+  readonly error: PlainError;
+}
+
+export type CrashReason = 'uncaught_exception' | 'unhandled_rejection' | 'exit';
+
+export type CellMessage = ResultsMessage | HaltedMessage | LogMessage | LogDroppedMessage | CrashMessage;
+
+/** The answer of every RPC call of a cell: an error travels as data, because comlink would lose most of it. */
+export type CellAnswer<Value> =
+  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: false; readonly phase: 'import' | 'start' | 'status' | 'stop' | 'exports'; readonly error: PlainError };
+
+export interface ServiceCellOptions {
+  readonly plugin: { readonly id: string; readonly name: string; readonly version: string };
+  readonly incarnation: number;
+  readonly entryUrl: string;
+  /** The plugin's part of the configuration, as JSON text. */
+  readonly configJson: string;
+  /** Payload schemas as JSON text, by ingress name. */
+  readonly payloadSchemas: Readonly<Record<string, string>>;
+  readonly logBytesPerSecond: number;
+  readonly maxOutputBytes: number;
+}
+
+/** What a cell exposes through comlink; the host only wraps it. */
+export interface ServiceCellApi {
+  /** Imports the plugin; answers which optional parts its service has. */
+  load(options: ServiceCellOptions): Promise<CellAnswer<{ readonly hasStatus: boolean; readonly hasStop: boolean }>>;
+  start(): Promise<CellAnswer<null>>;
+  /** The plugin's own status as JSON text. */
+  status(): Promise<CellAnswer<string>>;
+  stop(): Promise<CellAnswer<null>>;
+}

@@ -1,0 +1,121 @@
+// The progress register: the shared memory by which the host knows, without asking, which event a cell is executing
+// and since when. It is what makes batching honest: deadlines run from an event's own start, and when a cell ends,
+// blame is exact. One word holds sequence and phase together, so that a claim can only hit the event it means.
+import { Histogram, histogramLength } from './histogram.ts';
+
+const wordAt = 0;
+const haltAt = 1;
+const aliveAt = 2;
+const heapKbAt = 3;
+const externalKbAt = 4;
+const beganAt = 0;
+const progressAt = 1;
+
+const integersEnd = 32;
+const floatsEnd = integersEnd + 16;
+const byteLength = floatsEnd + histogramLength * 4;
+
+/** What the word says of the sequence it names. */
+export const phases = { done: 0, running: 1, claimed: 2 } as const;
+export type Phase = (typeof phases)[keyof typeof phases];
+
+/** Sequences wrap; far fewer than half of this are ever in flight, so the short distance tells which is meant. */
+const sequenceSpan = 2 ** 29;
+
+const pack = (sequence: number, phase: Phase): number => ((sequence % sequenceSpan) << 2) | phase;
+
+export interface Progress {
+  readonly phase: Phase;
+  readonly sequence: number;
+  /** When the running event began, on the clock of `monotonicMs`. */
+  readonly beganMs: number;
+  /** When an event last began or ended. */
+  readonly progressMs: number;
+}
+
+/** The one clock that host and cells share: CLOCK_MONOTONIC is the same in every thread and process. */
+const monotonicOffsetMs = (() => {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6 - performance.now();
+})();
+const now = performance.now.bind(performance);
+export const monotonicMs = (): number => now() + monotonicOffsetMs;
+
+export class ProgressRegister {
+  readonly buffer: SharedArrayBuffer;
+  readonly handleTimes: Histogram;
+  readonly #words: Int32Array;
+  readonly #times: Float64Array;
+
+  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(byteLength)) {
+    this.buffer = buffer;
+    this.#words = new Int32Array(buffer, 0, integersEnd / 4);
+    this.#times = new Float64Array(buffer, integersEnd, 2);
+    this.handleTimes = new Histogram(new Uint32Array(buffer, floatsEnd, histogramLength));
+  }
+
+  // The cell's side.
+
+  begin(sequence: number, atMs: number): void {
+    this.#times[beganAt] = atMs;
+    this.#times[progressAt] = atMs;
+    Atomics.store(this.#words, wordAt, pack(sequence, phases.running));
+  }
+
+  /** False when the host claimed the event first: it has been answered for, and the cell is about to end. */
+  finish(sequence: number, atMs: number): boolean {
+    this.#times[progressAt] = atMs;
+    const running = pack(sequence, phases.running);
+    return Atomics.compareExchange(this.#words, wordAt, running, pack(sequence, phases.done)) === running;
+  }
+
+  get halted(): boolean {
+    return Atomics.load(this.#words, haltAt) === 1;
+  }
+
+  reportMemory(heapUsedBytes: number, externalBytes: number): void {
+    Atomics.store(this.#words, heapKbAt, heapUsedBytes / 1024);
+    Atomics.store(this.#words, externalKbAt, externalBytes / 1024);
+    Atomics.add(this.#words, aliveAt, 1);
+  }
+
+  // The host's side.
+
+  /** `near` is any sequence in flight: it tells which turn of the wrapped number is meant. */
+  read(near: number): Progress {
+    const word = Atomics.load(this.#words, wordAt);
+    const short = word >>> 2;
+    const turn = Math.round((near - short) / sequenceSpan) * sequenceSpan;
+    return {
+      // The word's two low bits hold nothing but a phase: pack is the only writer.
+      phase: (word & 3) as Phase,
+      sequence: short + turn,
+      beganMs: this.#times[beganAt] ?? 0,
+      progressMs: this.#times[progressAt] ?? 0,
+    };
+  }
+
+  /** Takes a running event from the cell; false when it ended, or another began, in the meantime. */
+  claim(sequence: number): boolean {
+    const running = pack(sequence, phases.running);
+    return Atomics.compareExchange(this.#words, wordAt, running, pack(sequence, phases.claimed)) === running;
+  }
+
+  /** The cell begins no further event until it is resumed. */
+  halt(): void {
+    Atomics.store(this.#words, haltAt, 1);
+  }
+
+  get heapUsedMb(): number {
+    return Atomics.load(this.#words, heapKbAt) / 1024;
+  }
+
+  get externalMb(): number {
+    return Atomics.load(this.#words, externalKbAt) / 1024;
+  }
+
+  /** Grows while the cell's event loop turns. */
+  get aliveCount(): number {
+    return Atomics.load(this.#words, aliveAt);
+  }
+}

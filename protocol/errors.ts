@@ -1,0 +1,123 @@
+// The one registry of errors: every refusal of the socket, of HTTP and of the command is a row here, so that a
+// caller can rely on `code` and find the remedy. It must stay free of other imports: cells load it too.
+
+export interface ErrorKind {
+  /** The number JSON-RPC carries beside the code. */
+  readonly rpc: number;
+  readonly status: number;
+  /** Whether the same request may succeed later without being changed. */
+  readonly retryable: boolean;
+  readonly meaning: string;
+  readonly remedy: string;
+}
+
+const kind = (rpc: number, status: number, retryable: boolean, meaning: string, remedy: string): ErrorKind =>
+  ({ rpc, status, retryable, meaning, remedy });
+
+/** A code that retires keeps its number and is never used again for another meaning. */
+export const errorKinds = {
+  invalid_request: kind(-32600, 400, false, 'The request is not valid JSON, not JSON-RPC, or its parameters do not fit.', 'Correct the field that `details.issues` names.'),
+  method_not_found: kind(-32601, 404, false, 'No such operation or path.', 'See `/api/openapi.json` or `nagaya --help` for what there is.'),
+  internal: kind(-32603, 500, false, 'The daemon failed in a way it did not foresee.', 'Read the daemon\'s log at the time given and report it.'),
+  payload_too_large: kind(-32001, 413, false, 'The request, event, input or result is larger than its bound.', 'Send less, or raise the bound that `details.limit` names in the configuration.'),
+  invalid_identifier: kind(-32002, 400, false, 'An identifier has characters or a length that identifiers do not have.', 'Use the form that `details.expected` shows.'),
+  too_many_requests: kind(-32003, 429, true, 'This connection has as many calls pending as it may.', 'Wait for answers before sending more, or raise `limits.pendingCalls`.'),
+  shutting_down: kind(-32004, 503, true, 'The daemon is shutting down and takes no new work.', 'Connect again when it has been started anew.'),
+  unauthorized: kind(-32005, 401, false, 'The request carries no valid token.', 'Send the configured token as a bearer token.'),
+  forbidden: kind(-32006, 403, false, 'This caller may not do this.', 'Use the unix socket, or a token that allows it.'),
+  limit_too_large: kind(-32007, 400, false, 'A page or limit larger than the largest allowed was asked for.', 'Ask for at most `details.maximum`.'),
+  unsupported_operation: kind(-32008, 501, false, 'This daemon, runtime or plugin does not do this.', 'Use what `details` names instead.'),
+
+  plugin_not_found: kind(-32010, 404, false, 'No plugin with this id is loaded.', 'See `nagaya plugins`; load it with `nagaya load DIR`.'),
+  plugin_invalid: kind(-32011, 422, false, 'The plugin\'s folder or manifest is not valid.', 'Run `nagaya check DIR`: it names each fault and its remedy.'),
+  plugin_already_loaded: kind(-32012, 409, false, 'A plugin with this id is loaded already.', 'Unload it first with `nagaya unload ID`.'),
+  plugin_disabled: kind(-32013, 409, false, 'The configuration disables this plugin.', 'Set `plugins.overrides.<id>.enabled` to true and start the daemon again.'),
+
+  invalid_event: kind(-32020, 400, false, 'The event is malformed, or the service declares no such ingress or kind.', 'Correct what `details.issues` names.'),
+  queue_full: kind(-32021, 429, true, 'The service\'s ingress queue is at its capacity.', 'Try again after `details.retryAfterMs`.'),
+  service_unavailable: kind(-32022, 503, true, 'The service is not in a state that allows this.', 'See `details.lifecycle`; start it with `nagaya start ID`.'),
+  service_failed: kind(-32023, 503, false, 'The service has failed and is not coming back by itself.', 'See `nagaya status ID` for the cause; start it again with `nagaya start ID`.'),
+  service_stopped: kind(-32024, 409, false, 'The service was stopped, or is stopping.', 'Start it with `nagaya start ID`.'),
+  dispatch_timeout: kind(-32025, 504, false, 'The event was not handled within its deadline.', 'See `details.phase` for where the time went; raise `service.timeouts.handleMs` if the work needs longer.'),
+  dispatch_failed: kind(-32026, 502, false, 'The service\'s handler threw, rejected, or returned what cannot be sent.', 'Read `details.cause`: it is the plugin\'s own error.'),
+  cell_crashed: kind(-32027, 502, false, 'The plugin\'s cell ended while it was needed.', 'Read `details.cause` and `nagaya logs ID`.'),
+  start_timeout: kind(-32028, 504, false, 'The service did not start within its deadline.', 'See `details.phase`; raise `service.timeouts.startMs` if it needs longer.'),
+  start_failed: kind(-32029, 502, false, 'The service\'s module could not be imported, or its start failed.', 'Read `details.cause`: it is the plugin\'s own error.'),
+  stop_timeout: kind(-32030, 504, false, 'The service did not stop within its deadline and its cell was ended.', 'Make the plugin\'s stop return sooner, or raise `service.timeouts.stopMs`.'),
+
+  tool_not_found: kind(-32040, 404, false, 'The plugin has no such tool.', 'See `nagaya tools`.'),
+  tool_input_invalid: kind(-32041, 400, false, 'The input does not fit the tool\'s input schema.', 'Correct what `details.issues` names.'),
+  tool_output_invalid: kind(-32042, 502, false, 'The tool\'s result does not fit its output schema or cannot be sent as JSON.', 'Correct the tool: `details` names what is wrong.'),
+  tool_timeout: kind(-32043, 504, false, 'The tool did not answer within its deadline.', 'See `details.phase` for where the time went; raise the tool\'s `timeoutMs` if the work needs longer.'),
+  tool_failed: kind(-32044, 502, false, 'The tool threw, rejected, or could not be imported.', 'Read `details.cause`: it is the plugin\'s own error.'),
+  tool_crashed: kind(-32045, 502, true, 'The tool\'s cell ended during the call.', 'Read `details.cause` and `nagaya logs ID`.'),
+  tool_cancelled: kind(-32046, 409, false, 'The call was cancelled.', 'Nothing to mend: the caller or its connection asked for it.'),
+  tool_overloaded: kind(-32047, 429, true, 'As many calls of this plugin\'s tools are waiting as may wait.', 'Try again after `details.retryAfterMs`.'),
+
+  runtime_not_found: kind(-32050, 404, false, 'No runtime with this id is registered.', 'See `runtime.list`.'),
+  runtime_unavailable: kind(-32051, 503, true, 'The runtime does not answer at the moment.', 'Try again later; see its diagnostics.'),
+  worker_not_found: kind(-32052, 404, false, 'The runtime has no worker with this id.', 'See `worker.list` of that runtime.'),
+  worker_busy: kind(-32053, 429, true, 'The worker has as many inputs pending as it may.', 'Try again after `details.retryAfterMs`.'),
+  worker_stopped: kind(-32054, 409, false, 'The worker was stopped.', 'Create a new worker.'),
+
+  daemon_unreachable: kind(-32090, 503, true, 'No daemon answers at the socket.', 'Start one with `nagaya serve`, or name its socket with --socket.'),
+  connection_closed: kind(-32091, 503, true, 'The connection ended before the answer came.', 'Connect again; whether the request took effect is not known.'),
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof errorKinds;
+
+export const errorCodes = Object.keys(errorKinds) as ErrorCode[];
+
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(errorKinds, code);
+}
+
+/** One thing wrong with what was sent, by the path of the field. */
+export interface Issue {
+  readonly path: string;
+  readonly message: string;
+}
+
+export type ErrorDetails = Readonly<Record<string, unknown>>;
+
+/** An error as it stands on every wire and in every record. */
+export interface WireError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retryable: boolean;
+  readonly details: ErrorDetails;
+}
+
+export class HostError extends Error {
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message);
+    this.name = 'HostError';
+    this.code = code;
+    this.details = details;
+  }
+
+  get retryable(): boolean {
+    return errorKinds[this.code].retryable;
+  }
+
+  toWire(): WireError {
+    return { code: this.code, message: this.message, retryable: this.retryable, details: this.details };
+  }
+}
+
+/** What a caller may see of any thrown value: a typed error as it is, anything else without its insides. */
+export function asHostError(thrown: unknown): HostError {
+  return thrown instanceof HostError
+    ? thrown
+    : new HostError('internal', 'The daemon failed unexpectedly; its log has the cause.', { at: new Date().toISOString() });
+}
+
+export function invalid(code: ErrorCode, subject: string, issues: readonly Issue[]): HostError {
+  const first = issues[0];
+  const where = first === undefined ? '' : `: ${first.path === '' ? '' : `${first.path}: `}${first.message}`;
+  const more = issues.length > 1 ? ` (and ${String(issues.length - 1)} more)` : '';
+  return new HostError(code, `${subject} is not valid${where}${more}.`, { issues });
+}

@@ -1,0 +1,25 @@
+// What arrives through an ingress. The host fills what the sender may leave out; the plugin always gets it whole.
+import { z } from 'zod';
+import { localName, openId } from './identifiers.ts';
+
+export const ingressEventInput = z.strictObject({
+  ingress: localName.describe('which declared entrance of the service'),
+  kind: localName.describe('which declared kind of that ingress'),
+  source: openId.default('client').describe('who sent it, in the sender\'s own words'),
+  payload: z.unknown().optional().describe('any JSON; absent means null'),
+  createdAt: z.iso.datetime({ offset: true }).optional().describe('RFC 3339; the host fills in the present time'),
+  attempt: z.int().min(1).max(1_000_000).default(1).describe('which delivery this is'),
+  correlationId: openId.optional().describe('the host fills in a UUIDv7'),
+});
+
+export type IngressEventInput = z.input<typeof ingressEventInput>;
+
+export interface IngressEvent {
+  readonly ingress: string;
+  readonly kind: string;
+  readonly source: string;
+  readonly payload: unknown;
+  readonly createdAt: string;
+  readonly attempt: number;
+  readonly correlationId: string;
+}

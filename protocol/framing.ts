@@ -1,0 +1,116 @@
+// Cuts newline-delimited messages from the chunks of a stream without copying what has arrived whole. A line that
+// outgrows its bound is reported once and skipped to its end, so that memory never follows what a peer sends.
+
+const newline = 0x0a;
+const keptBytes = 64 * 1024;
+
+export interface LineSink {
+  line(text: string): void;
+  /** A line went over the bound; what remains of it is thrown away as it comes. */
+  tooLong(): void;
+}
+
+export class LineCutter {
+  readonly #maxBytes: number;
+  readonly #sink: LineSink;
+  /** The beginning of a line whose end has not come; it grows by doubling, whatever the size of the chunks. */
+  #held = Buffer.alloc(0);
+  #heldBytes = 0;
+  #skipping = false;
+
+  constructor(maxBytes: number, sink: LineSink) {
+    this.#maxBytes = maxBytes;
+    this.#sink = sink;
+  }
+
+  /** Bytes of a line that has begun and not ended. */
+  get pendingBytes(): number {
+    return this.#heldBytes;
+  }
+
+  push(chunk: Buffer): void {
+    let start = 0;
+    while (start < chunk.length) {
+      const end = chunk.indexOf(newline, start);
+      if (end === -1) {
+        this.#keep(chunk.subarray(start));
+        return;
+      }
+      this.#finish(chunk, start, end);
+      start = end + 1;
+    }
+  }
+
+  #keep(rest: Buffer): void {
+    if (this.#skipping) return;
+    if (this.#heldBytes + rest.length > this.#maxBytes) {
+      this.#refuse();
+      this.#skipping = true;
+      return;
+    }
+    this.#hold(rest);
+  }
+
+  #finish(chunk: Buffer, start: number, end: number): void {
+    if (this.#skipping) {
+      this.#skipping = false;
+      return;
+    }
+    if (this.#heldBytes + end - start > this.#maxBytes) {
+      this.#refuse();
+      return;
+    }
+    if (this.#heldBytes === 0) {
+      if (end > start) this.#sink.line(chunk.toString('utf8', start, end));
+      return;
+    }
+    this.#hold(chunk.subarray(start, end));
+    const text = this.#held.toString('utf8', 0, this.#heldBytes);
+    this.#release();
+    this.#sink.line(text);
+  }
+
+  #hold(bytes: Buffer): void {
+    const needed = this.#heldBytes + bytes.length;
+    if (needed > this.#held.length) {
+      const larger = Buffer.allocUnsafe(Math.min(this.#maxBytes, Math.max(needed, this.#held.length * 2, 1024)));
+      this.#held.copy(larger, 0, 0, this.#heldBytes);
+      this.#held = larger;
+    }
+    bytes.copy(this.#held, this.#heldBytes);
+    this.#heldBytes = needed;
+  }
+
+  /** What was needed for one large line is not kept for the small ones after it. */
+  #release(): void {
+    this.#heldBytes = 0;
+    if (this.#held.length > keptBytes) this.#held = Buffer.alloc(0);
+  }
+
+  #refuse(): void {
+    this.#release();
+    this.#sink.tooLong();
+  }
+}
+
+/** Whether JSON text nests deeper than allowed; text too short to do so is not looked at. */
+export function nestsDeeper(json: string, maxDepth: number): boolean {
+  if (json.length <= maxDepth * 2) return false;
+  let depth = 0;
+  let inText = false;
+  for (let at = 0; at < json.length; at += 1) {
+    const character = json.charCodeAt(at);
+    if (inText) {
+      if (character === 0x5c) at += 1;
+      else if (character === 0x22) inText = false;
+    } else if (character === 0x22) {
+      inText = true;
+    } else if (character === 0x5b || character === 0x7b) {
+      depth += 1;
+      if (depth > maxDepth) return true;
+    } else if (character === 0x5d || character === 0x7d) {
+      depth -= 1;
+    }
+  }
+  return false;
+}

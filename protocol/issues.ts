@@ -1,0 +1,94 @@
+// Turns zod's findings into issues a person can act on: the path of the field, and for a key nobody knows the
+// nearest known one.
+import type { z } from 'zod';
+import { type ErrorCode, type HostError, type Issue, invalid } from './errors.ts';
+
+export function pathText(path: readonly PropertyKey[]): string {
+  let text = '';
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${String(step)}]`;
+    else text += text === '' ? String(step) : `.${String(step)}`;
+  }
+  return text;
+}
+
+export function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= from.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j += 1) {
+      const change = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}
+
+const suggestionLength = 64;
+
+/** The known name a mistyped one most likely means; nothing where none is near. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  if (name.length > suggestionLength) return undefined;
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** The keys an object schema knows at a path, followed through arrays, optionals and defaults. */
+function knownKeys(schema: unknown, path: readonly PropertyKey[]): string[] {
+  let at: unknown = schema;
+  const unwrap = (): void => {
+    for (let depth = 0; depth < 16; depth += 1) {
+      const inner = (at as { def?: { innerType?: unknown } } | undefined)?.def?.innerType;
+      if (inner === undefined) return;
+      at = inner;
+    }
+  };
+  unwrap();
+  for (const step of path) {
+    const { shape, element, valueType } = (at as { def?: { shape?: Record<PropertyKey, unknown>; element?: unknown; valueType?: unknown } } | undefined)?.def ?? {};
+    at = typeof step === 'number' ? element : (shape?.[step] ?? valueType);
+    unwrap();
+  }
+  return Object.keys((at as { def?: { shape?: object } } | undefined)?.def?.shape ?? {});
+}
+
+/** How many issues a refusal carries; a hostile input can have as many as it has fields. */
+const maxIssues = 20;
+const shownKeyLength = 64;
+
+export function issuesOf(error: z.ZodError, schema: z.ZodType): Issue[] {
+  const issues: Issue[] = [];
+  for (const found of error.issues) {
+    if (issues.length >= maxIssues) break;
+    if (found.code === 'unrecognized_keys') {
+      const known = knownKeys(schema, found.path);
+      for (const key of found.keys.slice(0, maxIssues - issues.length)) {
+        const meant = nearest(key, known);
+        const hint = meant === undefined ? `known keys are ${known.join(', ')}` : `did you mean "${meant}"?`;
+        issues.push({ path: pathText([...found.path, key.slice(0, shownKeyLength)]), message: `unknown key; ${hint}` });
+      }
+    } else {
+      issues.push({ path: pathText(found.path), message: found.message });
+    }
+  }
+  return issues;
+}
+
+export function parseOr<Schema extends z.ZodType>(schema: Schema, value: unknown, code: ErrorCode, subject: string): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw invalidBy(parsed.error, schema, code, subject);
+}
+
+export function invalidBy(error: z.ZodError, schema: z.ZodType, code: ErrorCode, subject: string): HostError {
+  return invalid(code, subject, issuesOf(error, schema));
+}

@@ -1,0 +1,88 @@
+// plugin.json: what a plugin declares about itself. It is data; reading it never runs anything of the plugin.
+import { z } from 'zod';
+import { localName, pluginId } from './identifiers.ts';
+import { jsonSchema } from './json-schema.ts';
+
+const durationMs = (least = 1) => z.int().min(least).max(24 * 60 * 60 * 1000);
+const environmentName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'must be the name of an environment variable');
+
+export const isolation = z.enum(['thread', 'process']);
+export const toolIsolation = z.enum(['pooled', 'fresh', 'process']);
+
+export const cellLimits = z.strictObject({
+  heapMb: z.int().min(8).max(65_536).default(128).describe('V8 heap of one cell'),
+  rssMb: z.int().min(32).max(65_536).default(512).describe('resident memory of a process cell'),
+  logBytesPerSecond: z.int().min(1024).max(16 * 1024 * 1024).default(65_536).describe('what one cell may log; the rest is counted and dropped'),
+});
+
+export const serviceTimeouts = z.strictObject({
+  startMs: durationMs().default(10_000).describe('from spawning the cell to the end of start()'),
+  handleMs: durationMs().default(5000).describe('one event, from its own start'),
+  statusMs: durationMs().default(1000),
+  stopMs: durationMs().default(5000).describe('draining the queue, and again the plugin\'s own stop()'),
+});
+
+export const queueLimits = z.strictObject({
+  capacity: z.int().min(1).max(1_000_000).default(256).describe('events that may wait'),
+  maxBytes: z.int().min(1024).max(1024 * 1024 * 1024).default(16 * 1024 * 1024).describe('bytes of JSON that may wait'),
+});
+
+const ingress = z.strictObject({
+  name: localName,
+  kinds: z.array(localName).min(1).max(64),
+  description: z.string().max(1000).optional(),
+  payloadSchema: jsonSchema.optional().describe('checked inside the cell, before the handler sees the event'),
+});
+
+const restart = z.strictObject({
+  policy: z.enum(['never', 'on-failure', 'always']).default('on-failure'),
+  intensity: z.int().min(0).max(1000).default(5),
+  periodMs: durationMs().default(60_000),
+  backoffMs: z.tuple([durationMs(0), durationMs(0)]).default([200, 30_000]),
+});
+
+const retry = z.strictObject({ maxAttempts: z.int().min(1).max(100).default(3) });
+
+const distinctNames = (rows: readonly { name: string }[]): boolean => new Set(rows.map((row) => row.name)).size === rows.length;
+
+export const serviceSection = z.strictObject({
+  ingresses: z.array(ingress).min(1).max(64).refine(distinctNames, 'two ingresses have the same name'),
+  queue: queueLimits.prefault({}),
+  timeouts: serviceTimeouts.prefault({}),
+  restart: restart.prefault({}),
+  retry: retry.prefault({}),
+});
+
+export const toolSection = z.strictObject({
+  name: localName,
+  description: z.string().max(4000).default(''),
+  inputSchema: jsonSchema.default({}),
+  outputSchema: jsonSchema.default({}),
+  timeoutMs: durationMs().default(10_000).describe('the whole call, waiting included'),
+  isolation: toolIsolation.default('pooled'),
+});
+
+const profileSection = z.strictObject({ name: localName, description: z.string().max(4000).default('') });
+
+export const manifest = z.strictObject({
+  $schema: z.string().max(1000).optional().describe('for editors only'),
+  schemaVersion: z.literal(1),
+  id: pluginId,
+  name: z.string().min(1).max(200),
+  version: z.string().regex(/^\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]{1,100})?$/, 'must be a semantic version such as 1.2.0'),
+  description: z.string().max(4000).default(''),
+  entry: z.string().min(1).max(1000).describe('an ES module inside the folder'),
+  isolation: isolation.default('thread'),
+  env: z.array(environmentName).max(256).default([]).describe('the only host environment names the cell sees'),
+  limits: cellLimits.prefault({}),
+  service: serviceSection.optional(),
+  tools: z.array(toolSection).max(256).default([]).refine(distinctNames, 'two tools have the same name'),
+  profiles: z.array(profileSection).max(64).default([]).refine(distinctNames, 'two profiles have the same name'),
+});
+
+export type Manifest = z.output<typeof manifest>;
+export type ServiceSection = z.output<typeof serviceSection>;
+export type ToolSection = z.output<typeof toolSection>;
+export type ToolIsolation = z.output<typeof toolIsolation>;
+export type Isolation = z.output<typeof isolation>;
+export type CellLimits = z.output<typeof cellLimits>;

@@ -1,0 +1,26 @@
+// The operation table: every way in, by name. Socket, HTTP, client, command and OpenAPI are derived from it.
+import type { z } from 'zod';
+import { daemonOperations } from './operations/daemon.ts';
+import { pluginOperations } from './operations/plugin.ts';
+import { serviceOperations } from './operations/service.ts';
+import { telemetryOperations } from './operations/telemetry.ts';
+import { toolOperations } from './operations/tool.ts';
+
+export const operations = {
+  ...daemonOperations,
+  ...pluginOperations,
+  ...serviceOperations,
+  ...toolOperations,
+  ...telemetryOperations,
+};
+
+export type OperationName = keyof typeof operations;
+export type OperationParams<Name extends OperationName> = z.output<(typeof operations)[Name]['params']>;
+export type OperationInput<Name extends OperationName> = z.input<(typeof operations)[Name]['params']>;
+export type OperationResult<Name extends OperationName> = z.output<(typeof operations)[Name]['result']>;
+
+export const operationNames = Object.keys(operations) as OperationName[];
+
+export function isOperationName(name: string): name is OperationName {
+  return Object.hasOwn(operations, name);
+}

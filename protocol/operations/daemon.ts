@@ -1,0 +1,64 @@
+// Operations on the daemon itself.
+import { z } from 'zod';
+import { operation } from '../operation.ts';
+
+const count = z.int().min(0);
+
+const daemonStatus = z.object({
+  pid: count,
+  version: z.string(),
+  node: z.string(),
+  state: z.enum(['running', 'shutting_down']),
+  startedAt: z.iso.datetime(),
+  uptimeMs: count,
+  socket: z.string(),
+  config: z.string().nullable(),
+  stateFolder: z.string(),
+  counts: z.object({
+    plugins: count,
+    services: count,
+    servicesRunning: count,
+    servicesFailed: count,
+    tools: count,
+    toolCallsPending: count,
+    toolThreads: count,
+    connections: count,
+    subscriptions: count,
+    unkillable: count,
+  }),
+  dropped: z.object({
+    connectionsRefused: count,
+    connectionsCutOff: count,
+    notificationsFailed: count,
+    subscriptionEvents: count,
+    logLines: count,
+  }),
+  eventLoopDelayMs: z.object({ p50: z.number(), p99: z.number(), max: z.number() }),
+  memory: z.object({ rssMb: z.number(), heapUsedMb: z.number(), externalMb: z.number() }),
+  limits: z.record(z.string(), z.number()).describe('every bound in force'),
+});
+export type DaemonStatus = z.output<typeof daemonStatus>;
+
+export const daemonOperations = {
+  'daemon.status': operation({
+    summary: 'What the daemon is and how it is doing',
+    http: { method: 'GET', path: '/api/daemon' },
+    params: z.strictObject({}),
+    result: daemonStatus,
+    duringShutdown: true,
+  }),
+  'daemon.ping': operation({
+    summary: 'Whether the daemon answers',
+    http: { method: 'GET', path: '/api/ping' },
+    params: z.strictObject({}),
+    result: z.object({ pong: z.literal(true), at: z.iso.datetime() }),
+    duringShutdown: true,
+  }),
+  'daemon.shutdown': operation({
+    summary: 'Stops every service and ends the daemon',
+    http: { method: 'POST', path: '/api/daemon/shutdown' },
+    params: z.strictObject({}),
+    result: z.object({ shuttingDown: z.literal(true), pid: count, withinMs: count }),
+    duringShutdown: true,
+  }),
+};

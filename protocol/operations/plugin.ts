@@ -1,0 +1,59 @@
+// Operations on plugins: what is known, loaded and refused.
+import { z } from 'zod';
+import { pluginId } from '../identifiers.ts';
+import { isolation, manifest } from '../manifest.ts';
+import { operation } from '../operation.ts';
+import { lifecycle } from '../status.ts';
+
+const pluginSummary = z.object({
+  id: z.string(),
+  name: z.string(),
+  version: z.string(),
+  state: z.enum(['loaded', 'disabled']),
+  hasService: z.boolean(),
+  lifecycle: lifecycle.nullable().describe('of its service; null without one'),
+  tools: z.array(z.string()),
+  isolation,
+});
+export type PluginSummary = z.output<typeof pluginSummary>;
+
+const invalidPlugin = z.object({
+  path: z.string(),
+  issues: z.array(z.object({ path: z.string(), message: z.string() })),
+});
+
+export const pluginOperations = {
+  'plugin.list': operation({
+    summary: 'The plugins that are loaded, and those found that are not valid',
+    http: { method: 'GET', path: '/api/plugins' },
+    params: z.strictObject({}),
+    result: z.object({ plugins: z.array(pluginSummary), invalid: z.array(invalidPlugin) }),
+  }),
+  'plugin.show': operation({
+    summary: 'One plugin with its manifest as it is in force',
+    http: { method: 'GET', path: '/api/plugins/{plugin}' },
+    params: z.strictObject({ plugin: pluginId }),
+    result: z.object({
+      plugin: pluginSummary,
+      path: z.string(),
+      manifest: z.looseObject({ id: manifest.shape.id, version: z.string() }),
+      overridden: z.array(z.string()).describe('what the configuration changes, by path'),
+      notes: z.array(z.string()).describe('what the manifest asks for that this daemon does not act on'),
+    }),
+    errors: ['plugin_not_found'],
+  }),
+  'plugin.load': operation({
+    summary: 'Reads a plugin\'s manifest and makes it known; runs nothing of it',
+    http: { method: 'POST', path: '/api/plugins' },
+    params: z.strictObject({ path: z.string().min(1).max(4096).describe('the plugin\'s folder, absolute') }),
+    result: z.object({ plugin: pluginSummary }),
+    errors: ['plugin_invalid', 'plugin_already_loaded', 'limit_too_large'],
+  }),
+  'plugin.unload': operation({
+    summary: 'Stops the plugin\'s service and tools and forgets it',
+    http: { method: 'DELETE', path: '/api/plugins/{plugin}' },
+    params: z.strictObject({ plugin: pluginId }),
+    result: z.object({ plugin: z.object({ id: z.string(), state: z.literal('unloaded') }) }),
+    errors: ['plugin_not_found'],
+  }),
+};

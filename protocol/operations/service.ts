@@ -1,0 +1,84 @@
+// Operations on services and on what arrives through their ingresses.
+import { z } from 'zod';
+import { errorCodes } from '../errors.ts';
+import { ingressEventInput } from '../event.ts';
+import { pluginId } from '../identifiers.ts';
+import { operation } from '../operation.ts';
+import { serviceStatus } from '../status.ts';
+
+const count = z.int().min(0);
+const plugin = z.strictObject({ plugin: pluginId });
+
+/** Documented in full, checked event by event, so that one bad event of a batch does not refuse the others. */
+const anyEvent = z.unknown().meta({ ...z.toJSONSchema(ingressEventInput, { io: 'input' }), $schema: undefined });
+
+const accepted = z.object({ accepted: z.literal(true), correlationId: z.string(), queueDepth: count });
+const refused = z.object({
+  accepted: z.literal(false),
+  error: z.object({
+    code: z.enum(errorCodes),
+    message: z.string(),
+    retryable: z.boolean(),
+    details: z.record(z.string(), z.unknown()),
+  }),
+});
+
+const admissionErrors = ['plugin_not_found', 'unsupported_operation', 'invalid_event', 'queue_full', 'service_unavailable', 'service_failed', 'service_stopped'] as const;
+const startErrors = ['plugin_not_found', 'plugin_disabled', 'unsupported_operation', 'start_timeout', 'start_failed', 'cell_crashed', 'service_unavailable', 'service_stopped'] as const;
+
+export const serviceOperations = {
+  'service.list': operation({
+    summary: 'The status of every service',
+    http: { method: 'GET', path: '/api/services' },
+    params: z.strictObject({}),
+    result: z.object({ services: z.array(serviceStatus) }),
+  }),
+  'service.status': operation({
+    summary: 'A service\'s status: the host\'s view at once, the plugin\'s own word from the last time it gave one',
+    http: { method: 'GET', path: '/api/services/{plugin}' },
+    params: plugin.extend({ wait: z.boolean().default(false).describe('first ask the plugin\'s own status(), for at most statusMs') }),
+    result: serviceStatus,
+    errors: ['plugin_not_found', 'unsupported_operation'],
+  }),
+  'service.start': operation({
+    summary: 'Starts a service and answers once it runs, or with what its start ended in',
+    http: { method: 'POST', path: '/api/services/{plugin}/start' },
+    params: plugin,
+    result: serviceStatus,
+    errors: startErrors,
+  }),
+  'service.stop': operation({
+    summary: 'Drains a service\'s queue and stops it',
+    http: { method: 'POST', path: '/api/services/{plugin}/stop' },
+    params: plugin.extend({ now: z.boolean().default(false).describe('discard what is queued instead of draining it') }),
+    result: serviceStatus,
+    errors: ['plugin_not_found', 'unsupported_operation', 'stop_timeout', 'cell_crashed'],
+  }),
+  'service.restart': operation({
+    summary: 'Stops a service as service.stop does and starts it again',
+    http: { method: 'POST', path: '/api/services/{plugin}/restart' },
+    params: plugin,
+    result: serviceStatus,
+    errors: startErrors,
+  }),
+  'ingress.publish': operation({
+    summary: 'Queues one event, or a batch; answers when queued, each event by itself',
+    http: { method: 'POST', path: '/api/services/{plugin}/events' },
+    params: plugin.extend({ event: anyEvent.optional(), events: z.array(anyEvent).min(1).optional() }),
+    result: z.union([accepted, z.object({ results: z.array(z.union([accepted, refused])) })]),
+    errors: [...admissionErrors, 'limit_too_large'],
+  }),
+  'ingress.deliver': operation({
+    summary: 'Queues one event and answers when it was handled, with the handler\'s output',
+    http: { method: 'POST', path: '/api/services/{plugin}/deliver' },
+    params: plugin.extend({ event: anyEvent, timeoutMs: z.int().min(1).max(86_400_000).optional() }),
+    result: z.object({
+      correlationId: z.string(),
+      attempt: count,
+      output: z.unknown(),
+      queuedMs: z.number().min(0),
+      durationMs: z.number().min(0),
+    }),
+    errors: [...admissionErrors, 'dispatch_timeout', 'dispatch_failed', 'cell_crashed'],
+  }),
+};

@@ -1,0 +1,71 @@
+// Operations by which an operator sees what happened: the live feed, the timeline and the logs.
+import { z } from 'zod';
+import { pluginId } from '../identifiers.ts';
+import { operation } from '../operation.ts';
+import { diagnostic } from '../status.ts';
+
+const count = z.int().min(0);
+
+export const feedTopic = z.enum(['plugin', 'lifecycle', 'failure', 'counters', 'log']);
+export type FeedTopic = z.output<typeof feedTopic>;
+
+export const feedEvent = z.object({
+  topic: feedTopic,
+  at: z.iso.datetime(),
+  plugin: z.string(),
+  data: z.record(z.string(), z.unknown()),
+});
+export type FeedEvent = z.output<typeof feedEvent>;
+
+/** What a subscriber receives: over the socket as the parameters of an `event` notification, over HTTP as one server-sent event. */
+export const feedNotification = z.object({
+  subscriptionId: z.string(),
+  sequence: count,
+  dropped: count.describe('events this subscriber was too slow for, since it subscribed'),
+  event: feedEvent,
+});
+export type FeedNotification = z.output<typeof feedNotification>;
+
+const timelineEntry = diagnostic.extend({ sequence: count, data: z.record(z.string(), z.unknown()).optional() });
+export type TimelineEntry = z.output<typeof timelineEntry>;
+
+export const logLine = z.looseObject({ level: z.string(), time: z.iso.datetime(), msg: z.string() });
+export type LogLine = z.output<typeof logLine>;
+
+export const telemetryOperations = {
+  'events.subscribe': operation({
+    summary: 'Pushes lifecycle changes, failures and counters as they happen',
+    http: { method: 'GET', path: '/api/events' },
+    params: z.strictObject({
+      topics: z.array(feedTopic).min(1).default(['plugin', 'lifecycle', 'failure', 'counters']),
+      plugin: pluginId.optional().describe('only this plugin'),
+    }),
+    result: z.object({ subscriptionId: z.string(), topics: z.array(feedTopic), buffer: count }),
+    errors: ['plugin_not_found', 'limit_too_large'],
+    stream: true,
+  }),
+  'events.unsubscribe': operation({
+    summary: 'Ends a subscription of this connection',
+    http: { method: 'DELETE', path: '/api/events/{subscriptionId}' },
+    params: z.strictObject({ subscriptionId: z.string().min(1).max(64) }),
+    result: z.object({ unsubscribed: z.boolean(), dropped: count }),
+  }),
+  'timeline.read': operation({
+    summary: 'What happened to a plugin, in order',
+    http: { method: 'GET', path: '/api/plugins/{plugin}/timeline' },
+    params: z.strictObject({ plugin: pluginId, after: count.default(0), limit: z.int().min(1).max(1000).default(200) }),
+    result: z.object({ entries: z.array(timelineEntry), firstSequence: count, nextSequence: count }),
+    errors: ['plugin_not_found'],
+  }),
+  'log.read': operation({
+    summary: 'The newest lines of a plugin\'s log, or of the daemon\'s own; over the socket also those that follow',
+    http: { method: 'GET', path: '/api/logs' },
+    params: z.strictObject({
+      plugin: pluginId.optional().describe('absent: the daemon\'s own log'),
+      limit: z.int().min(0).max(1000).default(100),
+      follow: z.boolean().default(false).describe('also subscribe to what comes next, without a gap'),
+    }),
+    result: z.object({ lines: z.array(logLine), truncated: z.boolean(), droppedLines: count, subscriptionId: z.string().optional() }),
+    errors: ['plugin_not_found', 'unsupported_operation', 'limit_too_large'],
+  }),
+};

@@ -1,0 +1,77 @@
+// The shape of a service's status: the host's own knowledge, always at hand, with the plugin's word as an extra.
+import { z } from 'zod';
+import { errorCodes } from './errors.ts';
+import { isolation } from './manifest.ts';
+
+const count = z.int().min(0);
+const instant = z.iso.datetime();
+const milliseconds = z.number().min(0);
+
+export const lifecycle = z.enum(['ready', 'starting', 'running', 'stopping', 'stopped', 'failed']);
+export type Lifecycle = z.output<typeof lifecycle>;
+
+export const recordedError = z.object({
+  code: z.enum(errorCodes),
+  message: z.string(),
+  at: instant,
+  correlationId: z.string().optional(),
+  stack: z.string().optional(),
+});
+export type RecordedError = z.output<typeof recordedError>;
+
+const percentiles = z.object({ p50: milliseconds, p90: milliseconds, p99: milliseconds, max: milliseconds, count });
+
+export const diagnostic = z.object({
+  at: instant,
+  level: z.enum(['info', 'warn', 'error']),
+  event: z.string(),
+  message: z.string(),
+  incarnation: count,
+  correlationId: z.string().optional(),
+});
+export type Diagnostic = z.output<typeof diagnostic>;
+
+export const serviceCounters = z.object({
+  enqueued: count,
+  dispatched: count,
+  handled: count,
+  failed: count,
+  timedOut: count,
+  crashed: count,
+  retried: count,
+  deadLettered: count,
+  discarded: count,
+  restarts: count,
+  rejected: z.object({ queueFull: count, invalidEvent: count, notAccepting: count }),
+});
+export type ServiceCounters = z.output<typeof serviceCounters>;
+
+export const serviceStatus = z.object({
+  pluginId: z.string(),
+  lifecycle,
+  incarnation: count.describe('0 before the first start'),
+  isolation,
+  startedAt: instant.nullable(),
+  uptimeMs: count,
+  queue: z.object({ depth: count, capacity: count, highWater: count, oldestAgeMs: count, bytes: count, maxBytes: count }),
+  inFlight: z.object({ correlationId: z.string(), attempt: count, sinceMs: count }).nullable(),
+  counters: serviceCounters,
+  latencyMs: percentiles.describe('from accepted to settled'),
+  handleMs: percentiles.describe('inside the handler'),
+  lastError: recordedError.nullable(),
+  restart: z.object({ pending: z.boolean(), attempt: count, nextAt: instant.nullable() }).nullable(),
+  cell: z
+    .object({
+      threadId: count.optional(),
+      pid: count.optional(),
+      heapUsedMb: z.number(),
+      rssMb: z.number().optional(),
+      utilization: z.number(),
+      unkillable: z.boolean(),
+    })
+    .nullable(),
+  reported: z.object({ value: z.unknown(), at: instant, stale: z.boolean(), error: z.string().optional() }).nullable(),
+  log: z.object({ lines: count, droppedLines: count, droppedBytes: count }),
+  diagnostics: z.array(diagnostic),
+});
+export type ServiceStatus = z.output<typeof serviceStatus>;
