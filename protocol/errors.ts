@@ -27,6 +27,7 @@ export const errorKinds = {
   forbidden: kind(-32006, 403, false, 'This caller may not do this.', 'Use the unix socket, or a token that allows it.'),
   limit_too_large: kind(-32007, 400, false, 'A page or limit larger than the largest allowed was asked for.', 'Ask for at most `details.maximum`.'),
   unsupported_operation: kind(-32008, 501, false, 'This daemon, runtime or plugin does not do this.', 'Use what `details` names instead.'),
+  config_invalid: kind(-32009, 400, false, 'The configuration of the daemon is not valid.', 'Run `nagaya config check`: it names each fault and its remedy.'),
 
   plugin_not_found: kind(-32010, 404, false, 'No plugin with this id is loaded.', 'See `nagaya plugins`; load it with `nagaya load DIR`.'),
   plugin_invalid: kind(-32011, 422, false, 'The plugin\'s folder or manifest is not valid.', 'Run `nagaya check DIR`: it names each fault and its remedy.'),
@@ -44,6 +45,7 @@ export const errorKinds = {
   start_timeout: kind(-32028, 504, false, 'The service did not start within its deadline.', 'See `details.phase`; raise `service.timeouts.startMs` if it needs longer.'),
   start_failed: kind(-32029, 502, false, 'The service\'s module could not be imported, or its start failed.', 'Read `details.cause`: it is the plugin\'s own error.'),
   stop_timeout: kind(-32030, 504, false, 'The service did not stop within its deadline and its cell was ended.', 'Make the plugin\'s stop return sooner, or raise `service.timeouts.stopMs`.'),
+  stop_failed: kind(-32031, 502, false, 'The plugin\'s stop threw or rejected; its cell was ended all the same.', 'Read `details.cause`: it is the plugin\'s own error.'),
 
   tool_not_found: kind(-32040, 404, false, 'The plugin has no such tool.', 'See `nagaya tools`.'),
   tool_input_invalid: kind(-32041, 400, false, 'The input does not fit the tool\'s input schema.', 'Correct what `details.issues` names.'),
@@ -62,6 +64,8 @@ export const errorKinds = {
 
   daemon_unreachable: kind(-32090, 503, true, 'No daemon answers at the socket.', 'Start one with `nagaya serve`, or name its socket with --socket.'),
   connection_closed: kind(-32091, 503, true, 'The connection ended before the answer came.', 'Connect again; whether the request took effect is not known.'),
+  already_running: kind(-32092, 409, false, 'A daemon answers at this socket already.', 'Use it, stop it with `nagaya shutdown`, or name another socket with --socket.'),
+  socket_unusable: kind(-32093, 500, false, 'The control socket cannot be made at this path.', 'Mend what `details.reason` names, or name another socket with --socket.'),
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof errorKinds;
@@ -85,7 +89,7 @@ export interface WireError {
   readonly code: ErrorCode;
   readonly message: string;
   readonly retryable: boolean;
-  readonly details: ErrorDetails;
+  readonly details: Record<string, unknown>;
 }
 
 export class HostError extends Error {
@@ -104,7 +108,7 @@ export class HostError extends Error {
   }
 
   toWire(): WireError {
-    return { code: this.code, message: this.message, retryable: this.retryable, details: this.details };
+    return { code: this.code, message: this.message, retryable: this.retryable, details: { ...this.details } };
   }
 }
 

@@ -2,6 +2,7 @@
 // nearest known one.
 import type { z } from 'zod';
 import { type ErrorCode, type HostError, type Issue, invalid } from './errors.ts';
+import { wordingOf } from './wording.ts';
 
 export function pathText(path: readonly PropertyKey[]): string {
   let text = '';
@@ -84,7 +85,7 @@ export function issuesOf(error: z.ZodError, schema: z.ZodType): Issue[] {
 }
 
 export function parseOr<Schema extends z.ZodType>(schema: Schema, value: unknown, code: ErrorCode, subject: string): z.output<Schema> {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: wordingOf });
   if (parsed.success) return parsed.data;
   throw invalidBy(parsed.error, schema, code, subject);
 }

@@ -18,7 +18,7 @@ export const cellLimits = z.strictObject({
 export const serviceTimeouts = z.strictObject({
   startMs: durationMs().default(10_000).describe('from spawning the cell to the end of start()'),
   handleMs: durationMs().default(5000).describe('one event, from its own start'),
-  statusMs: durationMs().default(1000),
+  statusMs: durationMs().default(1000).describe('one call of the plugin\'s own status()'),
   stopMs: durationMs().default(5000).describe('draining the queue, and again the plugin\'s own stop()'),
 });
 
@@ -59,7 +59,7 @@ export const toolSection = z.strictObject({
   inputSchema: jsonSchema.default({}),
   outputSchema: jsonSchema.default({}),
   timeoutMs: durationMs().default(10_000).describe('the whole call, waiting included'),
-  isolation: toolIsolation.default('pooled'),
+  isolation: toolIsolation.default('pooled').describe('a pool\'s thread, a thread or a process of each call\'s own'),
 });
 
 const profileSection = z.strictObject({ name: localName, description: z.string().max(4000).default('') });

@@ -51,6 +51,8 @@ export interface Cell {
   status(deadlineMs: number): Promise<CallOutcome<string>>;
   stop(deadlineMs: number): Promise<CallOutcome<null>>;
   send(batch: BatchMessage): void;
+  /** Takes, at once, every message the cell has posted. */
+  drain(): void;
   /** Climbs the kill ladder; `ended` follows within the ladder's bound, whatever the plugin does. */
   kill(reason: string): void;
   usage(): CellUsage;
@@ -61,6 +63,7 @@ export interface CellSpec {
   readonly name: string;
   readonly env: Readonly<Record<string, string>>;
   readonly heapMb: number;
+  readonly logBytesPerSecond: number;
 }
 
 export type SpawnCell = (spec: CellSpec, listener: CellListener) => Cell;

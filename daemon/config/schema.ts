@@ -1,7 +1,7 @@
 // nagaya.json: every bound of the daemon with its default, and what the operator overrides of each plugin.
 import { z } from 'zod';
 import { pluginId } from '../../protocol/identifiers.ts';
-import { cellLimits, isolation, queueLimits, serviceTimeouts, toolSection } from '../../protocol/manifest.ts';
+import { cellLimits, isolation, manifest, queueLimits, serviceTimeouts, toolSection } from '../../protocol/manifest.ts';
 
 const kib = 1024;
 const mib = 1024 * kib;
@@ -13,14 +13,14 @@ export const limits = z.strictObject({
   plugins: many(10_000).default(256).describe('plugins loaded at once'),
   manifestBytes: bytes(kib, 16 * mib).default(256 * kib).describe('one plugin.json'),
   eventBytes: bytes(kib, 64 * mib).default(256 * kib).describe('one event, as JSON'),
-  toolInputBytes: bytes(kib, 64 * mib).default(mib),
+  toolInputBytes: bytes(kib, 64 * mib).default(mib).describe('what a tool may be called with'),
   toolOutputBytes: bytes(kib, 64 * mib).default(mib).describe('what a tool or a handler may answer'),
   toolThreads: many(256).default(4).describe('threads or processes of one plugin\'s tools, for each isolation'),
   toolQueue: many().default(256).describe('calls of one plugin that may wait for a thread'),
   toolIdleMs: durationMs().default(30_000).describe('after this an idle tool thread ends'),
   lineBytes: bytes(kib, 256 * mib).default(8 * mib).describe('one line of the control socket, or one HTTP body'),
   nesting: z.int().min(8).max(10_000).default(128).describe('depth of the JSON of one request'),
-  connections: many(100_000).default(512),
+  connections: many(100_000).default(512).describe('open at once on the control socket'),
   pendingCalls: many().default(1024).describe('unanswered calls of one connection'),
   rpcBatch: many(100_000).default(1024).describe('requests in one JSON-RPC batch'),
   publishBatch: many(100_000).default(1024).describe('events in one ingress.publish'),
@@ -42,16 +42,31 @@ export const limits = z.strictObject({
 });
 export type Limits = z.output<typeof limits>;
 
+type Overridable<Shape extends z.ZodRawShape> = {
+  [Key in keyof Shape]: z.ZodOptional<Shape[Key] extends z.ZodDefault<infer Inner> ? Inner : Shape[Key]>;
+};
+
+/** An override's section: what it leaves out stays as the manifest has it, so no default may fill it in. */
+function overriding<Shape extends z.ZodRawShape>(section: z.ZodObject<Shape>) {
+  const shape = Object.entries(section.shape).map(([name, field]) => {
+    const bare = z.optional(field instanceof z.ZodDefault ? field.unwrap() : field);
+    const meta = z.globalRegistry.get(field);
+    return [name, meta === undefined ? bare : bare.meta(meta)] as const;
+  });
+  // The entries are the section's own, each without its default.
+  return z.strictObject(Object.fromEntries(shape) as unknown as Overridable<Shape>);
+}
+
 export const pluginOverride = z.strictObject({
   enabled: z.boolean().optional().describe('false: known, but neither started nor called'),
   autostart: z.boolean().optional().describe('false: its service waits for service.start'),
-  isolation: isolation.optional(),
-  env: z.array(z.string().min(1).max(128)).max(256).optional().describe('replaces the manifest\'s list of names'),
+  isolation: isolation.optional().describe('in place of the manifest\'s'),
+  env: manifest.shape.env.unwrap().optional().describe('replaces the manifest\'s list of names'),
   config: z.record(z.string(), z.unknown()).optional().describe('what the plugin finds as ctx.config'),
-  limits: cellLimits.partial().optional(),
-  queue: queueLimits.partial().optional(),
-  timeouts: serviceTimeouts.partial().optional(),
-  tools: z.record(z.string(), toolSection.pick({ timeoutMs: true, isolation: true }).partial()).optional(),
+  limits: overriding(cellLimits).optional(),
+  queue: overriding(queueLimits).optional(),
+  timeouts: overriding(serviceTimeouts).optional(),
+  tools: z.record(z.string(), overriding(toolSection.pick({ timeoutMs: true, isolation: true }))).optional(),
 });
 export type PluginOverride = z.output<typeof pluginOverride>;
 
@@ -61,7 +76,7 @@ export const config = z.strictObject({
   $schema: z.string().optional().describe('for editors only'),
   socket: z.string().min(1).optional().describe('where the control socket is; relative to this file'),
   stateFolder: z.string().min(1).optional().describe('where logs and state are kept; relative to this file'),
-  log: z.strictObject({ level: logLevel.default('info') }).prefault({}),
+  log: z.strictObject({ level: logLevel.default('info').describe('the least that the daemon\'s own log holds') }).prefault({}),
   plugins: z
     .strictObject({
       folders: z.array(z.string().min(1)).max(256).default([]).describe('plugins, or folders of plugins; relative to this file'),

@@ -96,7 +96,6 @@ export interface ServiceCellOptions {
   readonly configJson: string;
   /** Payload schemas as JSON text, by ingress name. */
   readonly payloadSchemas: Readonly<Record<string, string>>;
-  readonly logBytesPerSecond: number;
   readonly maxOutputBytes: number;
 }
 

@@ -104,6 +104,11 @@ export class Client {
     this.#listener = listener;
   }
 
+  /** An idle connection no longer keeps the process alive; a call that is pending still does. */
+  unref(): void {
+    this.#socket.unref();
+  }
+
   async close(): Promise<void> {
     this.#socket.end();
     const timer = setTimeout(() => this.#socket.destroy(), 1000);

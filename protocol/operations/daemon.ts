@@ -33,6 +33,7 @@ const daemonStatus = z.object({
     subscriptionEvents: count,
     logLines: count,
   }),
+  faults: count.describe('errors of the daemon itself that it did not foresee'),
   eventLoopDelayMs: z.object({ p50: z.number(), p99: z.number(), max: z.number() }),
   memory: z.object({ rssMb: z.number(), heapUsedMb: z.number(), externalMb: z.number() }),
   limits: z.record(z.string(), z.number()).describe('every bound in force'),

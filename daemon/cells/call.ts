@@ -1,0 +1,49 @@
+// One call to a cell, raced against its deadline and the cell's end: comlink's own promise never settles once the
+// other side is gone.
+import type { CellAnswer } from '../../protocol/cell/messages.ts';
+import type { CallOutcome, CellEnd } from './cell.ts';
+
+export class CellCalls {
+  readonly #pending = new Set<(outcome: { ok: false; phase: 'ended'; end: CellEnd }) => void>();
+  #end: CellEnd | undefined;
+
+  run<Value>(call: () => Promise<unknown>, isValue: (value: unknown) => value is Value, deadlineMs: number): Promise<CallOutcome<Value>> {
+    if (this.#end !== undefined) return Promise.resolve({ ok: false, phase: 'ended', end: this.#end });
+    return new Promise((resolve) => {
+      const settle = (outcome: CallOutcome<Value>): void => {
+        clearTimeout(timer);
+        this.#pending.delete(settle);
+        resolve(outcome);
+      };
+      const timer = setTimeout(() => settle({ ok: false, phase: 'deadline' }), deadlineMs);
+      this.#pending.add(settle);
+      call().then(
+        (answer) => settle(checkedAnswer(answer, isValue)),
+        (error: unknown) => settle(malformed(error instanceof Error ? error.message : 'no error given')),
+      );
+    });
+  }
+
+  cellEnded(end: CellEnd): void {
+    this.#end = end;
+    for (const settle of this.#pending) settle({ ok: false, phase: 'ended', end });
+  }
+}
+
+const malformed = (why: string): CellAnswer<never> => ({
+  ok: false,
+  phase: 'exports',
+  error: { name: 'MalformedAnswer', message: `the cell answered in a way the host does not take: ${why}` },
+});
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+
+/** A cell's answer is data from where the plugin lives: only the expected shape is let through. */
+function checkedAnswer<Value>(answer: unknown, isValue: (value: unknown) => value is Value): CellAnswer<Value> {
+  if (typeof answer !== 'object' || answer === null || !('ok' in answer)) return malformed('it is no answer');
+  if (answer.ok === true) return 'value' in answer && isValue(answer.value) ? { ok: true, value: answer.value } : malformed('its value has another shape');
+  const { phase, error } = answer as { phase?: unknown; error?: { name?: unknown; message?: unknown; stack?: unknown } };
+  if (phase !== 'import' && phase !== 'start' && phase !== 'status' && phase !== 'stop' && phase !== 'exports') return malformed('its phase is unknown');
+  if (!isText(error?.name) || !isText(error.message)) return malformed('its error is none');
+  return { ok: false, phase, error: { name: error.name, message: error.message, ...(isText(error.stack) ? { stack: error.stack } : {}) } };
+}

@@ -1,0 +1,63 @@
+// Cell to host traffic, checked by hand message by message: it is the hottest path from a place the host does not
+// trust. A test holds these checks against the types.
+import { type CellMessage, type CrashMessage, type EventFailure, type EventOutput, type LogMessage, logLevels } from '../../protocol/cell/messages.ts';
+import type { PlainError } from '../../protocol/cell/plain-error.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+const isDuration = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value < Number.MAX_SAFE_INTEGER;
+const isOptionalText = (value: unknown): boolean => value === undefined || isText(value);
+
+const isPlainError = (value: unknown): value is PlainError =>
+  isFields(value) && isText(value['name']) && isText(value['message']) && isOptionalText(value['stack']) && isOptionalText(value['code']);
+
+const isIssue = (value: unknown): boolean => isFields(value) && isText(value['path']) && isText(value['message']);
+
+const isFailure = (value: unknown): value is EventFailure =>
+  isFields(value) &&
+  isCount(value['sequence']) &&
+  (value['code'] === 'dispatch_failed' || value['code'] === 'invalid_event') &&
+  isPlainError(value['error']) &&
+  isDuration(value['durationMs']) &&
+  (value['issues'] === undefined || (Array.isArray(value['issues']) && value['issues'].every(isIssue)));
+
+const isOutput = (value: unknown): value is EventOutput =>
+  isFields(value) && isCount(value['sequence']) && isText(value['json']) && isDuration(value['durationMs']);
+
+const isLog = (value: Fields): boolean =>
+  logLevels.includes(value['level'] as LogMessage['level']) &&
+  ['log', 'console', 'stdout', 'stderr'].includes(value['stream'] as string) &&
+  isText(value['text']) &&
+  isDuration(value['at']) &&
+  isOptionalText(value['fields']) &&
+  isOptionalText(value['correlationId']);
+
+const isCrash = (value: Fields): boolean =>
+  ['uncaught_exception', 'unhandled_rejection', 'exit'].includes(value['reason'] as CrashMessage['reason']) && isPlainError(value['error']);
+
+export function isCellMessage(value: unknown): value is CellMessage {
+  if (!isFields(value)) return false;
+  switch (value['type']) {
+    case 'results':
+      return (
+        isCount(value['through']) &&
+        Array.isArray(value['failures']) &&
+        value['failures'].every(isFailure) &&
+        Array.isArray(value['outputs']) &&
+        value['outputs'].every(isOutput)
+      );
+    case 'halted':
+      return isCount(value['through']);
+    case 'log':
+      return isLog(value);
+    case 'logDropped':
+      return isCount(value['lines']) && isCount(value['bytes']);
+    case 'crash':
+      return isCrash(value);
+    default:
+      return false;
+  }
+}

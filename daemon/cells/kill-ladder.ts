@@ -1,0 +1,55 @@
+// The kill ladder: ask (abort signal), then end (terminate), then give up. Each rung has its time, so that nobody
+// ever waits for a cell that does not end.
+
+export interface KillLimits {
+  /** What a cooperative plugin gets between the abort signal and its end. */
+  readonly abortGraceMs: number;
+  /** From the end's order to giving up. */
+  readonly killMs: number;
+}
+
+export interface Rungs {
+  abort(reason: string): void;
+  terminate(): void;
+  giveUp(): void;
+}
+
+export class KillLadder {
+  readonly #limits: KillLimits;
+  readonly #rungs: Rungs;
+  #timer: NodeJS.Timeout | undefined;
+  #climbing = false;
+  #terminating = false;
+
+  constructor(limits: KillLimits, rungs: Rungs) {
+    this.#limits = limits;
+    this.#rungs = rungs;
+  }
+
+  /** Whether the host has ordered the end. */
+  get climbing(): boolean {
+    return this.#climbing;
+  }
+
+  climb(reason: string): void {
+    if (this.#climbing) return;
+    this.#climbing = true;
+    this.#rungs.abort(reason);
+    this.#timer = setTimeout(() => this.terminate(), this.#limits.abortGraceMs);
+  }
+
+  /** Straight to the second rung. */
+  terminate(): void {
+    if (this.#terminating) return;
+    this.#climbing = true;
+    this.#terminating = true;
+    clearTimeout(this.#timer);
+    this.#rungs.terminate();
+    this.#timer = setTimeout(() => this.#rungs.giveUp(), this.#limits.killMs);
+  }
+
+  /** The cell is gone. */
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,161 @@
+// A cell in a worker thread. The host wraps its API through comlink and never exposes anything to it; everything
+// else it says comes as checked messages on a private port.
+import { wrap } from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import type { AbortMessage, BatchMessage, ServiceCellApi, ServiceCellOptions } from '../../protocol/cell/messages.ts';
+import { flattenError } from '../../protocol/cell/plain-error.ts';
+import { ProgressRegister } from '../../protocol/cell/register.ts';
+import type { ServiceCellData } from '../../workers/service-cell.ts';
+import { BoundedPort } from './bounded-port.ts';
+import { CellCalls } from './call.ts';
+import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, CellUsage, LoadedService } from './cell.ts';
+import { isCellMessage } from './cell-message.ts';
+import { cellEntry } from './entries.ts';
+import { KillLadder, type KillLimits } from './kill-ladder.ts';
+
+export interface ThreadLimits extends KillLimits {
+  readonly cellMessagesPerTurn: number;
+}
+
+/** V8 aborts the whole process when one allocation jumps over its hard limit, so that limit stands far above the budget. */
+const leastHardHeapMb = 512;
+const hardHeapFactor = 4;
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isNull = (value: unknown): value is null => value === null;
+const isLoadedService = (value: unknown): value is LoadedService =>
+  typeof value === 'object' && value !== null && 'hasStatus' in value && typeof value.hasStatus === 'boolean' && 'hasStop' in value && typeof value.hasStop === 'boolean';
+
+export class ThreadCell implements Cell {
+  readonly register = new ProgressRegister();
+  readonly #worker: Worker;
+  readonly #listener: CellListener;
+  readonly #lanePort: MessagePort;
+  readonly #messages: BoundedPort;
+  readonly #rpcPort: MessagePort;
+  readonly #api: ReturnType<typeof wrap<ServiceCellApi>>;
+  readonly #calls = new CellCalls();
+  readonly #ladder: KillLadder;
+  readonly #threadId: number;
+  #crash: CellEnd | undefined;
+  #ended = false;
+  #unkillable = false;
+  #lastUtilization: ReturnType<Worker['performance']['eventLoopUtilization']> | undefined;
+
+  constructor(spec: CellSpec, listener: CellListener, limits: ThreadLimits) {
+    this.#listener = listener;
+    const rpc = new MessageChannel();
+    const lane = new MessageChannel();
+    this.#rpcPort = rpc.port1;
+    this.#lanePort = lane.port1;
+    const data: ServiceCellData = { rpcPort: rpc.port2, lanePort: lane.port2, register: this.register.buffer, logBytesPerSecond: spec.logBytesPerSecond };
+    this.#worker = new Worker(cellEntry('service-cell'), {
+      name: spec.name,
+      env: { ...spec.env },
+      argv: [],
+      execArgv: [],
+      stdout: true,
+      stderr: true,
+      resourceLimits: { maxOldGenerationSizeMb: Math.max(leastHardHeapMb, spec.heapMb * hardHeapFactor) },
+      workerData: data,
+      transferList: [rpc.port2, lane.port2],
+    });
+    this.#threadId = this.#worker.threadId;
+    // The cell's bootstrap sends output as log lines; what reaches these streams went round it and is thrown away.
+    this.#worker.stdout.resume();
+    this.#worker.stderr.resume();
+    this.#messages = new BoundedPort(this.#lanePort, limits.cellMessagesPerTurn, (message) => this.#receive(message));
+    this.#api = wrap<ServiceCellApi>(nodeEndpoint(this.#rpcPort));
+    this.#ladder = new KillLadder(limits, {
+      abort: (reason) => this.#lanePort.postMessage({ type: 'abort', reason } satisfies AbortMessage),
+      terminate: () => void this.#worker.terminate(),
+      giveUp: () => this.#giveUp(),
+    });
+    this.#worker.on('error', (error: Error & { code?: string }) => {
+      this.#crash ??= { reason: error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out_of_memory' : 'ended', error: flattenError(error), exitCode: null };
+    });
+    this.#worker.once('exit', (exitCode) => this.#end({ reason: this.#ladder.climbing ? 'killed' : 'ended', error: { name: 'CellEnded', message: `the cell's thread ended with exit code ${String(exitCode)}` }, exitCode }));
+  }
+
+  load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
+    return this.#calls.run(() => this.#api.load(options), isLoadedService, deadlineMs);
+  }
+
+  start(deadlineMs: number): Promise<CallOutcome<null>> {
+    return this.#calls.run(() => this.#api.start(), isNull, deadlineMs);
+  }
+
+  status(deadlineMs: number): Promise<CallOutcome<string>> {
+    return this.#calls.run(() => this.#api.status(), isText, deadlineMs);
+  }
+
+  stop(deadlineMs: number): Promise<CallOutcome<null>> {
+    return this.#calls.run(() => this.#api.stop(), isNull, deadlineMs);
+  }
+
+  send(batch: BatchMessage): void {
+    if (!this.#ended) this.#lanePort.postMessage(batch);
+  }
+
+  drain(): void {
+    this.#messages.drain();
+  }
+
+  kill(reason: string): void {
+    if (!this.#ended) this.#ladder.climb(reason);
+  }
+
+  usage(): CellUsage {
+    const now = this.#ended ? undefined : this.#worker.performance.eventLoopUtilization();
+    const since = now === undefined ? undefined : this.#lastUtilization === undefined ? now : this.#worker.performance.eventLoopUtilization(now, this.#lastUtilization);
+    this.#lastUtilization = now;
+    return {
+      threadId: this.#threadId,
+      heapUsedMb: Number(this.register.heapUsedMb.toFixed(1)),
+      utilization: Number((since?.utilization ?? 0).toFixed(3)),
+      unkillable: this.#unkillable,
+    };
+  }
+
+  #receive(message: unknown): void {
+    if (!isCellMessage(message)) return;
+    switch (message.type) {
+      case 'results':
+        this.#listener.results(message);
+        return;
+      case 'halted':
+        this.#listener.halted(message);
+        return;
+      case 'log':
+        this.#listener.log(message);
+        return;
+      case 'logDropped':
+        this.#listener.logDropped(message);
+        return;
+      case 'crash':
+        // Its last word. Exit listeners of the plugin could keep the thread alive, so it is ended from here too.
+        this.#crash ??= { reason: message.reason, error: message.error, exitCode: null };
+        this.#ladder.terminate();
+    }
+  }
+
+  #giveUp(): void {
+    this.#unkillable = true;
+    this.#worker.unref();
+    this.#listener.unkillable();
+    this.#end({ reason: 'killed', error: { name: 'Unkillable', message: 'the cell\'s thread did not end: it sits in native code' }, exitCode: null });
+  }
+
+  #end(end: CellEnd): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#ladder.stop();
+    this.#messages.drain();
+    this.#messages.close();
+    this.#rpcPort.close();
+    const told = this.#crash === undefined ? end : { ...this.#crash, exitCode: end.exitCode };
+    this.#calls.cellEnded(told);
+    this.#listener.ended(told);
+  }
+}

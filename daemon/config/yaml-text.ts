@@ -1,0 +1,27 @@
+// Parses YAML that the operator wrote, down to plain JSON data: no tags, no circles, no document that unfolds to more
+// than it says. The parser is loaded only where a YAML file is there.
+import { type ParsedText, nestsTooDeep, tooDeep } from '../json-text.ts';
+
+const maxAliasCount = 100;
+
+const refused = (message: string): ParsedText => ({ ok: false, issue: { path: '', message } });
+
+export async function parseYamlText(text: string): Promise<ParsedText> {
+  const { parseDocument } = await import('yaml');
+  const document = parseDocument(text, { logLevel: 'error' });
+  const [fault] = [...document.errors, ...document.warnings];
+  if (fault !== undefined) {
+    const [start] = fault.linePos ?? [];
+    const what = fault.code === 'MULTIPLE_DOCS' ? 'a second document begins here; keep one' : (fault.message.split(' at line ')[0] ?? fault.message);
+    return refused(`${start === undefined ? '' : `${String(start.line)}:${String(start.col)}: `}${what}`);
+  }
+  try {
+    const value: unknown = document.toJS({ maxAliasCount });
+    // What is empty, or commented out altogether, says nothing: everything keeps its default.
+    const json = JSON.stringify(value ?? {});
+    return nestsTooDeep(json) ? { ok: false, issue: tooDeep } : { ok: true, value: JSON.parse(json) as unknown };
+  } catch {
+    // Too many aliases, or one that holds itself: neither has a form in JSON.
+    return refused('its aliases unfold without end or to too much; write the values out');
+  }
+}

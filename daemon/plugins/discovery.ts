@@ -1,0 +1,96 @@
+// Finds plugin folders by looking for manifests: an inventory that reads no manifest and runs nothing. A folder that
+// cannot be looked at is reported and never keeps the others from being found.
+import type { Dirent } from 'node:fs';
+import { lstat, opendir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { wordingOfFileError } from '../file-fault.ts';
+import type { InvalidPlugin } from './invalid-plugin.ts';
+import { manifestName, realFolder } from './plugin-folder.ts';
+
+export interface DiscoveryOptions {
+  /** `limits.plugins`: more are counted and left out. */
+  readonly maxPlugins: number;
+  /** How many entries of one folder are looked at. */
+  readonly maxEntries?: number;
+}
+
+export interface Discovered {
+  /** Real paths, in the order given and by name within one folder, each once. */
+  readonly folders: readonly string[];
+  readonly invalid: readonly InvalidPlugin[];
+}
+
+const defaultMaxEntries = 10_000;
+
+export async function discover(folders: readonly string[], options: DiscoveryOptions): Promise<Discovered> {
+  const found = new Set<string>();
+  const invalid: InvalidPlugin[] = [];
+  const fault = (path: string, message: string): void => void invalid.push({ path, issues: [{ path: '', message }] });
+  let leftOut = 0;
+  const add = (folder: string): void => {
+    if (found.has(folder)) return;
+    if (found.size < options.maxPlugins) found.add(folder);
+    else leftOut += 1;
+  };
+
+  for (const folder of folders) {
+    const root = await realFolder(folder);
+    if (!root.ok) {
+      fault(folder, root.message);
+      continue;
+    }
+    if (await holdsManifest(root.path)) {
+      add(root.path);
+      continue;
+    }
+    const children = await childFolders(root.path, options.maxEntries ?? defaultMaxEntries);
+    if (children.fault !== undefined) fault(folder, children.fault);
+    for (const name of children.names) {
+      const child = await realFolder(join(root.path, name));
+      if (!child.ok) fault(join(folder, name), child.message);
+      else if (await holdsManifest(child.path)) add(child.path);
+    }
+    if (leftOut > 0) {
+      fault(folder, `holds ${String(leftOut)} plugins more than limits.plugins (${String(options.maxPlugins)}) allows; raise it in the configuration`);
+      leftOut = 0;
+    }
+  }
+  return { folders: [...found], invalid };
+}
+
+/** Whatever stands there by that name: reading it later says what is wrong with it. */
+async function holdsManifest(folder: string): Promise<boolean> {
+  try {
+    await lstat(join(folder, manifestName));
+    return true;
+  } catch (error) {
+    // Only a name that is surely not there makes it no plugin; anything else is for the reader of the manifest to report.
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
+  }
+}
+
+interface Children {
+  readonly names: readonly string[];
+  readonly fault?: string;
+}
+
+/** Links count as folders until they are followed; hidden folders and installed packages are no plugins. */
+const mayHoldPlugin = (entry: Dirent): boolean =>
+  (entry.isDirectory() || entry.isSymbolicLink()) && !entry.name.startsWith('.') && entry.name !== 'node_modules';
+
+async function childFolders(folder: string, maxEntries: number): Promise<Children> {
+  const names: string[] = [];
+  let entries = 0;
+  try {
+    for await (const entry of await opendir(folder)) {
+      entries += 1;
+      if (entries > maxEntries) {
+        return { names: names.sort(), fault: `holds more than ${String(maxEntries)} entries, of which only as many were looked at; give the plugins a folder of their own` };
+      }
+      if (mayHoldPlugin(entry)) names.push(entry.name);
+    }
+    return { names: names.sort() };
+  } catch (error) {
+    return { names: names.sort(), fault: `the folder ${wordingOfFileError(error)}` };
+  }
+}

@@ -1,0 +1,65 @@
+// Reads a plugin's folder into what the host knows of it. A plugin made this data, so it is read within bounds, and
+// nothing of it is run; whatever is wrong is named by field, with what to do about it.
+import { isAbsolute, join } from 'node:path';
+import { HostError, type Issue, invalid } from '../../protocol/errors.ts';
+import { issuesOf } from '../../protocol/issues.ts';
+import { type Manifest, manifest } from '../../protocol/manifest.ts';
+import { wordingOf } from '../../protocol/wording.ts';
+import { readBoundedText } from '../bounded-file.ts';
+import type { PluginOverride } from '../config/schema.ts';
+import { parseJsonText } from '../json-text.ts';
+import { findEntry } from './entry-file.ts';
+import { notesOn } from './notes.ts';
+import { applyOverride } from './overrides.ts';
+import { manifestName, realFolder } from './plugin-folder.ts';
+import type { LoadedPlugin } from './plugin.ts';
+
+export interface ReadPluginOptions {
+  readonly overrides: Readonly<Record<string, PluginOverride>>;
+  /** `limits.manifestBytes` of the configuration. */
+  readonly manifestBytes: number;
+}
+
+/** Throws `plugin_invalid` with `details.path` and every fault found. */
+export async function readPlugin(folder: string, options: ReadPluginOptions): Promise<LoadedPlugin> {
+  if (!isAbsolute(folder)) throw refusal(folder, [{ path: '', message: 'the path of a plugin must be absolute; give the folder\'s full path' }]);
+  const found = await realFolder(folder);
+  if (!found.ok) throw refusal(folder, [{ path: '', message: found.message }]);
+  const root = found.path;
+  const declared = await readManifest(root, options.manifestBytes);
+  if (!declared.ok) throw refusal(root, declared.issues);
+  const entry = await findEntry(root, declared.manifest.entry);
+  const override = Object.hasOwn(options.overrides, declared.manifest.id) ? options.overrides[declared.manifest.id] : undefined;
+  const applied = applyOverride(declared.manifest, override ?? {});
+  const issues = [...(entry.ok ? [] : [entry.issue]), ...applied.issues];
+  if (issues.length > 0 || !entry.ok) throw refusal(root, issues);
+  return {
+    id: applied.manifest.id,
+    folder: root,
+    entry: entry.path,
+    manifest: applied.manifest,
+    overridden: applied.overridden,
+    enabled: override?.enabled ?? true,
+    autostart: override?.autostart ?? true,
+    config: override?.config ?? {},
+    notes: notesOn(applied.manifest),
+  };
+}
+
+function refusal(path: string, issues: readonly Issue[]): HostError {
+  return new HostError('plugin_invalid', invalid('plugin_invalid', `The plugin in ${path}`, issues).message, { path, issues });
+}
+
+type ReadManifest = { readonly ok: true; readonly manifest: Manifest } | { readonly ok: false; readonly issues: readonly Issue[] };
+
+async function readManifest(root: string, manifestBytes: number): Promise<ReadManifest> {
+  const file = await readBoundedText(join(root, manifestName), { maxBytes: manifestBytes, raisedBy: 'limits.manifestBytes in the configuration' });
+  if (!file.ok) {
+    const remedy = file.missing ? 'is missing; a plugin is a folder with a plugin.json' : file.message;
+    return { ok: false, issues: [{ path: manifestName, message: remedy }] };
+  }
+  const parsed = parseJsonText(file.text);
+  if (!parsed.ok) return { ok: false, issues: [{ path: manifestName, message: parsed.issue.message }] };
+  const checked = manifest.safeParse(parsed.value, { error: wordingOf });
+  return checked.success ? { ok: true, manifest: checked.data } : { ok: false, issues: issuesOf(checked.error, manifest) };
+}

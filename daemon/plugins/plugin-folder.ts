@@ -1,0 +1,20 @@
+// Resolves a path that should lead to a plugin's folder; what is wrong with it is said in words for whoever gave it.
+import { realpath, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { kindOfFile, wordingOfFileError } from '../file-fault.ts';
+
+export const manifestName = 'plugin.json';
+
+export type RealFolder = { readonly ok: true; readonly path: string } | { readonly ok: false; readonly message: string };
+
+export async function realFolder(folder: string): Promise<RealFolder> {
+  try {
+    const path = await realpath(folder);
+    const found = await stat(path);
+    if (found.isDirectory()) return { ok: true, path };
+    const meant = basename(folder) === manifestName ? 'name the folder that holds it' : `name a folder with a ${manifestName}`;
+    return { ok: false, message: `the path leads to ${kindOfFile(found)}; ${meant}` };
+  } catch (error) {
+    return { ok: false, message: `the folder ${wordingOfFileError(error)}` };
+  }
+}

@@ -1,0 +1,161 @@
+// One life of a service's cell: started once, fed through its lane, ended once. The service that owns it decides
+// what an end means.
+import type { ServiceCellOptions } from '../../protocol/cell/messages.ts';
+import { HostError } from '../../protocol/errors.ts';
+import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, SpawnCell } from '../cells/cell.ts';
+import type { Clock } from '../clock.ts';
+import { type Redact, causeOf } from './cause.ts';
+import type { IngressQueue } from './ingress-queue.ts';
+import { Lane, type LaneListener, type LaneRemains } from './lane.ts';
+
+export interface IncarnationListener extends LaneListener, Pick<CellListener, 'log' | 'logDropped' | 'unkillable'> {
+  /** Comes once; the lane's remains are given back by `takeRemains`. */
+  ended(end: CellEnd): void;
+}
+
+export interface IncarnationOptions {
+  readonly spec: CellSpec;
+  readonly cell: ServiceCellOptions;
+  readonly startMs: number;
+  readonly handleMs: number;
+  readonly stallMs: number;
+}
+
+export type Drained = 'drained' | 'deadline' | 'ended';
+
+/** What a stopping cell gets to finish the event at hand once its draining time is over. */
+const haltMs = 100;
+
+export class Incarnation {
+  readonly number: number;
+  readonly lane: Lane;
+  readonly #cell: Cell;
+  readonly #clock: Clock;
+  readonly #options: IncarnationOptions;
+  readonly #redact: Redact;
+  readonly #ended: Promise<CellEnd>;
+  #hasStatus = false;
+  #hasStop = false;
+  #halted: (() => void) | undefined;
+  #drained: (() => void) | undefined;
+
+  constructor(options: IncarnationOptions, deps: { spawnCell: SpawnCell; queue: IngressQueue; clock: Clock; redact: Redact; listener: IncarnationListener }) {
+    this.number = options.cell.incarnation;
+    this.#options = options;
+    this.#clock = deps.clock;
+    this.#redact = deps.redact;
+    const { listener } = deps;
+    let tellEnded: (end: CellEnd) => void = () => {};
+    this.#ended = new Promise((resolve) => {
+      tellEnded = resolve;
+    });
+    this.#cell = deps.spawnCell(options.spec, {
+      results: (message) => {
+        this.lane.results(message);
+        this.#tellDrained();
+      },
+      halted: () => this.#halted?.(),
+      log: (message) => listener.log(message),
+      logDropped: (message) => listener.logDropped(message),
+      unkillable: () => listener.unkillable(),
+      ended: (end) => {
+        listener.ended(end);
+        tellEnded(end);
+      },
+    });
+    this.lane = new Lane(this.#cell, deps.queue, deps.clock, { handleMs: options.handleMs, stallMs: options.stallMs }, listener);
+  }
+
+  get ended(): Promise<CellEnd> {
+    return this.#ended;
+  }
+
+  get hasStatus(): boolean {
+    return this.#hasStatus;
+  }
+
+  usage(): ReturnType<Cell['usage']> {
+    return this.#cell.usage();
+  }
+
+  get handleTimes(): Cell['register']['handleTimes'] {
+    return this.#cell.register.handleTimes;
+  }
+
+  /** Resolves when the service runs; throws what its start ended in. */
+  async start(): Promise<void> {
+    const { startMs } = this.#options;
+    const dueMs = this.#clock.monotonicMs() + startMs;
+    const loaded = await this.#cell.load(this.#options.cell, startMs);
+    if (!loaded.ok) throw this.#startError(loaded, 'import');
+    this.#hasStatus = loaded.value.hasStatus;
+    this.#hasStop = loaded.value.hasStop;
+    const started = await this.#cell.start(Math.max(1, dueMs - this.#clock.monotonicMs()));
+    if (!started.ok) throw this.#startError(started, 'start');
+  }
+
+  status(deadlineMs: number): Promise<CallOutcome<string>> {
+    return this.#cell.status(deadlineMs);
+  }
+
+  /** Waits until nothing is queued or in flight. */
+  drain(deadlineMs: number): Promise<Drained> {
+    return this.#within(deadlineMs, (done) => {
+      this.#drained = () => done('drained');
+      this.#tellDrained();
+    });
+  }
+
+  /** True when the cell stopped between two events; what it has not begun can be taken. */
+  async halt(): Promise<boolean> {
+    this.lane.halt();
+    if (this.lane.inFlight === 0) return true;
+    return (await this.#within(haltMs, (done) => (this.#halted = () => done('drained')))) === 'drained';
+  }
+
+  takeRemains(): LaneRemains {
+    return this.lane.close();
+  }
+
+  /** The plugin's own stop. */
+  stop(deadlineMs: number): Promise<CallOutcome<null>> {
+    return this.#hasStop ? this.#cell.stop(deadlineMs) : Promise.resolve({ ok: true, value: null });
+  }
+
+  kill(reason: string): void {
+    this.#cell.kill(reason);
+  }
+
+  #tellDrained(): void {
+    if (this.lane.idle) this.#drained?.();
+  }
+
+  #within(deadlineMs: number, begin: (done: (how: Drained) => void) => void): Promise<Drained> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(deadlineMs, () => resolve('deadline'));
+      const done = (how: Drained): void => {
+        timer.cancel();
+        resolve(how);
+      };
+      void this.#ended.then(() => done('ended'));
+      begin(done);
+    });
+  }
+
+  #startError(outcome: Exclude<CallOutcome<unknown>, { ok: true }>, during: 'import' | 'start'): HostError {
+    const { startMs } = this.#options;
+    switch (outcome.phase) {
+      case 'deadline':
+        return new HostError('start_timeout', `The service did not start within ${String(startMs)} ms; it was in its ${during}.`, { phase: during, timeoutMs: startMs });
+      case 'ended': {
+        const cause = causeOf(outcome.end.error, this.#redact);
+        return new HostError('start_failed', `The cell ended during the ${during}: ${cause.message}.`, { phase: during, reason: outcome.end.reason, cause });
+      }
+      default: {
+        const cause = causeOf(outcome.error, this.#redact);
+        const what = outcome.phase === 'exports' ? 'does not export what a service needs' : outcome.phase === 'import' ? 'could not be imported' : 'failed to start';
+        return new HostError('start_failed', `The plugin ${what}: ${cause.message}`, { phase: outcome.phase, cause });
+      }
+    }
+  }
+}

@@ -1,0 +1,93 @@
+// The bounded queue of one service, first in first out. Events that a cell's end gave back go to the front, in
+// their old order.
+import type { QueuedEvent } from './queued-event.ts';
+
+/** A consumed front is cut off when it is this long and most of the array. */
+const compactAfter = 1024;
+
+export class IngressQueue {
+  readonly capacity: number;
+  readonly maxBytes: number;
+  #items: QueuedEvent[] = [];
+  #head = 0;
+  #bytes = 0;
+
+  constructor(limits: { readonly capacity: number; readonly maxBytes: number }) {
+    this.capacity = limits.capacity;
+    this.maxBytes = limits.maxBytes;
+  }
+
+  get size(): number {
+    return this.#items.length - this.#head;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get oldest(): QueuedEvent | undefined {
+    return this.#items[this.#head];
+  }
+
+  push(event: QueuedEvent): void {
+    this.#items.push(event);
+    this.#bytes += event.bytes;
+  }
+
+  /** What was taken and never begun comes back, oldest first, before everything else. */
+  giveBack(events: readonly QueuedEvent[]): void {
+    if (events.length === 0) return;
+    this.#items = [...events, ...this.#items.slice(this.#head)];
+    this.#head = 0;
+    for (const event of events) this.#bytes += event.bytes;
+  }
+
+  /** Up to `most` events of together at most `mostBytes`, but always one where there is one. */
+  take(most: number, mostBytes: number): QueuedEvent[] {
+    const taken: QueuedEvent[] = [];
+    let bytes = 0;
+    while (taken.length < most) {
+      const next = this.#items[this.#head];
+      if (next === undefined || (taken.length > 0 && bytes + next.bytes > mostBytes)) break;
+      taken.push(next);
+      bytes += next.bytes;
+      this.#head += 1;
+    }
+    this.#bytes -= bytes;
+    this.#compact();
+    return taken;
+  }
+
+  /** False when the event is no longer here. */
+  remove(event: QueuedEvent): boolean {
+    const at = this.#items.indexOf(event, this.#head);
+    if (at === -1) return false;
+    this.#items.splice(at, 1);
+    this.#bytes -= event.bytes;
+    return true;
+  }
+
+  /** Takes out every event that `which` picks, in order. */
+  removeWhere(which: (event: QueuedEvent) => boolean): QueuedEvent[] {
+    const removed: QueuedEvent[] = [];
+    const kept: QueuedEvent[] = [];
+    for (let at = this.#head; at < this.#items.length; at += 1) {
+      const event = this.#items[at] as QueuedEvent;
+      (which(event) ? removed : kept).push(event);
+    }
+    for (const event of removed) this.#bytes -= event.bytes;
+    this.#items = kept;
+    this.#head = 0;
+    return removed;
+  }
+
+  #compact(): void {
+    if (this.#head === this.#items.length) {
+      this.#items.length = 0;
+      this.#head = 0;
+    } else if (this.#head >= compactAfter && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+}

@@ -1,0 +1,145 @@
+// Where events come in and where each gets its one outcome: admission, the bounded queue, the books, and the answer
+// to whoever waits. It knows nothing of cells.
+import { Histogram } from '../../protocol/cell/histogram.ts';
+import { HostError } from '../../protocol/errors.ts';
+import type { ServiceSection } from '../../protocol/manifest.ts';
+import type { Lifecycle } from '../../protocol/status.ts';
+import type { Clock } from '../clock.ts';
+import { Admission } from './admission.ts';
+import { IngressQueue } from './ingress-queue.ts';
+import type { Journal } from './journal.ts';
+import { Ledger, type Outcome, type Rejection } from './ledger.ts';
+import { acceptsEvents } from './lifecycle.ts';
+import type { QueuedEvent, Waiter } from './queued-event.ts';
+
+/** What the service knows at the moment an event arrives or is given up. */
+export interface Situation {
+  readonly lifecycle: Lifecycle;
+  readonly incarnation: number;
+  /** Events that wait, the one in flight left out. */
+  readonly depth: number;
+  /** What an event takes at present. */
+  readonly eventMs: number;
+}
+
+export type DiscardReason = 'service_stopped' | 'service_failed' | 'caller_gave_up';
+
+const discardWords: Readonly<Record<DiscardReason, string>> = {
+  service_stopped: 'the service was stopped',
+  service_failed: 'the service failed while its caller waited',
+  caller_gave_up: 'its caller gave up waiting',
+};
+
+const longestRetryMs = 10_000;
+
+export class Intake {
+  readonly queue: IngressQueue;
+  readonly ledger = new Ledger();
+  readonly latency = new Histogram();
+  readonly #pluginId: string;
+  readonly #admission: Admission;
+  readonly #journal: Journal;
+  readonly #clock: Clock;
+  readonly #situation: () => Situation;
+  #highWater = 0;
+
+  constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: { clock: Clock; journal: Journal; situation: () => Situation }) {
+    this.#pluginId = pluginId;
+    this.queue = new IngressQueue(section.queue);
+    this.#admission = new Admission(section.ingresses, eventBytes, deps.clock);
+    this.#journal = deps.journal;
+    this.#clock = deps.clock;
+    this.#situation = deps.situation;
+  }
+
+  get highWater(): number {
+    return this.#highWater;
+  }
+
+  /** Queues the event, or throws why not. */
+  accept(raw: unknown, waiter?: Waiter): QueuedEvent {
+    if (!acceptsEvents(this.#situation().lifecycle)) throw this.#rejected('notAccepting', this.notAccepting());
+    const event = this.#admit(raw, waiter);
+    const { depth } = this.#situation();
+    if (depth >= this.queue.capacity) throw this.#rejected('queueFull', this.#full('queue.capacity', `${String(this.queue.capacity)} events`));
+    if (this.queue.bytes + event.bytes > this.queue.maxBytes) throw this.#rejected('queueFull', this.#full('queue.maxBytes', `${String(this.queue.maxBytes)} bytes`));
+    this.ledger.accept();
+    this.queue.push(event);
+    this.#highWater = Math.max(this.#highWater, this.#situation().depth);
+    return event;
+  }
+
+  /** Gives an event its outcome; answers how long it has been here. */
+  settle(event: QueuedEvent, outcome: Outcome): number {
+    const sinceMs = this.#clock.monotonicMs() - event.acceptedMs;
+    this.ledger.settle(outcome);
+    if (outcome !== 'discarded') this.latency.record(sinceMs);
+    return sinceMs;
+  }
+
+  fail(event: QueuedEvent, error: HostError, incarnation: number): void {
+    this.settle(event, 'failed');
+    this.#journal.failure(error, incarnation, event.correlationId);
+    event.waiter?.refused(error);
+  }
+
+  discard(events: readonly QueuedEvent[], reason: DiscardReason, error: HostError = this.notAccepting()): void {
+    for (const event of events) {
+      this.settle(event, 'discarded');
+      this.#journal.note('warn', 'discarded', `An event was discarded: ${discardWords[reason]}.`, this.#situation().incarnation, { reason, correlationId: event.correlationId });
+      event.waiter?.refused(error);
+    }
+  }
+
+  discardQueued(reason: DiscardReason): void {
+    this.discard(this.queue.removeWhere(() => true), reason);
+  }
+
+  /** A failed service keeps what was published until it is started again; who waits for an answer gets one now. */
+  refuseWaiting(): void {
+    this.discard(this.queue.removeWhere(({ waiter }) => waiter !== undefined), 'service_failed');
+  }
+
+  /** The caller's own deadline: an event still queued is withdrawn, one that has begun goes on without its caller. */
+  giveUpWaiting(event: QueuedEvent, timeoutMs: number, running: boolean): void {
+    const withdrawn = this.queue.remove(event);
+    const phase = running ? 'running' : 'queued';
+    const error = new HostError(
+      'dispatch_timeout',
+      `The event was not handled within the ${String(timeoutMs)} ms its caller allowed; it was ${phase}${withdrawn ? ' and has been withdrawn' : ' and goes on without its caller'}.`,
+      { phase, timeoutMs, withdrawn, correlationId: event.correlationId },
+    );
+    if (withdrawn) this.discard([event], 'caller_gave_up', error);
+    else event.waiter?.refused(error);
+  }
+
+  notAccepting(): HostError {
+    const { lifecycle } = this.#situation();
+    const id = this.#pluginId;
+    if (lifecycle === 'failed') return new HostError('service_failed', `The service of ${id} has failed and takes no events.`, { lifecycle, lastError: this.#journal.lastError });
+    if (lifecycle === 'ready') return new HostError('service_unavailable', `The service of ${id} has not been started.`, { lifecycle });
+    return new HostError('service_stopped', `The service of ${id} ${lifecycle === 'stopping' ? 'is stopping' : 'was stopped'}.`, { lifecycle });
+  }
+
+  #admit(raw: unknown, waiter: Waiter | undefined): QueuedEvent {
+    try {
+      return this.#admission.admit(raw, waiter);
+    } catch (thrown) {
+      if (thrown instanceof HostError) this.#rejected('invalidEvent', thrown);
+      throw thrown;
+    }
+  }
+
+  #rejected(why: Rejection, error: HostError): HostError {
+    this.ledger.reject(why);
+    this.#journal.rejection(error, this.#situation().incarnation);
+    return error;
+  }
+
+  /** Advice is the time in which a quarter of what waits is likely done. */
+  #full(limit: string, size: string): HostError {
+    const { depth, eventMs } = this.#situation();
+    const retryAfterMs = Math.min(longestRetryMs, Math.max(1, Math.ceil((eventMs * depth) / 4)));
+    return new HostError('queue_full', `The queue of ${this.#pluginId} is full: ${size} wait.`, { capacity: this.queue.capacity, depth, limit, retryAfterMs });
+  }
+}

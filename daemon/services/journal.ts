@@ -1,0 +1,109 @@
+// What is told of a service: its last error, its newest diagnostics, its timeline and the live feed. One place, so
+// that nothing is told in one of them and forgotten in another.
+import type { HostError } from '../../protocol/errors.ts';
+import type { FeedEvent, TimelineEntry } from '../../protocol/operations/telemetry.ts';
+import type { Diagnostic, Lifecycle, RecordedError } from '../../protocol/status.ts';
+import type { Clock } from '../clock.ts';
+import type { Cause } from './lifecycle.ts';
+
+type Entry = Omit<TimelineEntry, 'sequence' | 'at'>;
+
+export interface JournalOutlets {
+  timeline(entry: Entry): void;
+  feed(event: FeedEvent): void;
+  log(level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>): void;
+}
+
+export class Journal {
+  readonly #pluginId: string;
+  readonly #clock: Clock;
+  readonly #capacity: number;
+  readonly #outlets: JournalOutlets;
+  readonly #diagnostics: Diagnostic[] = [];
+  /** How often the newest diagnostic has come in a row: a flood of one refusal must not wash out the rest. */
+  #repeats = 1;
+  #newestText = '';
+  #lastError: RecordedError | null = null;
+
+  constructor(pluginId: string, capacity: number, clock: Clock, outlets: JournalOutlets) {
+    this.#pluginId = pluginId;
+    this.#capacity = capacity;
+    this.#clock = clock;
+    this.#outlets = outlets;
+  }
+
+  get lastError(): RecordedError | null {
+    return this.#lastError;
+  }
+
+  get diagnostics(): Diagnostic[] {
+    return [...this.#diagnostics];
+  }
+
+  transition(from: Lifecycle, to: Lifecycle, cause: Cause, incarnation: number): void {
+    const message = `${from} → ${to} (${cause})`;
+    this.#tell({ level: to === 'failed' ? 'error' : 'info', event: to, message, incarnation, data: { from, to, cause } });
+    this.#outlets.log(to === 'failed' ? 'error' : 'info', `service ${message}`, { incarnation });
+    this.#publish('lifecycle', { from, to, cause, incarnation });
+  }
+
+  /** Something of the service failed: an event, its cell, its start or stop. */
+  failure(error: HostError, incarnation: number, correlationId?: string): void {
+    const stack = stackOf(error);
+    this.#remember(error, correlationId, stack);
+    this.#tell({ level: 'error', event: error.code, message: error.message, incarnation, ...(correlationId === undefined ? {} : { correlationId }), data: { ...error.details } });
+    this.#outlets.log('error', error.message, { incarnation, code: error.code, ...(correlationId === undefined ? {} : { correlationId }), ...(stack === undefined ? {} : { stack }) });
+    this.#publish('failure', { ...error.toWire(), incarnation, ...(correlationId === undefined ? {} : { correlationId }) });
+  }
+
+  /** Somebody was refused: visible, but no failure of the service. */
+  rejection(error: HostError, incarnation: number): void {
+    this.#remember(error);
+    if (this.#tell({ level: 'warn', event: error.code, message: error.message, incarnation })) this.#outlets.log('warn', error.message, { incarnation, code: error.code });
+  }
+
+  note(level: 'info' | 'warn', event: string, message: string, incarnation: number, data?: Readonly<Record<string, unknown>>): void {
+    this.#tell({ level, event, message, incarnation, ...(data === undefined ? {} : { data }) });
+  }
+
+  #publish(topic: 'lifecycle' | 'failure', data: Record<string, unknown>): void {
+    this.#outlets.feed({ topic, at: this.#now(), plugin: this.#pluginId, data });
+  }
+
+  #remember(error: HostError, correlationId?: string, stack?: string): void {
+    this.#lastError = {
+      code: error.code,
+      message: error.message,
+      at: this.#now(),
+      ...(correlationId === undefined ? {} : { correlationId }),
+      ...(stack === undefined ? {} : { stack }),
+    };
+  }
+
+  /** False when it only repeats the newest entry, which then counts it. */
+  #tell(entry: Entry): boolean {
+    const { data: _data, ...rest } = entry;
+    const diagnostic: Diagnostic = { at: this.#now(), ...rest };
+    const newest = this.#diagnostics.at(-1);
+    if (newest !== undefined && entry.level === 'warn' && newest.event === entry.event && newest.incarnation === entry.incarnation) {
+      this.#repeats += 1;
+      this.#diagnostics[this.#diagnostics.length - 1] = { ...diagnostic, message: `${this.#newestText} (${String(this.#repeats)} times)` };
+      return false;
+    }
+    this.#repeats = 1;
+    this.#newestText = entry.message;
+    this.#diagnostics.push(diagnostic);
+    if (this.#diagnostics.length > this.#capacity) this.#diagnostics.shift();
+    this.#outlets.timeline(entry);
+    return true;
+  }
+
+  #now(): string {
+    return new Date(this.#clock.wallMs()).toISOString();
+  }
+}
+
+function stackOf(error: HostError): string | undefined {
+  const { cause } = error.details as { cause?: { stack?: unknown } };
+  return typeof cause?.stack === 'string' ? cause.stack : undefined;
+}

@@ -1,0 +1,235 @@
+// The host's end of a lane: hands the cell batches, keeps what is in flight, and decides by the progress register
+// whose deadline has passed and whose fault an end was. It does no I/O of its own, so that its decisions can be
+// tested on a virtual clock.
+import type { BatchMessage, EventFailure, EventOutput, ResultsMessage } from '../../protocol/cell/messages.ts';
+import { type Progress, type ProgressRegister, phases } from '../../protocol/cell/register.ts';
+import type { Clock, Timer } from '../clock.ts';
+import type { IngressQueue } from './ingress-queue.ts';
+import type { QueuedEvent } from './queued-event.ts';
+
+export interface LaneOptions {
+  readonly handleMs: number;
+  /** The cell begins nothing for this long although it has work: something else holds its thread. */
+  readonly stallMs: number;
+}
+
+/** What the lane needs of its cell. */
+export interface LaneCell {
+  readonly register: ProgressRegister;
+  send(batch: BatchMessage): void;
+  /** Takes, at once, every message the cell has posted. */
+  drain(): void;
+}
+
+export interface LaneListener {
+  handled(event: QueuedEvent, output: EventOutput | undefined): void;
+  failed(event: QueuedEvent, failure: EventFailure): void;
+  /** The event was claimed: it is out of the lane, and the cell must be ended. */
+  overran(event: QueuedEvent, ranMs: number): void;
+  stalled(idleMs: number): void;
+}
+
+export interface LaneRemains {
+  /** The event the cell was executing when it ended by itself. */
+  readonly blamed: QueuedEvent | undefined;
+  /** Sent and never begun, in order. */
+  readonly untouched: readonly QueuedEvent[];
+}
+
+const window = 2;
+const mostEvents = 64;
+const firstBatch = 16;
+const mostBatchBytes = 256 * 1024;
+/** A batch is as long as this much work, so that slow events travel in small ones. */
+const batchWorkMs = 4;
+const paceMemory = 0.2;
+
+export class Lane {
+  readonly #cell: LaneCell;
+  readonly #queue: IngressQueue;
+  readonly #clock: Clock;
+  readonly #options: LaneOptions;
+  readonly #listener: LaneListener;
+  /** Sent and not settled; the first has sequence `#through + 1`. */
+  #inFlight: QueuedEvent[] = [];
+  #through = 0;
+  readonly #batchEnds: number[] = [];
+  #sentMs = 0;
+  #settledMs = 0;
+  #eventMs: number | undefined;
+  #timer: Timer | undefined;
+  #open = true;
+  #claimed = Infinity;
+
+  constructor(cell: LaneCell, queue: IngressQueue, clock: Clock, options: LaneOptions, listener: LaneListener) {
+    this.#cell = cell;
+    this.#queue = queue;
+    this.#clock = clock;
+    this.#options = options;
+    this.#listener = listener;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.length;
+  }
+
+  /** Nothing waits and nothing is in flight. */
+  get idle(): boolean {
+    return this.#inFlight.length === 0 && this.#queue.size === 0;
+  }
+
+  /** What an event takes at present, for advice on when to try again. */
+  get eventMs(): number | undefined {
+    return this.#eventMs;
+  }
+
+  /** The event being executed, or else the next one to be. */
+  current(): { readonly event: QueuedEvent; readonly beganMs: number | undefined } | undefined {
+    const first = this.#inFlight[0];
+    if (first === undefined) return undefined;
+    const progress = this.#progress();
+    const running = progress.phase === phases.running ? this.#inFlight[progress.sequence - this.#through - 1] : undefined;
+    return running === undefined ? { event: first, beganMs: undefined } : { event: running, beganMs: progress.beganMs };
+  }
+
+  /** Hands over what the window has room for. */
+  pump(): void {
+    while (this.#open && this.#batchEnds.length < window && this.#queue.size > 0) {
+      const events = this.#queue.take(this.#batchSize(), mostBatchBytes);
+      const first = this.#through + this.#inFlight.length + 1;
+      const awaited: number[] = [];
+      const texts: string[] = [];
+      for (const event of events) {
+        if (event.waiter !== undefined) awaited.push(texts.length);
+        texts.push(event.json);
+        this.#inFlight.push(event);
+      }
+      this.#batchEnds.push(first + events.length - 1);
+      this.#sentMs = this.#clock.monotonicMs();
+      if (this.#inFlight.length === events.length) this.#settledMs = this.#sentMs;
+      this.#cell.send({ type: 'batch', first, count: events.length, json: `[${texts.join(',')}]`, awaited });
+    }
+    this.#watch();
+  }
+
+  results(message: ResultsMessage): void {
+    this.#settleThrough(message.through, message.failures, message.outputs);
+    this.pump();
+  }
+
+  /** The cell begins no further event; what it has not begun can be taken back once it says so. */
+  halt(): void {
+    this.#open = false;
+    this.#cell.register.halt();
+  }
+
+  /** Ends the lane. Only when the cell ended, or said that it halted, after its last message was taken. */
+  close(): LaneRemains {
+    this.#open = false;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const progress = this.#progress();
+    const ended = progress.phase === phases.done ? progress.sequence : progress.sequence - 1;
+    this.#settleThrough(ended, [], []);
+    const blamed = progress.phase === phases.running && progress.sequence > this.#through ? this.#inFlight.shift() : undefined;
+    const untouched = this.#inFlight;
+    this.#inFlight = [];
+    return { blamed, untouched };
+  }
+
+  #progress(): Progress {
+    return this.#cell.register.read(this.#through + 1);
+  }
+
+  #batchSize(): number {
+    if (this.#eventMs === undefined) return firstBatch;
+    return Math.max(1, Math.min(mostEvents, Math.floor(batchWorkMs / Math.max(this.#eventMs, 0.001))));
+  }
+
+  /** What the cell says is held against what was sent: it cannot settle more than that. */
+  #settleThrough(through: number, failures: readonly EventFailure[], outputs: readonly EventOutput[]): void {
+    const count = Math.min(through - this.#through, this.#inFlight.length, this.#claimed - 1 - this.#through);
+    if (count <= 0) return;
+    const settled = this.#inFlight.slice(0, count);
+    this.#inFlight = this.#inFlight.slice(count);
+    let failureAt = 0;
+    let outputAt = 0;
+    for (const event of settled) {
+      this.#through += 1;
+      const failure = failures[failureAt];
+      const output = outputs[outputAt];
+      if (failure?.sequence === this.#through) {
+        failureAt += 1;
+        this.#listener.failed(event, failure);
+      } else if (output?.sequence === this.#through) {
+        outputAt += 1;
+        this.#listener.handled(event, output);
+      } else {
+        this.#listener.handled(event, undefined);
+      }
+    }
+    while ((this.#batchEnds[0] ?? Infinity) <= this.#through) this.#batchEnds.shift();
+    this.#learnPace(count);
+  }
+
+  #learnPace(count: number): void {
+    const now = this.#clock.monotonicMs();
+    const eventMs = (now - this.#settledMs) / count;
+    this.#settledMs = now;
+    this.#eventMs = this.#eventMs === undefined ? eventMs : this.#eventMs + paceMemory * (eventMs - this.#eventMs);
+  }
+
+  /** One timer a lane, not one an event: when it fires, the register says whose deadline it is. */
+  #watch(): void {
+    if (!this.#open || this.#timer !== undefined || this.#inFlight.length === 0) return;
+    this.#timer = this.#clock.after(Math.min(this.#options.handleMs, this.#options.stallMs), () => {
+      this.#timer = undefined;
+      this.#check();
+    });
+  }
+
+  #check(): void {
+    if (this.#inFlight.length === 0) return;
+    const now = this.#clock.monotonicMs();
+    const progress = this.#progress();
+    if (progress.phase === phases.running && progress.sequence > this.#through) {
+      this.#checkRunning(progress, now);
+      return;
+    }
+    const idleMs = now - Math.max(progress.progressMs, this.#sentMs);
+    if (idleMs < this.#options.stallMs) {
+      this.#checkAgain(Math.min(this.#options.stallMs - idleMs, this.#options.handleMs));
+      return;
+    }
+    this.#open = false;
+    this.#listener.stalled(idleMs);
+  }
+
+  #checkRunning(progress: Progress, now: number): void {
+    const ranMs = now - progress.beganMs;
+    if (ranMs < this.#options.handleMs) {
+      this.#checkAgain(this.#options.handleMs - ranMs);
+      return;
+    }
+    if (!this.#cell.register.claim(progress.sequence)) {
+      // It ended, or the next one began, between the look and the claim.
+      this.#checkAgain(this.#options.handleMs);
+      return;
+    }
+    this.#open = false;
+    this.#claimed = progress.sequence;
+    this.#cell.drain();
+    this.#settleThrough(progress.sequence - 1, [], []);
+    const event = this.#inFlight.shift();
+    this.#through += 1;
+    if (event !== undefined) this.#listener.overran(event, ranMs);
+  }
+
+  #checkAgain(delayMs: number): void {
+    // Timers may fire a little early; a millisecond keeps them from spinning.
+    this.#timer = this.#clock.after(Math.max(1, Math.ceil(delayMs)), () => {
+      this.#timer = undefined;
+      this.#check();
+    });
+  }
+}

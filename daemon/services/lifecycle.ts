@@ -1,0 +1,39 @@
+// The life of a service as a table: state and cause give the next state, or there is no row and the cause is
+// refused. Effects stand elsewhere, so that the rules can be read and tested by themselves.
+import type { Lifecycle } from '../../protocol/status.ts';
+
+export type Cause =
+  /** The operator, or the daemon at its start, asks for it. */
+  | 'start'
+  | 'stop'
+  /** What the incarnation did. */
+  | 'started'
+  | 'start_failed'
+  | 'stopped'
+  | 'stop_failed'
+  | 'cell_ended'
+  | 'cell_overran';
+
+const table: Readonly<Record<Lifecycle, Readonly<Partial<Record<Cause, Lifecycle>>>>> = {
+  ready: { start: 'starting' },
+  starting: { started: 'running', start_failed: 'failed', cell_ended: 'failed', stop: 'stopping' },
+  running: { stop: 'stopping', cell_ended: 'failed', cell_overran: 'failed' },
+  stopping: { stopped: 'stopped', stop_failed: 'failed', cell_ended: 'failed', cell_overran: 'failed' },
+  stopped: { start: 'starting' },
+  failed: { start: 'starting', stop: 'stopped' },
+};
+
+/** Undefined: the table does not hold it, and nothing changes. */
+export function nextState(state: Lifecycle, cause: Cause): Lifecycle | undefined {
+  return table[state][cause];
+}
+
+/** Whether an event that arrives now is queued. */
+export function acceptsEvents(state: Lifecycle): boolean {
+  return state === 'running' || state === 'starting';
+}
+
+/** Whether the first open event counts as in flight. */
+export function dispatches(state: Lifecycle): boolean {
+  return state === 'running' || state === 'stopping';
+}

@@ -1,0 +1,439 @@
+// One plugin's service on the host: its lifecycle, its queue and its present incarnation. It decides; the cell runs.
+import type { EventFailure, EventOutput, LogDroppedMessage, LogMessage } from '../../protocol/cell/messages.ts';
+import { HostError, type WireError, asHostError } from '../../protocol/errors.ts';
+import type { ServiceSection } from '../../protocol/manifest.ts';
+import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
+import { Histogram } from '../../protocol/cell/histogram.ts';
+import type { CellEnd, SpawnCell } from '../cells/cell.ts';
+import type { Clock } from '../clock.ts';
+import type { LoadedPlugin } from '../plugins/plugin.ts';
+import { type Redact, causeOf } from './cause.ts';
+import { Incarnation, type IncarnationOptions } from './incarnation.ts';
+import { Intake, type Situation } from './intake.ts';
+import { Journal, type JournalOutlets } from './journal.ts';
+import { type Cause, acceptsEvents, dispatches, nextState } from './lifecycle.ts';
+import type { Handled, QueuedEvent, Waiter } from './queued-event.ts';
+import { Reported } from './reported.ts';
+import { serviceStatus } from './service-status.ts';
+
+export interface ServiceDeps {
+  readonly clock: Clock;
+  readonly spawnCell: SpawnCell;
+  readonly env: Readonly<Record<string, string>>;
+  readonly limits: { readonly eventBytes: number; readonly toolOutputBytes: number; readonly diagnostics: number };
+  readonly redact: Redact;
+  readonly outlets: JournalOutlets;
+  readonly cellLog: {
+    log(message: LogMessage, incarnation: number): void;
+    logDropped(message: LogDroppedMessage, incarnation: number): void;
+    counts(): ServiceStatus['log'];
+  };
+  readonly entryUrl: string;
+}
+
+export interface Accepted {
+  readonly accepted: true;
+  readonly correlationId: string;
+  readonly queueDepth: number;
+}
+
+/** A cell that has work and begins none of it is held by something else; loaded machines are given this long. */
+const leastStallMs = 2000;
+/** For advice to callers before the first event has told. */
+const unknownEventMs = 100;
+
+export class Service {
+  readonly plugin: LoadedPlugin;
+  readonly #section: ServiceSection;
+  readonly #deps: ServiceDeps;
+  readonly #clock: Clock;
+  readonly #journal: Journal;
+  readonly #intake: Intake;
+  readonly #handleTimes = new Histogram();
+  readonly #reported: Reported;
+  #lifecycle: Lifecycle = 'ready';
+  #incarnations = 0;
+  #live: Incarnation | undefined;
+  #startedMs: number | undefined;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  #unkillable = 0;
+  #pumpSoon = false;
+  #retired = false;
+
+  constructor(plugin: LoadedPlugin, section: ServiceSection, deps: ServiceDeps) {
+    this.plugin = plugin;
+    this.#section = section;
+    this.#deps = deps;
+    this.#clock = deps.clock;
+    this.#journal = new Journal(plugin.id, deps.limits.diagnostics, deps.clock, deps.outlets);
+    this.#intake = new Intake(plugin.id, section, deps.limits.eventBytes, { clock: deps.clock, journal: this.#journal, situation: () => this.#situation() });
+    this.#reported = new Reported(deps.clock, deps.redact);
+  }
+
+  get lifecycle(): Lifecycle {
+    return this.#lifecycle;
+  }
+
+  /** Cells that were given up and may still exist. */
+  get unkillable(): number {
+    return this.#unkillable;
+  }
+
+  // Lifecycle.
+
+  /** Resolves once the service runs; rejects with what its start ended in. */
+  async start(): Promise<void> {
+    if (this.#lifecycle === 'running') return;
+    if (this.#starting !== undefined) return this.#starting;
+    if (this.#retired || nextState(this.#lifecycle, 'start') === undefined) throw this.#refusal('start');
+    this.#starting = this.#bringUp().finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  /** Resolves when the service is stopped, also when it was; rejects when its cell had to be ended for it. */
+  async stop(options: { readonly now: boolean }): Promise<void> {
+    if (this.#stopping !== undefined) {
+      if (options.now) this.#intake.discardQueued('service_stopped');
+      return this.#stopping;
+    }
+    if (this.#lifecycle === 'ready' || this.#lifecycle === 'stopped') return;
+    this.#stopping = this.#bringDown(options.now).finally(() => {
+      this.#stopping = undefined;
+    });
+    return this.#stopping;
+  }
+
+  /** From here on it can only stop: its plugin is being unloaded. */
+  retire(): void {
+    this.#retired = true;
+  }
+
+  /** Ends the cell now, whatever it is doing: the last resort of a shutdown. */
+  end(): void {
+    this.#intake.discardQueued('service_stopped');
+    this.#live?.kill('the daemon ends');
+  }
+
+  async restart(): Promise<void> {
+    if (this.#lifecycle === 'running' || this.#lifecycle === 'starting' || this.#lifecycle === 'stopping') {
+      try {
+        await this.stop({ now: false });
+      } catch {
+        // A stop that failed is told in the journal and leaves a failed service, which may be started again.
+      }
+    }
+    this.#intake.ledger.restarted();
+    await this.start();
+  }
+
+  // Events.
+
+  publish(raw: unknown): Accepted {
+    const event = this.#intake.accept(raw);
+    this.#pumpLater();
+    return { accepted: true, correlationId: event.correlationId, queueDepth: this.#situation().depth };
+  }
+
+  /** As one of a batch: a refusal is its result. */
+  publishOne(raw: unknown): Accepted | { readonly accepted: false; readonly error: WireError } {
+    try {
+      return this.publish(raw);
+    } catch (thrown) {
+      return { accepted: false, error: asHostError(thrown).toWire() };
+    }
+  }
+
+  deliver(raw: unknown, timeoutMs: number): Promise<Handled> {
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        handled: (outcome) => {
+          timer.cancel();
+          resolve(outcome);
+        },
+        refused: (error) => {
+          timer.cancel();
+          reject(error);
+        },
+      };
+      const event = this.#intake.accept(raw, waiter);
+      this.#pumpLater();
+      const timer = this.#clock.after(timeoutMs, () => {
+        const current = this.#live?.lane.current();
+        this.#intake.giveUpWaiting(event, timeoutMs, current?.event === event && current.beganMs !== undefined);
+      });
+    });
+  }
+
+  status(): ServiceStatus {
+    return serviceStatus({
+      plugin: this.plugin,
+      lifecycle: this.#lifecycle,
+      incarnation: this.#incarnations,
+      startedMs: this.#startedMs,
+      clock: this.#clock,
+      queue: this.#intake.queue,
+      depth: this.#situation().depth,
+      highWater: this.#intake.highWater,
+      lane: this.#live?.lane,
+      counters: this.#intake.ledger.counters(),
+      latency: this.#intake.latency,
+      handleTimes: this.#allHandleTimes(),
+      journal: this.#journal,
+      usage: this.#live?.usage() ?? null,
+      reported: this.#reported.view(this.#incarnations),
+      log: this.#deps.cellLog.counts(),
+    });
+  }
+
+  /** Asks the plugin's own status(), for at most its deadline; the answer is found in `status()`. */
+  async refreshReported(): Promise<void> {
+    const live = this.#live;
+    if (live === undefined || this.#lifecycle !== 'running' || !live.hasStatus) return;
+    await this.#reported.refresh(live, this.#section.timeouts.statusMs);
+  }
+
+  // Bringing up and down.
+
+  async #bringUp(): Promise<void> {
+    this.#move('start');
+    const ending = this.#live?.ended;
+    // The one before may still be on its way out; the kill ladder bounds this wait.
+    if (ending !== undefined) await ending;
+    if (this.#lifecycle !== 'starting') throw this.#refusal('start');
+    this.#incarnations += 1;
+    let live: Incarnation;
+    try {
+      live = this.#spawn();
+    } catch (thrown) {
+      throw this.#startFailed(new HostError('start_failed', `No cell could be made: ${thrown instanceof Error ? thrown.message : 'unknown cause'}.`, { phase: 'spawn' }));
+    }
+    this.#live = live;
+    try {
+      await live.start();
+    } catch (thrown) {
+      live.kill('the start failed');
+      if (this.#live !== live || this.#lifecycle !== 'starting') throw this.#refusal('start');
+      throw this.#startFailed(thrown as HostError);
+    }
+    if (this.#live !== live || this.#lifecycle !== 'starting') throw this.#refusal('start');
+    this.#startedMs = this.#clock.wallMs();
+    this.#move('started');
+    live.lane.pump();
+    void this.refreshReported();
+  }
+
+  #startFailed(error: HostError): HostError {
+    if (this.#lifecycle === 'starting') {
+      this.#journal.failure(error, this.#incarnations);
+      this.#move('start_failed');
+      this.#intake.refuseWaiting();
+    }
+    return error;
+  }
+
+  async #bringDown(now: boolean): Promise<void> {
+    const live = this.#live;
+    const wasRunning = this.#lifecycle === 'running';
+    this.#move('stop');
+    if (this.#lifecycle === 'stopped') {
+      this.#intake.discardQueued('service_stopped');
+      return;
+    }
+    if (now || !wasRunning) this.#intake.discardQueued('service_stopped');
+    const error = wasRunning && live !== undefined ? await this.#quiesce(live) : undefined;
+    live?.kill('the service stops');
+    await live?.ended;
+    this.#intake.discardQueued('service_stopped');
+    // The cell may have ended by itself meanwhile; that end has been told, and the service has failed.
+    if (this.#lifecycle !== 'stopping') throw new HostError('cell_crashed', 'The cell ended by itself while the service stopped.', { lastError: this.#journal.lastError });
+    if (error === undefined) {
+      this.#move('stopped');
+      return;
+    }
+    this.#journal.failure(error, this.#incarnations);
+    this.#move('stop_failed');
+    throw error;
+  }
+
+  /** Lets the service finish what it has, then asks it to stop; what could not be finished in time is the error. */
+  async #quiesce(live: Incarnation): Promise<HostError | undefined> {
+    const { stopMs } = this.#section.timeouts;
+    if ((await live.drain(stopMs)) === 'ended') return undefined;
+    this.#intake.discardQueued('service_stopped');
+    if (!(await live.halt())) return new HostError('stop_timeout', `An event was still being handled ${String(stopMs)} ms after the stop; its cell was ended.`, { phase: 'draining', timeoutMs: stopMs });
+    this.#intake.discard(live.takeRemains().untouched, 'service_stopped');
+    const stopped = await live.stop(stopMs);
+    if (stopped.ok || stopped.phase === 'ended') return undefined;
+    if (stopped.phase === 'deadline') return new HostError('stop_timeout', `The plugin's stop did not return within ${String(stopMs)} ms; its cell was ended.`, { phase: 'stop', timeoutMs: stopMs });
+    const cause = causeOf(stopped.error, this.#deps.redact);
+    this.#journal.failure(new HostError('stop_failed', `The plugin's stop failed: ${cause.message}`, { cause }), this.#incarnations);
+    return undefined;
+  }
+
+  #spawn(): Incarnation {
+    const { plugin } = this;
+    const { clock, spawnCell, redact, env, limits, entryUrl } = this.#deps;
+    const options: IncarnationOptions = {
+      spec: { name: plugin.id, env, heapMb: plugin.manifest.limits.heapMb, logBytesPerSecond: plugin.manifest.limits.logBytesPerSecond },
+      cell: {
+        plugin: { id: plugin.id, name: plugin.manifest.name, version: plugin.manifest.version },
+        incarnation: this.#incarnations,
+        entryUrl,
+        configJson: JSON.stringify(plugin.config),
+        payloadSchemas: Object.fromEntries(this.#section.ingresses.flatMap(({ name, payloadSchema }) => (payloadSchema === undefined ? [] : [[name, JSON.stringify(payloadSchema)]]))),
+        maxOutputBytes: limits.toolOutputBytes,
+      },
+      startMs: this.#section.timeouts.startMs,
+      handleMs: this.#section.timeouts.handleMs,
+      stallMs: Math.max(leastStallMs, this.#section.timeouts.handleMs),
+    };
+    const spawned: Incarnation = new Incarnation(options, {
+      spawnCell,
+      queue: this.#intake.queue,
+      clock,
+      redact,
+      listener: {
+        handled: (event, output) => this.#handled(event, output),
+        failed: (event, failure) => this.#failed(event, failure),
+        overran: (event, ranMs) => this.#overran(spawned, event, ranMs),
+        stalled: (idleMs) => this.#stalled(spawned, idleMs),
+        ended: (end) => this.#cellEnded(spawned, end),
+        log: (message) => this.#deps.cellLog.log(message, spawned.number),
+        logDropped: (message) => this.#deps.cellLog.logDropped(message, spawned.number),
+        unkillable: () => this.#unkillableCell(spawned),
+      },
+    });
+    return spawned;
+  }
+
+  // What the lane tells.
+
+  #handled(event: QueuedEvent, output: EventOutput | undefined): void {
+    this.#intake.ledger.attempt('dispatched');
+    const sinceMs = this.#intake.settle(event, 'handled');
+    if (output === undefined) {
+      event.waiter?.refused(new HostError('cell_crashed', 'The event was handled, but its cell ended before the answer was out.', { handled: true }));
+      return;
+    }
+    const { correlationId, attempt } = event;
+    event.waiter?.handled({ correlationId, attempt, json: output.json, durationMs: output.durationMs, queuedMs: Math.max(0, sinceMs - output.durationMs) });
+  }
+
+  #failed(event: QueuedEvent, failure: EventFailure): void {
+    this.#intake.ledger.attempt('dispatched');
+    this.#intake.fail(event, handlerError(failure, this.#deps.redact), this.#incarnations);
+  }
+
+  #overran(live: Incarnation, event: QueuedEvent, ranMs: number): void {
+    const { handleMs } = this.#section.timeouts;
+    this.#intake.ledger.attempt('dispatched');
+    this.#intake.ledger.attempt('timedOut');
+    const error = new HostError('dispatch_timeout', `The handler did not finish within ${String(handleMs)} ms; its cell is ended.`, { phase: 'running', timeoutMs: handleMs, ranMs: Math.round(ranMs), attempt: event.attempt });
+    this.#intake.fail(event, error, live.number);
+    this.#giveUp(live, error);
+  }
+
+  #stalled(live: Incarnation, idleMs: number): void {
+    const error = new HostError('cell_crashed', `The cell began no event for ${String(Math.round(idleMs))} ms although it had some: something outside the handler holds its thread.`, { reason: 'stalled' });
+    this.#journal.failure(error, live.number);
+    live.lane.halt();
+    this.#giveUp(live, error);
+  }
+
+  /** Callers are answered first; nobody waits for the cell to be gone. */
+  #giveUp(live: Incarnation, why: HostError): void {
+    live.kill(why.message);
+    if (this.#live === live) this.#move('cell_overran');
+    if (!acceptsEvents(this.#lifecycle)) this.#intake.refuseWaiting();
+  }
+
+  #cellEnded(live: Incarnation, end: CellEnd): void {
+    const { blamed, untouched } = live.takeRemains();
+    this.#handleTimes.add(live.handleTimes);
+    this.#intake.queue.giveBack(untouched);
+    if (blamed !== undefined) this.#crashed(blamed, live, end);
+    if (this.#live === live) this.#live = undefined;
+    const unexpected = end.reason !== 'killed' && dispatches(this.#lifecycle);
+    if (unexpected) {
+      if (blamed === undefined) this.#journal.failure(crashError(end, false, this.#deps.redact), live.number);
+      this.#move('cell_ended');
+    }
+    if (!acceptsEvents(this.#lifecycle)) this.#intake.refuseWaiting();
+  }
+
+  #crashed(event: QueuedEvent, live: Incarnation, end: CellEnd): void {
+    this.#intake.ledger.attempt('dispatched');
+    // A stop that ran out of patience is no fault of the event's.
+    if (end.reason === 'killed' && this.#lifecycle === 'stopping') {
+      this.#intake.discard([event], 'service_stopped');
+      return;
+    }
+    this.#intake.ledger.attempt('crashed');
+    this.#intake.fail(event, crashError(end, true, this.#deps.redact), live.number);
+  }
+
+  #unkillableCell(live: Incarnation): void {
+    this.#unkillable += 1;
+    this.#journal.note('warn', 'unkillable', 'A thread did not end within its bound: it sits in native code and was given up.', live.number);
+  }
+
+  /** Events of one turn travel in one batch. */
+  #pumpLater(): void {
+    if (this.#pumpSoon || this.#lifecycle !== 'running') return;
+    this.#pumpSoon = true;
+    this.#clock.soon(() => {
+      this.#pumpSoon = false;
+      this.#live?.lane.pump();
+    });
+  }
+
+  /** In a running service the first open event is the one in flight, whether or not the cell has it yet. */
+  #situation(): Situation {
+    const open = this.#intake.queue.size + (this.#live?.lane.inFlight ?? 0);
+    return {
+      lifecycle: this.#lifecycle,
+      incarnation: this.#incarnations,
+      depth: dispatches(this.#lifecycle) ? Math.max(0, open - 1) : open,
+      eventMs: this.#live?.lane.eventMs ?? unknownEventMs,
+    };
+  }
+
+  // The lifecycle table is the only way to another state.
+
+  #move(cause: Cause): void {
+    const from = this.#lifecycle;
+    const to = nextState(from, cause);
+    if (to === undefined) throw new HostError('internal', `The lifecycle has no way from ${from} by ${cause}.`);
+    this.#lifecycle = to;
+    if (to !== 'running' && to !== 'stopping') this.#startedMs = undefined;
+    this.#journal.transition(from, to, cause, this.#incarnations);
+  }
+
+  #refusal(asked: 'start'): HostError {
+    if (this.#lifecycle === 'stopped' || this.#lifecycle === 'stopping') return new HostError('service_stopped', `The service of ${this.plugin.id} was stopped during its ${asked}.`, { lifecycle: this.#lifecycle });
+    return new HostError('service_unavailable', `The service of ${this.plugin.id} cannot ${asked} now: it is ${this.#lifecycle}.`, { lifecycle: this.#lifecycle });
+  }
+
+  #allHandleTimes(): Histogram {
+    const all = new Histogram();
+    all.add(this.#handleTimes);
+    if (this.#live !== undefined) all.add(this.#live.handleTimes);
+    return all;
+  }
+}
+
+function handlerError(failure: EventFailure, redact: Redact): HostError {
+  const cause = causeOf(failure.error, redact);
+  return failure.code === 'invalid_event'
+    ? new HostError('invalid_event', `The event does not fit its payload schema: ${cause.message}.`, { issues: failure.issues ?? [] })
+    : new HostError('dispatch_failed', `The handler failed: ${cause.message}`, { cause });
+}
+
+function crashError(end: CellEnd, duringEvent: boolean, redact: Redact): HostError {
+  const cause = causeOf(end.error, redact);
+  const when = duringEvent ? 'while it handled the event' : 'between two events';
+  return new HostError('cell_crashed', `The cell ended ${when}: ${cause.message}`, { reason: end.reason, exitCode: end.exitCode, cause });
+}

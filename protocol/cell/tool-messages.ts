@@ -1,0 +1,74 @@
+// What the host and the cell of a tool say to each other: the task through the pool, everything else on a private
+// port (threads) or the child's own channel (processes). Kept free of zod, because every cell loads it.
+import type { MessagePort } from 'node:worker_threads';
+import type { WireError } from '../errors.ts';
+import type { CrashMessage, LogDroppedMessage, LogMessage } from './messages.ts';
+
+export interface ToolCellOptions {
+  readonly plugin: { readonly id: string; readonly name: string; readonly version: string };
+  readonly entryUrl: string;
+  /** The plugin's part of the configuration, as JSON text. */
+  readonly configJson: string;
+  /** Schemas as JSON text; a list, because a tool may be called `__proto__`. */
+  readonly tools: readonly { readonly name: string; readonly inputSchema: string; readonly outputSchema: string }[];
+  readonly logBytesPerSecond: number;
+  readonly maxOutputBytes: number;
+  /** A cell whose heap is larger than this after a call is replaced. */
+  readonly heapMb: number;
+}
+
+export interface ToolTask {
+  readonly call: number;
+  readonly tool: string;
+  readonly inputJson: string;
+  readonly callId?: string;
+}
+
+/** For a thread that lives for one call: its private port comes with the task. */
+export interface FreshTask extends ToolTask {
+  readonly port: MessagePort;
+  readonly register: SharedArrayBuffer;
+}
+
+/** For a child process, which gets nothing at its start. */
+export interface ProcessTask extends ToolTask {
+  readonly options: ToolCellOptions;
+}
+
+export type ToolErrorCode = 'tool_input_invalid' | 'tool_output_invalid' | 'tool_failed' | 'payload_too_large';
+
+/** What a cell answers a call with; the output is JSON text that the host never parses. */
+export type ToolAnswer =
+  | { readonly ok: true; readonly json: string; readonly durationMs: number }
+  | { readonly ok: false; readonly error: Pick<WireError, 'message' | 'details'> & { readonly code: ToolErrorCode }; readonly durationMs: number };
+
+/** A pooled thread's first word, before the plugin is there: its private port and its register. */
+export interface SeatMessage {
+  readonly type: 'seat';
+  readonly threadId: number;
+  readonly port: MessagePort;
+  readonly register: SharedArrayBuffer;
+}
+
+/** An answer after which the cell is to be ended: it came beside the pool, so the pool gives the cell nothing more. */
+export interface LastAnswerMessage {
+  readonly type: 'lastAnswer';
+  readonly call: number;
+  readonly answer: ToolAnswer;
+}
+
+/** Where a call is, from a cell without shared memory. */
+export interface ProgressMessage {
+  readonly type: 'progress';
+  readonly call: number;
+  readonly phase: 'importing' | 'running';
+}
+
+export type ToolCellMessage = LogMessage | LogDroppedMessage | CrashMessage | LastAnswerMessage | ProgressMessage;
+
+/** Host to cell: the call is about to be ended. */
+export interface AbortCallMessage {
+  readonly type: 'abortCall';
+  readonly call: number;
+  readonly reason: string;
+}

@@ -1,0 +1,58 @@
+// Shared memory by which the host knows, without asking, which call a tool's thread is at and how far it got: a
+// thread that loops cannot say so itself. One word holds call and phase together, so that they never disagree.
+
+const wordAt = 0;
+const threadAt = 1;
+const integersEnd = 8;
+const byteLength = integersEnd + 8;
+
+const codes = { ended: 0, importing: 1, running: 2 } as const;
+
+/** Call numbers go from 1 to one less than this, and then from the start again. */
+export const callNumberSpan = 2 ** 29;
+
+export class ToolRegister {
+  readonly buffer: SharedArrayBuffer;
+  readonly #words: Int32Array;
+  readonly #times: Float64Array;
+
+  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(byteLength)) {
+    this.buffer = buffer;
+    this.#words = new Int32Array(buffer, 0, integersEnd / 4);
+    this.#times = new Float64Array(buffer, integersEnd, 1);
+  }
+
+  // The cell's side.
+
+  begin(call: number, threadId: number, atMs: number): void {
+    this.#times[0] = atMs;
+    Atomics.store(this.#words, threadAt, threadId);
+    this.enter(call, 'running');
+  }
+
+  enter(call: number, phase: keyof typeof codes): void {
+    Atomics.store(this.#words, wordAt, (call << 2) | codes[phase]);
+  }
+
+  // The host's side.
+
+  /** The call last begun here; 0 before the first. */
+  get call(): number {
+    return Atomics.load(this.#words, wordAt) >>> 2;
+  }
+
+  /** Where the call last begun is; nothing when it has ended. */
+  get phase(): 'importing' | 'running' | undefined {
+    const code = Atomics.load(this.#words, wordAt) & 3;
+    return code === codes.importing ? 'importing' : code === codes.running ? 'running' : undefined;
+  }
+
+  /** When that call began, on the clock of `monotonicMs`. */
+  get beganMs(): number {
+    return this.#times[0] ?? 0;
+  }
+
+  get threadId(): number {
+    return Atomics.load(this.#words, threadAt);
+  }
+}

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Cause, acceptsEvents, nextState } from '../daemon/services/lifecycle.ts';
+import { lifecycle } from '../protocol/status.ts';
+
+const states = lifecycle.options;
+const causes: Cause[] = ['start', 'stop', 'started', 'start_failed', 'stopped', 'stop_failed', 'cell_ended', 'cell_overran'];
+
+test('a service goes from ready through starting, running and stopping to stopped, and can start again', () => {
+  assert.equal(nextState('ready', 'start'), 'starting');
+  assert.equal(nextState('starting', 'started'), 'running');
+  assert.equal(nextState('running', 'stop'), 'stopping');
+  assert.equal(nextState('stopping', 'stopped'), 'stopped');
+  assert.equal(nextState('stopped', 'start'), 'starting');
+  assert.equal(nextState('failed', 'start'), 'starting');
+});
+
+test('a service fails only from starting, running and stopping', () => {
+  for (const state of states) {
+    const fails = causes.some((cause) => nextState(state, cause) === 'failed');
+    assert.equal(fails, ['starting', 'running', 'stopping'].includes(state), state);
+  }
+});
+
+test('what the table does not hold is refused', () => {
+  assert.equal(nextState('ready', 'stop'), undefined);
+  assert.equal(nextState('running', 'start'), undefined);
+  assert.equal(nextState('stopped', 'cell_ended'), undefined);
+  assert.equal(nextState('failed', 'cell_ended'), undefined);
+});
+
+test('nothing returns to ready, and every state but ready can be reached', () => {
+  const reached = new Set(states.flatMap((state) => causes.map((cause) => nextState(state, cause))));
+  assert.ok(!reached.has('ready'));
+  for (const state of states) assert.ok(state === 'ready' || reached.has(state), state);
+});
+
+test('events are queued while starting and running, and in no other state', () => {
+  assert.deepEqual(states.filter(acceptsEvents), ['starting', 'running']);
+});

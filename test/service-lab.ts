@@ -1,0 +1,62 @@
+// A real service in a real thread, without a daemon around it: what the tests of isolation stand on.
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { LogMessage } from '../protocol/cell/messages.ts';
+import type { FeedEvent, TimelineEntry } from '../protocol/operations/telemetry.ts';
+import { cellEnvironment } from '../daemon/cells/environment.ts';
+import { ThreadCell } from '../daemon/cells/thread-cell.ts';
+import { limits as limitsSchema } from '../daemon/config/schema.ts';
+import { readPlugin } from '../daemon/plugins/manifest-file.ts';
+import { realClock } from '../daemon/real-clock.ts';
+import { Service } from '../daemon/services/service.ts';
+import { pluginOverride } from '../daemon/config/schema.ts';
+
+export const limits = limitsSchema.parse({});
+
+export interface Lab {
+  readonly service: Service;
+  readonly logs: LogMessage[];
+  readonly feed: FeedEvent[];
+  readonly timeline: Omit<TimelineEntry, 'sequence' | 'at'>[];
+  deliver(payload: unknown, timeoutMs?: number): Promise<unknown>;
+  publish(payload: unknown): void;
+}
+
+export async function lab(override: Record<string, unknown> = {}, env: Record<string, string> = {}): Promise<Lab> {
+  const folder = fileURLToPath(new URL('./fixtures/services/lab', import.meta.url));
+  const plugin = await readPlugin(folder, { overrides: { 'test.lab': pluginOverride.parse(override) }, manifestBytes: limits.manifestBytes });
+  const section = plugin.manifest.service;
+  if (section === undefined) throw new Error('the lab has a service');
+  const logs: LogMessage[] = [];
+  const feed: FeedEvent[] = [];
+  const timeline: Omit<TimelineEntry, 'sequence' | 'at'>[] = [];
+  const counts = { lines: 0, droppedLines: 0, droppedBytes: 0 };
+  const service = new Service(plugin, section, {
+    clock: realClock,
+    spawnCell: (spec, listener) => new ThreadCell(spec, listener, limits),
+    env: cellEnvironment(plugin.manifest.env, env),
+    limits,
+    redact: (text) => text,
+    outlets: { timeline: (entry) => void timeline.push(entry), feed: (event) => void feed.push(event), log: () => {} },
+    cellLog: {
+      log: (message) => {
+        logs.push(message);
+        counts.lines += 1;
+      },
+      logDropped: ({ lines, bytes }) => {
+        counts.droppedLines += lines;
+        counts.droppedBytes += bytes;
+      },
+      counts: () => counts,
+    },
+    entryUrl: pathToFileURL(plugin.entry).href,
+  });
+  const event = (payload: unknown): unknown => ({ ingress: 'work', kind: 'do', payload });
+  return {
+    service,
+    logs,
+    feed,
+    timeline,
+    deliver: async (payload, timeoutMs = 10_000) => JSON.parse((await service.deliver(event(payload), timeoutMs)).json) as unknown,
+    publish: (payload) => void service.publish(event(payload)),
+  };
+}

@@ -1,0 +1,208 @@
+// The service's promises under any order of what can happen to it: order, one at a time, and no event lost or counted
+// twice. On a virtual clock with a simulated cell, so that thousands of histories run in seconds.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { HostError } from '../protocol/errors.ts';
+import { manifest } from '../protocol/manifest.ts';
+import type { ServiceStatus } from '../protocol/status.ts';
+import { limits } from '../daemon/config/schema.ts';
+import type { LoadedPlugin } from '../daemon/plugins/plugin.ts';
+import { Service } from '../daemon/services/service.ts';
+import { type Deed, SimulatedCell } from './simulated-cell.ts';
+import { VirtualClock } from './virtual-clock.ts';
+
+type Step =
+  | { readonly do: 'publish' | 'deliver'; readonly deed: Omit<Deed, 'n'>; readonly count: number }
+  | { readonly do: 'advance'; readonly ms: number }
+  | { readonly do: 'start' | 'stop' | 'stopNow' | 'restart' | 'crash' };
+
+const deed = fc.record({
+  does: fc.oneof({ weight: 12, arbitrary: fc.constant('return' as const) }, { weight: 2, arbitrary: fc.constant('throw' as const) }, { weight: 1, arbitrary: fc.constantFrom('hang' as const, 'exit' as const, 'stray' as const) }),
+  ms: fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 0, max: 3 }) }, { weight: 1, arbitrary: fc.integer({ min: 0, max: 150 }) }),
+});
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('publish' as const, 'deliver' as const), deed, count: fc.integer({ min: 1, max: 40 }) }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 2500 })) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('start' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('stop' as const, 'stopNow' as const, 'restart' as const, 'crash' as const) }) },
+);
+
+const handleMs = 100;
+const capacity = 50;
+
+class History {
+  readonly clock = new VirtualClock();
+  readonly service: Service;
+  readonly began: number[] = [];
+  readonly outcomes = new Map<number, string>();
+  /** What really happened inside the cells, to hold the books against. */
+  readonly truth = { returned: 0, threw: 0 };
+  executing: { deed: Deed; cell: SimulatedCell } | undefined;
+  cell: SimulatedCell | undefined;
+  accepted = 0;
+  #next = 0;
+  #latencies: readonly number[];
+  #starts: readonly ('run' | 'throw' | 'hang')[];
+  #asked = 0;
+  #started = 0;
+
+  constructor(latencies: readonly number[], starts: readonly ('run' | 'throw' | 'hang')[]) {
+    this.#latencies = latencies;
+    this.#starts = starts;
+    const read = manifest.parse({
+      schemaVersion: 1, id: 'sim', name: 'Sim', version: '1.0.0', entry: './index.js',
+      service: { ingresses: [{ name: 'in', kinds: ['do'] }], queue: { capacity }, timeouts: { startMs: 500, handleMs, statusMs: 50, stopMs: 400 } },
+    });
+    const plugin: LoadedPlugin = { id: 'sim', folder: '/', entry: '/index.js', manifest: read, overridden: [], enabled: true, autostart: true, config: {}, notes: [] };
+    assert.ok(read.service !== undefined);
+    this.service = new Service(plugin, read.service, {
+      clock: this.clock,
+      spawnCell: (_spec, listener) => {
+        this.cell = new SimulatedCell(
+          {
+            clock: this.clock,
+            latencyMs: () => this.#latencies[this.#asked++ % this.#latencies.length] ?? 0,
+            pauseMs: () => (this.#latencies[this.#asked++ % this.#latencies.length] ?? 0) % 3,
+            startAs: () => this.#starts[this.#started++ % this.#starts.length] ?? 'run',
+            began: (begun, cell) => {
+              assert.ok(this.executing === undefined || this.executing.cell.dead, 'two events execute at once');
+              this.executing = { deed: begun, cell };
+              this.began.push(begun.n);
+            },
+            ended: ({ does }, cell) => {
+              if (this.executing?.cell === cell) this.executing = undefined;
+              if (does === 'return' || does === 'stray') this.truth.returned += 1;
+              if (does === 'throw') this.truth.threw += 1;
+            },
+          },
+          listener,
+        );
+        return this.cell;
+      },
+      env: {},
+      limits: limits.parse({}),
+      redact: (text) => text,
+      outlets: { timeline: () => {}, feed: () => {}, log: () => {} },
+      cellLog: { log: () => {}, logDropped: () => {}, counts: () => ({ lines: 0, droppedLines: 0, droppedBytes: 0 }) },
+      entryUrl: 'file:///index.js',
+    });
+  }
+
+  async run(steps: readonly Step[]): Promise<void> {
+    for (const next of steps) {
+      this.#take(next);
+      await this.#settle();
+      this.check(this.service.status());
+    }
+  }
+
+  #take(next: Step): void {
+    switch (next.do) {
+      case 'publish':
+      case 'deliver':
+        for (let i = 0; i < next.count; i += 1) this.#send(next.do, { ...next.deed, n: this.#next++ });
+        break;
+      case 'advance':
+        this.clock.advance(next.ms);
+        break;
+      case 'start':
+        this.service.start().catch(expected);
+        break;
+      case 'stop':
+      case 'stopNow':
+        this.service.stop({ now: next.do === 'stopNow' }).catch(expected);
+        break;
+      case 'restart':
+        this.service.restart().catch(expected);
+        break;
+      case 'crash':
+        this.cell?.crash();
+    }
+  }
+
+  #send(how: 'publish' | 'deliver', payload: Deed): void {
+    const event = { ingress: 'in', kind: 'do', payload };
+    const settle = (outcome: string) => (): void => {
+      assert.ok(!this.outcomes.has(payload.n), 'an event was answered twice');
+      this.outcomes.set(payload.n, outcome);
+    };
+    if (how === 'deliver') {
+      this.service.deliver(event, 5000).then((handled) => {
+        assert.equal(handled.json, String(payload.n), 'an answer of another event');
+        settle('handled')();
+      }, (error: unknown) => settle((error as HostError).code)());
+      return;
+    }
+    try {
+      this.service.publish(event);
+    } catch (error) {
+      expected(error);
+    }
+  }
+
+  /** Promises of the host run between the steps of the virtual clock. */
+  async #settle(): Promise<void> {
+    for (let turn = 0; turn < 3; turn += 1) {
+      this.clock.drain();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  check({ counters, queue, inFlight, lifecycle }: ServiceStatus): void {
+    const settled = counters.handled + counters.failed + counters.deadLettered + counters.discarded;
+    assert.equal(counters.enqueued, settled + queue.depth + (inFlight === null ? 0 : 1), `conservation broke in ${lifecycle}`);
+    assert.ok(queue.depth <= capacity + 1, `the queue grew to ${String(queue.depth)}`);
+    assert.ok(this.began.every((n, i) => i === 0 || n > (this.began[i - 1] ?? -1)), 'events began out of order');
+  }
+
+  /** Lets everything come to its end: nothing may stay open. */
+  async finish(): Promise<void> {
+    for (let round = 0; round < 20; round += 1) {
+      this.clock.advance(1000);
+      await this.#settle();
+    }
+    this.service.stop({ now: true }).catch(expected);
+    for (let round = 0; round < 10; round += 1) {
+      this.clock.advance(1000);
+      await this.#settle();
+    }
+    const status = this.service.status();
+    this.check(status);
+    assert.ok(status.lifecycle !== 'starting' && status.lifecycle !== 'stopping', `left ${status.lifecycle}`);
+    if (status.lifecycle !== 'failed') assert.equal(status.queue.depth, 0);
+    assert.equal(this.clock.pendingTimers, 0, 'a timer was left behind');
+    const { handled, failed, timedOut, crashed } = status.counters;
+    assert.ok(handled <= this.truth.returned, 'an event that did not return was counted as handled');
+    assert.ok(handled >= this.truth.returned - timedOut, 'a handled event was not counted as such');
+    assert.ok(failed - timedOut - crashed <= this.truth.threw && failed - crashed >= this.truth.threw, 'the failures are not those that happened');
+    const delivered = [...this.outcomes.values()].filter((outcome) => outcome === 'handled').length;
+    assert.ok(delivered <= status.counters.handled, 'an event answered as handled was not counted so');
+  }
+}
+
+function expected(error: unknown): void {
+  if (!(error instanceof HostError) || error.code === 'internal') throw error;
+}
+
+/** Histories that once broke something. */
+const boundaryHistories: [Step[], number[], ('run' | 'throw' | 'hang')[]][] = [
+  [[{ do: 'publish', deed: { does: 'return', ms: 100 }, count: 2 }, { do: 'advance', ms: 99 }, { do: 'advance', ms: 1 }, { do: 'start' }, { do: 'start' }], [0], ['run']],
+];
+
+test('any order of publish, deliver, throw, crash, timeout, stop and start keeps order, seriality and conservation', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 3, maxLength: 40 }),
+      fc.array(fc.oneof({ weight: 6, arbitrary: fc.integer({ min: 0, max: 4 }) }, { weight: 1, arbitrary: fc.integer({ min: 50, max: 250 }) }), { minLength: 1, maxLength: 7 }),
+      fc.array(fc.oneof({ weight: 6, arbitrary: fc.constant('run' as const) }, { weight: 1, arbitrary: fc.constantFrom('throw' as const, 'hang' as const) }), { minLength: 1, maxLength: 5 }),
+      async (steps, latencies, starts) => {
+        const history = new History(latencies, starts);
+        await history.run([{ do: 'start' }, { do: 'advance', ms: 5 }, ...steps]);
+        await history.finish();
+      },
+    ),
+    { numRuns: Number(process.env['NAGAYA_PROPERTY_RUNS'] ?? 300), examples: boundaryHistories, includeErrorInReport: true },
+  );
+});

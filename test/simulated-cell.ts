@@ -1,0 +1,196 @@
+// A cell on a virtual clock: it keeps the same register and says the same things as a real one, with every delay and
+// every end under the test's control. Policy is tested with it; isolation is tested with real threads.
+import type { BatchMessage, CellMessage } from '../protocol/cell/messages.ts';
+import { ProgressRegister } from '../protocol/cell/register.ts';
+import type { CallOutcome, Cell, CellEnd, CellListener, CellUsage, LoadedService } from '../daemon/cells/cell.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** What one event makes the simulated plugin do; `ms` is how long it takes. */
+export type Deed = { readonly n: number; readonly does: 'return' | 'throw' | 'hang' | 'exit' | 'stray'; readonly ms: number };
+
+export interface SimulatedWorld {
+  readonly clock: VirtualClock;
+  /** How long a message of the cell is under way; asked for each. */
+  latencyMs(): number;
+  /** Between posting a result and writing the register. */
+  pauseMs(): number;
+  /** Every begin of an event, and the moment after which its end can no longer be taken back. */
+  began(deed: Deed, cell: SimulatedCell): void;
+  ended(deed: Deed, cell: SimulatedCell): void;
+  /** How the next start goes. */
+  startAs(): 'run' | 'throw' | 'hang';
+}
+
+const flushEvery = 16;
+
+export class SimulatedCell implements Cell {
+  readonly register = new ProgressRegister();
+  readonly #world: SimulatedWorld;
+  readonly #listener: CellListener;
+  readonly #batches: BatchMessage[] = [];
+  /** Messages posted and not yet received by the host. */
+  readonly #posted: CellMessage[] = [];
+  readonly #calls = new Set<(outcome: { ok: false; phase: 'ended'; end: CellEnd }) => void>();
+  #running = false;
+  #dead = false;
+  #told = false;
+  #killed = false;
+  #through = 0;
+  #unflushed = 0;
+
+  constructor(world: SimulatedWorld, listener: CellListener) {
+    this.#world = world;
+    this.#listener = listener;
+  }
+
+  get dead(): boolean {
+    return this.#dead;
+  }
+
+  load(): Promise<CallOutcome<LoadedService>> {
+    return Promise.resolve({ ok: true, value: { hasStatus: false, hasStop: true } });
+  }
+
+  start(deadlineMs: number): Promise<CallOutcome<null>> {
+    const how = this.#world.startAs();
+    if (how === 'throw') return Promise.resolve({ ok: false, phase: 'start', error: { name: 'Error', message: 'start failed' } });
+    return this.#call(deadlineMs, how === 'hang' ? Infinity : 1);
+  }
+
+  status(): Promise<CallOutcome<string>> {
+    return Promise.resolve({ ok: true, value: '{}' });
+  }
+
+  stop(deadlineMs: number): Promise<CallOutcome<null>> {
+    return this.#call(deadlineMs, 1);
+  }
+
+  send(batch: BatchMessage): void {
+    if (this.#dead) return;
+    this.#batches.push(batch);
+    this.#world.clock.after(this.#world.latencyMs(), () => {
+      if (!this.#running && !this.#dead) this.#runNext();
+    });
+  }
+
+  drain(): void {
+    while (this.#posted.length > 0) this.#receive();
+  }
+
+  kill(): void {
+    if (this.#killed) return;
+    this.#killed = true;
+    this.#world.clock.after(3, () => this.#end({ reason: 'killed', error: { name: 'CellEnded', message: 'killed' }, exitCode: 1 }));
+  }
+
+  /** The thread dies by itself, whatever it is doing. */
+  crash(): void {
+    this.#end({ reason: 'uncaught_exception', error: { name: 'Error', message: 'crashed' }, exitCode: 1 });
+  }
+
+  usage(): CellUsage {
+    return { threadId: 1, heapUsedMb: 1, utilization: 0, unkillable: false };
+  }
+
+  #call(deadlineMs: number, takesMs: number): Promise<CallOutcome<null>> {
+    return new Promise((resolve) => {
+      this.#calls.add(resolve);
+      const settle = (outcome: CallOutcome<null>): void => {
+        this.#calls.delete(resolve);
+        resolve(outcome);
+      };
+      if (takesMs < deadlineMs) this.#world.clock.after(takesMs, () => settle({ ok: true, value: null }));
+      else this.#world.clock.after(deadlineMs, () => settle({ ok: false, phase: 'deadline' }));
+    });
+  }
+
+  #runNext(offset = 0): void {
+    const batch = this.#batches[0];
+    if (this.#dead) return;
+    this.#running = batch !== undefined;
+    if (batch === undefined) return;
+    if (offset === batch.count) {
+      this.#batches.shift();
+      this.#flush();
+      this.#runNext();
+      return;
+    }
+    if (this.register.halted) {
+      this.#flush();
+      this.#post({ type: 'halted', through: this.#through });
+      this.#batches.length = 0;
+      this.#running = false;
+      return;
+    }
+    const sequence = batch.first + offset;
+    const deed = (JSON.parse(batch.json) as { payload: Deed }[])[offset]?.payload as Deed;
+    this.register.begin(sequence, this.#world.clock.monotonicMs());
+    this.#world.began(deed, this);
+    if (deed.does === 'hang') return;
+    this.#world.clock.after(deed.ms, () => {
+      if (this.#dead) return;
+      this.#finish(deed, sequence, batch.awaited.includes(offset), offset);
+    });
+  }
+
+  #finish(deed: Deed, sequence: number, awaited: boolean, offset: number): void {
+    if (deed.does === 'exit') {
+      this.crash();
+      return;
+    }
+    this.#through = sequence;
+    const reported = deed.does === 'throw' || awaited;
+    if (reported) this.#world.ended(deed, this);
+    if (deed.does === 'throw') this.#report({ type: 'results', through: sequence, failures: [{ sequence, code: 'dispatch_failed', error: { name: 'Error', message: 'thrown' }, durationMs: deed.ms }], outputs: [] });
+    else if (awaited) this.#report({ type: 'results', through: sequence, failures: [], outputs: [{ sequence, json: String(deed.n), durationMs: deed.ms }] });
+    else this.#unflushed += 1;
+    // A result is posted first and the register written afterwards: the host may look in between.
+    this.#world.clock.after(this.#world.pauseMs(), () => {
+      if (!this.#dead) this.#conclude(deed, sequence, offset, reported);
+    });
+  }
+
+  #conclude(deed: Deed, sequence: number, offset: number, reported: boolean): void {
+    if (!this.register.finish(sequence, this.#world.clock.monotonicMs())) return;
+    if (!reported) this.#world.ended(deed, this);
+    if (this.#unflushed >= flushEvery) this.#flush();
+    if (deed.does === 'stray') {
+      this.crash();
+      return;
+    }
+    this.#world.clock.after(0, () => this.#runNext(offset + 1));
+  }
+
+  #report(message: CellMessage): void {
+    this.#unflushed = 0;
+    this.#post(message);
+  }
+
+  #flush(): void {
+    if (this.#unflushed > 0) this.#report({ type: 'results', through: this.#through, failures: [], outputs: [] });
+  }
+
+  #post(message: CellMessage): void {
+    this.#posted.push(message);
+    this.#world.clock.after(this.#world.latencyMs(), () => this.#receive());
+  }
+
+  /** In order, however the delays fell. */
+  #receive(): void {
+    const message = this.#posted.shift();
+    if (message?.type === 'results') this.#listener.results(message);
+    else if (message?.type === 'halted') this.#listener.halted(message);
+  }
+
+  #end(end: CellEnd): void {
+    if (this.#dead) return;
+    this.#dead = true;
+    this.#world.clock.after(this.#world.latencyMs(), () => {
+      if (this.#told) return;
+      this.#told = true;
+      this.drain();
+      for (const settle of this.#calls) settle({ ok: false, phase: 'ended', end });
+      this.#listener.ended(end);
+    });
+  }
+}

@@ -1,0 +1,173 @@
+// What a plugin writes (ctx.log, console, stdout, stderr) becomes lines of its own log. The byte budget is held here,
+// on the sending side: the receiving side is the host's main thread, which a flood must never reach.
+import { Console } from 'node:console';
+import { Writable } from 'node:stream';
+import type { LogDroppedMessage, LogLevel, LogMessage } from '../protocol/cell/messages.ts';
+import { captured, stringifyJson } from './primitives.ts';
+
+export interface PluginLogger {
+  debug(message: string, fields?: unknown): void;
+  info(message: string, fields?: unknown): void;
+  warn(message: string, fields?: unknown): void;
+  error(message: string, fields?: unknown): void;
+}
+
+const maxLineLength = 16 * 1024;
+const maxFieldsLength = 16 * 1024;
+/** An empty line costs the host a message too. */
+const leastLineCost = 64;
+const partialLineMs = 200;
+const dropReportMs = 1000;
+
+export class CellLog {
+  readonly #post: (message: LogMessage | LogDroppedMessage) => void;
+  readonly #bytesPerSecond: number;
+  #budget: number;
+  #refilledAt = captured.wallMs();
+  #droppedLines = 0;
+  #droppedBytes = 0;
+  #reportPending = false;
+  readonly #partials: (() => void)[] = [];
+
+  constructor(post: (message: LogMessage | LogDroppedMessage) => void, bytesPerSecond: number) {
+    this.#post = post;
+    this.#bytesPerSecond = bytesPerSecond;
+    this.#budget = bytesPerSecond;
+  }
+
+  write(level: LogLevel, stream: LogMessage['stream'], text: string, fields?: unknown, correlationId?: string): void {
+    const fieldsJson = fields === undefined ? undefined : fieldsText(fields);
+    const cost = Math.max(leastLineCost, text.length + (fieldsJson?.length ?? 0));
+    const at = captured.wallMs();
+    if (!this.#spend(Math.min(cost, maxLineLength + maxFieldsLength), at)) {
+      this.#droppedLines += 1;
+      this.#droppedBytes += cost;
+      this.#reportLater();
+      return;
+    }
+    this.#reportDropped();
+    this.#post({
+      type: 'log',
+      level,
+      stream,
+      text: text.length > maxLineLength ? `${text.slice(0, maxLineLength)}… (cut from ${String(text.length)} characters)` : text,
+      at,
+      ...(fieldsJson === undefined ? {} : { fields: fieldsJson }),
+      ...(correlationId === undefined ? {} : { correlationId }),
+    });
+  }
+
+  logger(correlationId?: string): PluginLogger {
+    const at = (level: LogLevel) => (message: string, fields?: unknown) => this.write(level, 'log', textOf(message), fields, correlationId);
+    return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  }
+
+  /** From here on console, process.stdout and process.stderr of this cell are lines of the log. */
+  captureOutput(): void {
+    Object.defineProperty(process, 'stdout', { value: this.#lineStream('stdout', 'info'), configurable: true, enumerable: true });
+    Object.defineProperty(process, 'stderr', { value: this.#lineStream('stderr', 'error'), configurable: true, enumerable: true });
+    captureConsole((level, text) => this.write(level, 'console', text));
+  }
+
+  /** What has been written without a line's end, and what was dropped: before the cell ends. */
+  flush(): void {
+    for (const flushPartial of this.#partials) flushPartial();
+    this.#reportDropped();
+  }
+
+  #spend(cost: number, at: number): boolean {
+    const refill = ((at - this.#refilledAt) / 1000) * this.#bytesPerSecond;
+    if (refill > 0) {
+      this.#budget = Math.min(this.#bytesPerSecond, this.#budget + refill);
+      this.#refilledAt = at;
+    }
+    if (this.#budget < cost && this.#budget < this.#bytesPerSecond) return false;
+    this.#budget -= cost;
+    return true;
+  }
+
+  #reportDropped(): void {
+    if (this.#droppedLines === 0) return;
+    this.#post({ type: 'logDropped', lines: this.#droppedLines, bytes: this.#droppedBytes });
+    this.#droppedLines = 0;
+    this.#droppedBytes = 0;
+  }
+
+  /** A flood that ends in silence must still be told. */
+  #reportLater(): void {
+    if (this.#reportPending) return;
+    this.#reportPending = true;
+    captured.setTimeout(() => {
+      this.#reportPending = false;
+      this.#reportDropped();
+    }, dropReportMs).unref();
+  }
+
+  #lineStream(stream: 'stdout' | 'stderr', level: LogLevel): Writable {
+    let partial = '';
+    let timer: NodeJS.Timeout | undefined;
+    const flushPartial = (): void => {
+      if (partial === '') return;
+      const text = partial;
+      partial = '';
+      this.write(level, stream, text);
+    };
+    this.#partials.push(flushPartial);
+    return new Writable({
+      decodeStrings: false,
+      write: (chunk: string | Buffer, _encoding, done) => {
+        const lines = (partial + chunk.toString()).split('\n');
+        partial = lines.pop() ?? '';
+        for (const line of lines) this.write(level, stream, line);
+        if (partial.length > maxLineLength) flushPartial();
+        if (partial !== '' && timer === undefined) {
+          timer = captured.setTimeout(() => {
+            timer = undefined;
+            flushPartial();
+          }, partialLineMs);
+          timer.unref();
+        }
+        done();
+      },
+    });
+  }
+}
+
+const textOf = (message: unknown): string => (typeof message === 'string' ? message : (stringifyOrNothing(message) ?? typeof message));
+
+function stringifyOrNothing(value: unknown): string | undefined {
+  try {
+    return stringifyJson(value);
+  } catch {
+    // Circular, a BigInt or a throwing toJSON: the line is kept without it.
+    return undefined;
+  }
+}
+
+function fieldsText(fields: unknown): string {
+  const text = stringifyOrNothing(fields);
+  if (text === undefined) return '"(fields that are not JSON)"';
+  return text.length > maxFieldsLength ? `"(fields of ${String(text.length)} characters left out)"` : text;
+}
+
+/** One console call is one line of the log, however many lines of text it makes. */
+function captureConsole(write: (level: LogLevel, text: string) => void): void {
+  let level: LogLevel = 'info';
+  const sink = new Writable({
+    decodeStrings: false,
+    write: (chunk: string | Buffer, _encoding, done) => {
+      write(level, chunk.toString().replace(/\n$/, ''));
+      done();
+    },
+  });
+  const own = new Console({ stdout: sink, stderr: sink });
+  const levels: Record<string, LogLevel> = { debug: 'debug', warn: 'warn', error: 'error', trace: 'debug', assert: 'error' };
+  for (const [name, method] of Object.entries(own)) {
+    if (typeof method !== 'function') continue;
+    const methodLevel = levels[name] ?? 'info';
+    Reflect.set(console, name, (...values: unknown[]) => {
+      level = methodLevel;
+      return Reflect.apply(method as (...values: unknown[]) => unknown, own, values);
+    });
+  }
+}

@@ -1,0 +1,32 @@
+// JSON Schemas of a plugin, compiled and run inside its cell: a schema may hold a pattern that runs for ever, and
+// that must be the plugin's own problem. The validator is loaded only by plugins that have something to check.
+import type { Issue } from '../protocol/errors.ts';
+import { parseJson } from './primitives.ts';
+
+export type SchemaCheck = (value: unknown) => Issue[];
+
+const maxIssues = 20;
+const acceptsAll = /^(?:\{\s*\}|true)$/;
+
+/** "/items/0/name" as people write it: items[0].name. */
+function pathOf(pointer: string, missing: unknown): string {
+  const steps = pointer.split('/').slice(1).map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
+  if (typeof missing === 'string') steps.push(missing);
+  return steps.reduce((path, step) => (/^\d+$/.test(step) ? `${path}[${step}]` : path === '' ? step : `${path}.${step}`), '');
+}
+
+export async function compileSchema(schemaJson: string): Promise<SchemaCheck> {
+  if (acceptsAll.test(schemaJson)) return () => [];
+  const { Ajv2020 } = await import('ajv/dist/2020.js');
+  // Formats are annotations, as draft 2020-12 has it by default; unknown keywords are too.
+  const ajv = new Ajv2020({ allErrors: true, strict: false, validateFormats: false, logger: false });
+  const { $schema: _dialect, ...schema } = parseJson(schemaJson) as { $schema?: unknown };
+  const validate = ajv.compile(schemaJson === 'false' ? false : schema);
+  return (value) => {
+    if (validate(value)) return [];
+    return (validate.errors ?? []).slice(0, maxIssues).map((error) => ({
+      path: pathOf(error.instancePath, error.keyword === 'required' ? error.params['missingProperty'] : error.keyword === 'additionalProperties' ? error.params['additionalProperty'] : undefined),
+      message: error.message ?? error.keyword,
+    }));
+  };
+}

@@ -1,0 +1,61 @@
+// nagaya/sdk: what plugin authors import. Everything here is types and identity functions, so that a cell that loads
+// it pays nothing; the test harness is loaded only by tests.
+import type { IngressEvent } from '../../protocol/event.ts';
+import type { PluginLogger } from '../cell-log.ts';
+
+export type { IngressEvent } from '../../protocol/event.ts';
+export type { PluginLogger } from '../cell-log.ts';
+
+export interface PluginIdentity {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+}
+
+export interface CellContext {
+  readonly plugin: PluginIdentity;
+  /** `plugins.overrides.<id>.config` of the daemon's configuration. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Lines of this plugin's own log, with the correlation id of the event they belong to. */
+  readonly log: PluginLogger;
+  /** Aborted shortly before the cell is ended. */
+  readonly signal: AbortSignal;
+}
+
+export interface ServiceContext extends CellContext {
+  /** Which life of the service this is, counted from 1. */
+  readonly incarnation: number;
+}
+
+export interface Service {
+  /** Initialises and returns; events come to handleIngress afterwards. */
+  start(ctx: ServiceContext): unknown;
+  /** Called for one event at a time. What it returns is the output that ingress.deliver answers with. */
+  handleIngress(event: IngressEvent, ctx: ServiceContext): unknown;
+  /** The service's own word on its state: anything that is JSON. */
+  status?(): unknown;
+  stop?(ctx: ServiceContext): unknown;
+}
+
+export interface ToolContext extends CellContext {
+  readonly tool: string;
+  readonly callId?: string;
+}
+
+export type Tool<Input = unknown, Output = unknown> = (input: Input, ctx: ToolContext) => Output | Promise<Output>;
+
+export function defineService(service: Service): Service {
+  return service;
+}
+
+export function defineTool<Input = unknown, Output = unknown>(tool: Tool<Input, Output>): Tool<Input, Output> {
+  return tool;
+}
+
+export type { EventFields, PluginUnderTest, TestPluginOptions } from './test-plugin.ts';
+
+/** Runs a plugin for a test in a real daemon of its own; see TestPluginOptions. Loaded only when it is called. */
+export const testPlugin: typeof import('./test-plugin.ts').testPlugin = async (folder, options) => {
+  const harness = await import('./test-plugin.ts');
+  return await harness.testPlugin(folder, options);
+};

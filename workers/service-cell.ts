@@ -1,0 +1,54 @@
+// The entry of a service's thread cell: guards the thread, exposes load, start, status and stop through comlink on
+// one private port, and executes the lane's batches that come on the other.
+import { expose } from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { getHeapStatistics } from 'node:v8';
+import { type MessagePort, workerData } from 'node:worker_threads';
+import type { CellMessage, CrashReason, HostMessage } from '../protocol/cell/messages.ts';
+import { flattenError } from '../protocol/cell/plain-error.ts';
+import { ProgressRegister } from '../protocol/cell/register.ts';
+import { CellLog } from './cell-log.ts';
+import { endCell, guardCell, hideParent } from './guard.ts';
+import { captured, posterOf } from './primitives.ts';
+import { ServiceRunner } from './service-runner.ts';
+
+export interface ServiceCellData {
+  readonly rpcPort: MessagePort;
+  readonly lanePort: MessagePort;
+  readonly register: SharedArrayBuffer;
+  readonly logBytesPerSecond: number;
+}
+
+const memoryReportMs = 500;
+
+const { rpcPort, lanePort, register: registerBuffer, logBytesPerSecond } = workerData as ServiceCellData;
+const register = new ProgressRegister(registerBuffer);
+const post: (message: CellMessage) => void = posterOf(lanePort);
+const log = new CellLog(post, logBytesPerSecond);
+
+let dying = false;
+function fatal(reason: CrashReason, thrown: unknown): void {
+  if (dying) return;
+  dying = true;
+  log.flush();
+  post({ type: 'crash', reason, error: flattenError(thrown) });
+  endCell();
+}
+
+hideParent();
+guardCell({ fatal });
+log.captureOutput();
+
+const runner = new ServiceRunner(register, log, post);
+lanePort.on('message', (message: HostMessage) => {
+  if (message.type === 'batch') runner.execute(message);
+  else runner.abort(message.reason);
+});
+expose(runner.api, nodeEndpoint(rpcPort));
+
+function reportMemory(): void {
+  const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
+  register.reportMemory(heap, external);
+}
+reportMemory();
+captured.setInterval(reportMemory, memoryReportMs).unref();

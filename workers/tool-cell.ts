@@ -1,0 +1,123 @@
+// The entry of a tool's cell, loaded by the pool that owns it: a pooled thread, a thread for one call, or a child
+// process. Answers go back through the pool; all else goes beside it, where a plugin cannot reach.
+import { MessageChannel, type MessagePort, isMainThread, parentPort, threadId, workerData } from 'node:worker_threads';
+import type { CrashReason } from '../protocol/cell/messages.ts';
+import { flattenError } from '../protocol/cell/plain-error.ts';
+import { monotonicMs } from '../protocol/cell/register.ts';
+import type { AbortCallMessage, FreshTask, ProcessTask, SeatMessage, ToolAnswer, ToolCellMessage, ToolCellOptions, ToolTask } from '../protocol/cell/tool-messages.ts';
+import { ToolRegister } from '../protocol/cell/tool-register.ts';
+import { CellLog } from './cell-log.ts';
+import { endCell, guardCell, hideParent } from './guard.ts';
+import { posterOf } from './primitives.ts';
+import { guardProcess, hostChannel } from './process-guard.ts';
+import { ToolRunner } from './tool-runner.ts';
+
+type Post = (message: ToolCellMessage) => void;
+
+/** An own reference, because the import goes blank when it is hidden from the plugin. */
+const poolPort = parentPort;
+
+class ToolCell {
+  readonly #post: Post;
+  readonly #log: CellLog;
+  readonly #runner: ToolRunner;
+  readonly #register: ToolRegister | undefined;
+  /** The host ends the cell after its first answer. */
+  readonly #once: boolean;
+  #dying = false;
+
+  constructor(options: ToolCellOptions, post: Post, register?: ToolRegister, once = false) {
+    this.#post = post;
+    this.#register = register;
+    this.#once = once;
+    this.#log = new CellLog(post, options.logBytesPerSecond);
+    this.#log.captureOutput();
+    this.#runner = new ToolRunner(options, this.#log, (call, phase) => this.#enter(call, phase));
+  }
+
+  async run(task: ToolTask): Promise<ToolAnswer> {
+    const { call } = task;
+    if (this.#register === undefined) this.#enter(call, 'running');
+    else this.#register.begin(call, threadId, monotonicMs());
+    const { answer, last } = await this.#runner.run(task);
+    if (!last && !this.#once) {
+      this.#register?.enter(call, 'ended');
+      return answer;
+    }
+    this.#log.flush();
+    this.#post({ type: 'lastAnswer', call, answer });
+    this.#register?.enter(call, 'ended');
+    // The pool must not believe this cell free: it never hears of the end of this call.
+    return new Promise(() => {});
+  }
+
+  /** The host's only message. */
+  readonly receive = (message: unknown): void => {
+    const { type, call, reason } = message as AbortCallMessage;
+    if (type === 'abortCall') this.#runner.abort(call, reason);
+  };
+
+  /** Says the last word; false when it was said before. */
+  lastWord(reason: CrashReason, thrown: unknown): boolean {
+    if (this.#dying) return false;
+    this.#dying = true;
+    this.#log.flush();
+    this.#post({ type: 'crash', reason, error: flattenError(thrown) });
+    return true;
+  }
+
+  #enter(call: number, phase: 'importing' | 'running'): void {
+    if (this.#register === undefined) this.#post({ type: 'progress', call, phase });
+    else this.#register.enter(call, phase);
+  }
+}
+
+function inThread(options: ToolCellOptions, port: MessagePort, register: ToolRegister, once: boolean): ToolCell {
+  const cell = new ToolCell(options, posterOf(port), register, once);
+  port.on('message', cell.receive);
+  guardCell({
+    fatal: (reason, thrown) => {
+      if (cell.lastWord(reason, thrown)) endCell();
+    },
+  });
+  return cell;
+}
+
+/** A pooled thread brings its own private port, because its pool passes none on. */
+function seated(options: ToolCellOptions): ToolCell {
+  const { port1: mine, port2: hosts } = new MessageChannel();
+  const register = new ToolRegister();
+  poolPort?.postMessage({ type: 'seat', threadId, port: hosts, register: register.buffer } satisfies SeatMessage, [hosts]);
+  return inThread(options, mine, register, false);
+}
+
+function inProcess({ options }: ProcessTask): ToolCell {
+  const cell = new ToolCell(options, (message) => hostChannel.post(message));
+  hostChannel.receive(cell.receive);
+  guardProcess({ fatal: (reason, thrown) => void cell.lastWord(reason, thrown) });
+  return cell;
+}
+
+// Which pool this thread belongs to shows in its data: tinypool puts its own before ours.
+const pooledOptions = isMainThread || Array.isArray(workerData) ? undefined : (workerData as ToolCellOptions);
+const freshOptions = !isMainThread && Array.isArray(workerData) ? (workerData[1] as ToolCellOptions) : undefined;
+
+let cell: ToolCell | undefined = pooledOptions === undefined ? undefined : seated(pooledOptions);
+let hidden = false;
+
+function settled(task: ToolTask): ToolCell {
+  if (freshOptions === undefined) return inProcess(task as ProcessTask);
+  const { port, register } = task as FreshTask;
+  return inThread(freshOptions, port, new ToolRegister(register), true);
+}
+
+export async function runTool(task: ToolTask): Promise<ToolAnswer> {
+  // Not earlier: the pool says "ready" through parentPort once this module has been loaded.
+  if (!hidden && !isMainThread) {
+    hideParent();
+    poolPort?.close();
+    hidden = true;
+  }
+  cell ??= settled(task);
+  return cell.run(task);
+}
