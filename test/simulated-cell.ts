@@ -83,6 +83,10 @@ export class SimulatedCell implements Cell {
     this.#world.clock.after(3, () => this.#end({ reason: 'killed', error: { name: 'CellEnded', message: 'killed' }, exitCode: 1 }));
   }
 
+  end(): void {
+    this.kill();
+  }
+
   /** The thread dies by itself, whatever it is doing. */
   crash(): void {
     this.#end({ reason: 'uncaught_exception', error: { name: 'Error', message: 'crashed' }, exitCode: 1 });

@@ -55,6 +55,8 @@ export interface Cell {
   drain(): void;
   /** Climbs the kill ladder; `ended` follows within the ladder's bound, whatever the plugin does. */
   kill(reason: string): void;
+  /** The same without asking first: for a cell that has nothing left to do. */
+  end(): void;
   usage(): CellUsage;
 }
 

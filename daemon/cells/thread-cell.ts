@@ -106,6 +106,10 @@ export class ThreadCell implements Cell {
     if (!this.#ended) this.#ladder.climb(reason);
   }
 
+  end(): void {
+    if (!this.#ended) this.#ladder.terminate();
+  }
+
   usage(): CellUsage {
     const now = this.#ended ? undefined : this.#worker.performance.eventLoopUtilization();
     const since = now === undefined ? undefined : this.#lastUtilization === undefined ? now : this.#worker.performance.eventLoopUtilization(now, this.#lastUtilization);

@@ -126,6 +126,10 @@ export class Incarnation {
     this.#cell.kill(reason);
   }
 
+  end(): void {
+    this.#cell.end();
+  }
+
   #tellDrained(): void {
     if (this.lane.idle) this.#drained?.();
   }

@@ -204,6 +204,8 @@ export class Service {
     if (ending !== undefined) await ending;
     if (this.#lifecycle !== 'starting') throw this.#refusal('start');
     this.#incarnations += 1;
+    const number = this.#incarnations;
+    const overtaken = (): boolean => this.#lifecycle !== 'starting' || this.#incarnations !== number;
     let live: Incarnation;
     try {
       live = this.#spawn();
@@ -215,10 +217,10 @@ export class Service {
       await live.start();
     } catch (thrown) {
       live.kill('the start failed');
-      if (this.#live !== live || this.#lifecycle !== 'starting') throw this.#refusal('start');
+      if (overtaken()) throw this.#refusal('start');
       throw this.#startFailed(thrown as HostError);
     }
-    if (this.#live !== live || this.#lifecycle !== 'starting') throw this.#refusal('start');
+    if (overtaken()) throw this.#refusal('start');
     this.#startedMs = this.#clock.wallMs();
     this.#move('started');
     live.lane.pump();
@@ -244,7 +246,8 @@ export class Service {
     }
     if (now || !wasRunning) this.#intake.discardQueued('service_stopped');
     const error = wasRunning && live !== undefined ? await this.#quiesce(live) : undefined;
-    live?.kill('the service stops');
+    if (error === undefined) live?.end();
+    else live?.kill('the service stops');
     await live?.ended;
     this.#intake.discardQueued('service_stopped');
     // The cell may have ended by itself meanwhile; that end has been told, and the service has failed.

@@ -1,0 +1,69 @@
+// `nagaya doctor`: what is wrong with this machine's set-up, and the command that mends it.
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { type ExitCode, exitCodes } from '../failure.ts';
+import type { Finding } from '../doctor/finding.ts';
+import { groups } from '../groups.ts';
+import { type Invocation, examples, runs } from '../invocation.ts';
+import { plural } from '../quantity.ts';
+import { type Terminal, styled } from '../terminal.ts';
+
+export function register(program: Command): void {
+  program
+    .command('doctor')
+    .helpGroup(groups.setup)
+    .description('find what is wrong with this machine\'s set-up, and the command that mends it')
+    .option('--config <path>', 'configuration the daemon is started with')
+    .addHelpText('after', examples('nagaya doctor', 'nagaya doctor --socket /tmp/other.sock --json'))
+    .action(
+      runs<[], { config?: string }>(async (invocation, options) => {
+        const findings = await examine(invocation, options.config);
+        const healthy = findings.every(({ state }) => state !== 'fault');
+        invocation.terminal.answer({ healthy, findings }, () => show(invocation.terminal, findings));
+        return healthy ? exitCodes.fine : (exitCodes.failed as ExitCode);
+      }),
+    );
+}
+
+/** Loaded only here: it brings the configuration's schema with it. */
+async function examine(invocation: Invocation, configPath: string | undefined): Promise<Finding[]> {
+  const [{ checkConfiguration }, { checkCommand, checkNode, checkOpenFiles }, folders, socketChecks, { askDaemon, daemonFindings }, { defaultStateFolder }] = await Promise.all([
+    import('../doctor/configuration.ts'),
+    import('../doctor/machine.ts'),
+    import('../doctor/folders.ts'),
+    import('../doctor/socket.ts'),
+    import('../doctor/running-daemon.ts'),
+    import('../../config/state-folder.ts'),
+  ]);
+  const { config, findings } = await checkConfiguration(configPath);
+  const socket = resolve(invocation.namedSocket ?? process.env['NAGAYA_SOCKET'] ?? config.socket ?? invocation.socket);
+  const stateFolder = config.stateFolder ?? defaultStateFolder();
+  const path = socketChecks.checkSocketPath(socket);
+  // A path the kernel would cut leads to some other socket, or to none.
+  const daemon = path.state === 'fault' ? undefined : await askDaemon(socket);
+  return [
+    checkNode(),
+    checkCommand(),
+    ...findings,
+    path,
+    await socketChecks.checkSocketFolder(socket),
+    ...(path.state === 'fault' ? [] : [socketChecks.checkRemains(socket, daemon !== undefined)]),
+    await folders.checkStateFolder(stateFolder),
+    await folders.checkDisk(stateFolder),
+    await checkOpenFiles(config.limits.connections),
+    ...daemonFindings(daemon, socket),
+  ];
+}
+
+const marks = { ok: styled('green', 'ok     '), warning: styled('yellow', 'warning'), fault: styled('red', 'fault  ') } as const;
+
+function show(terminal: Terminal, findings: readonly Finding[]): void {
+  for (const { check, state, message, remedy } of findings) {
+    terminal.line(marks[state], ' ', styled('bold', check), `: ${message}`);
+    if (remedy !== undefined) terminal.line('        ', styled('cyan', remedy));
+  }
+  const faults = findings.filter(({ state }) => state === 'fault').length;
+  const warnings = findings.filter(({ state }) => state === 'warning').length;
+  terminal.line();
+  terminal.line(faults === 0 ? styled('green', warnings === 0 ? 'all is well' : `no faults, ${plural(warnings, 'warning')}`) : styled('red', `${plural(faults, 'fault')}, ${plural(warnings, 'warning')}`));
+}

@@ -1,0 +1,41 @@
+// `nagaya plugins`: what is loaded, and what was found and refused.
+import type { Command } from 'commander';
+import { groups } from '../groups.ts';
+import { examples, runs } from '../invocation.ts';
+import { lifecyclePiece } from '../service-view.ts';
+import { printTable } from '../table.ts';
+import { styled } from '../terminal.ts';
+
+export function register(program: Command): void {
+  program
+    .command('plugins')
+    .helpGroup(groups.plugins)
+    .description('list the plugins that are loaded, and those that were refused')
+    .addHelpText('after', examples('nagaya plugins', 'nagaya plugins --json'))
+    .action(
+      runs(async ({ terminal, withDaemon }) => {
+        const found = await withDaemon((client) => client.call('plugin.list', {}));
+        terminal.answer(found, () => {
+          if (found.plugins.length === 0) terminal.note('no plugins are loaded; load one with `nagaya load DIR`');
+          else {
+            printTable(
+              terminal,
+              ['PLUGIN', 'VERSION', 'STATE', 'SERVICE', 'ISOLATION', 'TOOLS'],
+              found.plugins.map((plugin) => [
+                plugin.id,
+                plugin.version,
+                plugin.state,
+                plugin.lifecycle === null ? '-' : lifecyclePiece(plugin.lifecycle),
+                plugin.isolation,
+                plugin.tools.length === 0 ? '-' : plugin.tools.join(', '),
+              ]),
+            );
+          }
+          for (const { path, issues } of found.invalid) {
+            terminal.complain(styled('yellow', 'refused '), path);
+            for (const issue of issues) terminal.complain(`  ${issue.path === '' ? '' : `${issue.path}: `}${issue.message}`);
+          }
+        });
+      }),
+    );
+}

@@ -1,0 +1,122 @@
+// `nagaya serve`: the daemon in the foreground. Its log goes to standard error; standard output says once where it
+// listens, what runs, what was refused and what to try next.
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { connect } from '../../../protocol/client/client.ts';
+import type { Config } from '../../config/schema.ts';
+import type { Daemon } from '../../daemon.ts';
+import { packageVersion, pasteable } from '../install.ts';
+import { groups } from '../groups.ts';
+import { type Invocation, examples, runs } from '../invocation.ts';
+import { lifecyclePiece } from '../service-view.ts';
+import { table } from '../table.ts';
+import { type Piece, type Terminal, styled } from '../terminal.ts';
+import { commandsToTry } from '../try-next.ts';
+
+type LogLevel = Config['log']['level'];
+
+interface ServeOptions {
+  readonly config?: string;
+  readonly plugins?: readonly string[];
+  readonly logLevel?: LogLevel;
+  readonly untilStdinEnds?: boolean;
+}
+
+/** Those of daemon/config/schema.ts, which would bring zod along before it is needed; a test holds them equal. */
+export const logLevels: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+export function register(program: Command): void {
+  program
+    .command('serve')
+    .helpGroup(groups.daemon)
+    .description('run the daemon in the foreground; Ctrl-C stops it')
+    .option('--config <path>', 'configuration file (default: $NAGAYA_CONFIG, ./nagaya.json or .yaml, or the user\'s own)')
+    .option('--plugins <folders...>', 'plugins, or folders of plugins, beside those of the configuration')
+    .addOption(new Option('--log-level <level>', 'least level that is logged').choices(logLevels))
+    .option('--until-stdin-ends', 'shut down when standard input ends: for a parent process that must not leave it behind')
+    .addHelpText('after', examples('nagaya serve', 'nagaya serve --plugins ./examples', 'nagaya serve --config ./nagaya.json --socket /tmp/try.sock --log-level debug', 'nagaya serve --json 2> daemon.ndjson'))
+    .action(
+      runs<[], ServeOptions>(async (invocation, options) => {
+        // Whoever read the banner and went away takes nothing of the daemon along.
+        process.stdout.on('error', () => undefined);
+        const daemon = await start(invocation, options);
+        if (options.untilStdinEnds === true) stopWithStdin(daemon);
+        await announce(invocation.terminal, daemon);
+        daemon.exit(await daemon.ended);
+      }),
+    );
+}
+
+async function start({ namedSocket, socket, terminal }: Invocation, options: ServeOptions): Promise<Daemon> {
+  const { loadConfig } = await import('../../config/load.ts');
+  const { defaultStateFolder } = await import('../../config/state-folder.ts');
+  const { config, path } = await loadConfig(options.config === undefined ? {} : { path: options.config });
+  const { startDaemon } = await import('../../daemon.ts');
+  return await startDaemon({
+    config,
+    configPath: path,
+    socket: namedSocket ?? process.env['NAGAYA_SOCKET'] ?? config.socket ?? socket,
+    stateFolder: config.stateFolder ?? defaultStateFolder(),
+    pluginFolders: (options.plugins ?? []).map((folder) => resolve(folder)),
+    logLevel: options.logLevel ?? config.log.level,
+    pretty: !terminal.json && process.stderr.isTTY,
+  });
+}
+
+function stopWithStdin(daemon: Daemon): void {
+  const stop = (): void => void daemon.shutdown('standard input ended');
+  process.stdin.once('end', stop).once('error', stop).once('close', stop).resume();
+}
+
+interface Announcement {
+  readonly socket: string;
+  readonly pid: number;
+  readonly version: string;
+  readonly plugins: Daemon['plugins'];
+  readonly invalid: Daemon['invalid'];
+  readonly try: readonly string[];
+}
+
+async function announce(terminal: Terminal, daemon: Daemon): Promise<void> {
+  const announcement: Announcement = {
+    socket: daemon.socket,
+    pid: daemon.pid,
+    version: packageVersion(),
+    plugins: daemon.plugins,
+    invalid: daemon.invalid,
+    try: await toTry(daemon.socket),
+  };
+  if (terminal.json) terminal.record({ event: 'listening', ...announcement });
+  else showBanner(terminal, announcement);
+}
+
+async function toTry(socket: string): Promise<string[]> {
+  try {
+    const client = await connect({ socket, callMs: 5000 });
+    try {
+      return await commandsToTry(client, socket);
+    } finally {
+      await client.close();
+    }
+  } catch {
+    // A daemon that was told to stop while it started has nothing left to try.
+    return [pasteable(['status'], socket)];
+  }
+}
+
+function showBanner(terminal: Terminal, { socket, pid, version, plugins, invalid, try: commands }: Announcement): void {
+  terminal.line(styled('bold', `nagaya ${version}`), ` listens on ${socket} (pid ${String(pid)})`);
+  terminal.line();
+  if (plugins.length === 0) terminal.line('No plugins are loaded: write one with ', styled('cyan', pasteable(['new', 'service', './hello'])));
+  const rows = plugins.map(({ id, lifecycle, tools }): Piece[] => [id, lifecycle === null ? '-' : lifecyclePiece(lifecycle), tools.length === 0 ? '-' : tools.join(', ')]);
+  if (rows.length > 0) terminal.lines(table(['PLUGIN', 'SERVICE', 'TOOLS'], rows));
+  for (const { path, issues } of invalid) {
+    terminal.line(styled('yellow', 'refused '), path);
+    for (const issue of issues) terminal.line(`  ${issue.path === '' ? '' : `${issue.path}: `}${issue.message}`);
+  }
+  terminal.line();
+  terminal.line('Try next, in another terminal:');
+  for (const command of commands) terminal.line('  ', styled('cyan', command));
+  terminal.line();
+  terminal.line(styled('dim', 'Ctrl-C stops the daemon.'));
+}

@@ -1,0 +1,57 @@
+// `nagaya shutdown`: ends the daemon, and answers when it has ended.
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { HostError } from '../../../protocol/errors.ts';
+import { localFailure } from '../failure.ts';
+import { groups } from '../groups.ts';
+import { examples, runs } from '../invocation.ts';
+
+/** Beyond the daemon's own hard deadline: for its process to be gone. */
+const graceMs = 3000;
+const lookEveryMs = 20;
+
+export function register(program: Command): void {
+  program
+    .command('shutdown')
+    .helpGroup(groups.daemon)
+    .description('stop every service and end the daemon')
+    .addHelpText('after', examples('nagaya shutdown', 'nagaya shutdown --json'))
+    .action(
+      runs(async ({ terminal, socket, withDaemon }) => {
+        await withDaemon(async (client) => {
+          const answer = await client.call('daemon.shutdown', {});
+          terminal.note(`the daemon (pid ${String(answer.pid)}) is shutting down`);
+          if (!(await hasEnded(answer.pid, socket, client.closed, answer.withinMs + graceMs))) {
+            throw localFailure(
+              new HostError('internal', `The daemon (pid ${String(answer.pid)}) has not ended within ${String(answer.withinMs + graceMs)} ms.`, { pid: answer.pid }),
+              `End it with \`kill -9 ${String(answer.pid)}\`.`,
+            );
+          }
+          terminal.answer({ ...answer, ended: true }, () => terminal.line('the daemon has ended'));
+        });
+      }),
+    );
+}
+
+async function hasEnded(pid: number, socket: string, closed: Promise<void>, withinMs: number): Promise<boolean> {
+  const deadline = performance.now() + withinMs;
+  const timer = new AbortController();
+  await Promise.race([closed, sleep(withinMs, undefined, { signal: timer.signal }).catch(() => undefined)]);
+  timer.abort();
+  while (performance.now() < deadline) {
+    // A daemon that nobody waits for stays in the process table: a removed socket says as much.
+    if (!isAlive(pid) || !existsSync(socket)) return true;
+    await sleep(lookEveryMs);
+  }
+  return false;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

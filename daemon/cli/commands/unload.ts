@@ -1,0 +1,19 @@
+// `nagaya unload PLUGIN`: stops what runs of a plugin and forgets it.
+import type { Command } from 'commander';
+import { groups } from '../groups.ts';
+import { examples, runs } from '../invocation.ts';
+
+export function register(program: Command): void {
+  program
+    .command('unload')
+    .helpGroup(groups.plugins)
+    .description('stop a plugin\'s service and tools and forget it')
+    .argument('<plugin>', 'id of a loaded plugin')
+    .addHelpText('after', examples('nagaya unload example.greeter'))
+    .action(
+      runs<[string]>(async ({ terminal, withDaemon }, _options, plugin) => {
+        const answer = await withDaemon((client) => client.call('plugin.unload', { plugin }));
+        terminal.answer(answer, () => terminal.line(`${answer.plugin.id} is unloaded`));
+      }),
+    );
+}

@@ -1,0 +1,42 @@
+// The daemon itself, where one answers: its version, and threads it could not end.
+import { connect } from '../../../protocol/client/client.ts';
+import { HostError } from '../../../protocol/errors.ts';
+import type { DaemonStatus } from '../../../protocol/operations/daemon.ts';
+import { packageVersion, pasteable } from '../install.ts';
+import { durationText, plural } from '../quantity.ts';
+import { type Finding, ok, warning } from './finding.ts';
+
+const answerMs = 3000;
+
+/** A busy host is felt in every answer long before this. */
+const slowLoopMs = 250;
+
+export async function askDaemon(socket: string): Promise<DaemonStatus | undefined> {
+  try {
+    const client = await connect({ socket, connectMs: answerMs, callMs: answerMs });
+    try {
+      return await client.call('daemon.status', {});
+    } finally {
+      await client.close();
+    }
+  } catch (error) {
+    if (error instanceof HostError) return undefined;
+    throw error;
+  }
+}
+
+export function daemonFindings(daemon: DaemonStatus | undefined, socket: string): Finding[] {
+  if (daemon === undefined) return [ok('daemon', `none answers at ${socket}`, `Start one with \`${pasteable(['serve'], socket)}\``)];
+  const restart = `\`${pasteable(['shutdown'], socket)}\` and start it again`;
+  const findings = [ok('daemon', `nagaya ${daemon.version} with pid ${String(daemon.pid)}, up ${durationText(daemon.uptimeMs)}`)];
+  if (daemon.version !== packageVersion()) findings.push(warning('daemon version', `the daemon is nagaya ${daemon.version}, this command is ${packageVersion()}`, `Bring both to one version: ${restart}.`));
+  const { unkillable, servicesFailed } = daemon.counts;
+  if (unkillable > 0) {
+    findings.push(warning('threads', `${plural(unkillable, 'thread')} of plugins could not be ended and still take memory: they sit in native code or a blocking system call`, `Find the plugin with \`${pasteable(['status'], socket)}\`, then ${restart}.`));
+  }
+  if (servicesFailed > 0) findings.push(warning('services', `${plural(servicesFailed, 'service')} failed`, `See why with \`${pasteable(['status'], socket)}\`.`));
+  if (daemon.eventLoopDelayMs.p99 > slowLoopMs) {
+    findings.push(warning('host', `the daemon's event loop is late by ${durationText(daemon.eventLoopDelayMs.p99)} in one of a hundred turns`, 'Give it a core of its own, or load fewer plugins.'));
+  }
+  return findings;
+}

@@ -1,0 +1,106 @@
+// How the command ends when something is wrong: which exit code a failure has, and how it is told to a person or,
+// with --json, to a program. Every failure carries a code of the registry, also those made here.
+import { type ErrorCode, HostError, type Issue, errorKinds } from '../../protocol/errors.ts';
+import { type Piece, type Terminal, printable, styled } from './terminal.ts';
+
+export const exitCodes = { fine: 0, failed: 1, usage: 2, noDaemon: 3, refused: 4 } as const;
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+/** A failure found by the command itself; a HostError that comes by itself was answered by the daemon. */
+export class CommandFailure extends Error {
+  readonly error: HostError;
+  readonly exitCode: ExitCode;
+  readonly remedy: string;
+
+  constructor(exitCode: ExitCode, error: HostError, remedy: string = errorKinds[error.code].remedy) {
+    super(error.message);
+    this.name = 'CommandFailure';
+    this.error = error;
+    this.exitCode = exitCode;
+    this.remedy = remedy;
+  }
+}
+
+export function usageFailure(message: string, remedy: string): CommandFailure {
+  return new CommandFailure(exitCodes.usage, new HostError('invalid_request', message), remedy);
+}
+
+export function localFailure(error: HostError, remedy?: string): CommandFailure {
+  return new CommandFailure(exitCodes.failed, error, remedy);
+}
+
+/** Codes that no daemon answers with: they come about on this side of the socket. */
+const ownCodes: Partial<Record<ErrorCode, ExitCode>> = {
+  daemon_unreachable: exitCodes.noDaemon,
+  already_running: exitCodes.noDaemon,
+  connection_closed: exitCodes.failed,
+  config_invalid: exitCodes.failed,
+  socket_unusable: exitCodes.failed,
+};
+
+const exitCodeOf = (error: HostError): ExitCode => ownCodes[error.code] ?? exitCodes.refused;
+
+export function asFailure(thrown: unknown): CommandFailure {
+  if (thrown instanceof CommandFailure) return thrown;
+  if (thrown instanceof HostError) return new CommandFailure(exitCodeOf(thrown), thrown);
+  const message = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+  return localFailure(new HostError('internal', `The command failed in a way it did not foresee: ${message}`), 'Report it with the command line you used.');
+}
+
+export function reportFailure(terminal: Terminal, failure: CommandFailure): void {
+  const { error, remedy } = failure;
+  if (terminal.json) {
+    terminal.complainRecord({ ...error.toWire(), remedy });
+    return;
+  }
+  const [first = '', ...rest] = printable(error.message).split('\n');
+  terminal.complain(styled('red', 'nagaya: '), first);
+  for (const line of rest) terminal.complain('  ', line);
+  for (const line of detailLines(error)) terminal.complain('  ', ...line);
+  terminal.complain('  ', styled('bold', 'remedy: '), forPeople(remedy));
+}
+
+/** Remedies speak of `details`, which a person has just read above. */
+function forPeople(remedy: string): string {
+  return remedy.replace('`details.issues` names', 'is named above').replaceAll(/`details\.(\w+)`/g, '`$1`');
+}
+
+/** Already said by the message, or shown in a form of their own. */
+const shownElsewhere = new Set(['issues', 'cause', 'lastError', 'stack', 'socket', 'reason']);
+
+function detailLines(error: HostError): Piece[][] {
+  const { details } = error;
+  const lines: Piece[][] = [];
+  const issues = issuesIn(details['issues']);
+  // A single one is in the message already.
+  const told = issues.length === 1 && error.message.includes(issues[0]?.message ?? '');
+  for (const issue of told ? [] : issues) lines.push([styled('yellow', issue.path === '' ? '(the whole)' : issue.path), ': ', issue.message]);
+  lines.push(...causeLines(details['cause'] ?? details['lastError']));
+  if (typeof details['stack'] === 'string') lines.push(...stackLines(details['stack']));
+  for (const [key, value] of Object.entries(details)) {
+    if (shownElsewhere.has(key) || value === null || value === undefined) continue;
+    lines.push([styled('dim', `${key}: `), typeof value === 'string' ? value : JSON.stringify(value)]);
+  }
+  return lines;
+}
+
+function issuesIn(value: unknown): Issue[] {
+  if (!Array.isArray(value)) return [];
+  return value.filter((row: unknown): row is Issue => typeof row === 'object' && row !== null && 'path' in row && 'message' in row && typeof row.path === 'string' && typeof row.message === 'string');
+}
+
+/** The plugin's own error: a text, or a plain error with its stack. */
+export function causeLines(cause: unknown): Piece[][] {
+  if (typeof cause === 'string') return [['cause: ', cause]];
+  if (typeof cause !== 'object' || cause === null) return [];
+  const { name, code, message, stack } = cause as { name?: unknown; code?: unknown; message?: unknown; stack?: unknown };
+  const title = [name ?? code, message].filter((part) => typeof part === 'string').join(': ');
+  return [['cause: ', title], ...(typeof stack === 'string' ? stackLines(stack) : [])];
+}
+
+function stackLines(stack: string): Piece[][] {
+  return printable(stack)
+    .split('\n')
+    .filter((line) => /^\s*at /.test(line))
+    .map((line) => [styled('dim', `    ${line.trim()}`)]);
+}

@@ -1,0 +1,9 @@
+// The headings under which `nagaya --help` lists the commands.
+export const groups = {
+  daemon: 'The daemon:',
+  plugins: 'Plugins and services:',
+  use: 'Events and tools:',
+  see: 'What happens:',
+  author: 'Writing plugins:',
+  setup: 'Set-up:',
+} as const;

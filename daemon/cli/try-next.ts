@@ -1,0 +1,36 @@
+// Three commands for whoever has just started a daemon: an event for a service that runs, a call of a tool, and a look
+// at it all. They are made from the plugins' own manifests, so that they work when pasted.
+import type { Client } from '../../protocol/client/client.ts';
+import { type DeclaredIngress, ingressesOf } from './event-options.ts';
+import { pasteable } from './install.ts';
+import { sampleValue } from './sample-value.ts';
+
+interface SampleIngress extends DeclaredIngress {
+  readonly payloadSchema?: unknown;
+}
+
+export async function commandsToTry(client: Client, socket: string): Promise<string[]> {
+  const [{ plugins }, { tools }] = await Promise.all([client.call('plugin.list', {}), client.call('tool.list', {})]);
+  const running = plugins.find(({ lifecycle }) => lifecycle === 'running');
+  const tool = tools.find(({ plugin }) => plugins.some(({ id, state }) => id === plugin && state === 'loaded'));
+  const deliver = running === undefined ? undefined : await deliverWords(client, running.id);
+  const call = tool === undefined ? undefined : ['call', tool.plugin, tool.name, ...inputWords(tool.inputSchema)];
+  const words = [deliver ?? ['status'], call ?? ['plugins'], ['watch']];
+  return words.map((command) => pasteable(command, socket));
+}
+
+async function deliverWords(client: Client, plugin: string): Promise<string[] | undefined> {
+  const { manifest } = await client.call('plugin.show', { plugin });
+  const ingresses: SampleIngress[] = ingressesOf(manifest);
+  const [ingress] = ingresses;
+  const [kind] = ingress?.kinds ?? [];
+  if (ingress === undefined || kind === undefined) return undefined;
+  const chosen = [...(ingresses.length > 1 ? ['--ingress', ingress.name] : []), ...(ingress.kinds.length > 1 ? ['--kind', kind] : [])];
+  return ['deliver', plugin, ...inputWords(ingress.payloadSchema), ...chosen];
+}
+
+/** Nothing where anything, and so nothing, is accepted. */
+function inputWords(schema: unknown): string[] {
+  const sample = sampleValue(schema);
+  return sample === null ? [] : [JSON.stringify(sample)];
+}

@@ -1,0 +1,14 @@
+// What every connection is given, whichever language it speaks.
+import type { Limits } from '../config/schema.ts';
+import type { Feed } from '../telemetry/feed.ts';
+import type { ControlLog } from './control-log.ts';
+import type { OperationCalls } from './operation-calls.ts';
+import type { Tally } from './tally.ts';
+
+export interface ControlContext {
+  readonly calls: OperationCalls;
+  readonly limits: Limits;
+  readonly feed: Feed;
+  readonly tally: Tally;
+  readonly log: ControlLog;
+}

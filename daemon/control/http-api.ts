@@ -1,0 +1,111 @@
+// The HTTP side of the operations: finds the route, puts the parameters together, calls the operation and writes what
+// it answered. It knows nothing of sockets, so that any listener can stand in front of it.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { HostError, asHostError } from '../../protocol/errors.ts';
+import { encodeJson } from '../../protocol/json-rpc.ts';
+import type { Audience } from '../../protocol/operation.ts';
+import type { Limits } from '../config/schema.ts';
+import type { ControlLog } from './control-log.ts';
+import type { Documents } from './documents.ts';
+import { EventStream } from './event-stream.ts';
+import { sendJson, sendProblem } from './http-answer.ts';
+import { hasBody, readJsonBody } from './http-body.ts';
+import { HttpCaller, type HttpPeer } from './http-caller.ts';
+import { HttpRoutes, type Route, type RouteMatch } from './http-routes.ts';
+import type { OperationCalls } from './operation-calls.ts';
+
+export interface HttpApiOptions {
+  readonly calls: OperationCalls;
+  readonly documents: Documents;
+  readonly limits: Limits;
+  readonly log: ControlLog;
+  readonly allowedAudiences: readonly Audience[];
+}
+
+export class HttpApi {
+  readonly #options: HttpApiOptions;
+  readonly #routes = new HttpRoutes();
+
+  constructor(options: HttpApiOptions) {
+    this.#options = options;
+  }
+
+  /** Never rejects: whatever goes wrong is the answer. */
+  async handle(request: IncomingMessage, response: ServerResponse, peer: HttpPeer): Promise<void> {
+    try {
+      await this.#answer(request, response, peer);
+    } catch (thrown) {
+      const error = asHostError(thrown);
+      if (error !== thrown) this.#options.log.error({ err: thrown, path: pathOf(request) }, 'an operation failed unexpectedly');
+      if (response.headersSent) response.destroy();
+      else sendProblem(response, error);
+    }
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, peer: HttpPeer): Promise<void> {
+    const method = request.method ?? 'GET';
+    const path = pathOf(request);
+    const document = this.#options.documents.find(path);
+    const found = document === undefined ? this.#routes.find(method, path) : { allow: ['GET', 'HEAD'], match: undefined };
+    if (found === undefined) throw new HostError('method_not_found', `There is nothing at ${shown(path)}; see /api/openapi.json.`, { path: shown(path) });
+    if (document !== undefined && found.allow.includes(method)) {
+      sendJson(response, document());
+    } else if (found.match === undefined) {
+      const error = new HostError('method_not_found', `${shown(path)} does not take ${method}.`, { path: shown(path), allow: found.allow });
+      sendProblem(response, error, { status: 405, headers: { allow: found.allow.join(', ') } });
+    } else {
+      await this.#operate(found.match, request, response, peer);
+    }
+  }
+
+  async #operate({ route, pathParams }: RouteMatch, request: IncomingMessage, response: ServerResponse, peer: HttpPeer): Promise<void> {
+    if (!this.#options.allowedAudiences.includes(route.row.audience)) throw new HostError('forbidden', `${route.name} is not for this caller.`);
+    const { calls, limits } = this.#options;
+    const given = route.row.http.method === 'POST' ? await bodyParams(request, response, limits) : queryParams(route, request);
+    const params = merged(given, pathParams);
+    if (route.row.stream === true) {
+      await this.#stream(route, params, request, response, peer);
+      return;
+    }
+    sendJson(response, encodeJson(await calls.call(route.name, params, new HttpCaller(peer, response))));
+  }
+
+  async #stream(route: Route, params: unknown, request: IncomingMessage, response: ServerResponse, peer: HttpPeer): Promise<void> {
+    const stream = new EventStream(response, () => peer.subscriptions.resume());
+    if (request.method === 'HEAD') {
+      stream.open();
+      stream.end();
+      return;
+    }
+    peer.stream = stream;
+    await this.#options.calls.call(route.name, params, new HttpCaller(peer, response));
+    stream.open();
+    peer.subscriptions.resume();
+  }
+}
+
+const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?', 1)[0] ?? '/';
+
+const shown = (path: string): string => (path.length > 200 ? `${path.slice(0, 200)}…` : path);
+
+const queryOf = (request: IncomingMessage): string => (request.url ?? '').split('?').slice(1).join('?');
+
+async function bodyParams(request: IncomingMessage, response: ServerResponse, limits: Limits): Promise<Record<string, unknown>> {
+  if (queryOf(request) !== '') throw new HostError('invalid_request', 'The parameters of a POST stand in its body, not in the query.');
+  return await readJsonBody(request, response, limits);
+}
+
+function queryParams(route: Route, request: IncomingMessage): Record<string, unknown> {
+  if (hasBody(request)) throw new HostError('invalid_request', `The parameters of a ${route.row.http.method} stand in its query, not in a body.`);
+  return route.query.read(new URLSearchParams(queryOf(request)));
+}
+
+/** A parameter of the path may be repeated, but not contradicted. */
+function merged(given: Record<string, unknown>, pathParams: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  for (const [name, value] of Object.entries(pathParams)) {
+    if (Object.hasOwn(given, name) && given[name] !== value) {
+      throw new HostError('invalid_request', `${name} is given by the path and again, differently.`, { issues: [{ path: name, message: 'differs from the path' }] });
+    }
+  }
+  return { ...given, ...pathParams };
+}

@@ -1,0 +1,7 @@
+// What the control surface did not do for its callers, counted so that the operator sees it in daemon.status.
+
+export class Tally {
+  connectionsRefused = 0;
+  connectionsCutOff = 0;
+  notificationsFailed = 0;
+}

@@ -1,0 +1,187 @@
+// The host: every loaded plugin, and the order in which things start and stop. It decides and records; plugin code
+// runs in cells.
+import { HostError } from '../protocol/errors.ts';
+import type { OperationResult } from '../protocol/operations.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config/schema.ts';
+import { HostedPlugin } from './hosted-plugin.ts';
+import { Catalog } from './plugins/catalog.ts';
+import { discover } from './plugins/discovery.ts';
+import { invalidPlugin } from './plugins/invalid-plugin.ts';
+import { readPlugin } from './plugins/manifest-file.ts';
+import type { Logger } from './telemetry/daemon-log.ts';
+import type { Feed } from './telemetry/feed.ts';
+import { ToolCalls } from './tools/tool-calls.ts';
+
+export interface HostOptions {
+  readonly config: Config;
+  readonly stateFolder: string;
+  readonly clock: Clock;
+  readonly feed: Feed;
+  readonly log: Logger;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Of the daemon's shutdown time, what is kept for ending hard what did not stop. */
+const hardStopReserveMs = 2000;
+
+export class Host {
+  readonly config: Config;
+  readonly catalog: Catalog;
+  readonly toolCalls = new ToolCalls();
+  readonly #options: HostOptions;
+  readonly #hosted = new Map<string, HostedPlugin>();
+  /** Ids of services in the order of their last start. */
+  #startOrder: string[] = [];
+
+  constructor(options: HostOptions) {
+    this.config = options.config;
+    this.#options = options;
+    this.catalog = new Catalog({ maxPlugins: options.config.limits.plugins });
+  }
+
+  list(): readonly HostedPlugin[] {
+    return [...this.#hosted.values()];
+  }
+
+  get(id: string): HostedPlugin {
+    // The catalog throws for an id it does not know.
+    return this.#hosted.get(this.catalog.get(id).id) as HostedPlugin;
+  }
+
+  async load(folder: string): Promise<HostedPlugin> {
+    const { config, stateFolder, clock, feed, log, env } = this.#options;
+    const plugin = await readPlugin(folder, { overrides: config.plugins.overrides, manifestBytes: config.limits.manifestBytes });
+    this.catalog.add(plugin);
+    const hosted = new HostedPlugin(plugin, { limits: config.limits, stateFolder, clock, feed, log, env });
+    this.#hosted.set(plugin.id, hosted);
+    for (const note of plugin.notes) log.warn({ plugin: plugin.id }, note);
+    this.#publishChange(plugin.id, 'loaded');
+    return hosted;
+  }
+
+  /** Loads what is found; what is refused is noted and never keeps the others from being loaded. */
+  async loadAll(folders: readonly string[]): Promise<void> {
+    const { log } = this.#options;
+    const found = await discover(folders, { maxPlugins: this.config.limits.plugins });
+    for (const refused of found.invalid) {
+      this.catalog.noteInvalid(refused);
+      log.warn({ path: refused.path, issues: refused.issues }, 'a folder could not be looked at');
+    }
+    for (const folder of found.folders) {
+      try {
+        await this.load(folder);
+      } catch (thrown) {
+        const refused = invalidPlugin(folder, thrown);
+        this.catalog.noteInvalid(refused);
+        log.warn({ path: folder, issues: refused.issues }, 'a plugin was refused');
+      }
+    }
+  }
+
+  async unload(id: string): Promise<void> {
+    const hosted = this.get(id);
+    hosted.service?.retire();
+    await this.#stopQuietly(hosted, false);
+    await hosted.tools.close(this.config.limits.killMs);
+    // Another caller may have been faster.
+    if (this.#hosted.get(id) !== hosted) return;
+    this.#hosted.delete(id);
+    this.catalog.remove(id);
+    this.#startOrder = this.#startOrder.filter((started) => started !== id);
+    this.#publishChange(id, 'unloaded');
+    await hosted.log.close();
+  }
+
+  async start(id: string): Promise<void> {
+    const hosted = this.get(id);
+    const service = hosted.requireService();
+    hosted.requireEnabled();
+    this.#startOrder = [...this.#startOrder.filter((started) => started !== id), id];
+    await service.start();
+  }
+
+  async restart(id: string): Promise<void> {
+    const hosted = this.get(id);
+    const service = hosted.requireService();
+    hosted.requireEnabled();
+    await service.restart();
+  }
+
+  /** Starts, side by side, every service that is to start with the daemon. */
+  async autostart(): Promise<void> {
+    const { config, log } = this.#options;
+    if (!config.plugins.autostart) return;
+    const starts = this.list()
+      .filter(({ plugin, service }) => service !== undefined && plugin.enabled && plugin.autostart)
+      .map(async ({ id }) => {
+        try {
+          await this.start(id);
+        } catch (thrown) {
+          log.error({ plugin: id, code: thrown instanceof HostError ? thrown.code : 'internal' }, 'a service did not start');
+        }
+      });
+    await Promise.all(starts);
+  }
+
+  counts(): Pick<OperationResult<'daemon.status'>['counts'], 'plugins' | 'services' | 'servicesRunning' | 'servicesFailed' | 'tools' | 'toolCallsPending' | 'toolThreads' | 'unkillable'> {
+    const hosted = this.list();
+    const services = hosted.flatMap(({ service }) => (service === undefined ? [] : [service]));
+    const sum = (figures: readonly number[]): number => figures.reduce((total, figure) => total + figure, 0);
+    return {
+      plugins: hosted.length,
+      services: services.length,
+      servicesRunning: services.filter(({ lifecycle }) => lifecycle === 'running').length,
+      servicesFailed: services.filter(({ lifecycle }) => lifecycle === 'failed').length,
+      tools: sum(hosted.map(({ plugin }) => plugin.manifest.tools.length)),
+      toolCallsPending: sum(hosted.map(({ tools }) => tools.pending)),
+      toolThreads: sum(hosted.map(({ tools }) => tools.threads)),
+      unkillable: sum(services.map(({ unkillable }) => unkillable)),
+    };
+  }
+
+  /** Pushes what changed since the last time; costs nothing while nobody listens. */
+  publishCounters(last: Map<string, string>): void {
+    const { feed, clock } = this.#options;
+    if (!feed.wants('counters')) return;
+    for (const { id, service } of this.#hosted.values()) {
+      if (service === undefined) continue;
+      const { lifecycle, incarnation, queue, inFlight, counters, lastError, latencyMs } = service.status();
+      const mark = JSON.stringify([lifecycle, incarnation, counters]);
+      if (last.get(id) === mark) continue;
+      last.set(id, mark);
+      feed.publish({ topic: 'counters', at: new Date(clock.wallMs()).toISOString(), plugin: id, data: { lifecycle, incarnation, queue, inFlight, counters, lastError, latencyMs } });
+    }
+  }
+
+  /** Stops services in the reverse order of their start, then the tools. Ends within the time given. */
+  async shutdown(withinMs: number): Promise<void> {
+    const { clock, log } = this.#options;
+    const hardAtMs = clock.monotonicMs() + Math.max(0, withinMs - hardStopReserveMs);
+    const late = clock.after(Math.max(0, withinMs - hardStopReserveMs), () => {
+      log.warn({}, 'services did not stop in time; what is left is discarded');
+      for (const { service } of this.#hosted.values()) service?.end();
+    });
+    for (const id of this.#startOrder.toReversed()) {
+      const hosted = this.#hosted.get(id);
+      if (hosted !== undefined) await this.#stopQuietly(hosted, clock.monotonicMs() >= hardAtMs);
+    }
+    late.cancel();
+    await Promise.all(this.list().map(({ tools }) => tools.close(this.config.limits.killMs)));
+    await Promise.all(this.list().map(({ log: pluginLog }) => pluginLog.close()));
+  }
+
+  async #stopQuietly({ id, service }: HostedPlugin, now: boolean): Promise<void> {
+    try {
+      await service?.stop({ now });
+    } catch (thrown) {
+      // The service has told its journal; the one who unloads or shuts down goes on.
+      this.#options.log.warn({ plugin: id, code: thrown instanceof HostError ? thrown.code : 'internal' }, 'a service did not stop cleanly');
+    }
+  }
+
+  #publishChange(id: string, change: 'loaded' | 'unloaded'): void {
+    const { feed, clock } = this.#options;
+    feed.publish({ topic: 'plugin', at: new Date(clock.wallMs()).toISOString(), plugin: id, data: { change } });
+  }
+}

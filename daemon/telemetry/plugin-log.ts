@@ -1,0 +1,197 @@
+// A plugin's own log: what its cells wrote and what the host has to say about it, without the plugin's secrets, on disk
+// and in memory. The lines are the plugin's, so nothing in them is trusted: neither size nor form nor time.
+import { join } from 'node:path';
+import { type Logger as PinoLogger, pino } from 'pino';
+import type { LogDroppedMessage, LogLevel, LogMessage } from '../../protocol/cell/messages.ts';
+import { nestsDeeper } from '../../protocol/framing.ts';
+import type { LogLine } from '../../protocol/operations/telemetry.ts';
+import type { Limits } from '../config/schema.ts';
+import { LineRing, type RecentLines } from './line-ring.ts';
+import { type Dropped, LineWriter } from './line-writer.ts';
+import { LogFile } from './log-file.ts';
+import type { Redactor } from './redactor.ts';
+
+/** The cell cuts at 16 Ki characters and says so behind them. */
+const maxText = 17 * 1024;
+const maxFields = 16 * 1024;
+const maxFieldsDepth = 32;
+const maxCorrelationId = 128;
+const bufferBytes = 512 * 1024;
+const chunkBytes = 64 * 1024;
+const closeMs = 2000;
+/** A line may have waited in a busy cell; one that is older, or from the future, was stamped by a tampered clock. */
+const oldestMs = 600_000;
+
+export interface PluginLogOptions {
+  readonly pluginId: string;
+  /** Where all plugins' logs are. */
+  readonly folder: string;
+  readonly limits: Pick<Limits, 'logLines' | 'logFileBytes' | 'logFiles'>;
+  readonly redactor: Redactor;
+  onLine?(line: LogLine): void;
+  /** The disk does not take the log: told once, and again only after it did. */
+  onTrouble?(error: Error): void;
+}
+
+export interface LogCounts {
+  readonly lines: number;
+  readonly droppedLines: number;
+  readonly droppedBytes: number;
+}
+
+interface Line {
+  readonly level: LogLevel;
+  readonly text: string;
+  readonly stream: LogMessage['stream'] | 'host';
+  readonly incarnation?: number | undefined;
+  readonly correlationId?: string | undefined;
+  readonly data?: unknown;
+  readonly atMs: number;
+}
+
+export class PluginLog {
+  readonly #options: PluginLogOptions;
+  readonly #pino: PinoLogger;
+  readonly #ring: LineRing;
+  readonly #writer: LineWriter;
+  readonly #counts = { lines: 0, droppedLines: 0, droppedBytes: 0 };
+  /** What pino made of the last line: it hands it over before its own call returns. */
+  #made = '';
+  #time = '';
+
+  constructor(options: PluginLogOptions) {
+    this.#options = options;
+    const { pluginId, folder, limits } = options;
+    this.#ring = new LineRing(limits.logLines);
+    this.#writer = new LineWriter({
+      target: new LogFile({ path: join(folder, `${pluginId}.ndjson`), maxBytes: limits.logFileBytes, maxFiles: limits.logFiles }),
+      maxBytes: bufferBytes,
+      chunkBytes: Math.min(chunkBytes, Math.floor(limits.logFileBytes / 4)),
+      onTrouble: (error) => options.onTrouble?.(error),
+      onCaughtUp: (dropped) => this.#noteDropped(dropped, 'the disk did not take them in time'),
+    });
+    this.#pino = pino(
+      {
+        level: 'debug',
+        base: { plugin: pluginId },
+        timestamp: () => `,"time":"${this.#time}"`,
+        formatters: { level: (level) => ({ level }) },
+      },
+      {
+        write: (made) => {
+          this.#made = made;
+        },
+      },
+    );
+  }
+
+  get counts(): LogCounts {
+    return { ...this.#counts };
+  }
+
+  fromCell(message: LogMessage, incarnation: number): void {
+    const { correlationId, fields } = message;
+    this.#add({
+      level: message.level,
+      text: this.#clean(message.text, maxText),
+      stream: message.stream,
+      incarnation,
+      correlationId: correlationId === undefined ? undefined : this.#clean(correlationId, maxCorrelationId),
+      data: fields === undefined ? undefined : this.#fieldsOf(fields),
+      atMs: trustedTime(message.at),
+    });
+  }
+
+  droppedByCell(message: LogDroppedMessage, incarnation: number): void {
+    this.#counts.droppedLines += message.lines;
+    this.#counts.droppedBytes += message.bytes;
+    this.#noteDropped(message, 'over the log budget of the cell', incarnation);
+  }
+
+  /** What the host has to say about the plugin, in the plugin's log. */
+  host(level: LogLevel, text: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    const { incarnation, correlationId, ...data } = fields;
+    this.#add({
+      level,
+      text: this.#clean(text, maxText),
+      stream: 'host',
+      incarnation: typeof incarnation === 'number' ? incarnation : undefined,
+      correlationId: typeof correlationId === 'string' ? this.#clean(correlationId, maxCorrelationId) : undefined,
+      data: Object.keys(data).length === 0 ? undefined : this.#fieldsOf(asJson(data)),
+      atMs: Date.now(),
+    });
+  }
+
+  recent(limit: number): RecentLines {
+    return this.#ring.recent(limit);
+  }
+
+  /** What is still to be written gets a moment; a disk that does not take it loses it. */
+  async close(): Promise<void> {
+    await this.#writer.close(closeMs);
+  }
+
+  #noteDropped({ lines, bytes }: Dropped, reason: string, incarnation?: number): void {
+    this.#add({
+      level: 'warn',
+      text: `dropped ${String(lines)} ${lines === 1 ? 'line' : 'lines'} (${sizeText(bytes)}): ${reason}`,
+      stream: 'host',
+      incarnation,
+      data: { droppedLines: lines, droppedBytes: bytes },
+      atMs: Date.now(),
+    });
+  }
+
+  #add({ level, text, stream, incarnation, correlationId, data, atMs }: Line): void {
+    this.#time = new Date(atMs).toISOString();
+    const fields = {
+      ...(incarnation === undefined ? {} : { incarnation }),
+      stream,
+      ...(correlationId === undefined ? {} : { correlationId }),
+      ...(data === undefined ? {} : { data }),
+    };
+    this.#pino[level](fields, text);
+    this.#counts.lines += 1;
+    this.#ring.push(this.#made.trimEnd());
+    if (!this.#writer.push(this.#made)) {
+      this.#counts.droppedLines += 1;
+      this.#counts.droppedBytes += this.#made.length;
+    }
+    this.#options.onLine?.({ level, time: this.#time, plugin: this.#options.pluginId, ...fields, msg: text });
+  }
+
+  #clean(text: string, maxLength: number): string {
+    const { redactor } = this.#options;
+    return text.length > maxLength ? `${redactor.text(text.slice(0, maxLength), true)}… (cut)` : redactor.text(text);
+  }
+
+  /** The cell says that it is JSON; what is not, or is too much, is kept as far as it is a text. */
+  #fieldsOf(json: string): unknown {
+    if (json.length > maxFields || nestsDeeper(json, maxFieldsDepth)) return this.#clean(json, maxText);
+    try {
+      return JSON.parse(this.#options.redactor.json(json)) as unknown;
+    } catch {
+      // Not JSON, or a plain piece of text: it is shown as what it is.
+      return this.#clean(json, maxText);
+    }
+  }
+}
+
+function asJson(fields: Readonly<Record<string, unknown>>): string {
+  try {
+    return JSON.stringify(fields);
+  } catch {
+    // Circular, a BigInt or a getter that throws: the line itself matters more.
+    return '"(fields that are not JSON)"';
+  }
+}
+
+function trustedTime(atMs: number): number {
+  const now = Date.now();
+  return atMs <= now && atMs >= now - oldestMs ? atMs : now;
+}
+
+function sizeText(bytes: number): string {
+  if (bytes < 1000) return `${String(bytes)} bytes`;
+  return bytes < 1_000_000 ? `${String(Math.round(bytes / 1000))} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}

@@ -1,0 +1,164 @@
+// The tools of one plugin: takes a call, finds its tool, and answers in bounded time whatever the tool does. Nothing
+// here touches a service or its queue.
+import { pathToFileURL } from 'node:url';
+import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages.ts';
+import type { ToolCellOptions } from '../../protocol/cell/tool-messages.ts';
+import { callNumberSpan } from '../../protocol/cell/tool-register.ts';
+import type { ErrorCode, HostError } from '../../protocol/errors.ts';
+import { encodeJson } from '../../protocol/json-rpc.ts';
+import type { ToolIsolation, ToolSection } from '../../protocol/manifest.ts';
+import type { Clock } from '../clock.ts';
+import type { Limits } from '../config/schema.ts';
+import type { LoadedPlugin } from '../plugins/plugin.ts';
+import { realClock } from '../real-clock.ts';
+import { spareThreads } from './call-queue.ts';
+import { childProcesses } from './child-processes.ts';
+import { freshThreads } from './fresh-threads.ts';
+import { PendingCall, type ToolResult } from './pending-call.ts';
+import { pooledThreads } from './pooled-threads.ts';
+import { cancelled, inputTooLarge, unknownTool } from './tool-errors.ts';
+import { ToolLane } from './tool-lane.ts';
+import type { PoolListener, PoolSpec, ToolPool } from './tool-pool.ts';
+
+export interface ToolRequest {
+  readonly tool: string;
+  readonly input: unknown;
+  /** Instead of the tool's own. */
+  readonly timeoutMs?: number;
+  /** Its reason says who wants the call ended. */
+  readonly signal: AbortSignal;
+  readonly callId?: string;
+}
+
+export interface ToolDeps {
+  readonly limits: Limits;
+  readonly env: Readonly<Record<string, string>>;
+  log(message: LogMessage | LogDroppedMessage): void;
+  /** What the plugin is to blame for: calls that failed by its doing, and cells that ended without a call. */
+  failed(error: HostError, callId?: string): void;
+  readonly clock?: Clock;
+}
+
+const pools: Readonly<Record<ToolIsolation, (spec: PoolSpec, listener: PoolListener) => Promise<ToolPool>>> = {
+  pooled: pooledThreads,
+  fresh: freshThreads,
+  process: childProcesses,
+};
+
+/** Codes by which a call ends through the plugin's own fault. */
+const pluginsFault: ReadonlySet<ErrorCode> = new Set(['tool_timeout', 'tool_failed', 'tool_crashed', 'tool_output_invalid', 'payload_too_large']);
+
+const longestTimeoutMs = 24 * 60 * 60 * 1000;
+const unloading = 'the plugin\'s tools are being ended';
+
+export class PluginTools {
+  readonly #plugin: LoadedPlugin;
+  readonly #deps: ToolDeps;
+  readonly #clock: Clock;
+  readonly #tools: ReadonlyMap<string, ToolSection>;
+  readonly #lanes = new Map<ToolIsolation, ToolLane>();
+  readonly #pending = new Set<PendingCall>();
+  #arrivals = 0;
+  #closed = false;
+
+  constructor(plugin: LoadedPlugin, deps: ToolDeps) {
+    this.#plugin = plugin;
+    this.#deps = deps;
+    this.#clock = deps.clock ?? realClock;
+    this.#tools = new Map(plugin.manifest.tools.map((tool) => [tool.name, tool]));
+  }
+
+  /** Calls that have not been answered. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** Threads and processes that exist, those being ended included. */
+  get threads(): number {
+    let threads = 0;
+    for (const lane of this.#lanes.values()) threads += lane.cells;
+    return threads;
+  }
+
+  async call({ tool: name, input, timeoutMs, signal, callId }: ToolRequest): Promise<ToolResult> {
+    const tool = this.#tools.get(name);
+    if (tool === undefined) throw unknownTool(name, [...this.#tools.keys()]);
+    const inputJson = encodeJson(input);
+    const bytes = Buffer.byteLength(inputJson);
+    if (bytes > this.#deps.limits.toolInputBytes) throw inputTooLarge(name, bytes, this.#deps.limits.toolInputBytes);
+    if (this.#closed || signal.aborted) throw cancelled({ toolName: name, phase: 'queued', waitedMs: 0 }, this.#closed ? unloading : signal.reason);
+    const lane = this.#lane(tool.isolation);
+    lane.requireRoom(name);
+    return new Promise((resolve, reject) => {
+      this.#arrivals += 1;
+      const call: PendingCall = new PendingCall({
+        tool,
+        // Call numbers begin again before they outgrow their place in a register; 0 stands for none.
+        task: { call: 1 + (this.#arrivals % (callNumberSpan - 1)), tool: name, inputJson, ...(callId === undefined ? {} : { callId }) },
+        arrival: this.#arrivals,
+        timeoutMs: Math.min(timeoutMs ?? tool.timeoutMs, longestTimeoutMs),
+        signal,
+        clock: this.#clock,
+        answered: () => this.#pending.delete(call),
+        resolve,
+        reject: (error) => {
+          if (pluginsFault.has(error.code)) this.#deps.failed(error, callId);
+          reject(error);
+        },
+        givenUp: (reason) => lane.giveUp(call, reason),
+      });
+      this.#pending.add(call);
+      lane.add(call);
+    });
+  }
+
+  /** Answers what is pending, ends every thread and process, and takes no call any more. */
+  async close(deadlineMs: number): Promise<void> {
+    this.#closed = true;
+    for (const call of this.#pending) call.cancel(unloading);
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.close(deadlineMs)));
+  }
+
+  #lane(isolation: ToolIsolation): ToolLane {
+    const known = this.#lanes.get(isolation);
+    if (known !== undefined) return known;
+    const { limits } = this.#deps;
+    const lane: ToolLane = new ToolLane({
+      clock: this.#clock,
+      threads: limits.toolThreads,
+      abortGraceMs: limits.abortGraceMs,
+      mayWait: () => this.#waiting() < limits.toolQueue,
+      makePool: () =>
+        pools[isolation](this.#poolSpec(isolation), {
+          log: (message) => this.#deps.log(message),
+          troubled: (error) => this.#deps.failed(error),
+          gone: () => lane.pump(),
+        }),
+    });
+    this.#lanes.set(isolation, lane);
+    return lane;
+  }
+
+  #waiting(): number {
+    let waiting = 0;
+    for (const lane of this.#lanes.values()) waiting += lane.waiting;
+    return waiting;
+  }
+
+  #poolSpec(isolation: ToolIsolation): PoolSpec {
+    const { manifest, entry, config } = this.#plugin;
+    const { limits, env } = this.#deps;
+    const cell: ToolCellOptions = {
+      plugin: { id: manifest.id, name: manifest.name, version: manifest.version },
+      entryUrl: pathToFileURL(entry).href,
+      configJson: JSON.stringify(config),
+      tools: manifest.tools
+        .filter((tool) => tool.isolation === isolation)
+        .map(({ name, inputSchema, outputSchema }) => ({ name, inputSchema: JSON.stringify(inputSchema), outputSchema: JSON.stringify(outputSchema) })),
+      logBytesPerSecond: manifest.limits.logBytesPerSecond,
+      maxOutputBytes: limits.toolOutputBytes,
+      heapMb: manifest.limits.heapMb,
+    };
+    return { cell, env, maxCells: limits.toolThreads + spareThreads, limits, clock: this.#clock };
+  }
+}

@@ -1,0 +1,212 @@
+// "pooled": piscina's threads, kept warm between calls and ended when idle. Each thread brings a private port and a
+// register of its own, so that the host can tell which thread is at which call without asking.
+import type { Piscina } from 'piscina';
+import type { Worker } from 'node:worker_threads';
+import { flattenError } from '../../protocol/cell/plain-error.ts';
+import type { ToolCellMessage, ToolTask } from '../../protocol/cell/tool-messages.ts';
+import { ToolRegister } from '../../protocol/cell/tool-register.ts';
+import { cellEntry } from '../cells/entries.ts';
+import { KillSwitch } from './kill-switch.ts';
+import { LivingCells } from './living-cells.ts';
+import { Seat } from './seat.ts';
+import { hardHeapMb, strayCrash, threadEnd } from './thread-end.ts';
+import { isSeatMessage, isToolAnswer } from './tool-message.ts';
+import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type RunEnd, type ToolPool, cellFunction } from './tool-pool.ts';
+
+export async function pooledThreads(spec: PoolSpec, listener: PoolListener): Promise<ToolPool> {
+  const { Piscina } = await import('piscina');
+  const pool = new Piscina({
+    filename: cellEntry('tool-cell').href,
+    name: cellFunction,
+    minThreads: 0,
+    maxThreads: spec.maxCells,
+    idleTimeout: spec.limits.toolIdleMs,
+    // The default stops the timers of an idle thread and hands its late errors to the next call.
+    atomics: 'disabled',
+    recordTiming: false,
+    trackUnmanagedFds: true,
+    argv: [],
+    execArgv: [],
+    env: { ...spec.env },
+    resourceLimits: { maxOldGenerationSizeMb: hardHeapMb(spec.cell.heapMb) },
+    workerData: spec.cell,
+  });
+  return new PooledThreads(pool, spec, listener);
+}
+
+class PooledThreads implements ToolPool {
+  readonly #pool: Piscina;
+  readonly #spec: PoolSpec;
+  readonly #listener: PoolListener;
+  readonly #living: LivingCells;
+  readonly #seats = new Map<number, Seat>();
+  readonly #workers = new Map<number, Worker>();
+  readonly #runs = new Map<number, PooledRun>();
+
+  constructor(pool: Piscina, spec: PoolSpec, listener: PoolListener) {
+    this.#pool = pool;
+    this.#spec = spec;
+    this.#listener = listener;
+    this.#living = new LivingCells({ clock: spec.clock, killMs: spec.limits.killMs, troubled: (error) => listener.troubled(error), gone: () => listener.gone() });
+    pool.on('message', (message: unknown) => this.#seat(message));
+    pool.on('workerCreate', ({ id }: { id: number }) => this.#adopt(id));
+    pool.on('workerDestroy', ({ id }: { id: number }) => this.#expectEnd(id));
+    pool.on('error', (thrown: unknown) => this.#threadFailed(thrown));
+  }
+
+  get cells(): number {
+    return this.#living.size + this.#pool.threads.filter((worker) => !this.#living.has(worker)).length;
+  }
+
+  run(task: ToolTask, ended: (end: RunEnd) => void): PoolRun {
+    const run = new PooledRun(task.call, (call) => this.#seatOf(call), (end) => {
+      this.#runs.delete(task.call);
+      ended(end);
+    });
+    this.#runs.set(task.call, run);
+    try {
+      this.#pool.run(task, { signal: run.killSwitch }).then(
+        (answer: unknown) => run.end(isToolAnswer(answer) ? { kind: 'answered', answer } : threadEnd(new Error('the thread gave no answer'))),
+        (thrown: unknown) => this.#failed(run, thrown),
+      );
+    } catch (thrown) {
+      // No thread could be made; the pool still holds the task and must not run it later.
+      run.killSwitch.pull();
+      queueMicrotask(() => run.end({ kind: 'lost', error: flattenError(thrown) }));
+    }
+    return run;
+  }
+
+  async close(deadlineMs: number): Promise<void> {
+    for (const worker of this.#pool.threads) {
+      if (!this.#living.has(worker)) this.#living.add(worker, worker.threadId);
+      this.#living.expectEnd(worker);
+    }
+    // Its promise waits for what may never end; the living cells are waited for with a deadline instead.
+    void this.#pool.destroy();
+    await this.#living.allGone(deadlineMs);
+    for (const seat of this.#seats.values()) seat.close();
+    this.#seats.clear();
+  }
+
+  #seatOf(call: number): Seat | undefined {
+    for (const seat of this.#seats.values()) {
+      if (seat.holds(call)) return seat;
+    }
+    return undefined;
+  }
+
+  /** A thread's first word, posted by its bootstrap before the plugin is there. */
+  #seat(message: unknown): void {
+    if (!isSeatMessage(message) || this.#seats.has(message.threadId)) return;
+    const { threadId, port, register } = message;
+    const seat = new Seat(port, new ToolRegister(register), this.#spec.limits.cellMessagesPerTurn, (told) => this.#receive(seat, told));
+    this.#seats.set(threadId, seat);
+  }
+
+  #adopt(threadId: number): void {
+    const worker = this.#pool.threads.find((thread) => thread.threadId === threadId);
+    if (worker === undefined) return;
+    // The bootstrap sends output as log lines; what reaches these streams went round it and must not be the daemon's.
+    for (const stream of [worker.stdout, worker.stderr]) {
+      stream.unpipe();
+      stream.resume();
+    }
+    this.#workers.set(threadId, worker);
+    worker.once('exit', () => this.#exited(threadId));
+    this.#living.add(worker, threadId);
+  }
+
+  #expectEnd(threadId: number): void {
+    const worker = this.#workers.get(threadId);
+    if (worker !== undefined) this.#living.expectEnd(worker);
+  }
+
+  #exited(threadId: number): void {
+    const seat = this.#seats.get(threadId);
+    this.#workers.delete(threadId);
+    seat?.drain();
+    // The pool tells of the end by a promise, which comes after this; until then the register must be at hand.
+    setImmediate(() => {
+      this.#seats.delete(threadId);
+      seat?.close();
+    });
+  }
+
+  #receive(seat: Seat, message: ToolCellMessage): void {
+    switch (message.type) {
+      case 'log':
+      case 'logDropped':
+        this.#listener.log(message);
+        return;
+      case 'lastAnswer':
+        this.#runs.get(message.call)?.endCell({ kind: 'answered', answer: message.answer });
+        return;
+      case 'crash': {
+        const run = seat.register.phase === undefined ? undefined : this.#runs.get(seat.register.call);
+        if (run === undefined) this.#listener.troubled(strayCrash(message.reason, message.error));
+        else run.endCell({ kind: 'crashed', reason: message.reason, error: message.error });
+        return;
+      }
+      case 'progress':
+        // Threads have a register for that.
+        return;
+    }
+  }
+
+  #failed(run: PooledRun, thrown: unknown): void {
+    const seat = this.#seatOf(run.call);
+    seat?.drain();
+    run.end(seat === undefined ? { kind: 'lost', error: flattenError(thrown) } : threadEnd(thrown));
+  }
+
+  /** A thread failed that had no task: calls that wait for it to be ready would wait for ever. */
+  #threadFailed(thrown: unknown): void {
+    const unbegun = [...this.#runs.values()].filter((run) => this.#seatOf(run.call) === undefined);
+    if (unbegun.length === 0) this.#listener.troubled(strayCrash('ended', flattenError(thrown)));
+    for (const run of unbegun) run.endCell({ kind: 'lost', error: flattenError(thrown) });
+  }
+}
+
+class PooledRun implements PoolRun {
+  readonly call: number;
+  readonly killSwitch = new KillSwitch();
+  readonly #seatOf: (call: number) => Seat | undefined;
+  readonly #ended: (end: RunEnd) => void;
+  #over = false;
+
+  constructor(call: number, seatOf: (call: number) => Seat | undefined, ended: (end: RunEnd) => void) {
+    this.call = call;
+    this.#seatOf = seatOf;
+    this.#ended = ended;
+  }
+
+  get phase(): CallPhase {
+    return this.#seatOf(this.call)?.phaseOf(this.call) ?? 'queued';
+  }
+
+  get beganMs(): number | undefined {
+    return this.#seatOf(this.call)?.register.beganMs;
+  }
+
+  abort(reason: string): void {
+    this.#seatOf(this.call)?.abort(this.call, reason);
+  }
+
+  kill(): void {
+    this.endCell({ kind: 'killed' });
+  }
+
+  end(end: RunEnd): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#ended(end);
+  }
+
+  /** The thread first, so that the pool has room when this run's end is told. */
+  endCell(end: RunEnd): void {
+    if (this.#over) return;
+    this.killSwitch.pull();
+    this.end(end);
+  }
+}

@@ -1,0 +1,24 @@
+// How the end of a thread or process that ran tools is told, the same for every kind of pool.
+import { type PlainError, flattenError } from '../../protocol/cell/plain-error.ts';
+import { HostError } from '../../protocol/errors.ts';
+import type { RunEnd } from './tool-pool.ts';
+
+/**
+ * V8 aborts the whole daemon when one allocation jumps over a thread's hard limit, so that limit stands far above the
+ * budget `limits.heapMb`; a cell that is over its budget after a call is replaced by the bootstrap itself.
+ */
+const leastHardHeapMb = 512;
+const hardHeapFactor = 4;
+
+export const hardHeapMb = (heapMb: number): number => Math.max(leastHardHeapMb, heapMb * hardHeapFactor);
+
+/** By the error with which the pool reported it. */
+export function threadEnd(thrown: unknown): RunEnd {
+  const error = flattenError(thrown);
+  return { kind: 'crashed', reason: error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out_of_memory' : 'ended', error };
+}
+
+/** A crash while no call was running: a throw or rejection after an answer. */
+export function strayCrash(reason: string, cause: PlainError): HostError {
+  return new HostError('tool_crashed', `A cell of the plugin's tools ended after its call had been answered: ${cause.message}`, { reason, cause });
+}

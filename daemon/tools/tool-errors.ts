@@ -1,0 +1,57 @@
+// The errors with which calls of tools end, in one place, so that all three kinds of pool read the same to a caller.
+import { HostError } from '../../protocol/errors.ts';
+import { nearest } from '../../protocol/issues.ts';
+import type { ToolAnswer } from '../../protocol/cell/tool-messages.ts';
+import type { CallPhase, RunEnd } from './tool-pool.ts';
+
+export interface CallAt {
+  readonly toolName: string;
+  readonly phase: CallPhase;
+  /** From arrival to its beginning in a cell, or to now. */
+  readonly waitedMs: number;
+}
+
+export function unknownTool(name: string, known: readonly string[]): HostError {
+  const meant = nearest(name, known);
+  const hint = meant === undefined ? (known.length === 0 ? 'it has none' : `it has ${known.slice(0, 20).join(', ')}`) : `did you mean "${meant}"?`;
+  return new HostError('tool_not_found', `The plugin has no tool "${name.slice(0, 64)}"; ${hint}`, meant === undefined ? {} : { suggestion: meant });
+}
+
+export function inputTooLarge(tool: string, bytes: number, maximum: number): HostError {
+  return new HostError('payload_too_large', `The input has ${String(bytes)} bytes of JSON; at most ${String(maximum)} are allowed.`, { tool, what: 'input', limit: 'limits.toolInputBytes', bytes, maximum });
+}
+
+export function overloaded(tool: string, waiting: number, retryAfterMs: number): HostError {
+  return new HostError('tool_overloaded', `${String(waiting)} calls of this plugin's tools are waiting already.`, { tool, waiting, limit: 'limits.toolQueue', retryAfterMs });
+}
+
+const whereItWas: Readonly<Record<CallPhase, string>> = {
+  queued: 'it was waiting for a thread or process',
+  importing: 'the plugin was being imported',
+  running: 'it was running',
+};
+
+export function timedOut({ toolName, phase, waitedMs }: CallAt, timeoutMs: number): HostError {
+  return new HostError('tool_timeout', `The tool "${toolName}" did not answer within ${String(timeoutMs)} ms: ${whereItWas[phase]}.`, { tool: toolName, phase, timeoutMs, waitedMs });
+}
+
+const maxReason = 200;
+
+/** Who asked for it stands in the signal's reason. */
+export function cancelled({ toolName, phase, waitedMs }: CallAt, reason: unknown): HostError {
+  const text = reason instanceof Error ? reason.message : typeof reason === 'string' ? reason : 'the caller';
+  return new HostError('tool_cancelled', `The call of tool "${toolName}" was cancelled: ${text.slice(0, maxReason)}.`, { tool: toolName, by: text.slice(0, maxReason), phase, waitedMs });
+}
+
+export function refusedByCell(toolName: string, { error }: Extract<ToolAnswer, { ok: false }>): HostError {
+  return new HostError(error.code, error.message, { tool: toolName, ...error.details });
+}
+
+export function crashed(toolName: string, end: Extract<RunEnd, { kind: 'crashed' }>): HostError {
+  const { kind: _kind, reason, error, ...exit } = end;
+  return new HostError('tool_crashed', `The cell of tool "${toolName}" ended during the call: ${error.message}`, { tool: toolName, reason, cause: error, ...exit });
+}
+
+export function neverBegan(toolName: string, { error }: Extract<RunEnd, { kind: 'lost' }>): HostError {
+  return new HostError('tool_crashed', `No cell could be started for tool "${toolName}": ${error.message}`, { tool: toolName, reason: 'not_started', cause: error });
+}

@@ -1,0 +1,56 @@
+// What the three kinds of pool have in common for those who use them. Nothing outside this folder knows which kind
+// runs a tool. A pool runs what it is given at once: whose turn it is, and until when, is decided before.
+import type { PlainError } from '../../protocol/cell/plain-error.ts';
+import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages.ts';
+import type { ToolAnswer, ToolCellOptions, ToolTask } from '../../protocol/cell/tool-messages.ts';
+import type { HostError } from '../../protocol/errors.ts';
+import type { Clock } from '../clock.ts';
+import type { Limits } from '../config/schema.ts';
+
+export type CallPhase = 'queued' | 'importing' | 'running';
+
+/** How a run came to its end. */
+export type RunEnd =
+  | { readonly kind: 'answered'; readonly answer: ToolAnswer }
+  | { readonly kind: 'crashed'; readonly reason: string; readonly error: PlainError; readonly exitCode?: number; readonly signal?: string }
+  /** Its cell ended before the call had begun in it: the call may safely run again. */
+  | { readonly kind: 'lost'; readonly error: PlainError }
+  | { readonly kind: 'killed' };
+
+export interface PoolRun {
+  readonly phase: CallPhase;
+  /** When the call began in its cell, on the clock of `monotonicMs`. */
+  readonly beganMs: number | undefined;
+  /** Tells the tool by its ctx.signal that it is about to be ended. */
+  abort(reason: string): void;
+  /** Ends the cell that runs it, and with it nothing else. */
+  kill(): void;
+}
+
+export interface ToolPool {
+  /** `ended` comes once, when the pool has room for another run. */
+  run(task: ToolTask, ended: (end: RunEnd) => void): PoolRun;
+  /** Threads or processes that exist, those being ended included. */
+  readonly cells: number;
+  /** Ends all there is. Resolves when it is gone, or at the deadline without what does not end. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+export interface PoolListener {
+  log(message: LogMessage | LogDroppedMessage): void;
+  /** A cell ended while no call was to blame, or does not end at all. */
+  troubled(error: HostError): void;
+  /** A cell is gone. */
+  gone(): void;
+}
+
+export interface PoolSpec {
+  readonly cell: ToolCellOptions;
+  readonly env: Readonly<Record<string, string>>;
+  readonly maxCells: number;
+  readonly limits: Pick<Limits, 'toolIdleMs' | 'killMs' | 'cellMessagesPerTurn'>;
+  readonly clock: Clock;
+}
+
+/** The function that every pool calls in `workers/tool-cell.ts`. */
+export const cellFunction = 'runTool';

@@ -1,0 +1,52 @@
+// What the documentation takes from the code: each section is written between its markers by `npm run docs`, and the
+// checks fail where the committed text says anything else.
+import { z } from 'zod';
+import { config } from '../../daemon/config/schema.ts';
+import { type ErrorKind, errorKinds } from '../../protocol/errors.ts';
+import { manifest } from '../../protocol/manifest.ts';
+import { type Operation, commonErrors } from '../../protocol/operation.ts';
+import { operations } from '../../protocol/operations.ts';
+import { commandsTable } from './commands.ts';
+import { type Field, fieldsOf } from './fields.ts';
+import { code, table } from './table.ts';
+
+const yes = (truth: boolean | undefined): string => (truth === true ? 'yes' : 'no');
+const codes = (names: readonly string[]): string => names.map(code).join(', ');
+
+function errorsTable(): string {
+  const rows = Object.entries<ErrorKind>(errorKinds);
+  return table(
+    ['code', 'HTTP', 'JSON-RPC', 'retryable', 'meaning', 'what to do'],
+    rows.map(([name, kind]) => [code(name), kind.status, kind.rpc, yes(kind.retryable), kind.meaning, kind.remedy]),
+  );
+}
+
+function operationsTable(): string {
+  const rows = Object.entries<Operation>(operations);
+  const head = table(
+    ['operation', 'HTTP', 'parameters', 'what it does', 'errors of its own'],
+    rows.map(([name, row]) => [code(name), code(`${row.http.method} ${row.http.path}`), parametersOf(row), row.summary, codes(row.errors)]),
+  );
+  const during = rows.filter(([, row]) => row.duringShutdown === true).map(([name]) => name);
+  const streams = rows.filter(([, row]) => row.stream === true).map(([name]) => name);
+  return `${head}\n\nEvery operation can also answer ${codes(commonErrors)}. While the daemon shuts down it still answers ${codes(during)}.\nOver HTTP the answer of ${codes(streams)} is a stream of server-sent events.`;
+}
+
+function parametersOf({ params }: Operation): string {
+  const required = new Set(z.toJSONSchema(params, { io: 'input' }).required);
+  return Object.keys(params.shape)
+    .map((name) => code(required.has(name) ? name : `${name}?`))
+    .join(', ');
+}
+
+const fieldsTable = (fields: readonly Field[]): string =>
+  table(['field', 'default', 'allowed', 'meaning'], fields.map((field) => [code(field.path), field.default === '' || field.default === 'required' ? field.default : code(field.default), field.allowed, field.meaning]));
+
+/** By the name of their markers. */
+export const sections: Readonly<Record<string, () => string | Promise<string>>> = {
+  errors: errorsTable,
+  operations: operationsTable,
+  config: () => fieldsTable(fieldsOf(config)),
+  manifest: () => fieldsTable(fieldsOf(manifest)),
+  commands: commandsTable,
+};

@@ -1,0 +1,45 @@
+// `npm run test:only [-- NAME…]`: runs the tests, or those whose file names hold one of the names, with the Node that runs
+// this. Cells run compiled code, so that what was changed since the last build is built first.
+import { spawnSync } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join, relative } from 'node:path';
+import { isBuilt } from './build-state.ts';
+import { runTests } from './test-run.ts';
+
+const root = join(import.meta.dirname, '..');
+
+/** The machine being loaded and on its slowest day. */
+const testMs = 120_000;
+const fileMs = 180_000;
+const totalMs = 25 * 60_000;
+/** Tests measure time: more files at once than cores would have them measure each other. */
+const concurrency = Math.max(1, Math.min(availableParallelism(), 4));
+
+async function testFiles(names: readonly string[]): Promise<string[]> {
+  const entries = await readdir(join(root, 'test'), { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.test.ts'))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .filter((path) => !path.startsWith(join('test', 'fixtures')) && (names.length === 0 || names.some((name) => path.includes(name))))
+    .sort();
+}
+
+async function build(): Promise<boolean> {
+  if (await isBuilt(root)) return true;
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  return spawnSync(process.execPath, [compiler, '-p', join('scripts', 'tsconfig.build.json')], { cwd: root, stdio: 'inherit' }).status === 0;
+}
+
+const names = process.argv.slice(2);
+const files = await testFiles(names);
+if (files.length === 0) {
+  console.error(`No test file's name holds ${names.join(' or ')}.`);
+  process.exit(1);
+}
+if (!(await build())) {
+  console.error('The tests did not run, because the build failed.');
+  process.exit(1);
+}
+console.log(`${String(files.length)} test files on Node ${process.version}`);
+process.exit(await runTests({ root, files, concurrency, testMs, fileMs, totalMs }));

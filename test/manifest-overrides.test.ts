@@ -1,0 +1,62 @@
+// What the operator configures for a plugin holds without the plugin being edited, and is said.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { pluginOverride } from '../daemon/config/schema.ts';
+import { issuesOfReading, read, serviceManifest, toolManifest } from './manifest-fixture.ts';
+import { temporaryFolder, writeTree } from './temporary-folder.ts';
+
+const both = { ...serviceManifest, id: 'example.both', env: ['A'], limits: { heapMb: 64, rssMb: 100 }, tools: [{ name: 'greet', timeoutMs: 700 }, { name: 'part' }] };
+
+test('an override changes what it names, lists it by path, and leaves the rest as the manifest has it', async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeTree(folder, { 'plugin.json': both, 'index.js': '' });
+  const override = pluginOverride.parse({
+    enabled: false,
+    autostart: false,
+    isolation: 'process',
+    env: ['B', 'C'],
+    config: { greeting: 'hello' },
+    limits: { heapMb: 256 },
+    queue: { capacity: 7 },
+    timeouts: { handleMs: 50 },
+    tools: { greet: { isolation: 'fresh' } },
+  });
+  const plugin = await read(folder, { 'example.both': override });
+  const { manifest } = plugin;
+  assert.deepEqual([...plugin.overridden].sort(), ['env', 'isolation', 'limits.heapMb', 'service.queue.capacity', 'service.timeouts.handleMs', 'tools.greet.isolation']);
+  assert.deepEqual({ enabled: plugin.enabled, autostart: plugin.autostart, config: plugin.config }, { enabled: false, autostart: false, config: { greeting: 'hello' } });
+  assert.deepEqual([manifest.isolation, manifest.env, manifest.limits.heapMb, manifest.limits.rssMb], ['process', ['B', 'C'], 256, 100]);
+  assert.deepEqual([manifest.service?.queue.capacity, manifest.service?.timeouts.handleMs, manifest.service?.timeouts.startMs], [7, 50, 10_000]);
+  assert.deepEqual(manifest.tools.map((tool) => [tool.name, tool.isolation, tool.timeoutMs]), [['greet', 'fresh', 700], ['part', 'pooled', 10_000]]);
+});
+
+test('what the override puts in force decides what is noted', async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeTree(folder, { 'plugin.json': serviceManifest, 'index.js': '' });
+  assert.match((await read(folder, { 'example.service': { isolation: 'process' } })).notes[0] ?? '', /isolation "process"/);
+});
+
+test('an override that says what the manifest says changes nothing', async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeTree(folder, { 'plugin.json': both, 'index.js': '' });
+  const plugin = await read(folder, { 'example.both': { env: ['A'], limits: { heapMb: 64 }, tools: { greet: { timeoutMs: 700 } } } });
+  assert.deepEqual(plugin.overridden, []);
+});
+
+test('an override that hits nothing is refused by its path in the configuration', async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeTree(folder, { 'plugin.json': toolManifest, 'index.js': '' });
+  const issues = await issuesOfReading(folder, { 'example.tool': { tools: { great: { timeoutMs: 5 } }, queue: { capacity: 3 }, timeouts: { stopMs: 3 } } });
+  assert.deepEqual(issues, [
+    { path: 'plugins.overrides.example.tool.tools.great', message: 'the plugin has no such tool; did you mean "greet"?' },
+    { path: 'plugins.overrides.example.tool.queue', message: 'the plugin has no service; remove this override' },
+    { path: 'plugins.overrides.example.tool.timeouts', message: 'the plugin has no service; remove this override' },
+  ]);
+});
+
+test('overrides of other plugins, also of one named like an object\'s own parts, do not reach this one', async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeTree(folder, { 'plugin.json': { ...toolManifest, id: 'constructor' }, 'index.js': '' });
+  const plugin = await read(folder, { 'example.other': { enabled: false } });
+  assert.deepEqual([plugin.enabled, plugin.overridden], [true, []]);
+});

@@ -1,0 +1,20 @@
+// A folder that is this test's alone and is gone after it.
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+export async function temporaryFolder(context: TestContext): Promise<string> {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'nagaya-test-')));
+  context.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Files by their path inside the folder; what is no string is written as JSON. */
+export async function writeTree(folder: string, files: Readonly<Record<string, unknown>>): Promise<void> {
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(folder, name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
+  }
+}

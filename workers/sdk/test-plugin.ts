@@ -1,0 +1,172 @@
+// testPlugin: runs a plugin for a test as a daemon would, because it is one: a real daemon in a process of its own,
+// with a socket and a state folder of its own, driven through the same client as everything else.
+import { fileURLToPath } from 'node:url';
+import { type Client, HostError, connect } from '../../protocol/client/client.ts';
+import type { IngressEventInput } from '../../protocol/event.ts';
+import type { OperationResult } from '../../protocol/operations.ts';
+import { TestDaemon } from './test-daemon.ts';
+
+export interface TestPluginOptions {
+  /** What the plugin finds as `ctx.config`. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Environment of the daemon; the plugin sees of it what its manifest names in `env`. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** As `plugins.overrides.<id>` of nagaya.json: timeouts, queue, limits, tools and so on. */
+  readonly overrides?: Readonly<Record<string, unknown>>;
+}
+
+export interface EventFields {
+  readonly ingress?: string;
+  readonly kind?: string;
+  readonly source?: string;
+  readonly correlationId?: string;
+  /** Only for deliver: how long to wait. */
+  readonly timeoutMs?: number;
+}
+
+export interface PluginUnderTest extends AsyncDisposable {
+  readonly id: string;
+  /** The daemon's control socket, for what has no method here. */
+  readonly socket: string;
+  /** Answers with the handler's output once the event was handled; rejects with the event's error. */
+  deliver(eventOrPayload: unknown, fields?: EventFields): Promise<OperationResult<'ingress.deliver'>>;
+  /** Answers once the event is queued. */
+  publish(eventOrPayload: unknown, fields?: EventFields): Promise<{ readonly correlationId: string; readonly queueDepth: number }>;
+  call(tool: string, input?: unknown, options?: { readonly timeoutMs?: number }): Promise<OperationResult<'tool.call'>>;
+  /** The service's status with the plugin's own, freshly asked, as `reported`. */
+  status(): Promise<OperationResult<'service.status'>>;
+  /** The newest lines of the plugin's log. */
+  logs(limit?: number): Promise<OperationResult<'log.read'>['lines']>;
+  restart(): Promise<OperationResult<'service.restart'>>;
+  close(): Promise<void>;
+}
+
+/** The daemon's own deadlines are shorter, unless the plugin's manifest asks for longer ones. */
+const callMs = 10 * 60 * 1000;
+
+/** `folder` holds plugin.json: a path or a file URL. Loads the plugin and starts its service, if it has one. */
+export async function testPlugin(folder: string | URL, options: TestPluginOptions = {}): Promise<PluginUnderTest> {
+  const path = folder instanceof URL || folder.startsWith('file:') ? fileURLToPath(folder) : folder;
+  const daemon = await TestDaemon.start(path, options);
+  let client: Client | undefined;
+  try {
+    client = await connect({ socket: daemon.socket, callMs });
+    client.unref();
+    const id = await loadedId(client);
+    const { plugin, manifest } = await client.call('plugin.show', { plugin: id });
+    if (plugin.hasService) await client.call('service.start', { plugin: id });
+    return new RunningPlugin(id, daemon, client, ingressesOf(manifest));
+  } catch (error) {
+    const told = await withLogs(error, client, daemon);
+    await client?.close();
+    await daemon.close();
+    throw told;
+  }
+}
+
+async function loadedId(client: Client): Promise<string> {
+  const { plugins, invalid } = await client.call('plugin.list', {});
+  const [plugin] = plugins;
+  if (plugin !== undefined) return plugin.id;
+  const [refused] = invalid;
+  const issues = refused?.issues ?? [];
+  const list = issues.map(({ path, message }) => `${path === '' ? '' : `${path}: `}${message}`).join('; ');
+  throw new HostError('plugin_invalid', `The plugin in ${refused?.path ?? 'the folder'} is not valid: ${list}`, { path: refused?.path, issues });
+}
+
+const shownLines = 30;
+
+/** A start that fails is told with what the plugin and the daemon had to say about it. */
+async function withLogs(error: unknown, client: Client | undefined, daemon: TestDaemon): Promise<unknown> {
+  if (!(error instanceof HostError)) return error;
+  let lines: string[] = [];
+  try {
+    const { plugins } = client === undefined ? { plugins: [] } : await client.call('plugin.list', {});
+    for (const { id } of plugins) {
+      const read = await client?.call('log.read', { plugin: id, limit: shownLines });
+      lines = (read?.lines ?? []).map(({ level, msg }) => `${level}: ${msg}`);
+    }
+  } catch {
+    // The daemon is gone: its own log is what remains.
+  }
+  const parts = [error.message, ...section('The plugin\'s log', lines), ...section('The daemon\'s log', daemon.logTail(shownLines))];
+  return new HostError(error.code, parts.join('\n'), error.details);
+}
+
+const section = (title: string, lines: readonly string[]): string[] => (lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)]);
+
+interface DeclaredIngress {
+  readonly name: string;
+  readonly kinds: readonly string[];
+}
+
+/** Manifests travel as loose JSON. */
+function ingressesOf(manifest: Readonly<Record<string, unknown>>): DeclaredIngress[] {
+  return (manifest['service'] as { ingresses?: DeclaredIngress[] } | undefined)?.ingresses ?? [];
+}
+
+const isEvent = (value: unknown): value is IngressEventInput =>
+  typeof value === 'object' && value !== null && 'ingress' in value && 'kind' in value && typeof value.ingress === 'string' && typeof value.kind === 'string';
+
+class RunningPlugin implements PluginUnderTest {
+  readonly id: string;
+  readonly socket: string;
+  readonly #daemon: TestDaemon;
+  readonly #client: Client;
+  readonly #ingresses: readonly DeclaredIngress[];
+  #closed: Promise<void> | undefined;
+
+  constructor(id: string, daemon: TestDaemon, client: Client, ingresses: readonly DeclaredIngress[]) {
+    this.id = id;
+    this.socket = daemon.socket;
+    this.#daemon = daemon;
+    this.#client = client;
+    this.#ingresses = ingresses;
+  }
+
+  async deliver(eventOrPayload: unknown, fields: EventFields = {}): Promise<OperationResult<'ingress.deliver'>> {
+    const { timeoutMs } = fields;
+    return await this.#client.call('ingress.deliver', { plugin: this.id, event: this.#event(eventOrPayload, fields), ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+  }
+
+  async publish(eventOrPayload: unknown, fields: EventFields = {}): Promise<{ readonly correlationId: string; readonly queueDepth: number }> {
+    const answer = await this.#client.call('ingress.publish', { plugin: this.id, event: this.#event(eventOrPayload, fields) });
+    if ('results' in answer) throw new TypeError('one event was answered as a batch');
+    return answer;
+  }
+
+  async call(tool: string, input?: unknown, options: { readonly timeoutMs?: number } = {}): Promise<OperationResult<'tool.call'>> {
+    return await this.#client.call('tool.call', { plugin: this.id, tool, ...(input === undefined ? {} : { input }), ...options });
+  }
+
+  async status(): Promise<OperationResult<'service.status'>> {
+    return await this.#client.call('service.status', { plugin: this.id, wait: true });
+  }
+
+  async logs(limit = 1000): Promise<OperationResult<'log.read'>['lines']> {
+    return (await this.#client.call('log.read', { plugin: this.id, limit })).lines;
+  }
+
+  async restart(): Promise<OperationResult<'service.restart'>> {
+    return await this.#client.call('service.restart', { plugin: this.id });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#client.close().then(() => this.#daemon.close());
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** An event as it is; any other value is the payload of one, for the only ingress and kind there are. */
+  #event(eventOrPayload: unknown, { timeoutMs: _, ...fields }: EventFields): unknown {
+    if (isEvent(eventOrPayload)) return { ...eventOrPayload, ...fields };
+    const ingress = fields.ingress === undefined ? this.#ingresses[0] : this.#ingresses.find(({ name }) => name === fields.ingress);
+    const ambiguous = (fields.ingress === undefined && this.#ingresses.length > 1) || (fields.kind === undefined && (ingress?.kinds.length ?? 0) > 1);
+    if (ambiguous) throw new HostError('invalid_event', 'The service has several ingresses or kinds: name them, as in deliver(payload, { ingress, kind }).', { ingresses: this.#ingresses });
+    // What is not declared is refused by the daemon, with what is.
+    return { ingress: ingress?.name ?? 'none', kind: ingress?.kinds[0] ?? 'none', ...fields, payload: eventOrPayload };
+  }
+}
