@@ -73,6 +73,7 @@ export default defineConfig(
     rules: {
       complexity: 'off',
       'max-lines': 'off',
+      'max-params': 'off',
       'max-lines-per-function': 'off',
       'no-console': 'off',
       '@typescript-eslint/require-await': 'off',

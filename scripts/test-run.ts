@@ -15,6 +15,7 @@ export interface TestRun {
   readonly fileMs: number;
   /** For all of it. */
   readonly totalMs: number;
+  readonly output?: 'inherit' | 'ignore';
 }
 
 const lookEveryMs = 500;
@@ -23,7 +24,7 @@ const lingerMs = 3000;
 
 export async function runTests(run: TestRun): Promise<number> {
   const options = ['--import', 'tsx', '--test', `--test-concurrency=${String(run.concurrency)}`, `--test-timeout=${String(run.testMs)}`, '--test-reporter=spec'];
-  const runner = spawn(process.execPath, [...options, ...run.files], { cwd: run.root, env: environment(), stdio: 'inherit', detached: true });
+  const runner = spawn(process.execPath, [...options, ...run.files], { cwd: run.root, env: environment(), stdio: run.output ?? 'inherit', detached: true });
   const exited = new Promise<number>((resolve, reject) => {
     runner.once('error', reject);
     runner.once('exit', (code) => resolve(code ?? 1));

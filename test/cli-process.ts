@@ -5,6 +5,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 export const repository = fileURLToPath(new URL('../', import.meta.url));
@@ -25,9 +26,18 @@ const cleanEnvironment: Environment = {
   FORCE_COLOR: undefined,
 };
 
-/** A test, or `{ after }` of node:test for a whole file. */
+/** A test, or a whole file of them. */
 export interface Cleanup {
   after(run: () => void | Promise<void>): void;
+}
+
+/** To be made at the top of a file: what a `before` hook starts is ended after the file's last test. */
+export function fileCleanup(): Cleanup {
+  const runs: (() => void | Promise<void>)[] = [];
+  after(async () => {
+    for (const run of runs.reverse()) await run();
+  });
+  return { after: (run) => void runs.push(run) };
 }
 
 export function temporaryFolder(t: Cleanup): string {

@@ -91,7 +91,7 @@ test('a level of silent logs nothing, and fields that are no JSON do no harm', a
   const circular: Record<string, unknown> = { big: 10n, nothing: undefined, run: () => 1 };
   circular['self'] = circular;
   odd.log.logger.info({ circular, big: 10n, time: 5, level: 7, msg: 9, stack: 8, err: null, plugin: {} }, 'odd');
-  assert.match(await odd.text(), /odd|9/);
+  assert.match(await odd.text(), / odd .*circular=/);
 });
 
 test('a full disk is counted and costs nobody anything', { skip: process.platform !== 'linux' && 'needs /dev/full' }, async (context) => {

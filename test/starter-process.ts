@@ -49,8 +49,8 @@ export class StarterProcess {
   }
 
   async #said(): Promise<Saying> {
-    const { value, done } = await this.#lines.next();
-    if (done === true) throw new Error('the starter ended without a word');
-    return JSON.parse(value) as Saying;
+    const next = await this.#lines.next();
+    if (next.done === true) throw new Error('the starter ended without a word');
+    return JSON.parse(next.value) as Saying;
   }
 }

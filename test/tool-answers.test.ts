@@ -57,7 +57,7 @@ test('an unknown tool is refused with the name that was probably meant', async (
 test('tools keep their `this`, and what every object inherits is no tool', async () => {
   await withTools('odd-exports', {}, async ({ call, refusal }) => {
     assert.equal(await call('method'), 42);
-    for (const [tool, said] of [['missing', 'is missing'], ['constructor', 'is'], ['__proto__', 'is'], ['text', 'is of type string'], ['nothing', 'is null']] as const) {
+    for (const [tool, said] of [['missing', 'is missing'], ['constructor', 'is missing'], ['__proto__', 'is missing'], ['text', 'is of type string'], ['nothing', 'is null']] as const) {
       const error = await refusal(tool);
       assert.equal(error.code, 'tool_failed', tool);
       assert.match(error.message, new RegExp(`tools\\.${tool} ${said}`), tool);

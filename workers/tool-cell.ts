@@ -92,6 +92,8 @@ function seated(options: ToolCellOptions): ToolCell {
 }
 
 function inProcess({ options }: ProcessTask): ToolCell {
+  // Tinypool's own, and none of the names the plugin asked for.
+  delete process.env['TINYPOOL_WORKER_ID'];
   const cell = new ToolCell(options, (message) => hostChannel.post(message));
   hostChannel.receive(cell.receive);
   guardProcess({ fatal: (reason, thrown) => void cell.lastWord(reason, thrown) });

@@ -192,11 +192,9 @@ async function called(tools: object, name: string, input: unknown, ctx: ToolCont
   }
 }
 
-/** What every object inherits is no tool, whatever it is called. */
+/** What every object inherits is a tool only where the plugin made it its own. */
 function toolOf(tools: object, name: string): ToolFunction {
-  const inherited: unknown = Reflect.get(Object.prototype, name);
-  const member: unknown = Reflect.get(tools, name);
-  const found = member === inherited ? undefined : member;
+  const found: unknown = name in Object.prototype && !Object.hasOwn(tools, name) ? undefined : Reflect.get(tools, name);
   if (typeof found === 'function') return found as ToolFunction;
   const what = found === undefined ? 'is missing' : `is ${found === null ? 'null' : `of type ${typeof found}`}`;
   throw new Failure(unusable, new Error(`tools.${name} ${what}; the manifest declares it, so the entry must export a function of that name in \`tools\``));

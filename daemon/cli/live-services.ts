@@ -3,7 +3,8 @@
 import type { DaemonStatus } from '../../protocol/operations/daemon.ts';
 import type { FeedEvent } from '../../protocol/operations/telemetry.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
-import { clockText, durationText, plural, rateText } from './quantity.ts';
+import { feedEventPieces } from './feed-view.ts';
+import { durationText, plural, rateText } from './quantity.ts';
 import { liveHeadings, liveRow } from './service-view.ts';
 import { table } from './table.ts';
 import { type Piece, styled } from './terminal.ts';
@@ -65,6 +66,6 @@ export class LiveServices {
 
   #recent(): Piece[][] {
     if (this.#events.length === 0) return [];
-    return [[], ...this.#events.map(({ at, topic, plugin, data }): Piece[] => [styled('dim', `${clockText(at)} `), `${plugin} `, styled(topic === 'failure' ? 'red' : 'cyan', topic), ` ${JSON.stringify(data)}`])];
+    return [[], ...this.#events.map(feedEventPieces)];
   }
 }

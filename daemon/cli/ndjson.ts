@@ -1,57 +1,48 @@
 // Many JSON values, one a line, from a file or standard input, in batches: what is there goes out at once, and a
 // source that pauses does not hold back what it has already given.
-import { LineCutter } from '../../protocol/framing.ts';
+import { StringDecoder } from 'node:string_decoder';
 import { usageFailure } from './failure.ts';
 
 export interface NumberedLine {
+  /** As an editor counts it. */
   readonly line: number;
   readonly text: string;
 }
 
-const maxLineBytes = 64 * 1024 * 1024;
+const maxLineLength = 64 * 1024 * 1024;
 
 export interface BatchBounds {
   readonly count: number;
-  readonly bytes: number;
+  /** Of characters, and never so few that one line does not fit. */
+  readonly length: number;
 }
 
-/** Lines in order, at most `count` and about `bytes` together; empty lines are skipped. */
+/** Lines in order, at most `count` and about `length` together; empty lines are counted and skipped. */
 export async function* lineBatches(source: AsyncIterable<Buffer>, bounds: BatchBounds): AsyncGenerator<NumberedLine[]> {
+  const decoder = new StringDecoder('utf8');
   let number = 0;
-  let waiting: NumberedLine[] = [];
-  let tooLongAt: number | undefined;
-  const take = (text: string): void => {
-    number += 1;
-    if (text.trim() !== '') waiting.push({ line: number, text });
-  };
-  const cutter = new LineCutter(maxLineBytes, {
-    line: take,
-    tooLong: () => {
-      tooLongAt ??= number + 1;
-    },
-  });
-  for await (const chunk of withFinalNewline(source)) {
-    cutter.push(chunk);
-    if (tooLongAt !== undefined) throw usageFailure(`Line ${String(tooLongAt)} is longer than ${String(maxLineBytes)} bytes.`, 'Give one JSON value a line.');
-    while (waiting.length > 0) {
-      const size = batchSize(waiting, bounds);
-      yield waiting.slice(0, size);
-      waiting = waiting.slice(size);
+  let partial = '';
+  const numbered = (texts: readonly string[]): NumberedLine[] => texts.map((text) => ({ line: (number += 1), text })).filter(({ text }) => text.trim() !== '');
+  for await (const chunk of source) {
+    const lines = (partial + decoder.write(chunk)).split('\n');
+    partial = lines.pop() ?? '';
+    yield* batches(numbered(lines), bounds);
+    if (partial.length > maxLineLength) throw usageFailure(`Line ${String(number + 1)} is longer than ${String(maxLineLength)} characters.`, 'Give one JSON value a line.');
+  }
+  yield* batches(numbered([partial + decoder.end()]), bounds);
+}
+
+function* batches(lines: readonly NumberedLine[], bounds: BatchBounds): Generator<NumberedLine[]> {
+  let batch: NumberedLine[] = [];
+  let length = 0;
+  for (const line of lines) {
+    if (batch.length > 0 && (batch.length >= bounds.count || length + line.text.length > bounds.length)) {
+      yield batch;
+      batch = [];
+      length = 0;
     }
+    batch.push(line);
+    length += line.text.length;
   }
-}
-
-function batchSize(lines: readonly NumberedLine[], bounds: BatchBounds): number {
-  let bytes = 0;
-  for (const [index, { text }] of lines.entries()) {
-    bytes += text.length;
-    if (index > 0 && (index >= bounds.count || bytes > bounds.bytes)) return index;
-  }
-  return lines.length;
-}
-
-/** The last line counts also where its end is missing. */
-async function* withFinalNewline(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  yield* source;
-  yield Buffer.from('\n');
+  if (batch.length > 0) yield batch;
 }

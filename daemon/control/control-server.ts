@@ -45,7 +45,7 @@ export class ControlServer {
   #socket: ControlSocket | undefined;
   #nextId = 1;
   #emptied: (() => void) | undefined;
-  #closed: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(options: ControlServerOptions) {
     const { handlers, limits, feed, log } = options;
@@ -71,7 +71,7 @@ export class ControlServer {
 
   /** Answers what is pending and ends every connection; at the deadline without ceremony. */
   close(deadlineMs: number): Promise<void> {
-    return (this.#closed ??= this.#close(deadlineMs));
+    return (this.#closing ??= this.#close(deadlineMs));
   }
 
   /** Removes socket and lock at once: for an end that waits for nothing. */
@@ -96,7 +96,7 @@ export class ControlServer {
     // What a peer does to its own end of a connection is told by 'close'.
     socket.on('error', () => {});
     const maximum = this.#context.limits.connections;
-    if (this.#closed !== undefined) {
+    if (this.#closing !== undefined) {
       socket.destroy();
     } else if (this.#connections.size >= maximum) {
       this.#context.tally.connectionsRefused += 1;

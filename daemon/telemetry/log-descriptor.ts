@@ -1,6 +1,6 @@
-// The daemon's own log goes to a descriptor that somebody else reads: a terminal, a pipe, a service manager. It is
-// made never to wait for that reader, because a write that waits sits in a thread of the pool, and with it the
-// daemon could not even exit.
+// The daemon's own log goes to a descriptor that somebody else reads: a terminal, a pipe, a service manager. A write
+// must never wait for that reader: it would sit in a thread of the pool, and the daemon could not even exit. So the
+// descriptor is made to answer "not now" instead.
 import { close, constants, fstatSync, openSync, write } from 'node:fs';
 import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
@@ -11,42 +11,55 @@ const closeDescriptor = promisify(close);
 
 export class LogDescriptor implements LineTarget {
   readonly #descriptor: number;
-  readonly #own: boolean;
+  readonly #reopened: boolean;
+  readonly #stream: NodeStream | undefined;
 
   constructor(destination: number) {
-    const unblocked = unblock(destination);
-    this.#descriptor = unblocked ?? destination;
-    this.#own = unblocked !== undefined;
+    const ours = reopen(destination);
+    this.#descriptor = ours ?? destination;
+    this.#reopened = ours !== undefined;
+    this.#stream = this.#reopened ? undefined : streamOf(destination);
   }
 
   async write(chunk: Buffer, offset: number): Promise<number> {
+    // Every time: a child process that inherits the descriptor makes it wait again, for us as well.
+    this.#stream?._handle?.setBlocking?.(false);
     try {
       return (await writeBytes(this.#descriptor, chunk, offset, chunk.length - offset, null)).bytesWritten;
     } catch (error) {
-      // The reader is slow: no fault, and the writer keeps what is left.
+      // The reader is slow, which is no fault: what is left is kept and tried again.
       if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
       throw error;
     }
   }
 
   async close(): Promise<void> {
-    if (this.#own) await closeDescriptor(this.#descriptor);
+    if (this.#reopened) await closeDescriptor(this.#descriptor);
   }
 }
 
-/** Makes writes answer "not now" instead of waiting; where that needs it, by a descriptor of our own for the same place. */
-function unblock(destination: number): number | undefined {
+/**
+ * The same terminal or pipe once more, with a mode of its own: that of the given descriptor is shared with every
+ * program that has it too. Only Linux can, and not for sockets; a file on disk needs none of it.
+ */
+function reopen(destination: number): number | undefined {
   if (fstatSync(destination).isFile()) return undefined;
-  const nodeStream = isatty(destination) ? undefined : { 1: () => process.stdout, 2: () => process.stderr }[destination];
-  if (nodeStream !== undefined) {
-    // Node makes a pipe or socket non-blocking when it makes its stream of it, and restores it when the process ends.
-    nodeStream();
-    return undefined;
-  }
   try {
-    return openSync(`/dev/fd/${String(destination)}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    return openSync(`/proc/self/fd/${String(destination)}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch {
-    // A socket, or a system without these names: it is written to as it is.
+    // Not to be had here: the stream that Node makes of it has to do.
     return undefined;
   }
+}
+
+/** What Node's own streams have underneath, and does not document: the only way to the mode of a socket. */
+interface NodeStream {
+  readonly _handle?: { setBlocking?(on: boolean): unknown } | null;
+}
+
+/** Not for a terminal, whose stream would set it to wait, nor for a file. */
+function streamOf(destination: number): NodeStream | undefined {
+  if (isatty(destination) || fstatSync(destination).isFile()) return undefined;
+  if (destination === 2) return process.stderr as NodeStream;
+  return destination === 1 ? (process.stdout as NodeStream) : undefined;
 }

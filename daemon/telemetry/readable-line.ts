@@ -15,8 +15,11 @@ const harmless = (text: string): string => text.replace(acting, (character) => `
 
 export function readableLine(line: LogLine, colour: boolean): string {
   const paint = (code: number, text: string): string => (colour && text !== '' ? `\u001b[${String(code)}m${text}\u001b[0m` : text);
-  const { level, time, plugin } = line;
-  const [first = '', ...more] = line.msg.split(/\r?\n/);
+  const { plugin } = line;
+  // A field of the same name may have taken their place.
+  const time = String(line.time);
+  const level = String(line.level);
+  const [first = '', ...more] = String(line.msg).split(/\r?\n/);
   const fields = Object.entries(line).filter(([name, value]) => !placed.has(name) && value !== undefined);
   const head = [
     paint(dim, harmless(time.slice(time.indexOf('T') + 1))),

@@ -62,16 +62,26 @@ async function publishOne({ terminal }: Invocation, client: Client, plugin: stri
   return exitCodes.fine;
 }
 
+/** A batch with its envelope must fit in one line of the socket, four bytes a character at the most. */
+const maxBatchLength = 1024 * 1024;
+
+/** A full queue refuses thousands in a row, all for one reason. */
+const toldRefusals = 10;
+
 async function publishMany(invocation: Invocation, client: Client, plugin: string, options: PublishOptions, eventOf: (text: string, what: string) => unknown): Promise<ExitCode> {
   const { terminal } = invocation;
   const { limits } = await client.call('daemon.status', {});
-  const bounds = { count: Math.min(256, limits['publishBatch'] ?? 256), bytes: Math.min(1024 * 1024, (limits['lineBytes'] ?? 1024 * 1024) / 2) };
+  const bounds = { count: Math.min(256, limits['publishBatch'] ?? 256), length: Math.min(maxBatchLength, (limits['lineBytes'] ?? maxBatchLength) / 4) };
   const counts = { accepted: 0, refused: 0 };
+  const tell = (line: number, message: string): void => {
+    if (counts.refused <= toldRefusals) terminal.complain(styled('yellow', `line ${String(line)}: `), message);
+    else if (counts.refused === toldRefusals + 1) terminal.complain('further refusals are only counted; --json names each');
+  };
   const settle = (lines: readonly NumberedLine[], { index, result }: Settled): void => {
     counts[result.accepted ? 'accepted' : 'refused'] += 1;
     const line = lines[index]?.line ?? 0;
     if (terminal.json) terminal.record({ line, ...result });
-    else if (!result.accepted) terminal.complain(styled('yellow', `line ${String(line)}: `), result.error.message);
+    else if (!result.accepted) tell(line, result.error.message);
   };
   for await (const lines of lineBatches(sourceOf(options), bounds)) {
     const events = lines.map(({ line, text }) => eventOf(text, `payload in line ${String(line)}`)) as IngressEventInput[];

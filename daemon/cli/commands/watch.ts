@@ -2,12 +2,12 @@
 // line an event, and --json gets a snapshot and then every event as it came.
 import type { Command } from 'commander';
 import type { Client } from '../../../protocol/client/client.ts';
-import type { FeedEvent, FeedNotification } from '../../../protocol/operations/telemetry.ts';
+import type { FeedNotification } from '../../../protocol/operations/telemetry.ts';
+import { feedEventPieces } from '../feed-view.ts';
 import { groups } from '../groups.ts';
 import { examples, runs, wholeNumber } from '../invocation.ts';
 import { LiveServices } from '../live-services.ts';
-import { clockText } from '../quantity.ts';
-import { type Piece, type Terminal, styled } from '../terminal.ts';
+import { type Terminal, styled } from '../terminal.ts';
 import { untilInterrupted } from '../until-interrupted.ts';
 
 interface WatchOptions {
@@ -56,15 +56,11 @@ async function printEvents(terminal: Terminal, client: Client, plugin: string | 
     else {
       if (notification.dropped > dropped) terminal.note(styled('yellow', `${String(notification.dropped - dropped)} events were dropped`));
       dropped = notification.dropped;
-      terminal.line(...eventLine(notification.event));
+      terminal.line(...feedEventPieces(notification.event));
     }
   };
   for (const notification of early) show(notification);
   await untilInterrupted(client);
-}
-
-function eventLine({ at, plugin, topic, data }: FeedEvent): Piece[] {
-  return [styled('dim', `${clockText(at)} `), styled('bold', plugin), ' ', styled(topic === 'failure' ? 'red' : 'cyan', topic), ` ${JSON.stringify(data)}`];
 }
 
 async function redrawLive(terminal: Terminal, client: Client, plugin: string | undefined, intervalMs: number): Promise<void> {

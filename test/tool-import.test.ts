@@ -1,0 +1,45 @@
+// A module that does not import costs the calls that wait for it, and nothing after them.
+import assert from 'node:assert/strict';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { PlainError } from '../protocol/cell/plain-error.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+import { isolations, until, withTools } from './tool-lab.ts';
+
+for (const isolation of isolations) {
+  for (const fixture of ['hangs-at-import', 'loops-at-import']) {
+    test(`a module that ${fixture.replaceAll('-', ' ')} is a timeout of that ${isolation} call, and no slot is lost`, async (context) => {
+      const marker = join(await temporaryFolder(context), 'marker');
+      await writeFile(marker, '');
+      await withTools(fixture, { isolation, limits: { toolThreads: 1 }, env: { FIXTURE_TOKEN: marker } }, async ({ call, refusal, failures }) => {
+        for (let attempt = 0; attempt < 3; attempt += 1) {
+          // Long enough for the cell itself to start on a busy machine.
+          const error = await refusal('ok', null, { timeoutMs: 3000 });
+          assert.equal(error.code, 'tool_timeout');
+          assert.equal(error.details['phase'], 'importing');
+          assert.equal(error.details['timeoutMs'], 3000);
+        }
+        await rm(marker);
+        assert.equal(await call('ok'), 'fine');
+        assert.equal(failures.length, 3);
+      });
+    });
+  }
+
+  test(`a module that throws at import fails that ${isolation} call, and the next call imports it anew`, async (context) => {
+    const marker = join(await temporaryFolder(context), 'marker');
+    await writeFile(marker, '');
+    await withTools('fails-at-import', { isolation, limits: { toolThreads: 1 }, env: { FIXTURE_TOKEN: marker } }, async ({ call, refusal, tools }) => {
+      for (let attempt = 0; attempt < 2; attempt += 1) {
+        const error = await refusal('ok');
+        assert.equal(error.code, 'tool_failed');
+        assert.match(error.message, /could not be imported: the database is away/);
+        assert.match((error.details['cause'] as PlainError).stack ?? '', /fails-at-import\/index\.js/);
+      }
+      await rm(marker);
+      assert.equal(await call('ok'), 'fine');
+      await until('only cells that can work are left', () => tools.threads <= 1);
+    });
+  });
+}
