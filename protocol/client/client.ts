@@ -26,6 +26,11 @@ interface PendingCall {
   readonly timer: NodeJS.Timeout;
 }
 
+interface ErrorData {
+  readonly code?: unknown;
+  readonly details?: Record<string, unknown>;
+}
+
 const defaultConnectMs = 5000;
 const defaultCallMs = 120_000;
 const defaultLineBytes = 64 * 1024 * 1024;
@@ -130,7 +135,7 @@ export class Client {
 
   #receive(text: string): void {
     // The daemon's own encoder wrote this line; a line that is none ends the connection.
-    let message: { id?: unknown; method?: string; params?: unknown; result?: unknown; error?: { message: string; data?: { code?: unknown; details?: Record<string, unknown> } } };
+    let message: { id?: unknown; method?: string; params?: unknown; result?: unknown; error?: { message: string; data?: ErrorData } };
     try {
       message = JSON.parse(text) as typeof message;
     } catch {
@@ -142,7 +147,7 @@ export class Client {
       return;
     }
     if (typeof message.id !== 'number') {
-      if (message.error !== undefined) this.#end(`The daemon refused the connection: ${message.error.message}`);
+      if (message.error !== undefined) this.#end(`The daemon ended the connection: ${message.error.message}`, message.error.data);
       return;
     }
     const call = this.#pending.get(message.id);
@@ -157,9 +162,10 @@ export class Client {
     call.reject(new HostError(isErrorCode(code) ? code : 'internal', message.error.message, details ?? {}));
   }
 
-  #end(reason: string): void {
+  /** `said` is what the daemon itself gave as its reason. */
+  #end(reason: string, said: ErrorData = {}): void {
     if (this.#ended !== undefined) return;
-    this.#ended = new HostError('connection_closed', reason);
+    this.#ended = new HostError(isErrorCode(said.code) ? said.code : 'connection_closed', reason, said.details ?? {});
     this.#socket.destroy();
     for (const call of this.#pending.values()) {
       clearTimeout(call.timer);
