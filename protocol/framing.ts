@@ -93,9 +93,25 @@ export class LineCutter {
   }
 }
 
-/** Whether JSON text nests deeper than allowed; text too short to do so is not looked at. */
+/** Whether JSON text nests deeper than allowed. */
 export function nestsDeeper(json: string, maxDepth: number): boolean {
-  if (json.length <= maxDepth * 2) return false;
+  return opensMore(json, maxDepth) && deepensBeyond(json, maxDepth);
+}
+
+/** Searching for brackets is many times cheaper than reading every character, and most requests have few. */
+function opensMore(json: string, most: number): boolean {
+  if (json.length <= most * 2) return false;
+  let found = 0;
+  for (const bracket of ['{', '[']) {
+    for (let at = json.indexOf(bracket); at !== -1; at = json.indexOf(bracket, at + 1)) {
+      found += 1;
+      if (found > most) return true;
+    }
+  }
+  return false;
+}
+
+function deepensBeyond(json: string, maxDepth: number): boolean {
   let depth = 0;
   let inText = false;
   for (let at = 0; at < json.length; at += 1) {

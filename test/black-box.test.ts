@@ -126,7 +126,7 @@ test('a subscriber sees lifecycle changes, failures and counters as they happen'
     const { method, params } = await listening.next();
     assert.equal(method, 'event');
     const event = params?.['event'] as { topic: string; plugin: string; data: Record<string, unknown> };
-    assert.deepEqual([params?.['subscriptionId'], params?.['dropped'], event.plugin], [subscribed.result['subscriptionId'], 0, 'test.lab']);
+    assert.deepEqual([params?.['subscriptionId'], params?.['dropped'], event.plugin], [subscribed.result?.['subscriptionId'], 0, 'test.lab']);
     seen.set(event.topic, event.data);
   }
   assert.equal(seen.get('lifecycle')?.['to'], 'failed');

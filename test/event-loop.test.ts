@@ -1,6 +1,8 @@
 // How the main thread is doing: a stall shows, an idle thread shows nothing, and the past is forgotten.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { EventLoopMonitor, memory } from '../daemon/telemetry/event-loop.ts';
 import { until } from './log-lab.ts';
 
@@ -24,4 +26,27 @@ test('a stall of the thread is seen, and forgotten after the window', async (con
 test('memory is always answered', () => {
   const { rssMb, heapUsedMb, externalMb } = memory();
   assert.ok(rssMb > 10 && heapUsedMb > 1 && externalMb >= 0);
+});
+
+const outOfDescriptors = `
+  import { openSync } from 'node:fs';
+  import { memory } from ${JSON.stringify(new URL('../daemon/telemetry/event-loop.ts', import.meta.url).href)};
+  const before = memory();
+  let refused = '';
+  while (refused === '') {
+    try { openSync('/dev/null', 'r'); } catch (error) { refused = error.code; }
+  }
+  let plain = 'answered';
+  try { process.memoryUsage(); } catch { plain = 'threw'; }
+  const after = memory();
+  process.stdout.write(JSON.stringify({ refused, plain, before, after }));
+`;
+
+test('memory is answered also when descriptors have run out', { skip: process.platform !== 'linux' && 'reads the size without a file' }, async () => {
+  const script = `ulimit -n 100; exec "$0" --import tsx --input-type=module --eval "$1"`;
+  const { stdout } = await promisify(execFile)('sh', ['-c', script, process.execPath, outOfDescriptors], { timeout: 60_000 });
+  const { refused, plain, before, after } = JSON.parse(stdout) as { refused: string; plain: string; before: ReturnType<typeof memory>; after: ReturnType<typeof memory> };
+  assert.deepEqual([refused, plain], ['EMFILE', 'threw']);
+  assert.equal(after.rssMb, before.rssMb, 'the last known size');
+  assert.ok(after.heapUsedMb > 1);
 });

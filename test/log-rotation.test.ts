@@ -4,7 +4,8 @@ import { mkdir, readFile, readdir, rename, stat, truncate, writeFile } from 'nod
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
-import { fileLines, logLimits, message, openPluginLog, until } from './log-lab.ts';
+import type { PluginLogOptions } from '../daemon/telemetry/plugin-log.ts';
+import { fileLines, message, openPluginLog, until } from './log-lab.ts';
 
 const fileBytes = 64 * 1024;
 
@@ -21,7 +22,7 @@ async function allNumbers(folder: string): Promise<number[]> {
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
-async function writeNumbers(context: TestContext, folder: string, from: number, to: number, limits: typeof logLimits, filler: (number: number) => string): Promise<void> {
+async function writeNumbers(context: TestContext, folder: string, from: number, to: number, limits: PluginLogOptions['limits'], filler: (number: number) => string): Promise<void> {
   const { log } = await openPluginLog(context, { folder, limits });
   for (let number = from; number <= to; number += 1) log.fromCell(message(`${String(number)} ${filler(number)}`), 1);
   await log.close();

@@ -43,8 +43,8 @@ class History {
   cell: SimulatedCell | undefined;
   accepted = 0;
   #next = 0;
-  #latencies: readonly number[];
-  #starts: readonly ('run' | 'throw' | 'hang')[];
+  readonly #latencies: readonly number[];
+  readonly #starts: readonly ('run' | 'throw' | 'hang')[];
   #asked = 0;
   #started = 0;
 

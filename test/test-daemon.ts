@@ -1,6 +1,5 @@
 // The real daemon as its own process, as a user starts it, for tests that look at it from outside.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,7 +43,7 @@ export async function startTestDaemon(t: TestContext, options: TestDaemonOptions
   const child = spawn(process.execPath, [command, 'serve', '--json', '--socket', socket, '--config', config, ...plugins], {
     env: { PATH: process.env['PATH'], HOME: folder, ...options.env },
   });
-  const ended = once(child, 'exit').then(([code, signal]) => ({ code, signal }) as Ended);
+  const ended = new Promise<Ended>((resolve) => void child.once('exit', (code, signal) => resolve({ code, signal })));
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log = (log + text).slice(-1_000_000);

@@ -13,16 +13,18 @@ for (const isolation of isolations) {
       const marker = join(await temporaryFolder(context), 'marker');
       await writeFile(marker, '');
       await withTools(fixture, { isolation, limits: { toolThreads: 1 }, env: { FIXTURE_TOKEN: marker } }, async ({ call, refusal, failures }) => {
-        for (let attempt = 0; attempt < 3; attempt += 1) {
-          // Long enough for the cell itself to start on a busy machine.
-          const error = await refusal('ok', null, { timeoutMs: 3000 });
+        let importing = 0;
+        // On a busy machine the cell itself may not be there in time.
+        for (let attempt = 0; attempt < 20 && importing < 2; attempt += 1) {
+          const error = await refusal('ok', null, { timeoutMs: 800 });
           assert.equal(error.code, 'tool_timeout');
-          assert.equal(error.details['phase'], 'importing');
-          assert.equal(error.details['timeoutMs'], 3000);
+          assert.equal(error.details['timeoutMs'], 800);
+          if (error.details['phase'] === 'importing') importing += 1;
         }
+        assert.equal(importing, 2);
         await rm(marker);
         assert.equal(await call('ok'), 'fine');
-        assert.equal(failures.length, 3);
+        assert.ok(failures.every(({ error }) => error.code === 'tool_timeout'));
       });
     });
   }

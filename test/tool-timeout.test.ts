@@ -70,7 +70,7 @@ test('a call whose thread sits in native code is answered at its deadline, and t
 test('threads that do not end are bounded: beyond that, calls wait', async () => {
   await withTools('plain', { limits: { toolThreads: 1, killMs: 50 } }, async ({ refusal, tools }) => {
     for (let attempt = 0; attempt < 6; attempt += 1) {
-      assert.equal((await refusal('nativeBlock', { rounds: 8_000_000 }, { timeoutMs: 400 })).code, 'tool_timeout');
+      assert.equal((await refusal('nativeBlock', { rounds: 2_500_000 }, { timeoutMs: 250 })).code, 'tool_timeout');
       assert.ok(tools.threads <= 5, `${String(tools.threads)} threads`);
     }
     await until('all of them are gone', () => tools.threads === 0, 60_000);

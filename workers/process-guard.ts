@@ -22,9 +22,18 @@ export const hostChannel: HostChannel = {
   },
 };
 
+/** As in a thread, an error that nobody caught ends the cell, whatever listeners the plugin has installed. */
 export function guardProcess({ fatal }: GuardHooks): void {
   for (const name of ['send', 'disconnect']) Object.defineProperty(process, name, { value: undefined, configurable: true });
-  process.on('disconnect', () => reallyExit.call(process, 1));
-  process.on('uncaughtExceptionMonitor', (error, origin) => fatal(origin === 'unhandledRejection' ? 'unhandled_rejection' : 'uncaught_exception', error));
+  const end = (): never => reallyExit.call(process, 1);
+  process.on('disconnect', end);
+  process.setUncaughtExceptionCaptureCallback((error) => {
+    fatal('uncaught_exception', error);
+    end();
+  });
+  process.on('unhandledRejection', (reason) => {
+    fatal('unhandled_rejection', reason);
+    end();
+  });
   process.on('exit', (code) => fatal('exit', new Error(`the plugin ended its process with exit code ${String(code)}`)));
 }

@@ -38,7 +38,8 @@ function realPath(path: string): string | undefined {
 
 function onPath(name: string, env: Environment): string | undefined {
   for (const folder of (env['PATH'] ?? '').split(delimiter)) {
-    if (!folder.startsWith('/')) continue;
+    // Folders that npm puts there for its own scripts are not there in a person's shell.
+    if (!folder.startsWith('/') || folder.endsWith('/node_modules/.bin')) continue;
     const candidate = join(folder, name);
     try {
       accessSync(candidate, constants.X_OK);

@@ -24,9 +24,12 @@ export async function* lineBatches(source: AsyncIterable<Buffer>, bounds: BatchB
   let partial = '';
   const numbered = (texts: readonly string[]): NumberedLine[] => texts.map((text) => ({ line: (number += 1), text })).filter(({ text }) => text.trim() !== '');
   for await (const chunk of source) {
-    const lines = (partial + decoder.write(chunk)).split('\n');
-    partial = lines.pop() ?? '';
-    yield* batches(numbered(lines), bounds);
+    const text = decoder.write(chunk);
+    if (text.includes('\n')) {
+      const lines = (partial + text).split('\n');
+      partial = lines.pop() ?? '';
+      yield* batches(numbered(lines), bounds);
+    } else partial += text;
     if (partial.length > maxLineLength) throw usageFailure(`Line ${String(number + 1)} is longer than ${String(maxLineLength)} characters.`, 'Give one JSON value a line.');
   }
   yield* batches(numbered([partial + decoder.end()]), bounds);

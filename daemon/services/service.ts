@@ -1,5 +1,5 @@
 // One plugin's service on the host: its lifecycle, its queue and its present incarnation. It decides; the cell runs.
-import type { EventFailure, EventOutput, LogDroppedMessage, LogMessage } from '../../protocol/cell/messages.ts';
+import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages.ts';
 import { HostError, type WireError, asHostError } from '../../protocol/errors.ts';
 import type { ServiceSection } from '../../protocol/manifest.ts';
 import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
@@ -7,12 +7,15 @@ import { Histogram } from '../../protocol/cell/histogram.ts';
 import type { CellEnd, SpawnCell } from '../cells/cell.ts';
 import type { Clock } from '../clock.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
-import { type Redact, causeOf } from './cause.ts';
-import { Incarnation, type IncarnationOptions } from './incarnation.ts';
+import type { Redact } from './cause.ts';
+import { blueprint } from './blueprint.ts';
+import { Incarnation } from './incarnation.ts';
 import { Intake, type Situation } from './intake.ts';
 import { Journal, type JournalOutlets } from './journal.ts';
 import { type Cause, acceptsEvents, dispatches, nextState } from './lifecycle.ts';
 import type { Handled, QueuedEvent, Waiter } from './queued-event.ts';
+import { Outcomes } from './outcomes.ts';
+import { quiesce } from './quiesce.ts';
 import { Reported } from './reported.ts';
 import { serviceStatus } from './service-status.ts';
 
@@ -37,8 +40,6 @@ export interface Accepted {
   readonly queueDepth: number;
 }
 
-/** A cell that has work and begins none of it is held by something else; loaded machines are given this long. */
-const leastStallMs = 2000;
 /** For advice to callers before the first event has told. */
 const unknownEventMs = 100;
 
@@ -49,6 +50,7 @@ export class Service {
   readonly #clock: Clock;
   readonly #journal: Journal;
   readonly #intake: Intake;
+  readonly #outcomes: Outcomes;
   readonly #handleTimes = new Histogram();
   readonly #reported: Reported;
   #lifecycle: Lifecycle = 'ready';
@@ -68,6 +70,7 @@ export class Service {
     this.#clock = deps.clock;
     this.#journal = new Journal(plugin.id, deps.limits.diagnostics, deps.clock, deps.outlets);
     this.#intake = new Intake(plugin.id, section, deps.limits.eventBytes, { clock: deps.clock, journal: this.#journal, situation: () => this.#situation() });
+    this.#outcomes = new Outcomes(this.#intake, deps.redact);
     this.#reported = new Reported(deps.clock, deps.redact);
   }
 
@@ -245,7 +248,7 @@ export class Service {
       return;
     }
     if (now || !wasRunning) this.#intake.discardQueued('service_stopped');
-    const error = wasRunning && live !== undefined ? await this.#quiesce(live) : undefined;
+    const error = wasRunning && live !== undefined ? await quiesce(live, this.#intake, this.#journal, this.#section.timeouts.stopMs, this.#deps.redact) : undefined;
     if (error === undefined) live?.end();
     else live?.kill('the service stops');
     await live?.ended;
@@ -261,46 +264,17 @@ export class Service {
     throw error;
   }
 
-  /** Lets the service finish what it has, then asks it to stop; what could not be finished in time is the error. */
-  async #quiesce(live: Incarnation): Promise<HostError | undefined> {
-    const { stopMs } = this.#section.timeouts;
-    if ((await live.drain(stopMs)) === 'ended') return undefined;
-    this.#intake.discardQueued('service_stopped');
-    if (!(await live.halt())) return new HostError('stop_timeout', `An event was still being handled ${String(stopMs)} ms after the stop; its cell was ended.`, { phase: 'draining', timeoutMs: stopMs });
-    this.#intake.discard(live.takeRemains().untouched, 'service_stopped');
-    const stopped = await live.stop(stopMs);
-    if (stopped.ok || stopped.phase === 'ended') return undefined;
-    if (stopped.phase === 'deadline') return new HostError('stop_timeout', `The plugin's stop did not return within ${String(stopMs)} ms; its cell was ended.`, { phase: 'stop', timeoutMs: stopMs });
-    const cause = causeOf(stopped.error, this.#deps.redact);
-    this.#journal.failure(new HostError('stop_failed', `The plugin's stop failed: ${cause.message}`, { cause }), this.#incarnations);
-    return undefined;
-  }
-
   #spawn(): Incarnation {
-    const { plugin } = this;
     const { clock, spawnCell, redact, env, limits, entryUrl } = this.#deps;
-    const options: IncarnationOptions = {
-      spec: { name: plugin.id, env, heapMb: plugin.manifest.limits.heapMb, logBytesPerSecond: plugin.manifest.limits.logBytesPerSecond },
-      cell: {
-        plugin: { id: plugin.id, name: plugin.manifest.name, version: plugin.manifest.version },
-        incarnation: this.#incarnations,
-        entryUrl,
-        configJson: JSON.stringify(plugin.config),
-        payloadSchemas: Object.fromEntries(this.#section.ingresses.flatMap(({ name, payloadSchema }) => (payloadSchema === undefined ? [] : [[name, JSON.stringify(payloadSchema)]]))),
-        maxOutputBytes: limits.toolOutputBytes,
-      },
-      startMs: this.#section.timeouts.startMs,
-      handleMs: this.#section.timeouts.handleMs,
-      stallMs: Math.max(leastStallMs, this.#section.timeouts.handleMs),
-    };
+    const options = blueprint({ plugin: this.plugin, section: this.#section, env, entryUrl, maxOutputBytes: limits.toolOutputBytes }, this.#incarnations);
     const spawned: Incarnation = new Incarnation(options, {
       spawnCell,
       queue: this.#intake.queue,
       clock,
       redact,
       listener: {
-        handled: (event, output) => this.#handled(event, output),
-        failed: (event, failure) => this.#failed(event, failure),
+        handled: (event, output) => this.#outcomes.handled(event, output),
+        failed: (event, failure) => this.#outcomes.failed(event, failure, spawned.number),
         overran: (event, ranMs) => this.#overran(spawned, event, ranMs),
         stalled: (idleMs) => this.#stalled(spawned, idleMs),
         ended: (end) => this.#cellEnded(spawned, end),
@@ -314,29 +288,8 @@ export class Service {
 
   // What the lane tells.
 
-  #handled(event: QueuedEvent, output: EventOutput | undefined): void {
-    this.#intake.ledger.attempt('dispatched');
-    const sinceMs = this.#intake.settle(event, 'handled');
-    if (output === undefined) {
-      event.waiter?.refused(new HostError('cell_crashed', 'The event was handled, but its cell ended before the answer was out.', { handled: true }));
-      return;
-    }
-    const { correlationId, attempt } = event;
-    event.waiter?.handled({ correlationId, attempt, json: output.json, durationMs: output.durationMs, queuedMs: Math.max(0, sinceMs - output.durationMs) });
-  }
-
-  #failed(event: QueuedEvent, failure: EventFailure): void {
-    this.#intake.ledger.attempt('dispatched');
-    this.#intake.fail(event, handlerError(failure, this.#deps.redact), this.#incarnations);
-  }
-
   #overran(live: Incarnation, event: QueuedEvent, ranMs: number): void {
-    const { handleMs } = this.#section.timeouts;
-    this.#intake.ledger.attempt('dispatched');
-    this.#intake.ledger.attempt('timedOut');
-    const error = new HostError('dispatch_timeout', `The handler did not finish within ${String(handleMs)} ms; its cell is ended.`, { phase: 'running', timeoutMs: handleMs, ranMs: Math.round(ranMs), attempt: event.attempt });
-    this.#intake.fail(event, error, live.number);
-    this.#giveUp(live, error);
+    this.#giveUp(live, this.#outcomes.timedOut(event, ranMs, this.#section.timeouts.handleMs, live.number));
   }
 
   #stalled(live: Incarnation, idleMs: number): void {
@@ -357,25 +310,15 @@ export class Service {
     const { blamed, untouched } = live.takeRemains();
     this.#handleTimes.add(live.handleTimes);
     this.#intake.queue.giveBack(untouched);
-    if (blamed !== undefined) this.#crashed(blamed, live, end);
+    if (blamed !== undefined && end.reason === 'killed' && this.#lifecycle === 'stopping') this.#outcomes.cutOff(blamed);
+    else if (blamed !== undefined) this.#outcomes.crashed(blamed, end, live.number);
     if (this.#live === live) this.#live = undefined;
-    const unexpected = end.reason !== 'killed' && dispatches(this.#lifecycle);
-    if (unexpected) {
-      if (blamed === undefined) this.#journal.failure(crashError(end, false, this.#deps.redact), live.number);
+    if (end.reason !== 'killed' && dispatches(this.#lifecycle)) {
+      if (blamed === undefined) this.#journal.failure(this.#outcomes.crashError(end, false), live.number);
       this.#move('cell_ended');
     }
-    if (!acceptsEvents(this.#lifecycle)) this.#intake.refuseWaiting();
-  }
-
-  #crashed(event: QueuedEvent, live: Incarnation, end: CellEnd): void {
-    this.#intake.ledger.attempt('dispatched');
-    // A stop that ran out of patience is no fault of the event's.
-    if (end.reason === 'killed' && this.#lifecycle === 'stopping') {
-      this.#intake.discard([event], 'service_stopped');
-      return;
-    }
-    this.#intake.ledger.attempt('crashed');
-    this.#intake.fail(event, crashError(end, true, this.#deps.redact), live.number);
+    if (this.#lifecycle === 'stopped') this.#intake.discardQueued('service_stopped');
+    else if (!acceptsEvents(this.#lifecycle)) this.#intake.refuseWaiting();
   }
 
   #unkillableCell(live: Incarnation): void {
@@ -426,17 +369,4 @@ export class Service {
     if (this.#live !== undefined) all.add(this.#live.handleTimes);
     return all;
   }
-}
-
-function handlerError(failure: EventFailure, redact: Redact): HostError {
-  const cause = causeOf(failure.error, redact);
-  return failure.code === 'invalid_event'
-    ? new HostError('invalid_event', `The event does not fit its payload schema: ${cause.message}.`, { issues: failure.issues ?? [] })
-    : new HostError('dispatch_failed', `The handler failed: ${cause.message}`, { cause });
-}
-
-function crashError(end: CellEnd, duringEvent: boolean, redact: Redact): HostError {
-  const cause = causeOf(end.error, redact);
-  const when = duringEvent ? 'while it handled the event' : 'between two events';
-  return new HostError('cell_crashed', `The cell ended ${when}: ${cause.message}`, { reason: end.reason, exitCode: end.exitCode, cause });
 }

@@ -35,7 +35,7 @@ const leastCloseMs = 100;
 
 export class LineWriter {
   readonly #options: LineWriterOptions;
-  #waiting: Buffer[] = [];
+  readonly #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #chunk: Buffer | undefined;
   #offset = 0;

@@ -80,7 +80,7 @@ function boundedData(data: Readonly<Record<string, unknown>>): Record<string, un
   const kept: Record<string, unknown> = { cutFrom: json.length };
   let room = maxData;
   for (const [name, value] of Object.entries(data)) {
-    if (value === null || !['string', 'number', 'boolean'].includes(typeof value)) continue;
+    if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') continue;
     const short = typeof value === 'string' ? cut(value, maxDataText) : value;
     room -= name.length + String(short).length;
     if (room < 0) break;

@@ -13,6 +13,8 @@ const lastWordsMs = 200;
 
 export class ChildCell {
   readonly worker: TinypoolCell;
+  /** It has said its last word, and ends by itself. */
+  doomed = false;
   readonly #clock: Clock;
   #stderrTail = '';
   #exit: { readonly code: number | null; readonly signal: string | null } | undefined;
@@ -42,7 +44,7 @@ export class ChildCell {
   }
 
   /** How it ended, once its last words had time to arrive. */
-  async end(): Promise<RunEnd> {
+  async end(): Promise<Extract<RunEnd, { kind: 'crashed' }>> {
     await new Promise<void>((resolve) => {
       const timer = this.#clock.after(lastWordsMs, resolve);
       void this.#closed.then(() => {

@@ -118,9 +118,13 @@ class ChildProcesses implements ToolPool {
         if (message.call === run.call) run.endCell({ kind: 'answered', answer: message.answer });
         return;
       case 'crash':
-        if (run.phase === 'queued' || run.over) this.#listener.troubled(strayCrash(message.reason, message.error));
-        // Messages of a process keep their order: a call it had not told of had not begun.
-        run.endCell(run.phase === 'queued' ? { kind: 'lost', error: message.error } : { kind: 'crashed', reason: message.reason, error: message.error });
+        if (run.active) {
+          run.endCell({ kind: 'crashed', reason: message.reason, error: message.error });
+          return;
+        }
+        if (run.cell !== undefined) run.cell.doomed = true;
+        this.#listener.troubled(strayCrash(message.reason, message.error));
+        run.endCell({ kind: 'lost', error: message.error });
         return;
       case 'progress':
         if (message.call === run.call) run.entered(message.phase);
@@ -170,8 +174,9 @@ class ProcessRun implements PoolRun, TinypoolChannel {
 
   // What the pool calls.
 
-  get over(): boolean {
-    return this.#over;
+  /** Whether its process has begun the call and not answered it. */
+  get active(): boolean {
+    return !this.#over && this.#phase !== 'queued';
   }
 
   entered(phase: 'importing' | 'running'): void {
@@ -209,10 +214,14 @@ class ProcessRun implements PoolRun, TinypoolChannel {
     this.end(end);
   }
 
-  /** Its process is no more. Whether it had begun the call cannot be known, so it counts as begun once it was given. */
+  /**
+   * Its process is no more. Without a word of it the call counts as begun once it was handed over; a process that had
+   * said its last word before began nothing after that.
+   */
   failed(thrown: unknown): void {
     if (this.#over) return;
-    if (this.cell === undefined) this.endCell({ kind: 'lost', error: flattenError(thrown) });
-    else void this.cell.end().then((end) => this.endCell(end));
+    const { cell } = this;
+    if (cell === undefined) this.endCell({ kind: 'lost', error: flattenError(thrown) });
+    else void cell.end().then((end) => this.endCell(cell.doomed && !this.active ? { kind: 'lost', error: end.error } : end));
   }
 }

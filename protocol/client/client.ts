@@ -26,6 +26,15 @@ interface PendingCall {
   readonly timer: NodeJS.Timeout;
 }
 
+/** What the daemon's encoder writes; another program's may differ, so that every member is looked at with care. */
+interface Message {
+  readonly id?: unknown;
+  readonly method?: unknown;
+  readonly params?: unknown;
+  readonly result?: unknown;
+  readonly error?: { readonly message: string; readonly data?: ErrorData } | null;
+}
+
 interface ErrorData {
   readonly code?: unknown;
   readonly details?: Record<string, unknown>;
@@ -134,12 +143,9 @@ export class Client {
   }
 
   #receive(text: string): void {
-    // The daemon's own encoder wrote this line; a line that is none ends the connection.
-    let message: { id?: unknown; method?: string; params?: unknown; result?: unknown; error?: { message: string; data?: ErrorData } };
-    try {
-      message = JSON.parse(text) as typeof message;
-    } catch {
-      this.#end('The daemon sent something that is not JSON.');
+    const message = readMessage(text);
+    if (message === undefined) {
+      this.#end('The daemon sent something that is not JSON-RPC.');
       return;
     }
     if (message.method === feedMethod) {
@@ -147,14 +153,14 @@ export class Client {
       return;
     }
     if (typeof message.id !== 'number') {
-      if (message.error !== undefined) this.#end(`The daemon ended the connection: ${message.error.message}`, message.error.data);
+      if (message.error) this.#end(`The daemon ended the connection: ${message.error.message}`, message.error.data);
       return;
     }
     const call = this.#pending.get(message.id);
     if (call === undefined) return;
     this.#pending.delete(message.id);
     clearTimeout(call.timer);
-    if (message.error === undefined) {
+    if (!message.error) {
       call.resolve(message.result);
       return;
     }
@@ -172,5 +178,15 @@ export class Client {
       call.reject(this.#ended);
     }
     this.#pending.clear();
+  }
+}
+
+function readMessage(text: string): Message | undefined {
+  try {
+    const message: unknown = JSON.parse(text);
+    return typeof message === 'object' && message !== null ? (message as Message) : undefined;
+  } catch {
+    // What cannot be read is told by its absence.
+    return undefined;
   }
 }

@@ -9,7 +9,15 @@ import { fileURLToPath } from 'node:url';
 import { maxSocketPathBytes } from '../../protocol/client/socket-path.ts';
 import { HostError } from '../../protocol/errors.ts';
 import { LineCutter } from '../../protocol/framing.ts';
-import type { TestPluginOptions } from './test-plugin.ts';
+
+export interface TestPluginOptions {
+  /** What the plugin finds as `ctx.config`. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Environment of the daemon; the plugin sees of it what its manifest names in `env`. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** As `plugins.overrides.<id>` of nagaya.json: timeouts, queue, limits, tools and so on. */
+  readonly overrides?: Readonly<Record<string, unknown>>;
+}
 
 type DaemonProcess = ChildProcessByStdio<Writable, Readable, Readable>;
 

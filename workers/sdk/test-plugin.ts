@@ -4,16 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { type Client, HostError, connect } from '../../protocol/client/client.ts';
 import type { IngressEventInput } from '../../protocol/event.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
-import { TestDaemon } from './test-daemon.ts';
+import { TestDaemon, type TestPluginOptions } from './test-daemon.ts';
 
-export interface TestPluginOptions {
-  /** What the plugin finds as `ctx.config`. */
-  readonly config?: Readonly<Record<string, unknown>>;
-  /** Environment of the daemon; the plugin sees of it what its manifest names in `env`. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** As `plugins.overrides.<id>` of nagaya.json: timeouts, queue, limits, tools and so on. */
-  readonly overrides?: Readonly<Record<string, unknown>>;
-}
+export type { TestPluginOptions } from './test-daemon.ts';
 
 export interface EventFields {
   readonly ingress?: string;

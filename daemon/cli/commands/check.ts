@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { HostError, type Issue } from '../../../protocol/errors.ts';
 import type { LoadedPlugin } from '../../plugins/plugin.ts';
-import { type ExitCode, exitCodes } from '../failure.ts';
+import { exitCodes } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
 import { plural } from '../quantity.ts';
@@ -30,7 +30,7 @@ export function register(program: Command): void {
       runs<[string]>(async ({ terminal }, _options, folder) => {
         const report = await checkPlugin(resolve(folder));
         terminal.answer(report, () => showReport(terminal, report));
-        return report.valid ? exitCodes.fine : (exitCodes.failed as ExitCode);
+        return report.valid ? exitCodes.fine : exitCodes.failed;
       }),
     );
 }

@@ -1,7 +1,7 @@
 // `nagaya doctor`: what is wrong with this machine's set-up, and the command that mends it.
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { type ExitCode, exitCodes } from '../failure.ts';
+import { exitCodes } from '../failure.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { groups } from '../groups.ts';
 import { type Invocation, examples, runs } from '../invocation.ts';
@@ -20,7 +20,7 @@ export function register(program: Command): void {
         const findings = await examine(invocation, options.config);
         const healthy = findings.every(({ state }) => state !== 'fault');
         invocation.terminal.answer({ healthy, findings }, () => show(invocation.terminal, findings));
-        return healthy ? exitCodes.fine : (exitCodes.failed as ExitCode);
+        return healthy ? exitCodes.fine : exitCodes.failed;
       }),
     );
 }

@@ -1,0 +1,34 @@
+// How a service's cells are made: everything of the plugin and the configuration that an incarnation needs.
+import type { ServiceSection } from '../../protocol/manifest.ts';
+import type { LoadedPlugin } from '../plugins/plugin.ts';
+import type { IncarnationOptions } from './incarnation.ts';
+
+export interface BlueprintParts {
+  readonly plugin: LoadedPlugin;
+  readonly section: ServiceSection;
+  readonly env: Readonly<Record<string, string>>;
+  readonly entryUrl: string;
+  readonly maxOutputBytes: number;
+}
+
+/** A cell that has work and begins none of it is held by something else; loaded machines are given this long. */
+const leastStallMs = 2000;
+
+export function blueprint({ plugin, section, env, entryUrl, maxOutputBytes }: BlueprintParts, incarnation: number): IncarnationOptions {
+  const { manifest } = plugin;
+  const schemas = section.ingresses.flatMap(({ name, payloadSchema }) => (payloadSchema === undefined ? [] : [[name, JSON.stringify(payloadSchema)] as const]));
+  return {
+    spec: { name: plugin.id, env, heapMb: manifest.limits.heapMb, logBytesPerSecond: manifest.limits.logBytesPerSecond },
+    cell: {
+      plugin: { id: plugin.id, name: manifest.name, version: manifest.version },
+      incarnation,
+      entryUrl,
+      configJson: JSON.stringify(plugin.config),
+      payloadSchemas: Object.fromEntries(schemas),
+      maxOutputBytes,
+    },
+    startMs: section.timeouts.startMs,
+    handleMs: section.timeouts.handleMs,
+    stallMs: Math.max(leastStallMs, section.timeouts.handleMs),
+  };
+}

@@ -1,0 +1,66 @@
+// The registry behind tool.cancel.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ToolCalls } from '../daemon/tools/tool-calls.ts';
+import { HostError } from '../protocol/errors.ts';
+
+const caller = (): AbortController => new AbortController();
+
+test('a call is cancelled by its name, once, and only while it is pending', () => {
+  const calls = new ToolCalls();
+  const call = calls.begin('mine', caller().signal);
+  assert.equal(calls.cancel('other'), false);
+  assert.equal(call.signal.aborted, false);
+  assert.equal(calls.cancel('mine'), true);
+  assert.equal(call.signal.aborted, true);
+  assert.equal(call.signal.reason, 'tool.cancel');
+  assert.equal(calls.cancel('mine'), false);
+  call.end();
+  call.end();
+  assert.equal(calls.pending, 0);
+});
+
+test('a call ends with its caller, for the caller\'s reason', () => {
+  const calls = new ToolCalls();
+  const gone = caller();
+  const named = calls.begin('named', gone.signal);
+  const unnamed = calls.begin(undefined, gone.signal);
+  gone.abort('the connection was closed');
+  for (const { signal } of [named, unnamed]) assert.equal(signal.reason, 'the connection was closed');
+  assert.equal(calls.cancel('named'), false, 'it is ending already');
+  assert.equal(calls.begin('later', gone.signal).signal.reason, 'the connection was closed');
+});
+
+test('a name that is pending cannot be taken, and is free again after its call', () => {
+  const calls = new ToolCalls();
+  const first = calls.begin('name', caller().signal);
+  assert.throws(
+    () => calls.begin('name', caller().signal),
+    (error) => error instanceof HostError && error.code === 'invalid_request' && JSON.stringify(error.details['issues']).includes('callId'),
+  );
+  assert.equal(calls.pending, 1);
+  first.end();
+  const second = calls.begin('name', caller().signal);
+  first.end();
+  assert.equal(calls.cancel('name'), true, 'the end of the first call does not free the second one\'s name');
+  assert.equal(second.signal.aborted, true);
+});
+
+test('an ended call leaves no listener with its caller', () => {
+  const calls = new ToolCalls();
+  const { signal } = caller();
+  let listeners = 0;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...values: Parameters<typeof add>) => {
+    listeners += 1;
+    add(...values);
+  };
+  signal.removeEventListener = (...values: Parameters<typeof remove>) => {
+    listeners -= 1;
+    remove(...values);
+  };
+  calls.begin('a', signal).end();
+  calls.begin(undefined, signal).end();
+  assert.equal(listeners, 0);
+});
