@@ -68,6 +68,12 @@ test('what a query or body gets wrong is refused by the path of the field', asyn
   }
 });
 
+test('a request that names its whole address, as to a proxy, means the path in it', async (t) => {
+  const { path } = await startControl(t, { handlers: echo });
+  const { json } = await ask(path, 'GET', 'http://localhost:80/api/plugins/p/timeline?limit=3');
+  assert.deepEqual(json['params'], { plugin: 'p', after: 0, limit: 3 });
+});
+
 test('a parameter of the path may be repeated in the body, if it is the same', async (t) => {
   const { path } = await startControl(t, { handlers: echo });
   const { json } = await ask(path, 'POST', '/api/tools/p/t', { body: { plugin: 'p', tool: 't', input: { plugin: 'q' } } });

@@ -3,6 +3,7 @@
 import type { BatchMessage, CellMessage } from '../protocol/cell/messages.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellUsage, LoadedService } from '../daemon/cells/cell.ts';
+import type { Whereabouts } from '../daemon/cells/whereabouts.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** What one event makes the simulated plugin do; `ms` is how long it takes. */
@@ -90,6 +91,10 @@ export class SimulatedCell implements Cell {
   /** The thread dies by itself, whatever it is doing. */
   crash(): void {
     this.#end({ reason: 'uncaught_exception', error: { name: 'Error', message: 'crashed' }, exitCode: 1 });
+  }
+
+  locate(): Promise<Whereabouts> {
+    return Promise.resolve({ kind: 'unknown', frames: [] });
   }
 
   usage(): CellUsage {

@@ -1,7 +1,7 @@
 // One call to a cell, raced against its deadline and the cell's end: comlink's own promise never settles once the
 // other side is gone.
 import type { CellAnswer } from '../../protocol/cell/messages.ts';
-import type { CallOutcome, CellEnd } from './cell.ts';
+import type { CallOutcome, CellEnd, LoadedService } from './cell.ts';
 
 export class CellCalls {
   readonly #pending = new Set<(outcome: { ok: false; phase: 'ended'; end: CellEnd }) => void>();
@@ -36,7 +36,10 @@ const malformed = (why: string): CellAnswer<never> => ({
   error: { name: 'MalformedAnswer', message: `the cell answered in a way the host does not take: ${why}` },
 });
 
-const isText = (value: unknown): value is string => typeof value === 'string';
+export const isText = (value: unknown): value is string => typeof value === 'string';
+export const isNull = (value: unknown): value is null => value === null;
+export const isLoadedService = (value: unknown): value is LoadedService =>
+  typeof value === 'object' && value !== null && 'hasStatus' in value && typeof value.hasStatus === 'boolean' && 'hasStop' in value && typeof value.hasStop === 'boolean';
 
 /** A cell's answer is data from where the plugin lives: only the expected shape is let through. */
 function checkedAnswer<Value>(answer: unknown, isValue: (value: unknown) => value is Value): CellAnswer<Value> {

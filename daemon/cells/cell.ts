@@ -3,6 +3,7 @@
 import type { BatchMessage, CellAnswer, CrashReason, HaltedMessage, LogDroppedMessage, LogMessage, ResultsMessage, ServiceCellOptions } from '../../protocol/cell/messages.ts';
 import type { PlainError } from '../../protocol/cell/plain-error.ts';
 import type { ProgressRegister } from '../../protocol/cell/register.ts';
+import type { Whereabouts } from './whereabouts.ts';
 
 /** Why a cell is no more; `killed` only when the host ended it. */
 export interface CellEnd {
@@ -57,6 +58,8 @@ export interface Cell {
   kill(reason: string): void;
   /** The same without asking first: for a cell that has nothing left to do. */
   end(): void;
+  /** Where the plugin's code is right now; asked before a cell is ended for its deadline. Never rejects. */
+  locate(withinMs: number): Promise<Whereabouts>;
   usage(): CellUsage;
 }
 

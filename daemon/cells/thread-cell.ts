@@ -8,10 +8,11 @@ import { flattenError } from '../../protocol/cell/plain-error.ts';
 import { ProgressRegister } from '../../protocol/cell/register.ts';
 import type { ServiceCellData } from '../../workers/service-cell.ts';
 import { BoundedPort } from './bounded-port.ts';
-import { CellCalls } from './call.ts';
+import { CellCalls, isLoadedService, isNull, isText } from './call.ts';
+import { CellInbox } from './cell-inbox.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, CellUsage, LoadedService } from './cell.ts';
-import { isCellMessage } from './cell-message.ts';
 import { cellEntry } from './entries.ts';
+import type { Whereabouts } from './whereabouts.ts';
 import { KillLadder, type KillLimits } from './kill-ladder.ts';
 
 export interface ThreadLimits extends KillLimits {
@@ -21,11 +22,6 @@ export interface ThreadLimits extends KillLimits {
 /** V8 aborts the whole process when one allocation jumps over its hard limit, so that limit stands far above the budget. */
 const leastHardHeapMb = 512;
 const hardHeapFactor = 4;
-
-const isText = (value: unknown): value is string => typeof value === 'string';
-const isNull = (value: unknown): value is null => value === null;
-const isLoadedService = (value: unknown): value is LoadedService =>
-  typeof value === 'object' && value !== null && 'hasStatus' in value && typeof value.hasStatus === 'boolean' && 'hasStop' in value && typeof value.hasStop === 'boolean';
 
 export class ThreadCell implements Cell {
   readonly register = new ProgressRegister();
@@ -38,7 +34,7 @@ export class ThreadCell implements Cell {
   readonly #calls = new CellCalls();
   readonly #ladder: KillLadder;
   readonly #threadId: number;
-  #crash: CellEnd | undefined;
+  readonly #inbox: CellInbox;
   #ended = false;
   #unkillable = false;
   #lastUtilization: ReturnType<Worker['performance']['eventLoopUtilization']> | undefined;
@@ -65,7 +61,9 @@ export class ThreadCell implements Cell {
     // The cell's bootstrap sends output as log lines; what reaches these streams went round it and is thrown away.
     this.#worker.stdout.resume();
     this.#worker.stderr.resume();
-    this.#messages = new BoundedPort(this.#lanePort, limits.cellMessagesPerTurn, (message) => this.#receive(message));
+    // After its last word, exit listeners of the plugin could keep the thread alive: it is ended from here too.
+    this.#inbox = new CellInbox(listener, () => this.#ladder.terminate());
+    this.#messages = new BoundedPort(this.#lanePort, limits.cellMessagesPerTurn, (message) => this.#inbox.receive(message));
     this.#api = wrap<ServiceCellApi>(nodeEndpoint(this.#rpcPort));
     this.#ladder = new KillLadder(limits, {
       abort: (reason) => this.#lanePort.postMessage({ type: 'abort', reason } satisfies AbortMessage),
@@ -73,7 +71,7 @@ export class ThreadCell implements Cell {
       giveUp: () => this.#giveUp(),
     });
     this.#worker.on('error', (error: Error & { code?: string }) => {
-      this.#crash ??= { reason: error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out_of_memory' : 'ended', error: flattenError(error), exitCode: null };
+      this.#inbox.remember({ reason: error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out_of_memory' : 'ended', error: flattenError(error), exitCode: null });
     });
     this.#worker.once('exit', (exitCode) => this.#end({ reason: this.#ladder.climbing ? 'killed' : 'ended', error: { name: 'CellEnded', message: `the cell's thread ended with exit code ${String(exitCode)}` }, exitCode }));
   }
@@ -110,6 +108,10 @@ export class ThreadCell implements Cell {
     if (!this.#ended) this.#ladder.terminate();
   }
 
+  locate(_withinMs: number): Promise<Whereabouts> {
+    return Promise.resolve({ kind: 'unknown', frames: [] });
+  }
+
   usage(): CellUsage {
     const now = this.#ended ? undefined : this.#worker.performance.eventLoopUtilization();
     const since = now === undefined ? undefined : this.#lastUtilization === undefined ? now : this.#worker.performance.eventLoopUtilization(now, this.#lastUtilization);
@@ -120,28 +122,6 @@ export class ThreadCell implements Cell {
       utilization: Number((since?.utilization ?? 0).toFixed(3)),
       unkillable: this.#unkillable,
     };
-  }
-
-  #receive(message: unknown): void {
-    if (!isCellMessage(message)) return;
-    switch (message.type) {
-      case 'results':
-        this.#listener.results(message);
-        return;
-      case 'halted':
-        this.#listener.halted(message);
-        return;
-      case 'log':
-        this.#listener.log(message);
-        return;
-      case 'logDropped':
-        this.#listener.logDropped(message);
-        return;
-      case 'crash':
-        // Its last word. Exit listeners of the plugin could keep the thread alive, so it is ended from here too.
-        this.#crash ??= { reason: message.reason, error: message.error, exitCode: null };
-        this.#ladder.terminate();
-    }
   }
 
   #giveUp(): void {
@@ -158,7 +138,7 @@ export class ThreadCell implements Cell {
     this.#messages.drain();
     this.#messages.close();
     this.#rpcPort.close();
-    const told = this.#crash === undefined ? end : { ...this.#crash, exitCode: end.exitCode };
+    const told = this.#inbox.endOf(end);
     this.#calls.cellEnded(told);
     this.#listener.ended(told);
   }

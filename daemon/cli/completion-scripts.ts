@@ -31,7 +31,7 @@ _nagaya() {
   while IFS= read -r line; do
     case "$line" in
       :*) paths="\${line#:}" ;;
-      *) found+=("\${line/$'\\t'/:}") ;;
+      *) found+=("\${\${line/$'\\t'/:}%:}") ;;
     esac
   done < <("\${words[1]}" __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)
   (( \${#found} )) && _describe 'nagaya' found

@@ -84,11 +84,14 @@ export class HttpApi {
   }
 }
 
-const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?', 1)[0] ?? '/';
+/** A proxy names the whole address; what stands before its path does not matter here. */
+const targetOf = (request: IncomingMessage): string => (request.url ?? '/').replace(/^https?:\/\/[^/?]*/i, '');
+
+const pathOf = (request: IncomingMessage): string => targetOf(request).split('?', 1)[0] ?? '';
+
+const queryOf = (request: IncomingMessage): string => targetOf(request).slice(pathOf(request).length + 1);
 
 const shown = (path: string): string => (path.length > 200 ? `${path.slice(0, 200)}…` : path);
-
-const queryOf = (request: IncomingMessage): string => (request.url ?? '').split('?').slice(1).join('?');
 
 async function bodyParams(request: IncomingMessage, response: ServerResponse, limits: Limits): Promise<Record<string, unknown>> {
   if (queryOf(request) !== '') throw new HostError('invalid_request', 'The parameters of a POST stand in its body, not in the query.');

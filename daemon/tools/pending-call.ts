@@ -4,6 +4,7 @@ import type { ToolTask } from '../../protocol/cell/tool-messages.ts';
 import type { HostError } from '../../protocol/errors.ts';
 import type { ToolSection } from '../../protocol/manifest.ts';
 import type { Clock, Timer } from '../clock.ts';
+import { onAbort } from './abort-watch.ts';
 import type { QueuedCall } from './call-queue.ts';
 import { type CallAt, cancelled, timedOut } from './tool-errors.ts';
 import type { PoolRun } from './tool-pool.ts';
@@ -42,7 +43,7 @@ export class PendingCall implements QueuedCall {
   beganMs: number | undefined;
   readonly #parts: PendingCallParts;
   readonly #deadline: Timer;
-  readonly #onAbort: () => void;
+  readonly #unwatch: () => void;
   #answered = false;
 
   constructor(parts: PendingCallParts) {
@@ -53,8 +54,7 @@ export class PendingCall implements QueuedCall {
     this.timeoutMs = parts.timeoutMs;
     this.arrivedMs = parts.clock.monotonicMs();
     this.#deadline = parts.clock.after(parts.timeoutMs, () => this.#giveUp(timedOut(this.#at(), parts.timeoutMs)));
-    this.#onAbort = () => this.#giveUp(cancelled(this.#at(), parts.signal.reason));
-    parts.signal.addEventListener('abort', this.#onAbort);
+    this.#unwatch = onAbort(parts.signal, () => this.#giveUp(cancelled(this.#at(), parts.signal.reason)));
   }
 
   get answered(): boolean {
@@ -89,7 +89,7 @@ export class PendingCall implements QueuedCall {
     if (this.#answered) return false;
     this.#answered = true;
     this.#deadline.cancel();
-    this.#parts.signal.removeEventListener('abort', this.#onAbort);
+    this.#unwatch();
     this.#parts.answered();
     return true;
   }

@@ -1,5 +1,6 @@
 // The calls that a client may cancel by a name it chose: what tool.cancel looks in.
 import { invalid } from '../../protocol/errors.ts';
+import { onAbort } from './abort-watch.ts';
 
 export interface BegunCall {
   /** Aborted by tool.cancel and by the caller's own signal. */
@@ -21,10 +22,10 @@ export class ToolCalls {
     const controller = new AbortController();
     const follow = (): void => controller.abort(callerSignal.reason);
     if (callerSignal.aborted) follow();
-    else callerSignal.addEventListener('abort', follow, { once: true });
+    const unfollow = onAbort(callerSignal, follow);
     this.#named.set(callId, controller);
     return this.#begun(controller.signal, () => {
-      callerSignal.removeEventListener('abort', follow);
+      unfollow();
       this.#named.delete(callId);
     });
   }

@@ -1,0 +1,54 @@
+// What comes out of a cell, whichever kind it is: checked, told to the owner, and its last word remembered.
+import { isCellMessage } from './cell-message.ts';
+import type { CellEnd, CellListener } from './cell.ts';
+
+export class CellInbox {
+  readonly #listener: CellListener;
+  readonly #crashed: () => void;
+  #lastWord: CellEnd | undefined;
+  #malformed = 0;
+
+  constructor(listener: CellListener, crashed: () => void) {
+    this.#listener = listener;
+    this.#crashed = crashed;
+  }
+
+  /** Messages no cell of ours would send. */
+  get malformed(): number {
+    return this.#malformed;
+  }
+
+  receive(message: unknown): void {
+    if (!isCellMessage(message)) {
+      this.#malformed += 1;
+      return;
+    }
+    switch (message.type) {
+      case 'results':
+        this.#listener.results(message);
+        return;
+      case 'halted':
+        this.#listener.halted(message);
+        return;
+      case 'log':
+        this.#listener.log(message);
+        return;
+      case 'logDropped':
+        this.#listener.logDropped(message);
+        return;
+      case 'crash':
+        this.remember({ reason: message.reason, error: message.error, exitCode: null });
+        this.#crashed();
+    }
+  }
+
+  /** The first word on why is the true one; what follows are its consequences. */
+  remember(end: CellEnd): void {
+    this.#lastWord ??= end;
+  }
+
+  /** Why the cell ended: by its own word where it gave one. */
+  endOf(seen: CellEnd): CellEnd {
+    return this.#lastWord === undefined ? seen : { ...this.#lastWord, exitCode: seen.exitCode };
+  }
+}
