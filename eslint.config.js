@@ -76,6 +76,7 @@ export default defineConfig(
       'max-params': 'off',
       'max-lines-per-function': 'off',
       'no-console': 'off',
+      '@typescript-eslint/prefer-promise-reject-errors': 'off',
       '@typescript-eslint/require-await': 'off',
     },
   },

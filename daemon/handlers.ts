@@ -36,6 +36,10 @@ export function handlers({ host, daemonLog, status, shutdown }: HandlerDeps): Ha
       return { plugin: hosted.summary(), path: folder, manifest, overridden: [...overridden], notes: [...notes] };
     },
     'plugin.load': async ({ path }) => ({ plugin: (await host.load(path)).summary() }),
+    'plugin.reload': async ({ plugin: id }) => {
+      const hosted = await host.reload(id);
+      return { plugin: hosted.summary(), incarnation: hosted.service?.incarnation ?? 0 };
+    },
     'plugin.unload': async ({ plugin: id }) => {
       await host.unload(id);
       return { plugin: { id, state: 'unloaded' } };
@@ -77,6 +81,11 @@ export function handlers({ host, daemonLog, status, shutdown }: HandlerDeps): Ha
       const { correlationId, attempt, json, queuedMs, durationMs } = await host.get(id).requireService().deliver(event, timeoutMs ?? limits.deliverMs);
       return new EncodedJson(`{"correlationId":${JSON.stringify(correlationId)},"attempt":${String(attempt)},"output":${json},"queuedMs":${millis(queuedMs)},"durationMs":${millis(durationMs)}}`);
     },
+
+    'deadLetter.list': ({ plugin: id, after, limit }) => host.get(id).requireDeadLetters().list(after, limit),
+    'deadLetter.show': ({ plugin: id, id: letter }) => ({ deadLetter: host.get(id).requireDeadLetters().get(letter) }),
+    'deadLetter.replay': ({ plugin: id, ids }) => ({ results: host.get(id).replay(ids) }),
+    'deadLetter.discard': ({ plugin: id, ids }) => ({ discarded: host.get(id).requireDeadLetters().remove(ids) }),
 
     'tool.list': ({ plugin: id }) => ({
       tools: (id === undefined ? host.list() : [host.get(id)]).flatMap(({ plugin }) =>

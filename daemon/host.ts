@@ -93,6 +93,20 @@ export class Host {
     await hosted.log.close();
   }
 
+  /** Reads the plugin anew; where that or the new incarnation fails, what runs goes on as it is. */
+  async reload(id: string): Promise<HostedPlugin> {
+    const { config } = this.#options;
+    const hosted = this.get(id);
+    const plugin = await readPlugin(hosted.plugin.folder, { overrides: config.plugins.overrides, manifestBytes: config.limits.manifestBytes });
+    if (plugin.id !== id) {
+      throw new HostError('plugin_invalid', `The folder now holds the plugin ${plugin.id}; unload ${id} and load that one.`, { path: plugin.folder, issues: [{ path: 'id', message: `changed from ${id}` }] });
+    }
+    await hosted.reload(plugin);
+    this.catalog.replace(plugin);
+    this.#publishChange(id, 'reloaded');
+    return hosted;
+  }
+
   async start(id: string): Promise<void> {
     const hosted = this.get(id);
     const service = hosted.requireService();
@@ -180,7 +194,7 @@ export class Host {
     }
   }
 
-  #publishChange(id: string, change: 'loaded' | 'unloaded'): void {
+  #publishChange(id: string, change: 'loaded' | 'reloaded' | 'unloaded'): void {
     const { feed, clock } = this.#options;
     feed.publish({ topic: 'plugin', at: new Date(clock.wallMs()).toISOString(), plugin: id, data: { change } });
   }

@@ -2,13 +2,16 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { HostError } from '../protocol/errors.ts';
+import type { OperationResult } from '../protocol/operations.ts';
 import type { PluginSummary } from '../protocol/operations/plugin.ts';
 import { cellEnvironment } from './cells/environment.ts';
 import { ThreadCell } from './cells/thread-cell.ts';
 import type { Clock } from './clock.ts';
 import type { Limits } from './config/schema.ts';
 import type { LoadedPlugin } from './plugins/plugin.ts';
+import { DeadLetters } from './services/dead-letters.ts';
 import { Service } from './services/service.ts';
+import type { ServicePlan } from './services/service-plan.ts';
 import type { Logger } from './telemetry/daemon-log.ts';
 import type { Feed } from './telemetry/feed.ts';
 import { PluginLog } from './telemetry/plugin-log.ts';
@@ -26,66 +29,65 @@ export interface HostedDeps {
 }
 
 export class HostedPlugin {
-  readonly plugin: LoadedPlugin;
+  readonly id: string;
   readonly log: PluginLog;
   readonly timeline: Timeline;
-  readonly tools: PluginTools;
-  readonly #service: Service | undefined;
+  readonly #deps: HostedDeps;
+  readonly #deadLetters: DeadLetters;
+  /** Values that were in the environment of any of its cells: a reload must not uncover an old one. */
+  readonly #secrets = new Set<string>();
+  #redactor = new Redactor([]);
+  #plugin: LoadedPlugin;
+  #tools: PluginTools;
+  #service: Service | undefined;
 
   constructor(plugin: LoadedPlugin, deps: HostedDeps) {
     const { limits, clock, feed, log } = deps;
-    const { manifest, id } = plugin;
-    const env = cellEnvironment(manifest.env, deps.env);
-    const redactor = new Redactor(Object.values(env));
-    this.plugin = plugin;
+    const { id } = plugin;
+    this.id = id;
+    this.#deps = deps;
+    this.#plugin = plugin;
+    this.#deadLetters = new DeadLetters(limits);
     this.timeline = new Timeline({ capacity: limits.timeline, clock });
     this.log = new PluginLog({
       pluginId: id,
       folder: join(deps.stateFolder, 'logs'),
       limits,
-      redactor,
+      redactor: { text: (value, cut) => this.#redactor.text(value, cut), json: (value) => this.#redactor.json(value) },
       onLine: (line) => {
         if (feed.wants('log')) feed.publish({ topic: 'log', at: line.time, plugin: id, data: line });
       },
       onTrouble: (error) => log.warn({ plugin: id, err: error.message }, 'the plugin\'s log cannot be written'),
     });
-    this.tools = new PluginTools(plugin, {
-      limits,
-      env,
-      clock,
-      log: (message) => (message.type === 'log' ? this.log.fromCell(message, 0) : this.log.droppedByCell(message, 0)),
-      failed: (error, callId) => this.#toolFailed(error, callId, deps),
-    });
-    this.#service = manifest.service === undefined ? undefined : new Service(plugin, manifest.service, {
-      clock,
-      spawnCell: (spec, listener) => new ThreadCell(spec, listener, limits),
-      env,
-      limits,
-      redact: (text) => redactor.text(text),
-      outlets: {
-        timeline: (entry) => void this.timeline.record(entry),
-        feed: (event) => feed.publish(event),
-        log: (level, message, fields) => {
-          this.log.host(level, message, fields);
-          const { stack: _stack, ...plain } = fields;
-          log[level]({ plugin: id, ...plain }, message);
-        },
-      },
-      cellLog: {
-        log: (message, incarnation) => this.log.fromCell(message, incarnation),
-        logDropped: (message, incarnation) => this.log.droppedByCell(message, incarnation),
-        counts: () => this.log.counts,
-      },
-      entryUrl: pathToFileURL(plugin.entry).href,
-    });
+    const env = this.#environment(plugin);
+    this.#tools = this.#makeTools(plugin, env);
+    this.#service = this.#makeService(plugin, env);
   }
 
-  get id(): string {
-    return this.plugin.id;
+  get plugin(): LoadedPlugin {
+    return this.#plugin;
+  }
+
+  get tools(): PluginTools {
+    return this.#tools;
   }
 
   get service(): Service | undefined {
     return this.#service;
+  }
+
+  /** Takes what was read anew; where the new incarnation does not start, everything stays as it is. */
+  async reload(plugin: LoadedPlugin): Promise<void> {
+    const env = this.#environment(plugin);
+    const plan = planOf(plugin, env);
+    if (this.#service === undefined) this.#service = this.#makeService(plugin, env);
+    else if (plan !== undefined) await this.#service.reload(plan);
+    else await this.#service.stop({ now: false });
+    if (plan === undefined) this.#service = undefined;
+    const old = this.#tools;
+    this.#tools = this.#makeTools(plugin, env);
+    this.#plugin = plugin;
+    this.#retire(old);
   }
 
   /** For operations that mean a service. */
@@ -94,6 +96,23 @@ export class HostedPlugin {
     throw new HostError('unsupported_operation', `The plugin ${this.id} has no service; it offers ${this.plugin.manifest.tools.length > 0 ? 'tools' : 'nothing that can be called'}.`, {
       plugin: this.id,
       tools: this.plugin.manifest.tools.map(({ name }) => name),
+    });
+  }
+
+  requireDeadLetters(): DeadLetters {
+    this.requireService();
+    return this.#deadLetters;
+  }
+
+  /** Publishes dead letters again; one that is accepted is a dead letter no more. */
+  replay(ids: readonly string[] = this.#deadLetters.ids()): OperationResult<'deadLetter.replay'>['results'] {
+    const service = this.requireService();
+    const letters = ids.map((id) => this.requireDeadLetters().get(id));
+    return letters.map(({ id, event }) => {
+      const answer = service.publishOne(event, id);
+      if (!answer.accepted) return { id, accepted: false, error: answer.error };
+      this.#deadLetters.remove([id]);
+      return { id, accepted: true, correlationId: answer.correlationId };
     });
   }
 
@@ -115,10 +134,75 @@ export class HostedPlugin {
     };
   }
 
-  #toolFailed(error: HostError, callId: string | undefined, { feed, log, clock }: HostedDeps): void {
+  #environment(plugin: LoadedPlugin): Record<string, string> {
+    const env = cellEnvironment(plugin.manifest.env, this.#deps.env);
+    for (const value of Object.values(env)) this.#secrets.add(value);
+    this.#redactor = new Redactor([...this.#secrets]);
+    return env;
+  }
+
+  #makeTools(plugin: LoadedPlugin, env: Readonly<Record<string, string>>): PluginTools {
+    const { limits, clock } = this.#deps;
+    return new PluginTools(plugin, {
+      limits,
+      env: { ...env },
+      clock,
+      log: (message) => (message.type === 'log' ? this.log.fromCell(message, 0) : this.log.droppedByCell(message, 0)),
+      failed: (error, callId) => this.#toolFailed(error, callId),
+    });
+  }
+
+  #makeService(plugin: LoadedPlugin, env: Readonly<Record<string, string>>): Service | undefined {
+    const plan = planOf(plugin, env);
+    if (plan === undefined) return undefined;
+    const { clock, limits, feed, log } = this.#deps;
+    return new Service(plan, {
+      clock,
+      random: Math.random,
+      spawnCell: (spec, listener) => new ThreadCell(spec, listener, limits),
+      limits,
+      redact: (text) => this.#redactor.text(text),
+      deadLetters: this.#deadLetters,
+      outlets: {
+        timeline: (entry) => void this.timeline.record(entry),
+        feed: (event) => feed.publish(event),
+        log: (level, message, fields) => {
+          this.log.host(level, message, fields);
+          const { stack: _stack, ...plain } = fields;
+          log[level]({ plugin: this.id, ...plain }, message);
+        },
+      },
+      cellLog: {
+        log: (message, incarnation) => this.log.fromCell(message, incarnation),
+        logDropped: (message, incarnation) => this.log.droppedByCell(message, incarnation),
+        counts: () => this.log.counts,
+      },
+    });
+  }
+
+  /** Calls that are pending in the tools of before the reload come to their end; then those tools go. */
+  #retire(tools: PluginTools): void {
+    const { clock, limits } = this.#deps;
+    const look = (): void => {
+      if (tools.pending > 0) clock.after(retireLookMs, look);
+      else void tools.close(limits.killMs);
+    };
+    look();
+  }
+
+  #toolFailed(error: HostError, callId: string | undefined): void {
+    const { feed, log, clock } = this.#deps;
     this.timeline.record({ level: 'error', event: error.code, message: error.message, incarnation: 0, ...(callId === undefined ? {} : { correlationId: callId }), data: { ...error.details } });
     this.log.host('error', error.message, { code: error.code });
     log.warn({ plugin: this.id, code: error.code }, error.message);
     feed.publish({ topic: 'failure', at: new Date(clock.wallMs()).toISOString(), plugin: this.id, data: { ...error.toWire() } });
   }
+}
+
+/** Every call has a deadline, so this ends. */
+const retireLookMs = 200;
+
+function planOf(plugin: LoadedPlugin, env: Readonly<Record<string, string>>): ServicePlan | undefined {
+  const section = plugin.manifest.service;
+  return section === undefined ? undefined : { plugin, section, env, entryUrl: pathToFileURL(plugin.entry).href };
 }

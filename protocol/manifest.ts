@@ -34,14 +34,16 @@ const ingress = z.strictObject({
   payloadSchema: jsonSchema.optional().describe('checked inside the cell, before the handler sees the event'),
 });
 
-const restart = z.strictObject({
-  policy: z.enum(['never', 'on-failure', 'always']).default('on-failure'),
-  intensity: z.int().min(0).max(1000).default(5),
-  periodMs: durationMs().default(60_000),
-  backoffMs: z.tuple([durationMs(0), durationMs(0)]).default([200, 30_000]),
+export const restart = z.strictObject({
+  policy: z.enum(['never', 'on-failure', 'always']).default('on-failure').describe('whether it comes back by itself; every unexpected end counts, and so does a failed start'),
+  intensity: z.int().min(0).max(1000).default(5).describe('restarts within the period before it is given up'),
+  periodMs: durationMs().default(60_000).describe('also how long it must run to count as stable'),
+  backoffMs: z.tuple([durationMs(0), durationMs(0)]).default([200, 30_000]).describe('least and most; doubles with failures in a row, with full jitter'),
 });
 
-const retry = z.strictObject({ maxAttempts: z.int().min(1).max(100).default(3) });
+export const retry = z.strictObject({
+  maxAttempts: z.int().min(1).max(100).default(3).describe('deliveries of one event whose cell died under it, before it is a dead letter'),
+});
 
 const distinctNames = (rows: readonly { name: string }[]): boolean => new Set(rows.map((row) => row.name)).size === rows.length;
 

@@ -1,6 +1,7 @@
 // The operation table: every way in, by name. Socket, HTTP, client, command and OpenAPI are derived from it.
 import type { z } from 'zod';
 import { daemonOperations } from './operations/daemon.ts';
+import { deadLetterOperations } from './operations/dead-letter.ts';
 import { pluginOperations } from './operations/plugin.ts';
 import { serviceOperations } from './operations/service.ts';
 import { telemetryOperations } from './operations/telemetry.ts';
@@ -10,6 +11,7 @@ export const operations = {
   ...daemonOperations,
   ...pluginOperations,
   ...serviceOperations,
+  ...deadLetterOperations,
   ...toolOperations,
   ...telemetryOperations,
 };

@@ -59,6 +59,7 @@ export const serviceStatus = z.object({
   latencyMs: percentiles.describe('from accepted to settled'),
   handleMs: percentiles.describe('inside the handler'),
   lastError: recordedError.nullable(),
+  deadLetters: z.object({ count, capacity: count, evicted: count }),
   restart: z.object({ pending: z.boolean(), attempt: count, nextAt: instant.nullable() }).nullable(),
   cell: z
     .object({

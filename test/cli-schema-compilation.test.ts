@@ -20,10 +20,10 @@ test('schemas that compile have no issues', async () => {
 
 test('a schema that does not compile in time is named, and those before it are still told', async () => {
   const before = performance.now();
-  const issues = await schemaIssues(withSchemas({ type: 'nothing' }, doubling(14), { type: 'string' }), 300);
+  const issues = await schemaIssues(withSchemas({ type: 'nothing' }, doubling(16), { type: 'string' }), 5000);
   assert.deepEqual(issues.map(({ path }) => path).slice(0, 1), ['tools[0].inputSchema']);
-  assert.match(issues[1]?.message ?? '', /does not compile within 300 ms/);
+  assert.match(issues[1]?.message ?? '', /does not compile within 5000 ms/);
   assert.equal(issues[1]?.path, 'tools[1].inputSchema');
   assert.equal(issues.length, 2);
-  assert.ok(performance.now() - before < 20_000);
+  assert.ok(performance.now() - before < 40_000);
 });

@@ -60,8 +60,8 @@ test('a body beyond its bound is refused, declared or not, and never kept', asyn
   chunked.send(`POST ${echo} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`);
   const chunk = `${(64 * 1024).toString(16)}\r\n${'x'.repeat(64 * 1024)}\r\n`;
   for (let sent = 0; sent < 20 * mib; sent += chunk.length) await new Promise((written) => chunked.socket.write(chunk, written));
-  const kept = keptBytes() - before;
-  assert.ok(kept < 4 * mib, `${String(kept / mib)} MiB are kept of a body that may have 1 MiB`);
+  // The collector gives the memory back in its own time.
+  await until(() => keptBytes() - before < 4 * mib, 'no more is kept of it than its bound');
   chunked.send(`0\r\n\r\nGET /api/ping HTTP/1.1\r\nhost: x\r\n\r\n`);
   const answers = await chunked.includes('"pong":true');
   assert.match(answers, /^HTTP\/1\.1 413 [^]*"code":"payload_too_large"[^]*HTTP\/1\.1 200 /, 'the connection is good for the next request');

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { IngressQueue } from '../daemon/services/ingress-queue.ts';
 import type { QueuedEvent } from '../daemon/services/queued-event.ts';
 
-const event = (n: number, bytes = 10): QueuedEvent => ({ correlationId: String(n), attempt: 1, json: String(n), bytes, acceptedMs: n });
+const event = (n: number, bytes = 10): QueuedEvent => ({ correlationId: String(n), attempt: 1, json: String(n), bytes, acceptedMs: n, story: [] });
 const ids = (events: readonly QueuedEvent[]): string[] => events.map(({ correlationId }) => correlationId);
 
 test('events leave in the order they came, and what is given back leaves first', () => {
@@ -25,21 +25,11 @@ test('a batch keeps to its bytes, but one event always goes', () => {
   assert.deepEqual(ids(queue.take(3, 120)), ['3']);
 });
 
-test('a withdrawn event is gone once and leaves the others as they were', () => {
-  const queue = new IngressQueue({ capacity: 10, maxBytes: 1000 });
-  const events = [1, 2, 3].map((n) => event(n));
-  for (const one of events) queue.push(one);
-  assert.equal(queue.remove(events[1] as QueuedEvent), true);
-  assert.equal(queue.remove(events[1] as QueuedEvent), false);
-  assert.deepEqual(ids(queue.take(10, 1000)), ['1', '3']);
-});
-
 test('any order of push, take, give back and remove behaves as a plain array does', () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant('push' as const), bytes: fc.integer({ min: 1, max: 50 }) }),
     fc.record({ do: fc.constant('take' as const), most: fc.integer({ min: 1, max: 2000 }) }),
     fc.record({ do: fc.constant('giveBack' as const) }),
-    fc.record({ do: fc.constant('remove' as const), at: fc.nat(20) }),
     fc.record({ do: fc.constant('removeWhere' as const), modulo: fc.integer({ min: 1, max: 4 }) }),
     fc.record({ do: fc.constant('many' as const) }),
   );
@@ -65,10 +55,6 @@ test('any order of push, take, give back and remove behaves as a plain array doe
           queue.giveBack(taken);
           model = [...taken, ...model];
           taken = [];
-        } else if (one.do === 'remove') {
-          const target = model[one.at];
-          if (target !== undefined) assert.equal(queue.remove(target), true);
-          model = model.filter((kept) => kept !== target);
         } else {
           const which = ({ acceptedMs }: QueuedEvent): boolean => acceptedMs % one.modulo === 0;
           assert.deepEqual(ids(queue.removeWhere(which)), ids(model.filter(which)));

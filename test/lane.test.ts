@@ -44,7 +44,7 @@ class Bench {
   push(count: number): void {
     for (let i = 0; i < count; i += 1) {
       const n = String(this.lane.inFlight + this.queue.size + 1);
-      this.queue.push({ correlationId: n, attempt: 1, json: n, bytes: 10, acceptedMs: this.clock.monotonicMs() });
+      this.queue.push({ correlationId: n, attempt: 1, json: n, bytes: 10, acceptedMs: this.clock.monotonicMs(), story: [] });
     }
     this.lane.pump();
   }
@@ -96,9 +96,23 @@ test('an overrun takes the running event alone: those before it are settled, tho
   bench.finish(1);
   bench.begin(2);
   bench.clock.advance(200);
+  assert.equal(bench.lane.inFlight, 4, 'the claimed event is held until it is decided about');
+  bench.lane.settleClaimed(undefined);
   const remains = bench.lane.close();
   assert.equal(remains.blamed, undefined);
   assert.deepEqual(remains.untouched.map(({ correlationId }) => correlationId), ['3', '4', '5']);
+});
+
+test('a claimed event that comes again comes before everything behind it', () => {
+  const bench = new Bench();
+  bench.push(3);
+  bench.begin(1);
+  bench.clock.advance(200);
+  const claimed = bench.lane.current()?.event;
+  assert.ok(claimed !== undefined);
+  bench.lane.settleClaimed({ ...claimed, attempt: 2 });
+  assert.equal(bench.lane.inFlight, 3);
+  assert.deepEqual(bench.lane.close().untouched.map(({ correlationId, attempt }) => `${correlationId}/${String(attempt)}`), ['1/2', '2/1', '3/1']);
 });
 
 test('what the cell posted before it was claimed still counts, in its own words', () => {
@@ -122,6 +136,7 @@ test('a result that comes for a claimed event is too late, and no other event is
   assert.equal(bench.told.length, 1);
   assert.match(bench.told[0] ?? '', /^overran 1/);
   assert.equal(bench.finish(1), false, 'the cell learns that it lost the claim');
+  bench.lane.settleClaimed(undefined);
   assert.deepEqual(bench.lane.close().untouched.map(({ correlationId }) => correlationId), ['2', '3']);
 });
 

@@ -4,7 +4,7 @@ import { type Cause, acceptsEvents, nextState } from '../daemon/services/lifecyc
 import { lifecycle } from '../protocol/status.ts';
 
 const states = lifecycle.options;
-const causes: Cause[] = ['start', 'stop', 'started', 'start_failed', 'stopped', 'stop_failed', 'cell_ended', 'cell_overran'];
+const causes: Cause[] = ['start', 'stop', 'restart', 'started', 'start_failed', 'stopped', 'stop_failed', 'cell_ended', 'cell_overran'];
 
 test('a service goes from ready through starting, running and stopping to stopped, and can start again', () => {
   assert.equal(nextState('ready', 'start'), 'starting');
@@ -35,6 +35,7 @@ test('nothing returns to ready, and every state but ready can be reached', () =>
   for (const state of states) assert.ok(state === 'ready' || reached.has(state), state);
 });
 
-test('events are queued while starting and running, and in no other state', () => {
-  assert.deepEqual(states.filter(acceptsEvents), ['starting', 'running']);
+test('events are queued while starting and running, and while a failed service is coming back', () => {
+  assert.deepEqual(states.filter((state) => acceptsEvents(state, false)), ['starting', 'running']);
+  assert.deepEqual(states.filter((state) => acceptsEvents(state, true)), ['starting', 'running', 'failed']);
 });

@@ -60,6 +60,13 @@ test('a secret is found as programs print it: as JSON, as the console shows obje
   }
 });
 
+test('what programs take out of a value goes too: texts of a JSON document, the password of an address', () => {
+  const redactor = new Redactor(['{"type":"account","key":{"private":"s3cret-key\\nline","id":7}}', 'postgres://user:hunter%402@host/db', '{not JSON', 'http://%zz:50%@host']);
+  assert.equal(redactor.text("{ private: 's3cret-key\\nline', id: 7, type: 'account' }"), "{ private: '[redacted]', id: 7, type: 'account' }");
+  assert.equal(redactor.text('only s3cret-key of it'), 'only [redacted] of it');
+  assert.deepEqual(JSON.parse(redactor.json(JSON.stringify({ password: 'hunter@2', host: 'host', private: 's3cret-key\nline' }))), { password: redactedMark, host: 'host', private: redactedMark });
+});
+
 test('the beginning of a secret goes where the text was cut off inside it', () => {
   const redactor = new Redactor(['correct-horse-battery-staple']);
   assert.equal(redactor.text('with corr', true), 'with [redacted]');

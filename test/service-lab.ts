@@ -6,6 +6,7 @@ import { cellEnvironment } from '../daemon/cells/environment.ts';
 import { ThreadCell } from '../daemon/cells/thread-cell.ts';
 import { limits as limitsSchema } from '../daemon/config/schema.ts';
 import { readPlugin } from '../daemon/plugins/manifest-file.ts';
+import { DeadLetters } from '../daemon/services/dead-letters.ts';
 import { realClock } from '../daemon/real-clock.ts';
 import { Service } from '../daemon/services/service.ts';
 import { pluginOverride } from '../daemon/config/schema.ts';
@@ -14,6 +15,7 @@ export const limits = limitsSchema.parse({});
 
 export interface Lab {
   readonly service: Service;
+  readonly deadLetters: DeadLetters;
   readonly logs: LogMessage[];
   readonly feed: FeedEvent[];
   readonly timeline: Omit<TimelineEntry, 'sequence' | 'at'>[];
@@ -30,10 +32,12 @@ export async function lab(override: Record<string, unknown> = {}, env: Record<st
   const feed: FeedEvent[] = [];
   const timeline: Omit<TimelineEntry, 'sequence' | 'at'>[] = [];
   const counts = { lines: 0, droppedLines: 0, droppedBytes: 0 };
-  const service = new Service(plugin, section, {
+  const deadLetters = new DeadLetters(limits);
+  const service = new Service({ plugin, section, env: cellEnvironment(plugin.manifest.env, env), entryUrl: pathToFileURL(plugin.entry).href }, {
     clock: realClock,
+    random: Math.random,
+    deadLetters,
     spawnCell: (spec, listener) => new ThreadCell(spec, listener, limits),
-    env: cellEnvironment(plugin.manifest.env, env),
     limits,
     redact: (text) => text,
     outlets: { timeline: (entry) => void timeline.push(entry), feed: (event) => void feed.push(event), log: () => {} },
@@ -48,11 +52,11 @@ export async function lab(override: Record<string, unknown> = {}, env: Record<st
       },
       counts: () => counts,
     },
-    entryUrl: pathToFileURL(plugin.entry).href,
   });
   const event = (payload: unknown): unknown => ({ ingress: 'work', kind: 'do', payload });
   return {
     service,
+    deadLetters,
     logs,
     feed,
     timeline,

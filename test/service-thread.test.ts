@@ -82,7 +82,7 @@ for (const deed of ['loop', 'hang'] as const) {
     const { lifecycle, counters, lastError } = made.service.status();
     assert.equal(lifecycle, 'failed');
     assert.equal(counters.timedOut, 1);
-    assert.equal(counters.failed, 1);
+    assert.equal(counters.deadLettered, 1);
     assert.equal(lastError?.code, 'dispatch_timeout');
     assert.throws(() => made.publish({}), refusal('service_failed'));
     await made.service.start();

@@ -1,8 +1,11 @@
 // A cell that ends under a call fails that call with its cause; a cell that ends after its answer fails nobody.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { PlainError } from '../protocol/cell/plain-error.ts';
-import { isolations, until, withTools } from './tool-lab.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+import { isolations, until, withTools, writtenIn } from './tool-lab.ts';
 
 const crashes = [
   ['exit', /process\.exit\(7\)|exit code 7/],
@@ -79,6 +82,34 @@ test('a late throw ends the call that runs in the same thread by then, as crashe
       assert.equal(error.code, 'tool_crashed');
       assert.match((error.details['cause'] as PlainError).message, /thrown after the answer/);
       assert.equal(await call('ok'), 'fine');
+    });
+  }
+});
+
+test('an answer given right before its cell ends is not lost, however busy the host is', async () => {
+  for (const isolation of ['pooled', 'process'] as const) {
+    await withTools('faults', { isolation, limits: { toolThreads: 1 } }, async ({ call }) => {
+      const idle = new Int32Array(new SharedArrayBuffer(4));
+      for (let round = 0; round < 10; round += 1) {
+        assert.equal(await call('ok'), 'fine');
+        const answer = call('throwAfterAnswer', { afterMs: round % 2 });
+        await turn();
+        // The answer and the end of the cell come while the host does something else.
+        Atomics.wait(idle, 0, 0, 60);
+        assert.equal(await answer, 'answered', `${isolation}, round ${String(round)}`);
+      }
+    });
+  }
+});
+
+test('what a call leaves looping in its cell does not cost the next call more than a moment', async (context) => {
+  for (const isolation of ['pooled', 'process'] as const) {
+    const path = join(await temporaryFolder(context), isolation);
+    await withTools('faults', { isolation, limits: { toolThreads: 1 } }, async ({ call, tools }) => {
+      assert.equal(await call('loopAfterAnswer', { path, afterMs: 20 }), 'answered');
+      await until('it loops', async () => (await writtenIn(path)) !== '');
+      assert.equal(await call('ok'), 'fine', isolation);
+      await until('the looping cell is gone', () => tools.threads === 1);
     });
   }
 });

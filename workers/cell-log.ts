@@ -64,8 +64,8 @@ export class CellLog {
 
   /** From here on console, process.stdout and process.stderr of this cell are lines of the log. */
   captureOutput(): void {
-    Object.defineProperty(process, 'stdout', { value: this.#lineStream('stdout', 'info'), configurable: true, enumerable: true });
-    Object.defineProperty(process, 'stderr', { value: this.#lineStream('stderr', 'error'), configurable: true, enumerable: true });
+    replaceStream('stdout', this.#lineStream('stdout', 'info'));
+    replaceStream('stderr', this.#lineStream('stderr', 'error'));
     captureConsole((level, text) => this.write(level, 'console', text));
   }
 
@@ -151,6 +151,16 @@ function fieldsText(fields: unknown): string {
 }
 
 /** One console call is one line of the log, however many lines of text it makes. */
+/**
+ * Node itself calls a function that its own streams of a thread hold by a symbol, whenever the host has read from them:
+ * a stream in their place without it would end the cell.
+ */
+function replaceStream(name: 'stdout' | 'stderr', stream: Writable): void {
+  const own: unknown = Object.getPrototypeOf(process[name]);
+  for (const symbol of Object.getOwnPropertySymbols(own)) Object.defineProperty(stream, symbol, { value: () => undefined });
+  Object.defineProperty(process, name, { value: stream, configurable: true, enumerable: true });
+}
+
 function captureConsole(write: (level: LogLevel, text: string) => void): void {
   let level: LogLevel = 'info';
   const sink = new Writable({

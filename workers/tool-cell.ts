@@ -24,6 +24,8 @@ class ToolCell {
   readonly #register: ToolRegister | undefined;
   /** The host ends the cell after its first answer. */
   readonly #once: boolean;
+  /** Given to the pool; a cell that ends right after it may take the pool's message with it. */
+  #given: { readonly call: number; readonly answer: ToolAnswer } | undefined;
   #dying = false;
 
   constructor(options: ToolCellOptions, post: Post, register?: ToolRegister, once = false) {
@@ -37,11 +39,13 @@ class ToolCell {
 
   async run(task: ToolTask): Promise<ToolAnswer> {
     const { call } = task;
+    this.#given = undefined;
     if (this.#register === undefined) this.#enter(call, 'running');
     else this.#register.begin(call, threadId, monotonicMs());
     const { answer, last } = await this.#runner.run(task);
     if (!last && !this.#once) {
       this.#register?.enter(call, 'ended');
+      this.#given = { call, answer };
       return answer;
     }
     this.#log.flush();
@@ -62,7 +66,7 @@ class ToolCell {
     if (this.#dying) return false;
     this.#dying = true;
     this.#log.flush();
-    this.#post({ type: 'crash', reason, error: flattenError(thrown) });
+    this.#post({ type: 'crash', reason, error: flattenError(thrown), ...(this.#given === undefined ? {} : { given: this.#given }) });
     return true;
   }
 

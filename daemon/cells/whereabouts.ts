@@ -16,3 +16,19 @@ export type Whereabouts =
   /** The event loop is free: the handler awaits something that does not come. */
   | { readonly kind: 'waiting'; readonly frames: readonly StackFrame[] }
   | { readonly kind: 'unknown'; readonly frames: readonly StackFrame[] };
+
+/** For a message; nothing where nothing is known. */
+export function whereText({ kind, frames }: Whereabouts): string {
+  const [innermost] = frames;
+  const place = innermost === undefined ? '' : `${innermost.file}:${String(innermost.line)}, ${innermost.function}`;
+  switch (kind) {
+    case 'javascript':
+      return place === '' ? '' : `blocked in ${place}`;
+    case 'native':
+      return `inside native code${place === '' ? '' : `, last seen in ${place}`}`;
+    case 'waiting':
+      return `waiting for something that did not come${place === '' ? '' : `, last seen in ${place}`}`;
+    case 'unknown':
+      return '';
+  }
+}

@@ -31,6 +31,7 @@ const commandFiles: Readonly<Record<string, () => Promise<CommandModule>>> = {
   check: () => import('./commands/check.ts'),
   schema: () => import('./commands/schema.ts'),
   doctor: () => import('./commands/doctor.ts'),
+  faults: () => import('./commands/faults.ts'),
   config: () => import('./commands/config.ts'),
   completion: () => import('./commands/completion.ts'),
 };

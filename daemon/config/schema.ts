@@ -1,7 +1,7 @@
 // nagaya.json: every bound of the daemon with its default, and what the operator overrides of each plugin.
 import { z } from 'zod';
 import { pluginId } from '../../protocol/identifiers.ts';
-import { cellLimits, isolation, manifest, queueLimits, serviceTimeouts, toolSection } from '../../protocol/manifest.ts';
+import { cellLimits, isolation, manifest, queueLimits, restart, retry, serviceTimeouts, toolSection } from '../../protocol/manifest.ts';
 
 const kib = 1024;
 const mib = 1024 * kib;
@@ -32,6 +32,10 @@ export const limits = z.strictObject({
   countersEveryMs: durationMs(50).default(1000).describe('how often changed counters are pushed'),
   diagnostics: many(10_000).default(50).describe('kept for each service\'s status'),
   timeline: many(1_000_000).default(1000).describe('entries kept for each plugin'),
+  deadLetters: many(100_000).default(1000).describe('kept for each service; beyond it the oldest goes'),
+  deadLetterBytes: bytes(64 * kib, 1024 * mib).default(16 * mib).describe('of events kept as dead letters, for each service'),
+  bundles: many(1000).default(20).describe('flight-recorder bundles kept in all'),
+  bundleBytes: bytes(16 * kib, 64 * mib).default(mib).describe('one flight-recorder bundle'),
   logLines: many(1_000_000).default(1000).describe('lines kept in memory of each log'),
   logFileBytes: bytes(64 * kib, 1024 * mib).default(5 * mib).describe('one file of a plugin\'s log'),
   logFiles: z.int().min(1).max(100).default(3).describe('files kept of a plugin\'s log'),
@@ -66,6 +70,8 @@ export const pluginOverride = z.strictObject({
   limits: overriding(cellLimits).optional(),
   queue: overriding(queueLimits).optional(),
   timeouts: overriding(serviceTimeouts).optional(),
+  restart: overriding(restart).optional(),
+  retry: overriding(retry).optional(),
   tools: z.record(z.string(), overriding(toolSection.pick({ timeoutMs: true, isolation: true }))).optional(),
 });
 export type PluginOverride = z.output<typeof pluginOverride>;

@@ -38,7 +38,9 @@ const departureEveryMs = 250;
  */
 export function noticeDeparture(socket: Socket): void {
   const writeNothing = (): void => {
-    socket.write('');
+    // Once we have ended our side too, what is still to be written says as much.
+    if (socket.writableEnded) clearInterval(timer);
+    else socket.write('');
   };
   const timer = setInterval(writeNothing, departureEveryMs);
   socket.once('close', () => clearInterval(timer));

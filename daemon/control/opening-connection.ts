@@ -8,6 +8,7 @@ import { type Language, languageOf } from './first-byte.ts';
 export class OpeningConnection implements Connection {
   readonly unfinished = undefined;
   readonly #socket: Socket;
+  #finished = false;
 
   /** `spoken` gets the socket paused, with all it said put back. */
   constructor(socket: Socket, spoken: (language: Language) => void) {
@@ -17,7 +18,7 @@ export class OpeningConnection implements Connection {
     };
     const listen = (chunk: Buffer): void => {
       const language = languageOf(chunk);
-      if (language === undefined) return;
+      if (language === undefined || this.#finished) return;
       socket.off('data', listen);
       socket.off('end', ended);
       socket.pause();
@@ -34,6 +35,7 @@ export class OpeningConnection implements Connection {
   }
 
   finish(): void {
+    this.#finished = true;
     partOnceRead(this.#socket);
   }
 }

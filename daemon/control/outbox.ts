@@ -54,9 +54,10 @@ export class Outbox {
 
   readonly #flush = (): void => {
     if (this.#text === '') return;
-    const text = this.#text;
+    // As bytes, which is what the socket then counts.
+    const bytes = Buffer.from(this.#text);
     this.#text = '';
-    this.#socket.write(text);
+    this.#socket.write(bytes);
     this.#unread = this.#socket.writableLength;
     this.#offerRoom();
   };

@@ -4,7 +4,7 @@ import { linkSync, lstatSync, readFileSync, renameSync, unlinkSync, writeFileSyn
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HostError } from '../../protocol/errors.ts';
-import { type ProcessIdentity, isAlive, thisProcess } from './process-identity.ts';
+import { type ProcessIdentity, isAlive, thisProcess } from '../process-identity.ts';
 
 export interface LockHolder extends ProcessIdentity {
   /** Told apart from every other holder there ever was. */
@@ -76,7 +76,11 @@ class LockAttempt {
       const found = readHolder(path);
       if (found === undefined) continue;
       if (isAlive(found)) return found;
-      if (await this.#answers()) return { pid: null };
+      if (await this.#answers()) {
+        // Whoever answers may have taken the lock while we asked, and then the lock says who it is.
+        if (readHolder(path)?.nonce === found.nonce) return { pid: null };
+        continue;
+      }
 
       const claim = `${this.#base}.${found.nonce}`;
       const rival = await this.take(claim);

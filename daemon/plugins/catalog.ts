@@ -56,6 +56,12 @@ export class Catalog {
     this.#invalid.delete(plugin.folder);
   }
 
+  /** The same plugin, read anew. */
+  replace(plugin: LoadedPlugin): void {
+    this.get(plugin.id);
+    this.#plugins.set(plugin.id, plugin);
+  }
+
   remove(id: string): LoadedPlugin {
     const plugin = this.get(id);
     this.#plugins.delete(id);

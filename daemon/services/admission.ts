@@ -6,7 +6,7 @@ import { invalidBy, nearest } from '../../protocol/issues.ts';
 import type { ServiceSection } from '../../protocol/manifest.ts';
 import { uuidv7 } from '../../protocol/uuid.ts';
 import type { Clock } from '../clock.ts';
-import type { QueuedEvent, Waiter } from './queued-event.ts';
+import type { QueuedEvent } from './queued-event.ts';
 
 export class Admission {
   readonly #kinds: ReadonlyMap<string, ReadonlySet<string>>;
@@ -19,7 +19,7 @@ export class Admission {
     this.#clock = clock;
   }
 
-  admit(raw: unknown, waiter?: Waiter): QueuedEvent {
+  admit(raw: unknown, more: Pick<QueuedEvent, 'waiter' | 'replayOf'> = {}): QueuedEvent {
     const parsed = ingressEventInput.safeParse(raw);
     if (!parsed.success) throw invalidBy(parsed.error, ingressEventInput, 'invalid_event', 'The event');
     const { ingress, kind, source, attempt, payload, correlationId = uuidv7(), createdAt } = parsed.data;
@@ -36,7 +36,7 @@ export class Admission {
     });
     const bytes = Buffer.byteLength(json);
     if (bytes > this.#eventBytes) throw this.#tooLarge(bytes);
-    return { correlationId, attempt, json, bytes, acceptedMs: this.#clock.monotonicMs(), ...(waiter === undefined ? {} : { waiter }) };
+    return { correlationId, attempt, json, bytes, acceptedMs: this.#clock.monotonicMs(), story: [], ...more };
   }
 
   #undeclared(ingress: string, kind: string): Issue | undefined {

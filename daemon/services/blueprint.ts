@@ -1,20 +1,11 @@
 // How a service's cells are made: everything of the plugin and the configuration that an incarnation needs.
-import type { ServiceSection } from '../../protocol/manifest.ts';
-import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { IncarnationOptions } from './incarnation.ts';
-
-export interface BlueprintParts {
-  readonly plugin: LoadedPlugin;
-  readonly section: ServiceSection;
-  readonly env: Readonly<Record<string, string>>;
-  readonly entryUrl: string;
-  readonly maxOutputBytes: number;
-}
+import type { ServicePlan } from './service-plan.ts';
 
 /** A cell that has work and begins none of it is held by something else; loaded machines are given this long. */
 const leastStallMs = 2000;
 
-export function blueprint({ plugin, section, env, entryUrl, maxOutputBytes }: BlueprintParts, incarnation: number): IncarnationOptions {
+export function blueprint({ plugin, section, env, entryUrl }: ServicePlan, incarnation: number, maxOutputBytes: number): IncarnationOptions {
   const { manifest } = plugin;
   const schemas = section.ingresses.flatMap(({ name, payloadSchema }) => (payloadSchema === undefined ? [] : [[name, JSON.stringify(payloadSchema)] as const]));
   return {

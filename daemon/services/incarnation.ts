@@ -3,13 +3,14 @@
 import type { ServiceCellOptions } from '../../protocol/cell/messages.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, SpawnCell } from '../cells/cell.ts';
+import type { Whereabouts } from '../cells/whereabouts.ts';
 import type { Clock } from '../clock.ts';
 import { type Redact, causeOf } from './cause.ts';
 import type { IngressQueue } from './ingress-queue.ts';
 import { Lane, type LaneListener, type LaneRemains } from './lane.ts';
 
 export interface IncarnationListener extends LaneListener, Pick<CellListener, 'log' | 'logDropped' | 'unkillable'> {
-  /** Comes once; the lane's remains are given back by `takeRemains`. */
+  /** Comes once, after whatever `settling` waits for; the lane's remains are had by `takeRemains`. */
   ended(end: CellEnd): void;
 }
 
@@ -21,10 +22,15 @@ export interface IncarnationOptions {
   readonly stallMs: number;
 }
 
-export type Drained = 'drained' | 'deadline' | 'ended';
+export interface IncarnationDeps {
+  readonly spawnCell: SpawnCell;
+  readonly queue: IngressQueue;
+  readonly clock: Clock;
+  readonly redact: Redact;
+  readonly listener: IncarnationListener;
+}
 
-/** What a stopping cell gets to finish the event at hand once its draining time is over. */
-const haltMs = 100;
+export type Drained = 'drained' | 'deadline' | 'ended';
 
 export class Incarnation {
   readonly number: number;
@@ -34,12 +40,24 @@ export class Incarnation {
   readonly #options: IncarnationOptions;
   readonly #redact: Redact;
   readonly #ended: Promise<CellEnd>;
+  /** A decision about a claimed event that is still being made. */
+  #settled: Promise<void> = Promise.resolve();
+  #over = false;
   #hasStatus = false;
   #hasStop = false;
   #halted: (() => void) | undefined;
   #drained: (() => void) | undefined;
 
-  constructor(options: IncarnationOptions, deps: { spawnCell: SpawnCell; queue: IngressQueue; clock: Clock; redact: Redact; listener: IncarnationListener }) {
+  /** Throws `start_failed` where no cell can be made at all. */
+  static spawn(options: IncarnationOptions, deps: IncarnationDeps): Incarnation {
+    try {
+      return new Incarnation(options, deps);
+    } catch (thrown) {
+      throw new HostError('start_failed', `No cell could be made: ${thrown instanceof Error ? thrown.message : 'unknown cause'}.`, { phase: 'spawn' });
+    }
+  }
+
+  private constructor(options: IncarnationOptions, deps: IncarnationDeps) {
     this.number = options.cell.incarnation;
     this.#options = options;
     this.#clock = deps.clock;
@@ -59,8 +77,12 @@ export class Incarnation {
       logDropped: (message) => listener.logDropped(message),
       unkillable: () => listener.unkillable(),
       ended: (end) => {
-        listener.ended(end);
-        tellEnded(end);
+        this.lane.seal();
+        void this.#settled.then(() => {
+          this.#over = true;
+          listener.ended(end);
+          tellEnded(end);
+        });
       },
     });
     this.lane = new Lane(this.#cell, deps.queue, deps.clock, { handleMs: options.handleMs, stallMs: options.stallMs }, listener);
@@ -72,6 +94,24 @@ export class Incarnation {
 
   get hasStatus(): boolean {
     return this.#hasStatus;
+  }
+
+  /** Its cell is gone, and what that means has been decided. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  get handleMs(): number {
+    return this.#options.handleMs;
+  }
+
+  /** The end of this incarnation is not told before this is done. */
+  settling(decision: Promise<void>): void {
+    this.#settled = decision;
+  }
+
+  locate(withinMs: number): Promise<Whereabouts> {
+    return this.#cell.locate(withinMs);
   }
 
   usage(): ReturnType<Cell['usage']> {
@@ -107,10 +147,11 @@ export class Incarnation {
   }
 
   /** True when the cell stopped between two events; what it has not begun can be taken. */
-  async halt(): Promise<boolean> {
+  async halt(withinMs: number): Promise<boolean> {
     this.lane.halt();
+    if (this.#over) return false;
     if (this.lane.inFlight === 0) return true;
-    return (await this.#within(haltMs, (done) => (this.#halted = () => done('drained')))) === 'drained';
+    return (await this.#within(withinMs, (done) => (this.#halted = () => done('drained')))) === 'drained';
   }
 
   takeRemains(): LaneRemains {

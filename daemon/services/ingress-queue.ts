@@ -6,15 +6,29 @@ import type { QueuedEvent } from './queued-event.ts';
 const compactAfter = 1024;
 
 export class IngressQueue {
-  readonly capacity: number;
-  readonly maxBytes: number;
+  #capacity: number;
+  #maxBytes: number;
   #items: QueuedEvent[] = [];
   #head = 0;
   #bytes = 0;
 
   constructor(limits: { readonly capacity: number; readonly maxBytes: number }) {
-    this.capacity = limits.capacity;
-    this.maxBytes = limits.maxBytes;
+    this.#capacity = limits.capacity;
+    this.#maxBytes = limits.maxBytes;
+  }
+
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  get maxBytes(): number {
+    return this.#maxBytes;
+  }
+
+  /** Nothing that is here is turned away by a smaller bound. */
+  resize(limits: { readonly capacity: number; readonly maxBytes: number }): void {
+    this.#capacity = limits.capacity;
+    this.#maxBytes = limits.maxBytes;
   }
 
   get size(): number {
@@ -56,15 +70,6 @@ export class IngressQueue {
     this.#bytes -= bytes;
     this.#compact();
     return taken;
-  }
-
-  /** False when the event is no longer here. */
-  remove(event: QueuedEvent): boolean {
-    const at = this.#items.indexOf(event, this.#head);
-    if (at === -1) return false;
-    this.#items.splice(at, 1);
-    this.#bytes -= event.bytes;
-    return true;
   }
 
   /** Takes out every event that `which` picks, in order. */

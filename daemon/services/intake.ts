@@ -10,11 +10,14 @@ import { IngressQueue } from './ingress-queue.ts';
 import type { Journal } from './journal.ts';
 import { Ledger, type Outcome, type Rejection } from './ledger.ts';
 import { acceptsEvents } from './lifecycle.ts';
-import type { QueuedEvent, Waiter } from './queued-event.ts';
+import type { QueuedEvent } from './queued-event.ts';
 
 /** What the service knows at the moment an event arrives or is given up. */
 export interface Situation {
   readonly lifecycle: Lifecycle;
+  readonly restartPending: boolean;
+  /** Why the supervisor gave the service up. */
+  readonly gaveUp: string | undefined;
   readonly incarnation: number;
   /** Events that wait, the one in flight left out. */
   readonly depth: number;
@@ -37,7 +40,8 @@ export class Intake {
   readonly ledger = new Ledger();
   readonly latency = new Histogram();
   readonly #pluginId: string;
-  readonly #admission: Admission;
+  readonly #eventBytes: number;
+  #admission: Admission;
   readonly #journal: Journal;
   readonly #clock: Clock;
   readonly #situation: () => Situation;
@@ -45,6 +49,7 @@ export class Intake {
 
   constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: { clock: Clock; journal: Journal; situation: () => Situation }) {
     this.#pluginId = pluginId;
+    this.#eventBytes = eventBytes;
     this.queue = new IngressQueue(section.queue);
     this.#admission = new Admission(section.ingresses, eventBytes, deps.clock);
     this.#journal = deps.journal;
@@ -52,14 +57,21 @@ export class Intake {
     this.#situation = deps.situation;
   }
 
+  /** A reload may bring other ingresses and another capacity; what is queued stays. */
+  replan(section: ServiceSection): void {
+    this.#admission = new Admission(section.ingresses, this.#eventBytes, this.#clock);
+    this.queue.resize(section.queue);
+  }
+
   get highWater(): number {
     return this.#highWater;
   }
 
   /** Queues the event, or throws why not. */
-  accept(raw: unknown, waiter?: Waiter): QueuedEvent {
-    if (!acceptsEvents(this.#situation().lifecycle)) throw this.#rejected('notAccepting', this.notAccepting());
-    const event = this.#admit(raw, waiter);
+  accept(raw: unknown, more: Pick<QueuedEvent, 'waiter' | 'replayOf'> = {}): QueuedEvent {
+    const { lifecycle, restartPending } = this.#situation();
+    if (!acceptsEvents(lifecycle, restartPending)) throw this.#rejected('notAccepting', this.notAccepting());
+    const event = this.#admit(raw, more);
     const { depth } = this.#situation();
     if (depth >= this.queue.capacity) throw this.#rejected('queueFull', this.#full('queue.capacity', `${String(this.queue.capacity)} events`));
     if (this.queue.bytes + event.bytes > this.queue.maxBytes) throw this.#rejected('queueFull', this.#full('queue.maxBytes', `${String(this.queue.maxBytes)} bytes`));
@@ -102,28 +114,36 @@ export class Intake {
 
   /** The caller's own deadline: an event still queued is withdrawn, one that has begun goes on without its caller. */
   giveUpWaiting(event: QueuedEvent, timeoutMs: number, running: boolean): void {
-    const withdrawn = this.queue.remove(event);
+    // By its waiter: an event that comes again is another object for the same caller.
+    const [queued] = this.queue.removeWhere(({ waiter }) => waiter === event.waiter);
+    const withdrawn = queued !== undefined;
     const phase = running ? 'running' : 'queued';
     const error = new HostError(
       'dispatch_timeout',
       `The event was not handled within the ${String(timeoutMs)} ms its caller allowed; it was ${phase}${withdrawn ? ' and has been withdrawn' : ' and goes on without its caller'}.`,
       { phase, timeoutMs, withdrawn, correlationId: event.correlationId },
     );
-    if (withdrawn) this.discard([event], 'caller_gave_up', error);
+    if (queued !== undefined) this.discard([queued], 'caller_gave_up', error);
     else event.waiter?.refused(error);
   }
 
   notAccepting(): HostError {
-    const { lifecycle } = this.#situation();
+    const { lifecycle, gaveUp } = this.#situation();
     const id = this.#pluginId;
-    if (lifecycle === 'failed') return new HostError('service_failed', `The service of ${id} has failed and takes no events.`, { lifecycle, lastError: this.#journal.lastError });
+    if (lifecycle === 'failed') {
+      return new HostError('service_failed', `The service of ${id} has failed and is not coming back by itself${gaveUp === undefined ? '' : `: the supervisor gave up, ${gaveUp}`}.`, {
+        lifecycle,
+        ...(gaveUp === undefined ? {} : { gaveUp }),
+        lastFailure: this.#journal.lastFailure,
+      });
+    }
     if (lifecycle === 'ready') return new HostError('service_unavailable', `The service of ${id} has not been started.`, { lifecycle });
     return new HostError('service_stopped', `The service of ${id} ${lifecycle === 'stopping' ? 'is stopping' : 'was stopped'}.`, { lifecycle });
   }
 
-  #admit(raw: unknown, waiter: Waiter | undefined): QueuedEvent {
+  #admit(raw: unknown, more: Pick<QueuedEvent, 'waiter' | 'replayOf'>): QueuedEvent {
     try {
-      return this.#admission.admit(raw, waiter);
+      return this.#admission.admit(raw, more);
     } catch (thrown) {
       if (thrown instanceof HostError) this.#rejected('invalidEvent', thrown);
       throw thrown;

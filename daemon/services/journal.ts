@@ -24,6 +24,7 @@ export class Journal {
   #repeats = 1;
   #newestText = '';
   #lastError: RecordedError | null = null;
+  #lastFailure: RecordedError | null = null;
 
   constructor(pluginId: string, capacity: number, clock: Clock, outlets: JournalOutlets) {
     this.#pluginId = pluginId;
@@ -34,6 +35,11 @@ export class Journal {
 
   get lastError(): RecordedError | null {
     return this.#lastError;
+  }
+
+  /** The newest that was a failure of the service, and no mere refusal. */
+  get lastFailure(): RecordedError | null {
+    return this.#lastFailure;
   }
 
   get diagnostics(): Diagnostic[] {
@@ -51,6 +57,7 @@ export class Journal {
   failure(error: HostError, incarnation: number, correlationId?: string): void {
     const stack = stackOf(error);
     this.#remember(error, correlationId, stack);
+    this.#lastFailure = this.#lastError;
     this.#tell({ level: 'error', event: error.code, message: error.message, incarnation, ...(correlationId === undefined ? {} : { correlationId }), data: { ...error.details } });
     this.#outlets.log('error', error.message, { incarnation, code: error.code, ...(correlationId === undefined ? {} : { correlationId }), ...(stack === undefined ? {} : { stack }) });
     this.#publish('failure', { ...error.toWire(), incarnation, ...(correlationId === undefined ? {} : { correlationId }) });
@@ -62,7 +69,7 @@ export class Journal {
     if (this.#tell({ level: 'warn', event: error.code, message: error.message, incarnation })) this.#outlets.log('warn', error.message, { incarnation, code: error.code });
   }
 
-  note(level: 'info' | 'warn', event: string, message: string, incarnation: number, data?: Readonly<Record<string, unknown>>): void {
+  note(level: 'info' | 'warn' | 'error', event: string, message: string, incarnation: number, data?: Readonly<Record<string, unknown>>): void {
     this.#tell({ level, event, message, incarnation, ...(data === undefined ? {} : { data }) });
   }
 

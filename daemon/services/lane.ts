@@ -24,7 +24,7 @@ export interface LaneCell {
 export interface LaneListener {
   handled(event: QueuedEvent, output: EventOutput | undefined): void;
   failed(event: QueuedEvent, failure: EventFailure): void;
-  /** The event was claimed: it is out of the lane, and the cell must be ended. */
+  /** The event was claimed and the cell must be ended. The lane holds the event until `settleClaimed`. */
   overran(event: QueuedEvent, ranMs: number): void;
   stalled(idleMs: number): void;
 }
@@ -32,7 +32,7 @@ export interface LaneListener {
 export interface LaneRemains {
   /** The event the cell was executing when it ended by itself. */
   readonly blamed: QueuedEvent | undefined;
-  /** Sent and never begun, in order. */
+  /** What is to come next, in order: an event that comes again, then those sent and never begun. */
   readonly untouched: readonly QueuedEvent[];
 }
 
@@ -60,6 +60,8 @@ export class Lane {
   #timer: Timer | undefined;
   #open = true;
   #claimed = Infinity;
+  #held: { readonly event: QueuedEvent; readonly beganMs: number } | undefined;
+  #again: QueuedEvent | undefined;
 
   constructor(cell: LaneCell, queue: IngressQueue, clock: Clock, options: LaneOptions, listener: LaneListener) {
     this.#cell = cell;
@@ -70,12 +72,12 @@ export class Lane {
   }
 
   get inFlight(): number {
-    return this.#inFlight.length;
+    return this.#inFlight.length + (this.#held === undefined ? 0 : 1) + (this.#again === undefined ? 0 : 1);
   }
 
   /** Nothing waits and nothing is in flight. */
   get idle(): boolean {
-    return this.#inFlight.length === 0 && this.#queue.size === 0;
+    return this.inFlight === 0 && this.#queue.size === 0;
   }
 
   /** What an event takes at present, for advice on when to try again. */
@@ -85,7 +87,8 @@ export class Lane {
 
   /** The event being executed, or else the next one to be. */
   current(): { readonly event: QueuedEvent; readonly beganMs: number | undefined } | undefined {
-    const first = this.#inFlight[0];
+    if (this.#held !== undefined) return this.#held;
+    const first = this.#again ?? this.#inFlight[0];
     if (first === undefined) return undefined;
     const progress = this.#progress();
     const running = progress.phase === phases.running ? this.#inFlight[progress.sequence - this.#through - 1] : undefined;
@@ -106,7 +109,7 @@ export class Lane {
       }
       this.#batchEnds.push(first + events.length - 1);
       this.#sentMs = this.#clock.monotonicMs();
-      if (this.#inFlight.length === events.length) this.#settledMs = this.#sentMs;
+      if (this.inFlight === events.length) this.#settledMs = this.#sentMs;
       this.#cell.send({ type: 'batch', first, count: events.length, json: `[${texts.join(',')}]`, awaited });
     }
     this.#watch();
@@ -123,18 +126,30 @@ export class Lane {
     this.#cell.register.halt();
   }
 
-  /** Ends the lane. Only when the cell ended, or said that it halted, after its last message was taken. */
-  close(): LaneRemains {
+  /** The cell is gone: from here on nothing is sent and nobody's deadline is looked at. */
+  seal(): void {
     this.#open = false;
     this.#timer?.cancel();
     this.#timer = undefined;
+  }
+
+  /** Ends the lane. Only when the cell ended, or said that it halted, after its last message was taken. */
+  close(): LaneRemains {
+    this.seal();
     const progress = this.#progress();
     const ended = progress.phase === phases.done ? progress.sequence : progress.sequence - 1;
     this.#settleThrough(ended, [], []);
     const blamed = progress.phase === phases.running && progress.sequence > this.#through ? this.#inFlight.shift() : undefined;
-    const untouched = this.#inFlight;
+    const untouched = this.#again === undefined ? this.#inFlight : [this.#again, ...this.#inFlight];
     this.#inFlight = [];
+    this.#again = undefined;
     return { blamed, untouched };
+  }
+
+  /** What becomes of the claimed event: it comes again as given, or it has had its outcome. */
+  settleClaimed(again: QueuedEvent | undefined): void {
+    this.#held = undefined;
+    this.#again = again;
   }
 
   #progress(): Progress {
@@ -222,7 +237,9 @@ export class Lane {
     this.#settleThrough(progress.sequence - 1, [], []);
     const event = this.#inFlight.shift();
     this.#through += 1;
-    if (event !== undefined) this.#listener.overran(event, ranMs);
+    if (event === undefined) return;
+    this.#held = { event, beganMs: progress.beganMs };
+    this.#listener.overran(event, ranMs);
   }
 
   #checkAgain(delayMs: number): void {

@@ -6,6 +6,8 @@ export type Cause =
   /** The operator, or the daemon at its start, asks for it. */
   | 'start'
   | 'stop'
+  /** The supervisor brings a failed service back. */
+  | 'restart'
   /** What the incarnation did. */
   | 'started'
   | 'start_failed'
@@ -20,7 +22,7 @@ const table: Readonly<Record<Lifecycle, Readonly<Partial<Record<Cause, Lifecycle
   running: { stop: 'stopping', cell_ended: 'failed', cell_overran: 'failed' },
   stopping: { stopped: 'stopped', stop_failed: 'failed', cell_ended: 'failed', cell_overran: 'failed' },
   stopped: { start: 'starting' },
-  failed: { start: 'starting', stop: 'stopped' },
+  failed: { start: 'starting', restart: 'starting', stop: 'stopped' },
 };
 
 /** Undefined: the table does not hold it, and nothing changes. */
@@ -28,9 +30,9 @@ export function nextState(state: Lifecycle, cause: Cause): Lifecycle | undefined
   return table[state][cause];
 }
 
-/** Whether an event that arrives now is queued. */
-export function acceptsEvents(state: Lifecycle): boolean {
-  return state === 'running' || state === 'starting';
+/** Whether an event that arrives now is queued: in a failed service only while it is coming back by itself. */
+export function acceptsEvents(state: Lifecycle, restartPending: boolean): boolean {
+  return state === 'running' || state === 'starting' || (state === 'failed' && restartPending);
 }
 
 /** Whether the first open event counts as in flight. */

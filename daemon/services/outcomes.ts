@@ -1,24 +1,38 @@
 // What becomes of each event that a cell had: the one place that turns what the lane tells into an outcome in the
-// books, a line in the journal and the answer to whoever waits.
+// books, a line in the journal and the answer to whoever waits, or into another attempt.
 import type { EventFailure, EventOutput } from '../../protocol/cell/messages.ts';
+import type { AttemptStory, DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import { HostError } from '../../protocol/errors.ts';
+import { uuidv7 } from '../../protocol/uuid.ts';
 import type { CellEnd } from '../cells/cell.ts';
+import { type Whereabouts, whereText } from '../cells/whereabouts.ts';
+import type { Clock } from '../clock.ts';
 import { type Redact, causeOf } from './cause.ts';
 import type { Intake } from './intake.ts';
+import type { Journal } from './journal.ts';
 import type { QueuedEvent } from './queued-event.ts';
 
-export class Outcomes {
-  readonly #intake: Intake;
-  readonly #redact: Redact;
+export interface OutcomesDeps {
+  readonly intake: Intake;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly redact: Redact;
+  readonly deadLetters: { add(letter: DeadLetterWithEvent): void };
+  /** Deliveries of one event whose cell died under it. */
+  maxAttempts(): number;
+}
 
-  constructor(intake: Intake, redact: Redact) {
-    this.#intake = intake;
-    this.#redact = redact;
+export class Outcomes {
+  readonly #deps: OutcomesDeps;
+
+  constructor(deps: OutcomesDeps) {
+    this.#deps = deps;
   }
 
   handled(event: QueuedEvent, output: EventOutput | undefined): void {
-    this.#intake.ledger.attempt('dispatched');
-    const sinceMs = this.#intake.settle(event, 'handled');
+    const { intake } = this.#deps;
+    intake.ledger.attempt('dispatched');
+    const sinceMs = intake.settle(event, 'handled');
     if (output === undefined) {
       event.waiter?.refused(new HostError('cell_crashed', 'The event was handled, but its cell ended before the answer was out.', { handled: true }));
       return;
@@ -28,43 +42,92 @@ export class Outcomes {
   }
 
   failed(event: QueuedEvent, failure: EventFailure, incarnation: number): void {
-    this.#intake.ledger.attempt('dispatched');
-    const cause = causeOf(failure.error, this.#redact);
+    const { intake, redact } = this.#deps;
+    intake.ledger.attempt('dispatched');
+    const cause = causeOf(failure.error, redact);
     const error =
       failure.code === 'invalid_event'
         ? new HostError('invalid_event', `The event does not fit its payload schema: ${cause.message}.`, { issues: failure.issues ?? [] })
         : new HostError('dispatch_failed', `The handler failed: ${cause.message}`, { cause });
-    this.#intake.fail(event, error, incarnation);
+    intake.fail(event, error, incarnation);
   }
 
-  timedOut(event: QueuedEvent, ranMs: number, timeoutMs: number, incarnation: number): HostError {
-    this.#intake.ledger.attempt('dispatched');
-    this.#intake.ledger.attempt('timedOut');
-    const error = new HostError('dispatch_timeout', `The handler did not finish within ${String(timeoutMs)} ms; its cell is ended.`, {
-      phase: 'running',
-      timeoutMs,
-      ranMs: Math.round(ranMs),
-      attempt: event.attempt,
-    });
-    this.#intake.fail(event, error, incarnation);
-    return error;
+  /** Answers the event as it is to come again, if it is. */
+  timedOut(event: QueuedEvent, error: HostError, incarnation: number): QueuedEvent | undefined {
+    this.#deps.intake.ledger.attempt('dispatched');
+    this.#deps.intake.ledger.attempt('timedOut');
+    return this.#lost(event, error, incarnation);
   }
 
-  crashed(event: QueuedEvent, end: CellEnd, incarnation: number): void {
-    this.#intake.ledger.attempt('dispatched');
-    this.#intake.ledger.attempt('crashed');
-    this.#intake.fail(event, this.crashError(end, true), incarnation);
+  crashed(event: QueuedEvent, end: CellEnd, incarnation: number): QueuedEvent | undefined {
+    this.#deps.intake.ledger.attempt('dispatched');
+    this.#deps.intake.ledger.attempt('crashed');
+    return this.#lost(event, this.crashError(end, true), incarnation);
   }
 
   /** The cell was ended because the service stops: no fault of the event's. */
   cutOff(event: QueuedEvent): void {
-    this.#intake.ledger.attempt('dispatched');
-    this.#intake.discard([event], 'service_stopped');
+    this.#deps.intake.ledger.attempt('dispatched');
+    this.#deps.intake.discard([event], 'service_stopped');
+  }
+
+  timeoutError(event: QueuedEvent, ranMs: number, timeoutMs: number, where: Whereabouts): HostError {
+    const place = whereText(where);
+    return new HostError('dispatch_timeout', `The handler did not finish within ${String(timeoutMs)} ms${place === '' ? '' : `: ${place}`}; its cell is ended.`, {
+      phase: 'running',
+      timeoutMs,
+      ranMs: Math.round(ranMs),
+      attempt: event.attempt,
+      where,
+    });
   }
 
   crashError(end: CellEnd, duringEvent: boolean): HostError {
-    const cause = causeOf(end.error, this.#redact);
+    const cause = causeOf(end.error, this.#deps.redact);
     const when = duringEvent ? 'while it handled the event' : 'between two events';
     return new HostError('cell_crashed', `The cell ended ${when}: ${cause.message}`, { reason: end.reason, exitCode: end.exitCode, cause });
   }
+
+  /** A delivery that ended without an outcome: the event comes again, or its attempts are used up. */
+  #lost(event: QueuedEvent, error: HostError, incarnation: number): QueuedEvent | undefined {
+    const { intake, journal } = this.#deps;
+    const story = [...event.story, this.#chapter(event, error, incarnation)];
+    if (story.length < this.#deps.maxAttempts()) {
+      intake.ledger.attempt('retried');
+      journal.failure(error, incarnation, event.correlationId);
+      const attempt = event.attempt + 1;
+      journal.note('info', 'retried', `The event comes again: attempt ${String(attempt)} of ${String(this.#deps.maxAttempts())}.`, incarnation, { correlationId: event.correlationId, attempt });
+      return { ...event, attempt, json: withAttempt(event.json, attempt), story };
+    }
+    const letter = this.#letter(event, story);
+    intake.settle(event, 'deadLettered');
+    journal.failure(error, incarnation, event.correlationId);
+    journal.note('warn', 'deadLettered', `The event is a dead letter after ${String(story.length)} ${story.length === 1 ? 'attempt' : 'attempts'}.`, incarnation, { correlationId: event.correlationId, deadLetter: letter.id });
+    this.#deps.deadLetters.add(letter);
+    event.waiter?.refused(new HostError(error.code, error.message, { ...error.details, attempts: story.length, deadLetter: letter.id }));
+    return undefined;
+  }
+
+  #chapter(event: QueuedEvent, error: HostError, incarnation: number): AttemptStory {
+    const { cause, where } = error.details as { cause?: { stack?: string }; where?: Whereabouts };
+    const place = where === undefined ? '' : whereText(where);
+    return {
+      attempt: event.attempt,
+      at: new Date(this.#deps.clock.wallMs()).toISOString(),
+      incarnation,
+      error: { code: error.code, message: error.message, ...(cause?.stack === undefined ? {} : { stack: cause.stack }), ...(place === '' ? {} : { where: place }) },
+    };
+  }
+
+  #letter(event: QueuedEvent, attempts: AttemptStory[]): DeadLetterWithEvent {
+    // The host made this text at admission from an event it had checked.
+    const sent = { ...(JSON.parse(event.json) as DeadLetterWithEvent & Record<string, unknown>), attempt: 1 };
+    const { ingress, kind, source, createdAt, correlationId } = sent;
+    const deadAt = new Date(this.#deps.clock.wallMs()).toISOString();
+    return { id: uuidv7(), correlationId, ingress, kind, source, createdAt, deadAt, attempts, replayOf: event.replayOf ?? null, bytes: event.bytes, event: sent };
+  }
+}
+
+function withAttempt(json: string, attempt: number): string {
+  return JSON.stringify({ ...(JSON.parse(json) as Record<string, unknown>), attempt });
 }

@@ -1,5 +1,6 @@
 // An accepted event on its way: kept as the JSON text it will travel in, so that its size is known and nothing can
 // change it.
+import type { AttemptStory } from '../../protocol/dead-letter.ts';
 import type { HostError } from '../../protocol/errors.ts';
 
 export interface Handled {
@@ -25,4 +26,8 @@ export interface QueuedEvent {
   /** On the clock the cells share. */
   readonly acceptedMs: number;
   readonly waiter?: Waiter;
+  /** Deliveries of it that ended without an outcome. */
+  readonly story: readonly AttemptStory[];
+  /** The dead letter it is a replay of. */
+  readonly replayOf?: string;
 }

@@ -6,11 +6,14 @@ import type { Incarnation } from './incarnation.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 
+/** What a stopping cell gets to finish the event at hand once its draining time is over. */
+const haltMs = 100;
+
 /** What could not be finished in time is the error; an end of the cell meanwhile is none of this step's. */
 export async function quiesce(live: Incarnation, intake: Intake, journal: Journal, stopMs: number, redact: Redact): Promise<HostError | undefined> {
   if ((await live.drain(stopMs)) === 'ended') return undefined;
   intake.discardQueued('service_stopped');
-  if (!(await live.halt())) {
+  if (!(await live.halt(haltMs))) {
     return new HostError('stop_timeout', `An event was still being handled ${String(stopMs)} ms after the stop; its cell was ended.`, { phase: 'draining', timeoutMs: stopMs });
   }
   intake.discard(live.takeRemains().untouched, 'service_stopped');

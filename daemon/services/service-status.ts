@@ -1,11 +1,11 @@
 // Builds a service's status from what the host knows; nothing here waits for the plugin.
 import type { Histogram } from '../../protocol/cell/histogram.ts';
-import type { Lifecycle, ServiceCounters, ServiceStatus } from '../../protocol/status.ts';
+import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
 import type { CellUsage } from '../cells/cell.ts';
 import type { Clock } from '../clock.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import { dispatches } from './lifecycle.ts';
-import type { IngressQueue } from './ingress-queue.ts';
+import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import type { Lane } from './lane.ts';
 
@@ -15,21 +15,21 @@ export interface StatusParts {
   readonly incarnation: number;
   readonly startedMs: number | undefined;
   readonly clock: Clock;
-  readonly queue: IngressQueue;
+  readonly intake: Intake;
   readonly depth: number;
-  readonly highWater: number;
   readonly lane: Lane | undefined;
-  readonly counters: ServiceCounters;
-  readonly latency: Histogram;
   readonly handleTimes: Histogram;
   readonly journal: Journal;
   readonly usage: CellUsage | null;
+  readonly restart: ServiceStatus['restart'];
+  readonly deadLetters: ServiceStatus['deadLetters'];
   readonly reported: ServiceStatus['reported'];
   readonly log: ServiceStatus['log'];
 }
 
 export function serviceStatus(parts: StatusParts): ServiceStatus {
-  const { plugin, clock, queue, journal } = parts;
+  const { plugin, clock, intake, journal } = parts;
+  const { queue } = intake;
   return {
     pluginId: plugin.id,
     lifecycle: parts.lifecycle,
@@ -40,17 +40,18 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
     queue: {
       depth: parts.depth,
       capacity: queue.capacity,
-      highWater: parts.highWater,
+      highWater: intake.highWater,
       oldestAgeMs: oldestAgeMs(parts),
       bytes: queue.bytes,
       maxBytes: queue.maxBytes,
     },
     inFlight: inFlight(parts),
-    counters: parts.counters,
-    latencyMs: parts.latency.percentiles(),
+    counters: intake.ledger.counters(),
+    latencyMs: intake.latency.percentiles(),
     handleMs: parts.handleTimes.percentiles(),
     lastError: journal.lastError,
-    restart: null,
+    restart: parts.restart,
+    deadLetters: { ...parts.deadLetters },
     cell: parts.usage,
     reported: parts.reported,
     log: { ...parts.log },
@@ -58,17 +59,17 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
   };
 }
 
-function oldestAgeMs({ queue, lane, clock }: StatusParts): number {
-  const oldest = lane?.current()?.event ?? queue.oldest;
+function oldestAgeMs({ intake, lane, clock }: StatusParts): number {
+  const oldest = lane?.current()?.event ?? intake.queue.oldest;
   return oldest === undefined ? 0 : Math.max(0, Math.round(clock.monotonicMs() - oldest.acceptedMs));
 }
 
 /** In a running service the first open event is in flight, also in the moment before its cell has it; what a failed
  * one's cell had not begun waits again. */
-function inFlight({ lane, queue, lifecycle, clock }: StatusParts): ServiceStatus['inFlight'] {
+function inFlight({ lane, intake, lifecycle, clock }: StatusParts): ServiceStatus['inFlight'] {
   if (!dispatches(lifecycle)) return null;
   const current = lane?.current();
-  const event = current?.event ?? queue.oldest;
+  const event = current?.event ?? intake.queue.oldest;
   if (event === undefined) return null;
   const sinceMs = current?.beganMs === undefined ? 0 : Math.max(0, Math.round(clock.monotonicMs() - current.beganMs));
   return { correlationId: event.correlationId, attempt: event.attempt, sinceMs };

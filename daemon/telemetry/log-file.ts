@@ -95,7 +95,7 @@ export class LogFile implements LineTarget {
     await this.close();
     const { maxFiles } = this.#options;
     if (maxFiles === 1) {
-      await rm(this.#path(0));
+      await rm(this.#path(0), { force: true });
       return;
     }
     for (let age = maxFiles - 1; age >= 1; age -= 1) await rename(this.#path(age - 1), this.#path(age)).catch(absent);

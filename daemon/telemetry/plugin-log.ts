@@ -27,7 +27,7 @@ export interface PluginLogOptions {
   /** Where all plugins' logs are. */
   readonly folder: string;
   readonly limits: Pick<Limits, 'logLines' | 'logFileBytes' | 'logFiles'>;
-  readonly redactor: Redactor;
+  readonly redactor: Pick<Redactor, 'text' | 'json'>;
   onLine?(line: LogLine): void;
   /** The disk does not take the log: told once, and again only after it did. */
   onTrouble?(error: Error): void;

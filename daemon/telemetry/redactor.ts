@@ -1,24 +1,16 @@
 // Keeps the values of a plugin's environment out of everything that is recorded: logs, timelines, errors. A value is
 // found in the forms in which programs print it; an encoded or reshaped one (base64, a hash, reversed) is not.
-import { inspect } from 'node:util';
+import { secretForms } from './secret-forms.ts';
 import { SecretScanner, type Span } from './secret-scanner.ts';
 
 export const redactedMark = '[redacted]';
-
-/**
- * Shorter values are flags and numbers (`1`, `on`, `dev`): they stand in every other line, so that replacing them
- * would tear the text apart and tell the value by where the holes are.
- */
-const leastSecret = 4;
-/** One line of a key or certificate; shorter lines are braces and dashes. */
-const leastSecretLine = 8;
 
 export class Redactor {
   readonly #scanner: SecretScanner | undefined;
 
   constructor(secrets: readonly string[]) {
-    const pieces = new Set(secrets.flatMap(piecesOf));
-    if (pieces.size > 0) this.#scanner = new SecretScanner([...new Set([...pieces].flatMap(formsOf))]);
+    const forms = secretForms(secrets);
+    if (forms.length > 0) this.#scanner = new SecretScanner(forms);
   }
 
   /** `cut`: the text is known to break off at its end, where a secret may have begun. */
@@ -74,28 +66,6 @@ function replace(value: string, spans: readonly Span[]): string {
     from = end;
   }
   return clean + value.slice(from);
-}
-
-/** A secret as it is, without the blanks and line ends around it, and by its longer lines: logs break texts there. */
-function piecesOf(secret: string): string[] {
-  const whole = secret.trim();
-  const lines = whole.split(/[\r\n]+/).map((line) => line.trim());
-  return [...[secret, whole].filter((piece) => piece.length >= leastSecret && whole !== ''), ...lines.filter((line) => line.length >= leastSecretLine)];
-}
-
-/** As it is; inside JSON, and inside JSON that stands in JSON; as the console shows it in objects; inside an address. */
-function formsOf(piece: string): string[] {
-  const escaped = JSON.stringify(piece).slice(1, -1);
-  return [piece, escaped, JSON.stringify(escaped).slice(1, -1), inspect(piece, { breakLength: Infinity }).slice(1, -1), percentEncoded(piece)];
-}
-
-function percentEncoded(piece: string): string {
-  try {
-    return encodeURIComponent(piece);
-  } catch {
-    // Half a surrogate pair has no encoding, and so this form cannot occur.
-    return piece;
-  }
 }
 
 const unfinished = -1;

@@ -1,10 +1,14 @@
 // Which call of a plugin's tools may begin, and when: first come, first served, as many at once as there are threads.
 // Pools have queues too, but theirs forget calls when a thread is ended; here none is lost and the bound is exact.
 
+import { Chain, type Link } from './chain.ts';
+
 export interface QueuedCall {
   readonly toolName: string;
   /** Grows from call to call. */
   readonly arrival: number;
+  /** Where it waits; the queue's own. */
+  place?: Link<QueuedCall> | undefined;
 }
 
 /**
@@ -15,8 +19,7 @@ export const spareThreads = 1;
 
 export class CallQueue<Call extends QueuedCall> {
   readonly #threads: number;
-  /** Sets keep their order and forget a call that gave up without a search. */
-  readonly #waiting = new Map<string, Set<Call>>();
+  readonly #waiting = new Map<string, Chain<Call>>();
   readonly #running = new Map<string, number>();
   #waitingCount = 0;
   #runningCount = 0;
@@ -39,27 +42,32 @@ export class CallQueue<Call extends QueuedCall> {
   }
 
   add(call: Call): void {
-    const line = this.#waiting.get(call.toolName) ?? new Set();
-    this.#waiting.set(call.toolName, line.add(call));
+    let line = this.#waiting.get(call.toolName);
+    if (line === undefined) {
+      line = new Chain();
+      this.#waiting.set(call.toolName, line);
+    }
+    call.place = line.append(call);
     this.#waitingCount += 1;
   }
 
   /** False where the call does not wait. */
   remove(call: Call): boolean {
-    const line = this.#waiting.get(call.toolName);
-    if (line?.delete(call) !== true) return false;
-    if (line.size === 0) this.#waiting.delete(call.toolName);
+    const { place } = call;
+    // A call's place is only ever one in the line of its own tool.
+    if (place === undefined || this.#waiting.get(call.toolName)?.remove(place as Link<Call>) !== true) return false;
+    call.place = undefined;
     this.#waitingCount -= 1;
     return true;
   }
 
   /** The call whose turn it is; it runs until it is `ended`. */
   next(): Call | undefined {
+    if (this.#waitingCount === 0) return undefined;
     let first: Call | undefined;
     for (const [toolName, line] of this.#waiting) {
-      if (!this.#hasThreadFor(toolName)) continue;
-      const [head] = line;
-      if (head !== undefined && (first === undefined || head.arrival < first.arrival)) first = head;
+      const head = line.first;
+      if (head !== undefined && (first === undefined || head.arrival < first.arrival) && this.#hasThreadFor(toolName)) first = head;
     }
     if (first !== undefined) {
       this.remove(first);
@@ -69,15 +77,18 @@ export class CallQueue<Call extends QueuedCall> {
     return first;
   }
 
+  /** All that wait, tool by tool. */
+  everyone(): Call[] {
+    return [...this.#waiting.values()].flatMap((line) => line.items());
+  }
+
   ended(call: Call): void {
-    const left = (this.#running.get(call.toolName) ?? 0) - 1;
-    if (left > 0) this.#running.set(call.toolName, left);
-    else this.#running.delete(call.toolName);
+    this.#running.set(call.toolName, (this.#running.get(call.toolName) ?? 0) - 1);
     this.#runningCount -= 1;
   }
 
   #hasThreadFor(toolName: string): boolean {
     if (this.#runningCount < this.#threads) return true;
-    return this.#runningCount < this.#threads + spareThreads && !this.#running.has(toolName);
+    return this.#runningCount < this.#threads + spareThreads && (this.#running.get(toolName) ?? 0) === 0;
   }
 }

@@ -2,13 +2,13 @@
 // plugin may catch SIGTERM, and what it started itself must not survive it either.
 import type { Tinypool, TinypoolChannel } from 'tinypool';
 import { flattenError } from '../../protocol/cell/plain-error.ts';
-import type { AbortCallMessage, ProcessTask, ToolTask } from '../../protocol/cell/tool-messages.ts';
+import type { AbortCallMessage, ProcessTask, ToolCrashMessage, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { monotonicMs } from '../../protocol/cell/register.ts';
 import { cellEntry } from '../cells/entries.ts';
 import { ChildCell } from './child-cell.ts';
 import { KillSwitch } from './kill-switch.ts';
 import { LivingCells } from './living-cells.ts';
-import { strayCrash } from './thread-end.ts';
+import { stalled, strayCrash } from './thread-end.ts';
 import { type TinypoolCell, cellsOf, release } from './tinypool-cell.ts';
 import { isToolAnswer, isToolCellMessage } from './tool-message.ts';
 import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type RunEnd, type ToolPool, cellFunction } from './tool-pool.ts';
@@ -45,6 +45,10 @@ class ChildProcesses implements ToolPool {
     this.#listener = listener;
     this.#living = new LivingCells({ clock: spec.clock, killMs: spec.limits.killMs, troubled: (error) => listener.troubled(error), gone: () => listener.gone() });
     pool.on('error', (thrown: unknown) => this.#processFailed(thrown));
+  }
+
+  get livingCells(): number {
+    return this.#living.size;
   }
 
   get cells(): number {
@@ -118,17 +122,22 @@ class ChildProcesses implements ToolPool {
         if (message.call === run.call) run.endCell({ kind: 'answered', answer: message.answer });
         return;
       case 'crash':
-        if (run.active) {
-          run.endCell({ kind: 'crashed', reason: message.reason, error: message.error });
-          return;
-        }
-        if (run.cell !== undefined) run.cell.doomed = true;
-        this.#listener.troubled(strayCrash(message.reason, message.error));
-        run.endCell({ kind: 'lost', error: message.error });
+        this.#crashed(run, message);
         return;
       case 'progress':
         if (message.call === run.call) run.entered(message.phase);
     }
+  }
+
+  #crashed(run: ProcessRun, { reason, error, given }: ToolCrashMessage): void {
+    const isGiven = given?.call === run.call;
+    if (run.active && !isGiven) {
+      run.endCell({ kind: 'crashed', reason, error });
+      return;
+    }
+    if (run.cell !== undefined) run.cell.doomed = true;
+    this.#listener.troubled(strayCrash(reason, error));
+    run.endCell(isGiven ? { kind: 'answered', answer: given.answer } : { kind: 'lost', error });
   }
 
   /** A process failed that had no task: calls that wait for it to be ready would wait for ever. */
@@ -198,6 +207,10 @@ class ProcessRun implements PoolRun, TinypoolChannel {
 
   kill(): void {
     this.endCell({ kind: 'killed' });
+  }
+
+  retract(): void {
+    this.endCell(stalled);
   }
 
   end(end: RunEnd): void {

@@ -9,7 +9,7 @@ import { cellEntry } from '../cells/entries.ts';
 import { KillSwitch } from './kill-switch.ts';
 import { LivingCells } from './living-cells.ts';
 import { Seat } from './seat.ts';
-import { hardHeapMb, strayCrash, threadEnd } from './thread-end.ts';
+import { hardHeapMb, stalled, strayCrash, threadEnd } from './thread-end.ts';
 import { cellsOf, release } from './tinypool-cell.ts';
 import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type RunEnd, type ToolPool, cellFunction } from './tool-pool.ts';
 
@@ -46,6 +46,10 @@ class FreshThreads implements ToolPool {
     this.#listener = listener;
     this.#living = new LivingCells({ clock: spec.clock, killMs: spec.limits.killMs, troubled: (error) => listener.troubled(error), gone: () => listener.gone() });
     pool.on('error', (thrown: unknown) => this.#threadFailed(thrown));
+  }
+
+  get livingCells(): number {
+    return this.#living.size;
   }
 
   get cells(): number {
@@ -167,6 +171,10 @@ class FreshRun implements PoolRun {
 
   kill(): void {
     this.endCell({ kind: 'killed' });
+  }
+
+  retract(): void {
+    this.endCell(stalled);
   }
 
   /** Its thread is no more, or never was; what it said before that counts first. */

@@ -19,7 +19,7 @@ export class LivingCells {
   readonly #killMs: number;
   readonly #troubled: (error: HostError) => void;
   readonly #gone: () => void;
-  #waiters: (() => void)[] = [];
+  readonly #waiters: (() => void)[] = [];
 
   constructor(options: { clock: Clock; killMs: number; troubled(error: HostError): void; gone(): void }) {
     this.#clock = options.clock;

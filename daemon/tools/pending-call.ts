@@ -1,11 +1,11 @@
 // One call of a tool from its arrival to its answer. It is answered once, at its deadline at the latest; what becomes
-// of the cell that still runs it is the lane's business and keeps nobody waiting.
+// of the cell that still runs it is its owner's business and keeps nobody waiting.
 import type { ToolTask } from '../../protocol/cell/tool-messages.ts';
 import type { HostError } from '../../protocol/errors.ts';
-import type { ToolSection } from '../../protocol/manifest.ts';
 import type { Clock, Timer } from '../clock.ts';
-import { onAbort } from './abort-watch.ts';
+import { type Abortable, watchAbort } from './abort-watch.ts';
 import type { QueuedCall } from './call-queue.ts';
+import type { Link } from './chain.ts';
 import { type CallAt, cancelled, timedOut } from './tool-errors.ts';
 import type { PoolRun } from './tool-pool.ts';
 
@@ -16,45 +16,57 @@ export interface ToolResult {
   readonly durationMs: number;
 }
 
-export interface PendingCallParts {
-  readonly tool: ToolSection;
+export interface CallOwner {
+  readonly clock: Clock;
+  answered(call: PendingCall, error: HostError | undefined): void;
+  /** It was answered without its cell, which may still run it. */
+  givenUp(call: PendingCall, reason: string): void;
+}
+
+export interface CallTerms {
   readonly task: ToolTask;
   readonly arrival: number;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  readonly clock: Clock;
-  answered(): void;
-  resolve(result: ToolResult): void;
-  reject(error: HostError): void;
-  /** The call was given up while its cell may still run it. */
-  givenUp(reason: string): void;
 }
 
-export class PendingCall implements QueuedCall {
+export class PendingCall implements QueuedCall, Abortable {
   readonly task: ToolTask;
-  readonly toolName: string;
   readonly arrival: number;
-  readonly timeoutMs: number;
   readonly arrivedMs: number;
+  readonly timeoutMs: number;
+  readonly result: Promise<ToolResult>;
+  place: Link<QueuedCall> | undefined;
   /** Where it runs, once it does. */
   run: PoolRun | undefined;
-  /** How often it was handed to a pool. */
+  /** How often it was handed to a pool, and when last. */
   runs = 0;
-  beganMs: number | undefined;
-  readonly #parts: PendingCallParts;
+  handedOverMs = 0;
+  readonly #owner: CallOwner;
+  readonly #signal: AbortSignal;
   readonly #deadline: Timer;
   readonly #unwatch: () => void;
+  #resolve!: (result: ToolResult) => void;
+  #reject!: (error: HostError) => void;
   #answered = false;
 
-  constructor(parts: PendingCallParts) {
-    this.#parts = parts;
-    this.task = parts.task;
-    this.toolName = parts.tool.name;
-    this.arrival = parts.arrival;
-    this.timeoutMs = parts.timeoutMs;
-    this.arrivedMs = parts.clock.monotonicMs();
-    this.#deadline = parts.clock.after(parts.timeoutMs, () => this.#giveUp(timedOut(this.#at(), parts.timeoutMs)));
-    this.#unwatch = onAbort(parts.signal, () => this.#giveUp(cancelled(this.#at(), parts.signal.reason)));
+  constructor({ task, arrival, timeoutMs, signal }: CallTerms, owner: CallOwner) {
+    this.task = task;
+    this.arrival = arrival;
+    this.timeoutMs = timeoutMs;
+    this.arrivedMs = owner.clock.monotonicMs();
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#owner = owner;
+    this.#signal = signal;
+    this.#deadline = owner.clock.after(timeoutMs, () => this.#giveUp(timedOut(this.#at(), timeoutMs)));
+    this.#unwatch = watchAbort(signal, this);
+  }
+
+  get toolName(): string {
+    return this.task.tool;
   }
 
   get answered(): boolean {
@@ -67,35 +79,39 @@ export class PendingCall implements QueuedCall {
   }
 
   succeed(result: ToolResult): void {
-    if (this.#close()) this.#parts.resolve(result);
+    if (this.#close(undefined)) this.#resolve(result);
   }
 
   fail(error: HostError): void {
-    if (this.#close()) this.#parts.reject(error);
+    if (this.#close(error)) this.#reject(error);
   }
 
   /** Answered at once by whoever ends the tools as a whole. */
-  cancel(reason: string): void {
+  cancel(reason: unknown): void {
     this.#giveUp(cancelled(this.#at(), reason));
+  }
+
+  aborted(): void {
+    this.cancel(this.#signal.reason);
   }
 
   #giveUp(error: HostError): void {
     if (this.#answered) return;
     this.fail(error);
-    this.#parts.givenUp(error.message);
+    this.#owner.givenUp(this, error.message);
   }
 
-  #close(): boolean {
+  #close(error: HostError | undefined): boolean {
     if (this.#answered) return false;
     this.#answered = true;
     this.#deadline.cancel();
     this.#unwatch();
-    this.#parts.answered();
+    this.#owner.answered(this, error);
     return true;
   }
 
   #at(): CallAt {
-    const waitedUntilMs = this.run?.beganMs ?? this.#parts.clock.monotonicMs();
+    const waitedUntilMs = this.run?.beganMs ?? this.#owner.clock.monotonicMs();
     return { toolName: this.toolName, phase: this.run?.phase ?? 'queued', waitedMs: Math.max(0, Math.round(waitedUntilMs - this.arrivedMs)) };
   }
 }

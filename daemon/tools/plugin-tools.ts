@@ -2,7 +2,7 @@
 // here touches a service or its queue.
 import { pathToFileURL } from 'node:url';
 import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages.ts';
-import type { ToolCellOptions } from '../../protocol/cell/tool-messages.ts';
+import type { ToolCellOptions, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { callNumberSpan } from '../../protocol/cell/tool-register.ts';
 import type { ErrorCode, HostError } from '../../protocol/errors.ts';
 import { encodeJson } from '../../protocol/json-rpc.ts';
@@ -14,7 +14,7 @@ import { realClock } from '../real-clock.ts';
 import { spareThreads } from './call-queue.ts';
 import { childProcesses } from './child-processes.ts';
 import { freshThreads } from './fresh-threads.ts';
-import { PendingCall, type ToolResult } from './pending-call.ts';
+import { type CallOwner, PendingCall, type ToolResult } from './pending-call.ts';
 import { pooledThreads } from './pooled-threads.ts';
 import { cancelled, inputTooLarge, unknownTool } from './tool-errors.ts';
 import { ToolLane } from './tool-lane.ts';
@@ -49,15 +49,15 @@ const pools: Readonly<Record<ToolIsolation, (spec: PoolSpec, listener: PoolListe
 const pluginsFault: ReadonlySet<ErrorCode> = new Set(['tool_timeout', 'tool_failed', 'tool_crashed', 'tool_output_invalid', 'payload_too_large']);
 
 const longestTimeoutMs = 24 * 60 * 60 * 1000;
-const unloading = 'the plugin\'s tools are being ended';
+const ending = 'the plugin\'s tools are being ended';
 
 export class PluginTools {
   readonly #plugin: LoadedPlugin;
   readonly #deps: ToolDeps;
   readonly #clock: Clock;
   readonly #tools: ReadonlyMap<string, ToolSection>;
-  readonly #lanes = new Map<ToolIsolation, ToolLane>();
-  readonly #pending = new Set<PendingCall>();
+  readonly #lanes = new Map<ToolIsolation, { readonly lane: ToolLane; readonly owner: CallOwner }>();
+  #pending = 0;
   #arrivals = 0;
   #closed = false;
 
@@ -70,13 +70,13 @@ export class PluginTools {
 
   /** Calls that have not been answered. */
   get pending(): number {
-    return this.#pending.size;
+    return this.#pending;
   }
 
   /** Threads and processes that exist, those being ended included. */
   get threads(): number {
     let threads = 0;
-    for (const lane of this.#lanes.values()) threads += lane.cells;
+    for (const { lane } of this.#lanes.values()) threads += lane.cells;
     return threads;
   }
 
@@ -86,40 +86,26 @@ export class PluginTools {
     const inputJson = encodeJson(input);
     const bytes = Buffer.byteLength(inputJson);
     if (bytes > this.#deps.limits.toolInputBytes) throw inputTooLarge(name, bytes, this.#deps.limits.toolInputBytes);
-    if (this.#closed || signal.aborted) throw cancelled({ toolName: name, phase: 'queued', waitedMs: 0 }, this.#closed ? unloading : signal.reason);
-    const lane = this.#lane(tool.isolation);
+    if (this.#closed || signal.aborted) throw cancelled({ toolName: name, phase: 'queued', waitedMs: 0 }, this.#closed ? ending : signal.reason);
+    const { lane, owner } = this.#lane(tool.isolation);
     lane.requireRoom(name);
-    return new Promise((resolve, reject) => {
-      this.#arrivals += 1;
-      const call: PendingCall = new PendingCall({
-        tool,
-        // Call numbers begin again before they outgrow their place in a register; 0 stands for none.
-        task: { call: 1 + (this.#arrivals % (callNumberSpan - 1)), tool: name, inputJson, ...(callId === undefined ? {} : { callId }) },
-        arrival: this.#arrivals,
-        timeoutMs: Math.min(timeoutMs ?? tool.timeoutMs, longestTimeoutMs),
-        signal,
-        clock: this.#clock,
-        answered: () => this.#pending.delete(call),
-        resolve,
-        reject: (error) => {
-          if (pluginsFault.has(error.code)) this.#deps.failed(error, callId);
-          reject(error);
-        },
-        givenUp: (reason) => lane.giveUp(call, reason),
-      });
-      this.#pending.add(call);
-      lane.add(call);
-    });
+    this.#arrivals += 1;
+    this.#pending += 1;
+    // Call numbers begin again before they outgrow their place in a register; 0 stands for none.
+    const number = 1 + (this.#arrivals % (callNumberSpan - 1));
+    const task: ToolTask = callId === undefined ? { call: number, tool: name, inputJson } : { call: number, tool: name, inputJson, callId };
+    const call = new PendingCall({ task, arrival: this.#arrivals, timeoutMs: Math.min(timeoutMs ?? tool.timeoutMs, longestTimeoutMs), signal }, owner);
+    lane.add(call);
+    return call.result;
   }
 
   /** Answers what is pending, ends every thread and process, and takes no call any more. */
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
-    for (const call of this.#pending) call.cancel(unloading);
-    await Promise.all([...this.#lanes.values()].map((lane) => lane.close(deadlineMs)));
+    await Promise.all([...this.#lanes.values()].map(({ lane }) => lane.close(deadlineMs, ending)));
   }
 
-  #lane(isolation: ToolIsolation): ToolLane {
+  #lane(isolation: ToolIsolation): { readonly lane: ToolLane; readonly owner: CallOwner } {
     const known = this.#lanes.get(isolation);
     if (known !== undefined) return known;
     const { limits } = this.#deps;
@@ -135,13 +121,22 @@ export class PluginTools {
           gone: () => lane.pump(),
         }),
     });
-    this.#lanes.set(isolation, lane);
-    return lane;
+    const owner: CallOwner = {
+      clock: this.#clock,
+      answered: ({ task }, error) => {
+        this.#pending -= 1;
+        if (error !== undefined && pluginsFault.has(error.code)) this.#deps.failed(error, task.callId);
+      },
+      givenUp: (call, reason) => lane.giveUp(call, reason),
+    };
+    const made = { lane, owner };
+    this.#lanes.set(isolation, made);
+    return made;
   }
 
   #waiting(): number {
     let waiting = 0;
-    for (const lane of this.#lanes.values()) waiting += lane.waiting;
+    for (const { lane } of this.#lanes.values()) waiting += lane.waiting;
     return waiting;
   }
 

@@ -3,13 +3,13 @@
 import type { Piscina } from 'piscina';
 import type { Worker } from 'node:worker_threads';
 import { flattenError } from '../../protocol/cell/plain-error.ts';
-import type { ToolCellMessage, ToolTask } from '../../protocol/cell/tool-messages.ts';
+import type { ToolCellMessage, ToolCrashMessage, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../../protocol/cell/tool-register.ts';
 import { cellEntry } from '../cells/entries.ts';
 import { KillSwitch } from './kill-switch.ts';
 import { LivingCells } from './living-cells.ts';
 import { Seat } from './seat.ts';
-import { hardHeapMb, strayCrash, threadEnd } from './thread-end.ts';
+import { hardHeapMb, stalled, strayCrash, threadEnd } from './thread-end.ts';
 import { isSeatMessage, isToolAnswer } from './tool-message.ts';
 import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type RunEnd, type ToolPool, cellFunction } from './tool-pool.ts';
 
@@ -41,7 +41,8 @@ class PooledThreads implements ToolPool {
   readonly #living: LivingCells;
   readonly #seats = new Map<number, Seat>();
   readonly #workers = new Map<number, Worker>();
-  readonly #runs = new Map<number, PooledRun>();
+  /** Never more than there are threads. */
+  readonly #runs: PooledRun[] = [];
 
   constructor(pool: Piscina, spec: PoolSpec, listener: PoolListener) {
     this.#pool = pool;
@@ -54,16 +55,17 @@ class PooledThreads implements ToolPool {
     pool.on('error', (thrown: unknown) => this.#threadFailed(thrown));
   }
 
+  get livingCells(): number {
+    return this.#living.size;
+  }
+
   get cells(): number {
     return this.#living.size + this.#pool.threads.filter((worker) => !this.#living.has(worker)).length;
   }
 
   run(task: ToolTask, ended: (end: RunEnd) => void): PoolRun {
-    const run = new PooledRun(task.call, (call) => this.#seatOf(call), (end) => {
-      this.#runs.delete(task.call);
-      ended(end);
-    });
-    this.#runs.set(task.call, run);
+    const run = new PooledRun(task.call, this, ended);
+    this.#runs.push(run);
     try {
       this.#pool.run(task, { signal: run.killSwitch }).then(
         (answer: unknown) => run.end(isToolAnswer(answer) ? { kind: 'answered', answer } : threadEnd(new Error('the thread gave no answer'))),
@@ -89,11 +91,21 @@ class PooledThreads implements ToolPool {
     this.#seats.clear();
   }
 
-  #seatOf(call: number): Seat | undefined {
+  /** The thread that has begun the call. */
+  seatOf(call: number): Seat | undefined {
     for (const seat of this.#seats.values()) {
       if (seat.holds(call)) return seat;
     }
     return undefined;
+  }
+
+  #runOf(call: number): PooledRun | undefined {
+    return this.#runs.find((run) => run.call === call);
+  }
+
+  forget(run: PooledRun): void {
+    const at = this.#runs.indexOf(run);
+    if (at !== -1) this.#runs.splice(at, 1);
   }
 
   /** A thread's first word, posted by its bootstrap before the plugin is there. */
@@ -140,29 +152,36 @@ class PooledThreads implements ToolPool {
         this.#listener.log(message);
         return;
       case 'lastAnswer':
-        this.#runs.get(message.call)?.endCell({ kind: 'answered', answer: message.answer });
+        this.#runOf(message.call)?.endCell({ kind: 'answered', answer: message.answer });
         return;
-      case 'crash': {
-        const run = seat.register.phase === undefined ? undefined : this.#runs.get(seat.register.call);
-        if (run === undefined) this.#listener.troubled(strayCrash(message.reason, message.error));
-        else run.endCell({ kind: 'crashed', reason: message.reason, error: message.error });
+      case 'crash':
+        this.#crashed(seat, message);
         return;
-      }
       case 'progress':
         // Threads have a register for that.
         return;
     }
   }
 
+  #crashed(seat: Seat, { reason, error, given }: ToolCrashMessage): void {
+    const run = this.#runOf(seat.register.call);
+    if (run !== undefined && seat.register.phase !== undefined) {
+      run.endCell({ kind: 'crashed', reason, error });
+      return;
+    }
+    this.#listener.troubled(strayCrash(reason, error));
+    if (given !== undefined) this.#runOf(given.call)?.endCell({ kind: 'answered', answer: given.answer });
+  }
+
   #failed(run: PooledRun, thrown: unknown): void {
-    const seat = this.#seatOf(run.call);
+    const seat = this.seatOf(run.call);
     seat?.drain();
     run.end(seat === undefined ? { kind: 'lost', error: flattenError(thrown) } : threadEnd(thrown));
   }
 
   /** A thread failed that had no task: calls that wait for it to be ready would wait for ever. */
   #threadFailed(thrown: unknown): void {
-    const unbegun = [...this.#runs.values()].filter((run) => this.#seatOf(run.call) === undefined);
+    const unbegun = this.#runs.filter((run) => this.seatOf(run.call) === undefined);
     if (unbegun.length === 0) this.#listener.troubled(strayCrash('ended', flattenError(thrown)));
     for (const run of unbegun) run.endCell({ kind: 'lost', error: flattenError(thrown) });
   }
@@ -171,35 +190,40 @@ class PooledThreads implements ToolPool {
 class PooledRun implements PoolRun {
   readonly call: number;
   readonly killSwitch = new KillSwitch();
-  readonly #seatOf: (call: number) => Seat | undefined;
+  readonly #pool: PooledThreads;
   readonly #ended: (end: RunEnd) => void;
   #over = false;
 
-  constructor(call: number, seatOf: (call: number) => Seat | undefined, ended: (end: RunEnd) => void) {
+  constructor(call: number, pool: PooledThreads, ended: (end: RunEnd) => void) {
     this.call = call;
-    this.#seatOf = seatOf;
+    this.#pool = pool;
     this.#ended = ended;
   }
 
   get phase(): CallPhase {
-    return this.#seatOf(this.call)?.phaseOf(this.call) ?? 'queued';
+    return this.#pool.seatOf(this.call)?.phaseOf(this.call) ?? 'queued';
   }
 
   get beganMs(): number | undefined {
-    return this.#seatOf(this.call)?.register.beganMs;
+    return this.#pool.seatOf(this.call)?.register.beganMs;
   }
 
   abort(reason: string): void {
-    this.#seatOf(this.call)?.abort(this.call, reason);
+    this.#pool.seatOf(this.call)?.abort(this.call, reason);
   }
 
   kill(): void {
     this.endCell({ kind: 'killed' });
   }
 
+  retract(): void {
+    this.endCell(stalled);
+  }
+
   end(end: RunEnd): void {
     if (this.#over) return;
     this.#over = true;
+    this.#pool.forget(this);
     this.#ended(end);
   }
 

@@ -26,7 +26,8 @@ export class Seat {
   }
 
   phaseOf(call: number): CallPhase {
-    return (this.holds(call) ? this.register.phase : undefined) ?? 'queued';
+    // One that has ended is still running to its caller, until the answer is here.
+    return this.holds(call) ? (this.register.phase ?? 'running') : 'queued';
   }
 
   abort(call: number, reason: string): void {

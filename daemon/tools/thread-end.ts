@@ -18,6 +18,9 @@ export function threadEnd(thrown: unknown): RunEnd {
   return { kind: 'crashed', reason: error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out_of_memory' : 'ended', error };
 }
 
+/** A cell that is still busy with what an earlier call left running does not get to the next one. */
+export const stalled: RunEnd = { kind: 'lost', error: { name: 'Stalled', message: 'the cell did not begin the call: it is busy with something else' } };
+
 /** A crash while no call was running: a throw or rejection after an answer. */
 export function strayCrash(reason: string, cause: PlainError): HostError {
   return new HostError('tool_crashed', `A cell of the plugin's tools ended after its call had been answered: ${cause.message}`, { reason, cause });

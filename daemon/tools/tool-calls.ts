@@ -1,6 +1,6 @@
 // The calls that a client may cancel by a name it chose: what tool.cancel looks in.
 import { invalid } from '../../protocol/errors.ts';
-import { onAbort } from './abort-watch.ts';
+import { watchAbort } from './abort-watch.ts';
 
 export interface BegunCall {
   /** Aborted by tool.cancel and by the caller's own signal. */
@@ -22,7 +22,7 @@ export class ToolCalls {
     const controller = new AbortController();
     const follow = (): void => controller.abort(callerSignal.reason);
     if (callerSignal.aborted) follow();
-    const unfollow = onAbort(callerSignal, follow);
+    const unfollow = watchAbort(callerSignal, { aborted: follow });
     this.#named.set(callId, controller);
     return this.#begun(controller.signal, () => {
       unfollow();

@@ -1,7 +1,7 @@
 // The calls of one plugin that run in one kind of pool: who waits, who runs, and what happens to the cell of a call
 // that was given up. The pool itself is made at the first call, so that a plugin whose tools rest costs nothing.
 import { HostError } from '../../protocol/errors.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock, Timer } from '../clock.ts';
 import { CallQueue } from './call-queue.ts';
 import type { PendingCall } from './pending-call.ts';
 import { crashed, neverBegan, overloaded, refusedByCell } from './tool-errors.ts';
@@ -16,6 +16,8 @@ export interface LaneParts {
   readonly makePool: () => Promise<ToolPool>;
 }
 
+/** A call that was handed over and has not begun after this is taken back and handed over again. */
+const stallMs = 1000;
 /** A call whose cell ended before it had begun there is tried again this often in all. */
 const maxRuns = 3;
 const leastRetryMs = 10;
@@ -26,10 +28,11 @@ export class ToolLane {
   readonly #parts: LaneParts;
   readonly #queue: CallQueue<PendingCall>;
   /** Begun and not yet out of their cells, be they answered or not. */
-  readonly #running = new Set<PendingCall>();
+  readonly #running: PendingCall[] = [];
   #poolPromise: Promise<ToolPool | undefined> | undefined;
   #pool: ToolPool | undefined;
   #meanMs: number | undefined;
+  #stallWatch: Timer | undefined;
   #closed = false;
 
   constructor(parts: LaneParts) {
@@ -60,7 +63,7 @@ export class ToolLane {
   giveUp(call: PendingCall, reason: string): void {
     if (this.#queue.remove(call)) return;
     const { run } = call;
-    if (run === undefined || !this.#running.has(call)) return;
+    if (run === undefined || !this.#running.includes(call)) return;
     if (run.phase === 'queued') {
       run.kill();
       return;
@@ -74,21 +77,23 @@ export class ToolLane {
     while (!this.#closed && this.#hasRoom()) {
       const call = this.#queue.next();
       if (call === undefined) return;
-      this.#running.add(call);
+      this.#running.push(call);
       if (this.#pool === undefined) void this.#beginInNewPool(call);
       else this.#begin(this.#pool, call);
     }
   };
 
-  async close(deadlineMs: number): Promise<void> {
+  async close(deadlineMs: number, reason: string): Promise<void> {
     this.#closed = true;
+    this.#stallWatch?.cancel();
+    for (const call of [...this.#queue.everyone(), ...this.#running]) call.cancel(reason);
     // A pool that is still being made has no cells yet, and gets no call any more.
     await this.#pool?.close(deadlineMs);
   }
 
   /** Threads that do not end are bounded too: as many as may run may be stuck beside them, then calls wait. */
   #hasRoom(): boolean {
-    return this.#pool === undefined || this.#pool.cells <= this.#parts.threads * 2 + 1;
+    return this.#pool === undefined || this.#pool.livingCells <= this.#parts.threads * 2 + 1;
   }
 
   async #beginInNewPool(call: PendingCall): Promise<void> {
@@ -115,18 +120,29 @@ export class ToolLane {
       return;
     }
     call.runs += 1;
-    call.beganMs ??= this.#parts.clock.monotonicMs();
+    call.handedOverMs = this.#parts.clock.monotonicMs();
     call.run = pool.run(call.task, (end) => this.#ended(call, end));
+    this.#stallWatch ??= this.#parts.clock.after(stallMs / 2, this.#watchForStalls);
   }
+
+  /** What an earlier call left looping in a cell would otherwise cost the next one its whole deadline. */
+  readonly #watchForStalls = (): void => {
+    this.#stallWatch = undefined;
+    const stalledSinceMs = this.#parts.clock.monotonicMs() - stallMs;
+    for (const call of [...this.#running]) {
+      if (call.run?.phase === 'queued' && !call.answered && call.runs < maxRuns && call.handedOverMs <= stalledSinceMs) call.run.retract();
+    }
+    if (this.#running.length > 0 && !this.#closed) this.#stallWatch ??= this.#parts.clock.after(stallMs / 2, this.#watchForStalls);
+  };
 
   #ended(call: PendingCall, end: RunEnd): void {
     if (end.kind === 'lost' && call.runs < maxRuns && !call.answered && !this.#closed && this.#pool !== undefined) {
       this.#begin(this.#pool, call);
       return;
     }
-    this.#running.delete(call);
+    this.#running.splice(this.#running.indexOf(call), 1);
     this.#queue.ended(call);
-    if (call.beganMs !== undefined) this.#learn(this.#parts.clock.monotonicMs() - call.beganMs);
+    if (call.runs > 0) this.#learn(this.#parts.clock.monotonicMs() - call.handedOverMs);
     settle(call, end);
     this.pump();
   }

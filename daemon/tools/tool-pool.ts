@@ -25,6 +25,8 @@ export interface PoolRun {
   abort(reason: string): void;
   /** Ends the cell that runs it, and with it nothing else. */
   kill(): void;
+  /** Takes back a call that does not begin, and ends the cell that keeps it from beginning: the end is `lost`. */
+  retract(): void;
 }
 
 export interface ToolPool {
@@ -32,6 +34,8 @@ export interface ToolPool {
   run(task: ToolTask, ended: (end: RunEnd) => void): PoolRun;
   /** Threads or processes that exist, those being ended included. */
   readonly cells: number;
+  /** The same without those that are just being started, for who asks at every call. */
+  readonly livingCells: number;
   /** Ends all there is. Resolves when it is gone, or at the deadline without what does not end. */
   close(deadlineMs: number): Promise<void>;
 }

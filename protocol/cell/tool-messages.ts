@@ -57,6 +57,11 @@ export interface LastAnswerMessage {
   readonly answer: ToolAnswer;
 }
 
+/** The cell's last word. What it had given to the pool just before may have gone down with it, so it says it again. */
+export interface ToolCrashMessage extends CrashMessage {
+  readonly given?: { readonly call: number; readonly answer: ToolAnswer };
+}
+
 /** Where a call is, from a cell without shared memory. */
 export interface ProgressMessage {
   readonly type: 'progress';
@@ -64,7 +69,7 @@ export interface ProgressMessage {
   readonly phase: 'importing' | 'running';
 }
 
-export type ToolCellMessage = LogMessage | LogDroppedMessage | CrashMessage | LastAnswerMessage | ProgressMessage;
+export type ToolCellMessage = LogMessage | LogDroppedMessage | ToolCrashMessage | LastAnswerMessage | ProgressMessage;
 
 /** Host to cell: the call is about to be ended. */
 export interface AbortCallMessage {

@@ -184,7 +184,7 @@ export class Client {
 function readMessage(text: string): Message | undefined {
   try {
     const message: unknown = JSON.parse(text);
-    return typeof message === 'object' && message !== null ? (message as Message) : undefined;
+    return typeof message === 'object' && message !== null ? message : undefined;
   } catch {
     // What cannot be read is told by its absence.
     return undefined;

@@ -49,6 +49,13 @@ export const pluginOperations = {
     result: z.object({ plugin: pluginSummary }),
     errors: ['plugin_invalid', 'plugin_already_loaded', 'limit_too_large'],
   }),
+  'plugin.reload': operation({
+    summary: 'Reads the plugin anew and hands its running service over to a new incarnation between two events; the old one goes on where the new one does not start',
+    http: { method: 'POST', path: '/api/plugins/{plugin}/reload' },
+    params: z.strictObject({ plugin: pluginId }),
+    result: z.object({ plugin: pluginSummary, incarnation: z.int().min(0).describe('of its service, after the reload') }),
+    errors: ['plugin_not_found', 'plugin_invalid', 'start_timeout', 'start_failed', 'cell_crashed', 'service_unavailable', 'service_stopped'],
+  }),
   'plugin.unload': operation({
     summary: 'Stops the plugin\'s service and tools and forgets it',
     http: { method: 'DELETE', path: '/api/plugins/{plugin}' },

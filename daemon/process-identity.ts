@@ -25,7 +25,8 @@ function look(pid: number): { readonly start: string; readonly ended: boolean } 
   }
 }
 
-export const thisProcess = (): ProcessIdentity => ({ pid: process.pid, start: look(process.pid).start });
+export const identityOf = (pid: number): ProcessIdentity => ({ pid, start: look(pid).start });
+export const thisProcess = (): ProcessIdentity => identityOf(process.pid);
 
 /** False also for one that has ended and that its parent has not taken leave of. */
 export function isAlive(identity: ProcessIdentity): boolean {
@@ -39,4 +40,9 @@ export function isAlive(identity: ProcessIdentity): boolean {
   }
   const { start, ended } = look(identity.pid);
   return !ended && (start === '' || identity.start === '' || start === identity.start);
+}
+
+/** Alive and beyond doubt the one that was written down: what is asked before a process is ended for what a file says. */
+export function isSurelyAlive(identity: ProcessIdentity): boolean {
+  return identity.start !== '' && isAlive(identity) && look(identity.pid).start === identity.start;
 }

@@ -1,0 +1,173 @@
+// A cell in a child process, with the promises of a thread and harder ends: SIGKILL to its whole group, a bound on its
+// resident memory, and nothing it does to itself touches the daemon. There is no shared memory, so that one event is on
+// the way at a time and the host keeps the register by what the cell says.
+import type { ChildProcess } from 'node:child_process';
+import type { Duplex } from 'node:stream';
+import type { BatchMessage, ResultsMessage, ServiceCellOptions } from '../../protocol/cell/messages.ts';
+import { flattenError } from '../../protocol/cell/plain-error.ts';
+import { type BegunMessage, type VitalsMessage, watchFd } from '../../protocol/cell/process-messages.ts';
+import { ProgressRegister, monotonicMs } from '../../protocol/cell/register.ts';
+import { CellCalls, isLoadedService, isNull, isText } from './call.ts';
+import { startChild } from './cell-child.ts';
+import { CellInbox } from './cell-inbox.ts';
+import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, CellUsage, LoadedService } from './cell.ts';
+import { ChildChannel } from './child-channel.ts';
+import { type ChildExit, childEnd } from './child-end.ts';
+import { signalGroup } from './child-signals.ts';
+import { ChildVitals } from './child-vitals.ts';
+import { KillLadder, type KillLimits } from './kill-ladder.ts';
+import { PipeLines } from './pipe-lines.ts';
+import { WatchLine } from './watch-line.ts';
+import { ToldProgress } from './told-progress.ts';
+import type { Whereabouts } from './whereabouts.ts';
+
+/** Remembers which processes are cells, for the daemon that comes after this one. */
+export interface CellRecorder {
+  add(pid: number, name: string): void;
+  remove(pid: number): void;
+}
+
+/** Its last messages are read within this of its exit; a pipe that something else holds open is not waited for. */
+const drainMs = 1000;
+const outputDrainMs = 100;
+/** A channel that closed belongs to a process that is about to be seen to have ended. */
+const closedChannelMs = 200;
+
+export class ProcessCell implements Cell {
+  readonly register = new ProgressRegister();
+  /** Only with one event on the way is blame exact without shared memory. */
+  readonly window = { batches: 1, events: 1 };
+  readonly #spec: CellSpec;
+  readonly #listener: CellListener;
+  readonly #child: ChildProcess;
+  readonly #channel: ChildChannel;
+  readonly #output: PipeLines;
+  readonly #watch: WatchLine | undefined;
+  readonly #vitals: ChildVitals | undefined;
+  readonly #progress = new ToldProgress(this.register);
+  readonly #calls = new CellCalls();
+  readonly #ladder: KillLadder;
+  readonly #inbox: CellInbox;
+  readonly #records: CellRecorder | undefined;
+  #exit: ChildExit | undefined;
+  #ended = false;
+  #unkillable = false;
+  #callsPending = 0;
+  #timers: NodeJS.Timeout[] = [];
+
+  constructor(spec: CellSpec, listener: CellListener, limits: KillLimits, records?: CellRecorder) {
+    this.#spec = spec;
+    this.#listener = listener;
+    this.#records = records;
+    this.#child = startChild(spec);
+    const { pid } = this.#child;
+    this.#inbox = new CellInbox(listener, () => this.#ladder.terminate());
+    this.#channel = new ChildChannel(this.#child, (message) => this.#receive(message));
+    this.#output = new PipeLines(this.#child, spec.logBytesPerSecond, listener);
+    this.#ladder = new KillLadder(limits, {
+      abort: (reason) => this.#channel.post({ type: 'abort', reason }),
+      terminate: () => this.#terminate(limits.abortGraceMs),
+      giveUp: () => this.#giveUp(),
+    });
+    this.#child.on('error', (error) => this.#failed(error));
+    this.#child.once('exit', (code, signal) => this.#exited({ code, signal }));
+    if (pid === undefined) return;
+    records?.add(pid, spec.name);
+    this.#vitals = new ChildVitals(pid, spec.rssMb, { idle: () => this.#progress.idle && this.#callsPending === 0, overstepped: (end) => this.#endFor(end) });
+    // Asked for as a pipe, so it is a duplex stream.
+    this.#watch = new WatchLine(this.#child.stdio[watchFd] as Duplex, () => this.#lineClosed());
+    this.#child.once('disconnect', () => this.#lineClosed());
+  }
+
+  load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
+    return this.#call((api) => api.load(options), isLoadedService, deadlineMs);
+  }
+
+  start(deadlineMs: number): Promise<CallOutcome<null>> {
+    return this.#call((api) => api.start(), isNull, deadlineMs);
+  }
+
+  status(deadlineMs: number): Promise<CallOutcome<string>> {
+    return this.#call((api) => api.status(), isText, deadlineMs);
+  }
+
+  stop(deadlineMs: number): Promise<CallOutcome<null>> {
+    return this.#call((api) => api.stop(), isNull, deadlineMs);
+  }
+
+  send(batch: BatchMessage): void {
+    if (this.#ended) return;
+    this.#progress.sent(batch);
+    this.#channel.post(batch);
+  }
+
+  /** Nothing can be taken at once from a channel between processes: see `arrivals`. */
+  drain(): void {}
+
+  /** What has arrived by now is read before `then` runs. */
+  arrivals(then: () => void): void {
+    setImmediate(then);
+  }
+
+  kill(reason: string): void {
+    if (!this.#ended) this.#ladder.climb(reason);
+  }
+
+  end(): void {
+    if (!this.#ended) this.#ladder.terminate();
+  }
+
+  async locate(withinMs: number): Promise<Whereabouts> {
+    if (this.#watch === undefined || this.#exit !== undefined || (this.#spec.execArgv ?? []).length > 0) return { kind: 'unknown', frames: [] };
+    return whereaboutsOf(await this.#watch.ask(withinMs), this.#spec.folder);
+  }
+
+  usage(): CellUsage {
+    const rssMb = this.#vitals?.rssMb;
+    return {
+      ...(this.#child.pid === undefined ? {} : { pid: this.#child.pid }),
+      heapUsedMb: Number(this.register.heapUsedMb.toFixed(1)),
+      ...(rssMb === undefined ? {} : { rssMb: Number(rssMb.toFixed(1)) }),
+      utilization: Number((this.#vitals?.utilization ?? 0).toFixed(3)),
+      unkillable: this.#unkillable,
+    };
+  }
+
+  async #call<Value>(call: (api: ChildChannel['api']) => Promise<unknown>, isValue: (value: unknown) => value is Value, deadlineMs: number): Promise<CallOutcome<Value>> {
+    this.#callsPending += 1;
+    try {
+      return await this.#calls.run(() => call(this.#channel.api), isValue, deadlineMs);
+    } finally {
+      this.#callsPending -= 1;
+    }
+  }
+
+  #receive(message: unknown): void {
+    if (this.#ended) return;
+    if (isBegun(message)) {
+      this.#progress.begun(message);
+    } else if (isVitals(message)) {
+      this.register.reportMemory(message.heapUsedBytes, message.externalBytes);
+      this.#vitals?.told(message);
+    } else {
+      this.#inbox.receive(message);
+    }
+  }
+
+  /** SIGTERM is for what the plugin has started and for its own handlers; it gets as long as the abort signal had. */
+  #terminate(graceMs: number): void {
+    this.#signal('SIGTERM');
+    this.#timers.push(setTimeout(() => this.#signal('SIGKILL'), graceMs));
+  }
+
+  #signal(signal: 'SIGTERM' | 'SIGKILL'): void {
+    if (this.#child.pid !== undefined && this.#exit === undefined) signalGroup(this.#child.pid, signal);
+  }
+
+  /** The cell has overstepped a bound: no time for it to do more. */
+  #endFor(end: CellEnd): void {
+    if (this.#ended) return;
+    this.#inbox.remember(end);
+    this.#ladder.terminate();
+    this.#signal('SIGKILL');
+  }

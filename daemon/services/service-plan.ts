@@ -1,0 +1,33 @@
+// What a service is built from. The plan is the plugin's side and changes with a reload; the rest is the host's and
+// stays for the service's whole life.
+import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages.ts';
+import type { DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
+import type { ServiceSection } from '../../protocol/manifest.ts';
+import type { ServiceStatus } from '../../protocol/status.ts';
+import type { SpawnCell } from '../cells/cell.ts';
+import type { Clock } from '../clock.ts';
+import type { LoadedPlugin } from '../plugins/plugin.ts';
+import type { Redact } from './cause.ts';
+import type { JournalOutlets } from './journal.ts';
+
+export interface ServicePlan {
+  readonly plugin: LoadedPlugin;
+  readonly section: ServiceSection;
+  readonly env: Readonly<Record<string, string>>;
+  readonly entryUrl: string;
+}
+
+export interface ServiceDeps {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly spawnCell: SpawnCell;
+  readonly limits: { readonly eventBytes: number; readonly toolOutputBytes: number; readonly diagnostics: number };
+  readonly redact: Redact;
+  readonly outlets: JournalOutlets;
+  readonly deadLetters: { add(letter: DeadLetterWithEvent): void; readonly counts: ServiceStatus['deadLetters'] };
+  readonly cellLog: {
+    log(message: LogMessage, incarnation: number): void;
+    logDropped(message: LogDroppedMessage, incarnation: number): void;
+    counts(): ServiceStatus['log'];
+  };
+}

@@ -1,0 +1,63 @@
+// What host and process cell say to each other beyond what every cell says. There is no shared memory between them, so
+// that what a thread writes in the register is a message here. Kept free of zod, because every cell loads it.
+import type { CellMessage, HostMessage } from './messages.ts';
+
+/** What a cell's process is told as it begins. Everybody can read a command line: nothing secret belongs in it. */
+export interface ProcessCellBoot {
+  readonly title: string;
+  readonly logBytesPerSecond: number;
+  /** The only names that stay in the environment. */
+  readonly env: readonly string[];
+  /** Node's permission model is on: the inspector is not to be had, and the cell itself has to refuse threads. */
+  readonly restricted: boolean;
+  readonly mayStartWorkers: boolean;
+}
+
+/** A frame of comlink: the calls share the one channel with the lane. */
+export interface RpcMessage {
+  readonly type: 'rpc';
+  readonly frame: unknown;
+}
+
+/** The event of this sequence begins now; said before the plugin sees it, so that blame is exact. */
+export interface BegunMessage {
+  readonly type: 'begun';
+  readonly sequence: number;
+  readonly atMs: number;
+}
+
+/** Comes while the cell's event loop turns, and so tells that it does. */
+export interface VitalsMessage {
+  readonly type: 'vitals';
+  readonly heapUsedBytes: number;
+  readonly externalBytes: number;
+  readonly rssBytes: number;
+  /** Share of time the event loop was busy since the last message. */
+  readonly utilization: number;
+}
+
+export type HostToProcess = HostMessage | RpcMessage;
+export type ProcessToHost = CellMessage | RpcMessage | BegunMessage | VitalsMessage;
+
+/** The watchdog thread's own pipe: where the child finds it, and what is said on it, one line of JSON each. */
+export const watchFd = 4;
+
+export interface StackRequest {
+  readonly ask: number;
+  readonly withinMs: number;
+}
+
+export interface RawFrame {
+  readonly function: string;
+  readonly url: string;
+  /** As V8 counts: from 0. */
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface StackAnswer {
+  readonly ask: number;
+  /** `paused`: JavaScript was executing; `idle`: the event loop waits; `busy`: no answer, so native code holds the thread. */
+  readonly state: 'paused' | 'idle' | 'busy';
+  readonly frames: readonly RawFrame[];
+}

@@ -1,0 +1,34 @@
+// An event whose attempts were used up, with the whole story of how: kept so that nothing accepted vanishes, and a
+// person can look, mend and send it again.
+import { z } from 'zod';
+import { errorCodes } from './errors.ts';
+
+const count = z.int().min(0);
+
+/** One delivery that ended without an outcome. */
+export const attemptStory = z.object({
+  attempt: count,
+  at: z.iso.datetime(),
+  incarnation: count,
+  error: z.object({ code: z.enum(errorCodes), message: z.string(), stack: z.string().optional(), where: z.string().optional() }),
+});
+export type AttemptStory = z.output<typeof attemptStory>;
+
+export const deadLetter = z.object({
+  id: z.string(),
+  correlationId: z.string(),
+  ingress: z.string(),
+  kind: z.string(),
+  source: z.string(),
+  createdAt: z.string(),
+  deadAt: z.iso.datetime(),
+  attempts: z.array(attemptStory),
+  /** The dead letter this event was a replay of. */
+  replayOf: z.string().nullable(),
+  bytes: count,
+});
+export type DeadLetter = z.output<typeof deadLetter>;
+
+/** With the event itself, as it would be sent again. */
+export const deadLetterWithEvent = deadLetter.extend({ event: z.record(z.string(), z.unknown()) });
+export type DeadLetterWithEvent = z.output<typeof deadLetterWithEvent>;

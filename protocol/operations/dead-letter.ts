@@ -1,0 +1,49 @@
+// Operations on dead letters: look, send again, or let go.
+import { z } from 'zod';
+import { deadLetter, deadLetterWithEvent } from '../dead-letter.ts';
+import { errorCodes } from '../errors.ts';
+import { pluginId } from '../identifiers.ts';
+import { operation } from '../operation.ts';
+
+const count = z.int().min(0);
+const letterId = z.string().min(1).max(64);
+const errors = ['plugin_not_found', 'unsupported_operation', 'dead_letter_not_found'] as const;
+const replayed = z.union([
+  z.object({ id: z.string(), accepted: z.literal(true), correlationId: z.string() }),
+  z.object({
+    id: z.string(),
+    accepted: z.literal(false),
+    error: z.object({ code: z.enum(errorCodes), message: z.string(), retryable: z.boolean(), details: z.record(z.string(), z.unknown()) }),
+  }),
+]);
+
+export const deadLetterOperations = {
+  'deadLetter.list': operation({
+    summary: 'The dead letters of a service, oldest first, without their payloads',
+    http: { method: 'GET', path: '/api/services/{plugin}/dead-letters' },
+    params: z.strictObject({ plugin: pluginId, after: letterId.optional().describe('the id of the last one already seen'), limit: z.int().min(1).max(1000).default(100) }),
+    result: z.object({ deadLetters: z.array(deadLetter), total: count, evicted: count.describe('pushed out by newer ones since the daemon started') }),
+    errors,
+  }),
+  'deadLetter.show': operation({
+    summary: 'One dead letter with its event and the story of its attempts',
+    http: { method: 'GET', path: '/api/services/{plugin}/dead-letters/{id}' },
+    params: z.strictObject({ plugin: pluginId, id: letterId }),
+    result: z.object({ deadLetter: deadLetterWithEvent }),
+    errors,
+  }),
+  'deadLetter.replay': operation({
+    summary: 'Publishes dead letters again, each with its old correlation id; what is accepted is no longer a dead letter',
+    http: { method: 'POST', path: '/api/services/{plugin}/dead-letters/replay' },
+    params: z.strictObject({ plugin: pluginId, ids: z.array(letterId).min(1).max(1000).optional().describe('absent: all of them, oldest first') }),
+    result: z.object({ results: z.array(replayed) }),
+    errors,
+  }),
+  'deadLetter.discard': operation({
+    summary: 'Removes dead letters for good',
+    http: { method: 'POST', path: '/api/services/{plugin}/dead-letters/discard' },
+    params: z.strictObject({ plugin: pluginId, ids: z.array(letterId).min(1).max(1000).optional().describe('absent: all of them') }),
+    result: z.object({ discarded: count }),
+    errors,
+  }),
+};

@@ -1,0 +1,106 @@
+// Every fault the kit knows: what it does, how its caller is to be answered, and whether threads can hold it. The tables
+// of the documentation and the trials are made from this list.
+import type { AnswerKind, Fault, Group, ThreadHold } from './fault.ts';
+
+const contains: ThreadHold = { hold: 'contains' };
+const givesUp = (why: string): ThreadHold => ({ hold: 'givesUp', why });
+
+type Row = readonly [id: string, what: string, answers: readonly AnswerKind[], more?: Partial<Fault>];
+
+const rows = (group: Group, list: readonly Row[]): Fault[] =>
+  list.map(([id, what, answers, more]) => ({ id, group, what, answers, listed: true, threads: contains, ...more }));
+
+const added = { listed: false } as const;
+const later = { crashesLater: true } as const;
+const atImport = { atImport: true } as const;
+
+export const catalogue: readonly Fault[] = [
+  ...rows('hangs', [
+    ['sync-loop', 'loops for ever', ['timeout']],
+    ['never-resolves', 'returns a promise that never resolves', ['timeout']],
+    ['endless-microtasks', 'awaits without end, so that no timer and no message gets through', ['timeout']],
+    ['atomics-wait', 'waits on shared memory nobody writes to', ['timeout']],
+    ['catastrophic-regex', 'matches a text against a pattern that takes for ever', ['timeout']],
+    ['endless-webassembly', 'loops inside WebAssembly', ['timeout']],
+    ['exec-sync', 'runs `execSync(\'sleep 30\')`', ['timeout', 'failed']],
+    ['pbkdf2-sync', 'derives a key in 1e9 rounds, all in one native call', ['timeout'], { threads: givesUp('a native call cannot be interrupted: the thread computes on until it returns') }],
+    ['read-fifo', 'reads a named pipe that nobody writes to', ['timeout'], { threads: givesUp('a blocking system call cannot be interrupted: the thread stays until the daemon ends') }],
+    ['blocked-pool', 'has four reads blocked, which is all that Node\'s pool of threads does at a time', ['timeout'], { ...added, threads: givesUp('the daemon shares that pool: its own file access waits until the daemon ends') }],
+    ['large-sort', 'sorts twenty million numbers', ['timeout', 'answer', 'crashed'], added],
+  ]),
+  ...rows('throws', [
+    ['throw-error', 'throws an error', ['failed']],
+    ['throw-null', 'throws null', ['failed']],
+    ['throw-undefined', 'throws undefined', ['failed']],
+    ['throw-string', 'throws a text', ['failed']],
+    ['throw-getter', 'throws an object whose message and stack throw when they are read', ['failed']],
+    ['circular-cause', 'rejects with an error that is its own cause', ['failed']],
+    ['async-generator', 'reads from an async generator that fails', ['failed']],
+    ['stack-overflow', 'calls itself until the stack is full', ['failed']],
+  ]),
+  ...rows('late', [
+    ['late-rejection', 'answers, then a promise nobody holds rejects', ['answer'], later],
+    ['late-throw', 'answers, then a timer throws', ['answer'], later],
+    ['stream-error', 'answers, then a stream emits an error nobody listens to', ['answer'], later],
+    ['captured-exceptions', 'captures uncaught exceptions for itself, then throws in a timer', ['answer', 'failed'], later],
+    ['removed-listeners', 'removes every listener of `process`, then throws in a timer', ['answer', 'failed'], later],
+    ['interval-left', 'answers and leaves an interval running', ['answer']],
+  ]),
+  ...rows('results', [
+    ['function-result', 'answers with a function', ['failed']],
+    ['symbol-result', 'answers with a symbol', ['failed']],
+    ['large-result', 'answers with 100 MB', ['failed', 'timeout', 'crashed']],
+  ]),
+  ...rows('memory', [
+    ['heap-arrays', 'fills the heap with many arrays', ['crashed', 'timeout']],
+    ['heap-one-array', 'fills the heap with one array of 1 GiB', ['crashed', 'timeout', 'failed']],
+    ['heap-map', 'fills the heap with a Map', ['crashed', 'timeout', 'failed']],
+    ['buffers', 'takes memory outside the heap with Buffers', ['crashed', 'timeout']],
+  ]),
+  ...rows('floods', [
+    ['stdout-flood', 'writes 200,000 lines to stdout', ['answer', 'timeout']],
+    ['message-flood', 'posts 200,000 messages through every port and channel it finds', ['answer', 'timeout', 'crashed']],
+    ['log-flood', 'logs 200,000 lines', ['answer', 'timeout'], added],
+  ]),
+  ...rows('process', [
+    ['process-exit', 'calls `process.exit()`', ['crashed']],
+    ['process-abort', 'calls `process.abort()`', ['crashed', 'failed']],
+    ['exit-listener-loop', 'exits with an exit listener that loops', ['crashed', 'timeout']],
+    ['kill-term', 'sends its own process SIGTERM', ['failed', 'crashed']],
+    ['kill-kill', 'sends its own process SIGKILL', ['failed', 'crashed']],
+    ['parent-port-close', 'closes `parentPort`', ['answer', 'failed', 'crashed']],
+    ['nested-worker', 'starts a Worker that spins', ['answer', 'failed']],
+    ['native-segfault', 'loads a native addon that crashes with SIGSEGV', ['failed', 'crashed']],
+    ['native-trap', 'switches V8 flags and crashes it with SIGTRAP', ['failed', 'crashed'], added],
+    ['many-descriptors', 'opens 10,000 files and closes none', ['answer', 'failed', 'timeout']],
+    ['close-descriptors', 'closes descriptors 3 to 39, whoever they belong to', ['answer', 'failed', 'crashed', 'timeout'], added],
+  ]),
+  ...rows('imports', [
+    ['import-throws', 'throws while it is imported', ['failed'], atImport],
+    ['import-syntax', 'has a syntax error', ['failed'], { ...atImport, source: 'export const deeds = { here: ;\n' }],
+    ['import-missing', 'imports a module that is not there', ['failed'], { ...atImport, source: null }],
+    ['import-never-ends', 'awaits for ever at its top level', ['timeout', 'failed'], atImport],
+    ['import-loops', 'loops at its top level', ['timeout'], atImport],
+  ]),
+  ...rows('patches', [
+    ['env-mutation', 'changes and deletes names of `process.env`', ['answer']],
+    ['prototype-pollution', 'pollutes `Object.prototype` and breaks `Array.prototype`', ['answer']],
+    ['patched-stdout', 'breaks `process.stdout.write`', ['answer']],
+    ['patched-console', 'breaks every function of `console`', ['answer']],
+    ['patched-json', 'breaks `JSON`', ['answer']],
+    ['patched-message-port', 'breaks `MessagePort.prototype`', ['answer']],
+    ['event-mutation', 'overwrites every field of the event it was given, and freezes it', ['answer']],
+  ]),
+  ...rows('daemon', [
+    ['daemon-sigterm', 'the daemon is sent SIGTERM while a plugin loops', ['timeout', 'crashed', 'stopped']],
+    ['daemon-sigkill', 'the daemon is killed with -9 while its cells live', ['crashed']],
+  ]),
+];
+
+/** No fault at all: what it takes shows what this machine takes. */
+export const control: Fault = { id: 'control', group: 'results', what: 'answers as it should', listed: false, answers: ['answer'], threads: contains };
+
+export const faultIds: readonly string[] = catalogue.map(({ id }) => id);
+
+/** The module of the kit with a fault's code: by its group, or its own where importing it is the fault. */
+export const moduleOf = ({ id, group, atImport: own }: Fault): string => `${own === true ? id : group}.js`;

@@ -1,0 +1,64 @@
+// The words of the kit: what a fault is, where it can be held, and what is expected of whoever holds it.
+
+export const serviceIsolations = ['thread', 'process'] as const;
+export const toolIsolations = ['pooled', 'fresh', 'process'] as const;
+export type ServiceIsolation = (typeof serviceIsolations)[number];
+export type ToolIsolation = (typeof toolIsolations)[number];
+
+/** What a fault is committed in: a service's handler, or a tool's call. */
+export type Place = { readonly subject: 'service'; readonly isolation: ServiceIsolation } | { readonly subject: 'tool'; readonly isolation: ToolIsolation };
+
+export const placeName = ({ subject, isolation }: Place): string => `${subject}/${isolation}`;
+export const sharesProcess = ({ isolation }: Place): boolean => isolation !== 'process';
+
+/** How the one who asked is answered: with the right result, or with an error of one of these kinds. */
+export type AnswerKind = 'answer' | 'failed' | 'timeout' | 'crashed' | 'stopped';
+
+/**
+ * What threads can do about a fault. `contains`: all that is promised. `givesUp`: everybody goes on and the caller is
+ * answered, but the thread stays until its native call returns. `cannot`: it would take the daemon with it.
+ */
+export type ThreadHold = { readonly hold: 'contains' } | { readonly hold: 'givesUp' | 'cannot'; readonly why: string };
+
+export const groups = {
+  hangs: 'never comes back',
+  throws: 'throws',
+  late: 'goes wrong after its answer',
+  results: 'answers what cannot be sent',
+  memory: 'takes memory',
+  floods: 'says too much',
+  process: 'reaches for the process',
+  imports: 'cannot be imported',
+  patches: 'changes what is shared',
+  daemon: 'the daemon itself is ended',
+} as const;
+export type Group = keyof typeof groups;
+
+export interface Fault {
+  readonly id: string;
+  readonly group: Group;
+  /** What the plugin does, to follow its id in a table. */
+  readonly what: string;
+  /** Of the list the kit was built for, or added since. */
+  readonly listed: boolean;
+  readonly answers: readonly AnswerKind[];
+  /** After an answer that was fine, the cell is to end as a crash of this plugin's own. */
+  readonly crashesLater?: true;
+  readonly threads: ThreadHold;
+  /** Committed by importing the plugin, not by a handler. */
+  readonly atImport?: true;
+  /** The text of the faulty module; null: there is none. Where it is left out, the kit has a file of its own for it. */
+  readonly source?: string | null;
+}
+
+/** What is to be reached, in milliseconds. What misses them is told; what misses them by far is not contained. */
+export interface Goals {
+  /** Beyond the deadline that the plugin declares. */
+  readonly answerMs: number;
+  readonly neighbourMs: number;
+  readonly recoveryMs: number;
+}
+
+export const goals: Goals = { answerMs: 50, neighbourMs: 100, recoveryMs: 250 };
+/** A machine under load is slow, and a daemon that hangs is slower than this. */
+export const bounds: Goals = { answerMs: 2000, neighbourMs: 2000, recoveryMs: 10_000 };

@@ -1,0 +1,67 @@
+// Runs the faults of the catalogue in the places that were asked for, one after the other, and tells each row as soon as
+// it is known.
+import { availableParallelism } from 'node:os';
+import { Bench, rssDriftMb } from './bench.ts';
+import { control } from './catalogue.ts';
+import { crashingAddon } from './crashing-addon.ts';
+import { daemonTrial } from './daemon-trial.ts';
+import { type Fault, type Goals, type Place, goals, placeName, sharesProcess } from './fault.ts';
+import { type Row, type Summary, judge, notRun, summaryOf } from './verdict.ts';
+
+export interface KitRun {
+  readonly faults: readonly Fault[];
+  readonly places: readonly Place[];
+  /** Told while it runs, for whoever waits. */
+  progress(place: Place, row: Row, at: number): void;
+}
+
+export interface PlaceReport {
+  readonly place: string;
+  readonly subject: Place['subject'];
+  readonly isolation: Place['isolation'];
+  /** What no fault at all takes here: the machine's own part in the figures below. */
+  readonly control: Pick<Row, 'answeredMs' | 'neighbourGapMs' | 'recoveredMs'>;
+  readonly rows: readonly Row[];
+  readonly summary: Summary;
+}
+
+export interface KitReport {
+  readonly at: string;
+  readonly node: string;
+  readonly platform: string;
+  readonly cores: number;
+  readonly goals: Goals;
+  readonly places: readonly PlaceReport[];
+}
+
+export async function runKit(run: KitRun): Promise<KitReport> {
+  const places: PlaceReport[] = [];
+  for (const place of run.places) places.push(await runPlace(run, place));
+  return { at: new Date().toISOString(), node: process.versions.node, platform: `${process.platform}-${process.arch}`, cores: availableParallelism(), goals, places };
+}
+
+async function runPlace({ faults, progress }: KitRun, place: Place): Promise<PlaceReport> {
+  const bench = new Bench(place);
+  const rows: Row[] = [];
+  try {
+    const measured = judge(control, place, await bench.observe(control), rssDriftMb);
+    for (const fault of faults) {
+      const row = await rowOf(bench, fault, place);
+      rows.push(row);
+      progress(place, row, rows.length);
+    }
+    const { answeredMs, neighbourGapMs, recoveredMs } = measured;
+    return { place: placeName(place), ...place, control: { answeredMs, neighbourGapMs, recoveredMs }, rows, summary: summaryOf(rows) };
+  } finally {
+    await bench.close();
+  }
+}
+
+async function rowOf(bench: Bench, fault: Fault, place: Place): Promise<Row> {
+  if (sharesProcess(place) && fault.threads.hold === 'cannot') return notRun(fault, fault.threads.why);
+  if (fault.id === 'native-segfault' && crashingAddon() === undefined) return notRun(fault, 'the kit has no crashing addon for this kind of machine');
+  if (fault.group === 'daemon') return judge(fault, place, await daemonTrial(fault, place), rssDriftMb);
+  return judge(fault, place, await bench.observe(fault), rssDriftMb);
+}
+
+export const exitsWell = ({ places }: KitReport): boolean => places.every(({ summary }) => summary.notContained === 0);

@@ -1,0 +1,2 @@
+// Cannot be imported: it loops at its top level.
+for (;;);

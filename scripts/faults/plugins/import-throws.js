@@ -1,0 +1,2 @@
+// Cannot be imported: it throws.
+throw new Error('thrown while it was imported');

@@ -1,0 +1,106 @@
+// One fault committed in a tool's call, and what can be seen of it from outside until every slot of its pool works again.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '../../protocol/client/client.ts';
+import { type Fault, bounds } from './fault.ts';
+import { type Answer, type Seen, answerTo, unanswered, untilDaemonEnds, wordsOf } from './observation.ts';
+import { Outage } from './outage.ts';
+import { deadlines, mend, pluginIdOf } from './plugin-folder.ts';
+
+const quietMs = 150;
+const betweenTriesMs = 5;
+const patienceMs = 5000;
+/** A call beside the faulty one, in another slot. */
+const companionMs = 200;
+/** More than a pool has slots, so that each of them is used. */
+const burst = 12;
+
+export async function toolTrial(client: Client, fault: Fault, folder: string): Promise<Seen> {
+  return await new ToolTrial(client, fault, folder).run();
+}
+
+class ToolTrial {
+  readonly #client: Client;
+  readonly #fault: Fault;
+  readonly #folder: string;
+  readonly #plugin: string;
+  readonly #problems: string[] = [];
+  #answer: Answer = unanswered;
+  #outage: Outage | undefined;
+
+  constructor(client: Client, fault: Fault, folder: string) {
+    this.#client = client;
+    this.#fault = fault;
+    this.#folder = folder;
+    this.#plugin = pluginIdOf(fault);
+  }
+
+  async run(): Promise<Seen> {
+    await untilDaemonEnds(() => this.#steps());
+    return { answer: this.#answer, recovery: { ms: this.#outage?.ms ?? null, by: 'itself' }, crashedLater: false, problems: this.#problems, cause: this.#answer.message };
+  }
+
+  async #steps(): Promise<void> {
+    await this.#client.call('plugin.load', { path: this.#folder });
+    const imports = this.#fault.atImport === true;
+    if (!imports) await this.#work(0);
+    const companion = imports ? undefined : this.#companion();
+    this.#answer = await this.#commit();
+    if (imports) mend(this.#folder);
+    if (this.#answer.kind === 'none') return;
+    this.#outage = new Outage(performance.now());
+    await this.#recover(this.#outage);
+    await companion;
+    await this.#burst();
+  }
+
+  #commit(): Promise<Answer> {
+    return answerTo(async () => {
+      const { output } = await this.#client.call('tool.call', { plugin: this.#plugin, tool: 'fault', input: { deed: this.#fault.id } }, { timeoutMs: deadlines.toolMs + patienceMs });
+      return output;
+    }, deadlines.toolMs);
+  }
+
+  async #companion(): Promise<void> {
+    await untilDaemonEnds(async () => {
+      try {
+        await this.#work(1, companionMs);
+      } catch (thrown) {
+        this.#problems.push(`a call beside it paid for it: ${wordsOf(thrown)}`);
+      }
+    });
+  }
+
+  async #recover(outage: Outage): Promise<void> {
+    const beganMs = performance.now();
+    for (;;) {
+      const worked = await this.#tryWork();
+      if (worked) outage.good();
+      const passedMs = performance.now() - beganMs;
+      if ((worked && passedMs >= quietMs) || passedMs >= bounds.recoveryMs) return;
+      await sleep(betweenTriesMs);
+    }
+  }
+
+  async #tryWork(): Promise<boolean> {
+    try {
+      await this.#work(2);
+      return true;
+    } catch (thrown) {
+      this.#problems.push(`a later call paid for it: ${wordsOf(thrown)}`);
+      return false;
+    }
+  }
+
+  async #burst(): Promise<void> {
+    const calls = Array.from({ length: burst }, (_, at) => this.#work(at));
+    const ended = await Promise.allSettled(calls);
+    const refused = ended.flatMap((call) => (call.status === 'rejected' ? [wordsOf(call.reason)] : []));
+    if (refused.length > 0) this.#problems.push(`${String(refused.length)} of ${String(burst)} calls that came after it failed: ${String(refused[0])}`);
+  }
+
+  async #work(n: number, ms?: number): Promise<void> {
+    const input = ms === undefined ? { n } : { n, ms };
+    const { output } = await this.#client.call('tool.call', { plugin: this.#plugin, tool: 'work', input });
+    if ((output as { n?: unknown } | null)?.n !== n) this.#problems.push(`a later call was answered ${JSON.stringify(output)}`);
+  }
+}

@@ -1,0 +1,40 @@
+// A process cell's line to the host: the channel of its fork, taken before any plugin runs. The plugin finds neither
+// `process.send` nor what arrives here, and cannot cut the line by removing listeners.
+import type { HostToProcess, ProcessToHost } from '../protocol/cell/process-messages.ts';
+
+export interface HostLine {
+  post(message: ProcessToHost): void;
+  /** `closed`: the host is gone. */
+  listen(receive: (message: HostToProcess) => void, closed: () => void): void;
+}
+
+type Send = (message: unknown, sent: (error: Error | null) => void) => boolean;
+
+const { apply } = Reflect;
+
+export function takeHostLine(): HostLine {
+  // A fork has it; Node's types know it as what may be missing.
+  const send = process.send as Send;
+  for (const name of ['send', 'disconnect']) Object.defineProperty(process, name, { value: undefined, configurable: true, writable: true });
+  return {
+    post(message) {
+      apply(send, process, [message, () => {
+        // The host is gone, and this process is about to end with it.
+      }]);
+    },
+    listen(receive, closed) {
+      // Where Node tells what came on the channel: the plugin's own listeners for it stay silent.
+      const emit: unknown = Reflect.get(process, 'emit');
+      const listenerCount: unknown = Reflect.get(process, 'listenerCount');
+      Reflect.set(process, 'emit', (name: string, ...rest: unknown[]): unknown => {
+        if (name !== 'message' && name !== 'disconnect') return apply(emit as () => unknown, process, [name, ...rest]);
+        if (name === 'message') receive(rest[0] as HostToProcess);
+        else closed();
+        return true;
+      });
+      // Without a listener Node would keep messages back.
+      Reflect.set(process, 'listenerCount', (name: string, ...rest: unknown[]): unknown =>
+        name === 'message' ? 1 : apply(listenerCount as () => unknown, process, [name, ...rest]));
+    },
+  };
+}

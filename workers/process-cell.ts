@@ -1,0 +1,101 @@
+// The entry of a service's process cell: the same runner, log and calls as in a thread, over the one channel of the
+// fork. A watchdog thread stands beside it from the first moment.
+import { expose } from 'comlink';
+import { getHeapStatistics } from 'node:v8';
+import { Worker } from 'node:worker_threads';
+import type { CrashReason } from '../protocol/cell/messages.ts';
+import { flattenError } from '../protocol/cell/plain-error.ts';
+import type { ProcessCellBoot, RpcMessage } from '../protocol/cell/process-messages.ts';
+import { ProgressRegister } from '../protocol/cell/register.ts';
+import { CellLog } from './cell-log.ts';
+import { takeHostLine } from './host-line.ts';
+import { captured } from './primitives.ts';
+import { denyWorkers, endProcess, guardServiceProcess } from './service-process-guard.ts';
+import { ServiceRunner } from './service-runner.ts';
+import type { WatchdogData } from './watchdog.ts';
+
+const vitalsMs = 500;
+const watchdogHeapMb = 16;
+
+// The host made this text.
+const boot = JSON.parse(process.argv[2] ?? '') as ProcessCellBoot;
+const watchdog = new Worker(new URL('./watchdog.js', import.meta.url), {
+  name: 'watchdog',
+  env: {},
+  argv: [],
+  execArgv: [],
+  stdout: true,
+  stderr: true,
+  resourceLimits: { maxOldGenerationSizeMb: watchdogHeapMb },
+  workerData: { canInspect: !boot.restricted } satisfies WatchdogData,
+});
+watchdog.unref();
+
+process.argv.length = 2;
+process.title = boot.title;
+for (const name of Object.keys(process.env)) {
+  // The shell on the way here may have added names of its own.
+  if (!boot.env.includes(name)) delete process.env[name];
+}
+
+const line = takeHostLine();
+const log = new CellLog((message) => line.post(message), boot.logBytesPerSecond);
+
+let dying = false;
+function fatal(reason: CrashReason, thrown: unknown): void {
+  if (dying) return;
+  dying = true;
+  log.flush();
+  line.post({ type: 'crash', reason, error: flattenError(thrown) });
+  endProcess();
+}
+
+guardServiceProcess({ fatal });
+if (boot.restricted && !boot.mayStartWorkers) denyWorkers();
+log.captureOutput();
+// Without it no cell would be told of its daemon's end, nor could be asked where it is.
+watchdog.once('error', (error) => fatal('exit', error));
+
+/** The host writes the register it reads; this one tells it what to write. */
+class ToldRegister extends ProgressRegister {
+  override begin(sequence: number, atMs: number): void {
+    super.begin(sequence, atMs);
+    line.post({ type: 'begun', sequence, atMs });
+  }
+}
+
+const runner = new ServiceRunner(new ToldRegister(), log, (message) => line.post(message));
+let call: ((event: { data: unknown }) => void) | undefined;
+line.listen((message) => {
+  if (message.type === 'rpc') call?.({ data: message.frame });
+  else if (message.type === 'batch') runner.execute(message);
+  else runner.abort(message.reason);
+}, endProcess);
+expose(runner.api, {
+  postMessage: (frame: unknown) => line.post({ type: 'rpc', frame } satisfies RpcMessage),
+  addEventListener: (_type: string, listener: unknown) => {
+    call = listener as typeof call;
+  },
+  removeEventListener: () => {},
+});
+
+let lastLoop = performance.eventLoopUtilization();
+function tellVitals(): void {
+  const loop = performance.eventLoopUtilization();
+  const { used_heap_size: heapUsedBytes, external_memory: externalBytes } = getHeapStatistics();
+  line.post({ type: 'vitals', heapUsedBytes, externalBytes, rssBytes: rssBytes(), utilization: performance.eventLoopUtilization(loop, lastLoop).utilization });
+  lastLoop = loop;
+}
+
+function rssBytes(): number {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    // It opens a file, and the plugin may have used up the descriptors.
+    return 0;
+  }
+}
+
+tellVitals();
+// It also keeps the process alive while nothing else does.
+captured.setInterval(tellVitals, vitalsMs);

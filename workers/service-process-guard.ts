@@ -1,0 +1,60 @@
+// What a service's process keeps from its plugin, and how it ends. It is far less than in a thread: what a plugin does
+// to its own process hurts nobody else. An error nobody caught, and an exit, end the cell with a last word.
+import { syncBuiltinESMExports } from 'node:module';
+import workerThreads from 'node:worker_threads';
+import type { GuardHooks } from './guard.ts';
+
+/** Taken before any plugin runs: ends this process without running the plugin's own exit listeners. */
+const reallyExit = Reflect.get(process, 'reallyExit') as (code: number) => never;
+export const endProcess = (): never => reallyExit.call(process, 1);
+
+const daemonPid = process.ppid;
+
+const denied = (message: string): Error => Object.assign(new Error(message), { code: 'ERR_NAGAYA_DENIED' });
+
+export function guardServiceProcess({ fatal }: GuardHooks): void {
+  process.setUncaughtExceptionCaptureCallback((error) => fatal('uncaught_exception', error));
+  process.on('unhandledRejection', (reason) => fatal('unhandled_rejection', reason));
+  const exit = (code?: number | string | null): never => {
+    fatal('exit', new Error(`the plugin called process.exit(${code === undefined ? '' : String(code)})`));
+    return endProcess();
+  };
+  // Replaced and not locked: libraries wrap the first two, and what they wrap is this.
+  Object.assign(process, {
+    exit,
+    reallyExit: exit,
+    abort: () => {
+      fatal('exit', new Error('the plugin called process.abort()'));
+      return endProcess();
+    },
+    setUncaughtExceptionCaptureCallback: () => {
+      throw denied('process.setUncaughtExceptionCaptureCallback() is not allowed in a cell: an uncaught error always ends the cell.');
+    },
+  });
+  guardKill();
+}
+
+/** Signals to the daemon, its group or everybody are refused; the cell's own process and what it started are its own. */
+function guardKill(): void {
+  // process.kill goes through this one, whoever calls it.
+  const send = (Reflect.get(process, '_kill') as (pid: number, signal: number) => number).bind(process);
+  const shielded = new Set([daemonPid, -daemonPid, -1]);
+  Reflect.set(process, '_kill', (pid: number, signal: number) => {
+    if (shielded.has(pid) && signal !== 0) throw denied('process.kill() of the daemon is not allowed in a cell. Throw, or call process.exit(), to end this cell.');
+    return send(pid, signal);
+  });
+}
+
+/**
+ * Node's permission model would refuse the watchdog's thread too, so that a restricted cell is let start threads and
+ * refuses them to its plugin here.
+ */
+export function denyWorkers(): void {
+  class DeniedWorker {
+    constructor() {
+      throw Object.assign(new Error('Access to this API has been restricted'), { code: 'ERR_ACCESS_DENIED', permission: 'WorkerThreads', resource: '' });
+    }
+  }
+  Object.assign(workerThreads, { Worker: DeniedWorker });
+  syncBuiltinESMExports();
+}
