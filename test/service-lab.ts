@@ -9,6 +9,7 @@ import { readPlugin } from '../daemon/plugins/manifest-file.ts';
 import { DeadLetters } from '../daemon/services/dead-letters.ts';
 import { realClock } from '../daemon/real-clock.ts';
 import { Service } from '../daemon/services/service.ts';
+import type { ServicePlan } from '../daemon/services/service-plan.ts';
 import { pluginOverride } from '../daemon/config/schema.ts';
 
 export const limits = limitsSchema.parse({});
@@ -21,19 +22,26 @@ export interface Lab {
   readonly timeline: Omit<TimelineEntry, 'sequence' | 'at'>[];
   deliver(payload: unknown, timeoutMs?: number): Promise<unknown>;
   publish(payload: unknown): void;
+  /** The same service with another override, as after a change of its files. */
+  plan(override: Record<string, unknown>): Promise<ServicePlan>;
 }
 
-export async function lab(override: Record<string, unknown> = {}, env: Record<string, string> = {}): Promise<Lab> {
-  const folder = fileURLToPath(new URL('./fixtures/services/lab', import.meta.url));
+const folder = fileURLToPath(new URL('./fixtures/services/lab', import.meta.url));
+
+async function labPlan(override: Record<string, unknown>, env: Record<string, string>): Promise<ServicePlan> {
   const plugin = await readPlugin(folder, { overrides: { 'test.lab': pluginOverride.parse(override) }, manifestBytes: limits.manifestBytes });
   const section = plugin.manifest.service;
   if (section === undefined) throw new Error('the lab has a service');
+  return { plugin, section, env: cellEnvironment(plugin.manifest.env, env), entryUrl: pathToFileURL(plugin.entry).href };
+}
+
+export async function lab(override: Record<string, unknown> = {}, env: Record<string, string> = {}): Promise<Lab> {
   const logs: LogMessage[] = [];
   const feed: FeedEvent[] = [];
   const timeline: Omit<TimelineEntry, 'sequence' | 'at'>[] = [];
   const counts = { lines: 0, droppedLines: 0, droppedBytes: 0 };
   const deadLetters = new DeadLetters(limits);
-  const service = new Service({ plugin, section, env: cellEnvironment(plugin.manifest.env, env), entryUrl: pathToFileURL(plugin.entry).href }, {
+  const service = new Service(await labPlan(override, env), {
     clock: realClock,
     random: Math.random,
     deadLetters,
@@ -61,6 +69,7 @@ export async function lab(override: Record<string, unknown> = {}, env: Record<st
     feed,
     timeline,
     deliver: async (payload, timeoutMs = 10_000) => JSON.parse((await service.deliver(event(payload), timeoutMs)).json) as unknown,
+    plan: (other) => labPlan(other, env),
     publish: (payload) => void service.publish(event(payload)),
   };
 }
