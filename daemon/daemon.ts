@@ -6,12 +6,14 @@ import type { InvalidPlugin } from './plugins/invalid-plugin.ts';
 import type { Config } from './config/schema.ts';
 import { prepareStateFolder } from './config/state-folder.ts';
 import { ControlServer } from './control/control-server.ts';
-import { daemonFeedName, handlers } from './handlers.ts';
+import { daemonStatus } from './daemon-status.ts';
+import { handlers } from './handlers.ts';
 import { Host } from './host.ts';
+import { HostFaults } from './host-faults.ts';
 import { realClock } from './real-clock.ts';
 import { Shutdown } from './shutdown.ts';
-import { createDaemonLog } from './telemetry/daemon-log.ts';
-import { EventLoopMonitor, memory } from './telemetry/event-loop.ts';
+import { createDaemonLog, daemonFeedName } from './telemetry/daemon-log.ts';
+import { EventLoopMonitor } from './telemetry/event-loop.ts';
 import { Feed } from './telemetry/feed.ts';
 
 export interface DaemonOptions {
@@ -57,31 +59,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const log = daemonLog.logger;
   const host = new Host({ config, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env });
   const monitor = new EventLoopMonitor();
-  let faults = 0;
-
-  const status = (): OperationResult<'daemon.status'> => ({
-    pid: process.pid,
-    version,
-    node: process.versions.node,
-    state: shutdown.begun ? 'shutting_down' : 'running',
-    startedAt: new Date(startedMs).toISOString(),
-    uptimeMs: Date.now() - startedMs,
-    socket: options.socket,
-    config: options.configPath,
-    stateFolder: options.stateFolder,
-    counts: { ...host.counts(), connections: control.counts().connections, subscriptions: feed.subscriptions },
-    dropped: {
-      connectionsRefused: control.counts().connectionsRefused,
-      connectionsCutOff: control.counts().connectionsCutOff,
-      notificationsFailed: control.counts().notificationsFailed,
-      subscriptionEvents: feed.dropped,
-      logLines: daemonLog.dropped,
-    },
-    faults,
-    eventLoopDelayMs: monitor.delay(),
-    memory: memory(),
-    limits: { ...limits },
-  });
+  const faults = new HostFaults(log);
 
   const shutdown: Shutdown = new Shutdown({
     limits,
@@ -96,8 +74,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     release: () => control.release(),
     unkillable: () => host.counts().unkillable,
   });
-  const control = new ControlServer({
-    handlers: handlers({ host, daemonLog, status, shutdown: (reason) => shutdown.begin(reason) }),
+  const control: ControlServer = new ControlServer({
+    handlers: handlers(host, daemonLog, {
+      shutdownMs: limits.shutdownMs,
+      status: () => daemonStatus({ options, version, startedMs, host, control, feed, daemonLog, monitor, faults: faults.count, shuttingDown: shutdown.begun }),
+      shutdown: (reason) => shutdown.begin(reason),
+    }),
     limits,
     feed,
     log,
@@ -108,21 +90,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const lastCounters = new Map<string, string>();
   const counters = setInterval(() => host.publishCounters(lastCounters), limits.countersEveryMs);
   counters.unref();
-  // A fault of the host itself is told and counted, and what it hosts goes on.
-  const onFault = (thrown: unknown): void => {
-    faults += 1;
-    log.error({ fault: thrown instanceof Error ? thrown.stack : String(thrown) }, 'the daemon met an error it did not foresee');
-  };
-  process.on('uncaughtException', onFault);
-  process.on('unhandledRejection', onFault);
-
   try {
     await control.listen(options.socket, () => host.loadAll([...config.plugins.folders, ...options.pluginFolders]));
   } catch (thrown) {
     clearInterval(counters);
     monitor.stop();
-    process.off('uncaughtException', onFault);
-    process.off('unhandledRejection', onFault);
+    faults.stop();
     throw thrown;
   }
   shutdown.onSignals();

@@ -46,14 +46,16 @@ export class Host {
 
   get(id: string): HostedPlugin {
     // The catalog throws for an id it does not know.
-    return this.#hosted.get(this.catalog.get(id).id) as HostedPlugin;
+    const hosted = this.#hosted.get(this.catalog.get(id).id);
+    if (hosted === undefined) throw new HostError('plugin_not_found', `The plugin "${id}" is just being loaded or unloaded.`, { plugin: id });
+    return hosted;
   }
 
   async load(folder: string): Promise<HostedPlugin> {
     const { config, stateFolder, clock, feed, log, env } = this.#options;
     const plugin = await readPlugin(folder, { overrides: config.plugins.overrides, manifestBytes: config.limits.manifestBytes });
     this.catalog.add(plugin);
-    const hosted = new HostedPlugin(plugin, { limits: config.limits, stateFolder, clock, feed, log, env });
+    const hosted = await HostedPlugin.open(plugin, { limits: config.limits, stateFolder, clock, feed, log, env });
     this.#hosted.set(plugin.id, hosted);
     for (const note of plugin.notes) log.warn({ plugin: plugin.id }, note);
     this.#publishChange(plugin.id, 'loaded');
@@ -87,10 +89,11 @@ export class Host {
     // Another caller may have been faster.
     if (this.#hosted.get(id) !== hosted) return;
     this.#hosted.delete(id);
-    this.catalog.remove(id);
     this.#startOrder = this.#startOrder.filter((started) => started !== id);
+    // Its id stays taken until its files are closed: whoever loads it next reads them.
+    await hosted.close();
+    this.catalog.remove(id);
     this.#publishChange(id, 'unloaded');
-    await hosted.log.close();
   }
 
   /** Reads the plugin anew; where that or the new incarnation fails, what runs goes on as it is. */
@@ -182,7 +185,7 @@ export class Host {
     }
     late.cancel();
     await Promise.all(this.list().map(({ tools }) => tools.close(this.config.limits.killMs)));
-    await Promise.all(this.list().map(({ log: pluginLog }) => pluginLog.close()));
+    await Promise.all(this.list().map((hosted) => hosted.close()));
   }
 
   async #stopQuietly({ id, service }: HostedPlugin, now: boolean): Promise<void> {

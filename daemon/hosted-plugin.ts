@@ -5,7 +5,8 @@ import { HostError } from '../protocol/errors.ts';
 import type { OperationResult } from '../protocol/operations.ts';
 import type { PluginSummary } from '../protocol/operations/plugin.ts';
 import { cellEnvironment } from './cells/environment.ts';
-import { ThreadCell } from './cells/thread-cell.ts';
+import { CellRecords } from './cells/cell-records.ts';
+import { spawnCellFor } from './cells/spawn.ts';
 import type { Clock } from './clock.ts';
 import type { Limits } from './config/schema.ts';
 import type { LoadedPlugin } from './plugins/plugin.ts';
@@ -36,18 +37,34 @@ export class HostedPlugin {
   readonly #deadLetters: DeadLetters;
   /** Values that were in the environment of any of its cells: a reload must not uncover an old one. */
   readonly #secrets = new Set<string>();
+  readonly #records: CellRecords;
   #redactor = new Redactor([]);
   #plugin: LoadedPlugin;
   #tools: PluginTools;
   #service: Service | undefined;
 
-  constructor(plugin: LoadedPlugin, deps: HostedDeps) {
+  /** With what an earlier daemon kept of it. */
+  static async open(plugin: LoadedPlugin, deps: HostedDeps): Promise<HostedPlugin> {
+    // What is found wrong while it is read is told once there is somewhere to tell it.
+    const early: [message: string, error?: Error][] = [];
+    let trouble = (...told: [message: string, error?: Error]): void => void early.push(told);
+    const { limits, clock } = deps;
+    const folder = join(deps.stateFolder, 'dead-letters');
+    const deadLetters = await DeadLetters.open({ pluginId: plugin.id, folder, limits, clock, onTrouble: (...told) => trouble(...told) });
+    const hosted = new HostedPlugin(plugin, deps, deadLetters);
+    trouble = (...told) => hosted.#deadLetterTrouble(...told);
+    for (const told of early) trouble(...told);
+    return hosted;
+  }
+
+  private constructor(plugin: LoadedPlugin, deps: HostedDeps, deadLetters: DeadLetters) {
     const { limits, clock, feed, log } = deps;
     const { id } = plugin;
     this.id = id;
     this.#deps = deps;
     this.#plugin = plugin;
-    this.#deadLetters = new DeadLetters(limits);
+    this.#deadLetters = deadLetters;
+    this.#records = new CellRecords(deps.stateFolder, (error) => log.warn({ plugin: id, err: error.message }, 'the record of a process cell cannot be kept'));
     this.timeline = new Timeline({ capacity: limits.timeline, clock });
     this.log = new PluginLog({
       pluginId: id,
@@ -134,6 +151,18 @@ export class HostedPlugin {
     };
   }
 
+  /** Nothing of it runs any more: what is still to be written gets a moment. */
+  async close(): Promise<void> {
+    await Promise.all([this.log.close(), this.#deadLetters.close(deadLetterCloseMs)]);
+  }
+
+  #deadLetterTrouble(message: string, error?: Error): void {
+    const why = error === undefined ? message : `${message}: ${error.message}`;
+    this.timeline.record({ level: 'error', event: 'dead_letters_unsafe', message: why, incarnation: this.#service?.incarnation ?? 0 });
+    this.log.host('error', why);
+    this.#deps.log.error({ plugin: this.id }, why);
+  }
+
   #environment(plugin: LoadedPlugin): Record<string, string> {
     const env = cellEnvironment(plugin.manifest.env, this.#deps.env);
     for (const value of Object.values(env)) this.#secrets.add(value);
@@ -159,7 +188,7 @@ export class HostedPlugin {
     return new Service(plan, {
       clock,
       random: Math.random,
-      spawnCell: (spec, listener) => new ThreadCell(spec, listener, limits),
+      spawnCell: spawnCellFor(limits, this.#records),
       limits,
       redact: (text) => this.#redactor.text(text),
       deadLetters: this.#deadLetters,
@@ -199,6 +228,8 @@ export class HostedPlugin {
   }
 }
 
+/** A disk that hangs must not hold up the end of the daemon. */
+const deadLetterCloseMs = 1500;
 /** Every call has a deadline, so this ends. */
 const retireLookMs = 200;
 

@@ -15,6 +15,22 @@ export const cellLimits = z.strictObject({
   logBytesPerSecond: z.int().min(1024).max(16 * 1024 * 1024).default(65_536).describe('what one cell may log; the rest is counted and dropped'),
 });
 
+/** Commas would separate paths on some versions of Node. */
+const grantedPath = z.string().min(1).max(4096).regex(/^[^\0,]*$/, 'must hold neither a comma nor a null character');
+const grantedPaths = z.array(grantedPath).max(64);
+
+export const permissions = z.strictObject({
+  fs: z
+    .strictObject({
+      read: grantedPaths.default([]).describe('files, or folders with all they hold; relative to the plugin\'s folder, which is always readable'),
+      write: grantedPaths.default([]).describe('the same for writing'),
+    })
+    .prefault({}),
+  childProcess: z.boolean().default(false).describe('start programs; what they may do is not bounded by this'),
+  worker: z.boolean().default(false).describe('start worker threads; what they may do is not bounded by this'),
+  addons: z.boolean().default(false).describe('load native addons'),
+});
+
 export const serviceTimeouts = z.strictObject({
   startMs: durationMs().default(10_000).describe('from spawning the cell to the end of start()'),
   handleMs: durationMs().default(5000).describe('one event, from its own start'),
@@ -77,6 +93,7 @@ export const manifest = z.strictObject({
   isolation: isolation.default('thread'),
   env: z.array(environmentName).max(256).default([]).describe('the only host environment names the cell sees'),
   limits: cellLimits.prefault({}),
+  permissions: permissions.optional().describe('turns Node\'s permission model on: the plugin may do what is granted here and nothing else of it'),
   service: serviceSection.optional(),
   tools: z.array(toolSection).max(256).default([]).refine(distinctNames, 'two tools have the same name'),
   profiles: z.array(profileSection).max(64).default([]).refine(distinctNames, 'two profiles have the same name'),
@@ -87,4 +104,5 @@ export type ServiceSection = z.output<typeof serviceSection>;
 export type ToolSection = z.output<typeof toolSection>;
 export type ToolIsolation = z.output<typeof toolIsolation>;
 export type Isolation = z.output<typeof isolation>;
+export type Permissions = z.output<typeof permissions>;
 export type CellLimits = z.output<typeof cellLimits>;

@@ -9,6 +9,7 @@ import type { ProcessCellBoot, RpcMessage } from '../protocol/cell/process-messa
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import { CellLog } from './cell-log.ts';
 import { takeHostLine } from './host-line.ts';
+import { layOutInspection } from './inspection.ts';
 import { captured } from './primitives.ts';
 import { denyWorkers, endProcess, guardServiceProcess } from './service-process-guard.ts';
 import { ServiceRunner } from './service-runner.ts';
@@ -54,7 +55,7 @@ guardServiceProcess({ fatal });
 if (boot.restricted && !boot.mayStartWorkers) denyWorkers();
 log.captureOutput();
 // Without it no cell would be told of its daemon's end, nor could be asked where it is.
-watchdog.once('error', (error) => fatal('exit', error));
+watchdog.once('error', (error) => fatal('uncaught_exception', error));
 
 /** The host writes the register it reads; this one tells it what to write. */
 class ToldRegister extends ProgressRegister {
@@ -96,6 +97,7 @@ function rssBytes(): number {
   }
 }
 
+layOutInspection({ ownResources: [], reportMemory: tellVitals });
 tellVitals();
 // It also keeps the process alive while nothing else does.
 captured.setInterval(tellVitals, vitalsMs);

@@ -9,6 +9,7 @@ import { flattenError } from '../protocol/cell/plain-error.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import { CellLog } from './cell-log.ts';
 import { endCell, guardCell, hideParent } from './guard.ts';
+import { layOutInspection } from './inspection.ts';
 import { captured, posterOf } from './primitives.ts';
 import { ServiceRunner } from './service-runner.ts';
 
@@ -51,4 +52,5 @@ function reportMemory(): void {
   register.reportMemory(heap, external);
 }
 reportMemory();
+layOutInspection({ ownResources: ['MessagePort', 'MessagePort'], reportMemory });
 captured.setInterval(reportMemory, memoryReportMs).unref();

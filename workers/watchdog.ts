@@ -1,10 +1,10 @@
 // A thread beside a process cell's main thread, with a pipe of its own to the host. It ends the whole process group as
-// soon as that pipe closes, also while the plugin loops, so that no cell outlives the daemon; and it takes the main
-// thread's stack when the host asks where the plugin is.
+// soon as that pipe closes, also while the plugin loops, so that no cell outlives the daemon; and it puts the host's
+// questions to the main thread, which answers them in the middle of a loop.
 import { Session } from 'node:inspector';
 import { Socket } from 'node:net';
 import { workerData } from 'node:worker_threads';
-import { type RawFrame, type StackAnswer, type StackRequest, watchFd } from '../protocol/cell/process-messages.ts';
+import { type WatchAnswer, type WatchQuestion, watchFd } from '../protocol/cell/process-messages.ts';
 
 export interface WatchdogData {
   /** Where Node's permission model is on, connecting to the main thread would abort the process. */
@@ -13,70 +13,40 @@ export interface WatchdogData {
 
 const { canInspect } = workerData as WatchdogData;
 
-const maxFrames = 50;
-const maxText = 1000;
-/** An idle main thread that has acknowledged a pause runs nothing more to be paused in. */
-const idleAfterMs = 30;
-const busyShare = 0.5;
-
 const pipe = new Socket({ fd: watchFd, readable: true, writable: true });
 
 /** The own group: what the plugin has started ends with it. */
 const endAll = (): void => {
   process.kill(0, 'SIGKILL');
 };
-pipe.on('close', endAll);
-pipe.on('end', endAll);
-pipe.on('error', endAll);
+for (const event of ['end', 'close', 'error']) pipe.on(event, endAll);
 
 let partial = '';
 pipe.setEncoding('utf8');
 pipe.on('data', (text: string) => {
   const lines = (partial + text).split('\n');
   partial = lines.pop() ?? '';
-  for (const line of lines) {
-    const { ask, withinMs } = JSON.parse(line) as StackRequest;
-    if (canInspect) takeStack(ask, withinMs);
-    else answer({ ask, state: 'idle', frames: [] });
-  }
+  for (const line of lines) put(JSON.parse(line) as WatchQuestion);
 });
 
-function answer(message: StackAnswer): void {
-  pipe.write(`${JSON.stringify(message)}\n`);
+let session: Session | undefined;
+
+/** Begun at the first question, so that what never fails never pays for it. */
+function inspector(): Session {
+  if (session === undefined) {
+    session = new Session();
+    session.connectToMainThread();
+  }
+  return session;
 }
 
-function takeStack(ask: number, withinMs: number): void {
-  const session = new Session();
-  const urls = new Map<string, string>();
-  let done = false;
-  const settle = (state: StackAnswer['state'], frames: readonly RawFrame[]): void => {
-    if (done) return;
-    done = true;
-    clearTimeout(giveUp);
-    answer({ ask, state, frames });
-    // Resumed before the session goes, so that a cell that is not ended afterwards lives on.
-    session.post('Debugger.resume');
-    session.disconnect();
-  };
-  const giveUp = setTimeout(() => settle('busy', []), withinMs);
-  session.connectToMainThread();
-  session.on('Debugger.scriptParsed', ({ params }) => urls.set(params.scriptId, params.url));
-  session.on('Debugger.paused', ({ params }) => {
-    settle('paused', params.callFrames.slice(0, maxFrames).map(({ functionName, location }) => ({
-      function: functionName.slice(0, maxText),
-      url: (urls.get(location.scriptId) ?? '').slice(0, maxText),
-      line: location.lineNumber,
-      column: location.columnNumber ?? 0,
-    })));
+function put({ ask, expression }: WatchQuestion): void {
+  if (!canInspect) return;
+  const asked = inspector();
+  // Only between these two does V8 take down the stack of what is thrown.
+  asked.post('Runtime.enable');
+  asked.post('Runtime.evaluate', { expression, silent: true, returnByValue: true }, (_error, result) => {
+    pipe.write(`${JSON.stringify({ ask, result } satisfies WatchAnswer)}\n`);
   });
-  session.post('Debugger.enable');
-  session.post('Debugger.pause', () => {
-    const cpu = process.cpuUsage();
-    const sinceMs = performance.now();
-    // Native code may take the request in passing and run on: then the processor tells.
-    setTimeout(() => {
-      const { user, system } = process.cpuUsage(cpu);
-      if ((user + system) / 1000 < (performance.now() - sinceMs) * busyShare) settle('idle', []);
-    }, idleAfterMs);
-  });
+  asked.post('Runtime.disable');
 }

@@ -16,7 +16,7 @@ const allowWorker = '--allow-worker';
 
 /** Node's permission model would refuse the watchdog its thread, so that the cell's own guard refuses the plugin's. */
 function bootOf(spec: CellSpec): { readonly boot: ProcessCellBoot; readonly permissionArgs: readonly string[] } {
-  const permissionArgs = spec.execArgv ?? [];
+  const permissionArgs = spec.execArgv;
   const restricted = permissionArgs.length > 0;
   const mayStartWorkers = !restricted || permissionArgs.includes(allowWorker);
   return {

@@ -3,11 +3,12 @@
 import type { BatchMessage, CellAnswer, CrashReason, HaltedMessage, LogDroppedMessage, LogMessage, ResultsMessage, ServiceCellOptions } from '../../protocol/cell/messages.ts';
 import type { PlainError } from '../../protocol/cell/plain-error.ts';
 import type { ProgressRegister } from '../../protocol/cell/register.ts';
+import type { Isolation } from '../../protocol/manifest.ts';
 import type { Whereabouts } from './whereabouts.ts';
 
 /** Why a cell is no more; `killed` only when the host ended it. */
 export interface CellEnd {
-  readonly reason: CrashReason | 'killed' | 'out_of_memory' | 'spawn_failed' | 'ended';
+  readonly reason: CrashReason | 'killed' | 'out_of_memory' | 'rss_limit' | 'signal' | 'spinning' | 'spawn_failed' | 'ended';
   readonly error: PlainError;
   readonly exitCode: number | null;
 }
@@ -33,6 +34,12 @@ export interface CellUsage {
   readonly unkillable: boolean;
 }
 
+export interface LaneWindow {
+  readonly batches: number;
+  /** In one batch. */
+  readonly events: number;
+}
+
 /** What a cell tells its owner. */
 export interface CellListener {
   results(message: ResultsMessage): void;
@@ -47,6 +54,8 @@ export interface CellListener {
 
 export interface Cell {
   readonly register: ProgressRegister;
+  /** How much may be on the way to the cell at once; the lane's own measure where it does not say. */
+  readonly window?: LaneWindow;
   load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>>;
   start(deadlineMs: number): Promise<CallOutcome<null>>;
   status(deadlineMs: number): Promise<CallOutcome<string>>;
@@ -54,6 +63,8 @@ export interface Cell {
   send(batch: BatchMessage): void;
   /** Takes, at once, every message the cell has posted. */
   drain(): void;
+  /** Where messages cannot be taken at once: runs `then` when those that have arrived by now were taken. */
+  arrivals?(then: () => void): void;
   /** Climbs the kill ladder; `ended` follows within the ladder's bound, whatever the plugin does. */
   kill(reason: string): void;
   /** The same without asking first: for a cell that has nothing left to do. */
@@ -64,10 +75,17 @@ export interface Cell {
 }
 
 export interface CellSpec {
+  readonly isolation: Isolation;
   /** For thread names and process titles. */
   readonly name: string;
+  /** The plugin's. */
+  readonly folder: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Flags of Node's permission model; none where the plugin may do everything. */
+  readonly execArgv: readonly string[];
   readonly heapMb: number;
+  /** Of a process cell. */
+  readonly rssMb: number;
   readonly logBytesPerSecond: number;
 }
 

@@ -3,16 +3,17 @@
 // the way at a time and the host keeps the register by what the cell says.
 import type { ChildProcess } from 'node:child_process';
 import type { Duplex } from 'node:stream';
-import type { BatchMessage, ResultsMessage, ServiceCellOptions } from '../../protocol/cell/messages.ts';
+import type { BatchMessage, ServiceCellOptions } from '../../protocol/cell/messages.ts';
 import { flattenError } from '../../protocol/cell/plain-error.ts';
-import { type BegunMessage, type VitalsMessage, watchFd } from '../../protocol/cell/process-messages.ts';
-import { ProgressRegister, monotonicMs } from '../../protocol/cell/register.ts';
+import { watchFd } from '../../protocol/cell/process-messages.ts';
+import { ProgressRegister } from '../../protocol/cell/register.ts';
 import { CellCalls, isLoadedService, isNull, isText } from './call.ts';
 import { startChild } from './cell-child.ts';
 import { CellInbox } from './cell-inbox.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, CellUsage, LoadedService } from './cell.ts';
 import { ChildChannel } from './child-channel.ts';
 import { type ChildExit, childEnd } from './child-end.ts';
+import { isBegun, isVitals } from './process-message.ts';
 import { signalGroup } from './child-signals.ts';
 import { ChildVitals } from './child-vitals.ts';
 import { KillLadder, type KillLimits } from './kill-ladder.ts';
@@ -30,8 +31,8 @@ export interface CellRecorder {
 /** Its last messages are read within this of its exit; a pipe that something else holds open is not waited for. */
 const drainMs = 1000;
 const outputDrainMs = 100;
-/** A channel that closed belongs to a process that is about to be seen to have ended. */
-const closedChannelMs = 200;
+/** A line that closed belongs to a process that is about to be seen to have ended. */
+const closedLineMs = 200;
 
 export class ProcessCell implements Cell {
   readonly register = new ProgressRegister();
@@ -53,7 +54,7 @@ export class ProcessCell implements Cell {
   #ended = false;
   #unkillable = false;
   #callsPending = 0;
-  #timers: NodeJS.Timeout[] = [];
+  readonly #timers: NodeJS.Timeout[] = [];
 
   constructor(spec: CellSpec, listener: CellListener, limits: KillLimits, records?: CellRecorder) {
     this.#spec = spec;
@@ -61,7 +62,7 @@ export class ProcessCell implements Cell {
     this.#records = records;
     this.#child = startChild(spec);
     const { pid } = this.#child;
-    this.#inbox = new CellInbox(listener, () => this.#ladder.terminate());
+    this.#inbox = new CellInbox(this.#keepingProgress(listener), () => this.#ladder.terminate());
     this.#channel = new ChildChannel(this.#child, (message) => this.#receive(message));
     this.#output = new PipeLines(this.#child, spec.logBytesPerSecond, listener);
     this.#ladder = new KillLadder(limits, {
@@ -117,9 +118,8 @@ export class ProcessCell implements Cell {
     if (!this.#ended) this.#ladder.terminate();
   }
 
-  async locate(withinMs: number): Promise<Whereabouts> {
-    if (this.#watch === undefined || this.#exit !== undefined || (this.#spec.execArgv ?? []).length > 0) return { kind: 'unknown', frames: [] };
-    return whereaboutsOf(await this.#watch.ask(withinMs), this.#spec.folder);
+  locate(_withinMs: number): Promise<Whereabouts> {
+    return Promise.resolve({ kind: 'unknown', frames: [] });
   }
 
   usage(): CellUsage {
@@ -171,3 +171,74 @@ export class ProcessCell implements Cell {
     this.#ladder.terminate();
     this.#signal('SIGKILL');
   }
+
+  /** The register is right before anybody is told. */
+  #keepingProgress(listener: CellListener): CellListener {
+    return {
+      results: (message) => {
+        this.#progress.ended(message);
+        listener.results(message);
+      },
+      halted: (message) => listener.halted(message),
+      log: (message) => listener.log(message),
+      logDropped: (message) => listener.logDropped(message),
+      ended: (end) => listener.ended(end),
+      unkillable: () => listener.unkillable(),
+    };
+  }
+
+  /** On the way to its end, or the plugin has closed what is not its own: then nothing more can be had of the cell. */
+  #lineClosed(): void {
+    this.#timers.push(setTimeout(() => {
+      if (this.#exit === undefined) this.#endFor({ reason: 'ended', error: { name: 'CellEnded', message: 'the cell closed its line to the daemon' }, exitCode: null });
+    }, closedLineMs));
+  }
+
+  #failed(error: Error): void {
+    if (this.#child.pid !== undefined) return;
+    this.#end({ reason: 'spawn_failed', error: { ...flattenError(error), message: `no process could be started in the plugin's folder: ${error.message}` }, exitCode: null });
+  }
+
+  #exited(exit: ChildExit): void {
+    this.#exit = exit;
+    this.#ladder.stop();
+    this.#vitals?.stop();
+    // What it has started ends with it.
+    if (this.#child.pid !== undefined) signalGroup(this.#child.pid, 'SIGKILL');
+    this.#output.finish();
+    const decide = (): void => this.#end(this.#ladder.climbing ? killed(exit) : childEnd(exit, this.#output.tail));
+    this.#child.once('close', decide);
+    // A process that has escaped from the group may hold the pipes open; the channel is the cell's alone.
+    this.#timers.push(setTimeout(() => setImmediate(() => this.#child.connected || decide()), outputDrainMs));
+    this.#timers.push(setTimeout(() => setImmediate(decide), drainMs));
+  }
+
+  #giveUp(): void {
+    this.#unkillable = true;
+    this.#child.unref();
+    this.#listener.unkillable();
+    this.#end({ reason: 'killed', error: { name: 'Unkillable', message: 'the cell\'s process did not end: it sits in a call of the system that does not return' }, exitCode: null });
+  }
+
+  /** Everything the cell had sent has been taken by now. */
+  #end(end: CellEnd): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#ladder.stop();
+    this.#vitals?.stop();
+    for (const timer of this.#timers) clearTimeout(timer);
+    if (this.#child.pid !== undefined && !this.#unkillable) this.#records?.remove(this.#child.pid);
+    this.#output.close();
+    this.#watch?.close();
+    this.#channel.close();
+    const told = this.#inbox.endOf(end);
+    this.#calls.cellEnded(told);
+    this.#listener.ended(told);
+  }
+}
+
+const killed = ({ code, signal }: ChildExit): CellEnd => ({
+  reason: 'killed',
+  error: { name: 'CellEnded', message: `the cell's process ended ${signal === null ? `with exit code ${String(code)}` : `by ${signal}`}` },
+  exitCode: code,
+});

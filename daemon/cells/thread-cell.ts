@@ -12,8 +12,9 @@ import { CellCalls, isLoadedService, isNull, isText } from './call.ts';
 import { CellInbox } from './cell-inbox.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, CellUsage, LoadedService } from './cell.ts';
 import { cellEntry } from './entries.ts';
-import type { Whereabouts } from './whereabouts.ts';
 import { KillLadder, type KillLimits } from './kill-ladder.ts';
+import { locateThread } from './stack-capture.ts';
+import type { Whereabouts } from './whereabouts.ts';
 
 export interface ThreadLimits extends KillLimits {
   readonly cellMessagesPerTurn: number;
@@ -34,6 +35,7 @@ export class ThreadCell implements Cell {
   readonly #calls = new CellCalls();
   readonly #ladder: KillLadder;
   readonly #threadId: number;
+  readonly #folder: string;
   readonly #inbox: CellInbox;
   #ended = false;
   #unkillable = false;
@@ -58,6 +60,7 @@ export class ThreadCell implements Cell {
       transferList: [rpc.port2, lane.port2],
     });
     this.#threadId = this.#worker.threadId;
+    this.#folder = spec.folder;
     // The cell's bootstrap sends output as log lines; what reaches these streams went round it and is thrown away.
     this.#worker.stdout.resume();
     this.#worker.stderr.resume();
@@ -108,8 +111,8 @@ export class ThreadCell implements Cell {
     if (!this.#ended) this.#ladder.terminate();
   }
 
-  locate(_withinMs: number): Promise<Whereabouts> {
-    return Promise.resolve({ kind: 'unknown', frames: [] });
+  locate(withinMs: number): Promise<Whereabouts> {
+    return locateThread(this.#threadId, this.#folder, withinMs, () => this.#worker.performance.eventLoopUtilization());
   }
 
   usage(): CellUsage {

@@ -1,18 +1,16 @@
-// The host's end of the pipe to a cell's watchdog thread: asks it where the plugin is. That the pipe is open is what
-// keeps the cell alive.
+// The host's end of the pipe to a cell's watchdog thread: puts questions to the cell's main thread through it. That the
+// pipe is open is what keeps the cell alive.
 import type { Duplex } from 'node:stream';
-import type { RawFrame, StackAnswer, StackRequest } from '../../protocol/cell/process-messages.ts';
+import type { WatchAnswer, WatchQuestion } from '../../protocol/cell/process-messages.ts';
 
 /** A watchdog says little; whoever says more on its pipe is none. */
-const maxLineLength = 256 * 1024;
-/** The watchdog answers within its own time; its answer needs a moment to arrive. */
-const answerShare = 0.8;
+const maxLineLength = 1024 * 1024;
 
-type Ask = (answer: StackAnswer | undefined) => void;
+type Settle = (result: unknown) => void;
 
 export class WatchLine {
   readonly #pipe: Duplex;
-  readonly #asks = new Map<number, Ask>();
+  readonly #asks = new Map<number, Settle>();
   #lastAsk = 0;
   #partial = '';
   #closed = false;
@@ -30,20 +28,20 @@ export class WatchLine {
     });
   }
 
-  /** Undefined where the watchdog did not answer in time. */
-  ask(withinMs: number): Promise<StackAnswer | undefined> {
+  /** What the main thread answers to an expression: the inspector's result. Nothing where it does not, or not in time. */
+  evaluate(expression: string, withinMs: number): Promise<unknown> {
     if (this.#closed) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       this.#lastAsk += 1;
       const ask = this.#lastAsk;
-      const settle: Ask = (answer) => {
+      const settle: Settle = (result) => {
         clearTimeout(timer);
         this.#asks.delete(ask);
-        resolve(answer);
+        resolve(result);
       };
       const timer = setTimeout(() => settle(undefined), withinMs);
       this.#asks.set(ask, settle);
-      this.#pipe.write(`${JSON.stringify({ ask, withinMs: withinMs * answerShare } satisfies StackRequest)}\n`);
+      this.#pipe.write(`${JSON.stringify({ ask, expression } satisfies WatchQuestion)}\n`);
     });
   }
 
@@ -66,24 +64,15 @@ export class WatchLine {
     }
     for (const line of lines) {
       const answer = answerOf(line);
-      if (answer !== undefined) this.#asks.get(answer.ask)?.(answer);
+      if (answer !== undefined) this.#asks.get(answer.ask)?.(answer.result);
     }
   }
 }
 
-const isFields = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null;
-const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-
-const isFrame = (value: unknown): value is RawFrame =>
-  isFields(value) && typeof value['function'] === 'string' && typeof value['url'] === 'string' && isCount(value['line']) && isCount(value['column']);
-
-const isAnswer = (value: unknown): value is StackAnswer =>
-  isFields(value) && isCount(value['ask']) && ['paused', 'idle', 'busy'].includes(value['state'] as string) && Array.isArray(value['frames']) && value['frames'].every(isFrame);
-
-function answerOf(line: string): StackAnswer | undefined {
+function answerOf(line: string): WatchAnswer | undefined {
   try {
     const value: unknown = JSON.parse(line);
-    return isAnswer(value) ? value : undefined;
+    return typeof value === 'object' && value !== null && 'ask' in value && typeof value.ask === 'number' && 'result' in value ? { ask: value.ask, result: value.result } : undefined;
   } catch {
     // Not of our watchdog: a plugin has written on a descriptor that is not its own.
     return undefined;

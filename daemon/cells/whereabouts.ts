@@ -2,7 +2,7 @@
 
 export interface StackFrame {
   readonly function: string;
-  /** Relative to the plugin's folder; `node:…` for Node's own. */
+  /** Relative to the plugin's folder; `(eval)` or `(WebAssembly)` for code that is in no file. */
   readonly file: string;
   readonly line: number;
   readonly column: number;
@@ -13,21 +13,40 @@ export type Whereabouts =
   | { readonly kind: 'javascript'; readonly frames: readonly StackFrame[] }
   /** The thread does not answer: it sits inside native code. */
   | { readonly kind: 'native'; readonly frames: readonly StackFrame[] }
-  /** The event loop is free: the handler awaits something that does not come. */
-  | { readonly kind: 'waiting'; readonly frames: readonly StackFrame[] }
+  /** The event loop is free: the handler awaits something that does not come. `open` is what could still wake it. */
+  | { readonly kind: 'waiting'; readonly frames: readonly StackFrame[]; readonly open?: readonly string[] }
   | { readonly kind: 'unknown'; readonly frames: readonly StackFrame[] };
 
+const placeOf = ({ file, line, column, function: name }: StackFrame): string => `${file}:${String(line)}:${String(column)}, ${name}`;
+
+/** The innermost frame, and by whose call it came to that. */
+function placeText(frames: readonly StackFrame[]): string {
+  const innermost = frames[0];
+  const outermost = frames.at(-1);
+  if (innermost === undefined || outermost === undefined) return '';
+  return innermost === outermost ? placeOf(innermost) : `${placeOf(innermost)} (called from ${placeOf(outermost)})`;
+}
+
+/** Node's names of what is open, each once and with its count. */
+function openText(open: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const name of open) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].map(([name, count]) => (count === 1 ? name : `${String(count)} ${name}`)).join(', ');
+}
+
 /** For a message; nothing where nothing is known. */
-export function whereText({ kind, frames }: Whereabouts): string {
-  const [innermost] = frames;
-  const place = innermost === undefined ? '' : `${innermost.file}:${String(innermost.line)}, ${innermost.function}`;
-  switch (kind) {
+export function whereText(where: Whereabouts): string {
+  const place = placeText(where.frames);
+  const lastSeen = place === '' ? '' : `, last seen in ${place}`;
+  switch (where.kind) {
     case 'javascript':
-      return place === '' ? '' : `blocked in ${place}`;
+      return place === '' ? 'busy, though in none of the plugin\'s own functions' : `blocked in ${place}`;
     case 'native':
-      return `inside native code${place === '' ? '' : `, last seen in ${place}`}`;
-    case 'waiting':
-      return `waiting for something that did not come${place === '' ? '' : `, last seen in ${place}`}`;
+      return `inside native code${lastSeen}`;
+    case 'waiting': {
+      const open = where.open === undefined ? '' : where.open.length === 0 ? '; nothing is open that could wake it' : `; open is ${openText(where.open)}`;
+      return `waiting for something that did not come${lastSeen}${open}`;
+    }
     case 'unknown':
       return '';
   }

@@ -1,7 +1,7 @@
 // nagaya.json: every bound of the daemon with its default, and what the operator overrides of each plugin.
 import { z } from 'zod';
 import { pluginId } from '../../protocol/identifiers.ts';
-import { cellLimits, isolation, manifest, queueLimits, restart, retry, serviceTimeouts, toolSection } from '../../protocol/manifest.ts';
+import { cellLimits, isolation, manifest, permissions, queueLimits, restart, retry, serviceTimeouts, toolSection } from '../../protocol/manifest.ts';
 
 const kib = 1024;
 const mib = 1024 * kib;
@@ -68,6 +68,7 @@ export const pluginOverride = z.strictObject({
   env: manifest.shape.env.unwrap().optional().describe('replaces the manifest\'s list of names'),
   config: z.record(z.string(), z.unknown()).optional().describe('what the plugin finds as ctx.config'),
   limits: overriding(cellLimits).optional(),
+  permissions: permissions.optional().describe('in place of the manifest\'s'),
   queue: overriding(queueLimits).optional(),
   timeouts: overriding(serviceTimeouts).optional(),
   restart: overriding(restart).optional(),

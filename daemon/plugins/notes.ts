@@ -2,10 +2,13 @@
 // several versions, and said, so that nobody relies on it. The list shrinks as the daemon grows.
 import type { Manifest } from '../../protocol/manifest.ts';
 
-export function notesOn({ isolation, service, profiles }: Manifest): string[] {
+/** From this version on Node adds the working folder to what a restricted thread may read. */
+const threadsReadAround = Number(process.versions.node.split('.')[0]) >= 22;
+
+export function notesOn({ isolation, permissions, service, profiles }: Manifest): string[] {
   const notes: string[] = [];
-  if (service !== undefined && isolation === 'process') {
-    notes.push('isolation "process" is not acted on yet: the service runs in a thread, which a native crash or an out-of-memory abort can leave.');
+  if (threadsReadAround && permissions !== undefined && service !== undefined && isolation === 'thread') {
+    notes.push(`permissions: Node ${process.versions.node} lets a thread read what lies under the daemon's own working folder too; isolation "process" holds the grants exactly.`);
   }
   if (profiles.length > 0) notes.push('profiles are not acted on yet: no worker can run them.');
   return notes;

@@ -49,8 +49,9 @@ export function applyOverride(declared: Manifest, override: PluginOverride): Ove
     return tools.map((tool) => lay(`tools.${tool.name}`, tool, over.get(tool.name)));
   };
 
-  const { isolation, env } = override;
-  const top = lay('', declared, { ...(isolation === undefined ? {} : { isolation }), ...(env === undefined ? {} : { env }) });
+  const { isolation, env, permissions } = override;
+  // Each replaces what the manifest says as a whole: a grant of the manifest's must not outlive the operator's own list.
+  const top = lay('', declared, { ...(isolation === undefined ? {} : { isolation }), ...(env === undefined ? {} : { env }), ...(permissions === undefined ? {} : { permissions }) });
   const manifest: Manifest = { ...top, limits: lay('limits', top.limits, override.limits), tools: layTools(top.tools) };
   const service = layService(declared.service);
   return { manifest: service === undefined ? manifest : { ...manifest, service }, overridden, issues };

@@ -1,4 +1,5 @@
 // How a service's cells are made: everything of the plugin and the configuration that an incarnation needs.
+import { permissionArgs } from '../cells/permissions.ts';
 import type { IncarnationOptions } from './incarnation.ts';
 import type { ServicePlan } from './service-plan.ts';
 
@@ -9,7 +10,16 @@ export function blueprint({ plugin, section, env, entryUrl }: ServicePlan, incar
   const { manifest } = plugin;
   const schemas = section.ingresses.flatMap(({ name, payloadSchema }) => (payloadSchema === undefined ? [] : [[name, JSON.stringify(payloadSchema)] as const]));
   return {
-    spec: { name: plugin.id, env, heapMb: manifest.limits.heapMb, logBytesPerSecond: manifest.limits.logBytesPerSecond },
+    spec: {
+      isolation: manifest.isolation,
+      name: plugin.id,
+      folder: plugin.folder,
+      env,
+      execArgv: permissionArgs(manifest.permissions, plugin.folder),
+      heapMb: manifest.limits.heapMb,
+      rssMb: manifest.limits.rssMb,
+      logBytesPerSecond: manifest.limits.logBytesPerSecond,
+    },
     cell: {
       plugin: { id: plugin.id, name: manifest.name, version: manifest.version },
       incarnation,

@@ -71,6 +71,8 @@ export class Incarnation {
       results: (message) => {
         this.lane.results(message);
         this.#tellDrained();
+        // A cell that was halted during its last event has nothing to halt before, and does not say so.
+        if (this.lane.inFlight === 0) this.#halted?.();
       },
       halted: () => this.#halted?.(),
       log: (message) => listener.log(message),

@@ -1,8 +1,9 @@
 // The host's end of a lane: hands the cell batches, keeps what is in flight, and decides by the progress register
 // whose deadline has passed and whose fault an end was. It does no I/O of its own, so that its decisions can be
 // tested on a virtual clock.
-import type { BatchMessage, EventFailure, EventOutput, ResultsMessage } from '../../protocol/cell/messages.ts';
-import { type Progress, type ProgressRegister, phases } from '../../protocol/cell/register.ts';
+import type { EventFailure, EventOutput, ResultsMessage } from '../../protocol/cell/messages.ts';
+import { type Progress, phases } from '../../protocol/cell/register.ts';
+import type { Cell, LaneWindow } from '../cells/cell.ts';
 import type { Clock, Timer } from '../clock.ts';
 import type { IngressQueue } from './ingress-queue.ts';
 import type { QueuedEvent } from './queued-event.ts';
@@ -14,12 +15,7 @@ export interface LaneOptions {
 }
 
 /** What the lane needs of its cell. */
-export interface LaneCell {
-  readonly register: ProgressRegister;
-  send(batch: BatchMessage): void;
-  /** Takes, at once, every message the cell has posted. */
-  drain(): void;
-}
+export type LaneCell = Pick<Cell, 'register' | 'window' | 'send' | 'drain' | 'arrivals'>;
 
 export interface LaneListener {
   handled(event: QueuedEvent, output: EventOutput | undefined): void;
@@ -36,8 +32,8 @@ export interface LaneRemains {
   readonly untouched: readonly QueuedEvent[];
 }
 
-const window = 2;
-const mostEvents = 64;
+/** Of a cell that does not say otherwise. */
+const widest: LaneWindow = { batches: 2, events: 64 };
 const firstBatch = 16;
 const mostBatchBytes = 256 * 1024;
 /** A batch is as long as this much work, so that slow events travel in small ones. */
@@ -52,6 +48,7 @@ export class Lane {
   readonly #listener: LaneListener;
   /** Sent and not settled; the first has sequence `#through + 1`. */
   #inFlight: QueuedEvent[] = [];
+  readonly #window: LaneWindow;
   #through = 0;
   readonly #batchEnds: number[] = [];
   #sentMs = 0;
@@ -65,6 +62,7 @@ export class Lane {
 
   constructor(cell: LaneCell, queue: IngressQueue, clock: Clock, options: LaneOptions, listener: LaneListener) {
     this.#cell = cell;
+    this.#window = cell.window ?? widest;
     this.#queue = queue;
     this.#clock = clock;
     this.#options = options;
@@ -97,7 +95,7 @@ export class Lane {
 
   /** Hands over what the window has room for. */
   pump(): void {
-    while (this.#open && this.#batchEnds.length < window && this.#queue.size > 0) {
+    while (this.#open && this.#batchEnds.length < this.#window.batches && this.#queue.size > 0) {
       const events = this.#queue.take(this.#batchSize(), mostBatchBytes);
       const first = this.#through + this.#inFlight.length + 1;
       const awaited: number[] = [];
@@ -157,8 +155,9 @@ export class Lane {
   }
 
   #batchSize(): number {
-    if (this.#eventMs === undefined) return firstBatch;
-    return Math.max(1, Math.min(mostEvents, Math.floor(batchWorkMs / Math.max(this.#eventMs, 0.001))));
+    const { events } = this.#window;
+    if (this.#eventMs === undefined) return Math.min(firstBatch, events);
+    return Math.max(1, Math.min(events, Math.floor(batchWorkMs / Math.max(this.#eventMs, 0.001))));
   }
 
   /** What the cell says is held against what was sent: it cannot settle more than that. */
@@ -197,10 +196,7 @@ export class Lane {
   /** One timer a lane, not one an event: when it fires, the register says whose deadline it is. */
   #watch(): void {
     if (!this.#open || this.#timer !== undefined || this.#inFlight.length === 0) return;
-    this.#timer = this.#clock.after(Math.min(this.#options.handleMs, this.#options.stallMs), () => {
-      this.#timer = undefined;
-      this.#check();
-    });
+    this.#checkIn(Math.min(this.#options.handleMs, this.#options.stallMs));
   }
 
   #check(): void {
@@ -242,11 +238,23 @@ export class Lane {
     this.#listener.overran(event, ranMs);
   }
 
+  /** Timers may fire a little early; a millisecond keeps them from spinning. */
   #checkAgain(delayMs: number): void {
-    // Timers may fire a little early; a millisecond keeps them from spinning.
-    this.#timer = this.#clock.after(Math.max(1, Math.ceil(delayMs)), () => {
-      this.#timer = undefined;
-      this.#check();
+    this.#checkIn(Math.max(1, Math.ceil(delayMs)));
+  }
+
+  #checkIn(delayMs: number): void {
+    this.#timer = this.#clock.after(delayMs, () => {
+      let cancelled = false;
+      const check = (): void => {
+        if (cancelled) return;
+        this.#timer = undefined;
+        this.#check();
+      };
+      // A result that has arrived must not be overlooked because this timer came first.
+      this.#timer = { cancel: () => (cancelled = true) };
+      if (this.#cell.arrivals === undefined) check();
+      else this.#cell.arrivals(check);
     });
   }
 }

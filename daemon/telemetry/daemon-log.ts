@@ -12,6 +12,9 @@ const bufferBytes = 1024 * 1024;
 const chunkBytes = 64 * 1024;
 const standardError = 2;
 
+/** How this log is named in the feed, where every plugin has its id. */
+export const daemonFeedName = '';
+
 export type LogFields = Readonly<Record<string, unknown>>;
 
 export interface Logger {

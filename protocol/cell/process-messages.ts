@@ -42,22 +42,23 @@ export type ProcessToHost = CellMessage | RpcMessage | BegunMessage | VitalsMess
 /** The watchdog thread's own pipe: where the child finds it, and what is said on it, one line of JSON each. */
 export const watchFd = 4;
 
-export interface StackRequest {
+/** An expression for the main thread, which answers it also in the middle of a loop. */
+export interface WatchQuestion {
   readonly ask: number;
-  readonly withinMs: number;
+  readonly expression: string;
 }
 
+/** The inspector's result, as it is. */
+export interface WatchAnswer {
+  readonly ask: number;
+  readonly result: unknown;
+}
+
+/** One frame of a cell's stack, of whichever kind the cell is. */
 export interface RawFrame {
   readonly function: string;
   readonly url: string;
-  /** As V8 counts: from 0. */
+  /** Counted from 1. */
   readonly line: number;
   readonly column: number;
-}
-
-export interface StackAnswer {
-  readonly ask: number;
-  /** `paused`: JavaScript was executing; `idle`: the event loop waits; `busy`: no answer, so native code holds the thread. */
-  readonly state: 'paused' | 'idle' | 'busy';
-  readonly frames: readonly RawFrame[];
 }

@@ -4,6 +4,7 @@ import type { AnswerKind, Fault, Group, ThreadHold } from './fault.ts';
 
 const contains: ThreadHold = { hold: 'contains' };
 const givesUp = (why: string): ThreadHold => ({ hold: 'givesUp', why });
+const cannot = (why: string): ThreadHold => ({ hold: 'cannot', why });
 
 type Row = readonly [id: string, what: string, answers: readonly AnswerKind[], more?: Partial<Fault>];
 
@@ -13,6 +14,8 @@ const rows = (group: Group, list: readonly Row[]): Fault[] =>
 const added = { listed: false } as const;
 const later = { crashesLater: true } as const;
 const atImport = { atImport: true } as const;
+/** Time to do the damage before the deadline would end it. */
+const slow = { deadlineMs: 5000 } as const;
 
 export const catalogue: readonly Fault[] = [
   ...rows('hangs', [
@@ -25,8 +28,8 @@ export const catalogue: readonly Fault[] = [
     ['exec-sync', 'runs `execSync(\'sleep 30\')`', ['timeout', 'failed']],
     ['pbkdf2-sync', 'derives a key in 1e9 rounds, all in one native call', ['timeout'], { threads: givesUp('a native call cannot be interrupted: the thread computes on until it returns') }],
     ['read-fifo', 'reads a named pipe that nobody writes to', ['timeout'], { threads: givesUp('a blocking system call cannot be interrupted: the thread stays until the daemon ends') }],
-    ['blocked-pool', 'has four reads blocked, which is all that Node\'s pool of threads does at a time', ['timeout'], { ...added, threads: givesUp('the daemon shares that pool: its own file access waits until the daemon ends') }],
-    ['large-sort', 'sorts twenty million numbers', ['timeout', 'answer', 'crashed'], added],
+    ['blocked-pool', 'has four reads blocked, which is all that Node\'s pool of threads does at a time', ['timeout'], { ...added, threads: cannot('the daemon shares that pool: nothing that needs a file goes on, not even the start of the next cell') }],
+    ['large-sort', 'sorts ten million numbers in native code', ['timeout', 'answer', 'crashed'], added],
   ]),
   ...rows('throws', [
     ['throw-error', 'throws an error', ['failed']],
@@ -49,13 +52,13 @@ export const catalogue: readonly Fault[] = [
   ...rows('results', [
     ['function-result', 'answers with a function', ['failed']],
     ['symbol-result', 'answers with a symbol', ['failed']],
-    ['large-result', 'answers with 100 MB', ['failed', 'timeout', 'crashed']],
+    ['large-result', 'answers with 100 MB', ['failed', 'timeout', 'crashed'], slow],
   ]),
   ...rows('memory', [
-    ['heap-arrays', 'fills the heap with many arrays', ['crashed', 'timeout']],
-    ['heap-one-array', 'fills the heap with one array of 1 GiB', ['crashed', 'timeout', 'failed']],
-    ['heap-map', 'fills the heap with a Map', ['crashed', 'timeout', 'failed']],
-    ['buffers', 'takes memory outside the heap with Buffers', ['crashed', 'timeout']],
+    ['heap-arrays', 'fills the heap with many arrays', ['crashed', 'timeout'], slow],
+    ['heap-one-array', 'fills the heap with one array of 1 GiB', ['crashed', 'timeout', 'failed'], slow],
+    ['heap-map', 'fills the heap with a Map', ['crashed', 'timeout', 'failed'], slow],
+    ['buffers', 'takes memory outside the heap with Buffers', ['crashed', 'timeout'], slow],
   ]),
   ...rows('floods', [
     ['stdout-flood', 'writes 200,000 lines to stdout', ['answer', 'timeout']],
@@ -73,7 +76,7 @@ export const catalogue: readonly Fault[] = [
     ['native-segfault', 'loads a native addon that crashes with SIGSEGV', ['failed', 'crashed']],
     ['native-trap', 'switches V8 flags and crashes it with SIGTRAP', ['failed', 'crashed'], added],
     ['many-descriptors', 'opens 10,000 files and closes none', ['answer', 'failed', 'timeout']],
-    ['close-descriptors', 'closes descriptors 3 to 39, whoever they belong to', ['answer', 'failed', 'crashed', 'timeout'], added],
+    ['close-descriptors', 'closes descriptors 3 to 39, whoever they belong to', ['answer', 'failed', 'crashed', 'timeout'], { ...added, threads: cannot('descriptors belong to the process: closing the daemon\'s own ends it at once') }],
   ]),
   ...rows('imports', [
     ['import-throws', 'throws while it is imported', ['failed'], atImport],

@@ -45,6 +45,8 @@ export interface Fault {
   /** After an answer that was fine, the cell is to end as a crash of this plugin's own. */
   readonly crashesLater?: true;
   readonly threads: ThreadHold;
+  /** Its handler is given this long; most need no more than the kit's usual deadline to show what they do. */
+  readonly deadlineMs?: number;
   /** Committed by importing the plugin, not by a handler. */
   readonly atImport?: true;
   /** The text of the faulty module; null: there is none. Where it is left out, the kit has a file of its own for it. */

@@ -38,15 +38,18 @@ export const writeNeighbour = (folder: string): string =>
 
 export const pluginIdOf = ({ id }: Fault): string => `fault.${id}`;
 
+/** Of the handler or the call that commits it. */
+export const deadlineOf = ({ deadlineMs }: Fault, subject: Place['subject']): number => deadlineMs ?? (subject === 'service' ? deadlines.handleMs : deadlines.toolMs);
+
 export function writeFaulty(folder: string, fault: Fault, place: Place): string {
   const { isolation } = place;
   const part =
     place.subject === 'service'
-      ? { isolation, service }
+      ? { isolation, service: { ...service, timeouts: { ...service.timeouts, handleMs: deadlineOf(fault, place.subject) } } }
       : {
           tools: [
             { name: 'work', isolation, timeoutMs: 5000 },
-            { name: 'fault', isolation, timeoutMs: deadlines.toolMs },
+            { name: 'fault', isolation, timeoutMs: deadlineOf(fault, place.subject) },
           ],
         };
   const target = write(join(folder, fault.id), { ...base, id: pluginIdOf(fault), name: fault.id, ...part }, 'entry.js');

@@ -6,7 +6,7 @@ import type { OperationResult } from '../../protocol/operations.ts';
 import { type Fault, bounds } from './fault.ts';
 import { type Answer, type Recovery, type Seen, answerTo, unanswered, untilDaemonEnds, wordsOf } from './observation.ts';
 import { Outage } from './outage.ts';
-import { deadlines, mend, pluginIdOf } from './plugin-folder.ts';
+import { deadlineOf, deadlines, mend, pluginIdOf } from './plugin-folder.ts';
 
 type Status = OperationResult<'service.status'>;
 
@@ -68,13 +68,14 @@ class ServiceTrial {
   async #commit(): Promise<Answer> {
     await this.#client.call('service.start', { plugin: this.#plugin });
     await this.#work();
+    const deadlineMs = deadlineOf(this.#fault, 'service');
     const correlationId = `fault-${this.#fault.id}`;
     return await answerTo(async () => {
       const event = { ingress: 'kit', kind: 'fault', payload: { deed: this.#fault.id }, correlationId };
-      const delivered = await this.#client.call('ingress.deliver', { plugin: this.#plugin, event }, { timeoutMs: deadlines.handleMs + patienceMs });
+      const delivered = await this.#client.call('ingress.deliver', { plugin: this.#plugin, event }, { timeoutMs: deadlineMs + patienceMs });
       if (delivered.correlationId !== correlationId) this.#problems.push(`the answer carries the correlation id ${delivered.correlationId}`);
       return delivered.output;
-    }, deadlines.handleMs);
+    }, deadlineMs);
   }
 
   /** Tries until the service does its work, all that was to come late has come, and nothing more does. */

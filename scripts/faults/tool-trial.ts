@@ -4,7 +4,7 @@ import type { Client } from '../../protocol/client/client.ts';
 import { type Fault, bounds } from './fault.ts';
 import { type Answer, type Seen, answerTo, unanswered, untilDaemonEnds, wordsOf } from './observation.ts';
 import { Outage } from './outage.ts';
-import { deadlines, mend, pluginIdOf } from './plugin-folder.ts';
+import { deadlineOf, mend, pluginIdOf } from './plugin-folder.ts';
 
 const quietMs = 150;
 const betweenTriesMs = 5;
@@ -54,10 +54,11 @@ class ToolTrial {
   }
 
   #commit(): Promise<Answer> {
+    const deadlineMs = deadlineOf(this.#fault, 'tool');
     return answerTo(async () => {
-      const { output } = await this.#client.call('tool.call', { plugin: this.#plugin, tool: 'fault', input: { deed: this.#fault.id } }, { timeoutMs: deadlines.toolMs + patienceMs });
+      const { output } = await this.#client.call('tool.call', { plugin: this.#plugin, tool: 'fault', input: { deed: this.#fault.id } }, { timeoutMs: deadlineMs + patienceMs });
       return output;
-    }, deadlines.toolMs);
+    }, deadlineMs);
   }
 
   async #companion(): Promise<void> {

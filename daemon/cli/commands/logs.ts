@@ -2,11 +2,11 @@
 import type { Command } from 'commander';
 import type { FeedNotification, LogLine } from '../../../protocol/operations/telemetry.ts';
 import { groups } from '../groups.ts';
+import { Interruption } from '../interruption.ts';
 import { examples, runs, wholeNumber } from '../invocation.ts';
 import { logLinePieces } from '../log-view.ts';
 import { plural } from '../quantity.ts';
 import { type Terminal, styled } from '../terminal.ts';
-import { untilInterrupted } from '../until-interrupted.ts';
 
 interface LogsOptions {
   readonly follow?: boolean;
@@ -25,13 +25,14 @@ export function register(program: Command): void {
     .action(
       runs<[string | undefined], LogsOptions>(async ({ terminal, withDaemon }, options, plugin) => {
         await withDaemon(async (client) => {
+          const interruption = options.follow === true ? new Interruption() : undefined;
           const early: FeedNotification[] = [];
           let take = (notification: FeedNotification): void => void early.push(notification);
           client.onEvent((notification) => take(notification));
           const read = await client.call('log.read', { limit: options.lines, follow: options.follow === true, ...(plugin === undefined ? {} : { plugin }) });
           if (read.droppedLines > 0) terminal.note(styled('yellow', `${plural(read.droppedLines, 'line')} went over the byte budget and were dropped`));
           for (const line of read.lines) printLine(terminal, line, plugin);
-          if (options.follow !== true) return;
+          if (interruption === undefined) return;
           let dropped = 0;
           take = (notification) => {
             if (notification.dropped > dropped) terminal.note(styled('yellow', `${plural(notification.dropped - dropped, 'line')} came faster than they could be sent`));
@@ -40,7 +41,7 @@ export function register(program: Command): void {
             printLine(terminal, notification.event.data as LogLine, plugin);
           };
           for (const notification of early) take(notification);
-          await untilInterrupted(client);
+          await interruption.wait(client);
         });
       }),
     );

@@ -6,9 +6,9 @@ import type { FeedNotification } from '../../../protocol/operations/telemetry.ts
 import { feedEventPieces } from '../feed-view.ts';
 import { groups } from '../groups.ts';
 import { examples, runs, wholeNumber } from '../invocation.ts';
+import { Interruption } from '../interruption.ts';
 import { LiveServices } from '../live-services.ts';
 import { type Terminal, styled } from '../terminal.ts';
-import { untilInterrupted } from '../until-interrupted.ts';
 
 interface WatchOptions {
   readonly interval: number;
@@ -43,6 +43,7 @@ async function subscribe(client: Client, plugin: string | undefined, listener: (
 }
 
 async function printEvents(terminal: Terminal, client: Client, plugin: string | undefined): Promise<void> {
+  const interruption = new Interruption();
   let dropped = 0;
   const early: FeedNotification[] = [];
   let show = (notification: FeedNotification): void => void early.push(notification);
@@ -60,10 +61,11 @@ async function printEvents(terminal: Terminal, client: Client, plugin: string | 
     }
   };
   for (const notification of early) show(notification);
-  await untilInterrupted(client);
+  await interruption.wait(client);
 }
 
 async function redrawLive(terminal: Terminal, client: Client, plugin: string | undefined, intervalMs: number): Promise<void> {
+  const interruption = new Interruption();
   const live = new LiveServices(plugin);
   let height = 0;
   let busy = false;
@@ -81,7 +83,7 @@ async function redrawLive(terminal: Terminal, client: Client, plugin: string | u
         busy = false;
         again(intervalMs);
       })
-      .catch(() => undefined); // the connection's end is told by untilInterrupted
+      .catch(() => undefined); // the connection's end is told by the interruption's wait
   };
   await subscribe(client, plugin, ({ event, dropped }) => {
     live.note(event, dropped);
@@ -90,7 +92,7 @@ async function redrawLive(terminal: Terminal, client: Client, plugin: string | u
   terminal.showCursor(false);
   try {
     look();
-    await untilInterrupted(client);
+    await interruption.wait(client);
   } finally {
     clearTimeout(timer);
     terminal.showCursor(true);

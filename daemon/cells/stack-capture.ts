@@ -1,0 +1,83 @@
+// Finds out where a cell's plugin code is, for the answer that its caller is about to get. It is bounded, never
+// rejects and never stops the cell: V8 takes down the stack of an exception that is thrown on top of whatever runs.
+import type { EventLoopUtilization } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inspectionName } from '../../protocol/cell/inspection.ts';
+import { ownFramesOf, positionsOf, shownFrames } from './plugin-frames.ts';
+import { threadInspector } from './thread-inspector.ts';
+import type { Whereabouts } from './whereabouts.ts';
+
+/** A thread or process that can be asked in the middle of a loop. */
+export interface AskableCell {
+  /** The inspector's result of an expression; nothing where there is none in time. */
+  evaluate(expression: string, withinMs: number): Promise<unknown>;
+  /** Whether it could have answered at all; asked when it did not. */
+  reachable(): boolean;
+  /** Whether its event loop rests, by a look of at most so long; nothing where that cannot be seen from outside. */
+  rests?(withinMs: number): Promise<boolean>;
+}
+
+/** Enough for a caller that is to be answered within 50 ms of its deadline. */
+export const locateMs = 40;
+
+const takeStack = 'throw 0';
+const ask = (call: string): string => `globalThis[${JSON.stringify(inspectionName)}].${call}`;
+
+export async function whereabouts(cell: AskableCell, folder: string, withinMs: number): Promise<Whereabouts> {
+  const dueMs = performance.now() + withinMs;
+  const left = (): number => Math.max(0, dueMs - performance.now());
+  const resting = cell.rests?.(withinMs);
+  const own = ownFramesOf(await cell.evaluate(takeStack, left()), folder);
+  if (own === undefined) {
+    if ((await resting) === true) return { kind: 'waiting', frames: [] };
+    return { kind: cell.reachable() ? 'native' : 'unknown', frames: [] };
+  }
+  if (own.length === 0) {
+    // It answered from its event loop, or from the middle of something that is not the plugin's own.
+    if ((await resting) === false) return { kind: 'javascript', frames: [] };
+    return { kind: 'waiting', frames: [], open: texts(await json(cell, 'open()', left())) };
+  }
+  const origins = await json(cell, `origins(${JSON.stringify(JSON.stringify(positionsOf(own)))})`, left());
+  return { kind: 'javascript', frames: shownFrames(own, origins, folder) };
+}
+
+/** What one of the cell's own functions answers. */
+async function json(cell: AskableCell, call: string, withinMs: number): Promise<unknown> {
+  const answer = (await cell.evaluate(ask(call), withinMs)) as { result?: { value?: unknown } } | undefined;
+  const text = answer?.result?.value;
+  try {
+    return typeof text === 'string' ? JSON.parse(text) : undefined;
+  } catch {
+    // The cell said something else than its own function would.
+    return undefined;
+  }
+}
+
+const mostTexts = 20;
+const maxText = 100;
+
+const texts = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string').slice(0, mostTexts).map((text) => text.slice(0, maxText)) : [];
+
+/** Long enough to see whether an event loop rests, short enough to leave time for the rest. */
+const lookMs = 5;
+/** An event loop that rests this much is waiting, not working. */
+const restingShare = 0.5;
+
+/** A thread of this process; its event loop is looked at where it is at hand. */
+export function locateThread(threadId: number, folder: string, withinMs: number, eventLoop?: () => EventLoopUtilization): Promise<Whereabouts> {
+  const cell: AskableCell = {
+    evaluate: (expression, evaluateMs) => threadInspector.evaluate(threadId, expression, evaluateMs),
+    reachable: () => threadInspector.reaches(threadId),
+    ...(eventLoop === undefined ? {} : { rests: (restMs: number) => rests(eventLoop, Math.min(lookMs, restMs)) }),
+  };
+  return whereabouts(cell, folder, withinMs);
+}
+
+async function rests(eventLoop: () => EventLoopUtilization, lookForMs: number): Promise<boolean> {
+  const before = eventLoop();
+  await sleep(lookForMs);
+  const now = eventLoop();
+  const idleMs = now.idle - before.idle;
+  return idleMs > 0 && idleMs >= restingShare * (idleMs + now.active - before.active);
+}

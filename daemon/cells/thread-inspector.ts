@@ -1,0 +1,88 @@
+// The host's way to ask a running thread: an inspector session of its own, through which a thread answers in the
+// middle of a loop, without being stopped and without its event loop. Begun at the first question, so that what never
+// fails never pays for it.
+import type { Session } from 'node:inspector';
+
+interface Question {
+  readonly sessionId: string;
+  readonly answer: (result: unknown) => void;
+}
+
+/** What a cell answers is the plugin's to influence. */
+const maxAnswerLength = 1024 * 1024;
+
+export class ThreadInspector {
+  #session: Session | undefined;
+  #begun: Promise<void> | undefined;
+  readonly #sessionIds = new Map<number, string>();
+  readonly #questions = new Map<number, Question>();
+  #lastQuestion = 0;
+
+  /** Whether the thread can be asked at all: Node's permission model may keep the inspector out of it. */
+  reaches(threadId: number): boolean {
+    return this.#sessionIds.has(threadId);
+  }
+
+  /** What the thread answers to an expression: the protocol's result. Nothing where it does not, or not in time. */
+  async evaluate(threadId: number, expression: string, withinMs: number): Promise<unknown> {
+    const dueMs = performance.now() + withinMs;
+    this.#begun ??= this.#begin();
+    await this.#begun;
+    const sessionId = this.#sessionIds.get(threadId);
+    if (sessionId === undefined) return undefined;
+    return new Promise((resolve) => {
+      // Only between these two does V8 take down the stack of what is thrown.
+      this.#send(sessionId, 'Runtime.enable', {});
+      const question = this.#send(sessionId, 'Runtime.evaluate', { expression, silent: true, returnByValue: true });
+      this.#send(sessionId, 'Runtime.disable', {});
+      const timer = setTimeout(() => answer(undefined), Math.max(0, dueMs - performance.now()));
+      const answer = (result: unknown): void => {
+        clearTimeout(timer);
+        this.#questions.delete(question);
+        resolve(result);
+      };
+      this.#questions.set(question, { sessionId, answer });
+    });
+  }
+
+  async #begin(): Promise<void> {
+    try {
+      const inspector = await import('node:inspector');
+      const session = new inspector.Session();
+      session.connect();
+      session.on('NodeWorker.attachedToWorker', ({ params }) => this.#sessionIds.set(Number(params.workerInfo.workerId), params.sessionId));
+      session.on('NodeWorker.detachedFromWorker', ({ params }) => this.#forget(params.sessionId));
+      session.on('NodeWorker.receivedMessageFromWorker', ({ params }) => this.#receive(params.message));
+      // Tells of every thread there is before it returns, and of every later one when it starts.
+      session.post('NodeWorker.enable', { waitForDebuggerOnStart: false });
+      this.#session = session;
+    } catch {
+      // A Node without inspector, or kept from it by its permission model: no thread can be asked then.
+    }
+  }
+
+  #send(sessionId: string, method: string, params: object): number {
+    this.#lastQuestion += 1;
+    this.#session?.post('NodeWorker.sendMessageToWorker', { sessionId, message: JSON.stringify({ id: this.#lastQuestion, method, params }) });
+    return this.#lastQuestion;
+  }
+
+  #receive(message: string): void {
+    // What a thread reports unasked is not read.
+    if (!message.startsWith('{"id":') || message.length > maxAnswerLength) return;
+    const { id, result } = JSON.parse(message) as { id: number; result?: unknown };
+    this.#questions.get(id)?.answer(result);
+  }
+
+  #forget(sessionId: string): void {
+    for (const [threadId, known] of this.#sessionIds) {
+      if (known === sessionId) this.#sessionIds.delete(threadId);
+    }
+    for (const question of this.#questions.values()) {
+      if (question.sessionId === sessionId) question.answer(undefined);
+    }
+  }
+}
+
+/** One for the daemon: every thread of the process is in its sight. */
+export const threadInspector = new ThreadInspector();

@@ -1,0 +1,93 @@
+// The state a service is in, and the only way to another: by the lifecycle table. Whoever fails it hears at once
+// whether it comes back, for the supervisor is asked in the same breath.
+import { HostError } from '../../protocol/errors.ts';
+import type { Lifecycle } from '../../protocol/status.ts';
+import type { Clock } from '../clock.ts';
+import type { Intake } from './intake.ts';
+import type { Journal } from './journal.ts';
+import { type Cause, acceptsEvents, dispatches, nextState } from './lifecycle.ts';
+import type { RestartOptions } from './restart-policy.ts';
+import { Supervisor } from './supervisor.ts';
+
+export interface StateDeps {
+  readonly pluginId: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly journal: Journal;
+  readonly intake: Intake;
+  /** The supervisor's time has come. */
+  comeBack(): void;
+}
+
+export type Failure = 'start_failed' | 'cell_ended' | 'cell_overran';
+
+export class ServiceState {
+  readonly supervisor: Supervisor;
+  readonly #deps: StateDeps;
+  #lifecycle: Lifecycle = 'ready';
+  #running: { readonly sinceWallMs: number; readonly sinceMs: number } | undefined;
+  #retired = false;
+
+  constructor(restart: RestartOptions, deps: StateDeps) {
+    this.#deps = deps;
+    this.supervisor = new Supervisor(restart, { clock: deps.clock, random: deps.random, restart: () => deps.comeBack() });
+  }
+
+  get lifecycle(): Lifecycle {
+    return this.#lifecycle;
+  }
+
+  get startedMs(): number | undefined {
+    return this.#running?.sinceWallMs;
+  }
+
+  get acceptsEvents(): boolean {
+    return acceptsEvents(this.#lifecycle, this.supervisor.pending);
+  }
+
+  can(cause: Cause): boolean {
+    return !(this.#retired && (cause === 'start' || cause === 'restart')) && nextState(this.#lifecycle, cause) !== undefined;
+  }
+
+  /** From here on it can only stop. */
+  retire(): void {
+    this.#retired = true;
+  }
+
+  move(cause: Cause, incarnation: number): void {
+    const from = this.#lifecycle;
+    const to = nextState(from, cause);
+    if (to === undefined) throw new HostError('internal', `The lifecycle has no way from ${from} by ${cause}.`);
+    this.#lifecycle = to;
+    if (!dispatches(to)) this.#running = undefined;
+    this.#deps.journal.transition(from, to, cause, incarnation);
+  }
+
+  /** An incarnation runs from now on. */
+  markRunning(): void {
+    this.#running = { sinceWallMs: this.#deps.clock.wallMs(), sinceMs: this.#deps.clock.monotonicMs() };
+  }
+
+  fail(cause: Failure, incarnation: number): void {
+    const { clock, journal, intake, pluginId } = this.#deps;
+    const wasStopping = this.#lifecycle === 'stopping';
+    const ranMs = this.#running === undefined ? 0 : clock.monotonicMs() - this.#running.sinceMs;
+    this.move(cause, incarnation);
+    if (wasStopping || this.#retired) return;
+    const verdict = this.supervisor.failed(ranMs);
+    if (verdict.kind === 'restart') {
+      const { delayMs, attempt } = verdict;
+      journal.note('info', 'restart_pending', `Restarts in ${String(delayMs)} ms (attempt ${String(attempt)}).`, incarnation, { delayMs, attempt });
+      return;
+    }
+    journal.note('error', 'gave_up', `The supervisor gave up: ${verdict.reason}. Start it again with nagaya start ${pluginId}.`, incarnation, { reason: verdict.reason });
+    intake.refuseWaiting();
+  }
+
+  refusal(): HostError {
+    const id = this.#deps.pluginId;
+    const details = { lifecycle: this.#lifecycle };
+    if (this.#lifecycle === 'stopped' || this.#lifecycle === 'stopping') return new HostError('service_stopped', `The service of ${id} was stopped meanwhile.`, details);
+    return new HostError('service_unavailable', `The service of ${id} cannot be started now: it is ${this.#retired ? 'being unloaded' : this.#lifecycle}.`, details);
+  }
+}
