@@ -10,7 +10,7 @@ const file = { max: 300, skipBlankLines: true, skipComments: true };
 const runnerCalls = [{ from: 'package', package: 'node:test', name: ['test', 'it', 'describe', 'suite', 'before', 'after', 'beforeEach', 'afterEach'] }];
 
 const nodeGlobals = Object.fromEntries(
-  ['AbortController', 'AbortSignal', 'Buffer', 'MessageChannel', 'MessagePort', 'SharedArrayBuffer', 'Atomics', 'URL', 'WebAssembly', 'clearImmediate', 'clearInterval', 'clearTimeout', 'console', 'fetch', 'globalThis', 'performance', 'process', 'queueMicrotask', 'setImmediate', 'setInterval', 'setTimeout', 'structuredClone', 'TextDecoder', 'TextEncoder'].map((name) => [name, 'readonly']),
+  ['AbortController', 'AbortSignal', 'Blob', 'BroadcastChannel', 'Event', 'EventTarget', 'ReadableStream', 'URLSearchParams', 'WritableStream', 'atob', 'btoa', 'crypto', 'Buffer', 'MessageChannel', 'MessagePort', 'SharedArrayBuffer', 'Atomics', 'URL', 'WebAssembly', 'clearImmediate', 'clearInterval', 'clearTimeout', 'console', 'fetch', 'globalThis', 'performance', 'process', 'queueMicrotask', 'setImmediate', 'setInterval', 'setTimeout', 'structuredClone', 'TextDecoder', 'TextEncoder'].map((name) => [name, 'readonly']),
 );
 
 /** Mistakes in any JavaScript. */
@@ -59,7 +59,7 @@ export default defineConfig(
       'no-eval': 'error',
       '@typescript-eslint/no-implied-eval': 'error',
       'no-param-reassign': 'error',
-      eqeqeq: 'error',
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
     },
   },
   {

@@ -72,7 +72,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       await daemonLog.flush(logFlushMs);
     },
     release: () => control.release(),
-    unkillable: () => host.counts().unkillable,
+    leftover: () => host.leftover(),
   });
   const control: ControlServer = new ControlServer({
     handlers: handlers(host, daemonLog, {

@@ -85,7 +85,7 @@ export class Host {
     const hosted = this.get(id);
     hosted.service?.retire();
     await this.#stopQuietly(hosted, false);
-    await hosted.tools.close(this.config.limits.killMs);
+    await hosted.closeTools(this.config.limits.killMs);
     // Another caller may have been faster.
     if (this.#hosted.get(id) !== hosted) return;
     this.#hosted.delete(id);
@@ -157,6 +157,11 @@ export class Host {
     };
   }
 
+  /** Threads that would keep the process from exiting. */
+  leftover(): number {
+    return this.list().reduce((sum, hosted) => sum + hosted.leftover, 0);
+  }
+
   /** Pushes what changed since the last time; costs nothing while nobody listens. */
   publishCounters(last: Map<string, string>): void {
     const { feed, clock } = this.#options;
@@ -184,7 +189,7 @@ export class Host {
       if (hosted !== undefined) await this.#stopQuietly(hosted, clock.monotonicMs() >= hardAtMs);
     }
     late.cancel();
-    await Promise.all(this.list().map(({ tools }) => tools.close(this.config.limits.killMs)));
+    await Promise.all(this.list().map((hosted) => hosted.closeTools(this.config.limits.killMs)));
     await Promise.all(this.list().map((hosted) => hosted.close()));
   }
 

@@ -18,7 +18,8 @@ import type { Feed } from './telemetry/feed.ts';
 import { PluginLog } from './telemetry/plugin-log.ts';
 import { Redactor } from './telemetry/redactor.ts';
 import { Timeline } from './telemetry/timeline.ts';
-import { PluginTools } from './tools/plugin-tools.ts';
+import { PluginTools, type ToolRequest } from './tools/plugin-tools.ts';
+import type { ToolResult } from './tools/pending-call.ts';
 
 export interface HostedDeps {
   readonly limits: Limits;
@@ -41,6 +42,7 @@ export class HostedPlugin {
   #redactor = new Redactor([]);
   #plugin: LoadedPlugin;
   #tools: PluginTools;
+  readonly #retiring = new Set<PluginTools>();
   #service: Service | undefined;
 
   /** With what an earlier daemon kept of it. */
@@ -133,6 +135,15 @@ export class HostedPlugin {
     });
   }
 
+  /** A tool's own words may hold what its environment told it in confidence. */
+  async callTool(request: ToolRequest): Promise<ToolResult> {
+    try {
+      return await this.#tools.call(request);
+    } catch (thrown) {
+      throw thrown instanceof HostError ? this.#redacted(thrown) : thrown;
+    }
+  }
+
   requireEnabled(): void {
     if (!this.plugin.enabled) throw new HostError('plugin_disabled', `The configuration disables the plugin ${this.id}.`, { plugin: this.id });
   }
@@ -209,18 +220,35 @@ export class HostedPlugin {
     });
   }
 
+  /** Ends its tools, those of before a reload included; what does not end in time is left. */
+  async closeTools(deadlineMs: number): Promise<void> {
+    await Promise.all([this.#tools, ...this.#retiring].map((tools) => tools.close(deadlineMs)));
+  }
+
+  /** Threads that would keep the process from exiting: cells given up, and tools' cells that still exist. */
+  get leftover(): number {
+    const tools = [this.#tools, ...this.#retiring].reduce((sum, { threads }) => sum + threads, 0);
+    return tools + (this.#service?.unkillable ?? 0);
+  }
+
   /** Calls that are pending in the tools of before the reload come to their end; then those tools go. */
   #retire(tools: PluginTools): void {
     const { clock, limits } = this.#deps;
+    this.#retiring.add(tools);
     const look = (): void => {
       if (tools.pending > 0) clock.after(retireLookMs, look);
-      else void tools.close(limits.killMs);
+      else void tools.close(limits.killMs).then(() => this.#retiring.delete(tools));
     };
     look();
   }
 
-  #toolFailed(error: HostError, callId: string | undefined): void {
+  #redacted(error: HostError): HostError {
+    return new HostError(error.code, this.#redactor.text(error.message), JSON.parse(this.#redactor.json(JSON.stringify(error.details))) as Record<string, unknown>);
+  }
+
+  #toolFailed(raw: HostError, callId: string | undefined): void {
     const { feed, log, clock } = this.#deps;
+    const error = this.#redacted(raw);
     this.timeline.record({ level: 'error', event: error.code, message: error.message, incarnation: 0, ...(callId === undefined ? {} : { correlationId: callId }), data: { ...error.details } });
     this.log.host('error', error.message, { code: error.code });
     log.warn({ plugin: this.id, code: error.code }, error.message);

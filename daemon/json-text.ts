@@ -5,7 +5,7 @@ import { nestsDeeper } from '../protocol/framing.ts';
 
 export type ParsedText = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly issue: Issue };
 
-const maxDepth = 128;
+export const maxDepth = 128;
 
 export const tooDeep: Issue = { path: '', message: `nests deeper than ${String(maxDepth)} levels; make it flatter` };
 

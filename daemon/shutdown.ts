@@ -10,8 +10,8 @@ export interface ShutdownDeps {
   stop(withinMs: number): Promise<void>;
   /** Removes socket and lock, whatever else is still there. */
   release(): void;
-  /** Threads that were given up: they would keep a plain exit from returning. */
-  unkillable(): number;
+  /** Threads that did not end: they would keep a plain exit from returning. */
+  leftover(): number;
 }
 
 const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
@@ -56,7 +56,7 @@ export class Shutdown {
 
   /** A plain exit waits for every thread, so it is taken only where none was given up. */
   exit(code: number): never {
-    if (this.#deps.unkillable() > 0) process.kill(process.pid, 'SIGKILL');
+    if (this.#deps.leftover() > 0) process.kill(process.pid, 'SIGKILL');
     process.exit(code);
   }
 

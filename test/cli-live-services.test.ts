@@ -11,7 +11,7 @@ const daemon = { version: '1.0.0', uptimeMs: 5000, memory: { rssMb: 50 }, counts
 
 function service(pluginId: string, enqueued: number, handled: number, failed = 0): ServiceStatus {
   const counters = { enqueued, handled, failed, deadLettered: 0, discarded: 0, rejected: { queueFull: 0, invalidEvent: 0, notAccepting: 0 } };
-  return { pluginId, lifecycle: 'running', incarnation: 1, queue: { depth: enqueued - handled - failed, capacity: 256 }, counters, cell: { utilization: 0.5 }, lastError: null } as unknown as ServiceStatus;
+  return { pluginId, lifecycle: 'running', incarnation: 1, queue: { depth: enqueued - handled - failed, capacity: 256 }, counters, deadLetters: { count: 0 }, restart: null, cell: { utilization: 0.5 }, lastError: null } as unknown as ServiceStatus;
 }
 
 const rows = (frame: ReturnType<LiveServices['frame']>): string[] => frame.map((line) => line.map(pieceText).join('').trimEnd());
@@ -19,7 +19,7 @@ const rows = (frame: ReturnType<LiveServices['frame']>): string[] => frame.map((
 test('the first look shows no rates, the next one those since', () => {
   const live = new LiveServices(undefined);
   const first = rows(live.frame([service('a', 100, 100)], daemon, 1000));
-  assert.match(first[3] ?? '', /^a +running +1 +0\/256 +- +- +0 +50% +-$/);
+  assert.match(first[3] ?? '', /^a +running +1 +0\/256 +- +- +0 +0 +50% +-$/);
   const second = rows(live.frame([service('a', 150, 120, 10)], daemon, 3000));
   assert.match(second[3] ?? '', /^a +running +1 +20\/256 +25\/s +15\/s +10 /);
 });

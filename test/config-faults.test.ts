@@ -51,7 +51,7 @@ test('a file that is too large, no regular file or of another kind is refused at
   await writeTree(home, { 'large.json': ' '.repeat(maxConfigBytes + 1), 'nagaya.toml': '' });
   execFileSync('mkfifo', [join(home, 'fifo.json')]);
   const message = async (path: string): Promise<string> => (await issuesOfLoading(home, { path }))[0]?.message ?? '';
-  assert.match(await message('large.json'), /larger than 1048576 bytes/);
+  assert.match(await message('large.json'), /larger than 262144 bytes/);
   assert.match(await message('fifo.json'), /is a fifo/);
   assert.match(await message('.'), /is a folder/);
   assert.match(await message('nagaya.toml'), /must end in \.json, \.yaml or \.yml/);

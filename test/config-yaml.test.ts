@@ -28,7 +28,10 @@ const faults: readonly [what: string, text: string, message: RegExp][] = [
   ['a tag nobody knows', 'socket: !shell rm', /^1:9: Unresolved tag/],
   ['an alias bomb', bomb, /aliases unfold/],
   ['an alias that holds itself', 'plugins: &p { overrides: { a: { config: { p: *p } } } }', /aliases unfold/],
-  ['endless nesting', '['.repeat(50_000), /./],
+  ['endless nesting in brackets', '['.repeat(200_000), /nests deeper than 128 levels/],
+  ['endless nesting in braces', '{a: '.repeat(50_000), /nests deeper than 128 levels/],
+  ['endless nesting in dashes', '- '.repeat(100_000), /nests deeper than 128 levels/],
+  ['endless nesting by indentation', Array.from({ length: 600 }, (_, depth) => `${' '.repeat(depth)}a:`).join('\n'), /nests deeper than 128 levels/],
 ];
 
 for (const [what, text, message] of faults) {

@@ -3,7 +3,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { LogMessage } from '../protocol/cell/messages.ts';
 import type { FeedEvent, TimelineEntry } from '../protocol/operations/telemetry.ts';
 import { cellEnvironment } from '../daemon/cells/environment.ts';
-import { ThreadCell } from '../daemon/cells/thread-cell.ts';
+import { spawnCellFor } from '../daemon/cells/spawn.ts';
 import { limits as limitsSchema } from '../daemon/config/schema.ts';
 import { readPlugin } from '../daemon/plugins/manifest-file.ts';
 import { DeadLetters } from '../daemon/services/dead-letters.ts';
@@ -45,7 +45,7 @@ export async function lab(override: Record<string, unknown> = {}, env: Record<st
     clock: realClock,
     random: Math.random,
     deadLetters,
-    spawnCell: (spec, listener) => new ThreadCell(spec, listener, limits),
+    spawnCell: spawnCellFor(limits),
     limits,
     redact: (text) => text,
     outlets: { timeline: (entry) => void timeline.push(entry), feed: (event) => void feed.push(event), log: () => {} },

@@ -64,7 +64,7 @@ test('a process that is killed from outside during a call is tool_crashed with i
 test('a process whose daemon is killed hard ends by itself', async () => {
   const host = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('./fixtures/tools/host-that-dies.ts', import.meta.url))], { stdio: ['ignore', 'pipe', 'inherit'] });
   try {
-    const [chunk] = (await once(host.stdout, 'data')) as [Buffer];
+    const [chunk] = (await once(host.stdout, 'data', { signal: AbortSignal.timeout(30_000) })) as [Buffer];
     const pid = Number(chunk.toString());
     assert.ok(isAlive(pid));
     host.kill('SIGKILL');

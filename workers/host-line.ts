@@ -8,33 +8,32 @@ export interface HostLine {
   listen(receive: (message: HostToProcess) => void, closed: () => void): void;
 }
 
-type Send = (message: unknown, sent: (error: Error | null) => void) => boolean;
+const apply: (call: () => unknown, self: unknown, values: readonly unknown[]) => unknown = Reflect.apply;
 
-const { apply } = Reflect;
+/** The host is gone, and this process is about to end with it. */
+const gone = (): void => {};
 
 export function takeHostLine(): HostLine {
   // A fork has it; Node's types know it as what may be missing.
-  const send = process.send as Send;
+  const { send } = process;
   for (const name of ['send', 'disconnect']) Object.defineProperty(process, name, { value: undefined, configurable: true, writable: true });
   return {
     post(message) {
-      apply(send, process, [message, () => {
-        // The host is gone, and this process is about to end with it.
-      }]);
+      apply(send as () => unknown, process, [message, gone]);
     },
     listen(receive, closed) {
       // Where Node tells what came on the channel: the plugin's own listeners for it stay silent.
-      const emit: unknown = Reflect.get(process, 'emit');
-      const listenerCount: unknown = Reflect.get(process, 'listenerCount');
+      const emit = Reflect.get(process, 'emit') as () => unknown;
+      const listenerCount = Reflect.get(process, 'listenerCount') as () => unknown;
       Reflect.set(process, 'emit', (name: string, ...rest: unknown[]): unknown => {
-        if (name !== 'message' && name !== 'disconnect') return apply(emit as () => unknown, process, [name, ...rest]);
+        if (name !== 'message' && name !== 'disconnect') return apply(emit, process, [name, ...rest]);
         if (name === 'message') receive(rest[0] as HostToProcess);
         else closed();
         return true;
       });
       // Without a listener Node would keep messages back.
       Reflect.set(process, 'listenerCount', (name: string, ...rest: unknown[]): unknown =>
-        name === 'message' ? 1 : apply(listenerCount as () => unknown, process, [name, ...rest]));
+        name === 'message' ? 1 : apply(listenerCount, process, [name, ...rest]));
     },
   };
 }

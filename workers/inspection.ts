@@ -1,5 +1,6 @@
 // Lays out for the host what it may ask this thread while plugin code holds it. Whatever goes wrong in here is an
 // answer without knowledge, never an error in the plugin's code that it interrupts.
+import { threadId } from 'node:worker_threads';
 import { type CellInspection, type Position, inspectionName } from '../protocol/cell/inspection.ts';
 import { parseJson, stringifyJson } from './primitives.ts';
 import { originOf } from './source-map.ts';
@@ -9,6 +10,7 @@ const nothing = '[]';
 
 export function layOutInspection(options: { readonly ownResources: readonly string[]; reportMemory(): void }): void {
   const inspection: CellInspection = {
+    threadId,
     origins(positionsJson) {
       try {
         return stringifyJson((parseJson(positionsJson) as Position[]).map(originOrNull)) ?? nothing;

@@ -15,11 +15,20 @@ function pathOf(pointer: string, missing: unknown): string {
   return steps.reduce((path, step) => (/^\d+$/.test(step) ? `${path}[${step}]` : path === '' ? step : `${path}.${step}`), '');
 }
 
-export async function compileSchema(schemaJson: string): Promise<SchemaCheck> {
+export interface SchemaOptions {
+  /** Hold the schema itself against the meta-schema: for checking a plugin, not for running it. */
+  readonly thorough?: boolean;
+}
+
+/** Compiling the meta-schema takes 70 ms, so a cell does it only for a schema that refers to it. */
+const refersToMeta = /"\$(?:ref|dynamicRef)"\s*:\s*"https?:\/\/json-schema\.org/;
+
+export async function compileSchema(schemaJson: string, { thorough = false }: SchemaOptions = {}): Promise<SchemaCheck> {
   if (acceptsAll.test(schemaJson)) return () => [];
   const { Ajv2020 } = await import('ajv/dist/2020.js');
+  const meta = thorough || refersToMeta.test(schemaJson);
   // Formats are annotations, as draft 2020-12 has it by default; unknown keywords are too.
-  const ajv = new Ajv2020({ allErrors: true, strict: false, validateFormats: false, logger: false });
+  const ajv = new Ajv2020({ allErrors: true, strict: false, validateFormats: false, logger: false, meta, validateSchema: meta });
   const { $schema: _dialect, ...schema } = parseJson(schemaJson) as { $schema?: unknown };
   const validate = ajv.compile(schemaJson === 'false' ? false : schema);
   return (value) => {

@@ -97,7 +97,7 @@ function rssBytes(): number {
   }
 }
 
-layOutInspection({ ownResources: [], reportMemory: tellVitals });
 tellVitals();
 // It also keeps the process alive while nothing else does.
 captured.setInterval(tellVitals, vitalsMs);
+layOutInspection({ ownResources: process.getActiveResourcesInfo(), reportMemory: tellVitals });

@@ -23,7 +23,7 @@ for (const { path, json } of schemas) {
 
 async function faultOf(json: string): Promise<string | null> {
   try {
-    await compileSchema(json);
+    await compileSchema(json, { thorough: true });
     return null;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

@@ -10,6 +10,7 @@ import { ProgressRegister } from '../protocol/cell/register.ts';
 import { CellLog } from './cell-log.ts';
 import { endCell, guardCell, hideParent } from './guard.ts';
 import { layOutInspection } from './inspection.ts';
+import { osThread } from './os-thread.ts';
 import { captured, posterOf } from './primitives.ts';
 import { ServiceRunner } from './service-runner.ts';
 
@@ -52,5 +53,6 @@ function reportMemory(): void {
   register.reportMemory(heap, external);
 }
 reportMemory();
+register.reportThread(osThread());
 layOutInspection({ ownResources: ['MessagePort', 'MessagePort'], reportMemory });
 captured.setInterval(reportMemory, memoryReportMs).unref();

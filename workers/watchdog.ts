@@ -21,6 +21,10 @@ const endAll = (): void => {
 };
 for (const event of ['end', 'close', 'error']) pipe.on(event, endAll);
 
+const say = (answer: WatchAnswer): void => {
+  pipe.write(`${JSON.stringify(answer)}\n`);
+};
+
 let partial = '';
 pipe.setEncoding('utf8');
 pipe.on('data', (text: string) => {
@@ -46,7 +50,9 @@ function put({ ask, expression }: WatchQuestion): void {
   // Only between these two does V8 take down the stack of what is thrown.
   asked.post('Runtime.enable');
   asked.post('Runtime.evaluate', { expression, silent: true, returnByValue: true }, (_error, result) => {
-    pipe.write(`${JSON.stringify({ ask, result } satisfies WatchAnswer)}\n`);
+    say({ ask, result });
   });
   asked.post('Runtime.disable');
 }
+
+say({ ask: 0, result: null });

@@ -17,7 +17,7 @@ export class ChildChannel {
     const endpoint: Endpoint = {
       postMessage: (frame: unknown) => this.post({ type: 'rpc', frame }),
       addEventListener: (_type, listener) => {
-        this.#frame = listener as unknown as FrameListener;
+        this.#frame = listener as FrameListener;
       },
       removeEventListener: () => {},
     };

@@ -19,6 +19,7 @@ import { ChildVitals } from './child-vitals.ts';
 import { KillLadder, type KillLimits } from './kill-ladder.ts';
 import { PipeLines } from './pipe-lines.ts';
 import { WatchLine } from './watch-line.ts';
+import { whereabouts } from './stack-capture.ts';
 import { ToldProgress } from './told-progress.ts';
 import type { Whereabouts } from './whereabouts.ts';
 
@@ -118,8 +119,11 @@ export class ProcessCell implements Cell {
     if (!this.#ended) this.#ladder.terminate();
   }
 
-  locate(_withinMs: number): Promise<Whereabouts> {
-    return Promise.resolve({ kind: 'unknown', frames: [] });
+  async locate(withinMs: number): Promise<Whereabouts> {
+    const watch = this.#watch;
+    // Under Node's permission model there is no inspector to ask.
+    if (watch?.up !== true || this.#spec.execArgv.length > 0) return { kind: 'unknown', frames: [] };
+    return whereabouts({ threadId: 0, evaluate: (expression, evaluateMs) => watch.evaluate(expression, evaluateMs), reachable: () => watch.up }, this.#spec.folder, withinMs);
   }
 
   usage(): CellUsage {

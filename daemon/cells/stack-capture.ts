@@ -3,34 +3,42 @@
 import type { EventLoopUtilization } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspectionName } from '../../protocol/cell/inspection.ts';
+import { type Standing, type ThreadTimes, standing, threadTimes } from './os-thread.ts';
 import { ownFramesOf, positionsOf, shownFrames } from './plugin-frames.ts';
 import { threadInspector } from './thread-inspector.ts';
 import type { Whereabouts } from './whereabouts.ts';
 
 /** A thread or process that can be asked in the middle of a loop. */
 export interface AskableCell {
+  /** Where the plugin runs; 0 for a process's main thread. */
+  readonly threadId: number;
   /** The inspector's result of an expression; nothing where there is none in time. */
   evaluate(expression: string, withinMs: number): Promise<unknown>;
   /** Whether it could have answered at all; asked when it did not. */
   reachable(): boolean;
   /** Whether its event loop rests, by a look of at most so long; nothing where that cannot be seen from outside. */
   rests?(withinMs: number): Promise<boolean>;
+  times?(): ThreadTimes | undefined;
 }
 
 /** Enough for a caller that is to be answered within 50 ms of its deadline. */
 export const locateMs = 40;
 
-const takeStack = 'throw 0';
-const ask = (call: string): string => `globalThis[${JSON.stringify(inspectionName)}].${call}`;
+const inspection = `globalThis[${JSON.stringify(inspectionName)}]`;
+/** What is thrown says whose stack it is: a wrong culprit would be worse than none. */
+const takeStack = `throw ${inspection}.threadId`;
 
 export async function whereabouts(cell: AskableCell, folder: string, withinMs: number): Promise<Whereabouts> {
   const dueMs = performance.now() + withinMs;
   const left = (): number => Math.max(0, dueMs - performance.now());
   const resting = cell.rests?.(withinMs);
-  const own = ownFramesOf(await cell.evaluate(takeStack, left()), folder);
+  const beganMs = performance.now();
+  const before = cell.times?.();
+  const answer = await cell.evaluate(takeStack, left());
+  const own = thrownIn(answer) === cell.threadId ? ownFramesOf(answer, folder) : undefined;
   if (own === undefined) {
     if ((await resting) === true) return { kind: 'waiting', frames: [] };
-    return { kind: cell.reachable() ? 'native' : 'unknown', frames: [] };
+    return unanswered(cell.reachable(), standing(before, cell.times?.(), performance.now() - beganMs));
   }
   if (own.length === 0) {
     // It answered from its event loop, or from the middle of something that is not the plugin's own.
@@ -41,9 +49,18 @@ export async function whereabouts(cell: AskableCell, folder: string, withinMs: n
   return { kind: 'javascript', frames: shownFrames(own, origins, folder) };
 }
 
+function unanswered(reachable: boolean, did: Standing | undefined): Whereabouts {
+  if (!reachable || did === 'starved') return { kind: 'unknown', frames: [] };
+  return { kind: 'native', frames: [], ...(did === undefined ? {} : { doing: did === 'ran' ? 'computing' : 'blocked' }) };
+}
+
+function thrownIn(answer: unknown): unknown {
+  return (answer as { exceptionDetails?: { exception?: { value?: unknown } } } | undefined)?.exceptionDetails?.exception?.value;
+}
+
 /** What one of the cell's own functions answers. */
 async function json(cell: AskableCell, call: string, withinMs: number): Promise<unknown> {
-  const answer = (await cell.evaluate(ask(call), withinMs)) as { result?: { value?: unknown } } | undefined;
+  const answer = (await cell.evaluate(`${inspection}.${call}`, withinMs)) as { result?: { value?: unknown } } | undefined;
   const text = answer?.result?.value;
   try {
     return typeof text === 'string' ? JSON.parse(text) : undefined;
@@ -64,11 +81,19 @@ const lookMs = 5;
 /** An event loop that rests this much is waiting, not working. */
 const restingShare = 0.5;
 
-/** A thread of this process; its event loop is looked at where it is at hand. */
-export function locateThread(threadId: number, folder: string, withinMs: number, eventLoop?: () => EventLoopUtilization): Promise<Whereabouts> {
+/** What else is known of a thread, from outside. */
+export interface ThreadSigns {
+  readonly eventLoop?: () => EventLoopUtilization;
+  readonly osThread?: number;
+}
+
+/** A thread of this process. */
+export function locateThread(threadId: number, folder: string, withinMs: number, { eventLoop, osThread = 0 }: ThreadSigns = {}): Promise<Whereabouts> {
   const cell: AskableCell = {
+    threadId,
     evaluate: (expression, evaluateMs) => threadInspector.evaluate(threadId, expression, evaluateMs),
     reachable: () => threadInspector.reaches(threadId),
+    times: () => threadTimes(osThread),
     ...(eventLoop === undefined ? {} : { rests: (restMs: number) => rests(eventLoop, Math.min(lookMs, restMs)) }),
   };
   return whereabouts(cell, folder, withinMs);

@@ -112,7 +112,7 @@ export class ThreadCell implements Cell {
   }
 
   locate(withinMs: number): Promise<Whereabouts> {
-    return locateThread(this.#threadId, this.#folder, withinMs, () => this.#worker.performance.eventLoopUtilization());
+    return locateThread(this.#threadId, this.#folder, withinMs, { eventLoop: () => this.#worker.performance.eventLoopUtilization(), osThread: this.register.osThread });
   }
 
   usage(): CellUsage {

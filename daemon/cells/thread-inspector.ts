@@ -50,7 +50,7 @@ export class ThreadInspector {
       const inspector = await import('node:inspector');
       const session = new inspector.Session();
       session.connect();
-      session.on('NodeWorker.attachedToWorker', ({ params }) => this.#sessionIds.set(Number(params.workerInfo.workerId), params.sessionId));
+      session.on('NodeWorker.attachedToWorker', ({ params }) => this.#attached(params.workerInfo.title, params.sessionId));
       session.on('NodeWorker.detachedFromWorker', ({ params }) => this.#forget(params.sessionId));
       session.on('NodeWorker.receivedMessageFromWorker', ({ params }) => this.#receive(params.message));
       // Tells of every thread there is before it returns, and of every later one when it starts.
@@ -72,6 +72,12 @@ export class ThreadInspector {
     if (!message.startsWith('{"id":') || message.length > maxAnswerLength) return;
     const { id, result } = JSON.parse(message) as { id: number; result?: unknown };
     this.#questions.get(id)?.answer(result);
+  }
+
+  /** The inspector's own number of a thread is another; its title begins with Node's. */
+  #attached(title: string, sessionId: string): void {
+    const threadId = /^\[worker (\d+)\]/.exec(title)?.[1];
+    if (threadId !== undefined) this.#sessionIds.set(Number(threadId), sessionId);
   }
 
   #forget(sessionId: string): void {

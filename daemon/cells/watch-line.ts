@@ -14,6 +14,7 @@ export class WatchLine {
   #lastAsk = 0;
   #partial = '';
   #closed = false;
+  #up = false;
 
   constructor(pipe: Duplex, broken: () => void) {
     this.#pipe = pipe;
@@ -26,6 +27,11 @@ export class WatchLine {
       this.#close();
       broken();
     });
+  }
+
+  /** The watchdog has begun: from here on silence is the main thread's. */
+  get up(): boolean {
+    return this.#up && !this.#closed;
   }
 
   /** What the main thread answers to an expression: the inspector's result. Nothing where it does not, or not in time. */
@@ -64,7 +70,8 @@ export class WatchLine {
     }
     for (const line of lines) {
       const answer = answerOf(line);
-      if (answer !== undefined) this.#asks.get(answer.ask)?.(answer.result);
+      if (answer?.ask === 0) this.#up = true;
+      else if (answer !== undefined) this.#asks.get(answer.ask)?.(answer.result);
     }
   }
 }

@@ -11,10 +11,11 @@ export interface StackFrame {
 export type Whereabouts =
   /** Executing JavaScript: the plugin's own frames, innermost first. */
   | { readonly kind: 'javascript'; readonly frames: readonly StackFrame[] }
-  /** The thread does not answer: it sits inside native code. */
-  | { readonly kind: 'native'; readonly frames: readonly StackFrame[] }
+  /** The thread does not answer: it sits inside native code, and computes there or waits for the operating system. */
+  | { readonly kind: 'native'; readonly frames: readonly StackFrame[]; readonly doing?: 'computing' | 'blocked' }
   /** The event loop is free: the handler awaits something that does not come. `open` is what could still wake it. */
   | { readonly kind: 'waiting'; readonly frames: readonly StackFrame[]; readonly open?: readonly string[] }
+  /** It cannot be asked, or had no processor time to answer with. */
   | { readonly kind: 'unknown'; readonly frames: readonly StackFrame[] };
 
 const placeOf = ({ file, line, column, function: name }: StackFrame): string => `${file}:${String(line)}:${String(column)}, ${name}`;
@@ -34,6 +35,8 @@ function openText(open: readonly string[]): string {
   return [...counts].map(([name, count]) => (count === 1 ? name : `${String(count)} ${name}`)).join(', ');
 }
 
+const nativeText = { computing: ' that computes on and on', blocked: ', in a call of the operating system that does not return' } as const;
+
 /** For a message; nothing where nothing is known. */
 export function whereText(where: Whereabouts): string {
   const place = placeText(where.frames);
@@ -42,7 +45,7 @@ export function whereText(where: Whereabouts): string {
     case 'javascript':
       return place === '' ? 'busy, though in none of the plugin\'s own functions' : `blocked in ${place}`;
     case 'native':
-      return `inside native code${lastSeen}`;
+      return `inside native code${where.doing === undefined ? '' : nativeText[where.doing]}${lastSeen}`;
     case 'waiting': {
       const open = where.open === undefined ? '' : where.open.length === 0 ? '; nothing is open that could wake it' : `; open is ${openText(where.open)}`;
       return `waiting for something that did not come${lastSeen}${open}`;

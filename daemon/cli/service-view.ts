@@ -8,6 +8,16 @@ const lifecycleStyles: Record<Lifecycle, Style> = { ready: 'dim', starting: 'cya
 
 export const lifecyclePiece = (lifecycle: Lifecycle): Piece => styled(lifecycleStyles[lifecycle], lifecycle);
 
+/** With what the supervisor is about to do, or has given up to do. */
+function statePiece({ lifecycle, restart }: ServiceStatus): Piece {
+  if (lifecycle !== 'failed' || !restart) return lifecyclePiece(lifecycle);
+  if (!restart.pending) return styled('red', 'failed, given up');
+  return styled('yellow', `failed, restart ${String(restart.attempt)}${restart.nextAt === null ? '' : ` at ${clockText(restart.nextAt)}`}`);
+}
+
+/** Events that nobody handles any more: they wait for a person. */
+const deadPiece = ({ deadLetters }: ServiceStatus): Piece => (deadLetters.count > 0 ? styled('yellow', String(deadLetters.count)) : '0');
+
 export function lifecycleLine(status: ServiceStatus): Piece[] {
   return [`${status.pluginId} is `, lifecyclePiece(status.lifecycle), ` (incarnation ${String(status.incarnation)})`];
 }
@@ -19,17 +29,18 @@ const depthPiece = ({ queue }: ServiceStatus): Piece => {
 
 const lastErrorPiece = ({ lastError }: ServiceStatus): Piece => (lastError === null ? '-' : styled('red', `${lastError.code}: ${lastError.message}`));
 
-export const serviceHeadings: readonly string[] = ['SERVICE', 'STATE', 'INC', 'QUEUE', 'HANDLED', 'FAILED', 'REJECTED', 'P99', 'LAST ERROR'];
+export const serviceHeadings: readonly string[] = ['SERVICE', 'STATE', 'INC', 'QUEUE', 'HANDLED', 'FAILED', 'DEAD', 'REJECTED', 'P99', 'LAST ERROR'];
 
 export function serviceRow(status: ServiceStatus): Piece[] {
   const { counters, latencyMs } = status;
   return [
     status.pluginId,
-    lifecyclePiece(status.lifecycle),
+    statePiece(status),
     String(status.incarnation),
     depthPiece(status),
     String(counters.handled),
     String(counters.failed),
+    deadPiece(status),
     String(rejectedCount(status)),
     latencyMs.count === 0 ? '-' : durationText(latencyMs.p99),
     lastErrorPiece(status),
@@ -39,17 +50,18 @@ export function serviceRow(status: ServiceStatus): Piece[] {
 export const rejectedCount = ({ counters: { rejected } }: ServiceStatus): number => rejected.queueFull + rejected.invalidEvent + rejected.notAccepting;
 
 /** What changed since the last look, as rates: the row of the live view. */
-export const liveHeadings: readonly string[] = ['SERVICE', 'STATE', 'INC', 'QUEUE', 'IN', 'OUT', 'FAILED', 'BUSY', 'LAST ERROR'];
+export const liveHeadings: readonly string[] = ['SERVICE', 'STATE', 'INC', 'QUEUE', 'IN', 'OUT', 'FAILED', 'DEAD', 'BUSY', 'LAST ERROR'];
 
 export function liveRow(status: ServiceStatus, rates: { readonly enqueued: string; readonly settled: string }): Piece[] {
   return [
     status.pluginId,
-    lifecyclePiece(status.lifecycle),
+    statePiece(status),
     String(status.incarnation),
     depthPiece(status),
     rates.enqueued,
     rates.settled,
     String(status.counters.failed),
+    deadPiece(status),
     status.cell === null ? '-' : `${String(Math.round(status.cell.utilization * 100))}%`,
     lastErrorPiece(status),
   ];
@@ -57,7 +69,7 @@ export function liveRow(status: ServiceStatus, rates: { readonly enqueued: strin
 
 type Section = (status: ServiceStatus) => Piece[][];
 
-const row = (label: string, ...pieces: Piece[]): Piece[] => [styled('dim', label.padEnd(12)), ...pieces];
+const row = (label: string, ...pieces: Piece[]): Piece[] => [styled('dim', label.padEnd(13)), ...pieces];
 
 const latencyText = ({ p50, p90, p99, max, count }: ServiceStatus['latencyMs']): string =>
   count === 0 ? 'none yet' : `p50 ${durationText(p50)}, p90 ${durationText(p90)}, p99 ${durationText(p99)}, max ${durationText(max)} (${String(count)})`;
@@ -95,8 +107,22 @@ const cellSection: Section = ({ cell, log }) => [
   row('log', `${String(log.lines)} lines`, log.droppedLines > 0 ? styled('yellow', `, ${String(log.droppedLines)} dropped (${bytesText(log.droppedBytes)})`) : ''),
 ];
 
-const reportedSection: Section = ({ reported, restart }) => [
-  ...(restart?.pending === true ? [row('restart', `pending, attempt ${String(restart.attempt)}${restart.nextAt === null ? '' : ` at ${clockText(restart.nextAt)}`}`)] : []),
+/** What the supervisor does about a failure. */
+const restartSection: Section = ({ pluginId, restart, diagnostics, unkillable }) => {
+  const gaveUp = diagnostics.findLast(({ event }) => event === 'gave_up')?.message ?? `The supervisor gave up. Start it again with nagaya start ${pluginId}.`;
+  return [
+    ...(restart?.pending === true ? [row('restart', styled('yellow', `pending, attempt ${String(restart.attempt)}${restart.nextAt === null ? '' : ` at ${clockText(restart.nextAt)}`}`))] : []),
+    ...(restart?.pending === false ? [row('restart', styled('red', gaveUp))] : []),
+    ...(unkillable > 0 ? [row('unkillable', styled('red', `${String(unkillable)} of its cells could not be ended and still take memory: see \`nagaya doctor\``))] : []),
+  ];
+};
+
+const deadLettersSection: Section = ({ pluginId, deadLetters: { count, capacity, evicted } }) =>
+  count === 0 && evicted === 0
+    ? []
+    : [row('dead letters', styled('yellow', `${String(count)} of ${String(capacity)}${evicted > 0 ? `, ${String(evicted)} older ones pushed out` : ''}`), `: see \`nagaya dead-letters list ${pluginId}\``)];
+
+const reportedSection: Section = ({ reported }) => [
   ...(reported === null ? [] : [row('reported', JSON.stringify(reported.value) ?? 'nothing', reported.stale ? styled('yellow', `  (stale, from ${clockText(reported.at)}${reported.error === undefined ? '' : `: ${reported.error}`})`) : '')]),
 ];
 
@@ -116,5 +142,5 @@ const diagnosticsSection: Section = ({ diagnostics }) =>
     : [[], [styled('dim', 'diagnostics, the newest last')], ...diagnostics.map((entry): Piece[] => [`  ${clockText(entry.at)} #${String(entry.incarnation)} `, styled(levelStyles[entry.level], entry.event), `  ${entry.message}`])];
 
 export function serviceDetail(status: ServiceStatus): Piece[][] {
-  return [headSection, queueSection, countersSection, cellSection, reportedSection, errorSection, diagnosticsSection].flatMap((section) => section(status));
+  return [headSection, restartSection, queueSection, countersSection, deadLettersSection, cellSection, reportedSection, errorSection, diagnosticsSection].flatMap((section) => section(status));
 }

@@ -28,7 +28,7 @@ export interface LoadedConfig {
 }
 
 /** A fixed bound, because the file that holds all others cannot hold its own. */
-export const maxConfigBytes = 1024 * 1024;
+export const maxConfigBytes = 256 * 1024;
 
 const yamlEndings = ['.yaml', '.yml'];
 

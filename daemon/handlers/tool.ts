@@ -17,7 +17,7 @@ export function toolHandlers(host: Host): Pick<Handlers, keyof typeof toolOperat
       hosted.requireEnabled();
       const call = host.toolCalls.begin(callId, caller.signal);
       try {
-        const { outputJson, durationMs } = await hosted.tools.call({
+        const { outputJson, durationMs } = await hosted.callTool({
           tool,
           input: input ?? null,
           signal: call.signal,

@@ -21,6 +21,7 @@ export interface StatusParts {
   readonly handleTimes: Histogram;
   readonly journal: Journal;
   readonly usage: CellUsage | null;
+  readonly unkillable: number;
   readonly restart: ServiceStatus['restart'];
   readonly deadLetters: ServiceStatus['deadLetters'];
   readonly reported: ServiceStatus['reported'];
@@ -53,6 +54,7 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
     restart: parts.restart,
     deadLetters: { ...parts.deadLetters },
     cell: parts.usage,
+    unkillable: parts.unkillable,
     reported: parts.reported,
     log: { ...parts.log },
     diagnostics: journal.diagnostics,

@@ -7,6 +7,7 @@ export const inspectionName = 'nagaya:inspection';
 export type Position = readonly [url: string, line: number, column: number];
 
 export interface CellInspection {
+  readonly threadId: number;
   /** Where each place, given as JSON, comes from by its source map; null where there is none. Answers as JSON. */
   origins(positionsJson: string): string;
   /** What could still wake the thread, by Node's names for it, as a JSON list of texts. */

@@ -48,17 +48,8 @@ export interface WatchQuestion {
   readonly expression: string;
 }
 
-/** The inspector's result, as it is. */
+/** The inspector's result, as it is; the answer nobody asked for, by the number 0, says that the watchdog is there. */
 export interface WatchAnswer {
   readonly ask: number;
   readonly result: unknown;
-}
-
-/** One frame of a cell's stack, of whichever kind the cell is. */
-export interface RawFrame {
-  readonly function: string;
-  readonly url: string;
-  /** Counted from 1. */
-  readonly line: number;
-  readonly column: number;
 }

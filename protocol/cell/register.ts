@@ -8,6 +8,7 @@ const haltAt = 1;
 const aliveAt = 2;
 const heapKbAt = 3;
 const externalKbAt = 4;
+const osThreadAt = 5;
 const beganAt = 0;
 const progressAt = 1;
 
@@ -79,6 +80,11 @@ export class ProgressRegister {
     Atomics.add(this.#words, aliveAt, 1);
   }
 
+  /** The operating system's number of the cell's thread. */
+  reportThread(osThread: number): void {
+    Atomics.store(this.#words, osThreadAt, osThread);
+  }
+
   // The host's side.
 
   /** `near` is any sequence in flight: it tells which turn of the wrapped number is meant. */
@@ -112,6 +118,11 @@ export class ProgressRegister {
 
   get externalMb(): number {
     return Atomics.load(this.#words, externalKbAt) / 1024;
+  }
+
+  /** 0 where it is not known. */
+  get osThread(): number {
+    return Atomics.load(this.#words, osThreadAt);
   }
 
   /** Grows while the cell's event loop turns. */

@@ -1,0 +1,38 @@
+// What the operating system knows of one thread: how long it ran and how long it wanted to. It tells a thread that is
+// stuck from one that a busy machine gives no time to. Only on Linux; elsewhere nothing is known.
+import { readFileSync } from 'node:fs';
+
+export interface ThreadTimes {
+  readonly ranMs: number;
+  /** Ready to run, with no processor free for it. */
+  readonly queuedMs: number;
+}
+
+const nanosecondsInMs = 1e6;
+
+/** `osThread` is the system's number of a thread of this process; 0 where it is not known. */
+export function threadTimes(osThread: number): ThreadTimes | undefined {
+  return osThread === 0 ? undefined : timesIn(`/proc/self/task/${String(osThread)}/schedstat`);
+}
+
+function timesIn(path: string): ThreadTimes | undefined {
+  try {
+    const [ran, queued] = readFileSync(path, 'utf8').split(' ').map(Number);
+    // A kernel without these statistics has zeros here.
+    return ran === undefined || queued === undefined || !(ran > 0) ? undefined : { ranMs: ran / nanosecondsInMs, queuedMs: queued / nanosecondsInMs };
+  } catch {
+    // No /proc, or the thread is gone, or no descriptor is left.
+    return undefined;
+  }
+}
+
+export type Standing = 'ran' | 'rested' | 'starved';
+
+const most = 0.5;
+
+/** What the thread mostly did between two looks. */
+export function standing(before: ThreadTimes | undefined, now: ThreadTimes | undefined, betweenMs: number): Standing | undefined {
+  if (before === undefined || now === undefined || betweenMs <= 0) return undefined;
+  if (now.queuedMs - before.queuedMs >= most * betweenMs) return 'starved';
+  return now.ranMs - before.ranMs >= most * betweenMs ? 'ran' : 'rested';
+}

@@ -1,0 +1,23 @@
+// `nagaya reload PLUGIN`: reads a plugin anew and hands its running service over between two events.
+import type { Command } from 'commander';
+import { groups } from '../groups.ts';
+import { examples, runs } from '../invocation.ts';
+
+export function register(program: Command): void {
+  program
+    .command('reload')
+    .helpGroup(groups.plugins)
+    .description('read a plugin anew and hand its service over to the new code, without losing an event; where that does not start, the old goes on')
+    .argument('<plugin>', 'id of a loaded plugin')
+    .addHelpText('after', examples('nagaya reload example.greeter'))
+    .action(
+      runs<[string]>(async ({ terminal, withDaemon }, _options, id) => {
+        const answer = await withDaemon((client) => client.call('plugin.reload', { plugin: id }));
+        const { plugin, incarnation } = answer;
+        terminal.answer(answer, () => {
+          terminal.line(`${plugin.id} ${plugin.version} is reloaded${plugin.lifecycle === 'running' ? `; incarnation ${String(incarnation)} has taken over` : ''}`);
+          if (plugin.hasService && plugin.lifecycle !== 'running') terminal.note(`its service is ${plugin.lifecycle ?? 'ready'}: the new code comes with its next start`);
+        });
+      }),
+    );
+}
