@@ -1,7 +1,7 @@
 // What daemon.status tells, gathered from those who know it.
 import type { DaemonStatus } from '../protocol/operations/daemon.ts';
 import type { ControlServer } from './control/control-server.ts';
-import type { DaemonOptions } from './daemon.ts';
+import type { DaemonOptions } from './daemon-options.ts';
 import type { Host } from './host.ts';
 import type { DaemonLog } from './telemetry/daemon-log.ts';
 import { type EventLoopMonitor, memory } from './telemetry/event-loop.ts';

@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import type { OperationResult } from '../protocol/operations.ts';
 import type { InvalidPlugin } from './plugins/invalid-plugin.ts';
-import type { Config } from './config/schema.ts';
 import { prepareStateFolder } from './config/state-folder.ts';
 import { ControlServer } from './control/control-server.ts';
+import type { DaemonOptions } from './daemon-options.ts';
 import { daemonStatus } from './daemon-status.ts';
 import { handlers } from './handlers.ts';
 import { Host } from './host.ts';
@@ -15,17 +15,6 @@ import { Shutdown } from './shutdown.ts';
 import { createDaemonLog, daemonFeedName } from './telemetry/daemon-log.ts';
 import { EventLoopMonitor } from './telemetry/event-loop.ts';
 import { Feed } from './telemetry/feed.ts';
-
-export interface DaemonOptions {
-  readonly config: Config;
-  readonly configPath: string | null;
-  readonly socket: string;
-  readonly stateFolder: string;
-  readonly pluginFolders: readonly string[];
-  readonly logLevel: Config['log']['level'];
-  /** Log lines for a person instead of NDJSON. */
-  readonly pretty: boolean;
-}
 
 export interface Daemon {
   readonly socket: string;

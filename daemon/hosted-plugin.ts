@@ -144,6 +144,18 @@ export class HostedPlugin {
     }
   }
 
+  /** The story of one event, or of the newest. */
+  explain(event: string | undefined, limit: number): OperationResult<'event.explain'> {
+    const { events, forgotten, open } = this.#service?.trail(event, limit) ?? { events: [], forgotten: 0, open: null };
+    return {
+      events,
+      forgotten,
+      open,
+      deadLetters: event === undefined ? [] : this.#deadLetters.idsOf(event),
+      entries: event === undefined ? this.timeline.newest(limit) : this.timeline.about(event, limit),
+    };
+  }
+
   requireEnabled(): void {
     if (!this.plugin.enabled) throw new HostError('plugin_disabled', `The configuration disables the plugin ${this.id}.`, { plugin: this.id });
   }

@@ -15,14 +15,14 @@ export const cellLimits = z.strictObject({
   logBytesPerSecond: z.int().min(1024).max(16 * 1024 * 1024).default(65_536).describe('what one cell may log; the rest is counted and dropped'),
 });
 
-/** Commas would separate paths on some versions of Node. */
-const grantedPath = z.string().min(1).max(4096).regex(/^[^\0,]*$/, 'must hold neither a comma nor a null character');
+/** Node would take a comma for two paths and an asterisk for any name. */
+const grantedPath = z.string().max(4096).regex(/^(?:\*|[^\0,*]+)$/, 'must be a path without commas and asterisks, or "*" for everything');
 const grantedPaths = z.array(grantedPath).max(64);
 
 export const permissions = z.strictObject({
   fs: z
     .strictObject({
-      read: grantedPaths.default([]).describe('files, or folders with all they hold; relative to the plugin\'s folder, which is always readable'),
+      read: grantedPaths.default([]).describe('files, or folders with all they hold, relative to the plugin\'s folder, which is always readable; a folder that is not there yet ends in a slash'),
       write: grantedPaths.default([]).describe('the same for writing'),
     })
     .prefault({}),

@@ -30,10 +30,12 @@ test('an override changes what it names, lists it by path, and leaves the rest a
   assert.deepEqual(manifest.tools.map((tool) => [tool.name, tool.isolation, tool.timeoutMs]), [['greet', 'fresh', 700], ['part', 'pooled', 10_000]]);
 });
 
-test('what the override puts in force decides what is noted', async (t) => {
+test('restart and retry can be overridden part by part', async (t) => {
   const folder = await temporaryFolder(t);
   await writeTree(folder, { 'plugin.json': serviceManifest, 'index.js': '' });
-  assert.match((await read(folder, { 'example.service': { isolation: 'process' } })).notes[0] ?? '', /isolation "process"/);
+  const { manifest, overridden } = await read(folder, { 'example.service': { restart: { policy: 'never' }, retry: { maxAttempts: 1 } } });
+  assert.deepEqual([manifest.service?.restart.policy, manifest.service?.restart.intensity, manifest.service?.retry.maxAttempts], ['never', 5, 1]);
+  assert.deepEqual([...overridden].sort(), ['service.restart.policy', 'service.retry.maxAttempts']);
 });
 
 test('an override that says what the manifest says changes nothing', async (t) => {

@@ -3,6 +3,11 @@
 import { syncBuiltinESMExports } from 'node:module';
 import workerThreads from 'node:worker_threads';
 import type { CrashReason } from '../protocol/cell/messages.ts';
+import { shieldChildren } from './guard/children.ts';
+import { type Grants, denial, noGrants, replace } from './guard/denial.ts';
+import { shieldFiles } from './guard/files.ts';
+import { shieldModules } from './guard/modules.ts';
+import { shieldProcess } from './guard/process.ts';
 
 export interface GuardHooks {
   /** Says the cell's last word and ends it. */
@@ -13,47 +18,43 @@ export interface GuardHooks {
 const reallyExit = Reflect.get(process, 'reallyExit') as (code: number) => never;
 export const endCell = (): never => reallyExit.call(process, 1);
 
-function lock(target: object, name: string, value: unknown): void {
-  Object.defineProperty(target, name, { value, writable: false, configurable: false, enumerable: true });
-}
-
-function denial(name: string, remedy: string): () => never {
-  return () => {
-    throw Object.assign(new Error(`${name} is not allowed in a thread cell: it would act on the whole daemon. ${remedy}`), { code: 'ERR_NAGAYA_DENIED' });
-  };
-}
-
 /** The plugin's imports of node:worker_threads see no way to the host; what the cell took before keeps working. */
 export function hideParent(): void {
   Object.assign(workerThreads, { parentPort: null, workerData: null });
   syncBuiltinESMExports();
 }
 
-export function guardCell(hooks: GuardHooks): void {
+export function guardCell(hooks: GuardHooks, grants: Grants = noGrants): void {
+  guardEnds(hooks);
+  shieldDaemon(grants);
+}
+
+/** All that a thread could do to the process around it; its own end is another matter. */
+export function shieldDaemon(grants: Grants): void {
+  shieldProcess(grants);
+  shieldModules(grants);
+  shieldChildren();
+  shieldFiles();
+  syncBuiltinESMExports();
+}
+
+/** However it comes about, an end is told with its cause, and is the end of this cell alone. */
+function guardEnds(hooks: GuardHooks): void {
   process.setUncaughtExceptionCaptureCallback((error) => hooks.fatal('uncaught_exception', error));
+  // A plugin may remove this listener: then Node passes the rejection on as an uncaught error.
   process.on('unhandledRejection', (reason) => hooks.fatal('unhandled_rejection', reason));
-  lock(process, 'setUncaughtExceptionCaptureCallback', denial('process.setUncaughtExceptionCaptureCallback()', 'An uncaught error always ends the cell.'));
+  replace(process, 'setUncaughtExceptionCaptureCallback', denial('process.setUncaughtExceptionCaptureCallback()', 'an uncaught error always ends the cell', 'Catch the error where it comes up.'));
+  // Node looks this one up when an error is uncaught; in its place a plugin could swallow it.
+  Object.defineProperty(process, '_fatalException', { writable: false, configurable: false });
 
   const exit = (code?: number | string | null): never => {
     hooks.fatal('exit', new Error(`the plugin called process.exit(${code === undefined ? '' : String(code)})`));
     return endCell();
   };
-  lock(process, 'exit', exit);
-  lock(process, 'reallyExit', exit);
-  lock(process, 'abort', () => {
+  replace(process, 'exit', exit);
+  replace(process, 'reallyExit', exit);
+  replace(process, 'abort', () => {
     hooks.fatal('exit', new Error('the plugin called process.abort()'));
     return endCell();
   });
-  lock(process, 'dlopen', denial('process.dlopen()', 'Native addons need a process cell.'));
-  guardKill();
-  syncBuiltinESMExports();
-}
-
-/** Signals to the daemon or its parent are refused; a plugin may still end processes of its own. */
-function guardKill(): void {
-  // process.kill goes through this one, whoever calls it.
-  const send = (Reflect.get(process, '_kill') as (pid: number, signal: number) => number).bind(process);
-  const refused = denial('process.kill() of the daemon', 'Throw, or call process.exit(), to end this cell.');
-  const daemon = new Set([process.pid, process.ppid, 0, -1, -process.pid, -process.ppid]);
-  lock(process, '_kill', (pid: number, signal: number) => (daemon.has(pid) && signal !== 0 ? refused() : send(pid, signal)));
 }

@@ -9,6 +9,7 @@ import { flattenError } from '../protocol/cell/plain-error.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import { CellLog } from './cell-log.ts';
 import { endCell, guardCell, hideParent } from './guard.ts';
+import type { Grants } from './guard/denial.ts';
 import { layOutInspection } from './inspection.ts';
 import { osThread } from './os-thread.ts';
 import { captured, posterOf } from './primitives.ts';
@@ -19,11 +20,12 @@ export interface ServiceCellData {
   readonly lanePort: MessagePort;
   readonly register: SharedArrayBuffer;
   readonly logBytesPerSecond: number;
+  readonly grants: Grants;
 }
 
 const memoryReportMs = 500;
 
-const { rpcPort, lanePort, register: registerBuffer, logBytesPerSecond } = workerData as ServiceCellData;
+const { rpcPort, lanePort, register: registerBuffer, logBytesPerSecond, grants } = workerData as ServiceCellData;
 const register = new ProgressRegister(registerBuffer);
 const post: (message: CellMessage) => void = posterOf(lanePort);
 const log = new CellLog(post, logBytesPerSecond);
@@ -38,7 +40,7 @@ function fatal(reason: CrashReason, thrown: unknown): void {
 }
 
 hideParent();
-guardCell({ fatal });
+guardCell({ fatal }, grants);
 log.captureOutput();
 
 const runner = new ServiceRunner(register, log, post);

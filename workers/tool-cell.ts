@@ -37,8 +37,9 @@ class ToolCell {
     this.#runner = new ToolRunner(options, this.#log, (call, phase) => this.#enter(call, phase));
   }
 
-  async run(task: ToolTask): Promise<ToolAnswer> {
+  async run(task: ToolTask | ProcessTask): Promise<ToolAnswer> {
     const { call } = task;
+    if ('options' in task) this.#runner.declare(task.options.tools);
     this.#given = undefined;
     if (this.#register === undefined) this.#enter(call, 'running');
     else this.#register.begin(call, threadId, monotonicMs());

@@ -34,6 +34,7 @@ export class ToolRunner {
   readonly #log: CellLog;
   readonly #enter: (call: number, phase: 'importing' | 'running') => void;
   readonly #shared: Pick<ToolContext, 'plugin' | 'config'>;
+  readonly #schemas = new Map<string, ToolCellOptions['tools'][number]>();
   readonly #checks = new Map<string, ToolChecks>();
   #tools: object | undefined;
   #importFailed = false;
@@ -46,7 +47,13 @@ export class ToolRunner {
     this.#enter = enter;
     // The host made this text from the checked configuration.
     const config = parseJson(options.configJson) as Readonly<Record<string, unknown>>;
+    this.declare(options.tools);
     this.#shared = { plugin: Object.freeze({ ...options.plugin }), config };
+  }
+
+  /** A process is told of each tool only when that is called. */
+  declare(tools: ToolCellOptions['tools']): void {
+    for (const tool of tools) this.#schemas.set(tool.name, tool);
   }
 
   /** Never rejects. */
@@ -81,7 +88,7 @@ export class ToolRunner {
   }
 
   async #compile(tool: string): Promise<ToolChecks> {
-    const schemas = this.#options.tools.find(({ name }) => name === tool);
+    const schemas = this.#schemas.get(tool);
     const checks = { input: await checkOf('inputSchema', schemas?.inputSchema), output: await checkOf('outputSchema', schemas?.outputSchema) };
     this.#checks.set(tool, checks);
     return checks;

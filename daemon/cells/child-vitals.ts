@@ -18,9 +18,8 @@ const nearShare = 0.5;
 const nearLookMs = 50;
 /** A cell that says nothing for this long does not turn its event loop. */
 const quietMs = 1500;
-/** An idle cell that has kept a processor busy for this long, and its event loop from turning, does not come back. */
-const spinMs = 5000;
-const spinShare = 0.8;
+/** An idle cell whose event loop has not turned for this much processor time does not come back. */
+const spinCpuMs = 3000;
 const mebibyte = 1024 * 1024;
 
 export class ChildVitals {
@@ -31,8 +30,8 @@ export class ChildVitals {
   #rssMb: number | undefined;
   #told: VitalsMessage | undefined;
   #toldMs = monotonicMs();
-  /** When an idle cell was first found not to turn its event loop, and the processor time it had used by then. */
-  #quiet: { readonly sinceMs: number; readonly cpuMs: number } | undefined;
+  /** The processor time an idle cell had used when it was first found not to turn its event loop. */
+  #quietCpuMs: number | undefined;
   #stopped = false;
 
   constructor(pid: number, rssLimitMb: number, owner: VitalsOwner) {
@@ -45,7 +44,7 @@ export class ChildVitals {
   told(message: VitalsMessage): void {
     this.#told = message;
     this.#toldMs = monotonicMs();
-    this.#quiet = undefined;
+    this.#quietCpuMs = undefined;
   }
 
   get rssMb(): number | undefined {
@@ -81,15 +80,15 @@ export class ChildVitals {
 
   #checkSpin(nowMs: number): void {
     if (!this.#owner.idle() || nowMs - this.#toldMs < quietMs) {
-      this.#quiet = undefined;
+      this.#quietCpuMs = undefined;
       return;
     }
     const cpuMs = cpuMsOf(this.#pid);
     if (cpuMs === undefined) return;
-    this.#quiet ??= { sinceMs: nowMs, cpuMs };
-    const quietForMs = nowMs - this.#quiet.sinceMs;
-    if (quietForMs < spinMs || cpuMs - this.#quiet.cpuMs < quietForMs * spinShare) return;
-    const message = `the cell had nothing to do and kept a processor busy for ${(quietForMs / 1000).toFixed(1)} s without turning its event loop`;
+    this.#quietCpuMs ??= cpuMs;
+    const spunMs = cpuMs - this.#quietCpuMs;
+    if (spunMs < spinCpuMs) return;
+    const message = `the cell had nothing to do and used ${(spunMs / 1000).toFixed(1)} s of processor time without turning its event loop`;
     this.#overstepped({ reason: 'spinning', error: { name: 'Spinning', message }, exitCode: null });
   }
 

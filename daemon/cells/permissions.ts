@@ -1,7 +1,7 @@
 // Node's permission model for a cell, as the flags its Node understands: what a plugin is granted, and what the cell's
 // own code must be able to read. It holds against faults, not against malice.
+import { realpathSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { realpathSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Permissions } from '../../protocol/manifest.ts';
@@ -14,6 +14,9 @@ const networkFlags = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['
 
 const fromSource = import.meta.url.endsWith('.ts');
 const packageRoot = fileURLToPath(new URL(fromSource ? '../../' : '../../../', import.meta.url)).replace(/\/$/, '');
+
+/** In place of a path. */
+const everything = '*';
 
 const modulesFolder = `${sep}node_modules${sep}`;
 /** What cells load beside the project's own files. */
@@ -29,38 +32,65 @@ function moduleFolders(): string[] {
   return [...new Set(folders)];
 }
 
-let ownFiles: readonly string[] | undefined;
+let ownFiles: readonly Grant[] | undefined;
 
 /** Looked up once: they do not move while the daemon runs. */
-function filesOfCells(): readonly string[] {
-  ownFiles ??= [join(packageRoot, 'package.json'), ...[join(packageRoot, 'dist'), ...moduleFolders()].map((folder) => join(folder, '*'))];
+function filesOfCells(): readonly Grant[] {
+  ownFiles ??= [file(join(packageRoot, 'package.json')), ...[join(packageRoot, 'dist'), ...moduleFolders()].map(folder)];
   return ownFiles;
 }
 
 /** Node reads these on its way to what kind of module a file is. */
-function packageFiles(folder: string): string[] {
-  const above = dirname(folder);
-  return [join(folder, 'package.json'), ...(above === folder ? [] : packageFiles(above))];
+function packageFiles(from: string): Grant[] {
+  const above = dirname(from);
+  return [file(join(from, 'package.json')), ...(above === from ? [] : packageFiles(above))];
 }
 
-/** A path may be a file or a folder with all it holds; it need not exist yet. */
-function granted(path: string, pluginFolder: string): string[] {
-  if (path === '*') return ['*'];
+interface Grant {
+  readonly path: string;
+  /** Of a folder, all it holds. */
+  readonly folder: boolean;
+}
+
+const file = (path: string): Grant => ({ path, folder: false });
+const folder = (path: string): Grant => ({ path, folder: true });
+
+function granted(path: string, pluginFolder: string): Grant {
   const full = resolve(pluginFolder, path);
-  return full === sep ? ['*'] : [full, join(full, '*')];
+  return path.endsWith('/') || isFolder(full) ? folder(full) : file(full);
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    // Not there yet: what is to become a folder is written with a slash at its end.
+    return false;
+  }
+}
+
+/**
+ * Sorted, and no path twice nor inside a folder that is granted: Node 20 aborts the whole process where a path is named
+ * again, and a thread's flags are read in the daemon's process.
+ */
+function pathFlags(flag: string, grants: readonly Grant[]): string[] {
+  if (grants.some(({ path }) => path === sep || path === everything)) return [`${flag}=*`];
+  const folders = grants.filter((grant) => grant.folder).map(({ path }) => `${path}/`);
+  const outermost = [...new Set(folders)].filter((path) => !folders.some((other) => other !== path && path.startsWith(other)));
+  const files = grants.filter((grant) => !grant.folder && !outermost.some((path) => `${grant.path}/`.startsWith(path))).map(({ path }) => path);
+  return [...new Set([...outermost.map((path) => `${path}*`), ...files])].sort().map((path) => `${flag}=${path}`);
 }
 
 /** No flags where the plugin is not restricted. */
 export function permissionArgs(permissions: Permissions | undefined, pluginFolder: string): string[] {
   if (permissions === undefined) return [];
   const { fs, childProcess, worker, addons } = permissions;
-  const readable = [...filesOfCells(), join(pluginFolder, '*'), ...packageFiles(pluginFolder), ...fs.read.flatMap((path) => granted(path, pluginFolder))];
-  const writable = fs.write.flatMap((path) => granted(path, pluginFolder));
+  const of = (paths: readonly string[]): Grant[] => paths.map((path) => (path === everything ? file(everything) : granted(path, pluginFolder)));
   return [
     permissionFlag,
     ...networkFlags,
-    ...[...new Set(readable)].map((path) => `--allow-fs-read=${path}`),
-    ...[...new Set(writable)].map((path) => `--allow-fs-write=${path}`),
+    ...pathFlags('--allow-fs-read', [...filesOfCells(), folder(pluginFolder), ...packageFiles(pluginFolder), ...of(fs.read)]),
+    ...pathFlags('--allow-fs-write', of(fs.write)),
     ...(childProcess ? ['--allow-child-process'] : []),
     ...(worker ? ['--allow-worker'] : []),
     ...(addons ? ['--allow-addons'] : []),

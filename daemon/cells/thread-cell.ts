@@ -47,12 +47,12 @@ export class ThreadCell implements Cell {
     const lane = new MessageChannel();
     this.#rpcPort = rpc.port1;
     this.#lanePort = lane.port1;
-    const data: ServiceCellData = { rpcPort: rpc.port2, lanePort: lane.port2, register: this.register.buffer, logBytesPerSecond: spec.logBytesPerSecond };
+    const data: ServiceCellData = { rpcPort: rpc.port2, lanePort: lane.port2, register: this.register.buffer, logBytesPerSecond: spec.logBytesPerSecond, grants: { worker: spec.grants?.worker ?? false, addons: spec.grants?.addons ?? false } };
     this.#worker = new Worker(cellEntry('service-cell'), {
       name: spec.name,
       env: { ...spec.env },
       argv: [],
-      execArgv: [],
+      execArgv: [...(spec.execArgv ?? [])],
       stdout: true,
       stderr: true,
       resourceLimits: { maxOldGenerationSizeMb: Math.max(leastHardHeapMb, spec.heapMb * hardHeapFactor) },

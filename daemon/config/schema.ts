@@ -32,6 +32,7 @@ export const limits = z.strictObject({
   countersEveryMs: durationMs(50).default(1000).describe('how often changed counters are pushed'),
   diagnostics: many(10_000).default(50).describe('kept for each service\'s status'),
   timeline: many(1_000_000).default(1000).describe('entries kept for each plugin'),
+  eventTrail: many(1_000_000).default(2000).describe('attempts of a service\'s newest events whose end is remembered'),
   deadLetters: many(100_000).default(1000).describe('kept for each service; beyond it the oldest goes'),
   deadLetterBytes: bytes(64 * kib, 1024 * mib).default(16 * mib).describe('of events kept as dead letters, for each service'),
   bundles: many(1000).default(20).describe('flight-recorder bundles kept in all'),

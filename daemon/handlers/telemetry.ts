@@ -13,6 +13,7 @@ export function telemetryHandlers(host: Host, daemonLog: Pick<DaemonLog, 'recent
     },
     'events.unsubscribe': ({ subscriptionId }, caller) => caller.unsubscribe(subscriptionId),
     'timeline.read': ({ plugin: id, after, limit }) => host.get(id).timeline.read(after, limit),
+    'event.explain': ({ plugin: id, event, limit }) => host.get(id).explain(event, limit),
     'log.read': ({ plugin: id, limit, follow }, caller) => {
       const log = id === undefined ? undefined : host.get(id).log;
       // Read and subscribe in one turn: nothing can come between them.

@@ -16,6 +16,7 @@ export function blueprint({ plugin, section, env, entryUrl }: ServicePlan, incar
       folder: plugin.folder,
       env,
       execArgv: permissionArgs(manifest.permissions, plugin.folder),
+      ...(manifest.permissions === undefined ? {} : { grants: manifest.permissions }),
       heapMb: manifest.limits.heapMb,
       rssMb: manifest.limits.rssMb,
       logBytesPerSecond: manifest.limits.logBytesPerSecond,

@@ -76,6 +76,11 @@ export class DeadLetters {
     return JSON.parse(kept.line) as DeadLetterWithEvent;
   }
 
+  /** Of one event: a replay that failed too makes another. */
+  idsOf(correlationId: string): string[] {
+    return [...this.#letters.values()].filter(({ letter }) => letter.correlationId === correlationId).map(({ letter }) => letter.id);
+  }
+
   ids(): string[] {
     return [...this.#letters.keys()];
   }

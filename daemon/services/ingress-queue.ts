@@ -43,6 +43,15 @@ export class IngressQueue {
     return this.#items[this.#head];
   }
 
+  /** The event and how many stand before it. */
+  find(correlationId: string): { readonly event: QueuedEvent; readonly ahead: number } | undefined {
+    for (let at = this.#head; at < this.#items.length; at += 1) {
+      const event = this.#items[at];
+      if (event?.correlationId === correlationId) return { event, ahead: at - this.#head };
+    }
+    return undefined;
+  }
+
   push(event: QueuedEvent): void {
     this.#items.push(event);
     this.#bytes += event.bytes;

@@ -6,6 +6,7 @@ import type { ServiceSection } from '../../protocol/manifest.ts';
 import type { Lifecycle } from '../../protocol/status.ts';
 import type { Clock } from '../clock.ts';
 import { Admission } from './admission.ts';
+import type { EventTrail } from './event-trail.ts';
 import { IngressQueue } from './ingress-queue.ts';
 import type { Journal } from './journal.ts';
 import { Ledger, type Outcome, type Rejection } from './ledger.ts';
@@ -39,6 +40,7 @@ export class Intake {
   readonly queue: IngressQueue;
   readonly ledger = new Ledger();
   readonly latency = new Histogram();
+  readonly trail: EventTrail;
   readonly #pluginId: string;
   readonly #eventBytes: number;
   #admission: Admission;
@@ -47,12 +49,13 @@ export class Intake {
   readonly #situation: () => Situation;
   #highWater = 0;
 
-  constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: { clock: Clock; journal: Journal; situation: () => Situation }) {
+  constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: { clock: Clock; journal: Journal; trail: EventTrail; situation: () => Situation }) {
     this.#pluginId = pluginId;
     this.#eventBytes = eventBytes;
     this.queue = new IngressQueue(section.queue);
     this.#admission = new Admission(section.ingresses, eventBytes, deps.clock);
     this.#journal = deps.journal;
+    this.trail = deps.trail;
     this.#clock = deps.clock;
     this.#situation = deps.situation;
   }
@@ -82,23 +85,33 @@ export class Intake {
   }
 
   /** Gives an event its outcome; answers how long it has been here. */
-  settle(event: QueuedEvent, outcome: Outcome): number {
-    const sinceMs = this.#clock.monotonicMs() - event.acceptedMs;
+  settle(event: QueuedEvent, outcome: Outcome, incarnation: number, handlerMs?: number): number {
+    const nowMs = this.#clock.monotonicMs();
+    const sinceMs = nowMs - event.acceptedMs;
     this.ledger.settle(outcome);
+    this.trail.record(event, outcome, incarnation, nowMs, handlerMs);
     if (outcome !== 'discarded') this.latency.record(sinceMs);
     return sinceMs;
   }
 
-  fail(event: QueuedEvent, error: HostError, incarnation: number): void {
-    this.settle(event, 'failed');
+  /** An attempt that ended without an outcome; whether there is another is decided elsewhere. */
+  lose(event: QueuedEvent, how: 'timedOut' | 'crashed', incarnation: number, handlerMs?: number): void {
+    this.ledger.attempt('dispatched');
+    this.ledger.attempt(how);
+    this.trail.record(event, how, incarnation, this.#clock.monotonicMs(), handlerMs);
+  }
+
+  fail(event: QueuedEvent, error: HostError, incarnation: number, handlerMs?: number): void {
+    this.settle(event, 'failed', incarnation, handlerMs);
     this.#journal.failure(error, incarnation, event.correlationId);
     event.waiter?.refused(error);
   }
 
   discard(events: readonly QueuedEvent[], reason: DiscardReason, error: HostError = this.notAccepting()): void {
+    const { incarnation } = this.#situation();
     for (const event of events) {
-      this.settle(event, 'discarded');
-      this.#journal.note('warn', 'discarded', `An event was discarded: ${discardWords[reason]}.`, this.#situation().incarnation, { reason, correlationId: event.correlationId });
+      this.settle(event, 'discarded', incarnation);
+      this.#journal.note('warn', 'discarded', `An event was discarded: ${discardWords[reason]}.`, incarnation, { reason, correlationId: event.correlationId });
       event.waiter?.refused(error);
     }
   }

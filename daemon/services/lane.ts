@@ -93,6 +93,12 @@ export class Lane {
     return running === undefined ? { event: first, beganMs: undefined } : { event: running, beganMs: progress.beganMs };
   }
 
+  /** What it has of the queue, in order. */
+  open(): readonly QueuedEvent[] {
+    const first = this.#held?.event ?? this.#again;
+    return first === undefined ? this.#inFlight : [first, ...this.#inFlight];
+  }
+
   /** Hands over what the window has room for. */
   pump(): void {
     while (this.#open && this.#batchEnds.length < this.#window.batches && this.#queue.size > 0) {

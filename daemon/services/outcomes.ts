@@ -29,10 +29,10 @@ export class Outcomes {
     this.#deps = deps;
   }
 
-  handled(event: QueuedEvent, output: EventOutput | undefined): void {
+  handled(event: QueuedEvent, output: EventOutput | undefined, incarnation: number): void {
     const { intake } = this.#deps;
     intake.ledger.attempt('dispatched');
-    const sinceMs = intake.settle(event, 'handled');
+    const sinceMs = intake.settle(event, 'handled', incarnation, output?.durationMs);
     if (output === undefined) {
       event.waiter?.refused(new HostError('cell_crashed', 'The event was handled, but its cell ended before the answer was out.', { handled: true }));
       return;
@@ -49,19 +49,18 @@ export class Outcomes {
       failure.code === 'invalid_event'
         ? new HostError('invalid_event', `The event does not fit its payload schema: ${cause.message}.`, { issues: failure.issues ?? [] })
         : new HostError('dispatch_failed', `The handler failed: ${cause.message}`, { cause });
-    intake.fail(event, error, incarnation);
+    intake.fail(event, error, incarnation, failure.durationMs);
   }
 
   /** Answers the event as it is to come again, if it is. */
   timedOut(event: QueuedEvent, error: HostError, incarnation: number): QueuedEvent | undefined {
-    this.#deps.intake.ledger.attempt('dispatched');
-    this.#deps.intake.ledger.attempt('timedOut');
+    const { ranMs } = error.details;
+    this.#deps.intake.lose(event, 'timedOut', incarnation, typeof ranMs === 'number' ? ranMs : undefined);
     return this.#lost(event, error, incarnation);
   }
 
   crashed(event: QueuedEvent, end: CellEnd, incarnation: number): QueuedEvent | undefined {
-    this.#deps.intake.ledger.attempt('dispatched');
-    this.#deps.intake.ledger.attempt('crashed');
+    this.#deps.intake.lose(event, 'crashed', incarnation);
     return this.#lost(event, this.crashError(end, true), incarnation);
   }
 
@@ -100,7 +99,7 @@ export class Outcomes {
       return { ...event, attempt, json: withAttempt(event.json, attempt), story };
     }
     const letter = this.#letter(event, story);
-    intake.settle(event, 'deadLettered');
+    intake.settle(event, 'deadLettered', incarnation);
     journal.failure(error, incarnation, event.correlationId);
     journal.note('warn', 'deadLettered', `The event is a dead letter after ${String(story.length)} ${story.length === 1 ? 'attempt' : 'attempts'}.`, incarnation, { correlationId: event.correlationId, deadLetter: letter.id });
     this.#deps.deadLetters.add(letter);

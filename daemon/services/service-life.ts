@@ -270,7 +270,7 @@ export class ServiceLife {
       clock,
       redact,
       listener: {
-        handled: (event, output) => this.#deps.outcomes.handled(event, output),
+        handled: (event, output) => this.#deps.outcomes.handled(event, output, spawned.number),
         failed: (event, failure) => this.#deps.outcomes.failed(event, failure, spawned.number),
         overran: (event, ranMs) => spawned.settling(this.#overran(spawned, event, ranMs)),
         stalled: (idleMs) => this.#stalled(spawned, idleMs),
@@ -299,7 +299,12 @@ export class ServiceLife {
 
   /** Callers are answered first; nobody waits for the cell to be gone. */
   #giveUp(live: Incarnation, why: HostError): void {
+    const toldMs = this.#deps.clock.monotonicMs();
     live.kill(why.message);
+    void live.ended.then(() => {
+      const tookMs = Math.round(this.#deps.clock.monotonicMs() - toldMs);
+      this.#deps.journal.note('info', 'killed', `The cell was gone ${String(tookMs)} ms after it had been told to end.`, live.number, { tookMs });
+    });
     if (this.#live === live && this.#next === undefined && this.state.can('cell_overran')) this.state.fail('cell_overran', this.#incarnations);
   }
 

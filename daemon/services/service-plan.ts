@@ -21,7 +21,7 @@ export interface ServiceDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly spawnCell: SpawnCell;
-  readonly limits: { readonly eventBytes: number; readonly toolOutputBytes: number; readonly diagnostics: number };
+  readonly limits: { readonly eventBytes: number; readonly toolOutputBytes: number; readonly diagnostics: number; readonly eventTrail: number };
   readonly redact: Redact;
   readonly outlets: JournalOutlets;
   readonly deadLetters: { add(letter: DeadLetterWithEvent): void; readonly counts: ServiceStatus['deadLetters'] };

@@ -26,6 +26,8 @@ export class ServiceState {
   readonly #deps: StateDeps;
   #lifecycle: Lifecycle = 'ready';
   #running: { readonly sinceWallMs: number; readonly sinceMs: number } | undefined;
+  /** When what is to be brought back had failed. */
+  #failedMs: number | undefined;
   #retired = false;
 
   constructor(restart: RestartOptions, deps: StateDeps) {
@@ -61,6 +63,15 @@ export class ServiceState {
     this.#lifecycle = to;
     if (!dispatches(to)) this.#running = undefined;
     this.#deps.journal.transition(from, to, cause, incarnation);
+    if (cause === 'started') this.#tellReturn(incarnation);
+    if (cause === 'stop') this.#failedMs = undefined;
+  }
+
+  #tellReturn(incarnation: number): void {
+    if (this.#failedMs === undefined) return;
+    const tookMs = Math.round(this.#deps.clock.monotonicMs() - this.#failedMs);
+    this.#failedMs = undefined;
+    this.#deps.journal.note('info', 'restarted', `Incarnation ${String(incarnation)} runs, ${String(tookMs)} ms after the failure.`, incarnation, { tookMs });
   }
 
   /** An incarnation runs from now on. */
@@ -74,6 +85,7 @@ export class ServiceState {
     const ranMs = this.#running === undefined ? 0 : clock.monotonicMs() - this.#running.sinceMs;
     this.move(cause, incarnation);
     if (wasStopping || this.#retired) return;
+    this.#failedMs ??= clock.monotonicMs();
     const verdict = this.supervisor.failed(ranMs);
     if (verdict.kind === 'restart') {
       const { delayMs, attempt } = verdict;

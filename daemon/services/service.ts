@@ -1,6 +1,8 @@
 // One plugin's service as the rest of the host sees it: events go in, commands go in, its status comes out.
 import { type WireError, asHostError } from '../../protocol/errors.ts';
 import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
+import { EventTrail } from './event-trail.ts';
+import { type EventStory, eventStory } from './event-story.ts';
 import { Intake, type Situation } from './intake.ts';
 import { Journal } from './journal.ts';
 import { dispatches } from './lifecycle.ts';
@@ -37,7 +39,7 @@ export class Service {
     const { clock, redact, deadLetters, limits } = deps;
     this.#deps = deps;
     this.#journal = new Journal(plan.plugin.id, limits.diagnostics, clock, deps.outlets);
-    this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, journal: this.#journal, situation: () => this.#situation() });
+    this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, journal: this.#journal, trail: new EventTrail(limits.eventTrail), situation: () => this.#situation() });
     const outcomes = new Outcomes({ intake: this.#intake, journal: this.#journal, clock, redact, deadLetters, maxAttempts: () => this.#life.plan.section.retry.maxAttempts });
     this.#life = new ServiceLife(plan, { ...deps, journal: this.#journal, intake: this.#intake, outcomes, began: () => void this.refreshReported() });
     this.#reported = new Reported(clock, redact);
@@ -136,11 +138,17 @@ export class Service {
       handleTimes: life.handleTimes(),
       journal: this.#journal,
       usage: life.live?.usage() ?? null,
+      unkillable: life.unkillable,
       restart: life.state.supervisor.view(),
       deadLetters: this.#deps.deadLetters.counts,
       reported: this.#reported.view(life.incarnation),
       log: this.#deps.cellLog.counts(),
     });
+  }
+
+  /** What became of its newest events, or of one of them. */
+  trail(correlationId: string | undefined, limit: number): EventStory {
+    return eventStory({ clock: this.#deps.clock, intake: this.#intake, lane: this.#life.live?.lane }, correlationId, limit);
   }
 
   /** Asks the plugin's own status(), for at most its deadline; the answer is found in `status()`. */

@@ -59,6 +59,14 @@ export class Timeline {
     return { entries, firstSequence, nextSequence: this.#nextSequence };
   }
 
+  /** The newest that speak of this event, oldest first. */
+  about(correlationId: string, count: number): TimelineEntry[] {
+    return this.#entries
+      .newest(this.#entries.size)
+      .filter((entry) => entry.correlationId === correlationId || entry.data?.['correlationId'] === correlationId)
+      .slice(-count);
+  }
+
   newest(count: number): TimelineEntry[] {
     return this.#entries.newest(count);
   }

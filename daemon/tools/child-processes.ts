@@ -210,7 +210,7 @@ class ProcessRun implements PoolRun, TinypoolChannel {
   }
 
   retract(): void {
-    this.endCell(stalled);
+    if (this.cell !== undefined) this.endCell(stalled);
   }
 
   end(end: RunEnd): void {

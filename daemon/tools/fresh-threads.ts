@@ -9,7 +9,7 @@ import { cellEntry } from '../cells/entries.ts';
 import { KillSwitch } from './kill-switch.ts';
 import { LivingCells } from './living-cells.ts';
 import { Seat } from './seat.ts';
-import { hardHeapMb, stalled, strayCrash, threadEnd } from './thread-end.ts';
+import { hardHeapMb, strayCrash, threadEnd } from './thread-end.ts';
 import { cellsOf, release } from './tinypool-cell.ts';
 import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type RunEnd, type ToolPool, cellFunction } from './tool-pool.ts';
 
@@ -174,7 +174,7 @@ class FreshRun implements PoolRun {
   }
 
   retract(): void {
-    this.endCell(stalled);
+    // A thread that has had no call before has nothing else to be busy with: it is starting.
   }
 
   /** Its thread is no more, or never was; what it said before that counts first. */

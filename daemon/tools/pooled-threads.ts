@@ -217,7 +217,7 @@ class PooledRun implements PoolRun {
   }
 
   retract(): void {
-    this.endCell(stalled);
+    if (this.#pool.cells === this.#pool.livingCells) this.endCell(stalled);
   }
 
   end(end: RunEnd): void {

@@ -25,7 +25,10 @@ export interface PoolRun {
   abort(reason: string): void;
   /** Ends the cell that runs it, and with it nothing else. */
   kill(): void;
-  /** Takes back a call that does not begin, and ends the cell that keeps it from beginning: the end is `lost`. */
+  /**
+   * The call does not begin. Where that is because its cell is busy with something else, the cell is ended and the
+   * run's end is `lost`; one that waits for a cell to start goes on waiting.
+   */
   retract(): void;
 }
 

@@ -34,6 +34,23 @@ function describe(value: unknown): string {
   }
 }
 
+/** What Node's permission model calls what it denies, and what would allow it here. */
+const grants: Readonly<Record<string, string>> = {
+  FileSystemRead: 'permissions.fs.read',
+  FileSystemWrite: 'permissions.fs.write',
+  ChildProcess: 'permissions.childProcess',
+  WorkerThreads: 'permissions.worker',
+};
+
+/** For a denial, the grant that its author needs to know of; else nothing. */
+function grantHint(thrown: object, code: string | undefined): string {
+  if (code === 'ERR_DLOPEN_DISABLED') return ' (permissions.addons would allow it)';
+  const grant = code === 'ERR_ACCESS_DENIED' ? grants[textOf(thrown, 'permission') ?? ''] : undefined;
+  if (grant === undefined) return '';
+  const resource = cut(textOf(thrown, 'resource') ?? '', maxName);
+  return ` (${grant} would allow it${resource === '' ? '' : `: ${resource}`})`;
+}
+
 export function flattenError(thrown: unknown): PlainError {
   if (thrown === null || (typeof thrown !== 'object' && typeof thrown !== 'function')) {
     return { name: 'NonError', message: cut(`threw ${typeof thrown === 'string' ? JSON.stringify(cut(thrown, maxMessage)) : describe(thrown)}, which is not an Error`, maxMessage) };
@@ -44,7 +61,7 @@ export function flattenError(thrown: unknown): PlainError {
   const code = textOf(thrown, 'code');
   return {
     name: cut(textOf(thrown, 'name') ?? 'Error', maxName),
-    message: cut(message, maxMessage),
+    message: `${cut(message, maxMessage)}${grantHint(thrown, code)}`,
     ...(stack === undefined ? {} : { stack: cut(stack, maxStack) }),
     ...(code === undefined ? {} : { code: cut(code, maxName) }),
   };

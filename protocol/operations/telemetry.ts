@@ -1,6 +1,6 @@
 // Operations by which an operator sees what happened: the live feed, the timeline and the logs.
 import { z } from 'zod';
-import { pluginId } from '../identifiers.ts';
+import { openId, pluginId } from '../identifiers.ts';
 import { operation } from '../operation.ts';
 import { diagnostic } from '../status.ts';
 
@@ -29,6 +29,30 @@ export type FeedNotification = z.output<typeof feedNotification>;
 const timelineEntry = diagnostic.extend({ sequence: count, data: z.record(z.string(), z.unknown()).optional() });
 export type TimelineEntry = z.output<typeof timelineEntry>;
 
+const milliseconds = z.number().min(0);
+
+/** How one attempt at an event ended. */
+export const eventRecord = z.object({
+  correlationId: z.string(),
+  outcome: z.enum(['handled', 'failed', 'deadLettered', 'discarded', 'timedOut', 'crashed']),
+  attempt: count,
+  incarnation: count,
+  acceptedAt: z.iso.datetime(),
+  at: z.iso.datetime(),
+  sinceAcceptedMs: milliseconds,
+  handlerMs: milliseconds.nullable().describe('where it is known: nobody measures what nobody waits for'),
+});
+export type EventRecord = z.output<typeof eventRecord>;
+
+export const openEvent = z.object({
+  acceptedAt: z.iso.datetime(),
+  attempt: count,
+  state: z.enum(['queued', 'inFlight']),
+  ahead: count.describe('events that come before it'),
+  runningMs: milliseconds.nullable(),
+});
+export type OpenEvent = z.output<typeof openEvent>;
+
 export const logLine = z.looseObject({ level: z.string(), time: z.iso.datetime(), msg: z.string() });
 export type LogLine = z.output<typeof logLine>;
 
@@ -55,6 +79,19 @@ export const telemetryOperations = {
     http: { method: 'GET', path: '/api/plugins/{plugin}/timeline' },
     params: z.strictObject({ plugin: pluginId, after: count.default(0), limit: z.int().min(1).max(1000).default(200) }),
     result: z.object({ entries: z.array(timelineEntry), firstSequence: count, nextSequence: count }),
+    errors: ['plugin_not_found'],
+  }),
+  'event.explain': operation({
+    summary: 'What became of a plugin\'s newest events, or of one of them, with what the timeline tells of it',
+    http: { method: 'GET', path: '/api/plugins/{plugin}/story' },
+    params: z.strictObject({ plugin: pluginId, event: openId.optional().describe('a correlation id; absent: the newest'), limit: z.int().min(1).max(1000).default(200) }),
+    result: z.object({
+      events: z.array(eventRecord).describe('attempts that ended, oldest first'),
+      forgotten: count.describe('older attempts that are no longer known'),
+      open: openEvent.nullable().describe('where the event in question is, when it has no outcome yet'),
+      deadLetters: z.array(z.string()).describe('what the event in question became'),
+      entries: z.array(timelineEntry),
+    }),
     errors: ['plugin_not_found'],
   }),
   'log.read': operation({

@@ -42,7 +42,7 @@ export class Bench {
     const lived = new Set(daemon.living().map(({ pid }) => pid));
     const folder = writeFaulty(daemon.folder, fault, this.#place);
     const watch = new NeighbourWatch(neighbourClient);
-    const seen = await this.#trial(client, fault, folder);
+    const seen = await this.#trial(client, fault, folder, () => watch.enough());
     const unkillable = await unkillableIn(client);
     const problems = [...seen.problems, ...(await unloaded(client, fault))];
     const neighbour = watch.end();
@@ -61,8 +61,8 @@ export class Bench {
     await daemon?.stop();
   }
 
-  #trial(client: Client, fault: Fault, folder: string): Promise<Seen> {
-    return this.#place.subject === 'service' ? serviceTrial(client, fault, folder) : toolTrial(client, fault, folder);
+  #trial(client: Client, fault: Fault, folder: string, recovered: () => void): Promise<Seen> {
+    return this.#place.subject === 'service' ? serviceTrial(client, fault, folder, recovered) : toolTrial(client, fault, folder, recovered);
   }
 
   async #ready(): Promise<{ daemon: KitDaemon; client: Client; neighbourClient: Client }> {
@@ -77,7 +77,7 @@ export class Bench {
     await client.call('service.start', { plugin: neighbourId });
     // What a daemon makes once, at the first use, is not to look like something left behind.
     const warm: Fault = { ...control, id: 'warm-up', source: warmUp };
-    await this.#trial(client, warm, writeFaulty(daemon.folder, warm, this.#place));
+    await this.#trial(client, warm, writeFaulty(daemon.folder, warm, this.#place), () => undefined);
     await unloaded(client, warm);
     this.#daemon = daemon;
     this.#client = client;

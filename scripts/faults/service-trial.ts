@@ -16,8 +16,9 @@ const betweenTriesMs = 5;
 /** Beyond every deadline: when nothing came by then, nothing comes. */
 const patienceMs = 5000;
 
-export async function serviceTrial(client: Client, fault: Fault, folder: string): Promise<Seen> {
-  return await new ServiceTrial(client, fault, folder).run();
+/** `recovered` is called when the slot works again, before the kit looks further. */
+export async function serviceTrial(client: Client, fault: Fault, folder: string, recovered: () => void): Promise<Seen> {
+  return await new ServiceTrial(client, fault, folder, recovered).run();
 }
 
 class ServiceTrial {
@@ -25,6 +26,7 @@ class ServiceTrial {
   readonly #fault: Fault;
   readonly #folder: string;
   readonly #plugin: string;
+  readonly #recovered: () => void;
   readonly #problems: string[] = [];
   #answer: Answer = unanswered;
   #outage: Outage | undefined;
@@ -35,11 +37,12 @@ class ServiceTrial {
   #incarnation = 1;
   #tries = 0;
 
-  constructor(client: Client, fault: Fault, folder: string) {
+  constructor(client: Client, fault: Fault, folder: string, recovered: () => void) {
     this.#client = client;
     this.#fault = fault;
     this.#folder = folder;
     this.#plugin = pluginIdOf(fault);
+    this.#recovered = recovered;
   }
 
   async run(): Promise<Seen> {
@@ -56,6 +59,7 @@ class ServiceTrial {
     if (this.#answer.kind === 'none') return;
     this.#outage = new Outage(performance.now());
     await this.#recover(this.#outage, this.#answer.kind === 'answer' && crashesLater === true);
+    this.#recovered();
     this.#balance(await this.#status());
   }
 
@@ -83,8 +87,7 @@ class ServiceTrial {
     const beganMs = performance.now();
     const before = this.#incarnation;
     for (;;) {
-      const worked = await this.#tryWork();
-      if (worked) outage.good();
+      const worked = await this.#tryWork(outage);
       const { incarnation, lastError, lifecycle, restart } = await this.#status();
       this.#crashed = incarnation > before || lastError?.code === 'cell_crashed';
       this.#lastError = lastError?.message;
@@ -96,11 +99,14 @@ class ServiceTrial {
   }
 
   /** An honest event that is refused will be tried again; one that is blamed for what another did is a fault of the host's. */
-  async #tryWork(): Promise<boolean> {
+  async #tryWork(outage: Outage): Promise<boolean> {
+    const beganMs = performance.now();
     try {
       await this.#work();
+      outage.good(beganMs);
       return true;
     } catch (thrown) {
+      outage.bad(beganMs);
       const words = wordsOf(thrown);
       const { code } = thrown as HostError;
       if (code === 'dispatch_timeout' || code === 'dispatch_failed' || code === 'cell_crashed') this.#problems.push(`a later event paid for it: ${words}`);

@@ -7,15 +7,17 @@ import { Outage } from './outage.ts';
 import { deadlineOf, mend, pluginIdOf } from './plugin-folder.ts';
 
 const quietMs = 150;
-const betweenTriesMs = 5;
+/** Each may take a thread or a process of its own to begin with: more would only measure the kit. */
+const betweenTriesMs = 50;
 const patienceMs = 5000;
 /** A call beside the faulty one, in another slot. */
 const companionMs = 200;
 /** More than a pool has slots, so that each of them is used. */
 const burst = 12;
 
-export async function toolTrial(client: Client, fault: Fault, folder: string): Promise<Seen> {
-  return await new ToolTrial(client, fault, folder).run();
+/** `recovered` is called when the slot works again, before the kit looks further. */
+export async function toolTrial(client: Client, fault: Fault, folder: string, recovered: () => void): Promise<Seen> {
+  return await new ToolTrial(client, fault, folder, recovered).run();
 }
 
 class ToolTrial {
@@ -23,15 +25,17 @@ class ToolTrial {
   readonly #fault: Fault;
   readonly #folder: string;
   readonly #plugin: string;
+  readonly #recovered: () => void;
   readonly #problems: string[] = [];
   #answer: Answer = unanswered;
   #outage: Outage | undefined;
 
-  constructor(client: Client, fault: Fault, folder: string) {
+  constructor(client: Client, fault: Fault, folder: string, recovered: () => void) {
     this.#client = client;
     this.#fault = fault;
     this.#folder = folder;
     this.#plugin = pluginIdOf(fault);
+    this.#recovered = recovered;
   }
 
   async run(): Promise<Seen> {
@@ -49,6 +53,7 @@ class ToolTrial {
     if (this.#answer.kind === 'none') return;
     this.#outage = new Outage(performance.now());
     await this.#recover(this.#outage);
+    this.#recovered();
     await companion;
     await this.#burst();
   }
@@ -74,19 +79,21 @@ class ToolTrial {
   async #recover(outage: Outage): Promise<void> {
     const beganMs = performance.now();
     for (;;) {
-      const worked = await this.#tryWork();
-      if (worked) outage.good();
+      const worked = await this.#tryWork(outage);
       const passedMs = performance.now() - beganMs;
       if ((worked && passedMs >= quietMs) || passedMs >= bounds.recoveryMs) return;
       await sleep(betweenTriesMs);
     }
   }
 
-  async #tryWork(): Promise<boolean> {
+  async #tryWork(outage: Outage): Promise<boolean> {
+    const beganMs = performance.now();
     try {
       await this.#work(2);
+      outage.good(beganMs);
       return true;
     } catch (thrown) {
+      outage.bad(beganMs);
       this.#problems.push(`a later call paid for it: ${wordsOf(thrown)}`);
       return false;
     }

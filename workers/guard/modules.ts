@@ -3,7 +3,7 @@ import childProcess from 'node:child_process';
 import inspector from 'node:inspector';
 import os from 'node:os';
 import v8 from 'node:v8';
-import workerThreads from 'node:worker_threads';
+import workerThreads, { Worker, type WorkerOptions } from 'node:worker_threads';
 import { type Grants, denial, grantOf, replace } from './denial.ts';
 
 const wholeDaemon = 'it would act on the whole daemon';
@@ -31,11 +31,27 @@ function shieldPriority(): void {
 
 function shieldThreads(grants: Grants): void {
   if ('postMessageToThread' in workerThreads) replace(workerThreads, 'postMessageToThread', denial('postMessageToThread()', 'the host takes no messages but its own'));
-  if (grants.worker) return;
+  if (grants.worker) {
+    replace(workerThreads, 'Worker', guardedWorker(grants));
+    return;
+  }
   const refused = denial('Starting a Worker', 'what it does would escape this cell\'s limits', grantOf('worker'));
   replace(workerThreads, 'Worker', class Worker {
     constructor() {
       refused();
     }
   });
+}
+
+/** A thread that the plugin starts is in the same process, so that the same is kept from it. */
+function guardedWorker(grants: Grants): typeof Worker {
+  const query = grants.addons ? '?addons' : '';
+  const guard = new URL(`../nested-guard.js${query}`, import.meta.url).href;
+  const evaluator = new URL(`../nested-eval.js${query}`, import.meta.url);
+  return class extends Worker {
+    constructor(filename: string | URL, options: WorkerOptions = {}) {
+      if (options.eval === true) super(evaluator, { ...options, eval: false, argv: [...(options.argv ?? []), String(filename)] });
+      else super(filename, { ...options, execArgv: [...(options.execArgv ?? process.execArgv), '--import', guard] });
+    }
+  };
 }

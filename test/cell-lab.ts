@@ -1,0 +1,114 @@
+// A real thread cell without a service around it, whose plugin runs the code it is sent: for what a cell may do, and
+// for what the host learns of it.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import type { CellEnd, CellSpec } from '../daemon/cells/cell.ts';
+import { ThreadCell } from '../daemon/cells/thread-cell.ts';
+import { limits as limitsSchema } from '../daemon/config/schema.ts';
+import type { EventFailure, LogMessage } from '../protocol/cell/messages.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+/** Runs `payload.code`, with the modules it names at hand. */
+const runner = `
+const AsyncFunction = Object.getPrototypeOf(async function () {}).constructor;
+export const service = {
+  start() {},
+  handleIngress: (event, ctx) => new AsyncFunction('ctx', 'payload', event.payload.code)(ctx, event.payload),
+};
+`;
+
+export interface CellLab {
+  readonly cell: ThreadCell;
+  readonly folder: string;
+  readonly logs: LogMessage[];
+  readonly ended: Promise<CellEnd>;
+  /** Whether the cell has ended. */
+  readonly isOver: () => boolean;
+  /** What the code answers; rejects with what it threw, as data, or when the cell ends first. */
+  run(code: string, payload?: Record<string, unknown>): Promise<unknown>;
+  /** The same for code that is not to answer. */
+  begin(code: string, payload?: Record<string, unknown>): void;
+}
+
+export interface CellSetting {
+  readonly spec?: Partial<CellSpec>;
+  readonly limits?: Parameters<typeof limitsSchema.parse>[0];
+  /** In place of the one that runs code: files by name, with an index.js. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+export class Thrown extends Error {
+  readonly failure: EventFailure['error'];
+
+  constructor(failure: EventFailure['error']) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = { 'index.js': runner } }: CellSetting = {}): Promise<CellLab> {
+  const folder = await temporaryFolder(t);
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}');
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+  const logs: LogMessage[] = [];
+  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  let sequence = 0;
+  let over = false;
+  let tellEnded: (end: CellEnd) => void = () => {};
+  const ended = new Promise<CellEnd>((resolve) => {
+    tellEnded = resolve;
+  });
+  const cell = new ThreadCell(
+    { isolation: 'thread', name: 'test.cell', folder, env: {}, execArgv: [], heapMb: 128, rssMb: 512, logBytesPerSecond: 1024 * 1024, ...spec },
+    {
+      results: ({ outputs, failures }) => {
+        for (const { sequence: of, json } of outputs) waiting.get(of)?.resolve(JSON.parse(json));
+        for (const { sequence: of, error } of failures) waiting.get(of)?.reject(new Thrown(error));
+      },
+      halted: () => {},
+      log: (message) => void logs.push(message),
+      logDropped: () => {},
+      unkillable: () => {},
+      ended: (end) => {
+        over = true;
+        for (const { reject } of waiting.values()) reject(new Error(`the cell ended: ${end.reason}: ${end.error.message}`));
+        tellEnded(end);
+      },
+    },
+    limitsSchema.parse(limits),
+  );
+  t.after(async () => {
+    cell.end();
+    await ended;
+  });
+  const loaded = await cell.load(
+    { plugin: { id: 'test.cell', name: 'Cell', version: '1.0.0' }, incarnation: 1, entryUrl: pathToFileURL(join(folder, 'index.js')).href, configJson: '{}', payloadSchemas: {}, maxOutputBytes: 1024 * 1024 },
+    30_000,
+  );
+  if (!loaded.ok) throw new Error(`the cell did not load: ${JSON.stringify(loaded)}`);
+  const send = (code: string, payload: Record<string, unknown>, awaited: number[]): number => {
+    sequence += 1;
+    const event = { ingress: 'work', kind: 'do', source: 'test', payload: { ...payload, code }, createdAt: new Date().toISOString(), attempt: 1, correlationId: `test-${String(sequence)}` };
+    cell.send({ type: 'batch', first: sequence, count: 1, json: JSON.stringify([event]), awaited });
+    return sequence;
+  };
+  return {
+    cell,
+    folder,
+    logs,
+    ended,
+    isOver: () => over,
+    run: (code, payload = {}) =>
+      new Promise((resolve, reject) => {
+        waiting.set(send(code, payload, [0]), { resolve, reject });
+      }),
+    begin: (code, payload = {}) => void send(code, payload, []),
+  };
+}
+
+/** The event that is being executed has begun. */
+export async function begun({ cell }: CellLab): Promise<void> {
+  while (cell.register.read(1).phase !== 1) await new Promise((resolve) => setTimeout(resolve, 2));
+}

@@ -1,0 +1,18 @@
+// Runs code that a plugin gives to a Worker as text. Node runs such code before anything that could be loaded first, so
+// that it is run here, behind the guard, with what Node would have given it.
+import { Module } from 'node:module';
+import { join } from 'node:path';
+import { Script, constants } from 'node:vm';
+import { shieldDaemon } from './guard.ts';
+
+shieldDaemon({ worker: true, addons: new URL(import.meta.url).search === '?addons' });
+
+const filename = '[worker eval]';
+const code = process.argv.pop() ?? '';
+process.argv[1] = filename;
+
+const module = new Module(filename);
+const require = Module.createRequire(join(process.cwd(), filename));
+Object.assign(globalThis, { module, exports: module.exports, require, __filename: filename });
+
+new Script(code, { filename, importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER }).runInThisContext();
