@@ -61,7 +61,7 @@ test('a plugin\'s own files work as ever, and none is left open when its cell en
     await run(tried(`() => fs.writeFileSync(${path}, "one"), () => fs.appendFileSync(${path}, " two"), () => fs.readFileSync(${path}, "utf8"), () => { const fd = fs.openSync(${path}, "r+"); fs.writeSync(fd, "ONE"); fs.ftruncateSync(fd, 3); const all = fs.readFileSync(fd, "utf8"); fs.closeSync(fd); return all }, () => fs.promises.readFile(${path}, "utf8"), async () => { const handle = await fs.promises.open(${path}); const { buffer, bytesRead } = await handle.read(Buffer.alloc(3), 0, 3, 0); fs.readSync(handle.fd, buffer, 0, 1, 1); await handle.close(); return buffer.toString() + bytesRead }, () => new Promise((resolve) => { let text = ""; fs.createReadStream(${path}).on("data", (chunk) => text += chunk).on("close", () => resolve(text)) }), () => new Promise((resolve) => fs.createWriteStream(${path}).end("stream", () => resolve(fs.readFileSync(${path}, "utf8")))), async () => { const { promisify } = await import("node:util"); const fd = await promisify(fs.open)(${path}); const { bytesRead } = await promisify(fs.read)(fd, Buffer.alloc(6), 0, 6, 0); await promisify(fs.close)(fd); return bytesRead }`)),
     [null, null, 'one two', '', 'ONE', 'NNE3', 'ONE', 'stream', 6],
   );
-  await run(`const fs = await import("node:fs"); for (let i = 0; i < 50; i += 1) { fs.openSync(${path}); await fs.promises.open(${path}); }`);
+  await run(`const fs = await import("node:fs"); globalThis.held = []; for (let i = 0; i < 50; i += 1) { fs.openSync(${path}); held.push(await fs.promises.open(${path})); }`);
   assert.ok(open().length >= before + 100);
   cell.end();
   await ended;

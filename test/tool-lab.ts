@@ -34,6 +34,7 @@ export interface ToolSetting {
   readonly config?: Record<string, unknown>;
   readonly heapMb?: number;
   readonly logBytesPerSecond?: number;
+  readonly permissions?: object;
 }
 
 interface RawManifest {
@@ -44,10 +45,11 @@ interface RawManifest {
 export async function withTools(fixture: string, setting: ToolSetting, use: (lab: ToolLab) => Promise<void>): Promise<void> {
   const folder = join(fixtures, fixture);
   const raw = JSON.parse(await readFile(join(folder, 'plugin.json'), 'utf8')) as RawManifest;
-  const { isolation = 'pooled', heapMb, logBytesPerSecond } = setting;
+  const { isolation = 'pooled', heapMb, logBytesPerSecond, permissions } = setting;
   const manifest = manifestSchema.parse({
     ...raw,
     limits: { ...(heapMb === undefined ? {} : { heapMb }), ...(logBytesPerSecond === undefined ? {} : { logBytesPerSecond }) },
+    ...(permissions === undefined ? {} : { permissions }),
     tools: raw.tools.map((tool) => ({ timeoutMs: calmMs, isolation, ...tool })),
   });
   const logs: ToolLab['logs'] = [];

@@ -29,6 +29,7 @@ const commandFiles: Readonly<Record<string, () => Promise<CommandModule>>> = {
   watch: () => import('./commands/watch.ts'),
   logs: () => import('./commands/logs.ts'),
   timeline: () => import('./commands/timeline.ts'),
+  explain: () => import('./commands/explain.ts'),
   new: () => import('./commands/new.ts'),
   dev: () => import('./commands/dev.ts'),
   check: () => import('./commands/check.ts'),

@@ -25,7 +25,7 @@ export async function childProcesses(spec: PoolSpec, listener: PoolListener): Pr
     idleTimeout: spec.limits.toolIdleMs,
     argv: [],
     // In a process of its own the heap's bound is hard: running out of memory ends that process alone.
-    execArgv: [`--max-old-space-size=${String(spec.cell.heapMb)}`],
+    execArgv: [`--max-old-space-size=${String(spec.cell.heapMb)}`, ...spec.execArgv],
     env: { ...spec.env },
   });
   return new ChildProcesses(pool, spec, listener);

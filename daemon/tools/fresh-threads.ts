@@ -25,7 +25,7 @@ export async function freshThreads(spec: PoolSpec, listener: PoolListener): Prom
     idleTimeout: spec.limits.toolIdleMs,
     useAtomics: false,
     argv: [],
-    execArgv: [],
+    execArgv: [...spec.execArgv],
     env: { ...spec.env },
     resourceLimits: { maxOldGenerationSizeMb: hardHeapMb(spec.cell.heapMb) },
     workerData: spec.cell,

@@ -7,6 +7,7 @@ import { callNumberSpan } from '../../protocol/cell/tool-register.ts';
 import type { ErrorCode, HostError } from '../../protocol/errors.ts';
 import { encodeJson } from '../../protocol/json-rpc.ts';
 import type { ToolIsolation, ToolSection } from '../../protocol/manifest.ts';
+import { permissionArgs } from '../cells/permissions.ts';
 import type { Clock } from '../clock.ts';
 import type { Limits } from '../config/schema.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
@@ -141,7 +142,7 @@ export class PluginTools {
   }
 
   #poolSpec(isolation: ToolIsolation): PoolSpec {
-    const { manifest, entry, config } = this.#plugin;
+    const { manifest, entry, folder, config } = this.#plugin;
     const { limits, env } = this.#deps;
     const cell: ToolCellOptions = {
       plugin: { id: manifest.id, name: manifest.name, version: manifest.version },
@@ -154,6 +155,6 @@ export class PluginTools {
       maxOutputBytes: limits.toolOutputBytes,
       heapMb: manifest.limits.heapMb,
     };
-    return { cell, env, maxCells: limits.toolThreads + spareThreads, limits, clock: this.#clock };
+    return { cell, env, execArgv: permissionArgs(manifest.permissions, folder), maxCells: limits.toolThreads + spareThreads, limits, clock: this.#clock };
   }
 }

@@ -26,7 +26,7 @@ export async function pooledThreads(spec: PoolSpec, listener: PoolListener): Pro
     recordTiming: false,
     trackUnmanagedFds: true,
     argv: [],
-    execArgv: [],
+    execArgv: [...spec.execArgv],
     env: { ...spec.env },
     resourceLimits: { maxOldGenerationSizeMb: hardHeapMb(spec.cell.heapMb) },
     workerData: spec.cell,

@@ -54,6 +54,8 @@ export interface PoolListener {
 export interface PoolSpec {
   readonly cell: ToolCellOptions;
   readonly env: Readonly<Record<string, string>>;
+  /** Flags of Node's permission model; none where the plugin may do everything. */
+  readonly execArgv: readonly string[];
   readonly maxCells: number;
   readonly limits: Pick<Limits, 'toolIdleMs' | 'killMs' | 'cellMessagesPerTurn'>;
   readonly clock: Clock;
