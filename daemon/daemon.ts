@@ -7,6 +7,7 @@ import { prepareStateFolder } from './config/state-folder.ts';
 import { ControlServer } from './control/control-server.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { daemonStatus } from './daemon-status.ts';
+import { armFailpoints } from './failpoints.ts';
 import { handlers } from './handlers.ts';
 import { Host } from './host.ts';
 import { HostFaults } from './host-faults.ts';
@@ -32,8 +33,7 @@ export interface Daemon {
 export const version = (JSON.parse(readFileSync(new URL(import.meta.url.endsWith('.ts') ? '../package.json' : '../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { config } = options;
-  const { limits } = config;
+  const { config, config: { limits } } = options;
   const startedMs = Date.now();
   await prepareStateFolder(options.stateFolder);
   const feed = new Feed();
@@ -46,7 +46,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     },
   });
   const log = daemonLog.logger;
-  const host = new Host({ config, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env });
+  armFailpoints(process.env, log);
+  const host = new Host({ config, version, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env });
   const monitor = new EventLoopMonitor();
   const faults = new HostFaults(log);
 

@@ -2,6 +2,7 @@
 // armed by two variables of the daemon's environment together, so that nobody meets one by accident; unarmed, a
 // failpoint is one comparison.
 import { HostError } from '../protocol/errors.ts';
+import type { Logger } from './telemetry/daemon-log.ts';
 
 export const failpointNames = ['state-unwritable', 'disk-full', 'cell-will-not-start', 'socket-error', 'clock-jump', 'slow-loop'] as const;
 export type FailpointName = (typeof failpointNames)[number];
@@ -46,18 +47,38 @@ function hit(point: Armed | undefined, name: FailpointName): Hit | undefined {
   };
 }
 
-/** What the daemon has to say about it in its log; nothing where nobody asks for a fault. */
-export function armFailpoints(env: Environment): { readonly level: 'warn' | 'error'; readonly message: string } | undefined {
+/** Does and says nothing where nobody asks for a fault. */
+export function armFailpoints(env: Environment, log: Pick<Logger, 'warn' | 'error'>): void {
   const ordered = env[failpointsVariable];
-  if (ordered === undefined || ordered === '') return undefined;
-  if (env[testVariable] !== 'yes') return { level: 'warn', message: `${failpointsVariable} is set and has no effect: only tests may order faults` };
+  if (ordered === undefined || ordered === '') return;
+  if (env[testVariable] !== 'yes') {
+    log.warn({}, `${failpointsVariable} is set and has no effect: only tests may order faults`);
+    return;
+  }
   armed = new Map(ordered.split(',').map(parse));
-  return { level: 'error', message: `FAILPOINTS ARE ARMED: this daemon fails on purpose (${ordered}); it must hold nothing that anybody needs` };
+  if (armed.has('clock-jump')) makeClockJump();
+  if (armed.has('slow-loop')) slowTheLoop();
+  log.error({}, `FAILPOINTS ARE ARMED: this daemon fails on purpose (${ordered}); it must hold nothing that anybody needs`);
 }
 
-/** Takes every order back: for a test inside one process. */
-export function disarmFailpoints(): void {
-  armed = undefined;
+/** The date jumps by the argument's milliseconds, for whoever asks; the clock of deadlines does not. */
+function makeClockJump(): void {
+  const real = Date.now;
+  let offsetMs = 0;
+  Date.now = () => {
+    offsetMs += Number(failpoint('clock-jump')?.argument ?? 0);
+    return real() + offsetMs;
+  };
+}
+
+const slowEveryMs = 100;
+
+/** Again and again nothing else runs for the argument's milliseconds. */
+function slowTheLoop(): void {
+  setInterval(() => {
+    const untilMs = performance.now() + Number(failpoint('slow-loop')?.argument ?? 0);
+    while (performance.now() < untilMs);
+  }, slowEveryMs).unref();
 }
 
 /** `name`, `name=argument`, and behind them `@skips` and `*times`: `disk-full@2*3` fails the third to the fifth time. */

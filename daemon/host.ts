@@ -1,5 +1,6 @@
 // The host: every loaded plugin, and the order in which things start and stop. It decides and records; plugin code
 // runs in cells.
+import { join } from 'node:path';
 import { HostError } from '../protocol/errors.ts';
 import type { OperationResult } from '../protocol/operations.ts';
 import type { Clock } from './clock.ts';
@@ -11,10 +12,13 @@ import { invalidPlugin } from './plugins/invalid-plugin.ts';
 import { readPlugin } from './plugins/manifest-file.ts';
 import type { Logger } from './telemetry/daemon-log.ts';
 import type { Feed } from './telemetry/feed.ts';
+import { FlightRecorder } from './telemetry/flight-recorder.ts';
 import { ToolCalls } from './tools/tool-calls.ts';
 
 export interface HostOptions {
   readonly config: Config;
+  /** Of the daemon. */
+  readonly version: string;
   readonly stateFolder: string;
   readonly clock: Clock;
   readonly feed: Feed;
@@ -24,12 +28,14 @@ export interface HostOptions {
 
 /** Of the daemon's shutdown time, what is kept for ending hard what did not stop. */
 const hardStopReserveMs = 2000;
+const recorderCloseMs = 1000;
 
 export class Host {
   readonly config: Config;
   readonly catalog: Catalog;
   readonly toolCalls = new ToolCalls();
   readonly #options: HostOptions;
+  readonly #recorder: FlightRecorder;
   readonly #hosted = new Map<string, HostedPlugin>();
   /** Ids of services in the order of their last start. */
   #startOrder: string[] = [];
@@ -38,6 +44,14 @@ export class Host {
     this.config = options.config;
     this.#options = options;
     this.catalog = new Catalog({ maxPlugins: options.config.limits.plugins });
+    this.#recorder = new FlightRecorder({
+      folder: join(options.stateFolder, 'bundles'),
+      limits: options.config.limits,
+      clock: options.clock,
+      version: options.version,
+      onWritten: (plugin, path) => options.log.info({ plugin, path }, 'a service failed: what was known of it is in a bundle'),
+      onTrouble: (error) => options.log.warn({ err: error.message }, 'flight-recorder bundles cannot be written'),
+    });
   }
 
   list(): readonly HostedPlugin[] {
@@ -55,7 +69,7 @@ export class Host {
     const { config, stateFolder, clock, feed, log, env } = this.#options;
     const plugin = await readPlugin(folder, { overrides: config.plugins.overrides, manifestBytes: config.limits.manifestBytes });
     this.catalog.add(plugin);
-    const hosted = await HostedPlugin.open(plugin, { limits: config.limits, stateFolder, clock, feed, log, env });
+    const hosted = await HostedPlugin.open(plugin, { limits: config.limits, bundlePayloads: config.bundles.payloads, stateFolder, clock, feed, log, env, recorder: this.#recorder });
     this.#hosted.set(plugin.id, hosted);
     for (const note of plugin.notes) log.warn({ plugin: plugin.id }, note);
     this.#publishChange(plugin.id, 'loaded');
@@ -190,7 +204,7 @@ export class Host {
     }
     late.cancel();
     await Promise.all(this.list().map((hosted) => hosted.closeTools(this.config.limits.killMs)));
-    await Promise.all(this.list().map((hosted) => hosted.close()));
+    await Promise.all([this.#recorder.close(recorderCloseMs), ...this.list().map((hosted) => hosted.close())]);
   }
 
   async #stopQuietly({ id, service }: HostedPlugin, now: boolean): Promise<void> {

@@ -15,6 +15,7 @@ import { Service } from './services/service.ts';
 import type { ServicePlan } from './services/service-plan.ts';
 import type { Logger } from './telemetry/daemon-log.ts';
 import type { Feed } from './telemetry/feed.ts';
+import type { FlightRecorder } from './telemetry/flight-recorder.ts';
 import { PluginLog } from './telemetry/plugin-log.ts';
 import { Redactor } from './telemetry/redactor.ts';
 import { Timeline } from './telemetry/timeline.ts';
@@ -27,6 +28,9 @@ export interface HostedDeps {
   readonly clock: Clock;
   readonly feed: Feed;
   readonly log: Logger;
+  readonly recorder: FlightRecorder;
+  /** Bundles hold events with their payloads. */
+  readonly bundlePayloads: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -179,6 +183,26 @@ export class HostedPlugin {
     await Promise.all([this.log.close(), this.#deadLetters.close(deadLetterCloseMs)]);
   }
 
+  #recordFlight(): void {
+    const { recorder, clock, limits, bundlePayloads } = this.#deps;
+    const service = this.#service;
+    if (service === undefined) return;
+    recorder.record({
+      pluginId: this.id,
+      periodMs: this.#plugin.manifest.service?.restart.periodMs ?? 0,
+      redact: (json) => this.#redactor.json(json),
+      collect: () => ({
+        pluginId: this.id,
+        at: new Date(clock.wallMs()).toISOString(),
+        manifest: this.#plugin.manifest,
+        status: service.status(),
+        timeline: this.timeline.newest(limits.timeline),
+        log: this.log.recent(limits.logLines).lines,
+        ...(bundlePayloads ? { waiting: service.waiting(bundledEvents) } : {}),
+      }),
+    });
+  }
+
   #deadLetterTrouble(message: string, error?: Error): void {
     const why = error === undefined ? message : `${message}: ${error.message}`;
     this.timeline.record({ level: 'error', event: 'dead_letters_unsafe', message: why, incarnation: this.#service?.incarnation ?? 0 });
@@ -218,6 +242,7 @@ export class HostedPlugin {
       outlets: {
         timeline: (entry) => void this.timeline.record(entry),
         feed: (event) => feed.publish(event),
+        failed: () => this.#recordFlight(),
         log: (level, message, fields) => {
           this.log.host(level, message, fields);
           const { stack: _stack, ...plain } = fields;
@@ -268,6 +293,8 @@ export class HostedPlugin {
   }
 }
 
+/** The one at the front is most likely the one it failed on. */
+const bundledEvents = 5;
 /** A disk that hangs must not hold up the end of the daemon. */
 const deadLetterCloseMs = 1500;
 /** Every call has a deadline, so this ends. */

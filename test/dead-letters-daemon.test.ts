@@ -5,7 +5,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { HostError } from '../protocol/errors.ts';
+import type { HostError } from '../protocol/errors.ts';
 import { fileLetters } from './dead-letter-lab.ts';
 import { until } from './log-lab.ts';
 import { temporaryFolder } from './temporary-folder.ts';

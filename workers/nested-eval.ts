@@ -11,7 +11,7 @@ const filename = '[worker eval]';
 const code = process.argv.pop() ?? '';
 process.argv[1] = filename;
 
-const module = new Module(filename);
+const module = new Module(filename) as unknown as { readonly exports: unknown };
 const require = Module.createRequire(join(process.cwd(), filename));
 Object.assign(globalThis, { module, exports: module.exports, require, __filename: filename });
 

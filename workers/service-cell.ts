@@ -23,10 +23,25 @@ export interface ServiceCellData {
   readonly grants: Grants;
 }
 
-const memoryReportMs = 500;
+/** The timer tells that the event loop turns; between events memory is told more often. */
+const turnMs = 500;
+const memoryReportMs = 25;
 
 const { rpcPort, lanePort, register: registerBuffer, logBytesPerSecond, grants } = workerData as ServiceCellData;
-const register = new ProgressRegister(registerBuffer);
+/** Between two events there is time to tell the memory. */
+class TellingRegister extends ProgressRegister {
+  #reportedMs = 0;
+
+  override finish(sequence: number, atMs: number): boolean {
+    if (atMs - this.#reportedMs >= memoryReportMs) {
+      this.#reportedMs = atMs;
+      reportMemory();
+    }
+    return super.finish(sequence, atMs);
+  }
+}
+
+const register = new TellingRegister(registerBuffer);
 const post: (message: CellMessage) => void = posterOf(lanePort);
 const log = new CellLog(post, logBytesPerSecond);
 
@@ -57,4 +72,7 @@ function reportMemory(): void {
 reportMemory();
 register.reportThread(osThread());
 layOutInspection({ ownResources: ['MessagePort', 'MessagePort'], reportMemory });
-captured.setInterval(reportMemory, memoryReportMs).unref();
+captured.setInterval(() => {
+  register.turned();
+  reportMemory();
+}, turnMs).unref();

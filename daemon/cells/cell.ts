@@ -9,7 +9,7 @@ import type { Whereabouts } from './whereabouts.ts';
 
 /** Why a cell is no more; `killed` only when the host ended it. */
 export interface CellEnd {
-  readonly reason: CrashReason | 'killed' | 'out_of_memory' | 'rss_limit' | 'signal' | 'spinning' | 'spawn_failed' | 'ended';
+  readonly reason: CrashReason | 'killed' | 'out_of_memory' | 'heap_limit' | 'stalled' | 'rss_limit' | 'signal' | 'spinning' | 'spawn_failed' | 'ended';
   readonly error: PlainError;
   readonly exitCode: number | null;
 }

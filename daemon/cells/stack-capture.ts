@@ -24,7 +24,8 @@ export interface AskableCell {
 /** Enough for a caller that is to be answered within 50 ms of its deadline. */
 export const locateMs = 40;
 
-const inspection = `globalThis[${JSON.stringify(inspectionName)}]`;
+/** Where the cell's own functions are found. */
+export const inspection = `globalThis[${JSON.stringify(inspectionName)}]`;
 /** What is thrown says whose stack it is: a wrong culprit would be worse than none. */
 const takeStack = `throw ${inspection}.threadId`;
 

@@ -5,7 +5,7 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { AbortMessage, BatchMessage, ServiceCellApi, ServiceCellOptions } from '../../protocol/cell/messages.ts';
 import { flattenError } from '../../protocol/cell/plain-error.ts';
-import { ProgressRegister } from '../../protocol/cell/register.ts';
+import { ProgressRegister, phases } from '../../protocol/cell/register.ts';
 import type { ServiceCellData } from '../../workers/service-cell.ts';
 import { BoundedPort } from './bounded-port.ts';
 import { CellCalls, isLoadedService, isNull, isText } from './call.ts';
@@ -13,16 +13,18 @@ import { CellInbox } from './cell-inbox.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, CellUsage, LoadedService } from './cell.ts';
 import { cellEntry } from './entries.ts';
 import { KillLadder, type KillLimits } from './kill-ladder.ts';
+import { hardHeapMb } from './memory-budget.ts';
 import { locateThread } from './stack-capture.ts';
+import { threadInspector } from './thread-inspector.ts';
+import { ThreadVitals } from './thread-vitals.ts';
+import { cellWatch } from './cell-watch.ts';
 import type { Whereabouts } from './whereabouts.ts';
 
 export interface ThreadLimits extends KillLimits {
   readonly cellMessagesPerTurn: number;
+  /** An idle cell whose event loop does not turn for so long is ended. */
+  readonly stalledMs: number;
 }
-
-/** V8 aborts the whole process when one allocation jumps over its hard limit, so that limit stands far above the budget. */
-const leastHardHeapMb = 512;
-const hardHeapFactor = 4;
 
 export class ThreadCell implements Cell {
   readonly register = new ProgressRegister();
@@ -37,6 +39,9 @@ export class ThreadCell implements Cell {
   readonly #threadId: number;
   readonly #folder: string;
   readonly #inbox: CellInbox;
+  readonly #vitals: ThreadVitals;
+  #callsPending = 0;
+  #lastSent = 0;
   #ended = false;
   #unkillable = false;
   #lastUtilization: ReturnType<Worker['performance']['eventLoopUtilization']> | undefined;
@@ -55,7 +60,7 @@ export class ThreadCell implements Cell {
       execArgv: [...(spec.execArgv ?? [])],
       stdout: true,
       stderr: true,
-      resourceLimits: { maxOldGenerationSizeMb: Math.max(leastHardHeapMb, spec.heapMb * hardHeapFactor) },
+      resourceLimits: { maxOldGenerationSizeMb: hardHeapMb(spec.heapMb) },
       workerData: data,
       transferList: [rpc.port2, lane.port2],
     });
@@ -70,8 +75,13 @@ export class ThreadCell implements Cell {
     this.#api = wrap<ServiceCellApi>(nodeEndpoint(this.#rpcPort));
     this.#ladder = new KillLadder(limits, {
       abort: (reason) => this.#lanePort.postMessage({ type: 'abort', reason } satisfies AbortMessage),
-      terminate: () => void this.#worker.terminate(),
+      terminate: () => this.#terminate(),
       giveUp: () => this.#giveUp(),
+    });
+    this.#vitals = new ThreadVitals(this.#worker, this.register, { heapMb: spec.heapMb, rssMb: spec.rssMb, stalledMs: limits.stalledMs }, {
+      idle: () => this.#isIdle(),
+      locate: (withinMs) => this.locate(withinMs),
+      overstepped: (end) => this.#endFor(end),
     });
     this.#worker.on('error', (error: Error & { code?: string }) => {
       this.#inbox.remember({ reason: error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out_of_memory' : 'ended', error: flattenError(error), exitCode: null });
@@ -80,23 +90,26 @@ export class ThreadCell implements Cell {
   }
 
   load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
-    return this.#calls.run(() => this.#api.load(options), isLoadedService, deadlineMs);
+    return this.#call(() => this.#api.load(options), isLoadedService, deadlineMs);
   }
 
   start(deadlineMs: number): Promise<CallOutcome<null>> {
-    return this.#calls.run(() => this.#api.start(), isNull, deadlineMs);
+    return this.#call(() => this.#api.start(), isNull, deadlineMs);
   }
 
   status(deadlineMs: number): Promise<CallOutcome<string>> {
-    return this.#calls.run(() => this.#api.status(), isText, deadlineMs);
+    return this.#call(() => this.#api.status(), isText, deadlineMs);
   }
 
   stop(deadlineMs: number): Promise<CallOutcome<null>> {
-    return this.#calls.run(() => this.#api.stop(), isNull, deadlineMs);
+    return this.#call(() => this.#api.stop(), isNull, deadlineMs);
   }
 
   send(batch: BatchMessage): void {
-    if (!this.#ended) this.#lanePort.postMessage(batch);
+    if (this.#ended) return;
+    this.#lastSent = batch.first + batch.count - 1;
+    this.#lanePort.postMessage(batch);
+    cellWatch.wake();
   }
 
   drain(): void {
@@ -127,6 +140,32 @@ export class ThreadCell implements Cell {
     };
   }
 
+  async #call<Value>(call: () => Promise<unknown>, isValue: (value: unknown) => value is Value, deadlineMs: number): Promise<CallOutcome<Value>> {
+    this.#callsPending += 1;
+    try {
+      return await this.#calls.run(call, isValue, deadlineMs);
+    } finally {
+      this.#callsPending -= 1;
+    }
+  }
+
+  /** Nobody waits for anything of the cell. */
+  #isIdle(): boolean {
+    const { phase, sequence } = this.register.read(this.#lastSent);
+    return this.#callsPending === 0 && phase === phases.done && sequence === this.#lastSent;
+  }
+
+  #endFor(end: CellEnd): void {
+    if (this.#ended) return;
+    this.#inbox.remember(end);
+    this.#ladder.terminate();
+  }
+
+  #terminate(): void {
+    threadInspector.release(this.#threadId);
+    void this.#worker.terminate();
+  }
+
   #giveUp(): void {
     this.#unkillable = true;
     this.#worker.unref();
@@ -137,6 +176,7 @@ export class ThreadCell implements Cell {
   #end(end: CellEnd): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#vitals.stop();
     this.#ladder.stop();
     this.#messages.drain();
     this.#messages.close();

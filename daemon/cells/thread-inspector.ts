@@ -10,6 +10,8 @@ interface Question {
 
 /** What a cell answers is the plugin's to influence. */
 const maxAnswerLength = 1024 * 1024;
+/** Objects that the thread holds for its answers, until they are let go. */
+const objectGroup = 'nagaya';
 
 export class ThreadInspector {
   #session: Session | undefined;
@@ -25,24 +27,52 @@ export class ThreadInspector {
 
   /** What the thread answers to an expression: the protocol's result. Nothing where it does not, or not in time. */
   async evaluate(threadId: number, expression: string, withinMs: number): Promise<unknown> {
+    return this.#during(threadId, withinMs, async (sessionId, left) => {
+      // Only between these two does V8 take down the stack of what is thrown.
+      this.#post(sessionId, 'Runtime.enable', {});
+      const answered = this.#ask(sessionId, 'Runtime.evaluate', { expression, silent: true, returnByValue: true }, left());
+      this.#post(sessionId, 'Runtime.disable', {});
+      return answered;
+    });
+  }
+
+  /** Has the thread collect its garbage at once, also in the middle of a loop; false where it does not, or not in time. */
+  async collectGarbage(threadId: number, withinMs: number): Promise<boolean> {
+    const done = await this.#during(threadId, withinMs, async (sessionId, left) => {
+      // To count the objects of a class V8 first collects all garbage; this class has none.
+      const made = await this.#ask(sessionId, 'Runtime.evaluate', { expression: '(class {}).prototype', silent: true, objectGroup }, left());
+      const { result } = (made ?? {}) as { result?: { objectId?: unknown } };
+      if (result?.objectId === undefined) return undefined;
+      const counted = await this.#ask(sessionId, 'Runtime.queryObjects', { prototypeObjectId: result.objectId, objectGroup }, left());
+      this.#post(sessionId, 'Runtime.releaseObjectGroup', { objectGroup });
+      return counted;
+    });
+    return done !== undefined;
+  }
+
+  /** Somebody's debugger may have stopped a thread. */
+  get isDebugged(): boolean {
+    try {
+      return process.getBuiltinModule('node:inspector').url() !== undefined;
+    } catch {
+      // A Node without inspector.
+      return false;
+    }
+  }
+
+  /** A thread that somebody's debugger has stopped could not be ended: it goes on. */
+  release(threadId: number): void {
+    const sessionId = this.#sessionIds.get(threadId);
+    if (sessionId === undefined || !this.isDebugged) return;
+    for (const method of ['Debugger.enable', 'Debugger.resume', 'Debugger.disable']) this.#post(sessionId, method, {});
+  }
+
+  async #during(threadId: number, withinMs: number, act: (sessionId: string, left: () => number) => Promise<unknown>): Promise<unknown> {
     const dueMs = performance.now() + withinMs;
     this.#begun ??= this.#begin();
     await this.#begun;
     const sessionId = this.#sessionIds.get(threadId);
-    if (sessionId === undefined) return undefined;
-    return new Promise((resolve) => {
-      // Only between these two does V8 take down the stack of what is thrown.
-      this.#send(sessionId, 'Runtime.enable', {});
-      const question = this.#send(sessionId, 'Runtime.evaluate', { expression, silent: true, returnByValue: true });
-      this.#send(sessionId, 'Runtime.disable', {});
-      const timer = setTimeout(() => answer(undefined), Math.max(0, dueMs - performance.now()));
-      const answer = (result: unknown): void => {
-        clearTimeout(timer);
-        this.#questions.delete(question);
-        resolve(result);
-      };
-      this.#questions.set(question, { sessionId, answer });
-    });
+    return sessionId === undefined ? undefined : act(sessionId, () => Math.max(0, dueMs - performance.now()));
   }
 
   async #begin(): Promise<void> {
@@ -61,7 +91,20 @@ export class ThreadInspector {
     }
   }
 
-  #send(sessionId: string, method: string, params: object): number {
+  #ask(sessionId: string, method: string, params: object, withinMs: number): Promise<unknown> {
+    return new Promise((resolve) => {
+      const question = this.#post(sessionId, method, params);
+      const timer = setTimeout(() => answer(undefined), withinMs);
+      const answer = (result: unknown): void => {
+        clearTimeout(timer);
+        this.#questions.delete(question);
+        resolve(result);
+      };
+      this.#questions.set(question, { sessionId, answer });
+    });
+  }
+
+  #post(sessionId: string, method: string, params: object): number {
     this.#lastQuestion += 1;
     this.#session?.post('NodeWorker.sendMessageToWorker', { sessionId, message: JSON.stringify({ id: this.#lastQuestion, method, params }) });
     return this.#lastQuestion;

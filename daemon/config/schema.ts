@@ -43,6 +43,7 @@ export const limits = z.strictObject({
   cellMessagesPerTurn: many(100_000).default(256).describe('messages taken from one cell before the others have their turn'),
   abortGraceMs: durationMs(0, 60_000).default(20).describe('between ctx.signal and the end of a cell'),
   killMs: durationMs(10, 60_000).default(2000).describe('after this a cell that does not end is given up as unkillable'),
+  stalledMs: durationMs(100, 3_600_000).default(5000).describe('a thread cell that has nothing to do and whose event loop does not turn for this long is ended'),
   shutdownMs: durationMs(100, 600_000).default(15_000).describe('the daemon ends itself hard after this'),
 });
 export type Limits = z.output<typeof limits>;
@@ -91,6 +92,9 @@ export const config = z.strictObject({
       autostart: z.boolean().default(true).describe('start the services found there'),
       overrides: z.record(pluginId, pluginOverride).default({}),
     })
+    .prefault({}),
+  bundles: z
+    .strictObject({ payloads: z.boolean().default(false).describe('flight-recorder bundles also hold events that wait, with their payloads') })
     .prefault({}),
   limits: limits.prefault({}),
 });

@@ -1,6 +1,7 @@
 // The writer of a connection: all answers of one turn of the event loop leave in one write, and what the peer has not
 // read is measured, so that reading from it can stop before memory grows.
 import type { Socket } from 'node:net';
+import { failpoint } from '../failpoints.ts';
 
 const usuallyFullAbove = 1024 * 1024;
 
@@ -57,6 +58,10 @@ export class Outbox {
     // As bytes, which is what the socket then counts.
     const bytes = Buffer.from(this.#text);
     this.#text = '';
+    if (failpoint('socket-error') !== undefined) {
+      this.#socket.write(bytes.subarray(0, bytes.length / 2), () => this.#socket.destroy(new Error('ordered by the failpoint socket-error')));
+      return;
+    }
     this.#socket.write(bytes);
     this.#unread = this.#socket.writableLength;
     this.#offerRoom();

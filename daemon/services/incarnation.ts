@@ -5,6 +5,7 @@ import { HostError } from '../../protocol/errors.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, SpawnCell } from '../cells/cell.ts';
 import type { Whereabouts } from '../cells/whereabouts.ts';
 import type { Clock } from '../clock.ts';
+import { failpoint } from '../failpoints.ts';
 import { type Redact, causeOf } from './cause.ts';
 import type { IngressQueue } from './ingress-queue.ts';
 import { Lane, type LaneListener, type LaneRemains } from './lane.ts';
@@ -51,6 +52,7 @@ export class Incarnation {
   /** Throws `start_failed` where no cell can be made at all. */
   static spawn(options: IncarnationOptions, deps: IncarnationDeps): Incarnation {
     try {
+      failpoint('cell-will-not-start')?.throwErrno('EAGAIN');
       return new Incarnation(options, deps);
     } catch (thrown) {
       throw new HostError('start_failed', `No cell could be made: ${thrown instanceof Error ? thrown.message : 'unknown cause'}.`, { phase: 'spawn' });

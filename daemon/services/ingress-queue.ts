@@ -52,6 +52,11 @@ export class IngressQueue {
     return undefined;
   }
 
+  /** The next so many; they stay. */
+  first(count: number): QueuedEvent[] {
+    return this.#items.slice(this.#head, this.#head + count);
+  }
+
   push(event: QueuedEvent): void {
     this.#items.push(event);
     this.#bytes += event.bytes;

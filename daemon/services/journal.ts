@@ -11,6 +11,8 @@ type Entry = Omit<TimelineEntry, 'sequence' | 'at'>;
 export interface JournalOutlets {
   timeline(entry: Entry): void;
   feed(event: FeedEvent): void;
+  /** The service has failed; what is told of why has been told. */
+  failed?(): void;
   log(level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
@@ -51,6 +53,7 @@ export class Journal {
     this.#tell({ level: to === 'failed' ? 'error' : 'info', event: to, message, incarnation, data: { from, to, cause } });
     this.#outlets.log(to === 'failed' ? 'error' : 'info', `service ${message}`, { incarnation });
     this.#publish('lifecycle', { from, to, cause, incarnation });
+    if (to === 'failed') this.#outlets.failed?.();
   }
 
   /** Something of the service failed: an event, its cell, its start or stop. */

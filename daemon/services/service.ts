@@ -151,6 +151,13 @@ export class Service {
     return eventStory({ clock: this.#deps.clock, intake: this.#intake, lane: this.#life.live?.lane }, correlationId, limit);
   }
 
+  /** The next so many events, whole. */
+  waiting(count: number): unknown[] {
+    const open = [...(this.#life.live?.lane.open() ?? []), ...this.#intake.queue.first(count)];
+    // The host made these texts at admission.
+    return open.slice(0, count).map(({ json }) => JSON.parse(json) as unknown);
+  }
+
   /** Asks the plugin's own status(), for at most its deadline; the answer is found in `status()`. */
   async refreshReported(): Promise<void> {
     const { live, state, plan } = this.#life;

@@ -9,6 +9,7 @@ const aliveAt = 2;
 const heapKbAt = 3;
 const externalKbAt = 4;
 const osThreadAt = 5;
+const memoryReportsAt = 6;
 const beganAt = 0;
 const progressAt = 1;
 
@@ -77,6 +78,11 @@ export class ProgressRegister {
   reportMemory(heapUsedBytes: number, externalBytes: number): void {
     Atomics.store(this.#words, heapKbAt, heapUsedBytes / 1024);
     Atomics.store(this.#words, externalKbAt, externalBytes / 1024);
+    Atomics.add(this.#words, memoryReportsAt, 1);
+  }
+
+  /** The cell's event loop has come round again. */
+  turned(): void {
     Atomics.add(this.#words, aliveAt, 1);
   }
 
@@ -118,6 +124,11 @@ export class ProgressRegister {
 
   get externalMb(): number {
     return Atomics.load(this.#words, externalKbAt) / 1024;
+  }
+
+  /** Grows with every report of the memory. */
+  get memoryReports(): number {
+    return Atomics.load(this.#words, memoryReportsAt);
   }
 
   /** 0 where it is not known. */

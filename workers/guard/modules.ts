@@ -50,7 +50,7 @@ function guardedWorker(grants: Grants): typeof Worker {
   const evaluator = new URL(`../nested-eval.js${query}`, import.meta.url);
   return class extends Worker {
     constructor(filename: string | URL, options: WorkerOptions = {}) {
-      if (options.eval === true) super(evaluator, { ...options, eval: false, argv: [...(options.argv ?? []), String(filename)] });
+      if (options.eval === true) super(evaluator, { ...options, eval: false, argv: [...((options.argv ?? []) as unknown[]), String(filename)] });
       else super(filename, { ...options, execArgv: [...(options.execArgv ?? process.execArgv), '--import', guard] });
     }
   };

@@ -1,0 +1,180 @@
+// Watches a thread cell from outside: its memory against its budget, and whether its event loop turns while it has
+// nothing to do. The cell's own figures are used while they come; a thread that is too busy to tell them is asked.
+import type { Worker } from 'node:worker_threads';
+import type { ProgressRegister } from '../../protocol/cell/register.ts';
+import { type WatchedCell, cellWatch } from './cell-watch.ts';
+import type { CellEnd } from './cell.ts';
+import { type MemoryFigures, MemoryBudget } from './memory-budget.ts';
+import { type ThreadTimes, standing, threadTimes } from './os-thread.ts';
+import { inspection } from './stack-capture.ts';
+import { threadInspector } from './thread-inspector.ts';
+import { type Whereabouts, whereText } from './whereabouts.ts';
+
+export interface VitalsLimits {
+  readonly heapMb: number;
+  readonly rssMb: number;
+  readonly stalledMs: number;
+}
+
+export interface VitalsOwner {
+  /** Nobody waits for anything of the cell. */
+  idle(): boolean;
+  locate(withinMs: number): Promise<Whereabouts>;
+  /** The cell is to be ended for this. */
+  overstepped(end: CellEnd): void;
+}
+
+/** Newer Nodes have it; the types are those of the oldest. */
+type AskableWorker = Worker & { getHeapStatistics?(): Promise<{ readonly used_heap_size: number; readonly external_memory: number }> };
+
+/** Less than this is housekeeping. */
+const leastActiveMs = 1;
+/** A thread that worked this long without a word on its memory is asked. */
+const silentWorkMs = 25;
+const askMs = 500;
+const collectMs = 2000;
+/** One that was found within its budget is not made to collect again before this. */
+const collectAgainMs = 20_000;
+const whereMs = 20;
+/** A look that comes late says nothing of the time between. */
+const longestLookMs = 500;
+/** Where the operating system does not tell whether a thread had a processor. */
+const blindFactor = 3;
+
+const reportMemory = `${inspection}.reportMemory()`;
+
+interface Quiet {
+  readonly sinceMs: number;
+  readonly alive: number;
+  readonly times: ThreadTimes | undefined;
+  lastedMs: number;
+}
+
+export class ThreadVitals implements WatchedCell {
+  readonly #worker: AskableWorker;
+  readonly #threadId: number;
+  readonly #register: ProgressRegister;
+  readonly #budget: MemoryBudget;
+  readonly #stalledMs: number;
+  readonly #owner: VitalsOwner;
+  #loop: ReturnType<Worker['performance']['eventLoopUtilization']>;
+  #lookedMs = performance.now();
+  #reports = 0;
+  #silentMs = 0;
+  #asking = false;
+  #collecting = false;
+  #collectedMs = -Infinity;
+  #quiet: Quiet | undefined;
+  #stopped = false;
+
+  constructor(worker: Worker, register: ProgressRegister, limits: VitalsLimits, owner: VitalsOwner) {
+    this.#worker = worker;
+    this.#threadId = worker.threadId;
+    this.#register = register;
+    this.#budget = new MemoryBudget(limits.heapMb, limits.rssMb);
+    this.#stalledMs = limits.stalledMs;
+    this.#owner = owner;
+    this.#loop = worker.performance.eventLoopUtilization();
+    cellWatch.add(this);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    cellWatch.remove(this);
+  }
+
+  look(nowMs: number): boolean {
+    const loop = this.#worker.performance.eventLoopUtilization();
+    const activeMs = loop.active - this.#loop.active;
+    const idleMs = loop.idle - this.#loop.idle;
+    const sinceMs = nowMs - this.#lookedMs;
+    this.#loop = loop;
+    this.#lookedMs = nowMs;
+    if (activeMs < leastActiveMs) {
+      this.#quiet = undefined;
+      return false;
+    }
+    this.#lookAtMemory(activeMs);
+    this.#lookAtLoop(nowMs, idleMs, Math.min(sinceMs, longestLookMs));
+    return true;
+  }
+
+  // Memory.
+
+  get #figures(): MemoryFigures {
+    return { heapMb: this.#register.heapUsedMb, externalMb: this.#register.externalMb };
+  }
+
+  #lookAtMemory(activeMs: number): void {
+    if (this.#register.memoryReports !== this.#reports) {
+      this.#reports = this.#register.memoryReports;
+      this.#silentMs = 0;
+      this.#judge();
+      return;
+    }
+    this.#silentMs += activeMs;
+    if (this.#silentMs >= silentWorkMs && !this.#asking && !this.#collecting) void this.#askMemory();
+  }
+
+  /** The answer is found in the register, as if the cell had told it by itself. */
+  async #askMemory(): Promise<void> {
+    this.#asking = true;
+    if (this.#worker.getHeapStatistics === undefined) await threadInspector.evaluate(this.#threadId, reportMemory, askMs);
+    else await this.#ownStatistics();
+    this.#asking = false;
+    if (!this.#stopped) this.#judge();
+  }
+
+  async #ownStatistics(): Promise<void> {
+    try {
+      const statistics = await this.#worker.getHeapStatistics?.();
+      if (statistics !== undefined) this.#register.reportMemory(statistics.used_heap_size, statistics.external_memory);
+    } catch {
+      // The thread has ended meanwhile.
+    }
+  }
+
+  #judge(): void {
+    const verdict = this.#budget.judge(this.#figures);
+    if (verdict === 'farOver') void this.#endForMemory();
+    else if (verdict === 'over' && !this.#collecting && performance.now() - this.#collectedMs >= collectAgainMs) void this.#collect();
+  }
+
+  async #collect(): Promise<void> {
+    this.#collecting = true;
+    if (await threadInspector.collectGarbage(this.#threadId, collectMs)) await threadInspector.evaluate(this.#threadId, reportMemory, askMs);
+    this.#collecting = false;
+    this.#collectedMs = performance.now();
+    if (!this.#stopped && this.#budget.judge(this.#figures) !== 'within') await this.#endForMemory();
+  }
+
+  #endForMemory(): Promise<void> {
+    return this.#overstepped('heap_limit', 'MemoryLimit', this.#budget.text(this.#figures));
+  }
+
+  // Liveness.
+
+  #lookAtLoop(nowMs: number, idleMs: number, sinceMs: number): void {
+    const alive = this.#register.aliveCount;
+    if (idleMs > 0 || this.#quiet?.alive !== alive || !this.#owner.idle() || threadInspector.isDebugged) {
+      this.#quiet = { sinceMs: nowMs, alive, times: threadTimes(this.#register.osThread), lastedMs: 0 };
+      return;
+    }
+    this.#quiet.lastedMs += sinceMs;
+    if (this.#quiet.lastedMs < this.#stalledMs) return;
+    const stood = standing(this.#quiet.times, threadTimes(this.#register.osThread), nowMs - this.#quiet.sinceMs);
+    if (stood === undefined && this.#quiet.lastedMs < this.#stalledMs * blindFactor) return;
+    if (stood === 'starved') this.#quiet = undefined;
+    else void this.#overstepped('stalled', 'Stalled', `the cell had nothing to do, and its event loop did not turn for ${(this.#quiet.lastedMs / 1000).toFixed(1)} s`);
+  }
+
+  async #overstepped(reason: 'heap_limit' | 'stalled', name: string, what: string): Promise<void> {
+    if (this.#stopped) return;
+    this.stop();
+    const where = await this.#owner.locate(whereMs);
+    const place = whereText(where);
+    const stack = where.frames.map((frame) => `    at ${frame.function} (${frame.file}:${String(frame.line)}:${String(frame.column)})`);
+    const message = place === '' ? what : `${what}; it was ${place}`;
+    this.#owner.overstepped({ reason, error: { name, message, ...(stack.length === 0 ? {} : { stack: [`${name}: ${message}`, ...stack].join('\n') }) }, exitCode: null });
+  }
+}
