@@ -7,9 +7,11 @@ test('an event is taken either by the host or by the cell, never by both', () =>
   register.begin(7, 1);
   assert.equal(register.claim(7), true);
   assert.equal(register.finish(7, 2), false);
-  register.begin(8, 3);
-  assert.equal(register.finish(8, 4), true);
-  assert.equal(register.claim(8), false);
+  assert.equal(register.begin(8, 3), false, 'a cell that lost an event begins no other');
+  const other = new ProgressRegister();
+  other.begin(8, 3);
+  assert.equal(other.finish(8, 4), true);
+  assert.equal(other.claim(8), false);
 });
 
 test('a claim hits only the event it means', () => {
@@ -19,6 +21,16 @@ test('a claim hits only the event it means', () => {
   register.begin(2, 3);
   assert.equal(register.claim(1), false);
   assert.equal(register.read(1).phase, phases.running);
+});
+
+test('a sealed register lets no event begin, and one that runs cannot be sealed', () => {
+  const register = new ProgressRegister();
+  assert.equal(register.begin(1, 1), true);
+  assert.equal(register.seal(0), false);
+  assert.equal(register.finish(1, 2), true);
+  assert.equal(register.seal(1), true);
+  assert.equal(register.begin(2, 3), false);
+  assert.deepEqual([register.read(2).phase, register.read(2).sequence], [phases.sealed, 1]);
 });
 
 test('sequences beyond the width of the word are told apart', () => {

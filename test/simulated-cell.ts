@@ -133,7 +133,11 @@ export class SimulatedCell implements Cell {
     }
     const sequence = batch.first + offset;
     const deed = (JSON.parse(batch.json) as { payload: Deed }[])[offset]?.payload as Deed;
-    this.register.begin(sequence, this.#world.clock.monotonicMs());
+    if (!this.register.begin(sequence, this.#world.clock.monotonicMs())) {
+      this.#batches.length = 0;
+      this.#running = false;
+      return;
+    }
     this.#world.began(deed, this);
     if (deed.does === 'hang') return;
     this.#world.clock.after(deed.ms, () => {

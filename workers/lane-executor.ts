@@ -77,7 +77,7 @@ export class LaneExecutor {
       const awaited = batch.awaited[nextAwaited] === offset;
       if (awaited) nextAwaited += 1;
       const beganMs = monotonicMs();
-      this.#register.begin(sequence, beganMs);
+      if (!this.#register.begin(sequence, beganMs)) return false;
       const issues = this.#handler.payloadIssues(event);
       let ended: Ended = { ok: true, value: undefined };
       if (issues.length === 0) {

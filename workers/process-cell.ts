@@ -59,9 +59,10 @@ watchdog.once('error', (error) => fatal('uncaught_exception', error));
 
 /** The host writes the register it reads; this one tells it what to write. */
 class ToldRegister extends ProgressRegister {
-  override begin(sequence: number, atMs: number): void {
-    super.begin(sequence, atMs);
-    line.post({ type: 'begun', sequence, atMs });
+  override begin(sequence: number, atMs: number): boolean {
+    const began = super.begin(sequence, atMs);
+    if (began) line.post({ type: 'begun', sequence, atMs });
+    return began;
   }
 }
 

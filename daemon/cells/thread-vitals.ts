@@ -5,7 +5,7 @@ import type { ProgressRegister } from '../../protocol/cell/register.ts';
 import { type WatchedCell, cellWatch } from './cell-watch.ts';
 import type { CellEnd } from './cell.ts';
 import { type MemoryFigures, MemoryBudget } from './memory-budget.ts';
-import { type ThreadTimes, standing, threadTimes } from './os-thread.ts';
+import { type ThreadTimes, threadTimes } from './os-thread.ts';
 import { inspection } from './stack-capture.ts';
 import { threadInspector } from './thread-inspector.ts';
 import { type Whereabouts, whereText } from './whereabouts.ts';
@@ -40,11 +40,11 @@ const whereMs = 20;
 const longestLookMs = 500;
 /** Where the operating system does not tell whether a thread had a processor. */
 const blindFactor = 3;
+const stuckShare = 0.8;
 
 const reportMemory = `${inspection}.reportMemory()`;
 
 interface Quiet {
-  readonly sinceMs: number;
   readonly alive: number;
   readonly times: ThreadTimes | undefined;
   lastedMs: number;
@@ -95,7 +95,7 @@ export class ThreadVitals implements WatchedCell {
       return false;
     }
     this.#lookAtMemory(activeMs);
-    this.#lookAtLoop(nowMs, idleMs, Math.min(sinceMs, longestLookMs));
+    this.#lookAtLoop(idleMs, Math.min(sinceMs, longestLookMs));
     return true;
   }
 
@@ -154,18 +154,25 @@ export class ThreadVitals implements WatchedCell {
 
   // Liveness.
 
-  #lookAtLoop(nowMs: number, idleMs: number, sinceMs: number): void {
+  #lookAtLoop(idleMs: number, sinceMs: number): void {
     const alive = this.#register.aliveCount;
     if (idleMs > 0 || this.#quiet?.alive !== alive || !this.#owner.idle() || threadInspector.isDebugged) {
-      this.#quiet = { sinceMs: nowMs, alive, times: threadTimes(this.#register.osThread), lastedMs: 0 };
+      this.#quiet = { alive, times: threadTimes(this.#register.osThread), lastedMs: 0 };
       return;
     }
     this.#quiet.lastedMs += sinceMs;
-    if (this.#quiet.lastedMs < this.#stalledMs) return;
-    const stood = standing(this.#quiet.times, threadTimes(this.#register.osThread), nowMs - this.#quiet.sinceMs);
-    if (stood === undefined && this.#quiet.lastedMs < this.#stalledMs * blindFactor) return;
-    if (stood === 'starved') this.#quiet = undefined;
-    else void this.#overstepped('stalled', 'Stalled', `the cell had nothing to do, and its event loop did not turn for ${(this.#quiet.lastedMs / 1000).toFixed(1)} s`);
+    const { lastedMs } = this.#quiet;
+    if (lastedMs < this.#stalledMs || !this.#isStuck(this.#quiet)) return;
+    void this.#overstepped('stalled', 'Stalled', `the cell had nothing to do, and its event loop did not turn for ${(lastedMs / 1000).toFixed(1)} s`);
+  }
+
+  /** A thread that got no processor is not: it has to have run, or to have rested, for most of that time. */
+  #isStuck({ times, lastedMs }: Quiet): boolean {
+    const now = threadTimes(this.#register.osThread);
+    if (times === undefined || now === undefined) return lastedMs >= this.#stalledMs * blindFactor;
+    const ranMs = now.ranMs - times.ranMs;
+    const restedMs = lastedMs - ranMs - (now.queuedMs - times.queuedMs);
+    return Math.max(ranMs, restedMs) >= this.#stalledMs * stuckShare;
   }
 
   async #overstepped(reason: 'heap_limit' | 'stalled', name: string, what: string): Promise<void> {

@@ -114,6 +114,11 @@ export class Incarnation {
     this.#settled = decision;
   }
 
+  /** False when it still exists after this time. */
+  async endsWithin(deadlineMs: number): Promise<boolean> {
+    return (await this.#within(deadlineMs, () => {})) === 'ended';
+  }
+
   locate(withinMs: number): Promise<Whereabouts> {
     return this.#cell.locate(withinMs);
   }

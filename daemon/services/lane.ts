@@ -141,7 +141,8 @@ export class Lane {
   close(): LaneRemains {
     this.seal();
     const progress = this.#progress();
-    const ended = progress.phase === phases.done ? progress.sequence : progress.sequence - 1;
+    const between = progress.phase === phases.done || progress.phase === phases.sealed;
+    const ended = between ? progress.sequence : progress.sequence - 1;
     this.#settleThrough(ended, [], []);
     const blamed = progress.phase === phases.running && progress.sequence > this.#through ? this.#inFlight.shift() : undefined;
     const untouched = this.#again === undefined ? this.#inFlight : [this.#again, ...this.#inFlight];
@@ -218,7 +219,13 @@ export class Lane {
       this.#checkAgain(Math.min(this.#options.stallMs - idleMs, this.#options.handleMs));
       return;
     }
+    if (!this.#cell.register.seal(progress.sequence)) {
+      // It began the next one between the look and the seal.
+      this.#checkAgain(this.#options.handleMs);
+      return;
+    }
     this.#open = false;
+    this.#cell.drain();
     this.#listener.stalled(idleMs);
   }
 

@@ -24,6 +24,8 @@ export interface LifeDeps extends ServiceDeps {
 
 /** What finding out where a plugin is may cost whoever waits for its answer. */
 const locateMs = 40;
+/** What an old cell gets to be gone before the next one starts. */
+const partMs = 100;
 /** Beyond its deadline, what an old cell gets to say that it stopped. */
 const haltSlackMs = 500;
 
@@ -150,8 +152,7 @@ export class ServiceLife {
 
   async #bringUp(cause: 'start' | 'restart'): Promise<void> {
     this.state.move(cause, this.#incarnations);
-    // The one before may still be on its way out; the kill ladder bounds this wait.
-    await this.#live?.ended;
+    await this.#partFromOld();
     if (this.state.lifecycle !== 'starting') throw this.state.refusal();
     let live: Incarnation | undefined;
     try {
@@ -167,6 +168,15 @@ export class ServiceLife {
     }
     if (this.state.lifecycle !== 'starting') throw this.state.refusal();
     this.#run(live, 'started');
+  }
+
+  /** Two cells of one service do not execute side by side if it can be helped; but one that sits in native code is not
+   * waited for. It was claimed or sealed, so that it can neither begin nor settle anything more. */
+  async #partFromOld(): Promise<void> {
+    const old = this.#live;
+    if (old === undefined || (await old.endsWithin(partMs))) return;
+    this.#deps.intake.queue.giveBack(old.takeRemains().untouched);
+    this.#live = undefined;
   }
 
   #run(live: Incarnation, cause: 'started' | 'reloaded'): void {
@@ -293,7 +303,6 @@ export class ServiceLife {
   #stalled(live: Incarnation, idleMs: number): void {
     const error = new HostError('cell_crashed', `The cell began no event for ${String(Math.round(idleMs))} ms although it had some: something outside the handler holds its thread.`, { reason: 'stalled' });
     this.#deps.journal.failure(error, live.number);
-    live.lane.halt();
     this.#giveUp(live, error);
   }
 

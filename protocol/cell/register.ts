@@ -18,7 +18,7 @@ const floatsEnd = integersEnd + 16;
 const byteLength = floatsEnd + histogramLength * 4;
 
 /** What the word says of the sequence it names. */
-export const phases = { done: 0, running: 1, claimed: 2 } as const;
+export const phases = { done: 0, running: 1, claimed: 2, sealed: 3 } as const;
 export type Phase = (typeof phases)[keyof typeof phases];
 
 /** Sequences wrap; far fewer than half of this are ever in flight, so the short distance tells which is meant. */
@@ -47,6 +47,8 @@ export class ProgressRegister {
   readonly buffer: SharedArrayBuffer;
   readonly handleTimes: Histogram;
   readonly #words: Int32Array;
+  /** What the cell last wrote: whatever else it finds there is the host's. */
+  #written = pack(0, phases.done);
   readonly #times: Float64Array;
 
   constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(byteLength)) {
@@ -58,17 +60,23 @@ export class ProgressRegister {
 
   // The cell's side.
 
-  begin(sequence: number, atMs: number): void {
+  /** False when the host sealed the register: no event may begin any more, and the cell is about to end. */
+  begin(sequence: number, atMs: number): boolean {
     this.#times[beganAt] = atMs;
     this.#times[progressAt] = atMs;
-    Atomics.store(this.#words, wordAt, pack(sequence, phases.running));
+    const running = pack(sequence, phases.running);
+    if (Atomics.compareExchange(this.#words, wordAt, this.#written, running) !== this.#written) return false;
+    this.#written = running;
+    return true;
   }
 
   /** False when the host claimed the event first: it has been answered for, and the cell is about to end. */
   finish(sequence: number, atMs: number): boolean {
     this.#times[progressAt] = atMs;
-    const running = pack(sequence, phases.running);
-    return Atomics.compareExchange(this.#words, wordAt, running, pack(sequence, phases.done)) === running;
+    const done = pack(sequence, phases.done);
+    if (Atomics.compareExchange(this.#words, wordAt, this.#written, done) !== this.#written) return false;
+    this.#written = done;
+    return true;
   }
 
   get halted(): boolean {
@@ -113,7 +121,13 @@ export class ProgressRegister {
     return Atomics.compareExchange(this.#words, wordAt, running, pack(sequence, phases.claimed)) === running;
   }
 
-  /** The cell begins no further event until it is resumed. */
+  /** Between two events: from here on none begins. False when one began in the meantime. */
+  seal(sequence: number): boolean {
+    const done = pack(sequence, phases.done);
+    return Atomics.compareExchange(this.#words, wordAt, done, pack(sequence, phases.sealed)) === done;
+  }
+
+  /** The cell is asked to begin no further event, and says so when it comes to it. */
   halt(): void {
     Atomics.store(this.#words, haltAt, 1);
   }
