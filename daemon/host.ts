@@ -10,6 +10,7 @@ import { Catalog } from './plugins/catalog.ts';
 import { discover } from './plugins/discovery.ts';
 import { invalidPlugin } from './plugins/invalid-plugin.ts';
 import { readPlugin } from './plugins/manifest-file.ts';
+import type { LoadedPlugin } from './plugins/plugin.ts';
 import type { Logger } from './telemetry/daemon-log.ts';
 import type { Feed } from './telemetry/feed.ts';
 import { FlightRecorder } from './telemetry/flight-recorder.ts';
@@ -39,6 +40,10 @@ export class Host {
   readonly #hosted = new Map<string, HostedPlugin>();
   /** Ids of services in the order of their last start. */
   #startOrder: string[] = [];
+  /** Ids of plugins that are being unloaded. */
+  readonly #unloading = new Set<string>();
+  /** Unloaded, with threads that did not end. */
+  #departed: HostedPlugin[] = [];
 
   constructor(options: HostOptions) {
     this.config = options.config;
@@ -66,14 +71,25 @@ export class Host {
   }
 
   async load(folder: string): Promise<HostedPlugin> {
-    const { config, stateFolder, clock, feed, log, env } = this.#options;
+    const { config, log } = this.#options;
     const plugin = await readPlugin(folder, { overrides: config.plugins.overrides, manifestBytes: config.limits.manifestBytes });
     this.catalog.add(plugin);
-    const hosted = await HostedPlugin.open(plugin, { limits: config.limits, bundlePayloads: config.bundles.payloads, stateFolder, clock, feed, log, env, recorder: this.#recorder });
+    const hosted = await this.#open(plugin);
     this.#hosted.set(plugin.id, hosted);
     for (const note of plugin.notes) log.warn({ plugin: plugin.id }, note);
     this.#publishChange(plugin.id, 'loaded');
     return hosted;
+  }
+
+  async #open(plugin: LoadedPlugin): Promise<HostedPlugin> {
+    const { config, stateFolder, clock, feed, log, env } = this.#options;
+    try {
+      return await HostedPlugin.open(plugin, { limits: config.limits, bundlePayloads: config.bundles.payloads, stateFolder, clock, feed, log, env, recorder: this.#recorder });
+    } catch (thrown) {
+      // Its id is free again for another try.
+      this.catalog.remove(plugin.id);
+      throw thrown;
+    }
   }
 
   /** Loads what is found; what is refused is noted and never keeps the others from being loaded. */
@@ -97,16 +113,19 @@ export class Host {
 
   async unload(id: string): Promise<void> {
     const hosted = this.get(id);
+    this.#unloading.add(id);
     hosted.service?.retire();
     await this.#stopQuietly(hosted, false);
     await hosted.closeTools(this.config.limits.killMs);
     // Another caller may have been faster.
     if (this.#hosted.get(id) !== hosted) return;
     this.#hosted.delete(id);
+    if (hosted.leftover > 0) this.#departed.push(hosted);
     this.#startOrder = this.#startOrder.filter((started) => started !== id);
     // Its id stays taken until its files are closed: whoever loads it next reads them.
     await hosted.close();
     this.catalog.remove(id);
+    this.#unloading.delete(id);
     this.#publishChange(id, 'unloaded');
   }
 
@@ -118,6 +137,8 @@ export class Host {
     if (plugin.id !== id) {
       throw new HostError('plugin_invalid', `The folder now holds the plugin ${plugin.id}; unload ${id} and load that one.`, { path: plugin.folder, issues: [{ path: 'id', message: `changed from ${id}` }] });
     }
+    // What a reload made now would outlive the plugin.
+    if (this.#unloading.has(id)) throw new HostError('plugin_not_found', `The plugin "${id}" is just being unloaded.`, { plugin: id });
     await hosted.reload(plugin);
     this.catalog.replace(plugin);
     this.#publishChange(id, 'reloaded');
@@ -128,7 +149,7 @@ export class Host {
     const hosted = this.get(id);
     const service = hosted.requireService();
     hosted.requireEnabled();
-    this.#startOrder = [...this.#startOrder.filter((started) => started !== id), id];
+    this.#noteStart(id);
     await service.start();
   }
 
@@ -136,7 +157,12 @@ export class Host {
     const hosted = this.get(id);
     const service = hosted.requireService();
     hosted.requireEnabled();
+    this.#noteStart(id);
     await service.restart();
+  }
+
+  #noteStart(id: string): void {
+    this.#startOrder = [...this.#startOrder.filter((started) => started !== id), id];
   }
 
   /** Starts, side by side, every service that is to start with the daemon. */
@@ -167,19 +193,21 @@ export class Host {
       tools: sum(hosted.map(({ plugin }) => plugin.manifest.tools.length)),
       toolCallsPending: sum(hosted.map(({ tools }) => tools.pending)),
       toolThreads: sum(hosted.map(({ tools }) => tools.threads)),
-      unkillable: sum(services.map(({ unkillable }) => unkillable)),
+      unkillable: sum([...hosted, ...this.#departed].map(({ unkillable }) => unkillable)),
     };
   }
 
   /** Threads that would keep the process from exiting. */
   leftover(): number {
-    return this.list().reduce((sum, hosted) => sum + hosted.leftover, 0);
+    this.#departed = this.#departed.filter((hosted) => hosted.leftover > 0);
+    return [...this.#hosted.values(), ...this.#departed].reduce((sum, hosted) => sum + hosted.leftover, 0);
   }
 
   /** Pushes what changed since the last time; costs nothing while nobody listens. */
   publishCounters(last: Map<string, string>): void {
     const { feed, clock } = this.#options;
     if (!feed.wants('counters')) return;
+    for (const id of last.keys()) if (!this.#hosted.has(id)) last.delete(id);
     for (const { id, service } of this.#hosted.values()) {
       if (service === undefined) continue;
       const { lifecycle, incarnation, queue, inFlight, counters, lastError, latencyMs } = service.status();
@@ -193,6 +221,8 @@ export class Host {
   /** Stops services in the reverse order of their start, then the tools. Ends within the time given. */
   async shutdown(withinMs: number): Promise<void> {
     const { clock, log } = this.#options;
+    // Whoever restarts one, or its supervisor, comes too late.
+    for (const { service } of this.#hosted.values()) service?.retire();
     const hardAtMs = clock.monotonicMs() + Math.max(0, withinMs - hardStopReserveMs);
     const late = clock.after(Math.max(0, withinMs - hardStopReserveMs), () => {
       log.warn({}, 'services did not stop in time; what is left is discarded');

@@ -48,6 +48,8 @@ export class HostedPlugin {
   #tools: PluginTools;
   readonly #retiring = new Set<PluginTools>();
   #service: Service | undefined;
+  /** Cells of a service that a reload has taken away. */
+  #formerUnkillable = 0;
 
   /** With what an earlier daemon kept of it. */
   static async open(plugin: LoadedPlugin, deps: HostedDeps): Promise<HostedPlugin> {
@@ -106,7 +108,10 @@ export class HostedPlugin {
     if (this.#service === undefined) this.#service = this.#makeService(plugin, env);
     else if (plan !== undefined) await this.#service.reload(plan);
     else await this.#service.stop({ now: false });
-    if (plan === undefined) this.#service = undefined;
+    if (plan === undefined) {
+      this.#formerUnkillable += this.#service?.unkillable ?? 0;
+      this.#service = undefined;
+    }
     const old = this.#tools;
     this.#tools = this.#makeTools(plugin, env);
     this.#plugin = plugin;
@@ -130,7 +135,8 @@ export class HostedPlugin {
   /** Publishes dead letters again; one that is accepted is a dead letter no more. */
   replay(ids: readonly string[] = this.#deadLetters.ids()): OperationResult<'deadLetter.replay'>['results'] {
     const service = this.requireService();
-    const letters = ids.map((id) => this.requireDeadLetters().get(id));
+    // An id that is given twice is meant once.
+    const letters = [...new Set(ids)].map((id) => this.requireDeadLetters().get(id));
     return letters.map(({ id, event }) => {
       const answer = service.publishOne(event, id);
       if (!answer.accepted) return { id, accepted: false, error: answer.error };
@@ -265,7 +271,12 @@ export class HostedPlugin {
   /** Threads that would keep the process from exiting: cells given up, and tools' cells that still exist. */
   get leftover(): number {
     const tools = [this.#tools, ...this.#retiring].reduce((sum, { threads }) => sum + threads, 0);
-    return tools + (this.#service?.unkillable ?? 0);
+    return tools + this.unkillable;
+  }
+
+  /** Cells of its service that were given up and may still exist. */
+  get unkillable(): number {
+    return this.#formerUnkillable + (this.#service?.unkillable ?? 0);
   }
 
   /** Calls that are pending in the tools of before the reload come to their end; then those tools go. */

@@ -1,6 +1,5 @@
 // A real thread cell without a service around it, whose plugin runs the code it is sent: for what a cell may do, and
 // for what the host learns of it.
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -8,7 +7,7 @@ import type { CellEnd, CellSpec } from '../daemon/cells/cell.ts';
 import { ThreadCell } from '../daemon/cells/thread-cell.ts';
 import { limits as limitsSchema } from '../daemon/config/schema.ts';
 import type { EventFailure, LogMessage } from '../protocol/cell/messages.ts';
-import { temporaryFolder } from './temporary-folder.ts';
+import { temporaryFolder, writeTree } from './temporary-folder.ts';
 
 /** Runs `payload.code`, with the modules it names at hand. */
 const runner = `
@@ -35,8 +34,11 @@ export interface CellLab {
 export interface CellSetting {
   readonly spec?: Partial<CellSpec>;
   readonly limits?: Parameters<typeof limitsSchema.parse>[0];
-  /** In place of the one that runs code: files by name, with an index.js. */
+  /** In place of the one that runs code: files by their path. */
   readonly files?: Readonly<Record<string, string>>;
+  readonly entry?: string;
+  /** Its import need not come to an end. */
+  readonly loads?: boolean;
 }
 
 export class Thrown extends Error {
@@ -48,10 +50,9 @@ export class Thrown extends Error {
   }
 }
 
-export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = { 'index.js': runner } }: CellSetting = {}): Promise<CellLab> {
+export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = { 'index.js': runner }, entry = 'index.js', loads = true }: CellSetting = {}): Promise<CellLab> {
   const folder = await temporaryFolder(t);
-  await writeFile(join(folder, 'package.json'), '{"type":"module"}');
-  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+  await writeTree(folder, { 'package.json': { type: 'module' }, ...files });
   const logs: LogMessage[] = [];
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   let sequence = 0;
@@ -83,11 +84,12 @@ export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = 
     cell.end();
     await ended;
   });
-  const loaded = await cell.load(
-    { plugin: { id: 'test.cell', name: 'Cell', version: '1.0.0' }, incarnation: 1, entryUrl: pathToFileURL(join(folder, 'index.js')).href, configJson: '{}', payloadSchemas: {}, maxOutputBytes: 1024 * 1024 },
+  const loading = cell.load(
+    { plugin: { id: 'test.cell', name: 'Cell', version: '1.0.0' }, incarnation: 1, entryUrl: pathToFileURL(join(folder, entry)).href, configJson: '{}', payloadSchemas: {}, maxOutputBytes: 1024 * 1024 },
     30_000,
   );
-  if (!loaded.ok) throw new Error(`the cell did not load: ${JSON.stringify(loaded)}`);
+  const loaded = loads ? await loading : undefined;
+  if (loaded?.ok === false) throw new Error(`the cell did not load: ${JSON.stringify(loaded)}`);
   const send = (code: string, payload: Record<string, unknown>, awaited: number[]): number => {
     sequence += 1;
     const event = { ingress: 'work', kind: 'do', source: 'test', payload: { ...payload, code }, createdAt: new Date().toISOString(), attempt: 1, correlationId: `test-${String(sequence)}` };

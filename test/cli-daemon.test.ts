@@ -79,7 +79,7 @@ test('a timeout of the caller\'s is the host\'s to keep', async () => {
 test('the ingress and kind are taken from the manifest where there is one of each, and asked for where not', async () => {
   const ambiguous = await daemon.nagaya(['publish', 'example.webhook-counter', '{"headers":{},"body":{}}']);
   assert.equal(ambiguous.code, 2);
-  assert.match(ambiguous.stderr, /several: push, issue, release\.\n +remedy: Name one with --kind/);
+  assert.match(ambiguous.stderr, /several kinds: push, issue, release\.\n +remedy: Name one with --kind/);
   const named = operations['ingress.publish'].result.parse(await daemon.json(['publish', 'example.webhook-counter', '{"headers":{},"body":{}}', '--kind', 'push', '--source', 'forge']));
   assert.equal('accepted' in named && named.accepted, true);
   const undeclared = await daemon.nagaya(['publish', 'example.webhook-counter', '1', '--ingress', 'webhooks', '--kind', 'fork', '--json']);

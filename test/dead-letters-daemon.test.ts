@@ -1,21 +1,42 @@
 // Dead letters of a real daemon: there after a restart and after kill -9, replayed into the service that was mended,
 // discarded for good, and never fatal when their file is not what it should be.
 import assert from 'node:assert/strict';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { HostError } from '../protocol/errors.ts';
 import { fileLetters } from './dead-letter-lab.ts';
 import { until } from './log-lab.ts';
-import { temporaryFolder } from './temporary-folder.ts';
 import { type TestDaemon, startTestDaemon } from './test-daemon.ts';
 
 const labFolder = fileURLToPath(new URL('./fixtures/services/lab', import.meta.url));
 const overrides = { 'test.lab': { restart: { policy: 'on-failure', intensity: 100, periodMs: 1000, backoffMs: [5, 20] }, retry: { maxAttempts: 2 } } };
 
-function daemonWith(t: TestContext, stateFolder: string, config: object = {}): Promise<TestDaemon> {
-  return startTestDaemon(t, { plugins: [labFolder], config: { stateFolder, plugins: { overrides }, ...config } });
+interface Lives {
+  readonly state: string;
+  start(): Promise<TestDaemon>;
+}
+
+/** Daemons that live one after the other on the same state; it goes when the last of them has ended. */
+async function lives(t: TestContext): Promise<Lives> {
+  const folder = await mkdtemp(join(tmpdir(), 'nagaya-lives-'));
+  const state = join(folder, 'state');
+  const daemons: TestDaemon[] = [];
+  t.after(async () => {
+    for (const daemon of daemons) daemon.signal('SIGKILL');
+    await Promise.all(daemons.map(({ ended }) => ended));
+    await rm(folder, { recursive: true, force: true });
+  });
+  return {
+    state,
+    async start() {
+      const daemon = await startTestDaemon(t, { plugins: [labFolder], config: { stateFolder: state, plugins: { overrides } } });
+      daemons.push(daemon);
+      return daemon;
+    },
+  };
 }
 
 const crash = (n: number): object => ({ ingress: 'work', kind: 'do', payload: { do: 'exit', code: 3, n }, correlationId: `crash-${String(n)}` });
@@ -27,16 +48,16 @@ async function loseEvents(daemon: TestDaemon, count: number): Promise<void> {
 }
 
 test('dead letters outlive a restart of the daemon, and kill -9', async (t) => {
-  const state = join(await temporaryFolder(t), 'state');
+  const { state, start } = await lives(t);
   const path = join(state, 'dead-letters', 'test.lab.ndjson');
-  const first = await daemonWith(t, state);
+  const first = await start();
   await loseEvents(first, 3);
   first.signal('SIGTERM');
-  assert.equal((await first.ended).code, 0);
+  assert.deepEqual(await first.ended, { code: 0, signal: null }, first.log().slice(-3000));
   assert.equal((await fileLetters(path)).letters.length, 3);
   assert.equal((await stat(path)).mode & 0o777, 0o600);
 
-  const second = await daemonWith(t, state);
+  const second = await start();
   const client = await second.connect();
   const { deadLetters, total } = await client.call('deadLetter.list', { plugin: 'test.lab' });
   assert.equal(total, 3);
@@ -48,15 +69,15 @@ test('dead letters outlive a restart of the daemon, and kill -9', async (t) => {
   second.signal('SIGKILL');
   await second.ended;
 
-  const third = await daemonWith(t, state);
+  const third = await start();
   const last = await third.connect();
   assert.deepEqual((await last.call('deadLetter.list', { plugin: 'test.lab' })).deadLetters.map(({ correlationId }) => correlationId), ['crash-0', 'crash-2']);
   await assert.rejects(last.call('deadLetter.show', { plugin: 'test.lab', id: gone }), (error: HostError) => error.code === 'dead_letter_not_found');
 });
 
 test('a letter that is replayed comes with its old correlation id, and is none any more once it was accepted', async (t) => {
-  const state = join(await temporaryFolder(t), 'state');
-  const daemon = await daemonWith(t, state);
+  const { start } = await lives(t);
+  const daemon = await start();
   await loseEvents(daemon, 1);
   const client = await daemon.connect();
   const [lost] = (await client.call('deadLetter.list', { plugin: 'test.lab' })).deadLetters;
@@ -70,8 +91,8 @@ test('a letter that is replayed comes with its old correlation id, and is none a
 });
 
 test('letters stay with their plugin when it is unloaded and loaded again', async (t) => {
-  const state = join(await temporaryFolder(t), 'state');
-  const daemon = await daemonWith(t, state);
+  const { start } = await lives(t);
+  const daemon = await start();
   await loseEvents(daemon, 2);
   const client = await daemon.connect();
   await client.call('plugin.unload', { plugin: 'test.lab' });
@@ -80,14 +101,14 @@ test('letters stay with their plugin when it is unloaded and loaded again', asyn
 });
 
 test('a file that is torn costs a warning where the operator looks, and the daemon runs', async (t) => {
-  const state = join(await temporaryFolder(t), 'state');
+  const { state, start } = await lives(t);
   const path = join(state, 'dead-letters', 'test.lab.ndjson');
-  const first = await daemonWith(t, state);
+  const first = await start();
   await loseEvents(first, 2);
   first.signal('SIGTERM');
   await first.ended;
   await writeFile(path, (await readFile(path)).subarray(0, -100));
-  const second = await daemonWith(t, state);
+  const second = await start();
   const client = await second.connect();
   assert.equal((await client.call('service.status', { plugin: 'test.lab' })).lifecycle, 'running');
   assert.equal((await client.call('deadLetter.list', { plugin: 'test.lab' })).total, 1);

@@ -19,7 +19,7 @@ test('a cell that spins between events is ended as stalled, and the place is tol
 
 test('a cell that spins in microtasks between events is ended as stalled', async (t) => {
   const lab = await cellLab(t, { limits });
-  assert.equal(await lab.run('const again = () => Promise.resolve().then(again); setTimeout(again); return "armed"'), 'armed');
+  assert.equal(await lab.run('const again = () => queueMicrotask(again); setTimeout(again); return "armed"'), 'armed');
   assert.equal((await lab.ended).reason, 'stalled');
 });
 

@@ -67,3 +67,8 @@ test('whatever the failures, delays keep to their bounds and no period has more 
     ),
   );
 });
+
+test('a backoff without a lower bound stays a time however often the service fails', () => {
+  const policy = new RestartPolicy({ policy: 'on-failure', intensity: 1, periodMs: 1, backoffMs: [0, 0] }, () => 0.5);
+  for (let n = 0; n < 3000; n += 1) assert.deepEqual(policy.failed(n * 10, 0), { kind: 'restart', delayMs: 0, attempt: n + 1 });
+});

@@ -44,6 +44,7 @@ class History {
   readonly truth = { returned: 0, threw: 0 };
   executing: { deed: Deed; cell: SimulatedCell } | undefined;
   cell: SimulatedCell | undefined;
+  readonly cells: SimulatedCell[] = [];
   readonly deadLetters = new DeadLetters({ deadLetters: 1_000_000, deadLetterBytes: 1e12 });
   readonly #plan: ServicePlan;
   #next = 0;
@@ -86,6 +87,7 @@ class History {
           },
           listener,
         );
+        this.cells.push(this.cell);
         return this.cell;
       },
       limits: limits.parse({}),
@@ -172,6 +174,8 @@ class History {
       this.clock.advance(1000);
       await this.#settle();
     }
+    const { lifecycle, cell } = this.service.status();
+    assert.ok(lifecycle !== 'running' || cell !== null, 'a service runs without a cell');
     this.service.stop({ now: true }).catch(expected);
     await this.#settle();
     for (let round = 0; round < 10; round += 1) {
@@ -184,6 +188,7 @@ class History {
     assert.equal(status.queue.depth, 0);
     assert.equal(status.restart?.pending ?? false, false);
     assert.equal(this.clock.pendingTimers, 0, 'a timer was left behind');
+    assert.ok(this.cells.every(({ dead }) => dead), 'a cell was left behind');
     const { handled, failed, timedOut, crashed } = status.counters;
     assert.ok(handled <= this.truth.returned, 'an event that did not return was counted as handled');
     assert.ok(handled >= this.truth.returned - timedOut, 'a handled event was not counted as such');
@@ -202,6 +207,7 @@ function expected(error: unknown): void {
 
 /** Histories that once broke something. */
 const boundaryHistories: [Step[], number[], ('run' | 'throw' | 'hang')[]][] = [
+  [[{ do: 'publish', deed: { does: 'return', ms: 100 }, count: 1 }, { do: 'stop' }, { do: 'advance', ms: 96 }, { do: 'advance', ms: 4 }, { do: 'start' }, { do: 'publish', deed: { does: 'return', ms: 0 }, count: 1 }], [0], ['run']],
   [[{ do: 'publish', deed: { does: 'return', ms: 100 }, count: 2 }, { do: 'advance', ms: 99 }, { do: 'advance', ms: 1 }, { do: 'start' }, { do: 'start' }], [0], ['run']],
 ];
 

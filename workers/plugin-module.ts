@@ -1,5 +1,7 @@
 // Imports a plugin's entry. JavaScript costs nothing extra; a TypeScript entry is left to Node where Node can, and
 // to tsx where that is installed, so that a plugin needs no build step on Node 20 either.
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface PluginModule {
@@ -13,6 +15,7 @@ const typescriptEntry = /\.[cm]?ts$/;
 async function importTypescript(entryUrl: string): Promise<unknown> {
   // Only newer Node has the property; its types describe Node 20.
   if ((process.features as { typescript?: unknown }).typescript) return await import(entryUrl);
+  requireModuleType(fileURLToPath(entryUrl));
   let tsx: typeof import('tsx/esm/api');
   try {
     tsx = await import('tsx/esm/api');
@@ -22,6 +25,23 @@ async function importTypescript(entryUrl: string): Promise<unknown> {
     );
   }
   return await tsx.tsImport(entryUrl, import.meta.url);
+}
+
+/** tsx would compile such a file as CommonJS, and for that it starts a thread, which a cell does not allow. */
+function requireModuleType(entry: string): void {
+  if (entry.endsWith('.mts') || packageType(dirname(entry)) === 'module') return;
+  throw new Error(`On Node ${process.versions.node} a TypeScript entry needs a package.json with "type": "module" beside plugin.json, or the ending .mts.`);
+}
+
+/** Of the nearest package.json, as Node looks for it. */
+function packageType(folder: string): unknown {
+  try {
+    return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { type?: unknown }).type;
+  } catch {
+    // None here, or none that can be read: the one above counts.
+    const parent = dirname(folder);
+    return parent === folder ? undefined : packageType(parent);
+  }
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -20,6 +20,7 @@ export class KillLadder {
   #timer: NodeJS.Timeout | undefined;
   #climbing = false;
   #terminating = false;
+  #over = false;
 
   constructor(limits: KillLimits, rungs: Rungs) {
     this.#limits = limits;
@@ -32,7 +33,7 @@ export class KillLadder {
   }
 
   climb(reason: string): void {
-    if (this.#climbing) return;
+    if (this.#climbing || this.#over) return;
     this.#climbing = true;
     this.#rungs.abort(reason);
     this.#timer = setTimeout(() => this.terminate(), this.#limits.abortGraceMs);
@@ -40,7 +41,7 @@ export class KillLadder {
 
   /** Straight to the second rung. */
   terminate(): void {
-    if (this.#terminating) return;
+    if (this.#terminating || this.#over) return;
     this.#climbing = true;
     this.#terminating = true;
     clearTimeout(this.#timer);
@@ -48,8 +49,9 @@ export class KillLadder {
     this.#timer = setTimeout(() => this.#rungs.giveUp(), this.#limits.killMs);
   }
 
-  /** The cell is gone. */
+  /** The cell is gone, for good: its last word may be read after its end, and must not start the ladder again. */
   stop(): void {
+    this.#over = true;
     clearTimeout(this.#timer);
   }
 }

@@ -10,14 +10,15 @@ import type { ServiceCellData } from '../../workers/service-cell.ts';
 import { BoundedPort } from './bounded-port.ts';
 import { CellCalls, isLoadedService, isNull, isText } from './call.ts';
 import { CellInbox } from './cell-inbox.ts';
+import { cellWatch } from './cell-watch.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, CellUsage, LoadedService } from './cell.ts';
 import { cellEntry } from './entries.ts';
 import { KillLadder, type KillLimits } from './kill-ladder.ts';
 import { hardHeapMb } from './memory-budget.ts';
 import { locateThread } from './stack-capture.ts';
 import { threadInspector } from './thread-inspector.ts';
+import { terminateThread } from './thread-termination.ts';
 import { ThreadVitals } from './thread-vitals.ts';
-import { cellWatch } from './cell-watch.ts';
 import type { Whereabouts } from './whereabouts.ts';
 
 export interface ThreadLimits extends KillLimits {
@@ -163,7 +164,7 @@ export class ThreadCell implements Cell {
 
   #terminate(): void {
     threadInspector.release(this.#threadId);
-    void this.#worker.terminate();
+    terminateThread(this.#worker);
   }
 
   #giveUp(): void {

@@ -32,7 +32,7 @@ const leastActiveMs = 1;
 /** A thread that worked this long without a word on its memory is asked. */
 const silentWorkMs = 25;
 const askMs = 500;
-const collectMs = 2000;
+const collectMs = 1500;
 /** One that was found within its budget is not made to collect again before this. */
 const collectAgainMs = 20_000;
 const whereMs = 20;
@@ -113,7 +113,7 @@ export class ThreadVitals implements WatchedCell {
       return;
     }
     this.#silentMs += activeMs;
-    if (this.#silentMs >= silentWorkMs && !this.#asking && !this.#collecting) void this.#askMemory();
+    if (this.#silentMs >= silentWorkMs && !this.#asking) void this.#askMemory();
   }
 
   /** The answer is found in the register, as if the cell had told it by itself. */

@@ -44,6 +44,7 @@ export class Incarnation {
   /** A decision about a claimed event that is still being made. */
   #settled: Promise<void> = Promise.resolve();
   #over = false;
+  #condemned = false;
   #hasStatus = false;
   #hasStop = false;
   #halted: (() => void) | undefined;
@@ -105,6 +106,11 @@ export class Incarnation {
     return this.#over;
   }
 
+  /** The host has ordered its end. */
+  get condemned(): boolean {
+    return this.#condemned;
+  }
+
   get handleMs(): number {
     return this.#options.handleMs;
   }
@@ -164,7 +170,9 @@ export class Incarnation {
   }
 
   takeRemains(): LaneRemains {
-    return this.lane.close();
+    const remains = this.lane.close();
+    this.#halted?.();
+    return remains;
   }
 
   /** The plugin's own stop. */
@@ -173,10 +181,12 @@ export class Incarnation {
   }
 
   kill(reason: string): void {
+    this.#condemned = true;
     this.#cell.kill(reason);
   }
 
   end(): void {
+    this.#condemned = true;
     this.#cell.end();
   }
 

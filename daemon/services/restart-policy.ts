@@ -8,6 +8,9 @@ export type Decision =
   | { readonly kind: 'restart'; readonly delayMs: number; readonly attempt: number }
   | { readonly kind: 'give_up'; readonly reason: string };
 
+/** More than lie between the bounds of any configuration; without end the cap would come to be no number. */
+const mostDoublings = 40;
+
 export class RestartPolicy {
   readonly #options: RestartOptions;
   readonly #random: () => number;
@@ -45,7 +48,7 @@ export class RestartPolicy {
   /** Full jitter: anywhere between the lower bound and a cap that doubles with every failure in a row. */
   #backoff(): number {
     const [least, most] = this.#options.backoffMs;
-    const cap = Math.max(least, Math.min(most, least * 2 ** this.#attempt));
+    const cap = Math.max(least, Math.min(most, least * 2 ** Math.min(this.#attempt, mostDoublings)));
     return Math.round(least + this.#random() * (cap - least));
   }
 }

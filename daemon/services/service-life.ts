@@ -4,11 +4,13 @@ import { Histogram } from '../../protocol/cell/histogram.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { CellEnd } from '../cells/cell.ts';
 import { blueprint } from './blueprint.ts';
+import { Escalation } from './escalation.ts';
 import { Incarnation } from './incarnation.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import { dispatches } from './lifecycle.ts';
 import type { Outcomes } from './outcomes.ts';
+import { Presence } from './presence.ts';
 import { quiesce } from './quiesce.ts';
 import type { QueuedEvent } from './queued-event.ts';
 import type { ServiceDeps, ServicePlan } from './service-plan.ts';
@@ -38,10 +40,14 @@ export class ServiceLife {
   #live: Incarnation | undefined;
   /** Running beside the live one, about to take over. */
   #next: Incarnation | undefined;
+  /** Runs, and waits for the old one to stand still: from here on the hand-over is short and is not cut. */
+  #handingOver = false;
+  readonly #presence = new Presence();
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #reloading: Promise<void> | undefined;
   #unkillable = 0;
+  readonly #escalation = new Escalation();
 
   constructor(plan: ServicePlan, deps: LifeDeps) {
     this.#plan = plan;
@@ -50,11 +56,12 @@ export class ServiceLife {
   }
 
   get plan(): ServicePlan {
-    return this.#plan;
+    return this.#escalation.of(this.#plan);
   }
 
+  /** The one that lives, or else the newest there was. */
   get incarnation(): number {
-    return this.#incarnations;
+    return this.#live?.number ?? this.#incarnations;
   }
 
   get live(): Incarnation | undefined {
@@ -80,7 +87,7 @@ export class ServiceLife {
   async start(): Promise<void> {
     if (this.state.lifecycle === 'running') return;
     if (this.#starting !== undefined) return this.#starting;
-    if (!this.state.can('start')) throw this.state.refusal();
+    if (this.#stopping !== undefined || !this.state.can('start')) throw this.state.refusal(this.#stopping !== undefined);
     this.state.supervisor.reset();
     return this.#begin('start');
   }
@@ -92,8 +99,8 @@ export class ServiceLife {
       return this.#stopping;
     }
     if (this.state.lifecycle === 'ready' || this.state.lifecycle === 'stopped') return;
-    this.state.supervisor.cancel();
     const { now } = options;
+    if (!this.#handingOver) this.#next?.kill('the service stops');
     this.#stopping = (this.#reloading === undefined ? this.#bringDown(now) : this.#afterReload(() => this.#bringDown(now))).finally(() => {
       this.#stopping = undefined;
     });
@@ -101,7 +108,7 @@ export class ServiceLife {
   }
 
   async restart(): Promise<void> {
-    if (this.state.lifecycle === 'running' || this.state.lifecycle === 'starting' || this.state.lifecycle === 'stopping') {
+    if (this.#stopping !== undefined || this.state.lifecycle === 'running' || this.state.lifecycle === 'starting') {
       try {
         await this.stop({ now: false });
       } catch {
@@ -130,8 +137,7 @@ export class ServiceLife {
   /** Ends its cells now, whatever they are doing: the last resort of a shutdown. */
   end(): void {
     this.#deps.intake.discardQueued('service_stopped');
-    this.#live?.kill('the daemon ends');
-    this.#next?.kill('the daemon ends');
+    this.#presence.kill('the daemon ends');
   }
 
   // Bringing up.
@@ -171,12 +177,10 @@ export class ServiceLife {
   }
 
   /** Two cells of one service do not execute side by side if it can be helped; but one that sits in native code is not
-   * waited for. It was claimed or sealed, so that it can neither begin nor settle anything more. */
+   * waited for: whatever it had has been taken from it. */
   async #partFromOld(): Promise<void> {
     const old = this.#live;
-    if (old === undefined || (await old.endsWithin(partMs))) return;
-    this.#deps.intake.queue.giveBack(old.takeRemains().untouched);
-    this.#live = undefined;
+    if (old !== undefined && !(await old.endsWithin(partMs))) this.#live = undefined;
   }
 
   #run(live: Incarnation, cause: 'started' | 'reloaded'): void {
@@ -191,9 +195,12 @@ export class ServiceLife {
 
   async #bringDown(now: boolean): Promise<void> {
     const wasRunning = this.state.lifecycle === 'running';
+    this.state.supervisor.cancel();
     this.state.move('stop', this.#incarnations);
+    if (now) this.#presence.hurry('the service stops');
     if (this.state.lifecycle === 'stopped') {
       this.#deps.intake.discardQueued('service_stopped');
+      await this.#presence.gone();
       return;
     }
     if (now || !wasRunning) this.#deps.intake.discardQueued('service_stopped');
@@ -201,7 +208,7 @@ export class ServiceLife {
     const error = wasRunning && live !== undefined ? await quiesce(live, this.#deps.intake, this.#deps.journal, this.#plan.section.timeouts.stopMs, this.#deps.redact) : undefined;
     if (error === undefined) live?.end();
     else live?.kill('the service stops');
-    await live?.ended;
+    await this.#presence.gone();
     this.#deps.intake.discardQueued('service_stopped');
     // The cell may have ended by itself meanwhile; that end has been told, and the service has failed.
     if (this.state.lifecycle !== 'stopping') throw new HostError('cell_crashed', 'The cell ended by itself while the service stopped.', { lastFailure: this.#deps.journal.lastFailure });
@@ -216,7 +223,7 @@ export class ServiceLife {
 
   // Handing over.
 
-  /** A hand-over is short and is not cut in the middle. */
+  /** What is left of it is short: a new incarnation that was still starting has been ended. */
   async #afterReload(act: () => Promise<void>): Promise<void> {
     try {
       await this.#reloading;
@@ -237,30 +244,37 @@ export class ServiceLife {
       this.#keepOld(thrown as HostError, next);
       throw thrown;
     }
+    this.#handingOver = true;
     const old = this.#live;
     // An event that overruns meanwhile ends the old cell by its own deadline, and so hands over too.
     if (old !== undefined && !(await old.halt(old.handleMs + locateMs + haltSlackMs))) {
       old.kill('a new incarnation takes over');
       await old.ended;
+    } else if (old?.condemned) {
+      await old.endsWithin(partMs);
     }
+    this.#handingOver = false;
     this.#next = undefined;
     this.#deps.intake.queue.giveBack(old?.takeRemains().untouched ?? []);
-    this.#adopt(plan);
     if (next.over) {
+      // What was halted cannot go on: the old plan comes back in a new cell.
+      old?.end();
       this.#live = undefined;
-      this.state.fail('cell_ended', this.#incarnations);
-      throw new HostError('cell_crashed', 'The new incarnation ended as soon as it had taken over.', { lastFailure: this.#deps.journal.lastFailure });
+      this.state.fail('cell_ended', next.number);
+      throw new HostError('cell_crashed', 'The new incarnation ended before it could take over.', { lastFailure: this.#deps.journal.lastFailure });
     }
+    this.#adopt(plan);
     this.#deps.journal.note('info', 'reloaded', `Incarnation ${String(next.number)} took over${old === undefined ? '' : ` from ${String(old.number)}`}.`, next.number);
     this.#run(next, 'reloaded');
-    if (old !== undefined) void old.stop(this.#plan.section.timeouts.stopMs).then(() => old.end());
+    if (old !== undefined) this.#presence.leave(old, this.#plan.section.timeouts.stopMs);
   }
 
   #keepOld(why: HostError, next: Incarnation): void {
     this.#next = undefined;
-    this.#deps.journal.note('warn', 'reload_failed', `The new incarnation did not start${this.#live === undefined ? '' : ', and the old one goes on'}: ${why.message}`, next.number);
-    // The old one died meanwhile and was left to the new one.
-    if (this.#live === undefined) this.state.fail('cell_ended', this.#incarnations);
+    const goesOn = this.#live !== undefined && !this.#live.condemned;
+    this.#deps.journal.note('warn', 'reload_failed', `The new incarnation did not start${goesOn ? ', and the old one goes on' : ''}: ${why.message}`, next.number);
+    // The old one died meanwhile, or is about to, and was left to the new one.
+    if (!goesOn) this.state.fail('cell_ended', next.number);
   }
 
   #adopt(plan: ServicePlan): void {
@@ -274,7 +288,7 @@ export class ServiceLife {
   #spawn(plan: ServicePlan): Incarnation {
     const { clock, spawnCell, redact, limits, cellLog } = this.#deps;
     this.#incarnations += 1;
-    const spawned: Incarnation = Incarnation.spawn(blueprint(plan, this.#incarnations, limits.toolOutputBytes), {
+    const spawned: Incarnation = Incarnation.spawn(blueprint(this.#escalation.of(plan), this.#incarnations, limits.toolOutputBytes), {
       spawnCell,
       queue: this.#deps.intake.queue,
       clock,
@@ -290,6 +304,7 @@ export class ServiceLife {
         unkillable: () => this.#gaveUpCell(spawned),
       },
     });
+    this.#presence.add(spawned);
     return spawned;
   }
 
@@ -310,6 +325,8 @@ export class ServiceLife {
   #giveUp(live: Incarnation, why: HostError): void {
     const toldMs = this.#deps.clock.monotonicMs();
     live.kill(why.message);
+    // Claimed or sealed, it can neither begin nor settle anything more: what it had can be decided about at once.
+    this.#deps.intake.queue.giveBack(live.takeRemains().untouched);
     void live.ended.then(() => {
       const tookMs = Math.round(this.#deps.clock.monotonicMs() - toldMs);
       this.#deps.journal.note('info', 'killed', `The cell was gone ${String(tookMs)} ms after it had been told to end.`, live.number, { tookMs });
@@ -318,10 +335,14 @@ export class ServiceLife {
   }
 
   #cellEnded(live: Incarnation, end: CellEnd): void {
+    this.#escalate(end.reason, live.number);
+    this.#presence.remove(live);
     const { blamed, untouched } = live.takeRemains();
     this.#handleTimes.add(live.handleTimes);
     const again = blamed === undefined ? undefined : this.#blame(blamed, end, live);
     this.#deps.intake.queue.giveBack(again === undefined ? untouched : [again, ...untouched]);
+    // Nobody else tells of it: it was not to be the live one before it had taken over.
+    if (this.#next === live && end.reason !== 'killed') this.#deps.journal.failure(this.#deps.outcomes.crashError(end, false), live.number);
     if (this.#live === live) {
       const byItself = end.reason !== 'killed' && dispatches(this.state.lifecycle);
       if (byItself && blamed === undefined) this.#deps.journal.failure(this.#deps.outcomes.crashError(end, false), live.number);
@@ -338,8 +359,14 @@ export class ServiceLife {
     return undefined;
   }
 
+  #escalate(reason: string, incarnation: number): void {
+    if (!this.#escalation.consider(this.#plan, reason)) return;
+    this.#deps.journal.note('warn', 'escalated', `From its next start on the service runs in a process cell: its thread's end (${reason}) is one that threads cannot hold.`, incarnation, { reason });
+  }
+
   #gaveUpCell(live: Incarnation): void {
     this.#unkillable += 1;
+    this.#escalate('unkillable', live.number);
     this.#deps.journal.note('warn', 'unkillable', 'A thread did not end within its bound: it sits in native code and was given up.', live.number);
   }
 }

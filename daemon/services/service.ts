@@ -76,7 +76,7 @@ export class Service {
     return this.#life.reload(plan);
   }
 
-  /** From here on it can only stop: its plugin is being unloaded. */
+  /** From here on it can only stop: its plugin is being unloaded, or the daemon ends. */
   retire(): void {
     this.#life.state.retire();
   }

@@ -14,7 +14,11 @@ export interface CallAt {
 export function unknownTool(name: string, known: readonly string[]): HostError {
   const meant = nearest(name, known);
   const hint = meant === undefined ? (known.length === 0 ? 'it has none' : `it has ${known.slice(0, 20).join(', ')}`) : `did you mean "${meant}"?`;
-  return new HostError('tool_not_found', `The plugin has no tool "${name.slice(0, 64)}"; ${hint}`, meant === undefined ? {} : { suggestion: meant });
+  return new HostError('tool_not_found', `The plugin has no tool "${name.slice(0, 64)}"; ${hint}${meant === undefined ? '.' : ''}`, {
+    tool: name.slice(0, 64),
+    known: known.slice(0, 20),
+    ...(meant === undefined ? {} : { suggestion: meant }),
+  });
 }
 
 export function inputTooLarge(tool: string, bytes: number, maximum: number): HostError {

@@ -1,0 +1,39 @@
+// The incarnations of one service whose cells are not gone: the live one, one that starts beside it, those on their way
+// out. Who stops the service waits for all of them, so that nothing of it outlives its stop unseen.
+import type { Incarnation } from './incarnation.ts';
+
+export class Presence {
+  readonly #present = new Set<Incarnation>();
+  /** Replaced, and still stopping itself; there is never more than one. */
+  #leaving: Incarnation | undefined;
+
+  add(incarnation: Incarnation): void {
+    this.#present.add(incarnation);
+  }
+
+  remove(incarnation: Incarnation): void {
+    this.#present.delete(incarnation);
+    if (this.#leaving === incarnation) this.#leaving = undefined;
+  }
+
+  /** It stops itself beside the new one. One that is still at it from an earlier reload has had its time. */
+  leave(old: Incarnation, stopMs: number): void {
+    this.hurry('another incarnation leaves');
+    this.#leaving = old;
+    void old.stop(stopMs).then(() => old.end());
+  }
+
+  /** The one that is stopping itself gets no more time for it. */
+  hurry(reason: string): void {
+    this.#leaving?.kill(reason);
+  }
+
+  kill(reason: string): void {
+    for (const incarnation of this.#present) incarnation.kill(reason);
+  }
+
+  /** Only when all of them have been told to end, or are stopping: then the kill ladder bounds this wait. */
+  async gone(): Promise<void> {
+    await Promise.all([...this.#present].map(({ ended }) => ended));
+  }
+}
