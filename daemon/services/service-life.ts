@@ -99,9 +99,8 @@ export class ServiceLife {
       return this.#stopping;
     }
     if (this.state.lifecycle === 'ready' || this.state.lifecycle === 'stopped') return;
-    const { now } = options;
     if (!this.#handingOver) this.#next?.kill('the service stops');
-    this.#stopping = (this.#reloading === undefined ? this.#bringDown(now) : this.#afterReload(() => this.#bringDown(now))).finally(() => {
+    this.#stopping = (this.#reloading === undefined ? this.#bringDown(options.now) : this.#afterReload(() => this.#bringDown(options.now))).finally(() => {
       this.#stopping = undefined;
     });
     return this.#stopping;
