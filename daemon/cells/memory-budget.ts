@@ -6,9 +6,16 @@ export interface MemoryFigures {
   readonly externalMb: number;
 }
 
-/** V8 aborts the whole process when one allocation jumps over its hard limit, so that limit stands far above the budget. */
-const leastHardHeapMb = 512;
+/**
+ * V8 aborts the whole process when one allocation jumps over its hard limit, so that limit stands far above the budget;
+ * but the higher it is, the more garbage V8 lets lie.
+ */
+const leastHardHeapMb = 1024;
 const hardHeapFactor = 4;
+/** Garbage alone never makes this much of a heap that is within its budget. */
+const farFactor = 4;
+const leastFarMb = 256;
+const farShareOfHard = 0.6;
 
 export const hardHeapMb = (heapMb: number): number => Math.max(leastHardHeapMb, heapMb * hardHeapFactor);
 
@@ -23,7 +30,7 @@ export class MemoryBudget {
   constructor(heapMb: number, allMb: number) {
     this.#heapMb = heapMb;
     this.#allMb = Math.max(allMb, heapMb);
-    this.#farHeapMb = (heapMb + hardHeapMb(heapMb)) / 2;
+    this.#farHeapMb = Math.min(Math.max(heapMb * farFactor, leastFarMb), hardHeapMb(heapMb) * farShareOfHard);
   }
 
   judge({ heapMb, externalMb }: MemoryFigures): MemoryVerdict {

@@ -52,7 +52,7 @@ export async function whereabouts(cell: AskableCell, folder: string, withinMs: n
 
 function unanswered(reachable: boolean, did: Standing | undefined): Whereabouts {
   if (!reachable || did === 'starved') return { kind: 'unknown', frames: [] };
-  return { kind: 'native', frames: [], ...(did === undefined ? {} : { doing: did === 'ran' ? 'computing' : 'blocked' }) };
+  return { kind: 'native', frames: [], ...(did === undefined ? {} : { doing: did === 'ran' ? 'computing' : 'waiting' }) };
 }
 
 function thrownIn(answer: unknown): unknown {

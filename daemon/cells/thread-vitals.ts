@@ -35,7 +35,9 @@ const askMs = 500;
 const collectMs = 1500;
 /** One that was found within its budget is not made to collect again before this. */
 const collectAgainMs = 20_000;
-const whereMs = 20;
+/** A heap may grow by twenty megabytes meanwhile. */
+const memoryWhereMs = 40;
+const stalledWhereMs = 250;
 /** A look that comes late says nothing of the time between. */
 const longestLookMs = 500;
 /** Where the operating system does not tell whether a thread had a processor. */
@@ -142,14 +144,16 @@ export class ThreadVitals implements WatchedCell {
 
   async #collect(): Promise<void> {
     this.#collecting = true;
+    const where = await this.#owner.locate(memoryWhereMs);
     if (await threadInspector.collectGarbage(this.#threadId, collectMs)) await threadInspector.evaluate(this.#threadId, reportMemory, askMs);
     this.#collecting = false;
     this.#collectedMs = performance.now();
-    if (!this.#stopped && this.#budget.judge(this.#figures) !== 'within') await this.#endForMemory();
+    if (!this.#stopped && this.#budget.judge(this.#figures) !== 'within') await this.#endForMemory(where);
   }
 
-  #endForMemory(): Promise<void> {
-    return this.#overstepped('heap_limit', 'MemoryLimit', this.#budget.text(this.#figures));
+  /** `seen`: where it was before it collected, which keeps it from answering for a while. */
+  async #endForMemory(seen?: Whereabouts): Promise<void> {
+    await this.#overstepped('heap_limit', 'MemoryLimit', this.#budget.text(this.#figures), () => (seen?.kind === 'javascript' ? seen : this.#owner.locate(memoryWhereMs)));
   }
 
   // Liveness.
@@ -163,7 +167,7 @@ export class ThreadVitals implements WatchedCell {
     this.#quiet.lastedMs += sinceMs;
     const { lastedMs } = this.#quiet;
     if (lastedMs < this.#stalledMs || !this.#isStuck(this.#quiet)) return;
-    void this.#overstepped('stalled', 'Stalled', `the cell had nothing to do, and its event loop did not turn for ${(lastedMs / 1000).toFixed(1)} s`);
+    void this.#overstepped('stalled', 'Stalled', `the cell had nothing to do, and its event loop did not turn for ${(lastedMs / 1000).toFixed(1)} s`, () => this.#owner.locate(stalledWhereMs));
   }
 
   /** A thread that got no processor is not: it has to have run, or to have rested, for most of that time. */
@@ -175,10 +179,10 @@ export class ThreadVitals implements WatchedCell {
     return Math.max(ranMs, restedMs) >= this.#stalledMs * stuckShare;
   }
 
-  async #overstepped(reason: 'heap_limit' | 'stalled', name: string, what: string): Promise<void> {
+  async #overstepped(reason: 'heap_limit' | 'stalled', name: string, what: string, locate: () => Whereabouts | Promise<Whereabouts>): Promise<void> {
     if (this.#stopped) return;
     this.stop();
-    const where = await this.#owner.locate(whereMs);
+    const where = await locate();
     const place = whereText(where);
     const stack = where.frames.map((frame) => `    at ${frame.function} (${frame.file}:${String(frame.line)}:${String(frame.column)})`);
     const message = place === '' ? what : `${what}; it was ${place}`;

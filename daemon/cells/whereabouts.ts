@@ -11,8 +11,8 @@ export interface StackFrame {
 export type Whereabouts =
   /** Executing JavaScript: the plugin's own frames, innermost first. */
   | { readonly kind: 'javascript'; readonly frames: readonly StackFrame[] }
-  /** The thread does not answer: it sits inside native code, and computes there or waits for the operating system. */
-  | { readonly kind: 'native'; readonly frames: readonly StackFrame[]; readonly doing?: 'computing' | 'blocked' }
+  /** The thread does not answer: it sits inside native code, and computes or waits there. */
+  | { readonly kind: 'native'; readonly frames: readonly StackFrame[]; readonly doing?: 'computing' | 'waiting' }
   /** The event loop is free: the handler awaits something that does not come. `open` is what could still wake it. */
   | { readonly kind: 'waiting'; readonly frames: readonly StackFrame[]; readonly open?: readonly string[] }
   /** It cannot be asked, or had no processor time to answer with. */
@@ -35,7 +35,7 @@ function openText(open: readonly string[]): string {
   return [...counts].map(([name, count]) => (count === 1 ? name : `${String(count)} ${name}`)).join(', ');
 }
 
-const nativeText = { computing: ' that computes on and on', blocked: ', in a call of the operating system that does not return' } as const;
+const nativeText = { computing: ' that computes', waiting: ' that waits' } as const;
 
 /** For a message; nothing where nothing is known. */
 export function whereText(where: Whereabouts): string {

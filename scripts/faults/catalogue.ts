@@ -4,7 +4,6 @@ import type { AnswerKind, Fault, Group, ThreadHold } from './fault.ts';
 
 const contains: ThreadHold = { hold: 'contains' };
 const givesUp = (why: string): ThreadHold => ({ hold: 'givesUp', why });
-const cannot = (why: string): ThreadHold => ({ hold: 'cannot', why });
 
 type Row = readonly [id: string, what: string, answers: readonly AnswerKind[], more?: Partial<Fault>];
 

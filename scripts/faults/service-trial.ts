@@ -34,7 +34,7 @@ class ServiceTrial {
   #crashed = false;
   #lastError: string | undefined;
   /** The one the fault is committed in. */
-  #incarnation = 1;
+  readonly #incarnation = 1;
   #tries = 0;
 
   constructor(client: Client, fault: Fault, folder: string, recovered: () => void) {

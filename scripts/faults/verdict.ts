@@ -45,7 +45,6 @@ export function judge(fault: Fault, place: Place, seen: Observation, rssDriftMb:
   const givesUp = hold.hold === 'givesUp';
   const problems = [...problemsOf(fault, place, seen), ...slower(seen, bounds), ...(givesUp ? [] : leaks(seen.left, rssDriftMb))];
   const { id, group, what, listed } = fault;
-  const { answer } = seen;
   const contained: Verdict = denial.test(seen.cause) ? 'denied' : 'contained';
   const heldBack = givesUp && leaks(seen.left, rssDriftMb).length > 0 ? 'given up' : contained;
   return {
@@ -54,16 +53,23 @@ export function judge(fault: Fault, place: Place, seen: Observation, rssDriftMb:
     what,
     listed,
     verdict: problems.length > 0 ? 'not contained' : heldBack,
-    answered: answer.kind === 'none' ? null : (answer.code ?? 'answer'),
-    answeredMs: answer.kind === 'none' ? null : round(answer.ms),
-    deadlineMs: answer.deadlineMs,
-    neighbourGapMs: seen.neighbour === null ? null : round(seen.neighbour.longestGapMs),
-    recoveredMs: seen.recovery.ms === null ? null : round(seen.recovery.ms),
+    ...figuresOf(seen),
     left: seen.left,
     cause: seen.cause.split('\n')[0] ?? '',
     problems: problems.length > 0 ? problems : heldBack === 'given up' && hold.hold !== 'contains' ? [hold.why] : [],
     late: problems.length > 0 ? [] : slower(seen, goals),
     peakMb: Math.round(seen.peakMb),
+  };
+}
+
+function figuresOf({ answer, neighbour, recovery }: Observation): Pick<Row, 'answered' | 'answeredMs' | 'deadlineMs' | 'neighbourGapMs' | 'recoveredMs'> {
+  const none = answer.kind === 'none';
+  return {
+    answered: none ? null : (answer.code ?? 'answer'),
+    answeredMs: none ? null : round(answer.ms),
+    deadlineMs: answer.deadlineMs,
+    neighbourGapMs: neighbour === null ? null : round(neighbour.longestGapMs),
+    recoveredMs: recovery.ms === null ? null : round(recovery.ms),
   };
 }
 
@@ -74,14 +80,19 @@ function problemsOf(fault: Fault, place: Place, seen: Observation): string[] {
     return [`the daemon died (${death.signal ?? `exit code ${String(death.code)}`})`];
   }
   const problems = [...new Set(seen.problems)];
-  if (answer.kind === 'none') problems.push('the caller was not answered');
-  else if (answer.kind === 'wrong' || !fault.answers.includes(answer.kind)) problems.push(`the caller was answered ${answer.code ?? 'with a result'}: ${answer.message}`);
+  problems.push(...answerProblems(fault, answer));
   if (fault.crashesLater === true && place.subject === 'service' && answer.kind === 'answer' && !seen.crashedLater) problems.push('what went wrong after the answer was not told');
   if (fault.group !== 'daemon' && answer.kind !== 'none' && recovery.ms === null) problems.push('it did not work again');
   if (recovery.by === 'command') problems.push('it worked again only after it was started by hand');
   if (neighbour !== null && neighbour.answers === 0) problems.push('the neighbour never answered');
   if (neighbour?.wrong != null) problems.push(neighbour.wrong);
   return problems;
+}
+
+function answerProblems(fault: Fault, answer: Observation['answer']): string[] {
+  if (answer.kind === 'none') return ['the caller was not answered'];
+  if (answer.kind !== 'wrong' && fault.answers.includes(answer.kind)) return [];
+  return [`the caller was answered ${answer.code ?? 'with a result'}: ${answer.message}`];
 }
 
 function slower({ answer, neighbour, recovery }: Observation, allowed: Goals): string[] {
