@@ -65,6 +65,7 @@ export class ThreadVitals implements WatchedCell {
   #silentMs = 0;
   #asking = false;
   #collecting = false;
+  #confirming = false;
   #collectedMs = -Infinity;
   #quiet: Quiet | undefined;
   #stopped = false;
@@ -167,7 +168,16 @@ export class ThreadVitals implements WatchedCell {
     this.#quiet.lastedMs += sinceMs;
     const { lastedMs } = this.#quiet;
     if (lastedMs < this.#stalledMs || !this.#isStuck(this.#quiet)) return;
-    void this.#overstepped('stalled', 'Stalled', `the cell had nothing to do, and its event loop did not turn for ${(lastedMs / 1000).toFixed(1)} s`, () => this.#owner.locate(stalledWhereMs));
+    if (!this.#confirming) void this.#endStalled(this.#quiet);
+  }
+
+  /** Finding the place takes a moment: a cell whose event loop turned meanwhile was only slow. */
+  async #endStalled({ alive, lastedMs }: Quiet): Promise<void> {
+    this.#confirming = true;
+    const where = await this.#owner.locate(stalledWhereMs);
+    this.#confirming = false;
+    if (this.#register.aliveCount !== alive || !this.#owner.idle()) return;
+    await this.#overstepped('stalled', 'Stalled', `the cell had nothing to do, and its event loop did not turn for ${(lastedMs / 1000).toFixed(1)} s`, () => where);
   }
 
   /** A thread that got no processor is not: it has to have run, or to have rested, for most of that time. */
