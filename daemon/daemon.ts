@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { OperationResult } from '../protocol/operations.ts';
 import type { InvalidPlugin } from './plugins/invalid-plugin.ts';
+import { sweepOrphans } from './cells/orphan-sweep.ts';
 import { prepareStateFolder } from './config/state-folder.ts';
 import { ControlServer } from './control/control-server.ts';
 import type { DaemonOptions } from './daemon-options.ts';
@@ -13,7 +14,7 @@ import { Host } from './host.ts';
 import { HostFaults } from './host-faults.ts';
 import { realClock } from './real-clock.ts';
 import { Shutdown } from './shutdown.ts';
-import { createDaemonLog, daemonFeedName } from './telemetry/daemon-log.ts';
+import { type DaemonLog, createDaemonLog, daemonFeedName } from './telemetry/daemon-log.ts';
 import { EventLoopMonitor } from './telemetry/event-loop.ts';
 import { Feed } from './telemetry/feed.ts';
 
@@ -37,14 +38,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const startedMs = Date.now();
   await prepareStateFolder(options.stateFolder);
   const feed = new Feed();
-  const daemonLog = createDaemonLog({
-    level: options.logLevel,
-    pretty: options.pretty,
-    limits,
-    onLine: (line) => {
-      if (feed.wants('log')) feed.publish({ topic: 'log', at: line.time, plugin: daemonFeedName, data: line });
-    },
-  });
+  const daemonLog = publishedLog(options, feed);
   const log = daemonLog.logger;
   armFailpoints(process.env, log);
   const host = new Host({ config, version, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env });
@@ -81,7 +75,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const counters = setInterval(() => host.publishCounters(lastCounters), limits.countersEveryMs);
   counters.unref();
   try {
-    await control.listen(options.socket, () => host.loadAll([...config.plugins.folders, ...options.pluginFolders]));
+    await control.listen(options.socket, async () => {
+      await sweepOrphans(options.stateFolder, log);
+      await host.loadAll([...config.plugins.folders, ...options.pluginFolders]);
+    });
   } catch (thrown) {
     clearInterval(counters);
     monitor.stop();
@@ -103,6 +100,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     ended: shutdown.ended,
     exit: (code) => shutdown.exit(code),
   };
+}
+
+function publishedLog({ config: { limits }, logLevel, pretty }: DaemonOptions, feed: Feed): DaemonLog {
+  return createDaemonLog({
+    level: logLevel,
+    pretty,
+    limits,
+    onLine: (line) => {
+      if (feed.wants('log')) feed.publish({ topic: 'log', at: line.time, plugin: daemonFeedName, data: line });
+    },
+  });
 }
 
 /** What answers still pending get to leave. */

@@ -139,7 +139,7 @@ test('a plugin that removes every listener of its process, or wraps its function
 test('the plugin finds no way to the host in its process', async (t) => {
   const made = await running(t);
   const heard = made.deliver({ do: 'heard' });
-  assert.deepEqual(await heard, { heard: 0, send: 'undefined', disconnect: 'undefined' });
+  assert.deepEqual(await heard, { heard: 0, send: 'undefined', disconnect: 'function' });
 });
 
 test('a process cell works in its plugin\'s folder, with nothing on its command line or its standard input', async (t) => {
@@ -160,6 +160,42 @@ test('an idle cell that keeps a processor busy without turning its event loop is
   const byMs = performance.now() + 30_000;
   while (made.service.lifecycle === 'running' && performance.now() < byMs) await sleep(50);
   assert.match(made.service.status().lastError?.message ?? '', /of processor time without turning its event loop/);
+});
+
+test('an event that a busy cell had not begun is begun nowhere else but in the next cell', async (t) => {
+  const made = await running(t);
+  // Free again after the host can have given the event to another cell at the earliest, and before this one is gone.
+  assert.equal(await made.deliver({ do: 'busyLater', ms: 0, forMs: 1900 }), 'armed');
+  await sleep(50);
+  made.publish({ n: 7, do: 'echo' });
+  while (made.service.lifecycle === 'running') await sleep(5);
+  assert.match(made.service.status().lastError?.message ?? '', /began no event/);
+  await made.service.start();
+  assert.deepEqual(await made.deliver({ do: 'seen' }), [7, null]);
+  const { counters } = made.service.status();
+  assert.deepEqual([counters.handled, counters.crashed, counters.retried], [3, 0, 0]);
+});
+
+for (const [deed, place] of [['loop', /blocked in index\.js:\d+:\d+, loop/], ['regex', /hard-deeds\.js/], ['execSync', /native code/], ['hang', /waiting for something/]] as const) {
+  test(`the answer of a deadline names where the plugin was (${deed})`, async (t) => {
+    const made = await running(t);
+    // The watchdog has to be there; a plugin that has run for a while has one.
+    await sleep(500);
+    assert.match((await refused(made, { do: deed })).message, place);
+  });
+}
+
+test('what reaches the pipes past the bootstrap is the plugin\'s log, within its budget', async (t) => {
+  const made = await running(t, { limits: { logBytesPerSecond: 4096 }, timeouts: { handleMs: 20_000 } });
+  await made.deliver({ do: 'nativeWrite', descriptor: 1, text: 'past the bootstrap', times: 1 });
+  await made.deliver({ do: 'nativeWrite', descriptor: 2, text: 'and with an error', times: 1 });
+  const has = (line: string): boolean => made.logs.some(({ stream, level, text }) => `${stream} ${level} ${text}` === line);
+  while (!has('stdout info past the bootstrap') || !has('stderr error and with an error')) await sleep(5);
+  assert.equal(await made.deliver({ do: 'nativeWrite', descriptor: 1, text: 'x'.repeat(99), times: 2000 }), 'written');
+  const byMs = performance.now() + 20_000;
+  while (made.service.status().log.droppedLines < 500 && performance.now() < byMs) await sleep(50);
+  assert.ok(made.service.status().log.droppedLines >= 500);
+  assert.equal(await made.deliver({ do: 'echo', value: 1 }), 1);
 });
 
 test('nested threads of the plugin end with its cell', async (t) => {

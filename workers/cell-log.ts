@@ -2,6 +2,7 @@
 // on the sending side: the receiving side is the host's main thread, which a flood must never reach.
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';
+import { isMainThread } from 'node:worker_threads';
 import type { LogDroppedMessage, LogLevel, LogMessage } from '../protocol/cell/messages.ts';
 import { captured, stringifyJson } from './primitives.ts';
 
@@ -156,7 +157,8 @@ function fieldsText(fields: unknown): string {
  * a stream in their place without it would end the cell.
  */
 function replaceStream(name: 'stdout' | 'stderr', stream: Writable): void {
-  const own: unknown = Object.getPrototypeOf(process[name]);
+  // In a process the own stream is not even looked at: making it would let its pipe refuse what others write there.
+  const own: unknown = isMainThread ? {} : Object.getPrototypeOf(process[name]);
   for (const symbol of Object.getOwnPropertySymbols(own)) Object.defineProperty(stream, symbol, { value: () => undefined });
   Object.defineProperty(process, name, { value: stream, configurable: true, enumerable: true });
 }

@@ -4,31 +4,31 @@ import type { HostToProcess, ProcessToHost } from '../protocol/cell/process-mess
 
 export interface HostLine {
   post(message: ProcessToHost): void;
-  /** `closed`: the host is gone. */
-  listen(receive: (message: HostToProcess) => void, closed: () => void): void;
+  listen(receive: (message: HostToProcess) => void): void;
 }
 
 const apply: (call: () => unknown, self: unknown, values: readonly unknown[]) => unknown = Reflect.apply;
 
-/** The host is gone, and this process is about to end with it. */
+/** What cannot be sent any more has nobody to receive it: the host is gone, and this process is about to end with it. */
 const gone = (): void => {};
 
 export function takeHostLine(): HostLine {
   // A fork has it; Node's types know it as what may be missing.
   const { send } = process;
-  for (const name of ['send', 'disconnect']) Object.defineProperty(process, name, { value: undefined, configurable: true, writable: true });
+  Object.defineProperty(process, 'send', { value: undefined, configurable: true, writable: true });
+  // Node itself calls it when the host is gone; what is to be done then is the watchdog's.
+  Object.defineProperty(process, 'disconnect', { value: () => {}, configurable: true, writable: true });
   return {
     post(message) {
       apply(send as () => unknown, process, [message, gone]);
     },
-    listen(receive, closed) {
+    listen(receive) {
       // Where Node tells what came on the channel: the plugin's own listeners for it stay silent.
       const emit = Reflect.get(process, 'emit') as () => unknown;
       const listenerCount = Reflect.get(process, 'listenerCount') as () => unknown;
       Reflect.set(process, 'emit', (name: string, ...rest: unknown[]): unknown => {
-        if (name !== 'message' && name !== 'disconnect') return apply(emit, process, [name, ...rest]);
-        if (name === 'message') receive(rest[0] as HostToProcess);
-        else closed();
+        if (name !== 'message') return apply(emit, process, [name, ...rest]);
+        receive(rest[0] as HostToProcess);
         return true;
       });
       // Without a listener Node would keep messages back.

@@ -59,20 +59,26 @@ watchdog.once('error', (error) => fatal('uncaught_exception', error));
 
 /** The host writes the register it reads; this one tells it what to write. */
 class ToldRegister extends ProgressRegister {
+  beginByMs = 0;
+
   override begin(sequence: number, atMs: number): boolean {
-    const began = super.begin(sequence, atMs);
+    const began = atMs <= this.beginByMs && super.begin(sequence, atMs);
     if (began) line.post({ type: 'begun', sequence, atMs });
     return began;
   }
 }
 
-const runner = new ServiceRunner(new ToldRegister(), log, (message) => line.post(message));
+const register = new ToldRegister();
+const runner = new ServiceRunner(register, log, (message) => line.post(message));
 let call: ((event: { data: unknown }) => void) | undefined;
 line.listen((message) => {
   if (message.type === 'rpc') call?.({ data: message.frame });
-  else if (message.type === 'batch') runner.execute(message);
-  else runner.abort(message.reason);
-}, endProcess);
+  else if (message.type === 'abort') runner.abort(message.reason);
+  else {
+    register.beginByMs = message.beginByMs;
+    runner.execute(message);
+  }
+});
 expose(runner.api, {
   postMessage: (frame: unknown) => line.post({ type: 'rpc', frame } satisfies RpcMessage),
   addEventListener: (_type: string, listener: unknown) => {

@@ -14,6 +14,8 @@ export interface SchemaCheckAnswer {
   readonly fault: string | null;
 }
 
+const maxFault = 1000;
+
 const { schemas } = workerData as SchemaCheckRequest;
 
 for (const { path, json } of schemas) {
@@ -26,6 +28,7 @@ async function faultOf(json: string): Promise<string | null> {
     await compileSchema(json, { thorough: true });
     return null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    // It may tell of each part of a large schema.
+    return (error instanceof Error ? error.message : String(error)).slice(0, maxFault);
   }
 }

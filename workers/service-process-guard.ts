@@ -4,9 +4,15 @@ import { syncBuiltinESMExports } from 'node:module';
 import workerThreads from 'node:worker_threads';
 import type { GuardHooks } from './guard.ts';
 
-/** Taken before any plugin runs: ends this process without running the plugin's own exit listeners. */
+/** Taken before any plugin runs. */
 const reallyExit = Reflect.get(process, 'reallyExit') as (code: number) => never;
-export const endProcess = (): never => reallyExit.call(process, 1);
+const kill = process.kill.bind(process);
+
+/** Without the plugin's own exit listeners, and with all that it has started. */
+export function endProcess(): never {
+  kill(0, 'SIGKILL');
+  return reallyExit.call(process, 1);
+}
 
 const daemonPid = process.ppid;
 

@@ -8,6 +8,8 @@ import type { AbortCallMessage, FreshTask, ProcessTask, SeatMessage, ToolAnswer,
 import { ToolRegister } from '../protocol/cell/tool-register.ts';
 import { CellLog } from './cell-log.ts';
 import { endCell, guardCell, hideParent } from './guard.ts';
+import { layOutInspection } from './inspection.ts';
+import { osThread } from './os-thread.ts';
 import { posterOf } from './primitives.ts';
 import { guardProcess, hostChannel } from './process-guard.ts';
 import { ToolRunner } from './tool-runner.ts';
@@ -84,7 +86,10 @@ function inThread(options: ToolCellOptions, port: MessagePort, register: ToolReg
     fatal: (reason, thrown) => {
       if (cell.lastWord(reason, thrown)) endCell();
     },
-  });
+  }, options.grants);
+  register.reportThread(osThread());
+  // What is open now is the cell's own. A tool's memory is looked at after each call.
+  layOutInspection({ ownResources: process.getActiveResourcesInfo(), reportMemory: () => {} });
   return cell;
 }
 

@@ -90,6 +90,8 @@ export interface CellSpec {
   /** Of a process cell. */
   readonly rssMb: number;
   readonly logBytesPerSecond: number;
+  /** An event that a process cell has not begun after this it must not begin any more: it may be somebody else's by then. */
+  readonly beginWithinMs: number;
 }
 
 export type SpawnCell = (spec: CellSpec, listener: CellListener) => Cell;

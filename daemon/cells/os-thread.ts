@@ -15,6 +15,11 @@ export function threadTimes(osThread: number): ThreadTimes | undefined {
   return osThread === 0 ? undefined : timesIn(`/proc/self/task/${String(osThread)}/schedstat`);
 }
 
+/** Of another process, whose main thread has the number of the process. */
+export function mainThreadTimes(pid: number): ThreadTimes | undefined {
+  return pid === 0 ? undefined : timesIn(`/proc/${String(pid)}/task/${String(pid)}/schedstat`);
+}
+
 function timesIn(path: string): ThreadTimes | undefined {
   try {
     const [ran, queued] = readFileSync(path, 'utf8').split(' ').map(Number);

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { BatchMessage, ServiceCellOptions } from '../../protocol/cell/messages.ts';
 import { flattenError } from '../../protocol/cell/plain-error.ts';
 import { watchFd } from '../../protocol/cell/process-messages.ts';
-import { ProgressRegister } from '../../protocol/cell/register.ts';
+import { ProgressRegister, monotonicMs } from '../../protocol/cell/register.ts';
 import { CellCalls, isLoadedService, isNull, isText } from './call.ts';
 import { startChild } from './cell-child.ts';
 import { CellInbox } from './cell-inbox.ts';
@@ -17,6 +17,7 @@ import { isBegun, isVitals } from './process-message.ts';
 import { signalGroup } from './child-signals.ts';
 import { ChildVitals } from './child-vitals.ts';
 import { KillLadder, type KillLimits } from './kill-ladder.ts';
+import { mainThreadTimes } from './os-thread.ts';
 import { PipeLines } from './pipe-lines.ts';
 import { WatchLine } from './watch-line.ts';
 import { whereabouts } from './stack-capture.ts';
@@ -100,7 +101,7 @@ export class ProcessCell implements Cell {
   send(batch: BatchMessage): void {
     if (this.#ended) return;
     this.#progress.sent(batch);
-    this.#channel.post(batch);
+    this.#channel.post({ ...batch, beginByMs: monotonicMs() + this.#spec.beginWithinMs });
   }
 
   /** Nothing can be taken at once from a channel between processes: see `arrivals`. */
@@ -123,7 +124,13 @@ export class ProcessCell implements Cell {
     const watch = this.#watch;
     // Under Node's permission model there is no inspector to ask.
     if (watch?.up !== true || this.#spec.execArgv.length > 0) return { kind: 'unknown', frames: [] };
-    return whereabouts({ threadId: 0, evaluate: (expression, evaluateMs) => watch.evaluate(expression, evaluateMs), reachable: () => watch.up }, this.#spec.folder, withinMs);
+    const cell = {
+      threadId: 0,
+      evaluate: (expression: string, evaluateMs: number) => watch.evaluate(expression, evaluateMs),
+      reachable: () => watch.up,
+      times: () => mainThreadTimes(this.#child.pid ?? 0),
+    };
+    return whereabouts(cell, this.#spec.folder, withinMs);
   }
 
   usage(): CellUsage {

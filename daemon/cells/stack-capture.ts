@@ -44,7 +44,8 @@ export async function whereabouts(cell: AskableCell, folder: string, withinMs: n
   if (own.length === 0) {
     // It answered from its event loop, or from the middle of something that is not the plugin's own.
     if ((await resting) === false) return { kind: 'javascript', frames: [] };
-    return { kind: 'waiting', frames: [], open: texts(await json(cell, 'open()', left())) };
+    const open = texts(await json(cell, 'open()', left()));
+    return { kind: 'waiting', frames: [], ...(open === undefined ? {} : { open }) };
   }
   const origins = await json(cell, `origins(${JSON.stringify(JSON.stringify(positionsOf(own)))})`, left());
   return { kind: 'javascript', frames: shownFrames(own, origins, folder) };
@@ -74,8 +75,8 @@ async function json(cell: AskableCell, call: string, withinMs: number): Promise<
 const mostTexts = 20;
 const maxText = 100;
 
-const texts = (value: unknown): string[] =>
-  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string').slice(0, mostTexts).map((text) => text.slice(0, maxText)) : [];
+const texts = (value: unknown): string[] | undefined =>
+  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string').slice(0, mostTexts).map((text) => text.slice(0, maxText)) : undefined;
 
 /** Long enough to see whether an event loop rests, short enough to leave time for the rest. */
 const lookMs = 5;

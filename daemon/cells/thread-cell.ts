@@ -15,6 +15,7 @@ import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, CellUsage, Loa
 import { cellEntry } from './entries.ts';
 import { KillLadder, type KillLimits } from './kill-ladder.ts';
 import { hardHeapMb } from './memory-budget.ts';
+import { killStartedBy } from './process-tree.ts';
 import { locateThread } from './stack-capture.ts';
 import { threadInspector } from './thread-inspector.ts';
 import { terminateThread } from './thread-termination.ts';
@@ -162,7 +163,9 @@ export class ThreadCell implements Cell {
     this.#ladder.terminate();
   }
 
+  /** What the plugin started would outlive its thread. */
   #terminate(): void {
+    killStartedBy(this.register.osThread);
     threadInspector.release(this.#threadId);
     terminateThread(this.#worker);
   }

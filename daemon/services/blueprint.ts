@@ -5,9 +5,12 @@ import type { ServicePlan } from './service-plan.ts';
 
 /** A cell that has work and begins none of it is held by something else; loaded machines are given this long. */
 const leastStallMs = 2000;
+/** What a process cell has said about beginning an event arrives within this. */
+const wordMs = 500;
 
 export function blueprint({ plugin, section, env, entryUrl }: ServicePlan, incarnation: number, maxOutputBytes: number): IncarnationOptions {
   const { manifest } = plugin;
+  const stallMs = Math.max(leastStallMs, section.timeouts.handleMs);
   const schemas = section.ingresses.flatMap(({ name, payloadSchema }) => (payloadSchema === undefined ? [] : [[name, JSON.stringify(payloadSchema)] as const]));
   return {
     spec: {
@@ -20,6 +23,7 @@ export function blueprint({ plugin, section, env, entryUrl }: ServicePlan, incar
       heapMb: manifest.limits.heapMb,
       rssMb: manifest.limits.rssMb,
       logBytesPerSecond: manifest.limits.logBytesPerSecond,
+      beginWithinMs: stallMs - wordMs,
     },
     cell: {
       plugin: { id: plugin.id, name: manifest.name, version: manifest.version },
@@ -31,6 +35,6 @@ export function blueprint({ plugin, section, env, entryUrl }: ServicePlan, incar
     },
     startMs: section.timeouts.startMs,
     handleMs: section.timeouts.handleMs,
-    stallMs: Math.max(leastStallMs, section.timeouts.handleMs),
+    stallMs,
   };
 }

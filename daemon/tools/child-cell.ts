@@ -1,8 +1,8 @@
 // One child process of the process pool as the daemon holds it: kept away from the daemon's own output, read no faster
 // than a plugin may log, ended hard with all it started, and asked what it said last.
 import type { Readable } from 'node:stream';
+import { killTree } from '../cells/process-tree.ts';
 import type { Clock } from '../clock.ts';
-import { killTree } from './process-tree.ts';
 import type { TinypoolCell } from './tinypool-cell.ts';
 import type { RunEnd } from './tool-pool.ts';
 

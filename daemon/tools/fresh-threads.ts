@@ -6,10 +6,13 @@ import { flattenError } from '../../protocol/cell/plain-error.ts';
 import type { FreshTask, ToolCellMessage, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../../protocol/cell/tool-register.ts';
 import { cellEntry } from '../cells/entries.ts';
+import { hardHeapMb } from '../cells/memory-budget.ts';
+import { locateThread } from '../cells/stack-capture.ts';
+import type { Whereabouts } from '../cells/whereabouts.ts';
 import { KillSwitch } from './kill-switch.ts';
 import { LivingCells } from './living-cells.ts';
 import { Seat } from './seat.ts';
-import { hardHeapMb, strayCrash, threadEnd } from './thread-end.ts';
+import { strayCrash, threadEnd } from './thread-end.ts';
 import { cellsOf, release } from './tinypool-cell.ts';
 import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type RunEnd, type ToolPool, cellFunction } from './tool-pool.ts';
 
@@ -62,6 +65,7 @@ class FreshThreads implements ToolPool {
     const register = new ToolRegister();
     const run: FreshRun = new FreshRun(task.call, {
       seat: new Seat(port1, register, this.#spec.limits.cellMessagesPerTurn, (message) => this.#receive(run, message)),
+      locate: (withinMs) => this.#locate(register, withinMs),
       release: (killSwitch) => release(this.#pool, killSwitch, this.#living),
       ended: (end) => {
         this.#runs.delete(run);
@@ -102,8 +106,13 @@ class FreshThreads implements ToolPool {
           if (run.begun && run.threadId === threadId) run.failed(error);
         }
       });
-      this.#living.add(cell, threadId);
+      this.#living.add(cell, threadId, cell.thread);
     }
+  }
+
+  #locate({ threadId, osThread }: ToolRegister, withinMs: number): Promise<Whereabouts> {
+    const thread = cellsOf(this.#pool).find((cell) => cell.threadId === threadId)?.thread;
+    return locateThread(threadId, this.#spec.folder, withinMs, thread === undefined ? {} : { eventLoop: () => thread.performance.eventLoopUtilization(), osThread });
   }
 
   #receive(run: FreshRun, message: ToolCellMessage): void {
@@ -134,6 +143,7 @@ class FreshThreads implements ToolPool {
 
 interface FreshRunParts {
   readonly seat: Seat;
+  locate(withinMs: number): Promise<Whereabouts>;
   release(killSwitch: KillSwitch): void;
   ended(end: RunEnd): void;
 }
@@ -173,6 +183,10 @@ class FreshRun implements PoolRun {
     this.endCell({ kind: 'killed' });
   }
 
+  locate(withinMs: number): Promise<Whereabouts> {
+    return this.#parts.locate(withinMs);
+  }
+
   retract(): void {
     // A thread that has had no call before has nothing else to be busy with: it is starting.
   }
@@ -187,6 +201,7 @@ class FreshRun implements PoolRun {
   endCell(end: RunEnd): void {
     if (this.#over) return;
     this.#over = true;
+    this.#parts.seat.endStarted();
     this.#parts.release(this.killSwitch);
     this.#parts.seat.close();
     this.#parts.ended(end);

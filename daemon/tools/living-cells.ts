@@ -1,6 +1,7 @@
 // The threads or processes that exist, counted until they are really gone: pools forget a cell when they order its
 // end, but one that sits in native code goes on living, and must be seen and bounded.
 import { HostError } from '../../protocol/errors.ts';
+import { type EndableThread, terminateThread } from '../cells/thread-termination.ts';
 import type { Clock, Timer } from '../clock.ts';
 
 export interface EndableCell {
@@ -10,6 +11,7 @@ export interface EndableCell {
 
 interface Life {
   readonly id: number;
+  readonly thread: EndableThread | undefined;
   givenUp?: Timer;
 }
 
@@ -36,8 +38,9 @@ export class LivingCells {
     return this.#lives.has(cell);
   }
 
-  add(cell: EndableCell, id: number): void {
-    this.#lives.set(cell, { id });
+  /** `thread`: where the cell is one. */
+  add(cell: EndableCell, id: number, thread?: EndableThread): void {
+    this.#lives.set(cell, { id, thread });
     cell.once('exit', () => this.#remove(cell));
   }
 
@@ -45,6 +48,7 @@ export class LivingCells {
   expectEnd(cell: EndableCell): void {
     const life = this.#lives.get(cell);
     if (life === undefined || life.givenUp !== undefined) return;
+    if (life.thread !== undefined) terminateThread(life.thread);
     life.givenUp = this.#clock.after(this.#killMs, () => {
       cell.unref?.();
       this.#troubled(

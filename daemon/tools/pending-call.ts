@@ -2,6 +2,7 @@
 // of the cell that still runs it is its owner's business and keeps nobody waiting.
 import type { ToolTask } from '../../protocol/cell/tool-messages.ts';
 import type { HostError } from '../../protocol/errors.ts';
+import { locateMs } from '../cells/stack-capture.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { type Abortable, watchAbort } from './abort-watch.ts';
 import type { QueuedCall } from './call-queue.ts';
@@ -61,7 +62,7 @@ export class PendingCall implements QueuedCall, Abortable {
     });
     this.#owner = owner;
     this.#signal = signal;
-    this.#deadline = owner.clock.after(timeoutMs, () => this.#giveUp(timedOut(this.#at(), timeoutMs)));
+    this.#deadline = owner.clock.after(timeoutMs, () => void this.#overran());
     this.#unwatch = watchAbort(signal, this);
   }
 
@@ -93,6 +94,13 @@ export class PendingCall implements QueuedCall, Abortable {
 
   aborted(): void {
     this.cancel(this.#signal.reason);
+  }
+
+  /** Where the tool is stands in the answer; what it answers itself meanwhile counts. */
+  async #overran(): Promise<void> {
+    const at = this.#at();
+    const where = at.phase === 'queued' ? undefined : await this.run?.locate?.(locateMs);
+    this.#giveUp(timedOut(at, this.timeoutMs, where));
   }
 
   #giveUp(error: HostError): void {

@@ -154,7 +154,8 @@ export class PluginTools {
       logBytesPerSecond: manifest.limits.logBytesPerSecond,
       maxOutputBytes: limits.toolOutputBytes,
       heapMb: manifest.limits.heapMb,
+      grants: { worker: manifest.permissions?.worker ?? false, addons: manifest.permissions?.addons ?? false },
     };
-    return { cell, env, execArgv: permissionArgs(manifest.permissions, folder), maxCells: limits.toolThreads + spareThreads, limits, clock: this.#clock };
+    return { folder, cell, env, execArgv: permissionArgs(manifest.permissions, folder), maxCells: limits.toolThreads + spareThreads, limits, clock: this.#clock };
   }
 }

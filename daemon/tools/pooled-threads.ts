@@ -6,10 +6,13 @@ import { flattenError } from '../../protocol/cell/plain-error.ts';
 import type { ToolCellMessage, ToolCrashMessage, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../../protocol/cell/tool-register.ts';
 import { cellEntry } from '../cells/entries.ts';
+import { hardHeapMb } from '../cells/memory-budget.ts';
+import { locateThread } from '../cells/stack-capture.ts';
+import type { Whereabouts } from '../cells/whereabouts.ts';
 import { KillSwitch } from './kill-switch.ts';
 import { LivingCells } from './living-cells.ts';
 import { Seat } from './seat.ts';
-import { hardHeapMb, stalled, strayCrash, threadEnd } from './thread-end.ts';
+import { stalled, strayCrash, threadEnd } from './thread-end.ts';
 import { isSeatMessage, isToolAnswer } from './tool-message.ts';
 import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type RunEnd, type ToolPool, cellFunction } from './tool-pool.ts';
 
@@ -81,7 +84,7 @@ class PooledThreads implements ToolPool {
 
   async close(deadlineMs: number): Promise<void> {
     for (const worker of this.#pool.threads) {
-      if (!this.#living.has(worker)) this.#living.add(worker, worker.threadId);
+      if (!this.#living.has(worker)) this.#living.add(worker, worker.threadId, worker);
       this.#living.expectEnd(worker);
     }
     // Its promise waits for what may never end; the living cells are waited for with a deadline instead.
@@ -97,6 +100,12 @@ class PooledThreads implements ToolPool {
       if (seat.holds(call)) return seat;
     }
     return undefined;
+  }
+
+  locate(call: number, withinMs: number): Promise<Whereabouts> {
+    const { threadId, osThread } = this.seatOf(call)?.register ?? { threadId: 0, osThread: 0 };
+    const worker = this.#workers.get(threadId);
+    return locateThread(threadId, this.#spec.folder, withinMs, worker === undefined ? {} : { eventLoop: () => worker.performance.eventLoopUtilization(), osThread });
   }
 
   #runOf(call: number): PooledRun | undefined {
@@ -126,7 +135,7 @@ class PooledThreads implements ToolPool {
     }
     this.#workers.set(threadId, worker);
     worker.once('exit', () => this.#exited(threadId));
-    this.#living.add(worker, threadId);
+    this.#living.add(worker, threadId, worker);
   }
 
   #expectEnd(threadId: number): void {
@@ -216,6 +225,10 @@ class PooledRun implements PoolRun {
     this.endCell({ kind: 'killed' });
   }
 
+  locate(withinMs: number): Promise<Whereabouts> {
+    return this.#pool.locate(this.call, withinMs);
+  }
+
   retract(): void {
     if (this.#pool.cells === this.#pool.livingCells) this.endCell(stalled);
   }
@@ -230,6 +243,7 @@ class PooledRun implements PoolRun {
   /** The thread first, so that the pool has room when this run's end is told. */
   endCell(end: RunEnd): void {
     if (this.#over) return;
+    this.#pool.seatOf(this.call)?.endStarted();
     this.killSwitch.pull();
     this.end(end);
   }

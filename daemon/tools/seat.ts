@@ -4,6 +4,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { AbortCallMessage, ToolCellMessage } from '../../protocol/cell/tool-messages.ts';
 import type { ToolRegister } from '../../protocol/cell/tool-register.ts';
 import { BoundedPort } from '../cells/bounded-port.ts';
+import { killStartedBy } from '../cells/process-tree.ts';
 import type { CallPhase } from './tool-pool.ts';
 import { isToolCellMessage } from './tool-message.ts';
 
@@ -37,6 +38,11 @@ export class Seat {
   /** What the thread said before it ended, and is not read yet. */
   drain(): void {
     this.#messages.drain();
+  }
+
+  /** Before the thread ends: what its tool started would outlive it. */
+  endStarted(): void {
+    killStartedBy(this.register.osThread);
   }
 
   close(): void {

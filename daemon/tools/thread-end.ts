@@ -3,15 +3,6 @@ import { type PlainError, flattenError } from '../../protocol/cell/plain-error.t
 import { HostError } from '../../protocol/errors.ts';
 import type { RunEnd } from './tool-pool.ts';
 
-/**
- * V8 aborts the whole daemon when one allocation jumps over a thread's hard limit, so that limit stands far above the
- * budget `limits.heapMb`; a cell that is over its budget after a call is replaced by the bootstrap itself.
- */
-const leastHardHeapMb = 512;
-const hardHeapFactor = 4;
-
-export const hardHeapMb = (heapMb: number): number => Math.max(leastHardHeapMb, heapMb * hardHeapFactor);
-
 /** By the error with which the pool reported it. */
 export function threadEnd(thrown: unknown): RunEnd {
   const error = flattenError(thrown);

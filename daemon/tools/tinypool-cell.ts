@@ -1,11 +1,12 @@
-// What is used of tinypool's workers, and where that goes beyond its types: the child process behind a worker, which
+// What is used of tinypool's workers, and where that goes beyond its types: the child process or the thread behind a worker, which
 // tinypool keeps in a plain property, is needed to end it hard and to keep its output out of the daemon's.
 import type { Tinypool, TinypoolWorker } from 'tinypool';
 import type { ChildProcess } from 'node:child_process';
+import type { Worker } from 'node:worker_threads';
 import type { KillSwitch } from './kill-switch.ts';
 import type { LivingCells } from './living-cells.ts';
 
-export type TinypoolCell = TinypoolWorker & { readonly process?: ChildProcess };
+export type TinypoolCell = TinypoolWorker & { readonly process?: ChildProcess; readonly thread?: Worker };
 
 export const cellsOf = (pool: Tinypool): TinypoolCell[] => pool.threads;
 

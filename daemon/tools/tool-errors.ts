@@ -2,6 +2,7 @@
 import { HostError } from '../../protocol/errors.ts';
 import { nearest } from '../../protocol/issues.ts';
 import type { ToolAnswer } from '../../protocol/cell/tool-messages.ts';
+import { type Whereabouts, whereText } from '../cells/whereabouts.ts';
 import type { CallPhase, RunEnd } from './tool-pool.ts';
 
 export interface CallAt {
@@ -35,8 +36,10 @@ const whereItWas: Readonly<Record<CallPhase, string>> = {
   running: 'it was running',
 };
 
-export function timedOut({ toolName, phase, waitedMs }: CallAt, timeoutMs: number): HostError {
-  return new HostError('tool_timeout', `The tool "${toolName}" did not answer within ${String(timeoutMs)} ms: ${whereItWas[phase]}.`, { tool: toolName, phase, timeoutMs, waitedMs });
+export function timedOut({ toolName, phase, waitedMs }: CallAt, timeoutMs: number, where?: Whereabouts): HostError {
+  const place = where === undefined ? '' : whereText(where);
+  const message = `The tool "${toolName}" did not answer within ${String(timeoutMs)} ms: ${whereItWas[phase]}${place === '' ? '' : `, ${place}`}.`;
+  return new HostError('tool_timeout', message, { tool: toolName, phase, timeoutMs, waitedMs, ...(where === undefined ? {} : { where }) });
 }
 
 const maxReason = 200;

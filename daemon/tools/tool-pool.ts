@@ -4,6 +4,7 @@ import type { PlainError } from '../../protocol/cell/plain-error.ts';
 import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages.ts';
 import type { ToolAnswer, ToolCellOptions, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import type { HostError } from '../../protocol/errors.ts';
+import type { Whereabouts } from '../cells/whereabouts.ts';
 import type { Clock } from '../clock.ts';
 import type { Limits } from '../config/schema.ts';
 
@@ -25,6 +26,8 @@ export interface PoolRun {
   abort(reason: string): void;
   /** Ends the cell that runs it, and with it nothing else. */
   kill(): void;
+  /** Where the tool's code is right now, where that can be had. Never rejects. */
+  locate?(withinMs: number): Promise<Whereabouts>;
   /**
    * The call does not begin. Where that is because its cell is busy with something else, the cell is ended and the
    * run's end is `lost`; one that waits for a cell to start goes on waiting.
@@ -52,6 +55,8 @@ export interface PoolListener {
 }
 
 export interface PoolSpec {
+  /** The plugin's. */
+  readonly folder: string;
   readonly cell: ToolCellOptions;
   readonly env: Readonly<Record<string, string>>;
   /** Flags of Node's permission model; none where the plugin may do everything. */

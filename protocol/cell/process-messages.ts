@@ -1,6 +1,6 @@
 // What host and process cell say to each other beyond what every cell says. There is no shared memory between them, so
 // that what a thread writes in the register is a message here. Kept free of zod, because every cell loads it.
-import type { CellMessage, HostMessage } from './messages.ts';
+import type { AbortMessage, BatchMessage, CellMessage } from './messages.ts';
 
 /** What a cell's process is told as it begins. Everybody can read a command line: nothing secret belongs in it. */
 export interface ProcessCellBoot {
@@ -11,6 +11,14 @@ export interface ProcessCellBoot {
   /** Node's permission model is on: the inspector is not to be had, and the cell itself has to refuse threads. */
   readonly restricted: boolean;
   readonly mayStartWorkers: boolean;
+}
+
+/**
+ * After `beginByMs` the cell begins the event no more: the host may by then give it to another cell, and without shared
+ * memory it could not see that it has begun here.
+ */
+export interface TimedBatch extends BatchMessage {
+  readonly beginByMs: number;
 }
 
 /** A frame of comlink: the calls share the one channel with the lane. */
@@ -36,7 +44,7 @@ export interface VitalsMessage {
   readonly utilization: number;
 }
 
-export type HostToProcess = HostMessage | RpcMessage;
+export type HostToProcess = TimedBatch | AbortMessage | RpcMessage;
 export type ProcessToHost = CellMessage | RpcMessage | BegunMessage | VitalsMessage;
 
 /** The watchdog thread's own pipe: where the child finds it, and what is said on it, one line of JSON each. */

@@ -15,6 +15,8 @@ export interface ToolCellOptions {
   readonly maxOutputBytes: number;
   /** A cell whose heap is larger than this after a call is replaced. */
   readonly heapMb: number;
+  /** What the guard of a thread lets through. */
+  readonly grants: { readonly worker: boolean; readonly addons: boolean };
 }
 
 export interface ToolTask {

@@ -3,7 +3,8 @@
 
 const wordAt = 0;
 const threadAt = 1;
-const integersEnd = 8;
+const osThreadAt = 2;
+const integersEnd = 16;
 const byteLength = integersEnd + 8;
 
 const codes = { ended: 0, importing: 1, running: 2 } as const;
@@ -30,6 +31,11 @@ export class ToolRegister {
     this.enter(call, 'running');
   }
 
+  /** The operating system's number of the thread. */
+  reportThread(osThread: number): void {
+    Atomics.store(this.#words, osThreadAt, osThread);
+  }
+
   enter(call: number, phase: keyof typeof codes): void {
     Atomics.store(this.#words, wordAt, (call << 2) | codes[phase]);
   }
@@ -50,6 +56,11 @@ export class ToolRegister {
   /** When that call began, on the clock of `monotonicMs`. */
   get beganMs(): number {
     return this.#times[0] ?? 0;
+  }
+
+  /** 0 where it is not known. */
+  get osThread(): number {
+    return Atomics.load(this.#words, osThreadAt);
   }
 
   get threadId(): number {

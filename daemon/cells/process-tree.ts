@@ -15,13 +15,22 @@ function send(pid: number, signal: 'SIGSTOP' | 'SIGKILL'): void {
 
 function childrenOf(pid: number): number[] {
   try {
-    return readdirSync(`/proc/${String(pid)}/task`)
-      .flatMap((thread) => readFileSync(`/proc/${String(pid)}/task/${thread}/children`, 'utf8').split(' '))
-      .map(Number)
-      .filter((child) => child > 0);
+    return readdirSync(`/proc/${String(pid)}/task`).flatMap((thread) => startedBy(`/proc/${String(pid)}/task/${thread}`));
   } catch {
     // No /proc here, or the process is gone: there is nobody to find.
     return [];
+  }
+}
+
+const startedBy = (task: string): number[] => readFileSync(`${task}/children`, 'utf8').split(' ').map(Number).filter((child) => child > 0);
+
+/** What a thread of this process has started, as long as the thread lives; `osThread` is the system's number of it. */
+export function killStartedBy(osThread: number): void {
+  if (osThread === 0) return;
+  try {
+    for (const child of startedBy(`/proc/self/task/${String(osThread)}`)) killTree(child);
+  } catch {
+    // No /proc here, or the thread is gone: there is nobody to find.
   }
 }
 
