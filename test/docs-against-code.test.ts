@@ -3,10 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { docs } from '../scripts/check/docs.ts';
 import { generatedPages } from '../scripts/docs/pages.ts';
+import { faultIds } from '../scripts/faults/catalogue.ts';
 import { temporaryFolder, writeTree } from './temporary-folder.ts';
 
 const sections = ['config', 'commands', 'operations', 'errors'];
 const marked = (name: string, inside = ''): string => `<!-- begin:${name} -->\n${inside}\n<!-- end:${name} -->`;
+/** Measured, not written from the code; every fault must be among them. */
+const faultRows = (ids: readonly string[]): string => marked('faults', ids.map((id) => `| \`${id}\` | |`).join('\n'));
+const operationsPage = [...sections.map((name) => marked(name)), faultRows(faultIds)].join('\n');
 
 async function written(root: string): Promise<void> {
   for (const { path, wanted } of await generatedPages(root)) await writeTree(root, { [path]: wanted });
@@ -14,7 +18,7 @@ async function written(root: string): Promise<void> {
 
 test('pages as they were written from the code are let through, every error, operation and bound in them', async (t) => {
   const root = await temporaryFolder(t);
-  await writeTree(root, { 'docs/operations.md': sections.map((name) => marked(name)).join('\n') });
+  await writeTree(root, { 'docs/operations.md': operationsPage });
   await written(root);
   assert.deepEqual(await docs.run(root), []);
   const page = (await generatedPages(root)).find(({ path }) => path === 'docs/operations.md')?.present ?? '';
@@ -23,7 +27,7 @@ test('pages as they were written from the code are let through, every error, ope
 
 test('a section that says something else, or is missing, is found', async (t) => {
   const root = await temporaryFolder(t);
-  await writeTree(root, { 'docs/operations.md': sections.map((name) => marked(name)).join('\n') });
+  await writeTree(root, { 'docs/operations.md': operationsPage });
   await written(root);
   const page = (await generatedPages(root)).find(({ path }) => path === 'docs/operations.md')?.present ?? '';
   await writeTree(root, { 'docs/operations.md': page.replace('| `queue_full` | 429 |', '| `queue_full` | 503 |') });
@@ -35,10 +39,18 @@ test('a section that says something else, or is missing, is found', async (t) =>
   assert.match(faults, /lacks the section <!-- begin:errors -->/);
 });
 
+test('a fault of the kit that the table of faults does not have is found', async (t) => {
+  const root = await temporaryFolder(t);
+  const [missing, ...others] = faultIds;
+  await writeTree(root, { 'docs/operations.md': [...sections.map((name) => marked(name)), faultRows(others)].join('\n') });
+  await written(root);
+  assert.deepEqual(await docs.run(root), [`docs/operations.md lists no fault ${String(missing)}; run npm run docs:faults`]);
+});
+
 test('a dead link, a decision that is not listed and a command that does not exist are found where they stand', async (t) => {
   const root = await temporaryFolder(t);
   await writeTree(root, {
-    'docs/operations.md': sections.map((name) => marked(name)).join('\n'),
+    'docs/operations.md': operationsPage,
     'README.md': '# Title here\n[a](docs/operations.md) [b](docs/gone.md) [c](#title-here) [d](#gone) [e](https://example.org)\n\n`nagaya stauts` and `nagaya status --color`',
     'docs/decisions/README.md': '[one](0001-one.md)',
     'docs/decisions/0001-one.md': '',

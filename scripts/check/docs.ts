@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { config } from '../../daemon/config/schema.ts';
 import { errorKinds } from '../../protocol/errors.ts';
 import { program } from '../docs/commands.ts';
+import { faultIds } from '../faults/catalogue.ts';
 import { fieldsOf } from '../docs/fields.ts';
 import { generatedPages, markdownPages } from '../docs/pages.ts';
 import type { Check } from './check.ts';
@@ -19,6 +20,7 @@ export const docs: Check = {
       ...undescribedFields(),
       ...(await deadLinks(root, pages)),
       ...unlistedDecisions(pages),
+      ...unlistedFaults(pages),
       ...(await unknownCommands(pages)),
     ];
   },
@@ -100,6 +102,15 @@ function unlistedDecisions(pages: readonly Text[]): string[] {
   const list = pages.find(({ path }) => path === decisionsList)?.text;
   if (list === undefined) return decisions.length === 0 ? [] : [`${decisionsList} is missing; it lists the decisions`];
   return decisions.filter(({ path }) => !list.includes(`(${basename(path)})`) && !list.includes(`(./${basename(path)})`)).map(({ path }) => `${decisionsList} does not link ${basename(path)}`);
+}
+
+const faultsPage = 'docs/operations.md';
+
+/** The figures are those of one run; the faults are those of the catalogue. */
+function unlistedFaults(pages: readonly Text[]): string[] {
+  const text = pages.find(({ path }) => path === faultsPage)?.text ?? '';
+  const section = text.slice(text.indexOf('<!-- begin:faults -->'), text.indexOf('<!-- end:faults -->'));
+  return faultIds.filter((id) => !section.includes(`| \`${id}\` |`)).map((id) => `${faultsPage} lists no fault ${id}; run npm run docs:faults`);
 }
 
 async function unknownCommands(pages: readonly Text[]): Promise<string[]> {

@@ -1,55 +1,85 @@
-// Writes the table of faults into docs/operations.md from the faults kit's own reports. Apart from the other tables,
-// because a run takes minutes and its figures are those of one machine: `npm run docs:faults`, or with the files of
-// earlier `nagaya faults --json` runs as arguments.
+// `npm run docs:faults`: writes the tables of faults into docs/operations.md from the kit's own reports. Apart from the
+// other sections, because a run takes minutes and its figures are those of one machine. Given files, it takes the reports
+// of earlier `nagaya faults --json` runs instead of making new ones.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { KitReport, PlaceReport } from '../faults/kit.ts';
-import { table } from './table.ts';
+import type { Row } from '../faults/verdict.ts';
+import { code, table } from './table.ts';
 
-const page = fileURLToPath(new URL('../../docs/operations.md', import.meta.url));
-const command = fileURLToPath(new URL('../../dist/daemon/cli/nagaya.js', import.meta.url));
-const places = ['thread', 'process'];
+const root = join(import.meta.dirname, '..', '..');
+const page = join(root, 'docs', 'operations.md');
+const command = join(root, 'dist', 'daemon', 'cli', 'nagaya.js');
+const [opening, closing] = ['<!-- begin:faults -->', '<!-- end:faults -->'] as const;
 
-function report(isolation: string): KitReport {
-  const { stdout, status } = spawnSync(process.execPath, [command, 'faults', '--isolation', isolation, '--json'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 64 * 1024 * 1024 });
-  if (status !== 0 && status !== 1) throw new Error(`nagaya faults --isolation ${isolation} ended with ${String(status)}`);
+function freshReport(more: readonly string[]): KitReport {
+  const { stdout, status } = spawnSync(process.execPath, [command, 'faults', '--json', ...more], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 64 * 1024 * 1024 });
+  // 1: something was not contained, which the table then says.
+  if (status !== 0 && status !== 1) throw new Error(`nagaya faults ${more.join(' ')} ended with ${String(status)}`);
   return JSON.parse(stdout) as KitReport;
 }
 
-function faultsSection(reports: readonly KitReport[]): string {
-  const [first] = reports;
-  if (first === undefined) throw new Error('no report of the faults kit was given');
-  const all = reports.flatMap((one) => one.places);
-  const rows = all[0]?.rows.map(({ id, what }) => [`\`${id}\``, what, ...all.map((place) => cell(place, id))]) ?? [];
+const ms = (figure: number | null): string => (figure === null ? '–' : String(Math.round(figure)));
+
+function leftText({ left }: Row): string {
+  if (left === null) return '–';
+  const { threads, processes, descriptors, sockets } = left;
+  const things = Object.entries({ threads, processes, descriptors, sockets }).filter(([, count]) => count > 0);
+  return things.length === 0 ? 'nothing' : things.map(([name, count]) => `${String(count)} ${name}`).join(', ');
+}
+
+/** A table of Markdown takes no line as it is. */
+const cell = (text: string): string => text.replaceAll(/[<>]/g, '').replaceAll(/\s+/g, ' ');
+
+/** Paths of the run that was measured mean nothing to a reader. */
+const causeOf = ({ cause, problems }: Row): string => cell([...new Set([cause, ...problems])].join('; ').replaceAll(/\/\S*nagaya-faults-[^/\s]+\//g, '…/'));
+
+function serviceTable({ rows }: PlaceReport): string {
+  return table(
+    ['fault', 'the plugin …', 'verdict', 'the caller gets', 'in ms', 'neighbour\'s gap, ms', 'works again in ms', 'left behind', 'the operator is told'],
+    rows.map((row) => [code(row.id), row.what, row.verdict, row.answered === null ? '–' : code(row.answered), ms(row.answeredMs), ms(row.neighbourGapMs), ms(row.recoveredMs), leftText(row), causeOf(row)]),
+  );
+}
+
+/** Verdict and code for each isolation; the figures are in the kit's own report. */
+function toolTable(places: readonly PlaceReport[]): string {
+  const ids = places[0]?.rows.map(({ id, what }) => ({ id, what })) ?? [];
+  const cellOf = ({ rows }: PlaceReport, id: string): string => {
+    const row = rows.find((found) => found.id === id);
+    if (row === undefined) return '–';
+    return [row.verdict, row.answered === null ? '' : `${code(row.answered)} in ${ms(row.answeredMs)} ms`].filter((text) => text !== '').join(', ');
+  };
+  return table(['fault', 'the tool …', ...places.map(({ isolation }) => code(isolation))], ids.map(({ id, what }) => [code(id), what, ...places.map((place) => cellOf(place, id))]));
+}
+
+function summaryText({ summary, control }: PlaceReport): string {
+  const { faults, contained, denied, givenUp, notRun, notContained, inTime, daemonDeaths } = summary;
+  const rest = [`${String(givenUp)} given up`, `${String(notRun)} not run`, `${String(notContained)} not contained`].join(', ');
   return [
-    `Node ${first.node}, ${first.platform}, ${String(first.cores)} cores, ${first.at.slice(0, 10)}. Answered in / the neighbour's longest gap / works again after, in ms.`,
-    '',
-    table(['fault', 'what the plugin does', ...all.map(({ place }) => place)], rows),
-    '',
-    all.map(summaryOf).join('\n'),
-  ].join('\n');
+    `**${String(contained + denied)} of ${String(faults)} contained**, ${String(denied)} of them by denial; ${rest}; the daemon died ${String(daemonDeaths)} times.`,
+    `${String(inTime)} met every goal. Without any fault the neighbour's longest gap was ${ms(control.neighbourGapMs)} ms here.`,
+  ].join(' ');
 }
 
-function cell({ rows }: PlaceReport, id: string): string {
-  const row = rows.find((one) => one.id === id);
-  if (row === undefined) return '';
-  if (row.verdict === 'not run') return `not run: ${row.cause}`;
-  const figure = (ms: number | null): string => (ms === null ? '–' : String(Math.round(ms)));
-  const why = row.problems.length === 0 ? '' : ` (${row.problems.join('; ')})`;
-  return `${row.verdict}${why}, ${row.answered ?? 'not answered'}, ${figure(row.answeredMs)} / ${figure(row.neighbourGapMs)} / ${figure(row.recoveredMs)}`;
-}
-
-function summaryOf({ place, rows }: PlaceReport): string {
-  const of = (verdict: string): number => rows.filter((row) => row.verdict === verdict).length;
-  return `- ${place}: of ${String(rows.length)} faults ${String(of('contained'))} contained, ${String(of('denied'))} denied with a remedy, ${String(of('given up'))} given up, ${String(of('not run'))} not run there, ${String(of('not contained'))} not contained.`;
+function section(reports: readonly KitReport[]): string {
+  const [first] = reports;
+  if (first === undefined) throw new Error('there is no report to write');
+  const places = reports.flatMap((report) => report.places);
+  const services = places.filter(({ subject }) => subject === 'service');
+  const tools = places.filter(({ subject }) => subject === 'tool');
+  const { answerMs, neighbourMs, recoveryMs } = first.goals;
+  return [
+    `Measured with Node ${first.node} on ${first.platform} with ${String(first.cores)} cores, ${first.at.slice(0, 10)}. The goals: answered by the deadline + ${String(answerMs)} ms, no gap of the neighbour's over ${String(neighbourMs)} ms, of use again within ${String(recoveryMs)} ms. The deadline is 500 ms for most handlers, 5000 ms for those that take memory, 3000 ms for an import. A trial that missed a goal was repeated twice, and the middle one of each figure counts.`,
+    ...services.flatMap((place) => [`### Services in a ${place.isolation}`, summaryText(place), serviceTable(place)]),
+    ...(tools.length === 0 ? [] : ['### Tools', ...tools.map((place) => `${code(place.isolation)}: ${summaryText(place)}`), toolTable(tools)]),
+  ].join('\n\n');
 }
 
 const files = process.argv.slice(2);
-const reports = files.length > 0 ? files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as KitReport) : places.map(report);
+const reports = files.length > 0 ? files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as KitReport) : [freshReport([]), freshReport(['--tools'])];
 const text = readFileSync(page, 'utf8');
-const [begin, end] = ['<!-- faults: begin -->', '<!-- faults: end -->'];
-const from = text.indexOf(begin);
-const to = text.indexOf(end);
-if (from === -1 || to === -1) throw new Error(`docs/operations.md has no ${begin} … ${end}`);
-writeFileSync(page, `${text.slice(0, from + begin.length)}\n\n${faultsSection(reports)}\n\n${text.slice(to)}`);
+const from = text.indexOf(opening);
+const to = text.indexOf(closing);
+if (from === -1 || to < from) throw new Error(`${page} has no ${opening} … ${closing}`);
+writeFileSync(page, `${text.slice(0, from + opening.length)}\n\n${section(reports)}\n\n${text.slice(to)}`);

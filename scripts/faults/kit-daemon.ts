@@ -29,8 +29,8 @@ export interface Death {
 }
 
 export interface KitDaemonOptions {
-  /** What goes into its nagaya.json. */
-  readonly config?: Readonly<Record<string, unknown>>;
+  /** What goes into its nagaya.json, for the folder it is in. */
+  readonly config?: (folder: string) => Readonly<Record<string, unknown>>;
   /** A folder of an earlier daemon, to be started again. */
   readonly folder?: string;
 }
@@ -80,7 +80,7 @@ export class KitDaemon {
 
   static async start(options: KitDaemonOptions = {}): Promise<KitDaemon> {
     const folder = options.folder ?? makeFolder();
-    writeFileSync(join(folder, 'nagaya.json'), JSON.stringify({ stateFolder: join(folder, 'state'), ...options.config }));
+    writeFileSync(join(folder, 'nagaya.json'), JSON.stringify({ stateFolder: join(folder, 'state'), ...options.config?.(folder) }));
     const daemon = new KitDaemon(folder, options.folder === undefined);
     let printed = false;
     daemon.#child.stdout?.on('data', () => {

@@ -9,7 +9,15 @@ import type { Left, Observation } from './observation.ts';
  */
 export type Verdict = 'contained' | 'denied' | 'given up' | 'not run' | 'not contained';
 
-export interface Row {
+/** In milliseconds; null where there was nothing to measure. */
+export interface Figures {
+  readonly answeredMs: number | null;
+  readonly deadlineMs: number | null;
+  readonly neighbourGapMs: number | null;
+  readonly recoveredMs: number | null;
+}
+
+export interface Row extends Figures {
   readonly id: string;
   readonly group: string;
   readonly what: string;
@@ -17,10 +25,6 @@ export interface Row {
   readonly verdict: Verdict;
   /** How the caller was answered: a code of the error registry, or `answer`. */
   readonly answered: string | null;
-  readonly answeredMs: number | null;
-  readonly deadlineMs: number | null;
-  readonly neighbourGapMs: number | null;
-  readonly recoveredMs: number | null;
   readonly left: Left | null;
   /** In words, as the operator is told. */
   readonly cause: string;
@@ -35,15 +39,18 @@ const denial = /ERR_NAGAYA_DENIED|ERR_ACCESS_DENIED|is not allowed in a (?:threa
 
 const round = (ms: number): number => Math.round(ms * 10) / 10;
 
+const unmeasured: Figures = { answeredMs: null, deadlineMs: null, neighbourGapMs: null, recoveredMs: null };
+
 export function notRun(fault: Fault, why: string): Row {
   const { id, group, what, listed } = fault;
-  return { id, group, what, listed, verdict: 'not run', answered: null, answeredMs: null, deadlineMs: null, neighbourGapMs: null, recoveredMs: null, left: null, cause: why, problems: [], late: [], peakMb: 0 };
+  return { id, group, what, listed, ...unmeasured, verdict: 'not run', answered: null, left: null, cause: why, problems: [], late: [], peakMb: 0 };
 }
 
 export function judge(fault: Fault, place: Place, seen: Observation, rssDriftMb: number): Row {
   const hold: ThreadHold = sharesProcess(place) ? fault.threads : { hold: 'contains' };
   const givesUp = hold.hold === 'givesUp';
-  const problems = [...problemsOf(fault, place, seen), ...slower(seen, bounds), ...(givesUp ? [] : leaks(seen.left, rssDriftMb))];
+  const figures = figuresOf(seen);
+  const problems = [...problemsOf(fault, place, seen), ...slower(figures, bounds), ...(givesUp ? [] : leaks(seen.left, rssDriftMb))];
   const { id, group, what, listed } = fault;
   const contained: Verdict = denial.test(seen.cause) ? 'denied' : 'contained';
   const heldBack = givesUp && leaks(seen.left, rssDriftMb).length > 0 ? 'given up' : contained;
@@ -53,25 +60,22 @@ export function judge(fault: Fault, place: Place, seen: Observation, rssDriftMb:
     what,
     listed,
     verdict: problems.length > 0 ? 'not contained' : heldBack,
-    ...figuresOf(seen),
+    answered: seen.answer.kind === 'none' ? null : (seen.answer.code ?? 'answer'),
+    ...figures,
     left: seen.left,
     cause: seen.cause.split('\n')[0] ?? '',
     problems: problems.length > 0 ? problems : heldBack === 'given up' && hold.hold !== 'contains' ? [hold.why] : [],
-    late: problems.length > 0 ? [] : slower(seen, goals),
+    late: problems.length > 0 ? [] : slower(figures, goals),
     peakMb: Math.round(seen.peakMb),
   };
 }
 
-function figuresOf({ answer, neighbour, recovery }: Observation): Pick<Row, 'answered' | 'answeredMs' | 'deadlineMs' | 'neighbourGapMs' | 'recoveredMs'> {
-  const none = answer.kind === 'none';
-  return {
-    answered: none ? null : (answer.code ?? 'answer'),
-    answeredMs: none ? null : round(answer.ms),
-    deadlineMs: answer.deadlineMs,
-    neighbourGapMs: neighbour === null ? null : round(neighbour.longestGapMs),
-    recoveredMs: recovery.ms === null ? null : round(recovery.ms),
-  };
-}
+const figuresOf = ({ answer, neighbour, recovery }: Observation): Figures => ({
+  answeredMs: answer.kind === 'none' ? null : round(answer.ms),
+  deadlineMs: answer.deadlineMs,
+  neighbourGapMs: neighbour === null ? null : round(neighbour.longestGapMs),
+  recoveredMs: recovery.ms === null ? null : round(recovery.ms),
+});
 
 function problemsOf(fault: Fault, place: Place, seen: Observation): string[] {
   const { answer, death, neighbour, recovery } = seen;
@@ -95,15 +99,26 @@ function answerProblems(fault: Fault, answer: Observation['answer']): string[] {
   return [`the caller was answered ${answer.code ?? 'with a result'}: ${answer.message}`];
 }
 
-function slower({ answer, neighbour, recovery }: Observation, allowed: Goals): string[] {
-  const slow: string[] = [];
-  const over = (what: string, ms: number, most: number): void => {
-    if (ms > most) slow.push(`${what} after ${String(Math.round(ms))} ms; ${String(most)} are allowed`);
+function slower({ answeredMs, deadlineMs, neighbourGapMs, recoveredMs }: Figures, allowed: Goals): string[] {
+  const over = (what: string, ms: number | null, most: number): string[] =>
+    ms !== null && ms > most ? [`${what} after ${String(Math.round(ms))} ms; ${String(most)} are allowed`] : [];
+  return [
+    ...over('answered', answeredMs, (deadlineMs ?? 0) + allowed.answerMs),
+    ...over('the neighbour answered again', neighbourGapMs, allowed.neighbourMs),
+    ...over('worked again', recoveredMs, allowed.recoveryMs),
+  ];
+}
+
+/** One row of several trials of the same fault: what went wrong in any of them went wrong, and of each figure the middle one counts. */
+export function middleOf(rows: readonly [Row, ...Row[]]): Row {
+  const worst = rows.find(({ verdict }) => verdict === 'not contained');
+  if (worst !== undefined) return worst;
+  const middle = (figure: keyof Figures): number | null => {
+    const sorted = rows.map((row) => row[figure]).filter((ms) => ms !== null).sort((a, b) => a - b);
+    return sorted[Math.floor(sorted.length / 2)] ?? null;
   };
-  if (answer.kind !== 'none') over('answered', answer.ms, answer.deadlineMs + allowed.answerMs);
-  if (neighbour !== null) over('the neighbour answered again', neighbour.longestGapMs, allowed.neighbourMs);
-  if (recovery.ms !== null) over('worked again', recovery.ms, allowed.recoveryMs);
-  return slow;
+  const figures: Figures = { answeredMs: middle('answeredMs'), deadlineMs: middle('deadlineMs'), neighbourGapMs: middle('neighbourGapMs'), recoveredMs: middle('recoveredMs') };
+  return { ...rows[0], ...figures, late: slower(figures, goals) };
 }
 
 function leaks(left: Left | null, rssDriftMb: number): string[] {

@@ -1,14 +1,15 @@
 // `nagaya faults`: commits every known fault against a daemon of its own and shows what it did about each; or puts a
 // plugin of yours under hostile conditions. The kit itself stands in scripts/faults.
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
 import type { Fault, Place } from '../../../scripts/faults/fault.ts';
-import type { KitReport, PlaceReport } from '../../../scripts/faults/kit.ts';
-import type { Row, Verdict } from '../../../scripts/faults/verdict.ts';
-import { exitCodes } from '../failure.ts';
+import { type ExitCode, exitCodes, usageFailure } from '../failure.ts';
+import { showFinding, showKit, showPlugin, showProgress } from '../faults-view.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
+import { jsonArgument } from '../json-input.ts';
 import { printTable } from '../table.ts';
-import { type Piece, type Style, type Terminal, styled } from '../terminal.ts';
+import type { Terminal } from '../terminal.ts';
 
 interface FaultsOptions {
   readonly isolation?: readonly string[];
@@ -16,30 +17,28 @@ interface FaultsOptions {
   readonly tools?: boolean;
   readonly list?: boolean;
   readonly plugin?: string;
+  readonly payload?: string;
 }
 
 export function register(program: Command): void {
   program
     .command('faults')
-    .helpGroup(groups.setup)
+    .helpGroup(groups.author)
     .description('commit every known fault against a daemon of its own and show what it did about each')
-    .addOption(new Option('--isolation <kinds...>', 'only these: thread, process; with --tools: pooled, fresh, process'))
+    .option('--isolation <kinds...>', 'only these: thread, process; with --tools: pooled, fresh, process')
     .option('--only <ids...>', 'only these faults')
     .option('--tools', 'commit them in tools instead of services')
     .option('--list', 'list the faults and commit none')
     .option('--plugin <folder>', 'put a plugin of yours under hostile conditions instead')
+    .option('--payload <json>', 'with --plugin: payload of its events, where one made from its schema is no use')
     .addHelpText('after', examples('nagaya faults', 'nagaya faults --isolation thread --only sync-loop throw-null', 'nagaya faults --tools --json', 'nagaya faults --plugin ./greeter'))
     .action(
       runs<[], FaultsOptions>(async ({ terminal }, options) => {
         endWithSignals();
-        if (options.plugin !== undefined) return await tryPlugin(terminal, options.plugin);
+        if (options.plugin !== undefined) return await putUnderPressure(terminal, options.plugin, options.payload);
         const faults = await chosenFaults(options);
         if (options.list === true) return list(terminal, faults);
-        const { exitsWell, runKit } = await import('../../../scripts/faults/kit.ts');
-        const places = await chosenPlaces(options);
-        const report = await runKit({ faults, places, progress: (place, row, at) => progress(terminal, place, row, `${String(at)}/${String(faults.length)}`) });
-        terminal.answer(report, () => show(terminal, report));
-        return exitsWell(report) ? exitCodes.fine : exitCodes.failed;
+        return await commit(terminal, faults, await chosenPlaces(options));
       }),
     );
 }
@@ -51,18 +50,17 @@ function endWithSignals(): void {
 
 async function chosenFaults({ only }: FaultsOptions): Promise<readonly Fault[]> {
   const { catalogue, faultIds } = await import('../../../scripts/faults/catalogue.ts');
-  if (only === undefined) return catalogue;
-  const unknown = only.find((id) => !faultIds.includes(id));
-  if (unknown !== undefined) throw new InvalidArgumentError(`there is no fault "${unknown}"; nagaya faults --list shows those there are`);
-  return catalogue.filter(({ id }) => only.includes(id));
+  const unknown = only?.find((id) => !faultIds.includes(id));
+  if (unknown !== undefined) throw usageFailure(`There is no fault "${unknown}".`, 'See `nagaya faults --list`.');
+  return only === undefined ? catalogue : catalogue.filter(({ id }) => only.includes(id));
 }
 
 async function chosenPlaces({ isolation, tools }: FaultsOptions): Promise<readonly Place[]> {
   const { serviceIsolations, toolIsolations } = await import('../../../scripts/faults/fault.ts');
   const all: readonly Place[] = tools === true ? toolIsolations.map((kind) => ({ subject: 'tool', isolation: kind })) : serviceIsolations.map((kind) => ({ subject: 'service', isolation: kind }));
-  const names = all.map((place) => place.isolation);
-  const unknown = isolation?.find((kind) => !names.some((name) => name === kind));
-  if (unknown !== undefined) throw new InvalidArgumentError(`there is no isolation "${unknown}" here; there are ${names.join(', ')}`);
+  const names: readonly string[] = all.map((place) => place.isolation);
+  const unknown = isolation?.find((kind) => !names.includes(kind));
+  if (unknown !== undefined) throw usageFailure(`There is no isolation "${unknown}" for ${tools === true ? 'tools' : 'services'}.`, `There are ${names.join(', ')}.`);
   return all.filter((place) => isolation === undefined || isolation.includes(place.isolation));
 }
 
@@ -72,56 +70,21 @@ function list(terminal: Terminal, faults: readonly Fault[]): void {
   });
 }
 
-async function tryPlugin(_terminal: Terminal, _folder: string): Promise<never> {
-  return await Promise.reject(new InvalidArgumentError('not yet'));
+async function commit(terminal: Terminal, faults: readonly Fault[], places: readonly Place[]): Promise<ExitCode> {
+  const { exitsWell, runKit } = await import('../../../scripts/faults/kit.ts');
+  const report = await runKit({ faults, places, repeats: 2, progress: (place, row, at) => showProgress(terminal, place, row, `${String(at)}/${String(faults.length)}`) });
+  terminal.answer(report, () => showKit(terminal, report));
+  return exitsWell(report) ? exitCodes.fine : exitCodes.failed;
 }
 
-const styles: Readonly<Record<Verdict, Style>> = { contained: 'green', denied: 'green', 'given up': 'yellow', 'not run': 'dim', 'not contained': 'red' };
-
-function progress(terminal: Terminal, place: Place, row: Row, at: string): void {
-  const why = row.problems[0] ?? row.late[0];
-  terminal.complain(styled('dim', `${at} ${place.subject}/${place.isolation} `), `${row.id}: `, styled(styles[row.verdict], row.verdict), why === undefined ? '' : `  ${why}`);
-}
-
-const figure = (ms: number | null): string => (ms === null ? '-' : `${String(Math.round(ms))} ms`);
-
-function leftText({ left }: Row): string {
-  if (left === null) return '-';
-  const { threads, processes, descriptors, sockets } = left;
-  const things = Object.entries({ threads, processes, descriptors, sockets }).filter(([, count]) => count > 0);
-  return things.length === 0 ? 'nothing' : things.map(([name, count]) => `${String(count)} ${name}`).join(', ');
-}
-
-const lineOf = (row: Row): Piece[] => [
-  row.id,
-  styled(styles[row.verdict], row.verdict),
-  row.answered ?? '-',
-  figure(row.answeredMs),
-  figure(row.neighbourGapMs),
-  figure(row.recoveredMs),
-  leftText(row),
-  [row.cause, ...row.problems, ...row.late].filter((text, at, all) => text !== '' && all.indexOf(text) === at).join('; '),
-];
-
-const headings = ['FAULT', 'VERDICT', 'ANSWERED', 'IN', 'NEIGHBOUR\'S GAP', 'AGAIN IN', 'LEFT', 'CAUSE'];
-
-function show(terminal: Terminal, { places, goals, node, platform, cores }: KitReport): void {
-  for (const report of places) {
-    terminal.line(styled('bold', `${report.subject}s, ${report.isolation}`), styled('dim', `  Node ${node}, ${platform}, ${String(cores)} cores`));
-    printTable(terminal, headings, report.rows.map(lineOf));
-    terminal.line(...summaryLine(report));
-    const { answeredMs, neighbourGapMs, recoveredMs } = report.control;
-    terminal.line(styled('dim', `Without any fault: answered in ${figure(answeredMs)}, neighbour's gap ${figure(neighbourGapMs)}, again in ${figure(recoveredMs)}.`));
-    terminal.line();
-  }
-  terminal.line(styled('dim', `Goals: answered by the deadline + ${String(goals.answerMs)} ms, neighbour's gap ${String(goals.neighbourMs)} ms, again in ${String(goals.recoveryMs)} ms.`));
-}
-
-function summaryLine({ summary }: PlaceReport): Piece[] {
-  const { faults, contained, denied, givenUp, notRun, notContained, inTime } = summary;
-  return [
-    styled(notContained === 0 ? 'green' : 'red', `${String(contained + denied)} of ${String(faults)} contained`),
-    `: ${String(denied)} by denial, ${String(inTime)} within every goal; ${String(givenUp)} given up, ${String(notRun)} not run, `,
-    styled(notContained === 0 ? 'green' : 'red', `${String(notContained)} not contained`),
-  ];
+async function putUnderPressure(terminal: Terminal, folder: string, payload: string | undefined): Promise<ExitCode> {
+  const [{ isFine, tryPlugin }, { sampleValue }] = await Promise.all([import('../../../scripts/faults/own/try-plugin.ts'), import('../sample-value.ts')]);
+  const report = await tryPlugin({
+    folder: resolve(folder),
+    sample: (schema) => sampleValue(schema),
+    progress: (finding) => showFinding(terminal, finding),
+    ...(payload === undefined ? {} : { payload: await jsonArgument(payload, 'payload') }),
+  });
+  terminal.answer(report, () => showPlugin(terminal, report));
+  return isFine(report) ? exitCodes.fine : exitCodes.failed;
 }
