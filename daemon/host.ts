@@ -197,6 +197,11 @@ export class Host {
     };
   }
 
+  /** Lines of plugins' logs that a budget or the disk did not let through. */
+  get droppedLogLines(): number {
+    return this.list().reduce((sum, { log }) => sum + log.counts.droppedLines, 0);
+  }
+
   /** Threads that would keep the process from exiting. */
   leftover(): number {
     this.#departed = this.#departed.filter((hosted) => hosted.leftover > 0);

@@ -1,11 +1,19 @@
 // A folder that is this test's alone and is gone after it.
+import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
+/** Whatever a test closes only after its folder has gone may make it once more. */
+const made = new Set<string>();
+process.once('exit', () => {
+  for (const folder of made) rmSync(folder, { recursive: true, force: true });
+});
+
 export async function temporaryFolder(context: TestContext): Promise<string> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'nagaya-test-')));
+  made.add(folder);
   context.after(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }

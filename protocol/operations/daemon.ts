@@ -31,7 +31,7 @@ const daemonStatus = z.object({
     connectionsCutOff: count,
     notificationsFailed: count,
     subscriptionEvents: count,
-    logLines: count,
+    logLines: count.describe('of the daemon\'s own log and those of the plugins that are loaded'),
   }),
   faults: count.describe('errors of the daemon itself that it did not foresee'),
   eventLoopDelayMs: z.object({ p50: z.number(), p99: z.number(), max: z.number() }),
