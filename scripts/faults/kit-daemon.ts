@@ -33,6 +33,8 @@ export interface KitDaemonOptions {
   readonly config?: (folder: string) => Readonly<Record<string, unknown>>;
   /** A folder of an earlier daemon, to be started again. */
   readonly folder?: string;
+  /** For Node itself. */
+  readonly nodeFlags?: readonly string[];
 }
 
 /** In the temporary folder, unless a socket in it would have too long a path. */
@@ -57,12 +59,12 @@ export class KitDaemon {
   #log = '';
   readonly #atExit = (): void => this.#endEverything();
 
-  private constructor(folder: string, ownsFolder: boolean) {
+  private constructor(folder: string, { folder: given, nodeFlags = [] }: KitDaemonOptions) {
     this.folder = folder;
-    this.#ownsFolder = ownsFolder;
+    this.#ownsFolder = given === undefined;
     this.socket = join(folder, 's');
     const { NAGAYA_SOCKET: _socket, NAGAYA_CONFIG: _config, NAGAYA_STATE: _state, NODE_OPTIONS: _options, NODE_TEST_CONTEXT: _context, ...env } = process.env;
-    const args = [command, 'serve', '--json', '--until-stdin-ends', '--socket', this.socket, '--config', join(folder, 'nagaya.json')];
+    const args = [...nodeFlags, command, 'serve', '--json', '--until-stdin-ends', '--socket', this.socket, '--config', join(folder, 'nagaya.json')];
     this.#child = spawn(process.execPath, args, { cwd: folder, stdio: ['pipe', 'pipe', 'pipe'], env: { ...env, NO_COLOR: '1' } });
     this.#child.stdin?.on('error', () => undefined); // its end is seen as `ended`
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -81,7 +83,7 @@ export class KitDaemon {
   static async start(options: KitDaemonOptions = {}): Promise<KitDaemon> {
     const folder = options.folder ?? makeFolder();
     writeFileSync(join(folder, 'nagaya.json'), JSON.stringify({ stateFolder: join(folder, 'state'), ...options.config?.(folder) }));
-    const daemon = new KitDaemon(folder, options.folder === undefined);
+    const daemon = new KitDaemon(folder, options);
     let printed = false;
     daemon.#child.stdout?.on('data', () => {
       printed = true;
