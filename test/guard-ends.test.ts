@@ -72,6 +72,15 @@ for (const { what, code, reason, message } of ending) {
   });
 }
 
+for (const { code, exitCode } of [{ code: 'process.exit(0)', exitCode: 0 }, { code: 'process.exit("7")', exitCode: 7 }, { code: 'process.exitCode = 5; process.exit()', exitCode: 5 }]) {
+  test(`the exit code that a plugin asks for is told: ${code}`, async (t) => {
+    const lab = await cellLab(t);
+    lab.begin(code);
+    const end = await lab.ended;
+    assert.deepEqual([end.reason, end.exitCode], ['exit', exitCode]);
+  });
+}
+
 test('nested timers, intervals and servers of a cell are gone with it', async (t) => {
   const { run, cell, ended } = await cellLab(t);
   const port = (await run('setInterval(() => {}, 1); const server = (await import("node:net")).createServer().listen(0, "127.0.0.1"); await new Promise((resolve) => server.once("listening", resolve)); return server.address().port')) as number;

@@ -56,3 +56,23 @@ test('a cell that gets no processor on a busy machine is not taken for one that 
   }
   assert.ok(!lab.isOver());
 });
+
+/** Code that answers, and does something more before the thread can come to its next message. */
+const afterAnswer = (what: string): string => `let left = 100; const soon = () => { left -= 1; if (left > 0) queueMicrotask(soon); else { ${what} } }; queueMicrotask(soon); return "answered"`;
+
+test('a cell that spins while an event waits is ended once it has used that event\'s time in processor time', async (t) => {
+  const lab = await cellLab(t, { spec: { spinMs: 300 }, limits: { stalledMs: 600_000 } });
+  assert.equal(await lab.run(afterAnswer('for (;;);')), 'answered');
+  lab.begin('return 1');
+  const end = await lab.ended;
+  assert.equal(end.reason, 'stalled', JSON.stringify(end));
+  assert.match(end.error.message, /began no event although it had some.*\d s of processor time/);
+});
+
+test('a cell that only waits, or that spins for less, comes to the event that waits for it', async (t) => {
+  const lab = await cellLab(t, { spec: { spinMs: 600 } });
+  assert.equal(await lab.run(afterAnswer('Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500)')), 'answered');
+  assert.equal(await lab.run('return 1'), 1);
+  assert.equal(await lab.run(afterAnswer('const until = performance.now() + 250; while (performance.now() < until);')), 'answered');
+  assert.equal(await lab.run('return 2'), 2);
+});

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { HostError } from '../protocol/errors.ts';
 import { manifest } from '../protocol/manifest.ts';
 import { limits } from '../daemon/config/schema.ts';
+import type { BatchMessage } from '../protocol/cell/messages.ts';
 import type { CallOutcome } from '../daemon/cells/cell.ts';
 import { DeadLetters } from '../daemon/services/dead-letters.ts';
 import { Service } from '../daemon/services/service.ts';
@@ -18,11 +19,17 @@ type Start = 'run' | 'throw' | 'hang';
 class SlowCell extends SimulatedCell {
   dyingMs = 0;
   stopHangs = false;
+  /** Sits in native code: it sees nothing that it is sent. */
+  deaf = false;
   readonly #clock: VirtualClock;
 
   constructor(world: ConstructorParameters<typeof SimulatedCell>[0], listener: ConstructorParameters<typeof SimulatedCell>[1]) {
     super(world, listener);
     this.#clock = world.clock;
+  }
+
+  override send(batch: BatchMessage): void {
+    if (!this.deaf) super.send(batch);
   }
 
   override kill(): void {
@@ -182,4 +189,17 @@ test('after a reload that failed the status names the incarnation that runs', as
   await trial.pass(10);
   assert.equal(reload.state, 'start_failed');
   assert.equal(trial.service.status().incarnation, 1);
+});
+
+test('a new incarnation does not wait for the end of an old cell that sits in native code between two events', async () => {
+  const trial = new Trial();
+  await trial.running();
+  trial.cell(1).deaf = true;
+  trial.cell(1).dyingMs = 60_000;
+  trial.send('return');
+  const reload = watched(trial.service.reload(trial.plan));
+  await trial.pass(1000);
+  const { incarnation, counters, queue } = trial.service.status();
+  assert.deepEqual([reload.state, incarnation, counters.handled, queue.depth], ['resolved', 2, 1, 0]);
+  assert.equal(trial.cell(1).dead, false);
 });

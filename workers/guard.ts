@@ -3,6 +3,7 @@
 import { syncBuiltinESMExports } from 'node:module';
 import workerThreads from 'node:worker_threads';
 import type { CrashReason } from '../protocol/cell/messages.ts';
+import { exitCodeOf } from './exit-code.ts';
 import { shieldChildren } from './guard/children.ts';
 import { type Grants, denial, noGrants, replace } from './guard/denial.ts';
 import { shieldFiles } from './guard/files.ts';
@@ -10,8 +11,8 @@ import { shieldModules } from './guard/modules.ts';
 import { shieldProcess } from './guard/process.ts';
 
 export interface GuardHooks {
-  /** Says the cell's last word and ends it. */
-  fatal(reason: CrashReason, thrown: unknown): void;
+  /** Says the cell's last word and ends it. `exitCode`: where the plugin asked for one. */
+  fatal(reason: CrashReason, thrown: unknown, exitCode?: number): void;
 }
 
 /** Taken before any plugin runs: ends this thread without running the plugin's own exit listeners. */
@@ -48,7 +49,7 @@ function guardEnds(hooks: GuardHooks): void {
   Object.defineProperty(process, '_fatalException', { writable: false, configurable: false });
 
   const exit = (code?: number | string | null): never => {
-    hooks.fatal('exit', new Error(`the plugin called process.exit(${code === undefined ? '' : String(code)})`));
+    hooks.fatal('exit', new Error(`the plugin called process.exit(${code === undefined ? '' : String(code)})`), exitCodeOf(code));
     return endCell();
   };
   replace(process, 'exit', exit);

@@ -2,6 +2,7 @@
 // to its own process hurts nobody else. An error nobody caught, and an exit, end the cell with a last word.
 import { syncBuiltinESMExports } from 'node:module';
 import workerThreads from 'node:worker_threads';
+import { exitCodeOf } from './exit-code.ts';
 import type { GuardHooks } from './guard.ts';
 
 /** Taken before any plugin runs. */
@@ -22,7 +23,7 @@ export function guardServiceProcess({ fatal }: GuardHooks): void {
   process.setUncaughtExceptionCaptureCallback((error) => fatal('uncaught_exception', error));
   process.on('unhandledRejection', (reason) => fatal('unhandled_rejection', reason));
   const exit = (code?: number | string | null): never => {
-    fatal('exit', new Error(`the plugin called process.exit(${code === undefined ? '' : String(code)})`));
+    fatal('exit', new Error(`the plugin called process.exit(${code === undefined ? '' : String(code)})`), exitCodeOf(code));
     return endProcess();
   };
   // Replaced and not locked: libraries wrap the first two, and what they wrap is this.

@@ -81,6 +81,8 @@ export class ToolRunner {
     const input = parseJson(task.inputJson);
     refuse('tool_input_invalid', `The input of tool "${task.tool}"`, checks.input?.(input));
     const tools = this.#tools ?? (await this.#import(task.call));
+    // Its caller was answered while the plugin was being imported.
+    if (ctx.aborted) throw new Error('the call is over');
     const json = resultJson(await called(tools, task.tool, input, ctx), this.#options.maxOutputBytes);
     // What is checked is what will be sent: dates are texts there, and what JSON drops is gone.
     if (checks.output !== undefined) refuse('tool_output_invalid', `The result of tool "${task.tool}"`, checks.output(parseJson(json)));

@@ -36,8 +36,14 @@ export class CellInbox {
       case 'logDropped':
         this.#listener.logDropped(message);
         return;
+      case 'say':
+        this.#listener.said?.(message);
+        return;
+      case 'sayDropped':
+        this.#listener.sayDropped?.(message);
+        return;
       case 'crash':
-        this.remember({ reason: message.reason, error: message.error, exitCode: null });
+        this.remember({ reason: message.reason, error: message.error, exitCode: message.exitCode ?? null });
         this.#crashed();
     }
   }
@@ -49,6 +55,6 @@ export class CellInbox {
 
   /** Why the cell ended: by its own word where it gave one. */
   endOf(seen: CellEnd): CellEnd {
-    return this.#lastWord === undefined ? seen : { ...this.#lastWord, exitCode: seen.exitCode };
+    return this.#lastWord === undefined ? seen : { ...this.#lastWord, exitCode: this.#lastWord.exitCode ?? seen.exitCode };
   }
 }

@@ -36,7 +36,9 @@ const isLog = (value: Fields): boolean =>
   isOptionalText(value['correlationId']);
 
 const isCrash = (value: Fields): boolean =>
-  ['uncaught_exception', 'unhandled_rejection', 'exit'].includes(value['reason'] as CrashMessage['reason']) && isPlainError(value['error']);
+  ['uncaught_exception', 'unhandled_rejection', 'exit'].includes(value['reason'] as CrashMessage['reason']) &&
+  isPlainError(value['error']) &&
+  (value['exitCode'] === undefined || Number.isSafeInteger(value['exitCode']));
 
 export function isCellMessage(value: unknown): value is CellMessage {
   if (!isFields(value)) return false;
@@ -55,6 +57,10 @@ export function isCellMessage(value: unknown): value is CellMessage {
       return isLog(value);
     case 'logDropped':
       return isCount(value['lines']) && isCount(value['bytes']);
+    case 'say':
+      return isCount(value['turn']) && isText(value['text']);
+    case 'sayDropped':
+      return isCount(value['pieces']);
     case 'crash':
       return isCrash(value);
     default:

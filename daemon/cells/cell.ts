@@ -1,6 +1,6 @@
 // One interface for the isolated places where plugin code runs. Nothing outside this folder knows which kind of
 // cell it holds. Every call has a deadline, and no call outlives its cell.
-import type { BatchMessage, CellAnswer, CrashReason, HaltedMessage, LogDroppedMessage, LogMessage, ResultsMessage, ServiceCellOptions } from '../../protocol/cell/messages.ts';
+import type { BatchMessage, CellAnswer, CrashReason, HaltedMessage, LogDroppedMessage, LogMessage, ResultsMessage, SayDroppedMessage, SayMessage, ServiceCellOptions } from '../../protocol/cell/messages.ts';
 import type { PlainError } from '../../protocol/cell/plain-error.ts';
 import type { Permissions } from '../../protocol/manifest.ts';
 import type { ProgressRegister } from '../../protocol/cell/register.ts';
@@ -47,6 +47,9 @@ export interface CellListener {
   halted(message: HaltedMessage): void;
   log(message: LogMessage): void;
   logDropped(message: LogDroppedMessage): void;
+  /** Of a profile's cell alone, as is the next. */
+  said?(message: SayMessage): void;
+  sayDropped?(message: SayDroppedMessage): void;
   /** Comes once and last, after every message the cell had sent. */
   ended(end: CellEnd): void;
   /** The kill ladder ran out before the cell did; `ended` follows at once, and the cell is given up. */
@@ -62,6 +65,8 @@ export interface Cell {
   status(deadlineMs: number): Promise<CallOutcome<string>>;
   stop(deadlineMs: number): Promise<CallOutcome<null>>;
   send(batch: BatchMessage): void;
+  /** Ends one input of a profile by its signal alone. */
+  cancel?(turn: number, reason: string): void;
   /** Takes, at once, every message the cell has posted. */
   drain(): void;
   /** Where messages cannot be taken at once: runs `then` when those that have arrived by now were taken. */
@@ -92,6 +97,8 @@ export interface CellSpec {
   readonly logBytesPerSecond: number;
   /** An event that a process cell has not begun after this it must not begin any more: it may be somebody else's by then. */
   readonly beginWithinMs: number;
+  /** A thread that has an event to begin and runs for so long without coming to it is ended; processor time alone counts. */
+  readonly spinMs: number;
 }
 
 export type SpawnCell = (spec: CellSpec, listener: CellListener) => Cell;

@@ -104,6 +104,10 @@ export class ProcessCell implements Cell {
     this.#channel.post({ ...batch, beginByMs: monotonicMs() + this.#spec.beginWithinMs });
   }
 
+  cancel(turn: number, reason: string): void {
+    if (!this.#ended) this.#channel.post({ type: 'cancel', turn, reason });
+  }
+
   /** Nothing can be taken at once from a channel between processes: see `arrivals`. */
   drain(): void {}
 
@@ -193,6 +197,8 @@ export class ProcessCell implements Cell {
       halted: (message) => listener.halted(message),
       log: (message) => listener.log(message),
       logDropped: (message) => listener.logDropped(message),
+      said: (message) => listener.said?.(message),
+      sayDropped: (message) => listener.sayDropped?.(message),
       ended: (end) => listener.ended(end),
       unkillable: () => listener.unkillable(),
     };

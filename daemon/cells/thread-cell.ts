@@ -3,7 +3,7 @@
 import { wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import type { AbortMessage, BatchMessage, ServiceCellApi, ServiceCellOptions } from '../../protocol/cell/messages.ts';
+import type { AbortMessage, BatchMessage, CancelMessage, ServiceCellApi, ServiceCellOptions } from '../../protocol/cell/messages.ts';
 import { flattenError } from '../../protocol/cell/plain-error.ts';
 import { ProgressRegister, phases } from '../../protocol/cell/register.ts';
 import type { ServiceCellData } from '../../workers/service-cell.ts';
@@ -20,6 +20,7 @@ import { locateThread } from './stack-capture.ts';
 import { threadInspector } from './thread-inspector.ts';
 import { terminateThread } from './thread-termination.ts';
 import { ThreadVitals } from './thread-vitals.ts';
+import { whenRead } from './unread-files.ts';
 import type { Whereabouts } from './whereabouts.ts';
 
 export interface ThreadLimits extends KillLimits {
@@ -80,8 +81,9 @@ export class ThreadCell implements Cell {
       terminate: () => this.#terminate(),
       giveUp: () => this.#giveUp(),
     });
-    this.#vitals = new ThreadVitals(this.#worker, this.register, { heapMb: spec.heapMb, rssMb: spec.rssMb, stalledMs: limits.stalledMs }, {
+    this.#vitals = new ThreadVitals(this.#worker, this.register, { heapMb: spec.heapMb, rssMb: spec.rssMb, stalledMs: limits.stalledMs, spinMs: spec.spinMs }, {
       idle: () => this.#isIdle(),
+      owing: () => this.#owing(),
       locate: (withinMs) => this.locate(withinMs),
       overstepped: (end) => this.#endFor(end),
     });
@@ -112,6 +114,10 @@ export class ThreadCell implements Cell {
     this.#lastSent = batch.first + batch.count - 1;
     this.#lanePort.postMessage(batch);
     cellWatch.wake();
+  }
+
+  cancel(turn: number, reason: string): void {
+    if (!this.#ended) this.#lanePort.postMessage({ type: 'cancel', turn, reason } satisfies CancelMessage);
   }
 
   drain(): void {
@@ -157,6 +163,11 @@ export class ThreadCell implements Cell {
     return this.#callsPending === 0 && phase === phases.done && sequence === this.#lastSent;
   }
 
+  #owing(): number | undefined {
+    const { phase, sequence } = this.register.read(this.#lastSent);
+    return phase === phases.done && sequence !== this.#lastSent && !this.register.halted ? sequence : undefined;
+  }
+
   #endFor(end: CellEnd): void {
     if (this.#ended) return;
     this.#inbox.remember(end);
@@ -167,7 +178,9 @@ export class ThreadCell implements Cell {
   #terminate(): void {
     killStartedBy(this.register.osThread);
     threadInspector.release(this.#threadId);
-    terminateThread(this.#worker);
+    // A cell that is not up yet ends by itself when it sees this.
+    this.register.halt();
+    whenRead(() => this.#ended ? undefined : this.register.reading, () => this.#ended || terminateThread(this.#worker));
   }
 
   #giveUp(): void {

@@ -14,11 +14,14 @@ export interface VitalsLimits {
   readonly heapMb: number;
   readonly rssMb: number;
   readonly stalledMs: number;
+  readonly spinMs: number;
 }
 
 export interface VitalsOwner {
   /** Nobody waits for anything of the cell. */
   idle(): boolean;
+  /** The last event it ended, where it has been sent more and begins none of it. */
+  owing(): number | undefined;
   locate(withinMs: number): Promise<Whereabouts>;
   /** The cell is to be ended for this. */
   overstepped(end: CellEnd): void;
@@ -35,8 +38,8 @@ const askMs = 500;
 const collectMs = 1500;
 /** One that was found within its budget is not made to collect again before this. */
 const collectAgainMs = 20_000;
-/** A heap may grow by twenty megabytes meanwhile. */
-const memoryWhereMs = 40;
+/** A heap may grow by twenty megabytes meanwhile, and an event may wait. */
+const shortWhereMs = 40;
 const stalledWhereMs = 250;
 /** A look that comes late says nothing of the time between. */
 const longestLookMs = 500;
@@ -45,6 +48,11 @@ const blindFactor = 3;
 const stuckShare = 0.8;
 
 const reportMemory = `${inspection}.reportMemory()`;
+
+interface Owing {
+  readonly after: number;
+  readonly ranMs: number | undefined;
+}
 
 interface Quiet {
   readonly alive: number;
@@ -58,6 +66,7 @@ export class ThreadVitals implements WatchedCell {
   readonly #register: ProgressRegister;
   readonly #budget: MemoryBudget;
   readonly #stalledMs: number;
+  readonly #spinMs: number;
   readonly #owner: VitalsOwner;
   #loop: ReturnType<Worker['performance']['eventLoopUtilization']>;
   #lookedMs = performance.now();
@@ -68,6 +77,7 @@ export class ThreadVitals implements WatchedCell {
   #confirming = false;
   #collectedMs = -Infinity;
   #quiet: Quiet | undefined;
+  #owing: Owing | undefined;
   #stopped = false;
 
   constructor(worker: Worker, register: ProgressRegister, limits: VitalsLimits, owner: VitalsOwner) {
@@ -76,6 +86,7 @@ export class ThreadVitals implements WatchedCell {
     this.#register = register;
     this.#budget = new MemoryBudget(limits.heapMb, limits.rssMb);
     this.#stalledMs = limits.stalledMs;
+    this.#spinMs = limits.spinMs;
     this.#owner = owner;
     this.#loop = worker.performance.eventLoopUtilization();
     cellWatch.add(this);
@@ -95,10 +106,12 @@ export class ThreadVitals implements WatchedCell {
     this.#lookedMs = nowMs;
     if (activeMs < leastActiveMs) {
       this.#quiet = undefined;
+      this.#owing = undefined;
       return false;
     }
     this.#lookAtMemory(activeMs);
     this.#lookAtLoop(idleMs, Math.min(sinceMs, longestLookMs));
+    this.#lookAtOwing(idleMs);
     return true;
   }
 
@@ -145,7 +158,7 @@ export class ThreadVitals implements WatchedCell {
 
   async #collect(): Promise<void> {
     this.#collecting = true;
-    const where = await this.#owner.locate(memoryWhereMs);
+    const where = await this.#owner.locate(shortWhereMs);
     if (await threadInspector.collectGarbage(this.#threadId, collectMs)) await threadInspector.evaluate(this.#threadId, reportMemory, askMs);
     this.#collecting = false;
     this.#collectedMs = performance.now();
@@ -154,7 +167,7 @@ export class ThreadVitals implements WatchedCell {
 
   /** `seen`: where it was before it collected, which keeps it from answering for a while. */
   async #endForMemory(seen?: Whereabouts): Promise<void> {
-    await this.#overstepped('heap_limit', 'MemoryLimit', this.#budget.text(this.#figures), () => (seen?.kind === 'javascript' ? seen : this.#owner.locate(memoryWhereMs)));
+    await this.#overstepped('heap_limit', 'MemoryLimit', this.#budget.text(this.#figures), () => (seen?.kind === 'javascript' ? seen : this.#owner.locate(shortWhereMs)));
   }
 
   // Liveness.
@@ -178,6 +191,27 @@ export class ThreadVitals implements WatchedCell {
     this.#confirming = false;
     if (this.#register.aliveCount !== alive || !this.#owner.idle()) return;
     await this.#overstepped('stalled', 'Stalled', `the cell had nothing to do, and its event loop did not turn for ${(lastedMs / 1000).toFixed(1)} s`, () => where);
+  }
+
+  /**
+   * Something else than an event keeps the thread from an event that was sent. Only the processor time of the thread
+   * itself is held against it, so that no machine can be too slow for a cell to live.
+   */
+  #lookAtOwing(idleMs: number): void {
+    const after = idleMs > 0 || threadInspector.isDebugged ? undefined : this.#owner.owing();
+    if (after === undefined) {
+      this.#owing = undefined;
+      return;
+    }
+    const ranMs = threadTimes(this.#register.osThread)?.ranMs;
+    if (this.#owing?.after !== after) this.#owing = { after, ranMs };
+    const spunMs = ranMs === undefined || this.#owing.ranMs === undefined ? 0 : ranMs - this.#owing.ranMs;
+    // Sealed, it begins no event any more: none is blamed for this.
+    if (spunMs >= this.#spinMs && this.#register.seal(after)) void this.#endSpinning(spunMs);
+  }
+
+  async #endSpinning(spunMs: number): Promise<void> {
+    await this.#overstepped('stalled', 'Stalled', `the cell began no event although it had some: something outside the handler ran for ${(spunMs / 1000).toFixed(2)} s of processor time`, () => this.#owner.locate(shortWhereMs));
   }
 
   /** A thread that got no processor is not: it has to have run, or to have rested, for most of that time. */

@@ -5,7 +5,12 @@ import type { serviceOperations } from '../../protocol/operations/service.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
 import type { Handlers } from '../control/caller.ts';
 import type { Host } from '../host.ts';
+import type { Accepted, Refused } from '../services/service.ts';
 import { millis } from './millis.ts';
+
+/** By hand, because every event has one: an id holds nothing that JSON would escape. */
+const acceptedText = (answer: Accepted | Refused): string =>
+  answer.accepted ? `{"accepted":true,"correlationId":"${answer.correlationId}","queueDepth":${String(answer.queueDepth)}}` : JSON.stringify(answer);
 
 export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof serviceOperations> {
   const { limits } = host.config;
@@ -34,17 +39,17 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
       const service = host.get(id).requireService();
       if (events === undefined) {
         if (event === undefined) throw new HostError('invalid_request', 'Give `event`, or `events` for a batch.', { issues: [{ path: 'event', message: 'missing' }] });
-        return service.publish(event);
+        return new EncodedJson(acceptedText(service.publish(event)));
       }
       if (event !== undefined) throw new HostError('invalid_request', 'Give `event` or `events`, not both.', { issues: [{ path: 'events', message: 'given beside event' }] });
       if (events.length > limits.publishBatch) {
         throw new HostError('limit_too_large', `A batch holds at most ${String(limits.publishBatch)} events; this one has ${String(events.length)}.`, { limit: 'limits.publishBatch', maximum: limits.publishBatch });
       }
-      return { results: events.map((one) => service.publishOne(one)) };
+      return new EncodedJson(`{"results":[${events.map((one) => acceptedText(service.publishOne(one))).join(',')}]}`);
     },
     'ingress.deliver': async ({ plugin: id, event, timeoutMs }) => {
       const { correlationId, attempt, json, queuedMs, durationMs } = await host.get(id).requireService().deliver(event, timeoutMs ?? limits.deliverMs);
-      return new EncodedJson(`{"correlationId":${JSON.stringify(correlationId)},"attempt":${String(attempt)},"output":${json},"queuedMs":${millis(queuedMs)},"durationMs":${millis(durationMs)}}`);
+      return new EncodedJson(`{"correlationId":"${correlationId}","attempt":${String(attempt)},"output":${json},"queuedMs":${millis(queuedMs)},"durationMs":${millis(durationMs)}}`);
     },
   };
 }

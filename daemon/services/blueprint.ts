@@ -5,12 +5,15 @@ import type { ServicePlan } from './service-plan.ts';
 
 /** A cell that has work and begins none of it is held by something else; loaded machines are given this long. */
 const leastStallMs = 2000;
+/** What else runs in a cell may keep an event waiting for as much processor time as an event gets time, and for this at least. */
+const leastSpinMs = 250;
 /** What a process cell has said about beginning an event arrives within this. */
 const wordMs = 500;
 
-export function blueprint({ plugin, section, env, entryUrl }: ServicePlan, incarnation: number, maxOutputBytes: number): IncarnationOptions {
+/** `stallMs`: a cell that has work begins some of it within this. */
+export function blueprint({ plugin, section, env, entryUrl }: ServicePlan, incarnation: number, maxOutputBytes: number, stallMs = section.timeouts.handleMs): IncarnationOptions {
   const { manifest } = plugin;
-  const stallMs = Math.max(leastStallMs, section.timeouts.handleMs);
+  const leastMs = Math.max(leastStallMs, stallMs);
   const schemas = section.ingresses.flatMap(({ name, payloadSchema }) => (payloadSchema === undefined ? [] : [[name, JSON.stringify(payloadSchema)] as const]));
   return {
     spec: {
@@ -23,7 +26,8 @@ export function blueprint({ plugin, section, env, entryUrl }: ServicePlan, incar
       heapMb: manifest.limits.heapMb,
       rssMb: manifest.limits.rssMb,
       logBytesPerSecond: manifest.limits.logBytesPerSecond,
-      beginWithinMs: stallMs - wordMs,
+      beginWithinMs: leastMs - wordMs,
+      spinMs: Math.max(leastSpinMs, stallMs),
     },
     cell: {
       plugin: { id: plugin.id, name: manifest.name, version: manifest.version },
@@ -35,6 +39,6 @@ export function blueprint({ plugin, section, env, entryUrl }: ServicePlan, incar
     },
     startMs: section.timeouts.startMs,
     handleMs: section.timeouts.handleMs,
-    stallMs,
+    stallMs: leastMs,
   };
 }

@@ -10,7 +10,7 @@ import { type Redact, causeOf } from './cause.ts';
 import type { IngressQueue } from './ingress-queue.ts';
 import { Lane, type LaneListener, type LaneRemains } from './lane.ts';
 
-export interface IncarnationListener extends LaneListener, Pick<CellListener, 'log' | 'logDropped' | 'unkillable'> {
+export interface IncarnationListener extends LaneListener, Pick<CellListener, 'log' | 'logDropped' | 'said' | 'sayDropped' | 'unkillable'> {
   /** Comes once, after whatever `settling` waits for; the lane's remains are had by `takeRemains`. */
   ended(end: CellEnd): void;
 }
@@ -18,6 +18,8 @@ export interface IncarnationListener extends LaneListener, Pick<CellListener, 'l
 export interface IncarnationOptions {
   readonly spec: CellSpec;
   readonly cell: ServiceCellOptions;
+  /** What runs there, for what is said of it; a service where nothing else is named. */
+  readonly subject?: string;
   readonly startMs: number;
   readonly handleMs: number;
   readonly stallMs: number;
@@ -80,6 +82,8 @@ export class Incarnation {
       halted: () => this.#halted?.(),
       log: (message) => listener.log(message),
       logDropped: (message) => listener.logDropped(message),
+      said: (message) => listener.said?.(message),
+      sayDropped: (message) => listener.sayDropped?.(message),
       unkillable: () => listener.unkillable(),
       ended: (end) => {
         this.lane.seal();
@@ -127,6 +131,18 @@ export class Incarnation {
 
   locate(withinMs: number): Promise<Whereabouts> {
     return this.#cell.locate(withinMs);
+  }
+
+  /** Ends one input of a profile by its signal alone. */
+  cancel(turn: number, reason: string): void {
+    this.#cell.cancel?.(turn, reason);
+  }
+
+  /** Runs `then` when what the cell has said by now was taken. */
+  heard(then: () => void): void {
+    this.#cell.drain();
+    if (this.#cell.arrivals === undefined) then();
+    else this.#cell.arrivals(then);
   }
 
   usage(): ReturnType<Cell['usage']> {
@@ -207,17 +223,17 @@ export class Incarnation {
   }
 
   #startError(outcome: Exclude<CallOutcome<unknown>, { ok: true }>, during: 'import' | 'start'): HostError {
-    const { startMs } = this.#options;
+    const { startMs, subject = 'service' } = this.#options;
     switch (outcome.phase) {
       case 'deadline':
-        return new HostError('start_timeout', `The service did not start within ${String(startMs)} ms; it was in its ${during}.`, { phase: during, timeoutMs: startMs });
+        return new HostError('start_timeout', `The ${subject} did not start within ${String(startMs)} ms; it was in its ${during}.`, { phase: during, timeoutMs: startMs });
       case 'ended': {
         const cause = causeOf(outcome.end.error, this.#redact);
         return new HostError('start_failed', `The cell ended during the ${during}: ${cause.message}.`, { phase: during, reason: outcome.end.reason, cause });
       }
       default: {
         const cause = causeOf(outcome.error, this.#redact);
-        const what = outcome.phase === 'exports' ? 'does not export what a service needs' : outcome.phase === 'import' ? 'could not be imported' : 'failed to start';
+        const what = outcome.phase === 'exports' ? `does not export what a ${subject} needs` : outcome.phase === 'import' ? 'could not be imported' : 'failed to start';
         return new HostError('start_failed', `The plugin ${what}: ${cause.message}`, { phase: outcome.phase, cause });
       }
     }

@@ -72,10 +72,9 @@ export class Intake {
 
   /** Queues the event, or throws why not. */
   accept(raw: unknown, more: Pick<QueuedEvent, 'waiter' | 'replayOf'> = {}): QueuedEvent {
-    const { lifecycle, restartPending } = this.#situation();
+    const { lifecycle, restartPending, depth } = this.#situation();
     if (!acceptsEvents(lifecycle, restartPending)) throw this.#rejected('notAccepting', this.notAccepting());
     const event = this.#admit(raw, more);
-    const { depth } = this.#situation();
     if (depth >= this.queue.capacity) throw this.#rejected('queueFull', this.#full('queue.capacity', `${String(this.queue.capacity)} events`));
     if (this.queue.bytes + event.bytes > this.queue.maxBytes) throw this.#rejected('queueFull', this.#full('queue.maxBytes', `${String(this.queue.maxBytes)} bytes`));
     this.ledger.accept();

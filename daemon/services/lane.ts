@@ -130,6 +130,15 @@ export class Lane {
     this.#cell.register.halt();
   }
 
+  /** Between two events: the cell begins none any more. False where it executes one, or would not see it. */
+  sealBetween(): boolean {
+    const progress = this.#progress();
+    // A cell without shared memory is known only by what has arrived of it.
+    if (this.#cell.arrivals !== undefined || progress.phase !== phases.done || !this.#cell.register.seal(progress.sequence)) return false;
+    this.#cell.drain();
+    return true;
+  }
+
   /** The cell is gone: from here on nothing is sent and nobody's deadline is looked at. */
   seal(): void {
     this.#open = false;

@@ -25,9 +25,9 @@ export interface QueuedEvent {
   readonly bytes: number;
   /** On the clock the cells share. */
   readonly acceptedMs: number;
-  readonly waiter?: Waiter;
+  readonly waiter?: Waiter | undefined;
   /** Deliveries of it that ended without an outcome. */
   readonly story: readonly AttemptStory[];
   /** The dead letter it is a replay of. */
-  readonly replayOf?: string;
+  readonly replayOf?: string | undefined;
 }

@@ -5,6 +5,7 @@ import { HostError } from '../../protocol/errors.ts';
 import type { CellEnd } from '../cells/cell.ts';
 import { blueprint } from './blueprint.ts';
 import { Escalation } from './escalation.ts';
+import { locateMs, makeWay, parted } from './hand-over.ts';
 import { Incarnation } from './incarnation.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
@@ -23,13 +24,6 @@ export interface LifeDeps extends ServiceDeps {
   /** A new incarnation runs. */
   began(): void;
 }
-
-/** What finding out where a plugin is may cost whoever waits for its answer. */
-const locateMs = 40;
-/** What an old cell gets to be gone before the next one starts. */
-const partMs = 100;
-/** Beyond its deadline, what an old cell gets to say that it stopped. */
-const haltSlackMs = 500;
 
 export class ServiceLife {
   #plan: ServicePlan;
@@ -157,7 +151,7 @@ export class ServiceLife {
 
   async #bringUp(cause: 'start' | 'restart'): Promise<void> {
     this.state.move(cause, this.#incarnations);
-    await this.#partFromOld();
+    if (this.#live !== undefined && !(await parted(this.#live))) this.#live = undefined;
     if (this.state.lifecycle !== 'starting') throw this.state.refusal();
     let live: Incarnation | undefined;
     try {
@@ -173,13 +167,6 @@ export class ServiceLife {
     }
     if (this.state.lifecycle !== 'starting') throw this.state.refusal();
     this.#run(live, 'started');
-  }
-
-  /** Two cells of one service do not execute side by side if it can be helped; but one that sits in native code is not
-   * waited for: whatever it had has been taken from it. */
-  async #partFromOld(): Promise<void> {
-    const old = this.#live;
-    if (old !== undefined && !(await old.endsWithin(partMs))) this.#live = undefined;
   }
 
   #run(live: Incarnation, cause: 'started' | 'reloaded'): void {
@@ -245,13 +232,7 @@ export class ServiceLife {
     }
     this.#handingOver = true;
     const old = this.#live;
-    // An event that overruns meanwhile ends the old cell by its own deadline, and so hands over too.
-    if (old !== undefined && !(await old.halt(old.handleMs + locateMs + haltSlackMs))) {
-      old.kill('a new incarnation takes over');
-      await old.ended;
-    } else if (old?.condemned) {
-      await old.endsWithin(partMs);
-    }
+    if (old !== undefined) await makeWay(old);
     this.#handingOver = false;
     this.#next = undefined;
     this.#deps.intake.queue.giveBack(old?.takeRemains().untouched ?? []);

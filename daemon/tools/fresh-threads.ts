@@ -1,13 +1,14 @@
 // "fresh": a thread of its own for every call, by tinypool with isolated workers. The answer comes on the call's
 // private port and the thread is ended then, so that nobody waits for a thread that is slow to end.
 import type { Tinypool } from 'tinypool';
-import { MessageChannel } from 'node:worker_threads';
+import { MessageChannel, type Worker } from 'node:worker_threads';
 import { flattenError } from '../../protocol/cell/plain-error.ts';
 import type { FreshTask, ToolCellMessage, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../../protocol/cell/tool-register.ts';
 import { cellEntry } from '../cells/entries.ts';
 import { hardHeapMb } from '../cells/memory-budget.ts';
 import { locateThread } from '../cells/stack-capture.ts';
+import { endsWhenRead } from '../cells/unread-files.ts';
 import type { Whereabouts } from '../cells/whereabouts.ts';
 import { KillSwitch } from './kill-switch.ts';
 import { LivingCells } from './living-cells.ts';
@@ -98,7 +99,7 @@ class FreshThreads implements ToolPool {
   #adopt(): void {
     for (const cell of cellsOf(this.#pool)) {
       if (this.#living.has(cell)) continue;
-      const { threadId } = cell;
+      const { threadId, thread } = cell;
       let error: unknown = new Error('the thread ended');
       cell.on('error', (thrown: unknown) => (error = thrown));
       cell.once('exit', () => {
@@ -106,8 +107,22 @@ class FreshThreads implements ToolPool {
           if (run.begun && run.threadId === threadId) run.failed(error);
         }
       });
-      this.#living.add(cell, threadId, cell.thread);
+      if (thread !== undefined) this.#endWhenRead(threadId, thread);
+      this.#living.add(cell, threadId, thread);
     }
+  }
+
+  #endWhenRead(threadId: number, thread: Worker): void {
+    let up = false;
+    // Its first word to the pool is that its own modules are there.
+    thread.once('message', () => (up = true));
+    thread.once('exit', () => (up = true));
+    let run: FreshRun | undefined;
+    endsWhenRead(thread, () => {
+      if (!up) return 'own';
+      run ??= [...this.#runs].find((candidate) => candidate.begun && candidate.threadId === threadId);
+      return run?.phase === 'importing' ? 'plugin' : undefined;
+    });
   }
 
   #locate({ threadId, osThread }: ToolRegister, withinMs: number): Promise<Whereabouts> {

@@ -8,6 +8,7 @@ import { ToolRegister } from '../../protocol/cell/tool-register.ts';
 import { cellEntry } from '../cells/entries.ts';
 import { hardHeapMb } from '../cells/memory-budget.ts';
 import { locateThread } from '../cells/stack-capture.ts';
+import { endsWhenRead } from '../cells/unread-files.ts';
 import type { Whereabouts } from '../cells/whereabouts.ts';
 import { KillSwitch } from './kill-switch.ts';
 import { LivingCells } from './living-cells.ts';
@@ -134,6 +135,8 @@ class PooledThreads implements ToolPool {
       stream.resume();
     }
     this.#workers.set(threadId, worker);
+    // Its own modules are there by now; until then it reads nothing that could be left open, because piscina requires them.
+    endsWhenRead(worker, () => (this.#seats.get(threadId)?.register.phase === 'importing' ? 'plugin' : undefined));
     worker.once('exit', () => this.#exited(threadId));
     this.#living.add(worker, threadId, worker);
   }

@@ -10,6 +10,7 @@ const heapKbAt = 3;
 const externalKbAt = 4;
 const osThreadAt = 5;
 const memoryReportsAt = 6;
+const stageAt = 7;
 const beganAt = 0;
 const progressAt = 1;
 
@@ -20,6 +21,9 @@ const byteLength = floatsEnd + histogramLength * 4;
 /** What the word says of the sequence it names. */
 export const phases = { done: 0, running: 1, claimed: 2, sealed: 3 } as const;
 export type Phase = (typeof phases)[keyof typeof phases];
+
+/** How far a cell has come. Until it stands it reads files, its own first and then the plugin's. */
+const stages = { booting: 0, up: 1, importing: 2 } as const;
 
 /** Sequences wrap; far fewer than half of this are ever in flight, so the short distance tells which is meant. */
 const sequenceSpan = 2 ** 29;
@@ -99,7 +103,23 @@ export class ProgressRegister {
     Atomics.store(this.#words, osThreadAt, osThread);
   }
 
+  /** The cell's own code is there; false when the host has ended it before it was: then nothing more is to begin. */
+  comeUp(): boolean {
+    Atomics.store(this.#words, stageAt, stages.up);
+    return !this.halted;
+  }
+
+  importing(begins: boolean): void {
+    Atomics.store(this.#words, stageAt, begins ? stages.importing : stages.up);
+  }
+
   // The host's side.
+
+  /** The cell reads files: its own, or those of its plugin. */
+  get reading(): 'own' | 'plugin' | undefined {
+    const stage = Atomics.load(this.#words, stageAt);
+    return stage === stages.booting ? 'own' : stage === stages.importing ? 'plugin' : undefined;
+  }
 
   /** `near` is any sequence in flight: it tells which turn of the wrapped number is meant. */
   read(near: number): Progress {

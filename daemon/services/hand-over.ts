@@ -1,0 +1,27 @@
+// How an old incarnation makes way for the next: it stops between two events, and one that cannot is cut off. Two cells
+// of one service do not execute side by side if it can be helped; but one that sits in native code is not waited for,
+// because whatever it had has been taken from it.
+import type { Incarnation } from './incarnation.ts';
+
+/** What finding out where a plugin is may cost whoever waits for its answer. */
+export const locateMs = 40;
+/** What an old cell gets to be gone before the next one executes. */
+const partMs = 100;
+/** Beyond its deadline, what an old cell gets to say that it stopped. */
+const haltSlackMs = 500;
+
+/** False when the old cell still exists. */
+export const parted = (old: Incarnation): Promise<boolean> => old.endsWithin(partMs);
+
+/** Resolves when the old one executes nothing more. An event that overruns meanwhile ends its cell by its own deadline. */
+export async function makeWay(old: Incarnation): Promise<void> {
+  if (await old.halt(old.handleMs + locateMs + haltSlackMs)) {
+    if (old.condemned) await parted(old);
+    return;
+  }
+  // Sealed, it begins nothing and settles nothing any more.
+  const sealed = old.lane.sealBetween();
+  old.kill('a new incarnation takes over');
+  if (sealed) await parted(old);
+  else await old.ended;
+}
