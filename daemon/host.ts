@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { HostError } from '../protocol/errors.ts';
 import type { OperationResult } from '../protocol/operations.ts';
+import { uuidv7 } from '../protocol/uuid.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { HostedPlugin } from './hosted-plugin.ts';
@@ -11,6 +12,10 @@ import { discover } from './plugins/discovery.ts';
 import { invalidPlugin } from './plugins/invalid-plugin.ts';
 import { readPlugin } from './plugins/manifest-file.ts';
 import type { LoadedPlugin } from './plugins/plugin.ts';
+import { EmbeddedRuntime } from './runtimes/embedded-runtime.ts';
+import { LocalRuntime } from './runtimes/local-runtime.ts';
+import { Profiles } from './runtimes/profiles.ts';
+import { Registry } from './runtimes/registry.ts';
 import type { Logger } from './telemetry/daemon-log.ts';
 import type { Feed } from './telemetry/feed.ts';
 import { FlightRecorder } from './telemetry/flight-recorder.ts';
@@ -35,6 +40,11 @@ export class Host {
   readonly config: Config;
   readonly catalog: Catalog;
   readonly toolCalls = new ToolCalls();
+  /** What workers can run. */
+  readonly profiles: Profiles;
+  /** Every runtime, and by it every worker. */
+  readonly registry: Registry;
+  readonly #embedded: EmbeddedRuntime;
   readonly #options: HostOptions;
   readonly #recorder: FlightRecorder;
   readonly #hosted = new Map<string, HostedPlugin>();
@@ -49,6 +59,20 @@ export class Host {
     this.config = options.config;
     this.#options = options;
     this.catalog = new Catalog({ maxPlugins: options.config.limits.plugins });
+    this.profiles = new Profiles({
+      limits: options.config.limits,
+      clock: options.clock,
+      version: options.version,
+      log: options.log,
+      list: () => this.list().filter(({ id }) => !this.#unloading.has(id)),
+      get: (id) => this.#staying(id),
+    });
+    const { config: { limits }, clock, log } = options;
+    const newId = (): string => uuidv7(clock.wallMs());
+    this.#embedded = new EmbeddedRuntime(this.profiles, { clock, limits, log, newId });
+    this.registry = new Registry({ clock, limits, log });
+    this.registry.add(this.#embedded);
+    this.registry.add(new LocalRuntime({ clock, limits, log, newId, owners: () => this.list() }));
     this.#recorder = new FlightRecorder({
       folder: join(options.stateFolder, 'bundles'),
       limits: options.config.limits,
@@ -68,6 +92,11 @@ export class Host {
     const hosted = this.#hosted.get(this.catalog.get(id).id);
     if (hosted === undefined) throw new HostError('plugin_not_found', `The plugin "${id}" is just being loaded or unloaded.`, { plugin: id });
     return hosted;
+  }
+
+  #staying(id: string): HostedPlugin {
+    if (this.#unloading.has(id)) throw new HostError('plugin_not_found', `The plugin "${id}" is just being unloaded.`, { plugin: id });
+    return this.get(id);
   }
 
   async load(folder: string): Promise<HostedPlugin> {
@@ -115,7 +144,9 @@ export class Host {
     const hosted = this.get(id);
     this.#unloading.add(id);
     hosted.service?.retire();
+    const programsEnded = this.profiles.revoke(id, this.config.limits.killMs);
     await this.#stopQuietly(hosted, false);
+    await programsEnded;
     await hosted.closeTools(this.config.limits.killMs);
     // Another caller may have been faster.
     if (this.#hosted.get(id) !== hosted) return;
@@ -138,7 +169,7 @@ export class Host {
       throw new HostError('plugin_invalid', `The folder now holds the plugin ${plugin.id}; unload ${id} and load that one.`, { path: plugin.folder, issues: [{ path: 'id', message: `changed from ${id}` }] });
     }
     // What a reload made now would outlive the plugin.
-    if (this.#unloading.has(id)) throw new HostError('plugin_not_found', `The plugin "${id}" is just being unloaded.`, { plugin: id });
+    this.#staying(id);
     await hosted.reload(plugin);
     this.catalog.replace(plugin);
     this.#publishChange(id, 'reloaded');
@@ -181,9 +212,10 @@ export class Host {
     await Promise.all(starts);
   }
 
-  counts(): Pick<OperationResult<'daemon.status'>['counts'], 'plugins' | 'services' | 'servicesRunning' | 'servicesFailed' | 'tools' | 'toolCallsPending' | 'toolThreads' | 'unkillable'> {
+  counts(): Pick<OperationResult<'daemon.status'>['counts'], 'plugins' | 'services' | 'servicesRunning' | 'servicesFailed' | 'tools' | 'toolCallsPending' | 'toolThreads' | 'workers' | 'workersBusy' | 'workerCells' | 'unkillable'> {
     const hosted = this.list();
     const services = hosted.flatMap(({ service }) => (service === undefined ? [] : [service]));
+    const workers = this.#embedded.report().workers;
     const sum = (figures: readonly number[]): number => figures.reduce((total, figure) => total + figure, 0);
     return {
       plugins: hosted.length,
@@ -193,7 +225,10 @@ export class Host {
       tools: sum(hosted.map(({ plugin }) => plugin.manifest.tools.length)),
       toolCallsPending: sum(hosted.map(({ tools }) => tools.pending)),
       toolThreads: sum(hosted.map(({ tools }) => tools.threads)),
-      unkillable: sum([...hosted, ...this.#departed].map(({ unkillable }) => unkillable)),
+      workers: workers.total,
+      workersBusy: workers.busy,
+      workerCells: this.profiles.cells,
+      unkillable: sum([...hosted, ...this.#departed, this.profiles].map(({ unkillable }) => unkillable)),
     };
   }
 
@@ -205,7 +240,7 @@ export class Host {
   /** Threads that would keep the process from exiting. */
   leftover(): number {
     this.#departed = this.#departed.filter((hosted) => hosted.leftover > 0);
-    return [...this.#hosted.values(), ...this.#departed].reduce((sum, hosted) => sum + hosted.leftover, 0);
+    return [...this.#hosted.values(), ...this.#departed].reduce((sum, hosted) => sum + hosted.leftover, this.profiles.unkillable);
   }
 
   /** Pushes what changed since the last time; costs nothing while nobody listens. */
@@ -233,12 +268,14 @@ export class Host {
       log.warn({}, 'services did not stop in time; what is left is discarded');
       for (const { service } of this.#hosted.values()) service?.end();
     });
+    const workersEnded = this.registry.close(this.config.limits.killMs);
     for (const id of this.#startOrder.toReversed()) {
       const hosted = this.#hosted.get(id);
       if (hosted !== undefined) await this.#stopQuietly(hosted, clock.monotonicMs() >= hardAtMs);
     }
     late.cancel();
-    await Promise.all(this.list().map((hosted) => hosted.closeTools(this.config.limits.killMs)));
+    await workersEnded;
+    await Promise.all([this.profiles.close(this.config.limits.killMs), ...this.list().map((hosted) => hosted.closeTools(this.config.limits.killMs))]);
     await Promise.all([this.#recorder.close(recorderCloseMs), ...this.list().map((hosted) => hosted.close())]);
   }
 

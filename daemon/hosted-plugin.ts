@@ -10,6 +10,7 @@ import { spawnCellFor } from './cells/spawn.ts';
 import type { Clock } from './clock.ts';
 import type { Limits } from './config/schema.ts';
 import type { LoadedPlugin } from './plugins/plugin.ts';
+import { PluginProfiles } from './runtimes/plugin-profiles.ts';
 import { DeadLetters } from './services/dead-letters.ts';
 import { Service } from './services/service.ts';
 import type { ServicePlan } from './services/service-plan.ts';
@@ -38,6 +39,8 @@ export class HostedPlugin {
   readonly id: string;
   readonly log: PluginLog;
   readonly timeline: Timeline;
+  /** What workers can run of it. */
+  readonly profiles: PluginProfiles;
   readonly #deps: HostedDeps;
   readonly #deadLetters: DeadLetters;
   /** Values that were in the environment of any of its cells: a reload must not uncover an old one. */
@@ -87,6 +90,14 @@ export class HostedPlugin {
     const env = this.#environment(plugin);
     this.#tools = this.#makeTools(plugin, env);
     this.#service = this.#makeService(plugin, env);
+    this.profiles = new PluginProfiles({
+      spawnCell: spawnCellFor(limits, this.#records),
+      redact: (text) => this.#redactor.text(text),
+      log: (message, incarnation) => this.log.fromCell(message, incarnation),
+      logDropped: (message, incarnation) => this.log.droppedByCell(message, incarnation),
+      failed: (error, incarnation, eventId) => this.#callFailed(error, eventId, incarnation),
+    });
+    this.profiles.replan(plugin, env);
   }
 
   get plugin(): LoadedPlugin {
@@ -114,6 +125,7 @@ export class HostedPlugin {
     }
     const old = this.#tools;
     this.#tools = this.#makeTools(plugin, env);
+    this.profiles.replan(plugin, env);
     this.#plugin = plugin;
     this.#retire(old);
   }
@@ -121,9 +133,11 @@ export class HostedPlugin {
   /** For operations that mean a service. */
   requireService(): Service {
     if (this.#service !== undefined) return this.#service;
-    throw new HostError('unsupported_operation', `The plugin ${this.id} has no service; it offers ${this.plugin.manifest.tools.length > 0 ? 'tools' : 'nothing that can be called'}.`, {
+    const { tools, profiles } = this.plugin.manifest;
+    const offered = [...(tools.length > 0 ? ['tools'] : []), ...(profiles.length > 0 ? ['profiles for workers'] : [])].join(' and ');
+    throw new HostError('unsupported_operation', `The plugin ${this.id} has no service; it offers ${offered === '' ? 'nothing that can be called' : offered}.`, {
       plugin: this.id,
-      tools: this.plugin.manifest.tools.map(({ name }) => name),
+      tools: tools.map(({ name }) => name),
     });
   }
 
@@ -180,6 +194,7 @@ export class HostedPlugin {
       hasService: this.#service !== undefined,
       lifecycle: this.#service?.lifecycle ?? null,
       tools: manifest.tools.map(({ name }) => name),
+      profiles: manifest.profiles.map(({ name }) => name),
       isolation: manifest.isolation,
     };
   }
@@ -230,7 +245,7 @@ export class HostedPlugin {
       env: { ...env },
       clock,
       log: (message) => (message.type === 'log' ? this.log.fromCell(message, 0) : this.log.droppedByCell(message, 0)),
-      failed: (error, callId) => this.#toolFailed(error, callId),
+      failed: (error, callId) => this.#callFailed(error, callId),
     });
   }
 
@@ -294,11 +309,12 @@ export class HostedPlugin {
     return new HostError(error.code, this.#redactor.text(error.message), JSON.parse(this.#redactor.json(JSON.stringify(error.details))) as Record<string, unknown>);
   }
 
-  #toolFailed(raw: HostError, callId: string | undefined): void {
+  /** A call of a tool, or an input of a worker. */
+  #callFailed(raw: HostError, correlationId: string | undefined, incarnation = 0): void {
     const { feed, log, clock } = this.#deps;
     const error = this.#redacted(raw);
-    this.timeline.record({ level: 'error', event: error.code, message: error.message, incarnation: 0, ...(callId === undefined ? {} : { correlationId: callId }), data: { ...error.details } });
-    this.log.host('error', error.message, { code: error.code });
+    this.timeline.record({ level: 'error', event: error.code, message: error.message, incarnation, ...(correlationId === undefined ? {} : { correlationId }), data: { ...error.details } });
+    this.log.host('error', error.message, { code: error.code, incarnation, correlationId });
     log.warn({ plugin: this.id, code: error.code }, error.message);
     feed.publish({ topic: 'failure', at: new Date(clock.wallMs()).toISOString(), plugin: this.id, data: { ...error.toWire() } });
   }

@@ -39,8 +39,8 @@ export const errorKinds = {
   service_unavailable: kind(-32022, 503, true, 'The service is not in a state that allows this.', 'See `details.lifecycle`; start it with `nagaya start ID`.'),
   service_failed: kind(-32023, 503, false, 'The service has failed and is not coming back by itself.', 'See `nagaya status ID` for the cause; start it again with `nagaya start ID`.'),
   service_stopped: kind(-32024, 409, false, 'The service was stopped, or is stopping.', 'Start it with `nagaya start ID`.'),
-  dispatch_timeout: kind(-32025, 504, false, 'The event was not handled within its deadline.', 'See `details.phase` for where the time went; raise `service.timeouts.handleMs` if the work needs longer.'),
-  dispatch_failed: kind(-32026, 502, false, 'The service\'s handler threw, rejected, or returned what cannot be sent.', 'Read `details.cause`: it is the plugin\'s own error.'),
+  dispatch_timeout: kind(-32025, 504, false, 'The event was not handled within its deadline.', 'See `details.phase` for where the time went; raise `service.timeouts.handleMs`, or `timeoutMs` of the profile, if the work needs longer.'),
+  dispatch_failed: kind(-32026, 502, false, 'The plugin\'s handler threw, rejected, or returned what cannot be sent.', 'Read `details.cause`: it is the plugin\'s own error.'),
   cell_crashed: kind(-32027, 502, false, 'The plugin\'s cell ended while it was needed.', 'Read `details.cause` and `nagaya logs ID`.'),
   start_timeout: kind(-32028, 504, false, 'The service did not start within its deadline.', 'See `details.phase`; raise `service.timeouts.startMs` if it needs longer.'),
   start_failed: kind(-32029, 502, false, 'The service\'s module could not be imported, or its start failed.', 'Read `details.cause`: it is the plugin\'s own error.'),
@@ -57,16 +57,19 @@ export const errorKinds = {
   tool_cancelled: kind(-32046, 409, false, 'The call was cancelled.', 'Nothing to mend: the caller or its connection asked for it.'),
   tool_overloaded: kind(-32047, 429, true, 'As many calls of this plugin\'s tools are waiting as may wait.', 'Try again after `details.retryAfterMs`.'),
 
-  runtime_not_found: kind(-32050, 404, false, 'No runtime with this id is registered.', 'See `runtime.list`.'),
+  runtime_not_found: kind(-32050, 404, false, 'No runtime with this id is registered.', 'See `nagaya runtimes`.'),
   runtime_unavailable: kind(-32051, 503, true, 'The runtime does not answer at the moment.', 'Try again later; see its diagnostics.'),
-  worker_not_found: kind(-32052, 404, false, 'The runtime has no worker with this id.', 'See `worker.list` of that runtime.'),
+  worker_not_found: kind(-32052, 404, false, 'The runtime has no worker with this id.', 'See `nagaya workers --runtime ID`; an id is always given whole.'),
   worker_busy: kind(-32053, 429, true, 'The worker has as many inputs pending as it may.', 'Try again after `details.retryAfterMs`.'),
-  worker_stopped: kind(-32054, 409, false, 'The worker was stopped.', 'Create a new worker.'),
+  worker_stopped: kind(-32054, 409, false, 'The worker was stopped.', 'Make a new one with `nagaya worker new`.'),
+  profile_not_found: kind(-32055, 404, false, 'No profile with this name is offered.', 'See `nagaya runtimes ID`: it lists the profiles; or leave the profile out.'),
+  runtime_full: kind(-32056, 429, true, 'The runtime has as many workers as it may, and all of them are in use.', 'Stop one that is no longer needed with `nagaya worker stop WORKER`, or raise `limits.workers`.'),
 
   daemon_unreachable: kind(-32090, 503, true, 'No daemon answers at the socket.', 'Start one with `nagaya serve`, or name its socket with --socket.'),
   connection_closed: kind(-32091, 503, true, 'The connection ended before the answer came.', 'Connect again; whether the request took effect is not known.'),
   already_running: kind(-32092, 409, false, 'A daemon answers at this socket already.', 'Use it, stop it with `nagaya shutdown`, or name another socket with --socket.'),
   socket_unusable: kind(-32093, 500, false, 'The control socket cannot be made at this path.', 'Mend what `details.reason` names, or name another socket with --socket.'),
+  port_unusable: kind(-32094, 500, false, 'The port for browsers cannot be listened on.', 'Mend what `details.reason` names, or set another `http.port`; 0 takes any free one.'),
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof errorKinds;

@@ -81,7 +81,11 @@ export const toolSection = z.strictObject({
   isolation: toolIsolation.default('pooled').describe('a pool\'s thread, a thread or a process of each call\'s own'),
 });
 
-const profileSection = z.strictObject({ name: localName, description: z.string().max(4000).default('') });
+export const profileSection = z.strictObject({
+  name: localName,
+  description: z.string().max(4000).default(''),
+  timeoutMs: durationMs().default(120_000).describe('one input, from its own start'),
+});
 
 export const manifest = z.strictObject({
   $schema: z.string().max(1000).optional().describe('for editors only'),
@@ -103,6 +107,7 @@ export const manifest = z.strictObject({
 export type Manifest = z.output<typeof manifest>;
 export type ServiceSection = z.output<typeof serviceSection>;
 export type ToolSection = z.output<typeof toolSection>;
+export type ProfileSection = z.output<typeof profileSection>;
 export type ToolIsolation = z.output<typeof toolIsolation>;
 export type Isolation = z.output<typeof isolation>;
 export type Permissions = z.output<typeof permissions>;

@@ -1,11 +1,14 @@
 // The operation table: every way in, by name. Socket, HTTP, client, command and OpenAPI are derived from it.
 import type { z } from 'zod';
+import { browserOperations } from './operations/browser.ts';
 import { daemonOperations } from './operations/daemon.ts';
 import { deadLetterOperations } from './operations/dead-letter.ts';
 import { pluginOperations } from './operations/plugin.ts';
+import { runtimeOperations } from './operations/runtime.ts';
 import { serviceOperations } from './operations/service.ts';
 import { telemetryOperations } from './operations/telemetry.ts';
 import { toolOperations } from './operations/tool.ts';
+import { workerOperations } from './operations/worker.ts';
 
 export const operations = {
   ...daemonOperations,
@@ -14,6 +17,9 @@ export const operations = {
   ...deadLetterOperations,
   ...toolOperations,
   ...telemetryOperations,
+  ...runtimeOperations,
+  ...workerOperations,
+  ...browserOperations,
 };
 
 export type OperationName = keyof typeof operations;

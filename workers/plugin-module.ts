@@ -10,6 +10,9 @@ export interface PluginModule {
   readonly profiles?: unknown;
 }
 
+/** The module was imported, and does not hold what its manifest says. */
+export class MissingExport extends Error {}
+
 const typescriptEntry = /\.[cm]?ts$/;
 
 async function importTypescript(entryUrl: string): Promise<unknown> {

@@ -43,11 +43,14 @@ const line = takeHostLine();
 const log = new CellLog((message) => line.post(message), boot.logBytesPerSecond);
 
 let dying = false;
-function fatal(reason: CrashReason, thrown: unknown): void {
+/** What was said and is not out yet goes out. */
+let flushSaid = (): void => {};
+function fatal(reason: CrashReason, thrown: unknown, exitCode?: number): void {
   if (dying) return;
   dying = true;
+  flushSaid();
   log.flush();
-  line.post({ type: 'crash', reason, error: flattenError(thrown) });
+  line.post({ type: 'crash', reason, error: flattenError(thrown), ...(exitCode === undefined ? {} : { exitCode }) });
   endProcess();
 }
 
@@ -70,10 +73,12 @@ class ToldRegister extends ProgressRegister {
 
 const register = new ToldRegister();
 const runner = new ServiceRunner(register, log, (message) => line.post(message));
+flushSaid = () => runner.flush();
 let call: ((event: { data: unknown }) => void) | undefined;
 line.listen((message) => {
   if (message.type === 'rpc') call?.({ data: message.frame });
   else if (message.type === 'abort') runner.abort(message.reason);
+  else if (message.type === 'cancel') runner.cancel(message.turn, message.reason);
   else {
     register.beginByMs = message.beginByMs;
     runner.execute(message);

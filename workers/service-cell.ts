@@ -4,7 +4,7 @@ import { expose } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { getHeapStatistics } from 'node:v8';
 import { type MessagePort, workerData } from 'node:worker_threads';
-import type { CellMessage, CrashReason, HostMessage } from '../protocol/cell/messages.ts';
+import type { CellMessage, CrashReason, HostMessage, ServiceCellApi, ServiceCellOptions } from '../protocol/cell/messages.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import { CellLog } from './cell-log.ts';
@@ -46,11 +46,14 @@ const post: (message: CellMessage) => void = posterOf(lanePort);
 const log = new CellLog(post, logBytesPerSecond);
 
 let dying = false;
-function fatal(reason: CrashReason, thrown: unknown): void {
+/** What was said and is not out yet goes out. */
+let flushSaid = (): void => {};
+function fatal(reason: CrashReason, thrown: unknown, exitCode?: number): void {
   if (dying) return;
   dying = true;
+  flushSaid();
   log.flush();
-  post({ type: 'crash', reason, error: flattenError(thrown) });
+  post({ type: 'crash', reason, error: flattenError(thrown), ...(exitCode === undefined ? {} : { exitCode }) });
   endCell();
 }
 
@@ -59,11 +62,25 @@ guardCell({ fatal }, grants);
 log.captureOutput();
 
 const runner = new ServiceRunner(register, log, post);
+flushSaid = () => runner.flush();
 lanePort.on('message', (message: HostMessage) => {
   if (message.type === 'batch') runner.execute(message);
+  else if (message.type === 'cancel') runner.cancel(message.turn, message.reason);
   else runner.abort(message.reason);
 });
-expose(runner.api, nodeEndpoint(rpcPort));
+// Ended before it was up: the plugin is not imported any more.
+if (!register.comeUp()) endCell();
+expose({ ...runner.api, load }, nodeEndpoint(rpcPort));
+
+/** The host ends no thread in the middle of this if it can be helped: what it has open would stay open. */
+async function load(options: ServiceCellOptions): ReturnType<ServiceCellApi['load']> {
+  register.importing(true);
+  try {
+    return await runner.api.load(options);
+  } finally {
+    register.importing(false);
+  }
+}
 
 function reportMemory(): void {
   const { used_heap_size: heap, external_memory: external } = getHeapStatistics();

@@ -6,8 +6,9 @@ import type { IngressEvent } from '../protocol/event.ts';
 import type { CellLog, PluginLogger } from './cell-log.ts';
 import { type SchemaCheck, compileSchema } from './json-schema.ts';
 import { LaneExecutor, outputOf } from './lane-executor.ts';
-import { importPlugin } from './plugin-module.ts';
+import { MissingExport, importPlugin } from './plugin-module.ts';
 import { parseJson } from './primitives.ts';
+import { ProfileService } from './profile-service.ts';
 import type { Service, ServiceContext } from './sdk/index.ts';
 
 interface Loaded {
@@ -27,6 +28,7 @@ export class ServiceRunner {
   readonly #post: (message: CellMessage) => void;
   readonly #abort = new AbortController();
   #loaded: Loaded | undefined;
+  #profile: ProfileService | undefined;
 
   constructor(register: ProgressRegister, log: CellLog, post: (message: CellMessage) => void) {
     this.#register = register;
@@ -46,12 +48,24 @@ export class ServiceRunner {
 
   abort(reason: string): void {
     this.#abort.abort(new Error(reason));
+    this.#profile?.abort(reason);
+  }
+
+  cancel(turn: number, reason: string): void {
+    this.#profile?.cancel(turn, reason);
+  }
+
+  /** What was said and is not out yet: before the cell ends. */
+  flush(): void {
+    this.#profile?.flush();
   }
 
   async #load(options: ServiceCellOptions): Promise<{ hasStatus: boolean; hasStop: boolean }> {
     const checks = new Map<string, SchemaCheck>();
     for (const [ingress, schema] of Object.entries(options.payloadSchemas)) checks.set(ingress, await compileSchema(schema));
-    const service = serviceOf(await importPlugin(options.entryUrl));
+    const module = await importPlugin(options.entryUrl);
+    if (options.profile !== undefined) this.#profile = new ProfileService(module, options.profile, this.#log, this.#post);
+    const service: Service = this.#profile ?? serviceOf(module);
     const ctx = this.#context(options);
     const executor = new LaneExecutor(
       this.#register,
@@ -119,8 +133,6 @@ class EventContext implements ServiceContext {
     return this.#cellLog.logger(this.#event.correlationId);
   }
 }
-
-class MissingExport extends Error {}
 
 function serviceOf(module: { readonly service?: unknown }): Service {
   const { service } = module;

@@ -1,5 +1,6 @@
 // Bounds that make sense only together. Kept out of the schema, so that each field can be described by itself.
 import type { Issue } from '../../protocol/errors.ts';
+import { isLoopback } from './http.ts';
 import type { Config, Limits } from './schema.ts';
 
 interface Ordered {
@@ -13,11 +14,26 @@ const order: readonly Ordered[] = [
   { smaller: 'eventBytes', larger: 'lineBytes', because: 'an event arrives in one line' },
   { smaller: 'toolInputBytes', larger: 'lineBytes', because: 'an input arrives in one line' },
   { smaller: 'toolOutputBytes', larger: 'answerBytes', because: 'an output leaves in one answer' },
+  { smaller: 'workerInputBytes', larger: 'lineBytes', because: 'an input arrives in one line' },
+  { smaller: 'workerInputBytes', larger: 'transcriptBytes', because: 'an input stands in the transcript before it runs' },
+  { smaller: 'workerSayBytes', larger: 'transcriptBytes', because: 'what is said stands in the transcript' },
+  { smaller: 'transcriptBytes', larger: 'answerBytes', because: 'a page of it leaves in one answer' },
   { smaller: 'abortGraceMs', larger: 'killMs', strictly: true, because: 'a cell is asked before it is ended' },
   { smaller: 'killMs', larger: 'shutdownMs', strictly: true, because: 'cells end before the daemon does' },
 ];
 
-export function crossChecks({ limits }: Config): Issue[] {
+export function crossChecks({ limits, http }: Config): Issue[] {
+  return [...orderIssues(limits), ...(http === undefined ? [] : httpIssues(http))];
+}
+
+function httpIssues({ host, allowRemote, token, readToken }: NonNullable<Config['http']>): Issue[] {
+  const issues: Issue[] = [];
+  if (!isLoopback(host) && !allowRemote) issues.push({ path: 'http.host', message: `${host} can be reached from other machines, and nothing is encrypted; use 127.0.0.1, or set http.allowRemote to true` });
+  if (token !== undefined && token === readToken) issues.push({ path: 'http.readToken', message: 'must differ from http.token, which allows more' });
+  return issues;
+}
+
+function orderIssues(limits: Limits): Issue[] {
   return order
     .filter(({ smaller, larger, strictly }) => limits[smaller] > limits[larger] || (strictly === true && limits[smaller] === limits[larger]))
     .map(({ smaller, larger, strictly, because }) => ({

@@ -1,7 +1,8 @@
 // nagaya.json: every bound of the daemon with its default, and what the operator overrides of each plugin.
 import { z } from 'zod';
 import { pluginId } from '../../protocol/identifiers.ts';
-import { cellLimits, isolation, manifest, permissions, queueLimits, restart, retry, serviceTimeouts, toolSection } from '../../protocol/manifest.ts';
+import { cellLimits, isolation, manifest, permissions, profileSection, queueLimits, restart, retry, serviceTimeouts, toolSection } from '../../protocol/manifest.ts';
+import { http } from './http.ts';
 
 const kib = 1024;
 const mib = 1024 * kib;
@@ -44,6 +45,25 @@ export const limits = z.strictObject({
   abortGraceMs: durationMs(0, 60_000).default(20).describe('between ctx.signal and the end of a cell'),
   killMs: durationMs(10, 60_000).default(2000).describe('after this a cell that does not end is given up as unkillable'),
   stalledMs: durationMs(100, 3_600_000).default(5000).describe('a thread cell that has nothing to do and whose event loop does not turn for this long is ended'),
+  runtimeMs: durationMs().default(2000).describe('how long a runtime may take to answer; lists go without one that takes longer'),
+  runtimeCalls: many().default(256).describe('calls that may wait for one runtime'),
+  workers: many(100_000).default(128).describe('workers of the embedded runtime; beyond it the oldest that stopped or failed is forgotten'),
+  workerInputs: many(10_000).default(16).describe('inputs of one worker that may wait'),
+  workerInputBytes: bytes(kib, 16 * mib).default(64 * kib).describe('one input of a worker'),
+  workerNameLength: many(10_000).default(200).describe('characters of a worker\'s requested name'),
+  workerIntentLength: many(100_000).default(4000).describe('characters of a worker\'s intent'),
+  workerKeys: many().default(1000).describe('request keys of the runtime, and input ids of each worker, that are remembered'),
+  workerHistory: many(100_000).default(100).describe('items of its transcript that a worker\'s program is given'),
+  workerHistoryBytes: bytes(kib, 16 * mib).default(256 * kib).describe('and their bytes'),
+  transcriptItems: many().default(1000).describe('kept of each worker; beyond it the oldest goes'),
+  transcriptBytes: bytes(64 * kib, 64 * mib).default(mib).describe('of a worker\'s transcript that are kept'),
+  workerEvents: many().default(1000).describe('events kept of each worker for those who come back'),
+  workerEventBytes: bytes(64 * kib, 64 * mib).default(mib).describe('of these events that are kept'),
+  workerReaders: many(10_000).default(64).describe('who may follow one worker at once'),
+  workerCells: many(10_000).default(32).describe('cells of workers at once; beyond it one that is idle is ended, or the input waits'),
+  workerIdleMs: durationMs().default(60_000).describe('after this the cell of a worker without input is ended; the next input starts another'),
+  workerSayBytes: bytes(kib, 64 * mib).default(256 * kib).describe('what a worker may say to one input'),
+  workerSayPieces: many(100_000).default(2000).describe('pieces in which that arrives; beyond them it arrives in larger ones'),
   shutdownMs: durationMs(100, 600_000).default(15_000).describe('the daemon ends itself hard after this'),
 });
 export type Limits = z.output<typeof limits>;
@@ -76,6 +96,7 @@ export const pluginOverride = z.strictObject({
   restart: overriding(restart).optional(),
   retry: overriding(retry).optional(),
   tools: z.record(z.string(), overriding(toolSection.pick({ timeoutMs: true, isolation: true }))).optional(),
+  profiles: z.record(z.string(), overriding(profileSection.pick({ timeoutMs: true }))).optional(),
 });
 export type PluginOverride = z.output<typeof pluginOverride>;
 
@@ -96,6 +117,7 @@ export const config = z.strictObject({
   bundles: z
     .strictObject({ payloads: z.boolean().default(false).describe('flight-recorder bundles also hold events that wait, with their payloads') })
     .prefault({}),
+  http: http.optional(),
   limits: limits.prefault({}),
 });
 export type Config = z.output<typeof config>;

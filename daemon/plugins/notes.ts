@@ -7,9 +7,8 @@ const threadsReadAround = Number(process.versions.node.split('.')[0]) >= 22;
 
 export function notesOn({ isolation, permissions, service, profiles }: Manifest): string[] {
   const notes: string[] = [];
-  if (threadsReadAround && permissions !== undefined && service !== undefined && isolation === 'thread') {
+  if (threadsReadAround && permissions !== undefined && (service !== undefined || profiles.length > 0) && isolation === 'thread') {
     notes.push(`permissions: Node ${process.versions.node} lets a thread read what lies under the daemon's own working folder too; isolation "process" holds the grants exactly.`);
   }
-  if (profiles.length > 0) notes.push('profiles are not acted on yet: no worker can run them.');
   return notes;
 }

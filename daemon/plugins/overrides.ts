@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Issue } from '../../protocol/errors.ts';
 import { nearest } from '../../protocol/issues.ts';
-import type { Manifest, ServiceSection, ToolSection } from '../../protocol/manifest.ts';
+import type { Manifest, ServiceSection } from '../../protocol/manifest.ts';
 import type { PluginOverride } from '../config/schema.ts';
 
 export interface Overridden {
@@ -40,25 +40,25 @@ export function applyOverride(declared: Manifest, override: PluginOverride): Ove
     return undefined;
   };
 
-  const layTools = (tools: readonly ToolSection[]): ToolSection[] => {
-    const names = tools.map((tool) => tool.name);
-    const over = new Map(Object.entries(override.tools ?? {}));
+  const layNamed = <Row extends { readonly name: string }>(what: 'tool' | 'profile', rows: readonly Row[], overrides: Readonly<Record<string, Partial<Row>>> = {}): Row[] => {
+    const names = rows.map(({ name }) => name);
+    const over = new Map(Object.entries(overrides));
     for (const name of over.keys()) {
-      if (!names.includes(name)) issues.push({ path: `${where}.tools.${name}`, message: unknownTool(name, names) });
+      if (!names.includes(name)) issues.push({ path: `${where}.${what}s.${name}`, message: unknownName(what, name, names) });
     }
-    return tools.map((tool) => lay(`tools.${tool.name}`, tool, over.get(tool.name)));
+    return rows.map((row) => lay(`${what}s.${row.name}`, row, over.get(row.name)));
   };
 
   const { isolation, env, permissions } = override;
   // Each replaces what the manifest says as a whole: a grant of the manifest's must not outlive the operator's own list.
   const top = lay('', declared, { ...(isolation === undefined ? {} : { isolation }), ...(env === undefined ? {} : { env }), ...(permissions === undefined ? {} : { permissions }) });
-  const manifest: Manifest = { ...top, limits: lay('limits', top.limits, override.limits), tools: layTools(top.tools) };
+  const manifest: Manifest = { ...top, limits: lay('limits', top.limits, override.limits), tools: layNamed('tool', top.tools, override.tools), profiles: layNamed('profile', top.profiles, override.profiles) };
   const service = layService(declared.service);
   return { manifest: service === undefined ? manifest : { ...manifest, service }, overridden, issues };
 }
 
-function unknownTool(name: string, names: readonly string[]): string {
-  if (names.length === 0) return 'the plugin has no tools; remove this override';
+function unknownName(what: 'tool' | 'profile', name: string, names: readonly string[]): string {
+  if (names.length === 0) return `the plugin has no ${what}s; remove this override`;
   const meant = nearest(name, names);
-  return `the plugin has no such tool; ${meant === undefined ? `its tools are ${names.slice(0, 20).join(', ')}` : `did you mean "${meant}"?`}`;
+  return `the plugin has no such ${what}; ${meant === undefined ? `its ${what}s are ${names.slice(0, 20).join(', ')}` : `did you mean "${meant}"?`}`;
 }

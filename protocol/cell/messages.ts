@@ -19,7 +19,14 @@ export interface AbortMessage {
   readonly reason: string;
 }
 
-export type HostMessage = BatchMessage | AbortMessage;
+/** Ends the input of this turn and nothing else: its signal is aborted, the cell goes on. */
+export interface CancelMessage {
+  readonly type: 'cancel';
+  readonly turn: number;
+  readonly reason: string;
+}
+
+export type HostMessage = BatchMessage | AbortMessage | CancelMessage;
 
 export interface EventFailure {
   readonly sequence: number;
@@ -65,6 +72,19 @@ export interface LogMessage {
   readonly at: number;
 }
 
+/** A piece of what a profile's program says to one input; comes before the results that end that input. */
+export interface SayMessage {
+  readonly type: 'say';
+  readonly turn: number;
+  readonly text: string;
+}
+
+/** Pieces said after the end of their input: they belong nowhere. */
+export interface SayDroppedMessage {
+  readonly type: 'sayDropped';
+  readonly pieces: number;
+}
+
 /** Lines the cell's byte budget did not let through. */
 export interface LogDroppedMessage {
   readonly type: 'logDropped';
@@ -77,11 +97,13 @@ export interface CrashMessage {
   readonly type: 'crash';
   readonly reason: CrashReason;
   readonly error: PlainError;
+  /** That the plugin asked for. */
+  readonly exitCode?: number;
 }
 
 export type CrashReason = 'uncaught_exception' | 'unhandled_rejection' | 'exit';
 
-export type CellMessage = ResultsMessage | HaltedMessage | LogMessage | LogDroppedMessage | CrashMessage;
+export type CellMessage = ResultsMessage | HaltedMessage | LogMessage | LogDroppedMessage | SayMessage | SayDroppedMessage | CrashMessage;
 
 /** The answer of every RPC call of a cell: an error travels as data, because comlink would lose most of it. */
 export type CellAnswer<Value> =
@@ -97,6 +119,24 @@ export interface ServiceCellOptions {
   /** Payload schemas as JSON text, by ingress name. */
   readonly payloadSchemas: Readonly<Record<string, string>>;
   readonly maxOutputBytes: number;
+  /** Instead of the plugin's service, one of its profiles runs here. */
+  readonly profile?: ProfileCellOptions;
+}
+
+export interface ProfileCellOptions {
+  readonly name: string;
+  readonly worker: { readonly runtimeId: string; readonly workerId: string };
+  /** Of UTF-8, said to one input. */
+  readonly maxSaidBytes: number;
+  /** Messages for one input; beyond them pieces travel together. */
+  readonly maxPieces: number;
+}
+
+/** The payload of the one event that each input is; `turn` tells inputs apart, also where their ids do not. */
+export interface ProfilePayload {
+  readonly turn: number;
+  readonly content: string;
+  readonly history: readonly { readonly role: 'user' | 'system' | 'worker'; readonly content: string }[];
 }
 
 /** What a cell exposes through comlink; the host only wraps it. */

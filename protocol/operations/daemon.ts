@@ -22,6 +22,9 @@ const daemonStatus = z.object({
     tools: count,
     toolCallsPending: count,
     toolThreads: count,
+    workers: count,
+    workersBusy: count,
+    workerCells: count,
     connections: count,
     subscriptions: count,
     unkillable: count,
@@ -37,6 +40,18 @@ const daemonStatus = z.object({
   eventLoopDelayMs: z.object({ p50: z.number(), p99: z.number(), max: z.number() }),
   memory: z.object({ rssMb: z.number(), heapUsedMb: z.number(), externalMb: z.number() }),
   limits: z.record(z.string(), z.number()).describe('every bound in force'),
+  browser: z
+    .object({
+      address: z.string(),
+      connections: count,
+      streams: count,
+      sessions: count.describe('browsers that are signed in'),
+      links: count.describe('one-time links that wait to be used'),
+      dropped: z.object({ connectionsRefused: count, connectionsCutOff: count }),
+      limits: z.record(z.string(), z.number()),
+    })
+    .nullable()
+    .describe('the port for browsers; null where none is open'),
 });
 export type DaemonStatus = z.output<typeof daemonStatus>;
 

@@ -4,6 +4,7 @@ import { deadLetter, deadLetterWithEvent } from '../dead-letter.ts';
 import { errorCodes } from '../errors.ts';
 import { pluginId } from '../identifiers.ts';
 import { operation } from '../operation.ts';
+import { pageLimit } from '../parameters.ts';
 
 const count = z.int().min(0);
 const letterId = z.string().min(1).max(64);
@@ -21,9 +22,9 @@ export const deadLetterOperations = {
   'deadLetter.list': operation({
     summary: 'The dead letters of a service, oldest first, without their payloads',
     http: { method: 'GET', path: '/api/services/{plugin}/dead-letters' },
-    params: z.strictObject({ plugin: pluginId, after: letterId.optional().describe('the id of the last one already seen'), limit: z.int().min(1).max(1000).default(100) }),
+    params: z.strictObject({ plugin: pluginId, after: letterId.optional().describe('the id of the last one already seen'), limit: pageLimit(1000, 100) }),
     result: z.object({ deadLetters: z.array(deadLetter), total: count, evicted: count.describe('pushed out by newer ones since the daemon started') }),
-    errors,
+    errors: [...errors, 'limit_too_large'],
   }),
   'deadLetter.show': operation({
     summary: 'One dead letter with its event and the story of its attempts',

@@ -13,6 +13,7 @@ const pluginSummary = z.object({
   hasService: z.boolean(),
   lifecycle: lifecycle.nullable().describe('of its service; null without one'),
   tools: z.array(z.string()),
+  profiles: z.array(z.string()).describe('programs that workers can run'),
   isolation,
 });
 export type PluginSummary = z.output<typeof pluginSummary>;

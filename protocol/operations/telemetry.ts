@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { openId, pluginId } from '../identifiers.ts';
 import { operation } from '../operation.ts';
+import { pageLimit } from '../parameters.ts';
 import { diagnostic } from '../status.ts';
 
 const count = z.int().min(0);
@@ -77,14 +78,14 @@ export const telemetryOperations = {
   'timeline.read': operation({
     summary: 'What happened to a plugin, in order',
     http: { method: 'GET', path: '/api/plugins/{plugin}/timeline' },
-    params: z.strictObject({ plugin: pluginId, after: count.default(0), limit: z.int().min(1).max(1000).default(200) }),
+    params: z.strictObject({ plugin: pluginId, after: count.default(0), limit: pageLimit(1000, 200) }),
     result: z.object({ entries: z.array(timelineEntry), firstSequence: count, nextSequence: count }),
-    errors: ['plugin_not_found'],
+    errors: ['plugin_not_found', 'limit_too_large'],
   }),
   'event.explain': operation({
     summary: 'What became of a plugin\'s newest events, or of one of them, with what the timeline tells of it',
     http: { method: 'GET', path: '/api/plugins/{plugin}/story' },
-    params: z.strictObject({ plugin: pluginId, event: openId.optional().describe('a correlation id; absent: the newest'), limit: z.int().min(1).max(1000).default(200) }),
+    params: z.strictObject({ plugin: pluginId, event: openId.optional().describe('a correlation id; absent: the newest'), limit: pageLimit(1000, 200) }),
     result: z.object({
       events: z.array(eventRecord).describe('attempts that ended, oldest first'),
       forgotten: count.describe('older attempts that are no longer known'),
@@ -92,14 +93,14 @@ export const telemetryOperations = {
       deadLetters: z.array(z.string()).describe('what the event in question became'),
       entries: z.array(timelineEntry),
     }),
-    errors: ['plugin_not_found'],
+    errors: ['plugin_not_found', 'limit_too_large'],
   }),
   'log.read': operation({
     summary: 'The newest lines of a plugin\'s log, or of the daemon\'s own; over the socket also those that follow',
     http: { method: 'GET', path: '/api/logs' },
     params: z.strictObject({
       plugin: pluginId.optional().describe('absent: the daemon\'s own log'),
-      limit: z.int().min(0).max(1000).default(100),
+      limit: pageLimit(1000, 100, 0),
       follow: z.boolean().default(false).describe('also subscribe to what comes next, without a gap'),
     }),
     result: z.object({ lines: z.array(logLine), truncated: z.boolean(), droppedLines: count, subscriptionId: z.string().optional() }),

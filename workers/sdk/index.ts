@@ -37,6 +37,38 @@ export interface Service {
   stop?(ctx: ServiceContext): unknown;
 }
 
+export interface ProfileInput {
+  /** The same in the transcript, in the log and here. */
+  readonly eventId: string;
+  readonly kind: 'user' | 'system';
+  readonly content: string;
+  /** RFC 3339. */
+  readonly createdAt: string;
+}
+
+/** One earlier item of the worker's transcript. */
+export interface HistoryItem {
+  readonly role: 'user' | 'system' | 'worker';
+  readonly content: string;
+}
+
+export interface ProfileContext extends CellContext {
+  readonly worker: { readonly runtimeId: string; readonly workerId: string };
+  /** Which life of this worker's cell this is, counted from 1: what the module remembers is gone with the one before. */
+  readonly incarnation: number;
+  /** Aborted when this input is cancelled, and shortly before the cell is ended; each input has its own. */
+  readonly signal: AbortSignal;
+  /** Puts the next piece of the answer into the transcript. Throws where it is no text, or one more than may be said. */
+  say(text: string): void;
+  /** What was said before this input, oldest first and bounded. */
+  history(): HistoryItem[];
+}
+
+export interface Profile {
+  /** Called for one input at a time; the answer is what it says until it returns. */
+  onInput(input: ProfileInput, ctx: ProfileContext): unknown;
+}
+
 export interface ToolContext extends CellContext {
   readonly tool: string;
   readonly callId?: string;
@@ -50,6 +82,10 @@ export function defineService(service: Service): Service {
 
 export function defineTool<Input = unknown, Output = unknown>(tool: Tool<Input, Output>): Tool<Input, Output> {
   return tool;
+}
+
+export function defineProfile(profile: Profile): Profile {
+  return profile;
 }
 
 export type { EventFields, PluginUnderTest, TestPluginOptions } from './test-plugin.ts';
