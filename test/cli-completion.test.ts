@@ -12,6 +12,9 @@ import { commandFile, nagaya, temporaryFolder } from './cli-process.ts';
 const known: KnownNames = {
   plugins: () => Promise.resolve([{ value: 'example.greeter', description: 'Greeter' }, { value: 'other', description: '' }]),
   tools: (plugin) => Promise.resolve([{ value: `tool-of-${plugin}`, description: '' }]),
+  runtimes: () => Promise.resolve([{ value: 'backend-internal', description: '' }]),
+  workers: () => Promise.resolve([{ value: 'backend-internal/one', description: 'Ada' }]),
+  profiles: () => Promise.resolve([{ value: 'builtin:default', description: '' }]),
 };
 
 async function offered(...words: string[]): Promise<string[]> {
@@ -50,6 +53,10 @@ test('arguments and option values are completed by what they are', async () => {
   assert.deepEqual(await offered('config', ''), ['check', 'show', 'schema', 'help']);
   assert.deepEqual(await offered('config', 'check', ''), [':files']);
   assert.deepEqual(await offered('completion', ''), [...shells]);
+  assert.deepEqual(await offered('worker', 'send', ''), ['backend-internal/one']);
+  assert.deepEqual(await offered('worker', 'new', '--profile', ''), ['builtin:default']);
+  assert.deepEqual(await offered('workers', '--runtime', ''), ['backend-internal']);
+  assert.deepEqual(await offered('runtimes', ''), ['backend-internal']);
   assert.deepEqual(await offered('deliver', 'x', '--timeout', ''), []);
   assert.deepEqual(await offered('ping', ''), []);
   assert.deepEqual(await offered('status', '--', '--'), []);

@@ -26,12 +26,14 @@ complete -F _nagaya nagaya
 const zsh = `#compdef nagaya
 # zsh completion for nagaya; save it as _nagaya in a folder of $fpath, or load it with: source <(nagaya completion zsh)
 _nagaya() {
-  local line paths=none
+  local line value about paths=none
   local -a found
   while IFS= read -r line; do
     case "$line" in
       :*) paths="\${line#:}" ;;
-      *) found+=("\${\${line/$'\\t'/:}%:}") ;;
+      *)
+        value="\${line%%$'\\t'*}" about="\${line#*$'\\t'}"
+        found+=("\${value//:/\\\\:}\${about:+:$about}") ;;
     esac
   done < <("\${words[1]}" __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)
   (( \${#found} )) && _describe 'nagaya' found

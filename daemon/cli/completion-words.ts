@@ -21,6 +21,11 @@ export interface Completion {
 export interface KnownNames {
   plugins(): Promise<readonly Candidate[]>;
   tools(plugin: string): Promise<readonly Candidate[]>;
+  runtimes(): Promise<readonly Candidate[]>;
+  /** By their whole addresses. */
+  workers(): Promise<readonly Candidate[]>;
+  /** Of every runtime. */
+  profiles(): Promise<readonly Candidate[]>;
 }
 
 const nothing: Completion = { candidates: [], paths: 'none' };
@@ -71,6 +76,9 @@ const folderNames = /^(?:folders?|dir)$/;
 async function valuesOf(name: string, choices: readonly string[] | undefined, known: KnownNames, positional: readonly string[]): Promise<Completion> {
   if (choices !== undefined) return { candidates: choices.map((value) => ({ value, description: '' })), paths: 'none' };
   if (name === 'plugin') return { candidates: await known.plugins(), paths: 'none' };
+  if (name === 'runtime') return { candidates: await known.runtimes(), paths: 'none' };
+  if (name === 'worker') return { candidates: await known.workers(), paths: 'none' };
+  if (name === 'profile') return { candidates: await known.profiles(), paths: 'none' };
   if (name === 'tool') return { candidates: await known.tools(positional[0] ?? ''), paths: 'none' };
   if (fileNames.test(name)) return { candidates: [], paths: 'files' };
   if (folderNames.test(name)) return { candidates: [], paths: 'folders' };
@@ -122,6 +130,22 @@ export function daemonNames(socket: string): KnownNames {
       ask(socket, async (client) => {
         const { tools } = await client.call('tool.list', { plugin });
         return tools.map(({ name, description }) => ({ value: name, description }));
+      }),
+    runtimes: () =>
+      ask(socket, async (client) => {
+        const { runtimes } = await client.call('runtime.list', {});
+        return runtimes.map(({ runtimeId, displayName }) => ({ value: runtimeId, description: displayName }));
+      }),
+    workers: () =>
+      ask(socket, async (client) => {
+        const { workers } = await client.call('worker.list', { limit: 200 });
+        return workers.map(({ runtimeId, workerId, displayName }) => ({ value: `${runtimeId}/${workerId}`, description: displayName }));
+      }),
+    profiles: () =>
+      ask(socket, async (client) => {
+        const { runtimes } = await client.call('runtime.list', {});
+        const shown = await Promise.all(runtimes.map(({ runtimeId }) => client.call('runtime.show', { runtimeId })));
+        return shown.flatMap(({ profiles }) => profiles.map(({ name, description }) => ({ value: name, description })));
       }),
   };
 }

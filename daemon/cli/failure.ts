@@ -36,6 +36,7 @@ const ownCodes: Partial<Record<ErrorCode, ExitCode>> = {
   connection_closed: exitCodes.failed,
   config_invalid: exitCodes.failed,
   socket_unusable: exitCodes.failed,
+  port_unusable: exitCodes.failed,
 };
 
 const exitCodeOf = (error: HostError): ExitCode => ownCodes[error.code] ?? exitCodes.refused;

@@ -3,6 +3,7 @@ export const groups = {
   daemon: 'The daemon:',
   plugins: 'Plugins and services:',
   use: 'Events and tools:',
+  workers: 'Runtimes and workers:',
   see: 'What happens:',
   author: 'Writing plugins:',
   setup: 'Set-up:',

@@ -15,6 +15,9 @@ export function table(headings: readonly string[], rows: readonly (readonly Piec
   return [lineOf(headings.map((heading) => styled('dim', heading))), ...rows.map(lineOf)];
 }
 
+/** Names in one cell. */
+export const listText = (names: readonly string[]): string => (names.length === 0 ? '-' : names.join(', '));
+
 /** Prints it; on a terminal no line is wider than the screen. */
 export function printTable(terminal: Terminal, headings: readonly string[], rows: readonly (readonly Piece[])[]): void {
   const width = terminal.columns;

@@ -114,6 +114,16 @@ export class Terminal {
     for (const line of lines) this.line(...line);
   }
 
+  /** The head of a line whose rest comes in parts. */
+  head(...pieces: readonly Piece[]): void {
+    this.#out.write(`${paint(pieces, this.#outColor)} `);
+  }
+
+  /** A piece of a text that comes in pieces; it may begin lines of its own. */
+  part(text: string): void {
+    this.#out.write(printable(text));
+  }
+
   /** Text of this program itself, as it is: scripts, schemas, help. */
   text(text: string): void {
     this.#out.write(text.endsWith('\n') ? text : `${text}\n`);

@@ -1,9 +1,11 @@
-// Three commands for whoever has just started a daemon: an event for a service that runs, a call of a tool, and a look
-// at it all. They are made from the plugins' own manifests, so that they work when pasted.
+// Three commands for whoever has just started a daemon: an event for a service that runs, a call of a tool or a worker,
+// and a look at it all. They are made from the plugins' own manifests, so that they work when pasted.
 import type { Client } from '../../protocol/client/client.ts';
 import { type DeclaredIngress, ingressesOf } from './event-options.ts';
 import { pasteable } from './install.ts';
 import { sampleValue } from './sample-value.ts';
+import { usualRuntime } from './worker-address.ts';
+import { pluginOf } from './worker-view.ts';
 
 interface SampleIngress extends DeclaredIngress {
   readonly payloadSchema?: unknown;
@@ -15,7 +17,7 @@ export async function commandsToTry(client: Client, socket: string): Promise<str
   const tool = tools.find(({ plugin }) => plugins.some(({ id, state }) => id === plugin && state === 'loaded'));
   const deliver = running === undefined ? undefined : await deliverWords(client, running.id);
   const call = tool === undefined ? undefined : ['call', tool.plugin, tool.name, ...inputWords(tool.inputSchema)];
-  const words = [deliver ?? ['status'], call ?? ['plugins'], ['watch']];
+  const words = [deliver ?? ['status'], call ?? (await workerWords(client)) ?? ['plugins'], ['watch']];
   return words.map((command) => pasteable(command, socket));
 }
 
@@ -27,6 +29,13 @@ async function deliverWords(client: Client, plugin: string): Promise<string[] | 
   if (ingress === undefined || kind === undefined) return undefined;
   const chosen = [...(ingresses.length > 1 ? ['--ingress', ingress.name] : []), ...(ingress.kinds.length > 1 ? ['--kind', kind] : [])];
   return ['deliver', plugin, ...inputWords(ingress.payloadSchema), ...chosen];
+}
+
+/** Nothing where no plugin brings a profile. */
+async function workerWords(client: Client): Promise<string[] | undefined> {
+  const { profiles } = await client.call('runtime.show', { runtimeId: usualRuntime });
+  const own = profiles.find(({ name }) => pluginOf(name) !== undefined);
+  return own === undefined ? undefined : ['worker', 'new', '--profile', own.name];
 }
 
 /** Nothing where anything, and so nothing, is accepted. */

@@ -15,16 +15,19 @@ export interface Page {
 }
 
 /** Sections that must stand somewhere, and where. */
-const required: readonly [path: string, section: string][] = [
+export const requiredSections: readonly (readonly [path: string, section: string])[] = [
   ['docs/operations.md', 'config'],
   ['docs/operations.md', 'commands'],
   ['docs/operations.md', 'errors'],
   ['docs/operations.md', 'operations'],
   ['docs/operations.md', 'faults'],
+  ['docs/runtimes.md', 'worker-limits'],
+  ['docs/benchmarks.md', 'benchmarks'],
+  ['docs/benchmarks.md', 'benchmarks-soak'],
 ];
 
 /** Written from measurements, by commands of their own that take minutes: what stands there stays. */
-export const measuredSections: readonly string[] = ['faults'];
+export const measuredSections: readonly string[] = ['faults', 'benchmarks', 'benchmarks-soak'];
 
 const schemaFiles = { 'docs/schemas/plugin.schema.json': manifest, 'docs/schemas/nagaya.schema.json': config } as const;
 
@@ -48,7 +51,7 @@ export async function generatedPages(root: string): Promise<Page[]> {
     const present = await readFile(join(root, path), 'utf8');
     if (present.includes('<!-- begin:')) pages.push(await fill(path, present));
   }
-  for (const [path, section] of required) {
+  for (const [path, section] of requiredSections) {
     if (!pages.some((page) => page.path === path && page.present.includes(`<!-- begin:${section} -->`))) {
       pages.push({ path, present: '', wanted: '', faults: [`lacks the section <!-- begin:${section} --> … <!-- end:${section} -->`] });
     }

@@ -42,11 +42,14 @@ function parametersOf({ params }: Operation): string {
 const fieldsTable = (fields: readonly Field[]): string =>
   table(['field', 'default', 'allowed', 'meaning'], fields.map((field) => [code(field.path), field.default === '' || field.default === 'required' ? field.default : code(field.default), field.allowed, field.meaning]));
 
+const workerLimit = /^limits\.(?:worker|runtime|transcript)/;
+
 /** By the name of their markers. */
 export const sections: Readonly<Record<string, () => string | Promise<string>>> = {
   errors: errorsTable,
   operations: operationsTable,
   config: () => fieldsTable(fieldsOf(config)),
+  'worker-limits': () => fieldsTable(fieldsOf(config).filter(({ path }) => workerLimit.test(path))),
   manifest: () => fieldsTable(fieldsOf(manifest)),
   commands: commandsTable,
 };

@@ -12,7 +12,7 @@ import { type Terminal, styled } from '../terminal.ts';
 interface CheckReport {
   readonly valid: boolean;
   readonly folder: string;
-  readonly plugin: { readonly id: string; readonly version: string; readonly entry: string; readonly hasService: boolean; readonly tools: readonly string[] } | null;
+  readonly plugin: { readonly id: string; readonly version: string; readonly entry: string; readonly hasService: boolean; readonly tools: readonly string[]; readonly profiles: readonly string[] } | null;
   readonly issues: readonly Issue[];
   readonly notes: readonly string[];
 }
@@ -52,7 +52,7 @@ async function checkPlugin(folder: string): Promise<CheckReport> {
   return {
     valid: issues.length === 0,
     folder: plugin.folder,
-    plugin: { id, version: manifest.version, entry, hasService: manifest.service !== undefined, tools: manifest.tools.map(({ name }) => name) },
+    plugin: { id, version: manifest.version, entry, hasService: manifest.service !== undefined, tools: manifest.tools.map(({ name }) => name), profiles: manifest.profiles.map(({ name }) => name) },
     issues,
     notes,
   };
@@ -60,8 +60,9 @@ async function checkPlugin(folder: string): Promise<CheckReport> {
 
 function showReport(terminal: Terminal, { valid, folder, plugin, issues, notes }: CheckReport): void {
   if (plugin !== null) {
-    const parts = [...(plugin.hasService ? ['a service'] : []), ...(plugin.tools.length > 0 ? [`${plural(plugin.tools.length, 'tool')} (${plugin.tools.join(', ')})`] : [])];
-    terminal.line(styled('bold', `${plugin.id} ${plugin.version}`), `  ${parts.length === 0 ? 'neither service nor tools' : parts.join(' and ')}`);
+    const named = (word: string, names: readonly string[]): string[] => (names.length === 0 ? [] : [`${plural(names.length, word)} (${names.join(', ')})`]);
+    const parts = [...(plugin.hasService ? ['a service'] : []), ...named('tool', plugin.tools), ...named('profile', plugin.profiles)];
+    terminal.line(styled('bold', `${plugin.id} ${plugin.version}`), `  ${parts.length === 0 ? 'neither service nor tools nor profiles' : parts.join(' and ')}`);
   }
   for (const note of notes) terminal.line(styled('yellow', 'note  '), note);
   for (const { path, message } of issues) terminal.line(styled('red', 'fault '), path === '' ? message : `${path}: ${message}`);

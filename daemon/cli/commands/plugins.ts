@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
 import { lifecyclePiece } from '../service-view.ts';
-import { printTable } from '../table.ts';
+import { listText, printTable } from '../table.ts';
 import { styled } from '../terminal.ts';
 
 export function register(program: Command): void {
@@ -20,14 +20,15 @@ export function register(program: Command): void {
           else {
             printTable(
               terminal,
-              ['PLUGIN', 'VERSION', 'STATE', 'SERVICE', 'ISOLATION', 'TOOLS'],
+              ['PLUGIN', 'VERSION', 'STATE', 'SERVICE', 'ISOLATION', 'TOOLS', 'PROFILES'],
               found.plugins.map((plugin) => [
                 plugin.id,
                 plugin.version,
                 plugin.state,
                 plugin.lifecycle === null ? '-' : lifecyclePiece(plugin.lifecycle),
                 plugin.isolation,
-                plugin.tools.length === 0 ? '-' : plugin.tools.join(', '),
+                listText(plugin.tools),
+                listText(plugin.profiles),
               ]),
             );
           }

@@ -9,7 +9,7 @@ import { packageVersion, pasteable } from '../install.ts';
 import { groups } from '../groups.ts';
 import { type Invocation, examples, runs } from '../invocation.ts';
 import { lifecyclePiece } from '../service-view.ts';
-import { table } from '../table.ts';
+import { listText, table } from '../table.ts';
 import { type Piece, type Terminal, styled } from '../terminal.ts';
 import { commandsToTry } from '../try-next.ts';
 
@@ -70,6 +70,7 @@ function stopWithStdin(daemon: Daemon): void {
 
 interface Announcement {
   readonly socket: string;
+  readonly browser: string | null;
   readonly pid: number;
   readonly version: string;
   readonly plugins: Daemon['plugins'];
@@ -80,6 +81,7 @@ interface Announcement {
 async function announce(terminal: Terminal, daemon: Daemon): Promise<void> {
   const announcement: Announcement = {
     socket: daemon.socket,
+    browser: daemon.browser,
     pid: daemon.pid,
     version: packageVersion(),
     plugins: daemon.plugins,
@@ -104,12 +106,13 @@ async function toTry(socket: string): Promise<string[]> {
   }
 }
 
-function showBanner(terminal: Terminal, { socket, pid, version, plugins, invalid, try: commands }: Announcement): void {
+function showBanner(terminal: Terminal, { socket, browser, pid, version, plugins, invalid, try: commands }: Announcement): void {
   terminal.line(styled('bold', `nagaya ${version}`), ` listens on ${socket} (pid ${String(pid)})`);
+  if (browser !== null) terminal.line(`and for browsers at ${browser}: `, styled('cyan', pasteable(['open'], socket)), ' prints a link that signs one in');
   terminal.line();
   if (plugins.length === 0) terminal.line('No plugins are loaded: write one with ', styled('cyan', pasteable(['new', 'service', './hello'])));
-  const rows = plugins.map(({ id, lifecycle, tools }): Piece[] => [id, lifecycle === null ? '-' : lifecyclePiece(lifecycle), tools.length === 0 ? '-' : tools.join(', ')]);
-  if (rows.length > 0) terminal.lines(table(['PLUGIN', 'SERVICE', 'TOOLS'], rows));
+  const rows = plugins.map(({ id, lifecycle, tools, profiles }): Piece[] => [id, lifecycle === null ? '-' : lifecyclePiece(lifecycle), listText(tools), listText(profiles)]);
+  if (rows.length > 0) terminal.lines(table(['PLUGIN', 'SERVICE', 'TOOLS', 'PROFILES'], rows));
   for (const { path, issues } of invalid) {
     terminal.line(styled('yellow', 'refused '), path);
     for (const issue of issues) terminal.line(`  ${issue.path === '' ? '' : `${issue.path}: `}${issue.message}`);
