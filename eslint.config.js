@@ -13,6 +13,8 @@ const nodeGlobals = Object.fromEntries(
   ['AbortController', 'AbortSignal', 'Blob', 'BroadcastChannel', 'Event', 'EventTarget', 'ReadableStream', 'URLSearchParams', 'WritableStream', 'atob', 'btoa', 'crypto', 'Buffer', 'MessageChannel', 'MessagePort', 'SharedArrayBuffer', 'Atomics', 'URL', 'WebAssembly', 'clearImmediate', 'clearInterval', 'clearTimeout', 'console', 'fetch', 'globalThis', 'performance', 'process', 'queueMicrotask', 'setImmediate', 'setInterval', 'setTimeout', 'structuredClone', 'TextDecoder', 'TextEncoder'].map((name) => [name, 'readonly']),
 );
 
+const browserGlobals = Object.fromEntries(['EventSource', 'FormData', 'Option', 'document', 'location', 'window'].map((name) => [name, 'readonly']));
+
 /** Mistakes in any JavaScript. */
 const mistakes = Object.fromEntries(
   [
@@ -86,5 +88,11 @@ export default defineConfig(
     extends: [tseslint.configs.base, tseslint.configs.disableTypeChecked],
     languageOptions: { globals: nodeGlobals },
     rules: { 'no-undef': 'error', 'no-dupe-keys': 'error', 'no-unreachable': 'error', 'no-var': 'error', 'prefer-const': 'error' },
+  },
+  {
+    name: 'the page that the daemon serves',
+    files: ['web/**/*.js'],
+    languageOptions: { globals: browserGlobals },
+    rules: mistakes,
   },
 );

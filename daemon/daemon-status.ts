@@ -1,5 +1,6 @@
 // What daemon.status tells, gathered from those who know it.
 import type { DaemonStatus } from '../protocol/operations/daemon.ts';
+import type { BrowserServer } from './control/browser/browser-server.ts';
 import type { ControlServer } from './control/control-server.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import type { Host } from './host.ts';
@@ -13,6 +14,7 @@ export interface DaemonStatusParts {
   readonly startedMs: number;
   readonly host: Host;
   readonly control: ControlServer;
+  readonly browser: BrowserServer | undefined;
   readonly feed: Feed;
   readonly daemonLog: DaemonLog;
   readonly monitor: EventLoopMonitor;
@@ -20,7 +22,7 @@ export interface DaemonStatusParts {
   readonly shuttingDown: boolean;
 }
 
-export function daemonStatus({ options, version, startedMs, host, control, feed, daemonLog, monitor, faults, shuttingDown }: DaemonStatusParts): DaemonStatus {
+export function daemonStatus({ options, version, startedMs, host, control, browser, feed, daemonLog, monitor, faults, shuttingDown }: DaemonStatusParts): DaemonStatus {
   const { connections, connectionsRefused, connectionsCutOff, notificationsFailed } = control.counts();
   return {
     pid: process.pid,
@@ -38,5 +40,6 @@ export function daemonStatus({ options, version, startedMs, host, control, feed,
     eventLoopDelayMs: monitor.delay(),
     memory: memory(),
     limits: { ...options.config.limits },
+    browser: browser?.status() ?? null,
   };
 }

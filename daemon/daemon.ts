@@ -5,11 +5,13 @@ import type { OperationResult } from '../protocol/operations.ts';
 import type { InvalidPlugin } from './plugins/invalid-plugin.ts';
 import { sweepOrphans } from './cells/orphan-sweep.ts';
 import { prepareStateFolder } from './config/state-folder.ts';
+import { BrowserServer } from './control/browser/browser-server.ts';
 import { ControlServer } from './control/control-server.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { daemonStatus } from './daemon-status.ts';
 import { armFailpoints } from './failpoints.ts';
 import { handlers } from './handlers.ts';
+import type { DaemonHandlerDeps } from './handlers/daemon.ts';
 import { Host } from './host.ts';
 import { HostFaults } from './host-faults.ts';
 import { realClock } from './real-clock.ts';
@@ -20,6 +22,8 @@ import { Feed } from './telemetry/feed.ts';
 
 export interface Daemon {
   readonly socket: string;
+  /** Where browsers reach it; null where no port is open. */
+  readonly browser: string | null;
   readonly pid: number;
   readonly plugins: readonly OperationResult<'plugin.list'>['plugins'][number][];
   readonly invalid: readonly InvalidPlugin[];
@@ -51,35 +55,33 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     async stop(withinMs) {
       clearInterval(counters);
       await host.shutdown(withinMs);
-      await control.close(controlCloseMs);
+      await Promise.all([control.close(controlCloseMs), browser?.close(controlCloseMs)]);
       monitor.stop();
       await daemonLog.flush(logFlushMs);
     },
     release: () => control.release(),
     leftover: () => host.leftover(),
   });
-  const control: ControlServer = new ControlServer({
-    handlers: handlers(host, daemonLog, {
-      shutdownMs: limits.shutdownMs,
-      status: () => daemonStatus({ options, version, startedMs, host, control, feed, daemonLog, monitor, faults: faults.count, shuttingDown: shutdown.begun }),
-      shutdown: (reason) => shutdown.begin(reason),
-    }),
-    limits,
-    feed,
-    log,
-    shuttingDown: () => shutdown.begun,
-    version,
-  });
+  const daemonParts: DaemonHandlerDeps = {
+    shutdownMs: limits.shutdownMs,
+    status: () => daemonStatus({ options, version, startedMs, host, control, browser, feed, daemonLog, monitor, faults: faults.count, shuttingDown: shutdown.begun }),
+    shutdown: (reason) => shutdown.begin(reason),
+  };
+  const surface = { handlers: handlers(host, daemonLog, daemonParts, () => browser), limits, feed, log, shuttingDown: () => shutdown.begun, version };
+  const control: ControlServer = new ControlServer(surface);
+  const browser: BrowserServer | undefined = config.http === undefined ? undefined : new BrowserServer({ ...surface, config: config.http, clock: realClock, stateFolder: options.stateFolder });
 
   const lastCounters = new Map<string, string>();
   const counters = setInterval(() => host.publishCounters(lastCounters), limits.countersEveryMs);
   counters.unref();
   try {
     await control.listen(options.socket, async () => {
+      await browser?.listen();
       await sweepOrphans(options.stateFolder, log);
       await host.loadAll([...config.plugins.folders, ...options.pluginFolders]);
     });
   } catch (thrown) {
+    await browser?.close(0);
     clearInterval(counters);
     monitor.stop();
     faults.stop();
@@ -90,6 +92,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   await host.autostart();
   return {
     socket: options.socket,
+    browser: browser?.status()?.address ?? null,
     pid: process.pid,
     plugins: host.list().map((hosted) => hosted.summary()),
     invalid: host.catalog.invalid,

@@ -2,7 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const sources = ['protocol', 'workers', 'daemon', join('scripts', 'faults')];
+const sources = ['protocol', 'workers', 'daemon', join('scripts', 'faults'), join('scripts', 'bench')];
 const settings = ['tsconfig.json', join('scripts', 'tsconfig.build.json')];
 /** The compiler writes it last. */
 const record = join('dist', '.tsbuildinfo');

@@ -35,7 +35,7 @@ for (const kind of ['service', 'tool']) {
       assert.deepEqual(JSON.parse(checked.stdout), {
         valid: true,
         folder,
-        plugin: { id: 'my-plugin', version: '0.1.0', entry: join(folder, typescript ? 'index.ts' : 'index.js'), hasService: kind === 'service', tools: kind === 'tool' ? ['count-words'] : [] },
+        plugin: { id: 'my-plugin', version: '0.1.0', entry: join(folder, typescript ? 'index.ts' : 'index.js'), hasService: kind === 'service', tools: kind === 'tool' ? ['count-words'] : [], profiles: [] },
         issues: [],
         notes: [],
       });

@@ -2,15 +2,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { docs } from '../scripts/check/docs.ts';
-import { generatedPages } from '../scripts/docs/pages.ts';
+import { generatedPages, requiredSections } from '../scripts/docs/pages.ts';
 import { faultIds } from '../scripts/faults/catalogue.ts';
 import { temporaryFolder, writeTree } from './temporary-folder.ts';
 
-const sections = ['config', 'commands', 'operations', 'errors'];
+const operationsPath = 'docs/operations.md';
 const marked = (name: string, inside = ''): string => `<!-- begin:${name} -->\n${inside}\n<!-- end:${name} -->`;
-/** Measured, not written from the code; every fault must be among them. */
-const faultRows = (ids: readonly string[]): string => marked('faults', ids.map((id) => `| \`${id}\` | |`).join('\n'));
-const operationsPage = [...sections.map((name) => marked(name)), faultRows(faultIds)].join('\n');
+
+/** Every page that must have sections, with all of them; the table of faults is measured, and must have every fault. */
+function pagesWith(ids: readonly string[]): Record<string, string> {
+  const pages: Record<string, string> = {};
+  for (const [path, section] of requiredSections) {
+    const inside = section === 'faults' ? ids.map((id) => `| \`${id}\` | |`).join('\n') : '';
+    pages[path] = `${pages[path] ?? ''}${marked(section, inside)}\n`;
+  }
+  return pages;
+}
 
 async function written(root: string): Promise<void> {
   for (const { path, wanted } of await generatedPages(root)) await writeTree(root, { [path]: wanted });
@@ -18,22 +25,22 @@ async function written(root: string): Promise<void> {
 
 test('pages as they were written from the code are let through, every error, operation and bound in them', async (t) => {
   const root = await temporaryFolder(t);
-  await writeTree(root, { 'docs/operations.md': operationsPage });
+  await writeTree(root, pagesWith(faultIds));
   await written(root);
   assert.deepEqual(await docs.run(root), []);
-  const page = (await generatedPages(root)).find(({ path }) => path === 'docs/operations.md')?.present ?? '';
+  const page = (await generatedPages(root)).find(({ path }) => path === operationsPath)?.present ?? '';
   for (const row of ['| `queue_full` | 429 |', '| `service.start` | `POST /api/services/{plugin}/start` |', '| `limits.eventBytes` | `262144` |']) assert(page.includes(row), row);
 });
 
 test('a section that says something else, or is missing, is found', async (t) => {
   const root = await temporaryFolder(t);
-  await writeTree(root, { 'docs/operations.md': operationsPage });
+  await writeTree(root, pagesWith(faultIds));
   await written(root);
-  const page = (await generatedPages(root)).find(({ path }) => path === 'docs/operations.md')?.present ?? '';
-  await writeTree(root, { 'docs/operations.md': page.replace('| `queue_full` | 429 |', '| `queue_full` | 503 |') });
+  const page = (await generatedPages(root)).find(({ path }) => path === operationsPath)?.present ?? '';
+  await writeTree(root, { [operationsPath]: page.replace('| `queue_full` | 429 |', '| `queue_full` | 503 |') });
   const line = page.split('\n').findIndex((text) => text.includes('`queue_full` | 429')) + 1;
   assert.deepEqual(await docs.run(root), [`docs/operations.md:${String(line)} is not what the code says; run npm run docs`]);
-  await writeTree(root, { 'docs/operations.md': page.replaceAll(':errors -->', ':mistakes -->') });
+  await writeTree(root, { [operationsPath]: page.replaceAll(':errors -->', ':mistakes -->') });
   const faults = (await docs.run(root)).join('\n');
   assert.match(faults, /asks for a section "mistakes"/);
   assert.match(faults, /lacks the section <!-- begin:errors -->/);
@@ -42,7 +49,7 @@ test('a section that says something else, or is missing, is found', async (t) =>
 test('a fault of the kit that the table of faults does not have is found', async (t) => {
   const root = await temporaryFolder(t);
   const [missing, ...others] = faultIds;
-  await writeTree(root, { 'docs/operations.md': [...sections.map((name) => marked(name)), faultRows(others)].join('\n') });
+  await writeTree(root, pagesWith(others));
   await written(root);
   assert.deepEqual(await docs.run(root), [`docs/operations.md lists no fault ${String(missing)}; run npm run docs:faults`]);
 });
@@ -50,7 +57,7 @@ test('a fault of the kit that the table of faults does not have is found', async
 test('a dead link, a decision that is not listed and a command that does not exist are found where they stand', async (t) => {
   const root = await temporaryFolder(t);
   await writeTree(root, {
-    'docs/operations.md': operationsPage,
+    ...pagesWith(faultIds),
     'README.md': '# Title here\n[a](docs/operations.md) [b](docs/gone.md) [c](#title-here) [d](#gone) [e](https://example.org)\n\n`nagaya stauts` and `nagaya status --color`',
     'docs/decisions/README.md': '[one](0001-one.md)',
     'docs/decisions/0001-one.md': '',

@@ -8,6 +8,7 @@ import { limits as limitsSchema } from '../daemon/config/schema.ts';
 import { Documents } from '../daemon/control/documents.ts';
 import { HttpApi } from '../daemon/control/http-api.ts';
 import { OperationCalls } from '../daemon/control/operation-calls.ts';
+import { unprojected } from '../daemon/control/projection.ts';
 import { Subscriptions } from '../daemon/control/subscriptions.ts';
 import { Feed } from '../daemon/telemetry/feed.ts';
 import type { Audience } from '../protocol/operation.ts';
@@ -21,8 +22,8 @@ async function listen(t: test.TestContext, allowedAudiences: readonly Audience[]
   const limits = limitsSchema.parse({});
   const feed = new Feed();
   const calls = new OperationCalls(allHandlers(usualHandlers), () => false);
-  const api = new HttpApi({ calls, documents: new Documents('0.0.0'), limits, log: { warn() {}, error() {} }, allowedAudiences });
-  const server = createServer((request, response) => void api.handle(request, response, { id: 'other', audience: 'browser', subscriptions: new Subscriptions(feed, limits), stream: undefined }));
+  const api = new HttpApi({ calls, body: { maximum: limits.lineBytes, limit: 'limits.lineBytes' }, documents: new Documents('0.0.0'), limits, log: { warn() {}, error() {} }, allowedAudiences, projection: unprojected });
+  const server = createServer((request, response) => void api.handle(request, response, { id: 'other', audience: 'browser', subscriptions: new Subscriptions(feed, limits), beginStream() {} }));
   server.listen(path);
   await once(server, 'listening');
   t.after(() => server.close());

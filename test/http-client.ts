@@ -1,4 +1,4 @@
-// node's own HTTP client on a unix socket, for tests of the HTTP side.
+// node's own HTTP client on a unix socket or a port, for tests of the HTTP side.
 import { type IncomingHttpHeaders, request } from 'node:http';
 
 export interface HttpAnswer {
@@ -16,11 +16,14 @@ export interface HttpAsk {
   readonly headers?: Record<string, string>;
 }
 
-export function ask(socketPath: string, method: string, path: string, { body, bytes, headers = {} }: HttpAsk = {}): Promise<HttpAnswer> {
+/** A unix socket, or a port of this machine. */
+export type Place = string | { readonly host: string; readonly port: number };
+
+export function ask(place: Place, method: string, path: string, { body, bytes, headers = {} }: HttpAsk = {}): Promise<HttpAnswer> {
   const payload = bytes ?? (body === undefined ? undefined : JSON.stringify(body));
   const type = body === undefined ? {} : { 'content-type': 'application/json' };
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath, method, path, agent: false, headers: { ...type, ...(payload === undefined ? {} : { 'content-length': String(Buffer.byteLength(payload)) }), ...headers } }, (response) => {
+    const outgoing = request({ ...(typeof place === 'string' ? { socketPath: place } : place), method, path, agent: false, headers: { ...type, ...(payload === undefined ? {} : { 'content-length': String(Buffer.byteLength(payload)) }), ...headers } }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => (text += chunk));

@@ -13,6 +13,8 @@ const echo = Object.fromEntries(operationNames.map((name) => [name, (params: unk
 const needed: Partial<Record<OperationName, object>> = {
   'plugin.load': { path: '/x' },
   'ingress.deliver': { event: { ingress: 'a', kind: 'b' } },
+  'worker.create': { intent: 'x' },
+  'worker.input': { content: 'x' },
 };
 
 test('every operation of the table answers at its method and path, with the parameters of its path', async (t) => {

@@ -38,6 +38,16 @@ test('restart and retry can be overridden part by part', async (t) => {
   assert.deepEqual([...overridden].sort(), ['service.restart.policy', 'service.retry.maxAttempts']);
 });
 
+test('a profile\'s time can be overridden, and a profile that there is not is refused', async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeTree(folder, { 'plugin.json': { ...toolManifest, profiles: [{ name: 'chat' }, { name: 'plan' }] }, 'index.js': '' });
+  const { manifest, overridden } = await read(folder, { 'example.tool': { profiles: { chat: { timeoutMs: 5 } } } });
+  assert.deepEqual(manifest.profiles.map(({ name, timeoutMs }) => [name, timeoutMs]), [['chat', 5], ['plan', 120_000]]);
+  assert.deepEqual(overridden, ['profiles.chat.timeoutMs']);
+  const issues = await issuesOfReading(folder, { 'example.tool': { profiles: { chad: { timeoutMs: 5 } } } });
+  assert.deepEqual(issues, [{ path: 'plugins.overrides.example.tool.profiles.chad', message: 'the plugin has no such profile; did you mean "chat"?' }]);
+});
+
 test('an override that says what the manifest says changes nothing', async (t) => {
   const folder = await temporaryFolder(t);
   await writeTree(folder, { 'plugin.json': both, 'index.js': '' });

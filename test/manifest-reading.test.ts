@@ -36,7 +36,7 @@ test('a key that stands twice counts as it stands last, and a byte order mark is
   assert.equal((await read(folder)).manifest.name, 'Tool');
 });
 
-test('what a manifest asks for and this daemon does not act on is said in the notes', async (t) => {
+test('a manifest that asks for nothing the daemon leaves undone gets no notes', async (t) => {
   const folder = await temporaryFolder(t);
   await writeTree(folder, {
     'a/plugin.json': { ...serviceManifest, profiles: [{ name: 'chat' }] },
@@ -44,8 +44,8 @@ test('what a manifest asks for and this daemon does not act on is said in the no
     'b/plugin.json': { ...serviceManifest, isolation: 'process', service: { ...serviceManifest.service, restart: { intensity: 2 }, retry: { maxAttempts: 1 } } },
     'b/index.js': '',
   });
-  const { notes } = await read(join(folder, 'a'));
-  assert.equal(notes.length, 1);
-  assert.match(notes[0] ?? '', /^profiles are not acted on yet/);
+  const { notes, manifest } = await read(join(folder, 'a'));
+  assert.deepEqual(notes, []);
+  assert.deepEqual(manifest.profiles, [{ name: 'chat', description: '', timeoutMs: 120_000 }]);
   assert.deepEqual((await read(join(folder, 'b'))).notes, []);
 });

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { type Socket, createConnection } from 'node:net';
 import type { TestContext } from 'node:test';
+import type { Place } from './http-client.ts';
 
 const patienceMs = 20_000;
 
@@ -38,8 +39,8 @@ export class RawSocket {
     }
   }
 
-  static async connect(t: TestContext, path: string): Promise<RawSocket> {
-    const socket = createConnection(path);
+  static async connect(t: TestContext, place: Place): Promise<RawSocket> {
+    const socket = typeof place === 'string' ? createConnection(place) : createConnection(place);
     t.after(() => socket.destroy());
     await once(socket, 'connect');
     return new RawSocket(socket);

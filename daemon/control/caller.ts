@@ -4,11 +4,15 @@ import type { Audience } from '../../protocol/operation.ts';
 import type { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { OperationName, OperationParams, OperationResult } from '../../protocol/operations.ts';
 import type { FeedTopic } from '../../protocol/operations/telemetry.ts';
+import type { Awaitable, WorkerListener, WorkerSubscription } from '../runtimes/runtime.ts';
 
 export interface FeedFilter {
   readonly topics: readonly FeedTopic[];
   readonly plugin?: string;
 }
+
+/** Subscribes a listener to one worker. */
+export type WorkerSource = (listener: Omit<WorkerListener, 'after'>) => Awaitable<WorkerSubscription>;
 
 export interface Caller {
   /** Distinct for every connection of this daemon's life. */
@@ -19,6 +23,8 @@ export interface Caller {
   /** Throws `limit_too_large` at the bound, `unsupported_operation` where the transport cannot push. */
   subscribe(filter: FeedFilter): { readonly subscriptionId: string; readonly buffer: number };
   unsubscribe(subscriptionId: string): { readonly unsubscribed: boolean; readonly dropped: number };
+  /** Only where the answer is a stream: what the source tells goes into it, and what the operation answers does not. */
+  readonly follow?: ((source: WorkerSource) => Promise<void>) | undefined;
 }
 
 export type Handlers = {

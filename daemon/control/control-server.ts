@@ -6,16 +6,19 @@ import { encodeRefusal } from '../../protocol/json-rpc.ts';
 import type { Limits } from '../config/schema.ts';
 import type { Feed } from '../telemetry/feed.ts';
 import type { Handlers } from './caller.ts';
-import { type Connection, partFrom } from './connection.ts';
+import { partFrom } from './connection.ts';
 import type { ControlContext } from './control-context.ts';
 import type { ControlLog } from './control-log.ts';
 import { ControlSocket } from './control-socket.ts';
 import { Documents } from './documents.ts';
 import type { Language } from './first-byte.ts';
 import { HalfRequestWatch } from './half-request-watch.ts';
+import { HttpApi } from './http-api.ts';
 import { HttpServer } from './http-server.ts';
+import { OpenConnections } from './open-connections.ts';
 import { OpeningConnection } from './opening-connection.ts';
 import { OperationCalls } from './operation-calls.ts';
+import { unprojected } from './projection.ts';
 import { RpcConnection } from './rpc-connection.ts';
 import { Tally } from './tally.ts';
 
@@ -38,20 +41,21 @@ export interface ControlCounts extends Readonly<Tally> {
 
 export class ControlServer {
   readonly #context: ControlContext;
-  readonly #connections = new Map<Socket, Connection>();
+  readonly #connections = new OpenConnections();
   readonly #watch: HalfRequestWatch;
   readonly #server: Server;
   readonly #http: HttpServer;
   #socket: ControlSocket | undefined;
   #nextId = 1;
-  #emptied: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: ControlServerOptions) {
     const { handlers, limits, feed, log } = options;
     this.#context = { calls: new OperationCalls(handlers, () => options.shuttingDown()), limits, feed, log, tally: new Tally() };
-    this.#http = new HttpServer(this.#context, { documents: new Documents(options.version), allowedAudiences: ['control', 'browser'] });
-    this.#watch = new HalfRequestWatch(limits.idleHalfLineMs, () => this.#connections.values());
+    const body = { maximum: limits.lineBytes, limit: 'limits.lineBytes' };
+    const api = new HttpApi({ ...this.#context, body, documents: new Documents(options.version), allowedAudiences: ['control', 'browser'], projection: unprojected });
+    this.#http = new HttpServer(this.#context, api, { audience: 'control', pending: { maximum: limits.pendingCalls, limit: 'limits.pendingCalls' } });
+    this.#watch = new HalfRequestWatch(limits.idleHalfLineMs, 'limits.idleHalfLineMs', () => this.#connections.values());
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
 
@@ -81,13 +85,7 @@ export class ControlServer {
 
   async #close(deadlineMs: number): Promise<void> {
     this.#socket?.stopAccepting();
-    const emptied = new Promise<void>((resolve) => (this.#emptied = resolve));
-    const deadline = setTimeout(() => {
-      for (const socket of this.#connections.keys()) socket.destroy();
-    }, deadlineMs);
-    for (const connection of [...this.#connections.values()]) connection.finish();
-    if (this.#connections.size > 0) await emptied;
-    clearTimeout(deadline);
+    await this.#connections.finish(deadlineMs);
     this.#watch.stop();
     this.#socket?.release();
   }
@@ -104,7 +102,6 @@ export class ControlServer {
       socket.end(`${encodeRefusal(null, refusal)}\n`, () => socket.destroy());
     } else {
       this.#connections.set(socket, new OpeningConnection(socket, (language) => this.#speak(socket, language)));
-      socket.once('close', () => this.#closed(socket));
     }
   }
 
@@ -124,10 +121,5 @@ export class ControlServer {
     const refusal = new HostError('invalid_request', 'This is neither JSON-RPC nor HTTP: begin with { or [ for JSON-RPC 2.0 in lines, or with an HTTP/1.1 request.', { expected: ['JSON-RPC 2.0 in lines', 'HTTP/1.1'] });
     socket.write(`${encodeRefusal(null, refusal)}\n`);
     partFrom(socket);
-  }
-
-  #closed(socket: Socket): void {
-    this.#connections.delete(socket);
-    if (this.#connections.size === 0) this.#emptied?.();
   }
 }

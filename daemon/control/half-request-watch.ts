@@ -12,12 +12,15 @@ const slowestSweepMs = 1000;
 
 export class HalfRequestWatch {
   readonly #limitMs: number;
+  readonly #limit: string;
   readonly #connections: () => Iterable<Connection>;
   readonly #begun = new WeakMap<Connection, Begun>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(limitMs: number, connections: () => Iterable<Connection>) {
+  /** `limit` is what the bound is called in the configuration. */
+  constructor(limitMs: number, limit: string, connections: () => Iterable<Connection>) {
     this.#limitMs = limitMs;
+    this.#limit = limit;
     this.#connections = connections;
   }
 
@@ -35,10 +38,10 @@ export class HalfRequestWatch {
       const begun = this.#begun.get(connection);
       if (request === undefined) this.#begun.delete(connection);
       else if (begun?.request !== request) this.#begun.set(connection, { request, sinceMs: nowMs });
-      else if (nowMs - begun.sinceMs >= this.#limitMs) connection.cutOff(unfinished(this.#limitMs));
+      else if (nowMs - begun.sinceMs >= this.#limitMs) connection.cutOff(unfinished(this.#limitMs, this.#limit));
     }
   }
 }
 
-const unfinished = (limitMs: number): HostError =>
-  new HostError('invalid_request', `A request was begun and not finished within ${String(limitMs)} ms.`, { limit: 'limits.idleHalfLineMs', maximum: limitMs });
+const unfinished = (limitMs: number, limit: string): HostError =>
+  new HostError('invalid_request', `A request was begun and not finished within ${String(limitMs)} ms.`, { limit, maximum: limitMs });

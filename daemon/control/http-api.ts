@@ -9,17 +9,20 @@ import type { ControlLog } from './control-log.ts';
 import type { Documents } from './documents.ts';
 import { EventStream } from './event-stream.ts';
 import { sendJson, sendProblem } from './http-answer.ts';
-import { hasBody, readJsonBody } from './http-body.ts';
+import { type BodyBound, type BodyBounds, hasBody, readJsonBody } from './http-body.ts';
 import { HttpCaller, type HttpPeer } from './http-caller.ts';
 import { HttpRoutes, type Route, type RouteMatch } from './http-routes.ts';
 import type { OperationCalls } from './operation-calls.ts';
+import type { Projection } from './projection.ts';
 
 export interface HttpApiOptions {
   readonly calls: OperationCalls;
   readonly documents: Documents;
-  readonly limits: Limits;
+  readonly limits: Pick<Limits, 'nesting'>;
+  readonly body: BodyBound;
   readonly log: ControlLog;
   readonly allowedAudiences: readonly Audience[];
+  readonly projection: Projection;
 }
 
 export class HttpApi {
@@ -38,7 +41,7 @@ export class HttpApi {
       const error = asHostError(thrown);
       if (error !== thrown) this.#options.log.error({ err: thrown, path: pathOf(request) }, 'an operation failed unexpectedly');
       if (response.headersSent) response.destroy();
-      else sendProblem(response, error);
+      else sendProblem(response, this.#options.projection.error(error));
     }
   }
 
@@ -52,7 +55,7 @@ export class HttpApi {
       sendJson(response, document());
     } else if (found.match === undefined) {
       const error = new HostError('method_not_found', `${shown(path)} does not take ${method}.`, { path: shown(path), allow: found.allow });
-      sendProblem(response, error, { status: 405, headers: { allow: found.allow.join(', ') } });
+      sendProblem(response, this.#options.projection.error(error), { status: 405, headers: { allow: found.allow.join(', ') } });
     } else {
       await this.#operate(found.match, request, response, peer);
     }
@@ -60,27 +63,23 @@ export class HttpApi {
 
   async #operate({ route, pathParams }: RouteMatch, request: IncomingMessage, response: ServerResponse, peer: HttpPeer): Promise<void> {
     if (!this.#options.allowedAudiences.includes(route.row.audience)) throw new HostError('forbidden', `${route.name} is not for this caller.`);
-    const { calls, limits } = this.#options;
-    const given = route.row.http.method === 'POST' ? await bodyParams(request, response, limits) : queryParams(route, request);
+    const { calls, limits, body, projection } = this.#options;
+    const given = route.row.http.method === 'POST' ? await bodyParams(request, response, { ...body, nesting: limits.nesting }) : queryParams(route, request);
     const params = merged(given, pathParams);
     if (route.row.stream === true) {
       await this.#stream(route, params, request, response, peer);
       return;
     }
-    sendJson(response, encodeJson(await calls.call(route.name, params, new HttpCaller(peer, response))));
+    const result = await calls.call(route.name, params, new HttpCaller(peer, response));
+    sendJson(response, encodeJson(projection.result(route.row, result)));
   }
 
-  async #stream(route: Route, params: unknown, request: IncomingMessage, response: ServerResponse, peer: HttpPeer): Promise<void> {
-    const stream = new EventStream(response, () => peer.subscriptions.resume());
-    if (request.method === 'HEAD') {
-      stream.open();
-      stream.end();
-      return;
-    }
-    peer.stream = stream;
-    await this.#options.calls.call(route.name, params, new HttpCaller(peer, response));
+  async #stream(route: Route, params: Record<string, unknown>, request: IncomingMessage, response: ServerResponse, peer: HttpPeer): Promise<void> {
+    const stream = new EventStream(response);
+    peer.beginStream(stream);
+    await this.#options.calls.call(route.name, resumed(route, params, request), new HttpCaller(peer, response, { stream, projection: this.#options.projection }));
     stream.open();
-    peer.subscriptions.resume();
+    if (request.method === 'HEAD') stream.end();
   }
 }
 
@@ -93,14 +92,20 @@ const queryOf = (request: IncomingMessage): string => targetOf(request).slice(pa
 
 const shown = (path: string): string => (path.length > 200 ? `${path.slice(0, 200)}…` : path);
 
-async function bodyParams(request: IncomingMessage, response: ServerResponse, limits: Limits): Promise<Record<string, unknown>> {
+async function bodyParams(request: IncomingMessage, response: ServerResponse, bounds: BodyBounds): Promise<Record<string, unknown>> {
   if (queryOf(request) !== '') throw new HostError('invalid_request', 'The parameters of a POST stand in its body, not in the query.');
-  return await readJsonBody(request, response, limits);
+  return await readJsonBody(request, response, bounds);
 }
 
 function queryParams(route: Route, request: IncomingMessage): Record<string, unknown> {
   if (hasBody(request)) throw new HostError('invalid_request', `The parameters of a ${route.row.http.method} stand in its query, not in a body.`);
   return route.query.read(new URLSearchParams(queryOf(request)));
+}
+
+/** A browser that connects anew repeats the address, and says in a header what it has seen since. */
+function resumed(route: Route, params: Record<string, unknown>, request: IncomingMessage): Record<string, unknown> {
+  const seen = request.headers['last-event-id'];
+  return typeof seen === 'string' && seen !== '' && Object.hasOwn(route.row.params.shape, 'after') ? { ...params, after: seen } : params;
 }
 
 /** A parameter of the path may be repeated, but not contradicted. */

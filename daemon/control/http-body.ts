@@ -4,17 +4,24 @@ import { HostError } from '../../protocol/errors.ts';
 import { nestsDeeper } from '../../protocol/framing.ts';
 import type { Limits } from '../config/schema.ts';
 
+export interface BodyBound {
+  readonly maximum: number;
+  /** What the bound is called in the configuration. */
+  readonly limit: string;
+}
+
+export type BodyBounds = BodyBound & Pick<Limits, 'nesting'>;
+
 export function hasBody(request: IncomingMessage): boolean {
   return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
 }
 
-export async function readJsonBody(request: IncomingMessage, response: ServerResponse, limits: Limits): Promise<Record<string, unknown>> {
+export async function readJsonBody(request: IncomingMessage, response: ServerResponse, bounds: BodyBounds): Promise<Record<string, unknown>> {
   if (!hasBody(request)) return {};
   refuseOtherTypes(request);
-  const maximum = limits.lineBytes;
-  if (Number(request.headers['content-length'] ?? 0) > maximum) throw tooLarge(maximum);
+  if (Number(request.headers['content-length'] ?? 0) > bounds.maximum) throw tooLarge(bounds);
   if (request.headers.expect !== undefined) response.writeContinue();
-  return parseBody(await collect(request, maximum), limits);
+  return parseBody(await collect(request, bounds), bounds.nesting);
 }
 
 /** Also a protection: a page of another site can make a browser post texts and forms, but not JSON. */
@@ -27,20 +34,20 @@ function refuseOtherTypes(request: IncomingMessage): void {
   if (encoding !== 'identity') throw new HostError('invalid_request', 'The body is compressed; send it as it is.', { expected: 'identity' });
 }
 
-function collect(request: IncomingMessage, maximum: number): Promise<Buffer> {
+function collect(request: IncomingMessage, bound: BodyBound): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
     const take = (chunk: Buffer): void => {
       bytes += chunk.length;
-      if (bytes <= maximum) {
+      if (bytes <= bound.maximum) {
         chunks.push(chunk);
         return;
       }
       // The rest flows by unkept.
       request.off('data', take);
       request.resume();
-      reject(tooLarge(maximum));
+      reject(tooLarge(bound));
     };
     request.on('data', take);
     request.once('end', () => resolve(Buffer.concat(chunks)));
@@ -48,10 +55,10 @@ function collect(request: IncomingMessage, maximum: number): Promise<Buffer> {
   });
 }
 
-function parseBody(bytes: Buffer, limits: Limits): Record<string, unknown> {
+function parseBody(bytes: Buffer, nesting: number): Record<string, unknown> {
   const text = bytes.toString('utf8');
-  if (nestsDeeper(text, limits.nesting)) {
-    throw new HostError('invalid_request', `The body nests deeper than ${String(limits.nesting)} levels.`, { limit: 'limits.nesting', maximum: limits.nesting });
+  if (nestsDeeper(text, nesting)) {
+    throw new HostError('invalid_request', `The body nests deeper than ${String(nesting)} levels.`, { limit: 'limits.nesting', maximum: nesting });
   }
   let body: unknown;
   try {
@@ -63,5 +70,5 @@ function parseBody(bytes: Buffer, limits: Limits): Record<string, unknown> {
   return body as Record<string, unknown>;
 }
 
-const tooLarge = (maximum: number): HostError =>
-  new HostError('payload_too_large', `The body is larger than ${String(maximum)} bytes.`, { limit: 'limits.lineBytes', maximum });
+const tooLarge = ({ maximum, limit }: BodyBound): HostError =>
+  new HostError('payload_too_large', `The body is larger than ${String(maximum)} bytes.`, { limit, maximum });

@@ -2,9 +2,10 @@
 import type { ServerResponse } from 'node:http';
 import { HostError } from '../../protocol/errors.ts';
 import type { Audience } from '../../protocol/operation.ts';
-import type { Caller, FeedFilter } from './caller.ts';
+import type { Caller, FeedFilter, WorkerSource } from './caller.ts';
 import type { EventStream } from './event-stream.ts';
 import { LazySignal } from './lazy-signal.ts';
+import type { Projection } from './projection.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
 /** What a request's connection brings along. */
@@ -12,20 +13,29 @@ export interface HttpPeer {
   readonly id: string;
   readonly audience: Audience;
   readonly subscriptions: Subscriptions;
-  /** The stream that is the answer at present, where it is one. */
-  stream: EventStream | undefined;
+  /** The answer to the present request is a stream; throws where there may be no more of them. */
+  beginStream(stream: { end(): void }): void;
+}
+
+export interface CallerStream {
+  readonly stream: EventStream;
+  readonly projection: Projection;
 }
 
 export class HttpCaller implements Caller {
   readonly id: string;
   readonly audience: Audience;
+  readonly follow: ((source: WorkerSource) => Promise<void>) | undefined;
   readonly #signal = new LazySignal();
-  readonly #peer: HttpPeer;
+  readonly #subscriptions: Subscriptions;
+  readonly #stream: EventStream | undefined;
 
-  constructor(peer: HttpPeer, response: ServerResponse) {
+  constructor(peer: HttpPeer, response: ServerResponse, streaming?: CallerStream) {
     this.id = peer.id;
     this.audience = peer.audience;
-    this.#peer = peer;
+    this.#subscriptions = peer.subscriptions;
+    this.#stream = streaming?.stream;
+    this.follow = streaming === undefined ? undefined : (source) => followWorker(streaming, source);
     response.once('close', () => {
       if (!response.writableFinished) this.#signal.abort();
     });
@@ -36,14 +46,24 @@ export class HttpCaller implements Caller {
   }
 
   subscribe(filter: FeedFilter): { readonly subscriptionId: string; readonly buffer: number } {
-    const { stream, subscriptions } = this.#peer;
+    const stream = this.#stream;
     if (stream === undefined) {
       throw new HostError('unsupported_operation', 'This answer is no stream; subscribe with GET /api/events or over JSON-RPC.', { instead: 'GET /api/events' });
     }
-    return subscriptions.open(filter, (notification) => stream.push(notification));
+    stream.onRoom(() => this.#subscriptions.resume());
+    return this.#subscriptions.open(filter, (notification) => stream.send({ id: String(notification.sequence), event: notification.event.topic, data: notification }));
   }
 
   unsubscribe(subscriptionId: string): { readonly unsubscribed: boolean; readonly dropped: number } {
-    return this.#peer.subscriptions.close(subscriptionId);
+    return this.#subscriptions.close(subscriptionId);
   }
+}
+
+async function followWorker({ stream, projection }: CallerStream, source: WorkerSource): Promise<void> {
+  const subscription = await source({
+    push: (event) => stream.send({ id: event.cursor ?? undefined, event: event.type, data: projection.event(event) }),
+    ended: () => stream.end(),
+  });
+  stream.onRoom(() => subscription.resume());
+  stream.onOver(() => subscription.close());
 }

@@ -6,11 +6,25 @@ import { HostError } from '../../protocol/errors.ts';
 import type { Audience } from '../../protocol/operation.ts';
 import { type Connection, partFrom, partOnceRead } from './connection.ts';
 import type { ControlContext } from './control-context.ts';
-import type { EventStream } from './event-stream.ts';
 import { sendProblem, writeProblem } from './http-answer.ts';
-import type { HttpApi } from './http-api.ts';
 import type { HttpPeer } from './http-caller.ts';
 import { Subscriptions } from './subscriptions.ts';
+
+/** Answers a request; never rejects. */
+export interface RequestHandler {
+  handle(request: IncomingMessage, response: ServerResponse, peer: HttpPeer): Promise<void>;
+}
+
+export interface PendingBound {
+  readonly maximum: number;
+  /** What the bound is called in the configuration. */
+  readonly limit: string;
+}
+
+export interface HttpConnectionOptions {
+  readonly audience: Audience;
+  readonly pending: PendingBound;
+}
 
 interface Exchange {
   readonly request: IncomingMessage;
@@ -21,11 +35,12 @@ export class HttpConnection implements Connection, HttpPeer {
   readonly id: string;
   readonly audience: Audience;
   readonly subscriptions: Subscriptions;
-  stream: EventStream | undefined;
   readonly #socket: Socket;
   readonly #context: ControlContext;
-  readonly #api: HttpApi;
+  readonly #handler: RequestHandler;
+  readonly #pending: PendingBound;
   readonly #waiting: Exchange[] = [];
+  #stream: { end(): void } | undefined;
   #current: Exchange | undefined;
   #exchanges = 0;
   /** How much had been read when the last exchange ended: more means that the next request has begun. */
@@ -33,12 +48,13 @@ export class HttpConnection implements Connection, HttpPeer {
   #finishing = false;
   #gone = false;
 
-  constructor(id: string, audience: Audience, socket: Socket, context: ControlContext, api: HttpApi) {
+  constructor(id: string, socket: Socket, context: ControlContext, handler: RequestHandler, { audience, pending }: HttpConnectionOptions) {
     this.id = id;
     this.audience = audience;
     this.#socket = socket;
     this.#context = context;
-    this.#api = api;
+    this.#handler = handler;
+    this.#pending = pending;
     this.subscriptions = new Subscriptions(context.feed, context.limits);
     socket.once('close', () => this.#leave());
   }
@@ -51,11 +67,15 @@ export class HttpConnection implements Connection, HttpPeer {
   receive(request: IncomingMessage, response: ServerResponse): void {
     // What is written to a peer that has gone is nobody's loss.
     response.on('error', () => {});
-    const { pendingCalls } = this.#context.limits;
+    const { maximum, limit } = this.#pending;
     if (this.#gone) return;
     if (this.#current === undefined && this.#waiting.length === 0) this.#begin({ request, response });
-    else if (this.#waiting.length < pendingCalls) this.#waiting.push({ request, response });
-    else sendProblem(response, new HostError('too_many_requests', `This connection has ${String(pendingCalls)} unanswered requests, as many as it may.`, { limit: 'limits.pendingCalls', maximum: pendingCalls }));
+    else if (this.#waiting.length < maximum) this.#waiting.push({ request, response });
+    else sendProblem(response, new HostError('too_many_requests', `This connection has ${String(maximum)} unanswered requests, as many as it may.`, { limit, maximum }));
+  }
+
+  beginStream(stream: { end(): void }): void {
+    this.#stream = stream;
   }
 
   cutOff(reason: HostError): void {
@@ -77,7 +97,7 @@ export class HttpConnection implements Connection, HttpPeer {
     this.#waiting.length = 0;
     if (this.#gone) return;
     if (this.#current === undefined) this.#part();
-    else if (this.stream !== undefined) this.stream.end();
+    else if (this.#stream !== undefined) this.#stream.end();
     else if (!this.#current.response.headersSent) this.#current.response.setHeader('connection', 'close');
   }
 
@@ -85,12 +105,12 @@ export class HttpConnection implements Connection, HttpPeer {
     this.#current = exchange;
     exchange.response.once('close', () => this.#ended());
     if (this.#finishing) exchange.response.setHeader('connection', 'close');
-    void this.#api.handle(exchange.request, exchange.response, this);
+    void this.#handler.handle(exchange.request, exchange.response, this);
   }
 
   #ended(): void {
     this.#current = undefined;
-    this.stream = undefined;
+    this.#stream = undefined;
     this.subscriptions.closeAll();
     this.#exchanges += 1;
     this.#bytesAtRest = this.#socket.bytesRead;

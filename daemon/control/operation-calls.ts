@@ -1,9 +1,10 @@
 // From a name and whatever was sent with it to the operation's handler: the one way in, for both languages. Names are
 // bound once, so that a call costs a lookup, the check of its parameters and the handler itself.
 import { HostError } from '../../protocol/errors.ts';
-import { nearest, parseOr } from '../../protocol/issues.ts';
+import { nearest } from '../../protocol/issues.ts';
 import type { Operation } from '../../protocol/operation.ts';
 import { type OperationName, operationNames, operations } from '../../protocol/operations.ts';
+import { parseParameters } from '../../protocol/parameters.ts';
 import type { Caller, Handlers } from './caller.ts';
 
 interface BoundOperation {
@@ -26,7 +27,7 @@ export class OperationCalls {
     const bound = this.#bound.get(name);
     if (bound === undefined) throw unknownMethod(name);
     if (bound.row.duringShutdown !== true && this.#shuttingDown()) throw new HostError('shutting_down', 'The daemon is shutting down.');
-    return bound.handle(parseOr(bound.row.params, params, 'invalid_request', bound.subject), caller);
+    return bound.handle(parseParameters(bound.row.params, params, bound.subject), caller);
   }
 }
 

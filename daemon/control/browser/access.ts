@@ -1,0 +1,36 @@
+// What one session or token may do at the port: read or write, and how many streams it may have open. When it ends, its
+// streams end with it.
+import { HostError } from '../../../protocol/errors.ts';
+
+export interface Ending {
+  end(): void;
+}
+
+export class Access {
+  readonly readOnly: boolean;
+  readonly #maxStreams: number;
+  readonly #streams = new Set<Ending>();
+
+  constructor(readOnly: boolean, maxStreams: number) {
+    this.readOnly = readOnly;
+    this.#maxStreams = maxStreams;
+  }
+
+  get streams(): number {
+    return this.#streams.size;
+  }
+
+  /** Answers what is to be called when the stream is over. */
+  openStream(stream: Ending): () => void {
+    const maximum = this.#maxStreams;
+    if (this.#streams.size >= maximum) {
+      throw new HostError('too_many_requests', `There are ${String(maximum)} streams open already, as many as there may be.`, { limit: 'http.limits.streams', maximum });
+    }
+    this.#streams.add(stream);
+    return () => void this.#streams.delete(stream);
+  }
+
+  end(): void {
+    for (const stream of this.#streams) stream.end();
+  }
+}

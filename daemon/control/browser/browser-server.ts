@@ -1,0 +1,192 @@
+// The port for browsers, where the configuration opens one: accepts connections within its own bounds and hands them to
+// the same HTTP that the unix socket speaks, behind a gate.
+import { once } from 'node:events';
+import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
+import { HostError } from '../../../protocol/errors.ts';
+import type { OperationResult } from '../../../protocol/operations.ts';
+import type { Clock } from '../../clock.ts';
+import { type HttpConfig, isLoopback } from '../../config/http.ts';
+import type { Limits } from '../../config/schema.ts';
+import type { Feed } from '../../telemetry/feed.ts';
+import type { Handlers } from '../caller.ts';
+import { partFrom } from '../connection.ts';
+import type { ControlContext } from '../control-context.ts';
+import type { ControlLog } from '../control-log.ts';
+import { Documents } from '../documents.ts';
+import { HalfRequestWatch } from '../half-request-watch.ts';
+import { writeProblem } from '../http-answer.ts';
+import { HttpApi } from '../http-api.ts';
+import { HttpServer } from '../http-server.ts';
+import { OpenConnections } from '../open-connections.ts';
+import { OperationCalls } from '../operation-calls.ts';
+import { Tally } from '../tally.ts';
+import { BrowserApi, linkPath } from './browser-api.ts';
+import { browserProjection } from './browser-projection.ts';
+import { Gate } from './gate.ts';
+import { IdleWatch } from './idle-watch.ts';
+import { Page } from './page.ts';
+import { Places, inUrl } from './places.ts';
+import { Sessions } from './sessions.ts';
+import { loadTokens } from './tokens.ts';
+
+export interface BrowserServerOptions {
+  readonly config: HttpConfig;
+  readonly handlers: Handlers;
+  readonly limits: Limits;
+  readonly feed: Feed;
+  readonly log: ControlLog & { info(fields: object, message: string): void };
+  readonly clock: Clock;
+  readonly stateFolder: string;
+  readonly version: string;
+  shuttingDown(): boolean;
+}
+
+type BrowserStatus = NonNullable<OperationResult<'daemon.status'>['browser']>;
+
+/** What exists once the port is known. */
+interface Opened {
+  readonly address: string;
+  readonly places: Places;
+  readonly gate: Gate;
+  readonly http: HttpServer;
+}
+
+export class BrowserServer {
+  readonly #options: BrowserServerOptions;
+  readonly #context: ControlContext;
+  readonly #sessions: Sessions;
+  readonly #connections = new OpenConnections();
+  readonly #halfRequests: HalfRequestWatch;
+  readonly #idle: IdleWatch;
+  readonly #server: Server;
+  #opened: Opened | undefined;
+  #nextId = 1;
+  /** Told that there are too many, and not gone yet. */
+  #parting = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: BrowserServerOptions) {
+    const { config, handlers, limits, feed, log, clock } = options;
+    this.#options = options;
+    this.#context = { calls: new OperationCalls(handlers, () => options.shuttingDown()), limits, feed, log, tally: new Tally() };
+    this.#sessions = new Sessions(config.limits, clock);
+    this.#halfRequests = new HalfRequestWatch(config.limits.requestMs, 'http.limits.requestMs', () => this.#connections.values());
+    this.#idle = new IdleWatch(config.limits.idleMs, () => this.#connections.sockets());
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+  }
+
+  /** Throws `port_unusable`. */
+  async listen(): Promise<void> {
+    const { config, stateFolder, log } = this.#options;
+    const [page, tokens] = await Promise.all([Page.load(), loadTokens(config, stateFolder, log)]);
+    const bound = await this.#bind();
+    const places = new Places(config, bound);
+    const gate = new Gate(places, bound.port, tokens, this.#sessions, config.limits.streams);
+    const { requestsPerConnection, headerBytes, bodyBytes, idleMs, pendingRequests } = config.limits;
+    const operations = new HttpApi({
+      ...this.#context,
+      body: { maximum: bodyBytes, limit: 'http.limits.bodyBytes' },
+      documents: new Documents(this.#options.version),
+      allowedAudiences: ['browser'],
+      projection: browserProjection,
+    });
+    const api = new BrowserApi({ gate, sessions: this.#sessions, page, operations, requestsPerConnection, log });
+    const http = new HttpServer(this.#context, api, { audience: 'browser', pending: { maximum: pendingRequests, limit: 'http.limits.pendingRequests' }, headerBytes, keepAliveMs: idleMs });
+    const address = `${inUrl(bound.address)}:${String(bound.port)}`;
+    this.#opened = { address, places, gate, http };
+    this.#halfRequests.start();
+    this.#idle.start();
+    log.info({ address }, 'listening for browsers');
+    if (!isLoopback(config.host)) log.warn({ address }, 'the port for browsers can be reached from other machines, and nothing is encrypted');
+  }
+
+  link(readOnly: boolean): OperationResult<'browser.link'> {
+    const { clock, config } = this.#options;
+    const opened = this.#open();
+    const expiresAt = new Date(clock.wallMs() + config.limits.linkMs).toISOString();
+    return { url: `${opened.places.origin}${linkPath}${this.#sessions.newLink(readOnly)}`, expiresAt, readOnly };
+  }
+
+  status(): BrowserStatus | null {
+    if (this.#opened === undefined) return null;
+    const { connectionsRefused, connectionsCutOff } = this.#context.tally;
+    return {
+      address: this.#opened.address,
+      connections: this.#connections.size,
+      streams: this.#opened.gate.streams,
+      sessions: this.#sessions.count,
+      links: this.#sessions.links,
+      dropped: { connectionsRefused, connectionsCutOff },
+      limits: { ...this.#options.config.limits },
+    };
+  }
+
+  /** Answers what is pending and ends every connection; at the deadline without ceremony. */
+  close(deadlineMs: number): Promise<void> {
+    return (this.#closing ??= this.#close(deadlineMs));
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    this.#server.close();
+    this.#sessions.close();
+    await this.#connections.finish(deadlineMs);
+    this.#halfRequests.stop();
+    this.#idle.stop();
+  }
+
+  #open(): Opened {
+    if (this.#opened === undefined) throw new HostError('unsupported_operation', 'The port for browsers is not open.');
+    return this.#opened;
+  }
+
+  async #bind(): Promise<AddressInfo> {
+    const { host, port } = this.#options.config;
+    this.#server.listen({ host, port, exclusive: true });
+    try {
+      await once(this.#server, 'listening');
+    } catch (error) {
+      throw unusable(host, port, (error as NodeJS.ErrnoException).code ?? 'unknown');
+    }
+    // Accepting may fail for a moment, as when descriptors have run out: the next one is accepted again.
+    this.#server.on('error', (err) => this.#context.log.warn({ err }, 'a connection could not be accepted'));
+    // A server that listens on a port has an address of this kind.
+    return this.#server.address() as AddressInfo;
+  }
+
+  #accept(socket: Socket): void {
+    // What a peer does to its own end of a connection is told by 'close'.
+    socket.on('error', () => {});
+    const opened = this.#opened;
+    if (opened === undefined || this.#closing !== undefined) {
+      socket.destroy();
+    } else if (this.#connections.size >= this.#options.config.limits.connections) {
+      this.#refuse(socket);
+    } else {
+      this.#connections.set(socket, opened.http.adopt(`browser-${String(this.#nextId++)}`, socket));
+    }
+  }
+
+  #refuse(socket: Socket): void {
+    const maximum = this.#options.config.limits.connections;
+    this.#context.tally.connectionsRefused += 1;
+    if (this.#parting >= maximum) {
+      socket.destroy();
+      return;
+    }
+    this.#parting += 1;
+    socket.once('close', () => (this.#parting -= 1));
+    writeProblem(socket, new HostError('too_many_requests', `There are ${String(maximum)} connections, as many as there may be.`, { limit: 'http.limits.connections', maximum }));
+    partFrom(socket);
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is taken by another program; end it, or set another http.port (0 takes any free one)',
+  EACCES: 'may not be listened on by this user; set an http.port above 1023',
+  EADDRNOTAVAIL: 'is no address of this machine; set another http.host',
+};
+
+function unusable(host: string, port: number, reason: string): HostError {
+  const where = `${inUrl(host)}:${String(port)}`;
+  return new HostError('port_unusable', `${where} ${reasons[reason] ?? `cannot be listened on (${reason}); set another http.port or http.host`}.`, { host, port, reason });
+}

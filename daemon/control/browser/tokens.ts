@@ -1,0 +1,48 @@
+// The two tokens of the port: those of the configuration, and where it has none, some that are made once and kept in the
+// state folder for this user alone.
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { writeAtomically } from '../../atomic-file.ts';
+import { readBoundedText } from '../../bounded-file.ts';
+import type { HttpConfig } from '../../config/http.ts';
+import type { ControlLog } from '../control-log.ts';
+import { newSecret } from './secret-table.ts';
+
+export interface Tokens {
+  readonly token: string;
+  readonly readToken: string;
+}
+
+const maxFileBytes = 4096;
+const kept = z.strictObject({ token: z.string().min(24), readToken: z.string().min(24) });
+
+/** Beside the state, in a folder of its own, because the folder is narrowed to this user. */
+export const tokenFile = (stateFolder: string): string => join(stateFolder, 'browser', 'tokens.json');
+
+export async function loadTokens({ token, readToken }: Pick<HttpConfig, 'token' | 'readToken'>, stateFolder: string, log: ControlLog): Promise<Tokens> {
+  if (token !== undefined && readToken !== undefined) return { token, readToken };
+  const path = tokenFile(stateFolder);
+  let own = await readKept(path);
+  if (own === undefined || (await isOpenToOthers(path))) {
+    if (own !== undefined) log.warn({ path }, 'the tokens for browsers could be read by other users; new ones are made');
+    own = { token: newSecret(), readToken: newSecret() };
+    await writeAtomically(path, [`${JSON.stringify(own)}\n`]);
+  }
+  return { token: token ?? own.token, readToken: readToken ?? own.readToken };
+}
+
+async function readKept(path: string): Promise<Tokens | undefined> {
+  const file = await readBoundedText(path, { maxBytes: maxFileBytes });
+  if (!file.ok) return undefined;
+  try {
+    return kept.safeParse(JSON.parse(file.text)).data;
+  } catch {
+    // Not what was written: new ones take its place.
+    return undefined;
+  }
+}
+
+async function isOpenToOthers(path: string): Promise<boolean> {
+  return ((await stat(path)).mode & 0o077) !== 0;
+}
