@@ -37,6 +37,11 @@ class Reader {
     else if (event.type === 'end') this.#known(event.sequence, (item) => ({ ...item, status: event.status }));
   }
 
+  /** It may have gone between a diagnostic and its snapshot; then it is told again. */
+  comesBack(): void {
+    this.#gap = false;
+  }
+
   #extend(sequence: number, offset: number, text: string): void {
     this.#known(sequence, (item) => {
       assert.equal(item.content.length, offset, 'a piece joins the one before');
@@ -58,6 +63,7 @@ class Trial {
   #workerId = '';
   #subscription: WorkerSubscription | undefined;
   #room = 0;
+  #fault: unknown;
 
   async begin(): Promise<void> {
     this.#workerId = (await this.#lab.create()).workerId;
@@ -78,6 +84,7 @@ class Trial {
     this.#room = Infinity;
     this.#subscription?.resume();
     while (await this.#page());
+    assert.ifError(this.#fault);
     const { items } = await this.#lab.registry.transcript(this.#address, 0, 200);
     const { state } = await this.#lab.registry.worker(this.#address);
     for (const reader of [this.#live, this.#paging]) {
@@ -92,13 +99,24 @@ class Trial {
 
   async #follow(): Promise<void> {
     this.#subscription?.close();
+    this.#live.comesBack();
     const push = (event: WorkerEvent): boolean => {
       if (this.#room <= 0) return false;
       this.#room -= 1;
-      this.#live.note(event);
+      this.#note(event);
       return true;
     };
     this.#subscription = await this.#lab.registry.subscribe(this.#address, { after: this.#live.cursor, push });
+  }
+
+  /** What a listener throws is swallowed where it listens. */
+  #note(event: WorkerEvent): void {
+    try {
+      this.#live.note(event);
+    } catch (thrown) {
+      this.#fault ??= thrown;
+      throw thrown;
+    }
   }
 
   async #page(): Promise<boolean> {
