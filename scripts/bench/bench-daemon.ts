@@ -1,0 +1,98 @@
+// The real daemon, built, in a process of its own with its own socket and folder, free or pinned to one core.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Client, connect } from '../../protocol/client/client.ts';
+import { command } from './place.ts';
+import { type Cpu, cpuOf } from './processor.ts';
+import { commandLine } from './station.ts';
+import type { Placement } from './subject.ts';
+
+const readyMs = 60_000;
+const endMs = 20_000;
+const callMs = 60_000;
+
+export interface BenchDaemonOptions {
+  readonly placement?: Placement;
+  readonly limits?: Readonly<Record<string, number>>;
+}
+
+export class BenchDaemon {
+  readonly folder: string;
+  readonly socket: string;
+  readonly readyAfterMs: number;
+  readonly client: Client;
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<void>;
+
+  private constructor(folder: string, child: ChildProcess, started: { readonly readyAfterMs: number; readonly client: Client; readonly ended: Promise<void> }) {
+    this.folder = folder;
+    this.socket = socketIn(folder);
+    this.readyAfterMs = started.readyAfterMs;
+    this.client = started.client;
+    this.#child = child;
+    this.#ended = started.ended;
+  }
+
+  static async start({ placement = 'free', limits = {} }: BenchDaemonOptions = {}): Promise<BenchDaemon> {
+    const folder = await mkdtemp(join(tmpdir(), 'nagaya-bench-'));
+    await writeFile(join(folder, 'nagaya.json'), JSON.stringify({ stateFolder: join(folder, 'state'), limits }));
+    const args = [command, 'serve', '--json', '--log-level', 'warn', '--until-stdin-ends', '--socket', socketIn(folder), '--config', join(folder, 'nagaya.json')];
+    const [first, rest] = commandLine(placement, args);
+    const beganMs = performance.now();
+    // Its log goes to its state folder as well; here nobody reads it.
+    const child = spawn(first, rest, { cwd: folder, stdio: ['pipe', 'pipe', 'ignore'], env: { PATH: process.env['PATH'], HOME: folder } });
+    child.stdin?.on('error', () => undefined); // its end is seen as `ended`
+    const ended = new Promise<void>((resolve) => void child.once('exit', () => resolve()));
+    try {
+      await saysReady(child);
+      const readyAfterMs = performance.now() - beganMs;
+      return new BenchDaemon(folder, child, { readyAfterMs, client: await connect({ socket: socketIn(folder), callMs }), ended });
+    } catch (thrown) {
+      child.kill('SIGKILL');
+      await rm(folder, { recursive: true, force: true });
+      throw thrown;
+    }
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  get cpu(): Cpu {
+    return cpuOf(this.pid);
+  }
+
+  /** Loads the plugin of this folder and starts its service, where it has one. */
+  async load(folder: string, options: { readonly start: boolean }): Promise<void> {
+    const { plugin } = await this.client.call('plugin.load', { path: folder });
+    if (options.start) await this.client.call('service.start', { plugin: plugin.id });
+  }
+
+  async end(): Promise<void> {
+    await this.client.close();
+    this.#child.stdin?.end();
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), endMs);
+    await this.#ended;
+    clearTimeout(timer);
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+const socketIn = (folder: string): string => join(folder, 's');
+
+/** In JSON it says in one line that it listens. */
+function saysReady(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`the daemon was not ready within ${String(readyMs)} ms`)), readyMs);
+    child.once('exit', (code) => {
+      clearTimeout(timer);
+      reject(new Error(`the daemon ended with ${String(code)} instead of getting ready`));
+    });
+    child.stdout?.once('data', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,5 @@
+// What workerpool runs in its threads.
+import { worker } from 'workerpool';
+import { handle } from './handler.ts';
+
+worker({ handle });

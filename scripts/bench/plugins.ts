@@ -1,0 +1,45 @@
+// The plugins that are measured: their code is in plugins/, their manifests are made here, as each row needs them.
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ingress, kind } from './payload.ts';
+import { root } from './place.ts';
+
+export const serviceId = 'bench.service';
+export const toolId = 'bench.tool';
+export const toolName = 'amount';
+export const unrulyId = 'bench.unruly';
+
+export interface ServiceOptions {
+  readonly id?: string;
+  readonly code?: string;
+  readonly capacity?: number;
+  readonly handleMs?: number;
+}
+
+async function writePlugin(folder: string, id: string, code: string, parts: object): Promise<string> {
+  const target = join(folder, id);
+  await mkdir(target, { recursive: true });
+  await copyFile(join(root, 'scripts', 'bench', 'plugins', `${code}.js`), join(target, 'index.js'));
+  await writeFile(join(target, 'package.json'), '{ "type": "module" }\n');
+  await writeFile(join(target, 'plugin.json'), JSON.stringify({ schemaVersion: 1, id, name: id, version: '1.0.0', entry: './index.js', ...parts }));
+  return target;
+}
+
+/** Answers the plugin's folder. */
+export function writeService(folder: string, { id = serviceId, code = 'service', capacity = 500_000, handleMs = 5000 }: ServiceOptions = {}): Promise<string> {
+  return writePlugin(folder, id, code, {
+    service: {
+      ingresses: [{ name: ingress, kinds: [kind] }],
+      // A publisher may outrun its service for the length of a round: the clock runs until the last event is handled.
+      queue: { capacity, maxBytes: 512 * 1024 * 1024 },
+      timeouts: { handleMs },
+      // Those that die are to come back at once and never to be given up.
+      restart: { policy: 'on-failure', intensity: 1000, periodMs: 1000, backoffMs: [0, 0] },
+      retry: { maxAttempts: 1 },
+    },
+  });
+}
+
+export function writeTool(folder: string): Promise<string> {
+  return writePlugin(folder, toolId, 'tool', { tools: [{ name: toolName }] });
+}

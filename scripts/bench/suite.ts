@@ -1,0 +1,14 @@
+// The rows of the suite, in the order in which they are measured.
+import type { Row } from './row.ts';
+import { dispatch } from './rows/dispatch.ts';
+import { endToEnd } from './rows/end-to-end.ts';
+import { endToEndBatches } from './rows/end-to-end-batches.ts';
+import { footprint } from './rows/footprint.ts';
+import { killRow } from './rows/kill.ts';
+import { loneEvent } from './rows/lone-event.ts';
+import { many } from './rows/many.ts';
+import { neighbours } from './rows/neighbours.ts';
+import { soak } from './rows/soak.ts';
+import { toolCall } from './rows/tool-call.ts';
+
+export const suite: readonly Row[] = [dispatch, endToEnd, endToEndBatches, loneEvent, toolCall, neighbours, killRow, many, footprint, soak];
