@@ -155,6 +155,7 @@ export class HostedPlugin {
       const answer = service.publishOne(event, id);
       if (!answer.accepted) return { id, accepted: false, error: answer.error };
       this.#deadLetters.remove([id]);
+      this.timeline.record({ level: 'info', event: 'replayed', message: `The dead letter ${id} is published again.`, incarnation: service.incarnation, correlationId: answer.correlationId, data: { deadLetter: id } });
       return { id, accepted: true, correlationId: answer.correlationId };
     });
   }
@@ -244,6 +245,7 @@ export class HostedPlugin {
       limits,
       env: { ...env },
       clock,
+      records: this.#records,
       log: (message) => (message.type === 'log' ? this.log.fromCell(message, 0) : this.log.droppedByCell(message, 0)),
       failed: (error, callId) => this.#callFailed(error, callId),
     });

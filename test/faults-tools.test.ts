@@ -5,11 +5,11 @@ import { assertContained } from './faults-lab.ts';
 const everywhere = ['sync-loop', 'throw-null', 'process-exit', 'function-result', 'import-throws', 'patched-json'];
 
 test('in a pool of threads', async () => {
-  await assertContained({ subject: 'tool', isolation: 'pooled' }, [...everywhere, 'late-throw', 'large-result', 'removed-listeners', 'kill-term', 'import-never-ends']);
+  await assertContained({ subject: 'tool', isolation: 'pooled' }, [...everywhere, 'late-throw', 'large-result', 'removed-listeners', 'kill-term', 'import-never-ends', 'heap-one-array', 'buffers']);
 });
 
 test('in a thread of each call\'s own', async () => {
-  await assertContained({ subject: 'tool', isolation: 'fresh' }, everywhere);
+  await assertContained({ subject: 'tool', isolation: 'fresh' }, [...everywhere, 'heap-one-array', 'buffers']);
 });
 
 test('in a process', async () => {

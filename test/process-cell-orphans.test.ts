@@ -2,6 +2,7 @@
 // the next one.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -75,6 +76,15 @@ test('a cell of a dead daemon is ended at the next start, and said', async (t) =
   assert.deepEqual(left, []);
   assert.match(told[0] ?? '', /earlier daemon/);
   await untilGone(pid);
+});
+
+test('a tool\'s process of a dead daemon, which leads no group, is ended with its child', async (t) => {
+  const tool = spawn('/bin/sh', ['-c', 'sleep 60 & echo $!; wait'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  t.after(() => tool.kill('SIGKILL'));
+  const [chunk] = (await once(tool.stdout, 'data')) as [Buffer];
+  await swept(t, { cell: identityOf(tool.pid ?? 0), daemon: deadDaemon, name: 'test.lab' });
+  await untilGone(tool.pid ?? 0);
+  await untilGone(Number(chunk.toString()));
 });
 
 test('a process that has come by the number of a cell is left alone', async (t) => {

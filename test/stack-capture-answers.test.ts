@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import type { Whereabouts } from '../daemon/cells/whereabouts.ts';
 import { HostError } from '../protocol/errors.ts';
 import { type Lab, lab } from './service-lab.ts';
-import { withTools } from './tool-lab.ts';
+import { isolations, withTools } from './tool-lab.ts';
 
 const generousMs = 400;
 const placeOf = (error: HostError): string => (error.details['where'] as Whereabouts).frames.map(({ file, function: name }) => `${name} ${file}`).join(' < ');
@@ -13,12 +13,12 @@ const placeOf = (error: HostError): string => (error.details['where'] as Whereab
 async function untilTold(attempt: () => Promise<HostError>): Promise<HostError> {
   for (let n = 0; ; n += 1) {
     const error = await attempt();
-    const { kind } = error.details['where'] as Whereabouts;
-    if ((kind !== 'unknown' && kind !== 'native') || n === 10) return error;
+    const where = error.details['where'] as Whereabouts;
+    if (where.kind === 'javascript' || (where.kind === 'waiting' && where.open !== undefined) || n === 10) return error;
   }
 }
 
-for (const isolation of ['pooled', 'fresh'] as const) {
+for (const isolation of isolations) {
   test(`a ${isolation} tool past its deadline is told by the place where it was`, async () => {
     await withTools('plain', { isolation }, async ({ refusal, call }) => {
       await call('echo', 'warm');
@@ -34,13 +34,15 @@ for (const isolation of ['pooled', 'fresh'] as const) {
   });
 }
 
-test('a tool that is stuck at its import is told by its top level', async () => {
-  await withTools('loops-at-import', { env: { FIXTURE_TOKEN: process.execPath } }, async ({ refusal }) => {
-    const error = await untilTold(() => refusal('ok', {}, { timeoutMs: 1500 }));
-    assert.equal(error.details['phase'], 'importing');
-    assert.equal(placeOf(error), '(top level) index.js');
+for (const isolation of ['pooled', 'process'] as const) {
+  test(`a ${isolation} tool that is stuck at its import is told by its top level`, async () => {
+    await withTools('loops-at-import', { isolation, env: { FIXTURE_TOKEN: process.execPath } }, async ({ refusal }) => {
+      const error = await untilTold(() => refusal('ok', {}, { timeoutMs: 1500 }));
+      assert.equal(error.details['phase'], 'importing');
+      assert.equal(placeOf(error), '(top level) index.js');
+    });
   });
-});
+}
 
 test('many tools that overrun at once are answered in time, each with its own place', async () => {
   await withTools('plain', { limits: { toolThreads: 4 } }, async ({ refusal, call }) => {

@@ -34,7 +34,8 @@ for (const isolation of isolations) {
     await withTools('faults', { isolation, heapMb: 64, limits: { toolThreads: 1 } }, async ({ call, refusal }) => {
       const error = await refusal('fillHeap', null, { timeoutMs: 60_000 });
       assert.equal(error.code, 'tool_crashed');
-      assert.equal(error.details['reason'], 'out_of_memory');
+      // A thread is ended before V8 would have to, unless V8 is faster.
+      assert.match(String(error.details['reason']), isolation === 'process' ? /^out_of_memory$/ : /^(?:heap_limit|out_of_memory)$/);
       assert.equal(await call('ok'), 'fine');
     });
   });

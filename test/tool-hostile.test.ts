@@ -11,9 +11,10 @@ test('a tool in a thread sees no parent port', async () => {
   }
 });
 
-test('a tool in a process sees no channel to the host', async () => {
+test('a tool in a process neither has nor cuts the channel to the host', async () => {
   await withTools('hostile', { isolation: 'process' }, async ({ call }) => {
-    assert.deepEqual(await call('channel'), { send: 'undefined', disconnect: 'undefined' });
+    assert.deepEqual(await call('channel'), { send: 'undefined' });
+    assert.equal(await call('ok'), 'fine');
   });
 });
 

@@ -1,10 +1,7 @@
 // A tool's process is ended hard, with everything it started.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from './temporary-folder.ts';
 import { isAlive, until, withTools, writtenIn } from './tool-lab.ts';
 
@@ -59,17 +56,4 @@ test('a process that is killed from outside during a call is tool_crashed with i
     assert.equal(error.details['signal'], 'SIGKILL');
     assert.equal(await call('ok'), 'fine');
   });
-});
-
-test('a process whose daemon is killed hard ends by itself', async () => {
-  const host = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('./fixtures/tools/host-that-dies.ts', import.meta.url))], { stdio: ['ignore', 'pipe', 'inherit'] });
-  try {
-    const [chunk] = (await once(host.stdout, 'data', { signal: AbortSignal.timeout(30_000) })) as [Buffer];
-    const pid = Number(chunk.toString());
-    assert.ok(isAlive(pid));
-    host.kill('SIGKILL');
-    await until('it is gone', () => !isAlive(pid), 10_000);
-  } finally {
-    host.kill('SIGKILL');
-  }
 });

@@ -2,35 +2,24 @@
 // fork. A watchdog thread stands beside it from the first moment.
 import { expose } from 'comlink';
 import { getHeapStatistics } from 'node:v8';
-import { Worker } from 'node:worker_threads';
-import type { CrashReason } from '../protocol/cell/messages.ts';
+import type { CrashReason, ServiceCellApi } from '../protocol/cell/messages.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
-import type { ProcessCellBoot, RpcMessage } from '../protocol/cell/process-messages.ts';
+import { type ProcessCellBoot, type RpcMessage, watchFd } from '../protocol/cell/process-messages.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import { CellLog } from './cell-log.ts';
 import { takeHostLine } from './host-line.ts';
 import { layOutInspection } from './inspection.ts';
 import { captured } from './primitives.ts';
-import { denyWorkers, endProcess, guardServiceProcess } from './service-process-guard.ts';
+import { endProcess, guardServiceProcess } from './service-process-guard.ts';
 import { ServiceRunner } from './service-runner.ts';
-import type { WatchdogData } from './watchdog.ts';
+import { denyWorkers, startWatchdog, watchdogUp } from './start-watchdog.ts';
 
 const vitalsMs = 500;
-const watchdogHeapMb = 16;
 
 // The host made this text.
 const boot = JSON.parse(process.argv[2] ?? '') as ProcessCellBoot;
-const watchdog = new Worker(new URL('./watchdog.js', import.meta.url), {
-  name: 'watchdog',
-  env: {},
-  argv: [],
-  execArgv: [],
-  stdout: true,
-  stderr: true,
-  resourceLimits: { maxOldGenerationSizeMb: watchdogHeapMb },
-  workerData: { canInspect: !boot.restricted } satisfies WatchdogData,
-});
-watchdog.unref();
+const watchdog = startWatchdog({ fd: watchFd, canInspect: !boot.restricted, ends: 'group' });
+const watching = watchdogUp(watchdog);
 
 process.argv.length = 2;
 process.title = boot.title;
@@ -84,7 +73,14 @@ line.listen((message) => {
     runner.execute(message);
   }
 });
-expose(runner.api, {
+const api: ServiceCellApi = {
+  ...runner.api,
+  load: async (options) => {
+    await watching;
+    return runner.api.load(options);
+  },
+};
+expose(api, {
   postMessage: (frame: unknown) => line.post({ type: 'rpc', frame } satisfies RpcMessage),
   addEventListener: (_type: string, listener: unknown) => {
     call = listener as typeof call;

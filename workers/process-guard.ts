@@ -1,6 +1,8 @@
-// What a child process of the daemon keeps from its plugin: the channel to the host, and a way to outlive the host. A
-// process of its own needs no more shielding than that; what it does to itself hurts nobody else.
+// What a tool's process keeps from its plugin: the channel to the host, and the pipe at its stdin, which is the
+// watchdog's. A process of its own needs no more shielding than that; what it does to itself hurts nobody else.
+import { Readable } from 'node:stream';
 import type { GuardHooks } from './guard.ts';
+import { endStarted } from './started-processes.ts';
 
 export interface HostChannel {
   post(message: unknown): void;
@@ -24,9 +26,14 @@ export const hostChannel: HostChannel = {
 
 /** As in a thread, an error that nobody caught ends the cell, whatever listeners the plugin has installed. */
 export function guardProcess({ fatal }: GuardHooks): void {
-  for (const name of ['send', 'disconnect']) Object.defineProperty(process, name, { value: undefined, configurable: true });
-  const end = (): never => reallyExit.call(process, 1);
-  process.on('disconnect', end);
+  Object.defineProperty(process, 'send', { value: undefined, configurable: true });
+  // Node itself calls it when the host is gone; what is to be done then is the watchdog's.
+  Object.defineProperty(process, 'disconnect', { value: () => {}, configurable: true });
+  hideStdin();
+  const end = (): never => {
+    endStarted();
+    return reallyExit.call(process, 1);
+  };
   process.setUncaughtExceptionCaptureCallback((error) => {
     fatal('uncaught_exception', error);
     end();
@@ -35,5 +42,18 @@ export function guardProcess({ fatal }: GuardHooks): void {
     fatal('unhandled_rejection', reason);
     end();
   });
-  process.on('exit', (code) => fatal('exit', new Error(`the plugin ended its process with exit code ${String(code)}`)));
+  process.on('exit', (code) => {
+    fatal('exit', new Error(`the plugin ended its process with exit code ${String(code)}`));
+    endStarted();
+  });
+}
+
+/** Kept for as long as the process lives, because its end would close the descriptor. */
+let ownStdin: unknown;
+
+/** Empty for the plugin. Node's own stream is made once, because with it a read past the stream no longer blocks. */
+function hideStdin(): void {
+  ownStdin ??= process.stdin;
+  let stdin: Readable | undefined;
+  Object.defineProperty(process, 'stdin', { get: () => (stdin ??= Readable.from([])), configurable: true, enumerable: true });
 }

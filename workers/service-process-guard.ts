@@ -1,7 +1,5 @@
 // What a service's process keeps from its plugin, and how it ends. It is far less than in a thread: what a plugin does
 // to its own process hurts nobody else. An error nobody caught, and an exit, end the cell with a last word.
-import { syncBuiltinESMExports } from 'node:module';
-import workerThreads from 'node:worker_threads';
 import { exitCodeOf } from './exit-code.ts';
 import type { GuardHooks } from './guard.ts';
 
@@ -50,18 +48,4 @@ function guardKill(): void {
     if (shielded.has(pid) && signal !== 0) throw denied('process.kill() of the daemon is not allowed in a cell. Throw, or call process.exit(), to end this cell.');
     return send(pid, signal);
   });
-}
-
-/**
- * Node's permission model would refuse the watchdog's thread too, so that a restricted cell is let start threads and
- * refuses them to its plugin here.
- */
-export function denyWorkers(): void {
-  class DeniedWorker {
-    constructor() {
-      throw Object.assign(new Error('Access to this API has been restricted'), { code: 'ERR_ACCESS_DENIED', permission: 'WorkerThreads', resource: '' });
-    }
-  }
-  Object.assign(workerThreads, { Worker: DeniedWorker });
-  syncBuiltinESMExports();
 }

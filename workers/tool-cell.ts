@@ -1,5 +1,6 @@
 // The entry of a tool's cell, loaded by the pool that owns it: a pooled thread, a thread for one call, or a child
 // process. Answers go back through the pool; all else goes beside it, where a plugin cannot reach.
+import { getHeapStatistics } from 'node:v8';
 import { MessageChannel, type MessagePort, isMainThread, parentPort, threadId, workerData } from 'node:worker_threads';
 import type { CrashReason } from '../protocol/cell/messages.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
@@ -12,12 +13,18 @@ import { layOutInspection } from './inspection.ts';
 import { osThread } from './os-thread.ts';
 import { posterOf } from './primitives.ts';
 import { guardProcess, hostChannel } from './process-guard.ts';
+import { denyWorkers, startWatchdog } from './start-watchdog.ts';
 import { ToolRunner } from './tool-runner.ts';
 
 type Post = (message: ToolCellMessage) => void;
 
 /** An own reference, because the import goes blank when it is hidden from the plugin. */
 const poolPort = parentPort;
+/** In a child process, whose stdin nobody else uses. */
+const stdinFd = 0;
+const restricted = Reflect.get(process, 'permission') !== undefined;
+// What it throws is thrown here, and ends the process as all else that nobody catches.
+if (isMainThread) startWatchdog({ fd: stdinFd, canInspect: !restricted, ends: 'tree' });
 
 class ToolCell {
   readonly #post: Post;
@@ -88,8 +95,12 @@ function inThread(options: ToolCellOptions, port: MessagePort, register: ToolReg
     },
   }, options.grants);
   register.reportThread(osThread());
-  // What is open now is the cell's own. A tool's memory is looked at after each call.
-  layOutInspection({ ownResources: process.getActiveResourcesInfo(), reportMemory: () => {} });
+  const reportMemory = (): void => {
+    const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
+    register.reportMemory(heap, external);
+  };
+  // What is open now is the cell's own.
+  layOutInspection({ ownResources: process.getActiveResourcesInfo(), reportMemory });
   return cell;
 }
 
@@ -107,6 +118,8 @@ function inProcess({ options }: ProcessTask): ToolCell {
   const cell = new ToolCell(options, (message) => hostChannel.post(message));
   hostChannel.receive(cell.receive);
   guardProcess({ fatal: (reason, thrown) => void cell.lastWord(reason, thrown) });
+  if (restricted && !options.grants.worker) denyWorkers();
+  layOutInspection({ ownResources: process.getActiveResourcesInfo(), reportMemory: () => {} });
   return cell;
 }
 

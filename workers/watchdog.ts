@@ -1,23 +1,32 @@
-// A thread beside a process cell's main thread, with a pipe of its own to the host. It ends the whole process group as
-// soon as that pipe closes, also while the plugin loops, so that no cell outlives the daemon; and it puts the host's
-// questions to the main thread, which answers them in the middle of a loop.
+// A thread beside a process cell's main thread, with a pipe of its own to the host. It ends the process and what that has
+// started as soon as the pipe closes, also while the plugin loops, so that no cell outlives the daemon; and it puts the
+// host's questions to the main thread, which answers them in the middle of a loop.
 import { Session } from 'node:inspector';
 import { Socket } from 'node:net';
-import { workerData } from 'node:worker_threads';
-import { type WatchAnswer, type WatchQuestion, watchFd } from '../protocol/cell/process-messages.ts';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { WatchAnswer, WatchQuestion } from '../protocol/cell/process-messages.ts';
+import { endStarted } from './started-processes.ts';
 
 export interface WatchdogData {
+  /** Of the pipe. */
+  readonly fd: number;
   /** Where Node's permission model is on, connecting to the main thread would abort the process. */
   readonly canInspect: boolean;
+  /** A service's process leads a group of its own; a tool's shares the daemon's, and is ended by what it has started. */
+  readonly ends: 'group' | 'tree';
 }
 
-const { canInspect } = workerData as WatchdogData;
+const { fd, canInspect, ends } = workerData as WatchdogData;
 
-const pipe = new Socket({ fd: watchFd, readable: true, writable: true });
+const pipe = new Socket({ fd, readable: true, writable: true });
 
-/** The own group: what the plugin has started ends with it. */
 const endAll = (): void => {
-  process.kill(0, 'SIGKILL');
+  if (ends === 'group') {
+    process.kill(0, 'SIGKILL');
+  } else {
+    endStarted();
+    process.kill(process.pid, 'SIGKILL');
+  }
 };
 for (const event of ['end', 'close', 'error']) pipe.on(event, endAll);
 
@@ -56,3 +65,4 @@ function put({ ask, expression }: WatchQuestion): void {
 }
 
 say({ ask: 0, result: null });
+parentPort?.postMessage('up');

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { type ProcessCellBoot, watchFd } from '../../protocol/cell/process-messages.ts';
 import type { CellSpec } from './cell.ts';
 import { cellEntry } from './entries.ts';
+import { mayStartWorkers, withWatchdog } from './permissions.ts';
 
 /** Enough for a busy client of many sockets; what a plugin opens beyond it fails in the plugin alone. */
 const maxDescriptors = 1024;
@@ -12,25 +13,19 @@ const maxDescriptors = 1024;
 /** Where the system gives less already, that stays. `exec` keeps the pid, so that the child is Node itself. */
 const bounded = `ulimit -c 0 2>/dev/null; ulimit -n ${String(maxDescriptors)} 2>/dev/null; exec "$0" "$@"`;
 
-const allowWorker = '--allow-worker';
-
-/** Node's permission model would refuse the watchdog its thread, so that the cell's own guard refuses the plugin's. */
-function bootOf(spec: CellSpec): { readonly boot: ProcessCellBoot; readonly permissionArgs: readonly string[] } {
-  const permissionArgs = spec.execArgv;
-  const restricted = permissionArgs.length > 0;
-  const mayStartWorkers = !restricted || permissionArgs.includes(allowWorker);
-  return {
-    boot: { title: `nagaya cell ${spec.name}`, logBytesPerSecond: spec.logBytesPerSecond, env: Object.keys(spec.env), restricted, mayStartWorkers },
-    permissionArgs: mayStartWorkers ? permissionArgs : [...permissionArgs, allowWorker],
-  };
-}
+const bootOf = ({ name, logBytesPerSecond, env, execArgv }: CellSpec): ProcessCellBoot => ({
+  title: `nagaya cell ${name}`,
+  logBytesPerSecond,
+  env: Object.keys(env),
+  restricted: execArgv.length > 0,
+  mayStartWorkers: mayStartWorkers(execArgv),
+});
 
 export function startChild(spec: CellSpec): ChildProcess {
-  const { boot, permissionArgs } = bootOf(spec);
   const entry = fileURLToPath(cellEntry('process-cell'));
-  return fork(entry, [JSON.stringify(boot)], {
+  return fork(entry, [JSON.stringify(bootOf(spec))], {
     execPath: '/bin/sh',
-    execArgv: ['-c', bounded, process.execPath, `--max-old-space-size=${String(spec.heapMb)}`, ...permissionArgs],
+    execArgv: ['-c', bounded, process.execPath, `--max-old-space-size=${String(spec.heapMb)}`, ...withWatchdog(spec.execArgv)],
     env: { ...spec.env },
     // A plugin's relative paths mean its own folder, wherever the daemon was started.
     cwd: spec.folder,

@@ -1,5 +1,5 @@
 // At the daemon's start: ends the cells that an earlier life left behind. Their watchdogs have ended them already in
-// all but the strangest cases; what is found here all the same is ended by its group.
+// all but the strangest cases; what is found here all the same is ended with all it has started.
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readBoundedText } from '../bounded-file.ts';
@@ -7,6 +7,7 @@ import { isAlive, isSurelyAlive } from '../process-identity.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import { type CellRecord, cellRecord, recordsFolder } from './cell-records.ts';
 import { signalGroup } from './child-signals.ts';
+import { killTree } from './process-tree.ts';
 
 const maxRecordBytes = 4096;
 const maxRecords = 10_000;
@@ -20,6 +21,8 @@ export async function sweepOrphans(stateFolder: string, log: Logger): Promise<vo
     // Two daemons may share a state folder: what belongs to one that lives is its own.
     if (record !== undefined && isAlive(record.daemon)) continue;
     if (record !== undefined && isSurelyAlive(record.cell)) {
+      killTree(record.cell.pid);
+      // A service's cell leads a group; a tool's has none of its own.
       signalGroup(record.cell.pid, 'SIGKILL');
       log.warn({ plugin: record.name, pid: record.cell.pid }, 'a cell of an earlier daemon was still there and has been ended');
     }

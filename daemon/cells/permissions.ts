@@ -15,6 +15,8 @@ const networkFlags = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['
 const fromSource = import.meta.url.endsWith('.ts');
 const packageRoot = fileURLToPath(new URL(fromSource ? '../../' : '../../../', import.meta.url)).replace(/\/$/, '');
 
+const allowWorker = '--allow-worker';
+
 /** In place of a path. */
 const everything = '*';
 
@@ -92,7 +94,12 @@ export function permissionArgs(permissions: Permissions | undefined, pluginFolde
     ...pathFlags('--allow-fs-read', [...filesOfCells(), folder(pluginFolder), ...packageFiles(pluginFolder), ...of(fs.read)]),
     ...pathFlags('--allow-fs-write', of(fs.write)),
     ...(childProcess ? ['--allow-child-process'] : []),
-    ...(worker ? ['--allow-worker'] : []),
+    ...(worker ? [allowWorker] : []),
     ...(addons ? ['--allow-addons'] : []),
   ];
 }
+
+export const mayStartWorkers = (args: readonly string[]): boolean => args.length === 0 || args.includes(allowWorker);
+
+/** Node would refuse a process's watchdog its thread, so that the cell's own guard refuses the plugin's. */
+export const withWatchdog = (args: readonly string[]): readonly string[] => (mayStartWorkers(args) ? args : [...args, allowWorker]);

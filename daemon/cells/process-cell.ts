@@ -17,10 +17,9 @@ import { isBegun, isVitals } from './process-message.ts';
 import { signalGroup } from './child-signals.ts';
 import { ChildVitals } from './child-vitals.ts';
 import { KillLadder, type KillLimits } from './kill-ladder.ts';
-import { mainThreadTimes } from './os-thread.ts';
 import { PipeLines } from './pipe-lines.ts';
-import { WatchLine } from './watch-line.ts';
-import { whereabouts } from './stack-capture.ts';
+import { WatchLine, closedLineMs } from './watch-line.ts';
+import { locateProcess } from './stack-capture.ts';
 import { ToldProgress } from './told-progress.ts';
 import type { Whereabouts } from './whereabouts.ts';
 
@@ -33,8 +32,6 @@ export interface CellRecorder {
 /** Its last messages are read within this of its exit; a pipe that something else holds open is not waited for. */
 const drainMs = 1000;
 const outputDrainMs = 100;
-/** A line that closed belongs to a process that is about to be seen to have ended. */
-const closedLineMs = 200;
 
 export class ProcessCell implements Cell {
   readonly register = new ProgressRegister();
@@ -124,17 +121,9 @@ export class ProcessCell implements Cell {
     if (!this.#ended) this.#ladder.terminate();
   }
 
-  async locate(withinMs: number): Promise<Whereabouts> {
-    const watch = this.#watch;
-    // Under Node's permission model there is no inspector to ask.
-    if (watch?.up !== true || this.#spec.execArgv.length > 0) return { kind: 'unknown', frames: [] };
-    const cell = {
-      threadId: 0,
-      evaluate: (expression: string, evaluateMs: number) => watch.evaluate(expression, evaluateMs),
-      reachable: () => watch.up,
-      times: () => mainThreadTimes(this.#child.pid ?? 0),
-    };
-    return whereabouts(cell, this.#spec.folder, withinMs);
+  locate(withinMs: number): Promise<Whereabouts> {
+    const { folder, execArgv } = this.#spec;
+    return locateProcess({ watch: this.#watch, pid: this.#child.pid, restricted: execArgv.length > 0 }, folder, withinMs);
   }
 
   usage(): CellUsage {

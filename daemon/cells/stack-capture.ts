@@ -3,9 +3,10 @@
 import type { EventLoopUtilization } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspectionName } from '../../protocol/cell/inspection.ts';
-import { type Standing, type ThreadTimes, standing, threadTimes } from './os-thread.ts';
+import { type Standing, type ThreadTimes, mainThreadTimes, standing, threadTimes } from './os-thread.ts';
 import { ownFramesOf, positionsOf, shownFrames } from './plugin-frames.ts';
 import { threadInspector } from './thread-inspector.ts';
+import type { WatchLine } from './watch-line.ts';
 import type { Whereabouts } from './whereabouts.ts';
 
 /** A thread or process that can be asked in the middle of a loop. */
@@ -97,6 +98,25 @@ export function locateThread(threadId: number, folder: string, withinMs: number,
     reachable: () => threadInspector.reaches(threadId),
     times: () => threadTimes(osThread),
     ...(eventLoop === undefined ? {} : { rests: (restMs: number) => rests(eventLoop, Math.min(lookMs, restMs)) }),
+  };
+  return whereabouts(cell, folder, withinMs);
+}
+
+export interface WatchedProcess {
+  readonly watch: WatchLine | undefined;
+  readonly pid: number | undefined;
+  /** Under Node's permission model there is no inspector to ask. */
+  readonly restricted: boolean;
+}
+
+/** A child process, through its watchdog. */
+export function locateProcess({ watch, pid = 0, restricted }: WatchedProcess, folder: string, withinMs: number): Promise<Whereabouts> {
+  if (watch?.up !== true || restricted) return Promise.resolve({ kind: 'unknown', frames: [] });
+  const cell: AskableCell = {
+    threadId: 0,
+    evaluate: (expression, evaluateMs) => watch.evaluate(expression, evaluateMs),
+    reachable: () => watch.up,
+    times: () => mainThreadTimes(pid),
   };
   return whereabouts(cell, folder, withinMs);
 }

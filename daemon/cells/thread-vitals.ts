@@ -4,11 +4,10 @@ import type { Worker } from 'node:worker_threads';
 import type { ProgressRegister } from '../../protocol/cell/register.ts';
 import { type WatchedCell, cellWatch } from './cell-watch.ts';
 import type { CellEnd } from './cell.ts';
-import { type MemoryFigures, MemoryBudget } from './memory-budget.ts';
 import { type ThreadTimes, threadTimes } from './os-thread.ts';
-import { inspection } from './stack-capture.ts';
 import { threadInspector } from './thread-inspector.ts';
-import { type Whereabouts, whereText } from './whereabouts.ts';
+import { ThreadMemory } from './thread-memory.ts';
+import { type Whereabouts, stackText, whereText } from './whereabouts.ts';
 
 export interface VitalsLimits {
   readonly heapMb: number;
@@ -27,17 +26,8 @@ export interface VitalsOwner {
   overstepped(end: CellEnd): void;
 }
 
-/** Newer Nodes have it; the types are those of the oldest. */
-type AskableWorker = Worker & { getHeapStatistics?(): Promise<{ readonly used_heap_size: number; readonly external_memory: number }> };
-
 /** Less than this is housekeeping. */
 const leastActiveMs = 1;
-/** A thread that worked this long without a word on its memory is asked. */
-const silentWorkMs = 25;
-const askMs = 500;
-const collectMs = 1500;
-/** One that was found within its budget is not made to collect again before this. */
-const collectAgainMs = 20_000;
 /** A heap may grow by twenty megabytes meanwhile, and an event may wait. */
 const shortWhereMs = 40;
 const stalledWhereMs = 250;
@@ -46,8 +36,6 @@ const longestLookMs = 500;
 /** Where the operating system does not tell whether a thread had a processor. */
 const blindFactor = 3;
 const stuckShare = 0.8;
-
-const reportMemory = `${inspection}.reportMemory()`;
 
 interface Owing {
   readonly after: number;
@@ -61,39 +49,33 @@ interface Quiet {
 }
 
 export class ThreadVitals implements WatchedCell {
-  readonly #worker: AskableWorker;
-  readonly #threadId: number;
+  readonly #worker: Worker;
   readonly #register: ProgressRegister;
-  readonly #budget: MemoryBudget;
+  readonly #memory: ThreadMemory;
   readonly #stalledMs: number;
   readonly #spinMs: number;
   readonly #owner: VitalsOwner;
   #loop: ReturnType<Worker['performance']['eventLoopUtilization']>;
   #lookedMs = performance.now();
-  #reports = 0;
-  #silentMs = 0;
-  #asking = false;
-  #collecting = false;
   #confirming = false;
-  #collectedMs = -Infinity;
   #quiet: Quiet | undefined;
   #owing: Owing | undefined;
   #stopped = false;
 
   constructor(worker: Worker, register: ProgressRegister, limits: VitalsLimits, owner: VitalsOwner) {
     this.#worker = worker;
-    this.#threadId = worker.threadId;
     this.#register = register;
-    this.#budget = new MemoryBudget(limits.heapMb, limits.rssMb);
     this.#stalledMs = limits.stalledMs;
     this.#spinMs = limits.spinMs;
     this.#owner = owner;
+    this.#memory = new ThreadMemory(worker, register, limits, { locate: (withinMs) => owner.locate(withinMs), overstepped: (what, locate) => void this.#overstepped('heap_limit', 'MemoryLimit', what, locate) });
     this.#loop = worker.performance.eventLoopUtilization();
     cellWatch.add(this);
   }
 
   stop(): void {
     this.#stopped = true;
+    this.#memory.stop();
     cellWatch.remove(this);
   }
 
@@ -109,65 +91,10 @@ export class ThreadVitals implements WatchedCell {
       this.#owing = undefined;
       return false;
     }
-    this.#lookAtMemory(activeMs);
+    this.#memory.look(activeMs);
     this.#lookAtLoop(idleMs, Math.min(sinceMs, longestLookMs));
     this.#lookAtOwing(idleMs);
     return true;
-  }
-
-  // Memory.
-
-  get #figures(): MemoryFigures {
-    return { heapMb: this.#register.heapUsedMb, externalMb: this.#register.externalMb };
-  }
-
-  #lookAtMemory(activeMs: number): void {
-    if (this.#register.memoryReports !== this.#reports) {
-      this.#reports = this.#register.memoryReports;
-      this.#silentMs = 0;
-      this.#judge();
-      return;
-    }
-    this.#silentMs += activeMs;
-    if (this.#silentMs >= silentWorkMs && !this.#asking) void this.#askMemory();
-  }
-
-  /** The answer is found in the register, as if the cell had told it by itself. */
-  async #askMemory(): Promise<void> {
-    this.#asking = true;
-    if (this.#worker.getHeapStatistics === undefined) await threadInspector.evaluate(this.#threadId, reportMemory, askMs);
-    else await this.#ownStatistics();
-    this.#asking = false;
-    if (!this.#stopped) this.#judge();
-  }
-
-  async #ownStatistics(): Promise<void> {
-    try {
-      const statistics = await this.#worker.getHeapStatistics?.();
-      if (statistics !== undefined) this.#register.reportMemory(statistics.used_heap_size, statistics.external_memory);
-    } catch {
-      // The thread has ended meanwhile.
-    }
-  }
-
-  #judge(): void {
-    const verdict = this.#budget.judge(this.#figures);
-    if (verdict === 'farOver') void this.#endForMemory();
-    else if (verdict === 'over' && !this.#collecting && performance.now() - this.#collectedMs >= collectAgainMs) void this.#collect();
-  }
-
-  async #collect(): Promise<void> {
-    this.#collecting = true;
-    const where = await this.#owner.locate(shortWhereMs);
-    if (await threadInspector.collectGarbage(this.#threadId, collectMs)) await threadInspector.evaluate(this.#threadId, reportMemory, askMs);
-    this.#collecting = false;
-    this.#collectedMs = performance.now();
-    if (!this.#stopped && this.#budget.judge(this.#figures) !== 'within') await this.#endForMemory(where);
-  }
-
-  /** `seen`: where it was before it collected, which keeps it from answering for a while. */
-  async #endForMemory(seen?: Whereabouts): Promise<void> {
-    await this.#overstepped('heap_limit', 'MemoryLimit', this.#budget.text(this.#figures), () => (seen?.kind === 'javascript' ? seen : this.#owner.locate(shortWhereMs)));
   }
 
   // Liveness.
@@ -228,8 +155,8 @@ export class ThreadVitals implements WatchedCell {
     this.stop();
     const where = await locate();
     const place = whereText(where);
-    const stack = where.frames.map((frame) => `    at ${frame.function} (${frame.file}:${String(frame.line)}:${String(frame.column)})`);
     const message = place === '' ? what : `${what}; it was ${place}`;
-    this.#owner.overstepped({ reason, error: { name, message, ...(stack.length === 0 ? {} : { stack: [`${name}: ${message}`, ...stack].join('\n') }) }, exitCode: null });
+    const stack = stackText(`${name}: ${message}`, where);
+    this.#owner.overstepped({ reason, error: { name, message, ...(stack === undefined ? {} : { stack }) }, exitCode: null });
   }
 }

@@ -6,6 +6,9 @@ import type { WatchAnswer, WatchQuestion } from '../../protocol/cell/process-mes
 /** A watchdog says little; whoever says more on its pipe is none. */
 const maxLineLength = 1024 * 1024;
 
+/** A line that closed belongs to a process that is about to be seen to have ended. */
+export const closedLineMs = 200;
+
 type Settle = (result: unknown) => void;
 
 export class WatchLine {

@@ -20,6 +20,12 @@ export type Whereabouts =
 
 const placeOf = ({ file, line, column, function: name }: StackFrame): string => `${file}:${String(line)}:${String(column)}, ${name}`;
 
+/** As an error tells its stack; nothing where no frame is known. */
+export function stackText(title: string, { frames }: Whereabouts): string | undefined {
+  if (frames.length === 0) return undefined;
+  return [title, ...frames.map((frame) => `    at ${frame.function} (${frame.file}:${String(frame.line)}:${String(frame.column)})`)].join('\n');
+}
+
 /** The innermost frame, and by whose call it came to that. */
 function placeText(frames: readonly StackFrame[]): string {
   const innermost = frames[0];

@@ -1,10 +1,13 @@
 // One child process of the process pool as the daemon holds it: kept away from the daemon's own output, read no faster
-// than a plugin may log, ended hard with all it started, and asked what it said last.
+// than a plugin may log, asked where it is and what it said last, and ended hard with all it started.
 import type { Readable } from 'node:stream';
 import { killTree } from '../cells/process-tree.ts';
+import { locateProcess } from '../cells/stack-capture.ts';
+import { WatchLine, closedLineMs } from '../cells/watch-line.ts';
+import type { Whereabouts } from '../cells/whereabouts.ts';
 import type { Clock } from '../clock.ts';
-import type { TinypoolCell } from './tinypool-cell.ts';
-import type { RunEnd } from './tool-pool.ts';
+import { type TinypoolCell, stdinLine } from './tinypool-cell.ts';
+import type { PoolSpec, RunEnd } from './tool-pool.ts';
 
 const tailLength = 4000;
 const readPauseMs = 1000;
@@ -15,17 +18,28 @@ export class ChildCell {
   readonly worker: TinypoolCell;
   /** It has said its last word, and ends by itself. */
   doomed = false;
+  readonly #spec: PoolSpec;
   readonly #clock: Clock;
+  readonly #watch: WatchLine | undefined;
+  #closedLine = false;
   #stderrTail = '';
   #exit: { readonly code: number | null; readonly signal: string | null } | undefined;
   readonly #closed: Promise<void>;
 
-  constructor(worker: TinypoolCell, clock: Clock, bytesPerSecond: number) {
+  constructor(worker: TinypoolCell, spec: PoolSpec) {
     this.worker = worker;
-    this.#clock = clock;
+    this.#spec = spec;
+    this.#clock = spec.clock;
+    const { logBytesPerSecond: bytesPerSecond, plugin } = spec.cell;
     const child = worker.process;
+    const line = child === undefined ? undefined : stdinLine(child);
+    this.#watch = line === undefined ? undefined : new WatchLine(line, () => this.#lineClosed());
+    if (child?.pid !== undefined) this.#record(child.pid, plugin.id);
     this.#closed = new Promise((resolve) => child?.once('close', () => resolve()));
-    child?.once('exit', (code, signal) => (this.#exit = { code, signal }));
+    child?.once('exit', (code, signal) => {
+      this.#exit = { code, signal };
+      this.#watch?.close();
+    });
     // Tinypool pipes both into the daemon's own output. What the bootstrap does not send as log lines went round it.
     if (child?.stdout) this.#read(child.stdout, bytesPerSecond, () => undefined);
     if (child?.stderr) {
@@ -43,6 +57,12 @@ export class ChildCell {
     if (this.#exit === undefined && this.pid !== undefined) killTree(this.pid);
   }
 
+  /** Where the plugin's code is in it right now. Never rejects. */
+  locate(withinMs: number): Promise<Whereabouts> {
+    const { folder, execArgv } = this.#spec;
+    return locateProcess({ watch: this.#watch, pid: this.pid, restricted: execArgv.length > 0 }, folder, withinMs);
+  }
+
   /** How it ended, once its last words had time to arrive. */
   async end(): Promise<Extract<RunEnd, { kind: 'crashed' }>> {
     await new Promise<void>((resolve) => {
@@ -54,7 +74,7 @@ export class ChildCell {
     });
     const { code, signal } = this.#exit ?? { code: null, signal: null };
     const outOfMemory = this.#stderrTail.includes('heap out of memory');
-    const how = signal === null ? `with exit code ${String(code)}` : `by ${signal}`;
+    const how = this.#closedLine ? 'after it had closed its line to the daemon' : signal === null ? `with exit code ${String(code)}` : `by ${signal}`;
     const tail = this.#stderrTail.trim();
     return {
       kind: 'crashed',
@@ -63,6 +83,24 @@ export class ChildCell {
       ...(code === null ? {} : { exitCode: code }),
       ...(signal === null ? {} : { signal }),
     };
+  }
+
+  #record(pid: number, name: string): void {
+    const { records } = this.#spec;
+    records?.add(pid, name);
+    this.worker.once('exit', () => records?.remove(pid));
+  }
+
+  /** On the way to its end, or the plugin has closed what is not its own: no longer watched, it could outlive the daemon. */
+  #lineClosed(): void {
+    if (this.#exit !== undefined) return;
+    this.#clock.after(closedLineMs, () => {
+      // An end that has come meanwhile is told first.
+      setImmediate(() => {
+        this.#closedLine = this.#exit === undefined;
+        this.kill();
+      });
+    });
   }
 
   /** A child that floods is held up by its own pipe, not the daemon by the flood. */

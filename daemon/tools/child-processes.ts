@@ -5,6 +5,8 @@ import { flattenError } from '../../protocol/cell/plain-error.ts';
 import type { AbortCallMessage, ProcessTask, ToolCrashMessage, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { monotonicMs } from '../../protocol/cell/register.ts';
 import { cellEntry } from '../cells/entries.ts';
+import { withWatchdog } from '../cells/permissions.ts';
+import type { Whereabouts } from '../cells/whereabouts.ts';
 import { ChildCell } from './child-cell.ts';
 import { KillSwitch } from './kill-switch.ts';
 import { LivingCells } from './living-cells.ts';
@@ -25,7 +27,7 @@ export async function childProcesses(spec: PoolSpec, listener: PoolListener): Pr
     idleTimeout: spec.limits.toolIdleMs,
     argv: [],
     // In a process of its own the heap's bound is hard: running out of memory ends that process alone.
-    execArgv: [`--max-old-space-size=${String(spec.cell.heapMb)}`, ...spec.execArgv],
+    execArgv: [`--max-old-space-size=${String(spec.cell.heapMb)}`, ...withWatchdog(spec.execArgv)],
     env: { ...spec.env },
   });
   return new ChildProcesses(pool, spec, listener);
@@ -98,10 +100,16 @@ class ChildProcesses implements ToolPool {
   #adopt(): void {
     for (const worker of cellsOf(this.#pool)) {
       if (this.#cells.has(worker)) continue;
-      const cell = new ChildCell(worker, this.#spec.clock, this.#spec.cell.logBytesPerSecond);
+      const cell = new ChildCell(worker, this.#spec);
       this.#cells.set(worker, cell);
       worker.once('exit', () => this.#cells.delete(worker));
       this.#living.add(worker, worker.threadId);
+      // Tinypool asks an idle one to end: what it has started would stay.
+      const terminate = worker.terminate.bind(worker);
+      worker.terminate = () => {
+        cell.kill();
+        return terminate();
+      };
       // The only sign by which tinypool tells which process takes a task.
       const setChannel = worker.setChannel?.bind(worker);
       worker.setChannel = (channel) => {
@@ -207,6 +215,10 @@ class ProcessRun implements PoolRun, TinypoolChannel {
 
   kill(): void {
     this.endCell({ kind: 'killed' });
+  }
+
+  locate(withinMs: number): Promise<Whereabouts> {
+    return this.cell?.locate(withinMs) ?? Promise.resolve({ kind: 'unknown', frames: [] });
   }
 
   retract(): void {

@@ -6,6 +6,7 @@ import { flattenError } from '../../protocol/cell/plain-error.ts';
 import type { FreshTask, ToolCellMessage, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../../protocol/cell/tool-register.ts';
 import { cellEntry } from '../cells/entries.ts';
+import { cellWatch } from '../cells/cell-watch.ts';
 import { hardHeapMb } from '../cells/memory-budget.ts';
 import { locateThread } from '../cells/stack-capture.ts';
 import { endsWhenRead } from '../cells/unread-files.ts';
@@ -15,6 +16,7 @@ import { LivingCells } from './living-cells.ts';
 import { Seat } from './seat.ts';
 import { strayCrash, threadEnd } from './thread-end.ts';
 import { cellsOf, release } from './tinypool-cell.ts';
+import { ToolThreadWatch } from './tool-thread-watch.ts';
 import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type RunEnd, type ToolPool, cellFunction } from './tool-pool.ts';
 
 export async function freshThreads(spec: PoolSpec, listener: PoolListener): Promise<ToolPool> {
@@ -70,9 +72,19 @@ class FreshThreads implements ToolPool {
       release: (killSwitch) => release(this.#pool, killSwitch, this.#living),
       ended: (end) => {
         this.#runs.delete(run);
+        watch.stop();
         ended(end);
       },
     });
+    const watch = new ToolThreadWatch({ heapMb: this.#spec.cell.heapMb, rssMb: this.#spec.rssMb }, {
+      thread: () => {
+        const worker = run.begun ? this.#threadOf(register) : undefined;
+        return worker === undefined ? undefined : { worker, register };
+      },
+      locate: (withinMs) => this.#locate(register, withinMs),
+      overstepped: (error) => run.endCell({ kind: 'crashed', reason: 'heap_limit', error }),
+    });
+    cellWatch.wake();
     this.#runs.add(run);
     try {
       this.#pool.run({ ...task, port: port2, register: register.buffer } satisfies FreshTask, { transferList: [port2], signal: run.killSwitch }).then(
@@ -125,8 +137,13 @@ class FreshThreads implements ToolPool {
     });
   }
 
-  #locate({ threadId, osThread }: ToolRegister, withinMs: number): Promise<Whereabouts> {
-    const thread = cellsOf(this.#pool).find((cell) => cell.threadId === threadId)?.thread;
+  #threadOf({ threadId }: ToolRegister): Worker | undefined {
+    return cellsOf(this.#pool).find((cell) => cell.threadId === threadId)?.thread;
+  }
+
+  #locate(register: ToolRegister, withinMs: number): Promise<Whereabouts> {
+    const { threadId, osThread } = register;
+    const thread = this.#threadOf(register);
     return locateThread(threadId, this.#spec.folder, withinMs, thread === undefined ? {} : { eventLoop: () => thread.performance.eventLoopUtilization(), osThread });
   }
 

@@ -99,7 +99,7 @@ export class PendingCall implements QueuedCall, Abortable {
   /** Where the tool is stands in the answer; what it answers itself meanwhile counts. */
   async #overran(): Promise<void> {
     const at = this.#at();
-    const where = at.phase === 'queued' ? undefined : await this.run?.locate?.(locateMs);
+    const where = at.phase === 'queued' ? undefined : await this.run?.locate(locateMs);
     this.#giveUp(timedOut(at, this.timeoutMs, where));
   }
 

@@ -8,6 +8,7 @@ import type { ErrorCode, HostError } from '../../protocol/errors.ts';
 import { encodeJson } from '../../protocol/json-rpc.ts';
 import type { ToolIsolation, ToolSection } from '../../protocol/manifest.ts';
 import { permissionArgs } from '../cells/permissions.ts';
+import type { CellRecorder } from '../cells/process-cell.ts';
 import type { Clock } from '../clock.ts';
 import type { Limits } from '../config/schema.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
@@ -38,6 +39,7 @@ export interface ToolDeps {
   /** What the plugin is to blame for: calls that failed by its doing, and cells that ended without a call. */
   failed(error: HostError, callId?: string): void;
   readonly clock?: Clock;
+  readonly records?: CellRecorder;
 }
 
 const pools: Readonly<Record<ToolIsolation, (spec: PoolSpec, listener: PoolListener) => Promise<ToolPool>>> = {
@@ -143,7 +145,7 @@ export class PluginTools {
 
   #poolSpec(isolation: ToolIsolation): PoolSpec {
     const { manifest, entry, folder, config } = this.#plugin;
-    const { limits, env } = this.#deps;
+    const { limits, env, records } = this.#deps;
     const cell: ToolCellOptions = {
       plugin: { id: manifest.id, name: manifest.name, version: manifest.version },
       entryUrl: pathToFileURL(entry).href,
@@ -156,6 +158,16 @@ export class PluginTools {
       heapMb: manifest.limits.heapMb,
       grants: { worker: manifest.permissions?.worker ?? false, addons: manifest.permissions?.addons ?? false },
     };
-    return { folder, cell, env, execArgv: permissionArgs(manifest.permissions, folder), maxCells: limits.toolThreads + spareThreads, limits, clock: this.#clock };
+    return {
+      folder,
+      cell,
+      rssMb: manifest.limits.rssMb,
+      env,
+      execArgv: permissionArgs(manifest.permissions, folder),
+      maxCells: limits.toolThreads + spareThreads,
+      limits,
+      clock: this.#clock,
+      ...(records === undefined ? {} : { records }),
+    };
   }
 }

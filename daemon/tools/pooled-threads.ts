@@ -2,10 +2,11 @@
 // register of its own, so that the host can tell which thread is at which call without asking.
 import type { Piscina } from 'piscina';
 import type { Worker } from 'node:worker_threads';
-import { flattenError } from '../../protocol/cell/plain-error.ts';
+import { type PlainError, flattenError } from '../../protocol/cell/plain-error.ts';
 import type { ToolCellMessage, ToolCrashMessage, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../../protocol/cell/tool-register.ts';
 import { cellEntry } from '../cells/entries.ts';
+import { cellWatch } from '../cells/cell-watch.ts';
 import { hardHeapMb } from '../cells/memory-budget.ts';
 import { locateThread } from '../cells/stack-capture.ts';
 import { endsWhenRead } from '../cells/unread-files.ts';
@@ -15,6 +16,7 @@ import { LivingCells } from './living-cells.ts';
 import { Seat } from './seat.ts';
 import { stalled, strayCrash, threadEnd } from './thread-end.ts';
 import { isSeatMessage, isToolAnswer } from './tool-message.ts';
+import { ToolThreadWatch } from './tool-thread-watch.ts';
 import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type RunEnd, type ToolPool, cellFunction } from './tool-pool.ts';
 
 export async function pooledThreads(spec: PoolSpec, listener: PoolListener): Promise<ToolPool> {
@@ -70,6 +72,7 @@ class PooledThreads implements ToolPool {
   run(task: ToolTask, ended: (end: RunEnd) => void): PoolRun {
     const run = new PooledRun(task.call, this, ended);
     this.#runs.push(run);
+    cellWatch.wake();
     try {
       this.#pool.run(task, { signal: run.killSwitch }).then(
         (answer: unknown) => run.end(isToolAnswer(answer) ? { kind: 'answered', answer } : threadEnd(new Error('the thread gave no answer'))),
@@ -104,8 +107,12 @@ class PooledThreads implements ToolPool {
   }
 
   locate(call: number, withinMs: number): Promise<Whereabouts> {
-    const { threadId, osThread } = this.seatOf(call)?.register ?? { threadId: 0, osThread: 0 };
+    return this.#locate(this.seatOf(call)?.register.threadId ?? 0, withinMs);
+  }
+
+  #locate(threadId: number, withinMs: number): Promise<Whereabouts> {
     const worker = this.#workers.get(threadId);
+    const osThread = this.#seats.get(threadId)?.register.osThread ?? 0;
     return locateThread(threadId, this.#spec.folder, withinMs, worker === undefined ? {} : { eventLoop: () => worker.performance.eventLoopUtilization(), osThread });
   }
 
@@ -139,6 +146,26 @@ class PooledThreads implements ToolPool {
     endsWhenRead(worker, () => (this.#seats.get(threadId)?.register.phase === 'importing' ? 'plugin' : undefined));
     worker.once('exit', () => this.#exited(threadId));
     this.#living.add(worker, threadId, worker);
+    const watch = new ToolThreadWatch({ heapMb: this.#spec.cell.heapMb, rssMb: this.#spec.rssMb }, {
+      thread: () => {
+        const register = this.#seats.get(threadId)?.register;
+        return register === undefined ? undefined : { worker, register };
+      },
+      locate: (withinMs) => this.#locate(threadId, withinMs),
+      overstepped: (error) => this.#overstepped(threadId, error),
+    });
+    worker.once('exit', () => watch.stop());
+  }
+
+  #overstepped(threadId: number, error: PlainError): void {
+    const seat = this.#seats.get(threadId);
+    const run = seat?.register.phase === undefined ? undefined : this.#runOf(seat.register.call);
+    if (run !== undefined) {
+      run.endCell({ kind: 'crashed', reason: 'heap_limit', error });
+      return;
+    }
+    this.#listener.troubled(strayCrash('heap_limit', error));
+    this.#expectEnd(threadId);
   }
 
   #expectEnd(threadId: number): void {

@@ -4,6 +4,7 @@ import type { PlainError } from '../../protocol/cell/plain-error.ts';
 import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages.ts';
 import type { ToolAnswer, ToolCellOptions, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import type { HostError } from '../../protocol/errors.ts';
+import type { CellRecorder } from '../cells/process-cell.ts';
 import type { Whereabouts } from '../cells/whereabouts.ts';
 import type { Clock } from '../clock.ts';
 import type { Limits } from '../config/schema.ts';
@@ -27,7 +28,7 @@ export interface PoolRun {
   /** Ends the cell that runs it, and with it nothing else. */
   kill(): void;
   /** Where the tool's code is right now, where that can be had. Never rejects. */
-  locate?(withinMs: number): Promise<Whereabouts>;
+  locate(withinMs: number): Promise<Whereabouts>;
   /**
    * The call does not begin. Where that is because its cell is busy with something else, the cell is ended and the
    * run's end is `lost`; one that waits for a cell to start goes on waiting.
@@ -58,12 +59,16 @@ export interface PoolSpec {
   /** The plugin's. */
   readonly folder: string;
   readonly cell: ToolCellOptions;
+  /** What a thread may hold in and beside its heap. */
+  readonly rssMb: number;
   readonly env: Readonly<Record<string, string>>;
   /** Flags of Node's permission model; none where the plugin may do everything. */
   readonly execArgv: readonly string[];
   readonly maxCells: number;
   readonly limits: Pick<Limits, 'toolIdleMs' | 'killMs' | 'cellMessagesPerTurn'>;
   readonly clock: Clock;
+  /** Where processes are written down for the daemon that comes after this one. */
+  readonly records?: CellRecorder;
 }
 
 /** The function that every pool calls in `workers/tool-cell.ts`. */

@@ -4,7 +4,10 @@
 const wordAt = 0;
 const threadAt = 1;
 const osThreadAt = 2;
-const integersEnd = 16;
+const heapKbAt = 3;
+const externalKbAt = 4;
+const memoryReportsAt = 5;
+const integersEnd = 24;
 const byteLength = integersEnd + 8;
 
 const codes = { ended: 0, importing: 1, running: 2 } as const;
@@ -36,6 +39,12 @@ export class ToolRegister {
     Atomics.store(this.#words, osThreadAt, osThread);
   }
 
+  reportMemory(heapUsedBytes: number, externalBytes: number): void {
+    Atomics.store(this.#words, heapKbAt, heapUsedBytes / 1024);
+    Atomics.store(this.#words, externalKbAt, externalBytes / 1024);
+    Atomics.add(this.#words, memoryReportsAt, 1);
+  }
+
   enter(call: number, phase: keyof typeof codes): void {
     Atomics.store(this.#words, wordAt, (call << 2) | codes[phase]);
   }
@@ -61,6 +70,19 @@ export class ToolRegister {
   /** 0 where it is not known. */
   get osThread(): number {
     return Atomics.load(this.#words, osThreadAt);
+  }
+
+  get heapUsedMb(): number {
+    return Atomics.load(this.#words, heapKbAt) / 1024;
+  }
+
+  get externalMb(): number {
+    return Atomics.load(this.#words, externalKbAt) / 1024;
+  }
+
+  /** Grows with every report of the memory. */
+  get memoryReports(): number {
+    return Atomics.load(this.#words, memoryReportsAt);
   }
 
   get threadId(): number {

@@ -1,0 +1,69 @@
+// Watches the memory of one thread that runs tools. V8 would end the whole daemon for an allocation that jumps over a
+// thread's hard limit, so that a thread far over its budget is ended before it gets there.
+import type { Worker } from 'node:worker_threads';
+import type { PlainError } from '../../protocol/cell/plain-error.ts';
+import type { ToolRegister } from '../../protocol/cell/tool-register.ts';
+import { type WatchedCell, cellWatch } from '../cells/cell-watch.ts';
+import { ThreadMemory } from '../cells/thread-memory.ts';
+import { type Whereabouts, whereText } from '../cells/whereabouts.ts';
+
+export interface ToolThread {
+  readonly worker: Worker;
+  readonly register: ToolRegister;
+}
+
+export interface ToolThreadOwner {
+  /** Undefined until the thread is up. */
+  thread(): ToolThread | undefined;
+  locate(withinMs: number): Promise<Whereabouts>;
+  /** The thread is to be ended for this. */
+  overstepped(error: PlainError): void;
+}
+
+/** Less than this is housekeeping. */
+const leastActiveMs = 1;
+
+export class ToolThreadWatch implements WatchedCell {
+  readonly #limits: { readonly heapMb: number; readonly rssMb: number };
+  readonly #owner: ToolThreadOwner;
+  #worker: Worker | undefined;
+  #memory: ThreadMemory | undefined;
+  #activeMs = 0;
+
+  constructor(limits: { readonly heapMb: number; readonly rssMb: number }, owner: ToolThreadOwner) {
+    this.#limits = limits;
+    this.#owner = owner;
+    cellWatch.add(this);
+  }
+
+  stop(): void {
+    this.#memory?.stop();
+    cellWatch.remove(this);
+  }
+
+  look(): boolean {
+    if (this.#worker === undefined) this.#meet();
+    const activeMs = this.#worker?.performance.eventLoopUtilization().active ?? this.#activeMs;
+    const sinceMs = activeMs - this.#activeMs;
+    this.#activeMs = activeMs;
+    if (sinceMs < leastActiveMs) return this.#worker === undefined;
+    this.#memory?.look(sinceMs);
+    return true;
+  }
+
+  #meet(): void {
+    const thread = this.#owner.thread();
+    if (thread === undefined) return;
+    this.#worker = thread.worker;
+    this.#memory = new ThreadMemory(thread.worker, thread.register, this.#limits, {
+      locate: (withinMs) => this.#owner.locate(withinMs),
+      overstepped: (what, locate) => void this.#overstepped(what, locate),
+    });
+  }
+
+  async #overstepped(what: string, locate: () => Whereabouts | Promise<Whereabouts>): Promise<void> {
+    this.stop();
+    const place = whereText(await locate());
+    this.#owner.overstepped({ name: 'MemoryLimit', message: place === '' ? what : `${what}; it was ${place}` });
+  }
+}
