@@ -88,6 +88,11 @@ test('a letter that is replayed comes with its old correlation id, and is none a
   await until('it is a dead letter again', async () => (await client.call('deadLetter.list', { plugin: 'test.lab' })).deadLetters.some(({ replayOf }) => replayOf === lost.id), 60_000);
   const { deadLetters } = await client.call('deadLetter.list', { plugin: 'test.lab' });
   assert.deepEqual(deadLetters.map(({ correlationId, replayOf }) => [correlationId, replayOf]), [['crash-0', lost.id]]);
+  // Its story goes from its first acceptance over the replay to its second end.
+  const { entries } = await client.call('event.explain', { plugin: 'test.lab', event: 'crash-0' });
+  const events = entries.map(({ event }) => event);
+  assert.ok(events.indexOf('deadLettered') < events.indexOf('replayed') && events.indexOf('replayed') < events.lastIndexOf('deadLettered'), events.join(' '));
+  assert.deepEqual(entries.find(({ event }) => event === 'replayed')?.data, { deadLetter: lost.id });
 });
 
 test('letters stay with their plugin when it is unloaded and loaded again', async (t) => {

@@ -9,9 +9,9 @@ import { startTestDaemon } from './test-daemon.ts';
 const lab = fileURLToPath(new URL('./fixtures/services/lab', import.meta.url));
 const plugin = 'test.lab';
 
-async function daemonWith(t: TestContext, limits: object): Promise<Client> {
+async function daemonWith(t: TestContext, limits: object, more: object = {}, killMs = 300): Promise<Client> {
   const restart = { policy: 'on-failure', intensity: 5, periodMs: 60_000, backoffMs: [1, 20] };
-  const daemon = await startTestDaemon(t, { plugins: [lab], config: { limits: { killMs: 300, shutdownMs: 5000 }, plugins: { overrides: { [plugin]: { limits, restart } } } } });
+  const daemon = await startTestDaemon(t, { plugins: [lab], config: { limits: { killMs, shutdownMs: 5000 }, plugins: { overrides: { [plugin]: { limits, restart, ...more } } } } });
   return daemon.connect();
 }
 
@@ -29,6 +29,10 @@ test('a thread that sits in native code is followed by a process, and the timeli
   const client = await daemonWith(t, { escalate: 'process' });
   await assert.rejects(deliver(client, { do: 'native' }));
   await until('the timeline says so', async () => (await client.call('timeline.read', { plugin })).entries.some(({ event }) => event === 'escalated'));
+  // By then it had come back in a thread: only the next start is a process, and the status says what there is.
+  await until('it is back', async () => (await client.call('service.status', { plugin })).lifecycle === 'running');
+  const before = await client.call('service.status', { plugin });
+  assert.equal(before.isolation, before.cell?.pid === undefined ? 'thread' : 'process');
   await client.call('service.restart', { plugin });
   assert.equal((await client.call('service.status', { plugin })).isolation, 'process');
   assert.equal((await deliver(client, { do: 'echo', value: 'from a process' })).output, 'from a process');
@@ -41,4 +45,16 @@ test('a service that does not ask for it stays in threads', async (t) => {
   await client.call('service.restart', { plugin });
   assert.equal((await client.call('service.status', { plugin })).isolation, 'thread');
   assert.ok(!(await client.call('timeline.read', { plugin })).entries.some(({ event }) => event === 'escalated'));
+});
+
+test('a thread that used up its heap is followed by a process, for good', async (t) => {
+  const client = await daemonWith(t, { escalate: 'process', heapMb: 64, rssMb: 1024 }, { timeouts: { handleMs: 20_000 }, retry: { maxAttempts: 1 } }, 4000);
+  await assert.rejects(deliver(client, { do: 'growingMap' }));
+  await until('it is back', async () => (await client.call('service.status', { plugin })).lifecycle === 'running');
+  const { isolation, cell } = await client.call('service.status', { plugin });
+  assert.equal(isolation, 'process');
+  assert.equal(typeof cell?.pid, 'number');
+  assert.match((await client.call('timeline.read', { plugin })).entries.find(({ event }) => event === 'escalated')?.message ?? '', /runs in a process cell.*(heap_limit|out_of_memory)/);
+  await client.call('service.restart', { plugin });
+  assert.equal((await client.call('service.status', { plugin })).isolation, 'process');
 });

@@ -137,6 +137,19 @@ export function serviceCases(isolation: Isolation): void {
     });
   }
 
+  test('an error that an earlier event left behind costs the one in flight no more than an attempt, in a cell where nothing is left', async (t) => {
+    const restart = { policy: 'on-failure', intensity: 5, periodMs: 60_000, backoffMs: [1, 20] };
+    const made = await running(t, { restart, retry: { maxAttempts: 2 }, timeouts: { handleMs: 20_000 } });
+    assert.equal(await made.deliver({ do: 'later', ms: 100 }), 'armed');
+    const innocent = await made.service.deliver({ ingress: 'work', kind: 'do', payload: { do: 'sleep', ms: 1000 } }, 20_000);
+    assert.equal(innocent.attempt, 2);
+    const { counters, incarnation, lastError } = made.service.status();
+    assert.deepEqual([counters.handled, counters.crashed, counters.deadLettered, incarnation], [2, 1, 0, 2]);
+    assert.match(lastError?.stack ?? '', /index\.js/);
+    assert.equal(made.timeline.find(({ event }) => event === 'cell_crashed')?.incarnation, 1);
+    balanced(made);
+  });
+
   test('a cell whose thread is held between two events is found out and ended', async (t) => {
     const made = await running(t);
     assert.equal(await made.deliver({ do: 'spinLater', ms: 0 }), 'armed');

@@ -17,10 +17,10 @@ import { VirtualClock } from './virtual-clock.ts';
 type Step =
   | { readonly do: 'publish' | 'deliver'; readonly deed: Omit<Deed, 'n'>; readonly count: number }
   | { readonly do: 'advance'; readonly ms: number }
-  | { readonly do: 'start' | 'stop' | 'stopNow' | 'restart' | 'crash' | 'reload' };
+  | { readonly do: 'start' | 'stop' | 'stopNow' | 'restart' | 'crash' | 'reload' | 'retire' | 'end' };
 
 const deed = fc.record({
-  does: fc.oneof({ weight: 12, arbitrary: fc.constant('return' as const) }, { weight: 2, arbitrary: fc.constant('throw' as const) }, { weight: 1, arbitrary: fc.constantFrom('hang' as const, 'exit' as const, 'stray' as const) }),
+  does: fc.oneof({ weight: 12, arbitrary: fc.constant('return' as const) }, { weight: 2, arbitrary: fc.constant('throw' as const) }, { weight: 1, arbitrary: fc.constantFrom('hang' as const, 'native' as const, 'exit' as const, 'stray' as const) }),
   ms: fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 0, max: 3 }) }, { weight: 1, arbitrary: fc.integer({ min: 0, max: 150 }) }),
 });
 
@@ -30,6 +30,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('start' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('stop' as const, 'stopNow' as const, 'restart' as const, 'crash' as const, 'reload' as const) }) },
 );
+
+/** What has no way back: an unloading, and the end of the daemon. */
+const last: fc.Arbitrary<Step[]> = fc.oneof({ weight: 3, arbitrary: fc.constant<Step[]>([]) }, { weight: 1, arbitrary: fc.array(fc.oneof({ weight: 2, arbitrary: step }, { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('retire' as const, 'end' as const) }) }), { minLength: 1, maxLength: 8 }) });
 
 const handleMs = 100;
 const capacity = 50;
@@ -127,6 +130,15 @@ class History {
       case 'reload':
         this.service.reload(this.#plan).catch(expected);
         break;
+      case 'retire':
+        this.service.retire();
+        break;
+      case 'end':
+        // As the end of the daemon does when its time is over.
+        this.service.retire();
+        this.service.end();
+        this.service.stop({ now: true }).catch(expected);
+        break;
       case 'crash':
         this.cell?.crash();
     }
@@ -206,20 +218,21 @@ function expected(error: unknown): void {
 }
 
 /** Histories that once broke something. */
-const boundaryHistories: [Step[], number[], ('run' | 'throw' | 'hang')[]][] = [
-  [[{ do: 'publish', deed: { does: 'return', ms: 100 }, count: 1 }, { do: 'stop' }, { do: 'advance', ms: 96 }, { do: 'advance', ms: 4 }, { do: 'start' }, { do: 'publish', deed: { does: 'return', ms: 0 }, count: 1 }], [0], ['run']],
-  [[{ do: 'publish', deed: { does: 'return', ms: 100 }, count: 2 }, { do: 'advance', ms: 99 }, { do: 'advance', ms: 1 }, { do: 'start' }, { do: 'start' }], [0], ['run']],
+const boundaryHistories: [Step[], number[], ('run' | 'throw' | 'hang')[], Step[]][] = [
+  [[{ do: 'publish', deed: { does: 'return', ms: 100 }, count: 1 }, { do: 'stop' }, { do: 'advance', ms: 96 }, { do: 'advance', ms: 4 }, { do: 'start' }, { do: 'publish', deed: { does: 'return', ms: 0 }, count: 1 }], [0], ['run'], []],
+  [[{ do: 'publish', deed: { does: 'return', ms: 100 }, count: 2 }, { do: 'advance', ms: 99 }, { do: 'advance', ms: 1 }, { do: 'start' }, { do: 'start' }], [0], ['run'], []],
 ];
 
-test('any order of publish, deliver, throw, crash, timeout, stop and start keeps order, seriality and conservation', async () => {
+test('any order of publish, deliver, throw, crash, timeout, stop, start, reload, unload and end keeps order, seriality and conservation', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { minLength: 3, maxLength: 40 }),
       fc.array(fc.oneof({ weight: 6, arbitrary: fc.integer({ min: 0, max: 4 }) }, { weight: 1, arbitrary: fc.integer({ min: 50, max: 250 }) }), { minLength: 1, maxLength: 7 }),
       fc.array(fc.oneof({ weight: 6, arbitrary: fc.constant('run' as const) }, { weight: 1, arbitrary: fc.constantFrom('throw' as const, 'hang' as const) }), { minLength: 1, maxLength: 5 }),
-      async (steps, latencies, starts) => {
+      last,
+      async (steps, latencies, starts, ending) => {
         const history = new History(latencies, starts);
-        await history.run([{ do: 'start' }, { do: 'advance', ms: 5 }, ...steps]);
+        await history.run([{ do: 'start' }, { do: 'advance', ms: 5 }, ...steps, ...ending]);
         await history.finish();
       },
     ),

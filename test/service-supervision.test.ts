@@ -61,6 +61,18 @@ test('a poison event becomes a dead letter with its story, and those behind it a
   balanced(made);
 });
 
+test('the story of a dead letter holds a stack for each attempt, also where the handler threw nothing and only overran', async (t) => {
+  const made = await running(t, { retry: { maxAttempts: 2 } });
+  await assert.rejects(made.deliver({ do: 'loop' }, 20_000), refusal('dispatch_timeout'));
+  const [letter] = made.deadLetters.list(undefined, 10).deadLetters;
+  assert.equal(letter?.attempts.length, 2);
+  for (const { at, error } of letter.attempts) {
+    assert.ok(Number.isFinite(Date.parse(at)));
+    assert.match(error.where ?? '', /blocked in index\.js:\d+:\d+, loop/);
+    assert.match(error.stack ?? '', /^dispatch_timeout: .*\n {4}at loop \(index\.js:\d+:\d+\)\n {4}at handleIngress \(index\.js:/);
+  }
+});
+
 test('a service that fails more often than its intensity allows is given up, says so, and one start brings it back', async (t) => {
   const made = await running(t, { restart: { policy: 'on-failure', intensity: 2, periodMs: 60_000, backoffMs: [1, 2] }, retry: { maxAttempts: 1 } });
   for (let n = 0; n < 3; n += 1) made.publish({ do: 'exit', code: 0 });

@@ -6,8 +6,8 @@ import type { CallOutcome, Cell, CellEnd, CellListener, CellUsage, LoadedService
 import type { Whereabouts } from '../daemon/cells/whereabouts.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
-/** What one event makes the simulated plugin do; `ms` is how long it takes. */
-export type Deed = { readonly n: number; readonly does: 'return' | 'throw' | 'hang' | 'exit' | 'stray'; readonly ms: number };
+/** What one event makes the simulated plugin do; `ms` is how long it takes. In `native` nothing can end it. */
+export type Deed = { readonly n: number; readonly does: 'return' | 'throw' | 'hang' | 'native' | 'exit' | 'stray'; readonly ms: number };
 
 export interface SimulatedWorld {
   readonly clock: VirtualClock;
@@ -23,6 +23,7 @@ export interface SimulatedWorld {
 }
 
 const flushEvery = 16;
+const killMs = 60;
 
 export class SimulatedCell implements Cell {
   readonly register = new ProgressRegister();
@@ -33,6 +34,7 @@ export class SimulatedCell implements Cell {
   readonly #posted: CellMessage[] = [];
   readonly #calls = new Set<(outcome: { ok: false; phase: 'ended'; end: CellEnd }) => void>();
   #running = false;
+  #native = false;
   #dead = false;
   #told = false;
   #killed = false;
@@ -81,6 +83,10 @@ export class SimulatedCell implements Cell {
   kill(): void {
     if (this.#killed) return;
     this.#killed = true;
+    if (this.#native) {
+      this.#world.clock.after(killMs, () => this.#giveUp());
+      return;
+    }
     this.#world.clock.after(3, () => this.#end({ reason: 'killed', error: { name: 'CellEnded', message: 'killed' }, exitCode: 1 }));
   }
 
@@ -88,8 +94,9 @@ export class SimulatedCell implements Cell {
     this.kill();
   }
 
-  /** The thread dies by itself, whatever it is doing. */
+  /** The thread dies by itself, whatever it is doing; in native code it does not. */
   crash(): void {
+    if (this.#native) return;
     this.#end({ reason: 'uncaught_exception', error: { name: 'Error', message: 'crashed' }, exitCode: 1 });
   }
 
@@ -139,7 +146,8 @@ export class SimulatedCell implements Cell {
       return;
     }
     this.#world.began(deed, this);
-    if (deed.does === 'hang') return;
+    this.#native = deed.does === 'native';
+    if (deed.does === 'hang' || this.#native) return;
     this.#world.clock.after(deed.ms, () => {
       if (this.#dead) return;
       this.#finish(deed, sequence, batch.awaited.includes(offset), offset);
@@ -193,6 +201,12 @@ export class SimulatedCell implements Cell {
     const message = this.#posted.shift();
     if (message?.type === 'results') this.#listener.results(message);
     else if (message?.type === 'halted') this.#listener.halted(message);
+  }
+
+  #giveUp(): void {
+    if (this.#dead) return;
+    this.#listener.unkillable();
+    this.#end({ reason: 'killed', error: { name: 'Unkillable', message: 'given up' }, exitCode: null });
   }
 
   #end(end: CellEnd): void {

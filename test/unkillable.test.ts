@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { daemonFindings } from '../daemon/cli/doctor/running-daemon.ts';
 import { HostError } from '../protocol/errors.ts';
 import { startTestDaemon } from './test-daemon.ts';
 
@@ -21,8 +22,11 @@ test('a thread that does not end is answered for, counted, replaced, and does no
   const { output } = (await deliver({ do: 'echo', value: 'goes on' })) as { output: unknown };
   assert.equal(output, 'goes on');
   while ((await client.call('daemon.status', {})).counts.unkillable === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-  const { diagnostics } = await client.call('service.status', { plugin: 'test.lab' });
+  const { diagnostics, unkillable } = await client.call('service.status', { plugin: 'test.lab' });
   assert.ok(diagnostics.some(({ event }) => event === 'unkillable'));
+  assert.equal(unkillable, 1);
+  const told = daemonFindings(await client.call('daemon.status', {}), daemon.socket).find(({ check }) => check === 'threads');
+  assert.match(told?.message ?? '', /^1 thread of plugins could not be ended/, 'nagaya doctor says nothing of it');
 
   const stopping = Date.now();
   daemon.signal('SIGTERM');

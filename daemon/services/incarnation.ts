@@ -2,6 +2,7 @@
 // what an end means.
 import type { ServiceCellOptions } from '../../protocol/cell/messages.ts';
 import { HostError } from '../../protocol/errors.ts';
+import type { Isolation } from '../../protocol/manifest.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, SpawnCell } from '../cells/cell.ts';
 import type { Whereabouts } from '../cells/whereabouts.ts';
 import type { Clock } from '../clock.ts';
@@ -113,6 +114,10 @@ export class Incarnation {
   /** The host has ordered its end. */
   get condemned(): boolean {
     return this.#condemned;
+  }
+
+  get isolation(): Isolation {
+    return this.#options.spec.isolation;
   }
 
   get handleMs(): number {

@@ -5,7 +5,7 @@ import type { AttemptStory, DeadLetterWithEvent } from '../../protocol/dead-lett
 import { HostError } from '../../protocol/errors.ts';
 import { uuidv7 } from '../../protocol/uuid.ts';
 import type { CellEnd } from '../cells/cell.ts';
-import { type Whereabouts, whereText } from '../cells/whereabouts.ts';
+import { type Whereabouts, stackText, whereText } from '../cells/whereabouts.ts';
 import type { Clock } from '../clock.ts';
 import { type Redact, causeOf } from './cause.ts';
 import type { Intake } from './intake.ts';
@@ -110,11 +110,13 @@ export class Outcomes {
   #chapter(event: QueuedEvent, error: HostError, incarnation: number): AttemptStory {
     const { cause, where } = error.details as { cause?: { stack?: string }; where?: Whereabouts };
     const place = where === undefined ? '' : whereText(where);
+    // What ran past its deadline threw nothing: where it was then is its stack.
+    const stack = cause?.stack ?? (where === undefined ? undefined : stackText(`${error.code}: ${error.message}`, where));
     return {
       attempt: event.attempt,
       at: new Date(this.#deps.clock.wallMs()).toISOString(),
       incarnation,
-      error: { code: error.code, message: error.message, ...(cause?.stack === undefined ? {} : { stack: cause.stack }), ...(place === '' ? {} : { where: place }) },
+      error: { code: error.code, message: error.message, ...(stack === undefined ? {} : { stack }), ...(place === '' ? {} : { where: place }) },
     };
   }
 

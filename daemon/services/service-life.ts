@@ -2,6 +2,7 @@
 // what may follow what; here stand the effects. Events pass by on their own way (see intake and lane).
 import { Histogram } from '../../protocol/cell/histogram.ts';
 import { HostError } from '../../protocol/errors.ts';
+import type { Isolation } from '../../protocol/manifest.ts';
 import type { CellEnd } from '../cells/cell.ts';
 import { blueprint } from './blueprint.ts';
 import { Escalation } from './escalation.ts';
@@ -56,6 +57,11 @@ export class ServiceLife {
   /** The one that lives, or else the newest there was. */
   get incarnation(): number {
     return this.#live?.number ?? this.#incarnations;
+  }
+
+  /** Of the cell there is; only the next one may be another kind. */
+  get isolation(): Isolation {
+    return this.#live?.isolation ?? this.plan.plugin.manifest.isolation;
   }
 
   get live(): Incarnation | undefined {

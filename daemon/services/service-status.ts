@@ -1,16 +1,17 @@
 // Builds a service's status from what the host knows; nothing here waits for the plugin.
 import type { Histogram } from '../../protocol/cell/histogram.ts';
+import type { Isolation } from '../../protocol/manifest.ts';
 import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
 import type { CellUsage } from '../cells/cell.ts';
 import type { Clock } from '../clock.ts';
-import type { LoadedPlugin } from '../plugins/plugin.ts';
 import { dispatches } from './lifecycle.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import type { Lane } from './lane.ts';
 
 export interface StatusParts {
-  readonly plugin: LoadedPlugin;
+  readonly pluginId: string;
+  readonly isolation: Isolation;
   readonly lifecycle: Lifecycle;
   readonly incarnation: number;
   readonly startedMs: number | undefined;
@@ -29,13 +30,13 @@ export interface StatusParts {
 }
 
 export function serviceStatus(parts: StatusParts): ServiceStatus {
-  const { plugin, clock, intake, journal } = parts;
+  const { clock, intake, journal } = parts;
   const { queue } = intake;
   return {
-    pluginId: plugin.id,
+    pluginId: parts.pluginId,
     lifecycle: parts.lifecycle,
     incarnation: parts.incarnation,
-    isolation: plugin.manifest.isolation,
+    isolation: parts.isolation,
     startedAt: parts.startedMs === undefined ? null : new Date(parts.startedMs).toISOString(),
     uptimeMs: parts.startedMs === undefined ? 0 : Math.max(0, clock.wallMs() - parts.startedMs),
     queue: {

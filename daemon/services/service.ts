@@ -127,7 +127,8 @@ export class Service {
   status(): ServiceStatus {
     const life = this.#life;
     return serviceStatus({
-      plugin: life.plan.plugin,
+      pluginId: life.plan.plugin.id,
+      isolation: life.isolation,
       lifecycle: life.state.lifecycle,
       incarnation: life.incarnation,
       startedMs: life.state.startedMs,
