@@ -122,7 +122,7 @@ test('a refusal is a problem document with the status and code of the registry',
   assert.equal(failed.headers['content-type'], 'application/problem+json');
   assert.deepEqual(failed.json, {
     type: 'urn:nagaya:error:start_failed',
-    title: 'The service\'s module could not be imported, or its start failed.',
+    title: 'The plugin\'s module could not be imported, lacks what the manifest promises, or failed to start.',
     status: 502,
     detail: 'It threw.',
     code: 'start_failed',

@@ -118,6 +118,32 @@ test('a runtime that hangs costs the readers of lists one deadline, once, and is
   assert.equal((await registry.list())[1]?.status, 'running', 'it answered aside, and is there again');
 });
 
+test('a runtime that always answers late slows one list and no more', async () => {
+  const clock = new VirtualClock();
+  const { registry } = runtimeLab({ clock, limits: { runtimeMs: 1000 } });
+  const other = new OtherRuntime('elsewhere', []);
+  const report = await other.report();
+  registry.add(Object.assign(asRuntime(other), { report: () => new Promise((resolve) => void clock.after(1500, () => resolve(report))) }));
+  const first = registry.list();
+  await settled();
+  clock.advance(1000);
+  assert.equal((await first)[1]?.status, 'unavailable');
+  clock.advance(500);
+  await settled();
+  // Its answer has come by now, and time stands still.
+  assert.equal((await registry.list())[1]?.status, 'unavailable');
+});
+
+test('a runtime that reports and keeps its profiles to itself is unavailable to who asks for them', async () => {
+  const clock = new VirtualClock();
+  const { registry } = runtimeLab({ clock, limits: { runtimeMs: 1000 } });
+  registry.add(Object.assign(asRuntime(new OtherRuntime('elsewhere', [])), { profiles: () => never }));
+  const shown = refusal(() => registry.show('elsewhere'));
+  await settled();
+  clock.advance(1000);
+  assert.equal((await shown).code, 'runtime_unavailable');
+});
+
 test('as many calls wait for a runtime as may, and the next is told at once', async () => {
   const clock = new VirtualClock();
   const { registry } = runtimeLab({ clock, limits: { runtimeCalls: 2 } });

@@ -132,7 +132,7 @@ test('as many follow a worker as may', async () => {
   const { subscription } = await follow(t);
   await follow(t);
   const { code, details } = await refusal(() => follow(t));
-  assert.deepEqual([code, details['limit']], ['limit_too_large', 'limits.workerReaders']);
+  assert.deepEqual([code, details['limit']], ['too_many_requests', 'limits.workerReaders']);
   subscription.close();
   await follow(t);
 });

@@ -186,6 +186,26 @@ test('what a worker says beyond its bound is cut in whole characters, marked, an
   assert.equal((await items()).at(-1)?.content, '12345678', 'no character in halves, and nothing after a gap');
 });
 
+test('each state can be come to, is shown, and is counted in the runtime\'s summary, a cancelled one as idle', async () => {
+  const { registry, create, program } = runtimeLab();
+  const ends = { idle: 'done', failed: 'cell_crashed' } as const;
+  const made: [state: string, workerId: string][] = [];
+  for (const state of ['idle', 'failed', 'cancelled', 'busy', 'stopped'] as const) {
+    const { workerId } = await create();
+    const address = { runtimeId: 'backend-internal', workerId };
+    await registry.input(address, { kind: 'user', content: state });
+    await settled();
+    if (state === 'stopped') await registry.stop(address);
+    else if (state === 'cancelled') await registry.cancel(address);
+    else if (state !== 'busy') program(workerId).current?.end(ends[state]);
+    made.push([state, workerId]);
+  }
+  await settled();
+  assert.deepEqual((await registry.workers({ limit: 10 })).workers.map(({ state, workerId }) => [state, workerId]), made);
+  for (const [state, workerId] of made) assert.equal((await registry.worker({ runtimeId: 'backend-internal', workerId })).state, state);
+  assert.deepEqual((await registry.list())[0]?.workers, { total: 5, idle: 2, busy: 1, stopped: 1, failed: 1 });
+});
+
 test('a transcript that had to forget says from where it is kept, and its pages join', async () => {
   const { input, program1, registry, address } = await scene({ transcriptItems: 6 });
   program1.onInput = ({ end }) => end('done');

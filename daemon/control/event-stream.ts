@@ -1,6 +1,7 @@
 // An answer that goes on: server-sent events. Nothing is kept here for a reader that is slow: what it does not take is
 // refused, and comes again from where it is kept within a bound.
 import type { ServerResponse } from 'node:http';
+import { encodeJson } from '../../protocol/json-rpc.ts';
 
 export const heartbeatMs = 15_000;
 
@@ -62,7 +63,7 @@ export class EventStream {
   /** Answers false for "not now". */
   send({ id, event, data }: StreamedEvent): boolean {
     if (!this.#open || this.#blocked || this.#ending || this.ended) return false;
-    this.#write(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    this.#write(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${encodeJson(data)}\n\n`);
     return true;
   }
 

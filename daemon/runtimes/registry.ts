@@ -132,7 +132,7 @@ export class Registry {
     const link = this.#link(runtimeId);
     const { kind, capabilities } = link.runtime;
     if (!capabilities[capability]) {
-      throw new HostError('unsupported_operation', `The runtime ${runtimeId} is of the kind ${kind} and does not do this.`, { runtimeId, kind, capability });
+      throw new HostError('unsupported_operation', `The runtime ${runtimeId} is of the kind ${kind} and does not do this.`, { runtimeId, kind, capability, instead: `a runtime with ${capability}; see runtime.list` });
     }
     return link.ask(question, options);
   }

@@ -1,5 +1,6 @@
 // The registry's line to one runtime: every question has a deadline, and a runtime that let one pass is not waited for in
-// lists again until it has answered something. So one that hangs costs the others' readers one deadline, once.
+// lists again until it has answered something in time. So one that hangs or is always slow costs the others' readers one
+// deadline, once.
 import { HostError } from '../../protocol/errors.ts';
 import type { Clock } from '../clock.ts';
 import type { Limits } from '../config/schema.ts';
@@ -75,8 +76,9 @@ export class RuntimeLink {
         reject(this.#unavailable(`it did not answer within ${String(deadlineMs)} ms`, { timeoutMs: deadlineMs }));
       });
       const settled = (): boolean => {
-        this.#silent = false;
+        // A late answer is no sign that the next one comes in time: one that is always slow would slow every list.
         if (overdue) return false;
+        this.#silent = false;
         timer.cancel();
         this.#pending -= share;
         return true;

@@ -83,14 +83,16 @@ export class WorkerEvents implements Backlog {
   }
 
   subscribe({ after, push, ended }: WorkerListener): WorkerSubscription {
-    const watcher = this.#watch({ happened: () => drain(), ended: () => ended?.() });
+    const watcher = this.#watch({ happened: () => flow.go(), ended: () => ended?.() });
     const close = (): void => void this.#watchers.delete(watcher);
-    const drain = draining(new EventReader(this, after), push, () => this.#watchers.has(watcher), () => {
+    const flow = new Flow(new EventReader(this, after), push, () => this.#watchers.has(watcher), () => {
       close();
       ended?.();
     });
-    drain();
-    return { resume: drain, close };
+    flow.go();
+    // Whoever comes after the end must not wait for what cannot come.
+    if (this.#closed) ended?.();
+    return { resume: () => flow.resume(), close };
   }
 
   async page({ after, limit, waitMs, signal }: EventsRequest): Promise<WorkerEventPage> {
@@ -117,7 +119,7 @@ export class WorkerEvents implements Backlog {
   #watch(watcher: Watcher): Watcher {
     const maximum = this.#options.limits.workerReaders;
     if (this.#watchers.size >= maximum) {
-      throw new HostError('limit_too_large', `This worker is watched by ${String(maximum)} readers, as many as it may.`, { limit: 'limits.workerReaders', maximum });
+      throw new HostError('too_many_requests', `This worker is watched by ${String(maximum)} readers, as many as it may.`, { limit: 'limits.workerReaders', maximum });
     }
     if (!this.#closed) this.#watchers.add(watcher);
     return watcher;
@@ -144,19 +146,44 @@ interface Watcher {
   ended(): void;
 }
 
-/** A push may itself lead here again: the loop that already runs takes care of it, in order. */
-function draining(reader: EventReader, push: (event: WorkerEvent) => boolean, open: () => boolean, failed: () => void): () => void {
-  let running = false;
-  return () => {
-    if (running) return;
-    running = true;
+/** Events on their way to one listener, as long as it takes them. */
+class Flow {
+  readonly #reader: EventReader;
+  readonly #push: (event: WorkerEvent) => boolean;
+  readonly #open: () => boolean;
+  readonly #failed: () => void;
+  #running = false;
+  /** It did not take the last one. Until it asks, offering it again with each event would only cost the host. */
+  #refused = false;
+
+  constructor(reader: EventReader, push: (event: WorkerEvent) => boolean, open: () => boolean, failed: () => void) {
+    this.#reader = reader;
+    this.#push = push;
+    this.#open = open;
+    this.#failed = failed;
+  }
+
+  resume(): void {
+    this.#refused = false;
+    this.go();
+  }
+
+  /** A push may itself lead here again: the loop that already runs takes care of it, in order. */
+  go(): void {
+    if (this.#running) return;
+    this.#running = true;
     try {
-      while (open() && reader.offer(push));
+      while (!this.#refused && this.#open() && this.#reader.offer((event) => this.#taken(event)));
     } catch {
       // The fault is the listener's; neither the worker nor its other listeners may feel it.
-      failed();
+      this.#failed();
     } finally {
-      running = false;
+      this.#running = false;
     }
-  };
+  }
+
+  #taken(event: WorkerEvent): boolean {
+    this.#refused = !this.#push(event);
+    return !this.#refused;
+  }
 }

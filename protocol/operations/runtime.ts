@@ -18,7 +18,7 @@ export const runtimeOperations = {
     http: { method: 'GET', path: '/api/runtimes/{runtimeId}' },
     params: z.strictObject({ runtimeId: placeId }),
     result: runtimeSummary.extend({ profiles: z.array(profileSummary) }),
-    errors: ['invalid_identifier', 'runtime_not_found'],
+    errors: ['invalid_identifier', 'runtime_not_found', 'runtime_unavailable'],
     audience: 'browser',
   }),
   'runtime.workers': operation({

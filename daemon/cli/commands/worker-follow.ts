@@ -24,7 +24,7 @@ export function registerFollow(group: Command): void {
     .argument('<worker>', workerText)
     .option(runtimeFlags, runtimeText)
     .option('--after <cursor>', 'go on behind this event (default: begin with a snapshot)')
-    .addHelpText('after', examples('nagaya worker follow 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f', 'nagaya worker follow local/example.greeter --json | jq -c .type'))
+    .addHelpText('after', examples('nagaya worker follow 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f', 'nagaya worker follow 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f --json | jq -c .type'))
     .action(
       runs<[string], FollowOptions>(async ({ terminal, withDaemon }, options, text) => {
         const address = addressOf(text, options);

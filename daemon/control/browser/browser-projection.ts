@@ -4,7 +4,7 @@ import { type ErrorCode, type ErrorDetails, HostError, errorKinds, isErrorCode }
 import { EncodedJson } from '../../../protocol/json-rpc.ts';
 import type { Operation } from '../../../protocol/operation.ts';
 import { workerEvent } from '../../../protocol/runtime.ts';
-import type { Projection } from '../projection.ts';
+import { type Projection, encodedOnce } from '../projection.ts';
 
 /** Worded by the host, of nothing but its bounds and what the caller itself has sent. */
 const hostWorded: ReadonlySet<string> = new Set<ErrorCode>([
@@ -96,6 +96,6 @@ export const browserProjection: Projection = {
     // Unknown fields fall away, and what does not fit at all is an error of the daemon.
     return reworded(row.result.parse(plain));
   },
-  event: (event) => workerEvent.parse(reworded(workerEvent.parse(event))),
+  event: encodedOnce((event) => workerEvent.parse(reworded(workerEvent.parse(event)))),
   error: (error) => new HostError(error.code, safeMessage(error.code, error.message), safeDetails(error.code, error.details)),
 };
