@@ -100,6 +100,25 @@ test('a follower that takes nothing for long holds nobody up, and gets a diagnos
   assert.deepEqual(types(slow.slice(4)), turn);
 });
 
+test('a follower that took nothing is asked again when it says so, and not with everything that happens', async () => {
+  const t = await scene({ workerEvents: 10 });
+  let asked = 0;
+  const subscription = await t.registry.subscribe(t.address, { push: () => (asked += 1) < 0 });
+  assert.equal(asked, 1);
+  for (let count = 0; count < 5; count += 1) await t.input(String(count));
+  assert.equal(asked, 1);
+  subscription.resume();
+  assert.equal(asked, 2);
+});
+
+test('a follower that comes when all has ended is told so at once', async () => {
+  const t = await scene();
+  await t.embedded.close(1000);
+  let ended = false;
+  await t.registry.subscribe(t.address, { push: () => true, ended: () => (ended = true) });
+  assert.ok(ended);
+});
+
 test('a short pause loses nothing: what waits comes in order', async () => {
   const t = await scene();
   const events: WorkerEvent[] = [];

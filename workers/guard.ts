@@ -2,6 +2,7 @@
 // that says what allows it, or ends this cell alone. It is a guard against faults, not against malice.
 import { syncBuiltinESMExports } from 'node:module';
 import workerThreads from 'node:worker_threads';
+import type { Door } from '../protocol/cell/door.ts';
 import type { CrashReason } from '../protocol/cell/messages.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { shieldChildren } from './guard/children.ts';
@@ -17,7 +18,18 @@ export interface GuardHooks {
 
 /** Taken before any plugin runs: ends this thread without running the plugin's own exit listeners. */
 const reallyExit = Reflect.get(process, 'reallyExit') as (code: number) => never;
-export const endCell = (): never => reallyExit.call(process, 1);
+let door: Door | undefined;
+
+export function endCell(): never {
+  door?.leave();
+  return reallyExit.call(process, 1);
+}
+
+/** However the thread comes to its end by itself, the host is to put no question to it any more. */
+export function leaveBy(own: Door): void {
+  door = own;
+  process.on('exit', () => own.leave());
+}
 
 /** The plugin's imports of node:worker_threads see no way to the host; what the cell took before keeps working. */
 export function hideParent(): void {

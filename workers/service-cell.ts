@@ -8,7 +8,7 @@ import type { CellMessage, CrashReason, HostMessage, ServiceCellApi, ServiceCell
 import { flattenError } from '../protocol/cell/plain-error.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import { CellLog } from './cell-log.ts';
-import { endCell, guardCell, hideParent } from './guard.ts';
+import { endCell, guardCell, hideParent, leaveBy } from './guard.ts';
 import type { Grants } from './guard/denial.ts';
 import { layOutInspection } from './inspection.ts';
 import { osThread } from './os-thread.ts';
@@ -57,6 +57,7 @@ function fatal(reason: CrashReason, thrown: unknown, exitCode?: number): void {
   endCell();
 }
 
+leaveBy(register.door);
 hideParent();
 guardCell({ fatal }, grants);
 log.captureOutput();

@@ -8,7 +8,7 @@ import { monotonicMs } from '../protocol/cell/register.ts';
 import type { AbortCallMessage, FreshTask, ProcessTask, SeatMessage, ToolAnswer, ToolCellMessage, ToolCellOptions, ToolTask } from '../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../protocol/cell/tool-register.ts';
 import { CellLog } from './cell-log.ts';
-import { endCell, guardCell, hideParent } from './guard.ts';
+import { endCell, guardCell, hideParent, leaveBy } from './guard.ts';
 import { layOutInspection } from './inspection.ts';
 import { osThread } from './os-thread.ts';
 import { posterOf } from './primitives.ts';
@@ -89,6 +89,7 @@ class ToolCell {
 function inThread(options: ToolCellOptions, port: MessagePort, register: ToolRegister, once: boolean): ToolCell {
   const cell = new ToolCell(options, posterOf(port), register, once);
   port.on('message', cell.receive);
+  leaveBy(register.door);
   guardCell({
     fatal: (reason, thrown) => {
       if (cell.lastWord(reason, thrown)) endCell();

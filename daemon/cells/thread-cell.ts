@@ -56,6 +56,7 @@ export class ThreadCell implements Cell {
     this.#rpcPort = rpc.port1;
     this.#lanePort = lane.port1;
     const data: ServiceCellData = { rpcPort: rpc.port2, lanePort: lane.port2, register: this.register.buffer, logBytesPerSecond: spec.logBytesPerSecond, grants: { worker: spec.grants?.worker ?? false, addons: spec.grants?.addons ?? false } };
+    threadInspector.begin();
     this.#worker = new Worker(cellEntry('service-cell'), {
       name: spec.name,
       env: { ...spec.env },
@@ -68,6 +69,7 @@ export class ThreadCell implements Cell {
       transferList: [rpc.port2, lane.port2],
     });
     this.#threadId = this.#worker.threadId;
+    threadInspector.introduce(this.#threadId, this.register.door);
     this.#folder = spec.folder;
     // The cell's bootstrap sends output as log lines; what reaches these streams went round it and is thrown away.
     this.#worker.stdout.resume();
@@ -193,6 +195,7 @@ export class ThreadCell implements Cell {
   #end(end: CellEnd): void {
     if (this.#ended) return;
     this.#ended = true;
+    threadInspector.dismiss(this.#threadId);
     this.#vitals.stop();
     this.#ladder.stop();
     this.#messages.drain();

@@ -1,10 +1,10 @@
 // The host's way to ask a running thread: an inspector session of its own, through which a thread answers in the
-// middle of a loop, without being stopped and without its event loop. Begun at the first question, so that what never
-// fails never pays for it.
+// middle of a loop, without being stopped and without its event loop. A thread that nobody asks pays nothing for it.
 import type { Session } from 'node:inspector';
+import type { Door } from '../../protocol/cell/door.ts';
 
 interface Question {
-  readonly sessionId: string;
+  readonly threadId: number;
   readonly answer: (result: unknown) => void;
 }
 
@@ -15,36 +15,65 @@ const objectGroup = 'nagaya';
 
 export class ThreadInspector {
   #session: Session | undefined;
-  #begun: Promise<void> | undefined;
+  #begun = false;
   readonly #sessionIds = new Map<number, string>();
+  readonly #doors = new Map<number, Door>();
   readonly #questions = new Map<number, Question>();
   #lastQuestion = 0;
 
+  /** To be called before the first thread is made: Node does not bear to be told to watch threads while one of them ends. */
+  begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    try {
+      const session = new (process.getBuiltinModule('node:inspector').Session)();
+      session.connect();
+      session.on('NodeWorker.attachedToWorker', ({ params }) => this.#attached(params.workerInfo.title, params.sessionId));
+      session.on('NodeWorker.detachedFromWorker', ({ params }) => this.#forget(params.sessionId));
+      session.on('NodeWorker.receivedMessageFromWorker', ({ params }) => this.#receive(params.message));
+      session.post('NodeWorker.enable', { waitForDebuggerOnStart: false });
+      this.#session = session;
+    } catch {
+      // A Node without inspector, or kept from it by its permission model: no thread can be asked then.
+    }
+  }
+
   /** Whether the thread can be asked at all: Node's permission model may keep the inspector out of it. */
   reaches(threadId: number): boolean {
-    return this.#sessionIds.has(threadId);
+    return this.#sessionIds.has(threadId) && this.#doors.has(threadId);
+  }
+
+  /** Only a thread that can say by its door that it is leaving is asked: Node does not bear a question to one that ends. */
+  introduce(threadId: number, door: Door): void {
+    if (threadId > 0) this.#doors.set(threadId, door);
+  }
+
+  /** Its end is ordered, or has come. */
+  dismiss(threadId: number): void {
+    this.#doors.get(threadId)?.shut();
+    this.#doors.delete(threadId);
   }
 
   /** What the thread answers to an expression: the protocol's result. Nothing where it does not, or not in time. */
   async evaluate(threadId: number, expression: string, withinMs: number): Promise<unknown> {
-    return this.#during(threadId, withinMs, async (sessionId, left) => {
+    return this.#during(threadId, withinMs, async (left) => {
       // Only between these two does V8 take down the stack of what is thrown.
-      this.#post(sessionId, 'Runtime.enable', {});
-      const answered = this.#ask(sessionId, 'Runtime.evaluate', { expression, silent: true, returnByValue: true }, left());
-      this.#post(sessionId, 'Runtime.disable', {});
+      this.#post(threadId, 'Runtime.enable', {});
+      const answered = this.#ask(threadId, 'Runtime.evaluate', { expression, silent: true, returnByValue: true }, left());
+      this.#post(threadId, 'Runtime.disable', {});
       return answered;
     });
   }
 
   /** Has the thread collect its garbage at once, also in the middle of a loop; false where it does not, or not in time. */
   async collectGarbage(threadId: number, withinMs: number): Promise<boolean> {
-    const done = await this.#during(threadId, withinMs, async (sessionId, left) => {
+    const done = await this.#during(threadId, withinMs, async (left) => {
       // To count the objects of a class V8 first collects all garbage; this class has none.
-      const made = await this.#ask(sessionId, 'Runtime.evaluate', { expression: '(class {}).prototype', silent: true, objectGroup }, left());
+      const made = await this.#ask(threadId, 'Runtime.evaluate', { expression: '(class {}).prototype', silent: true, objectGroup }, left());
       const { result } = (made ?? {}) as { result?: { objectId?: unknown } };
       if (result?.objectId === undefined) return undefined;
-      const counted = await this.#ask(sessionId, 'Runtime.queryObjects', { prototypeObjectId: result.objectId, objectGroup }, left());
-      this.#post(sessionId, 'Runtime.releaseObjectGroup', { objectGroup });
+      const counted = await this.#ask(threadId, 'Runtime.queryObjects', { prototypeObjectId: result.objectId, objectGroup }, left());
+      this.#post(threadId, 'Runtime.releaseObjectGroup', { objectGroup });
       return counted;
     });
     return done !== undefined;
@@ -62,52 +91,41 @@ export class ThreadInspector {
 
   /** A thread that somebody's debugger has stopped could not be ended: it goes on. */
   release(threadId: number): void {
-    const sessionId = this.#sessionIds.get(threadId);
-    if (sessionId === undefined || !this.isDebugged) return;
-    for (const method of ['Debugger.enable', 'Debugger.resume', 'Debugger.disable']) this.#post(sessionId, method, {});
+    if (!this.reaches(threadId) || !this.isDebugged) return;
+    for (const method of ['Debugger.enable', 'Debugger.resume', 'Debugger.disable']) this.#post(threadId, method, {});
   }
 
-  async #during(threadId: number, withinMs: number, act: (sessionId: string, left: () => number) => Promise<unknown>): Promise<unknown> {
+  async #during(threadId: number, withinMs: number, act: (left: () => number) => Promise<unknown>): Promise<unknown> {
     const dueMs = performance.now() + withinMs;
-    this.#begun ??= this.#begin();
-    await this.#begun;
-    const sessionId = this.#sessionIds.get(threadId);
-    return sessionId === undefined ? undefined : act(sessionId, () => Math.max(0, dueMs - performance.now()));
+    return this.reaches(threadId) ? act(() => Math.max(0, dueMs - performance.now())) : undefined;
   }
 
-  async #begin(): Promise<void> {
-    try {
-      const inspector = await import('node:inspector');
-      const session = new inspector.Session();
-      session.connect();
-      session.on('NodeWorker.attachedToWorker', ({ params }) => this.#attached(params.workerInfo.title, params.sessionId));
-      session.on('NodeWorker.detachedFromWorker', ({ params }) => this.#forget(params.sessionId));
-      session.on('NodeWorker.receivedMessageFromWorker', ({ params }) => this.#receive(params.message));
-      // Tells of every thread there is before it returns, and of every later one when it starts.
-      session.post('NodeWorker.enable', { waitForDebuggerOnStart: false });
-      this.#session = session;
-    } catch {
-      // A Node without inspector, or kept from it by its permission model: no thread can be asked then.
-    }
-  }
-
-  #ask(sessionId: string, method: string, params: object, withinMs: number): Promise<unknown> {
+  #ask(threadId: number, method: string, params: object, withinMs: number): Promise<unknown> {
     return new Promise((resolve) => {
-      const question = this.#post(sessionId, method, params);
+      const question = this.#post(threadId, method, params);
+      if (question === undefined) {
+        resolve(undefined);
+        return;
+      }
       const timer = setTimeout(() => answer(undefined), withinMs);
       const answer = (result: unknown): void => {
         clearTimeout(timer);
         this.#questions.delete(question);
         resolve(result);
       };
-      this.#questions.set(question, { sessionId, answer });
+      this.#questions.set(question, { threadId, answer });
     });
   }
 
-  #post(sessionId: string, method: string, params: object): number {
+  /** Undefined where the thread is leaving, or gone. */
+  #post(threadId: number, method: string, params: object): number | undefined {
+    const sessionId = this.#sessionIds.get(threadId);
+    if (sessionId === undefined) return undefined;
     this.#lastQuestion += 1;
-    this.#session?.post('NodeWorker.sendMessageToWorker', { sessionId, message: JSON.stringify({ id: this.#lastQuestion, method, params }) });
-    return this.#lastQuestion;
+    const id = this.#lastQuestion;
+    const message = JSON.stringify({ id, method, params });
+    const asked = this.#doors.get(threadId)?.ask(() => this.#session?.post('NodeWorker.sendMessageToWorker', { sessionId, message }));
+    return asked === true ? id : undefined;
   }
 
   #receive(message: string): void {
@@ -124,11 +142,12 @@ export class ThreadInspector {
   }
 
   #forget(sessionId: string): void {
-    for (const [threadId, known] of this.#sessionIds) {
-      if (known === sessionId) this.#sessionIds.delete(threadId);
-    }
+    const threadId = [...this.#sessionIds].find(([, known]) => known === sessionId)?.[0];
+    if (threadId === undefined) return;
+    this.#sessionIds.delete(threadId);
+    this.dismiss(threadId);
     for (const question of this.#questions.values()) {
-      if (question.sessionId === sessionId) question.answer(undefined);
+      if (question.threadId === threadId) question.answer(undefined);
     }
   }
 }

@@ -1,7 +1,10 @@
 // Ends a thread, and goes on ordering its end until it is gone: V8 takes an order back when it comes just as the thread
 // answers a question of the inspector, and the thread would run on.
 
+import { threadInspector } from './thread-inspector.ts';
+
 export interface EndableThread {
+  readonly threadId?: number;
   terminate(): unknown;
   once(event: 'exit', listener: () => void): unknown;
   setMaxListeners?(most: number): unknown;
@@ -13,6 +16,7 @@ const longestAgainMs = 5000;
 const mostOrders = 24;
 
 export function terminateThread(thread: EndableThread): void {
+  if (thread.threadId !== undefined) threadInspector.dismiss(thread.threadId);
   let timer: NodeJS.Timeout | undefined;
   let gone = false;
   // Node adds a listener at each order.

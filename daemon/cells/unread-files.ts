@@ -3,6 +3,7 @@
 // its bound, and an import that loops or waits is ended then all the same.
 
 import type { Worker } from 'node:worker_threads';
+import { threadInspector } from './thread-inspector.ts';
 
 /** What a thread is reading: the cell's own modules, which always comes to an end, or its plugin's. */
 export type Reading = 'own' | 'plugin' | undefined;
@@ -32,5 +33,11 @@ export function whenRead(reading: () => Reading, end: () => void): void {
 /** For a thread that a pool ends. */
 export function endsWhenRead(thread: Worker, reading: () => Reading): void {
   const terminate = thread.terminate.bind(thread);
-  thread.terminate = () => new Promise((resolve) => whenRead(reading, () => resolve(terminate())));
+  thread.terminate = () =>
+    new Promise((resolve) => {
+      whenRead(reading, () => {
+        threadInspector.dismiss(thread.threadId);
+        resolve(terminate());
+      });
+    });
 }

@@ -9,6 +9,7 @@ import { cellEntry } from '../cells/entries.ts';
 import { cellWatch } from '../cells/cell-watch.ts';
 import { hardHeapMb } from '../cells/memory-budget.ts';
 import { locateThread } from '../cells/stack-capture.ts';
+import { threadInspector } from '../cells/thread-inspector.ts';
 import { endsWhenRead } from '../cells/unread-files.ts';
 import type { Whereabouts } from '../cells/whereabouts.ts';
 import { KillSwitch } from './kill-switch.ts';
@@ -21,6 +22,7 @@ import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type Ru
 
 export async function freshThreads(spec: PoolSpec, listener: PoolListener): Promise<ToolPool> {
   const { Tinypool } = await import('tinypool');
+  threadInspector.begin();
   const pool = new Tinypool({
     filename: cellEntry('tool-cell').href,
     name: cellFunction,
@@ -68,7 +70,10 @@ class FreshThreads implements ToolPool {
     const register = new ToolRegister();
     const run: FreshRun = new FreshRun(task.call, {
       seat: new Seat(port1, register, this.#spec.limits.cellMessagesPerTurn, (message) => this.#receive(run, message)),
-      locate: (withinMs) => this.#locate(register, withinMs),
+      locate: (withinMs) => {
+        watch.meet();
+        return this.#locate(register, withinMs);
+      },
       release: (killSwitch) => release(this.#pool, killSwitch, this.#living),
       ended: (end) => {
         this.#runs.delete(run);

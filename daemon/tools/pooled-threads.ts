@@ -9,6 +9,7 @@ import { cellEntry } from '../cells/entries.ts';
 import { cellWatch } from '../cells/cell-watch.ts';
 import { hardHeapMb } from '../cells/memory-budget.ts';
 import { locateThread } from '../cells/stack-capture.ts';
+import { threadInspector } from '../cells/thread-inspector.ts';
 import { endsWhenRead } from '../cells/unread-files.ts';
 import type { Whereabouts } from '../cells/whereabouts.ts';
 import { KillSwitch } from './kill-switch.ts';
@@ -21,6 +22,7 @@ import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type Ru
 
 export async function pooledThreads(spec: PoolSpec, listener: PoolListener): Promise<ToolPool> {
   const { Piscina } = await import('piscina');
+  threadInspector.begin();
   const pool = new Piscina({
     filename: cellEntry('tool-cell').href,
     name: cellFunction,
@@ -131,6 +133,7 @@ class PooledThreads implements ToolPool {
     const { threadId, port, register } = message;
     const seat = new Seat(port, new ToolRegister(register), this.#spec.limits.cellMessagesPerTurn, (told) => this.#receive(seat, told));
     this.#seats.set(threadId, seat);
+    threadInspector.introduce(threadId, seat.register.door);
   }
 
   #adopt(threadId: number): void {
@@ -174,6 +177,7 @@ class PooledThreads implements ToolPool {
   }
 
   #exited(threadId: number): void {
+    threadInspector.dismiss(threadId);
     const seat = this.#seats.get(threadId);
     this.#workers.delete(threadId);
     seat?.drain();

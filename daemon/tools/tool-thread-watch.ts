@@ -4,6 +4,7 @@ import type { Worker } from 'node:worker_threads';
 import type { PlainError } from '../../protocol/cell/plain-error.ts';
 import type { ToolRegister } from '../../protocol/cell/tool-register.ts';
 import { type WatchedCell, cellWatch } from '../cells/cell-watch.ts';
+import { threadInspector } from '../cells/thread-inspector.ts';
 import { ThreadMemory } from '../cells/thread-memory.ts';
 import { type Whereabouts, whereText } from '../cells/whereabouts.ts';
 
@@ -29,6 +30,7 @@ export class ToolThreadWatch implements WatchedCell {
   #worker: Worker | undefined;
   #memory: ThreadMemory | undefined;
   #activeMs = 0;
+  #threadId = 0;
 
   constructor(limits: { readonly heapMb: number; readonly rssMb: number }, owner: ToolThreadOwner) {
     this.#limits = limits;
@@ -36,13 +38,14 @@ export class ToolThreadWatch implements WatchedCell {
     cellWatch.add(this);
   }
 
+  /** The thread's end is ordered, or has come. */
   stop(): void {
-    this.#memory?.stop();
-    cellWatch.remove(this);
+    this.#rest();
+    threadInspector.dismiss(this.#threadId);
   }
 
   look(): boolean {
-    if (this.#worker === undefined) this.#meet();
+    this.meet();
     const activeMs = this.#worker?.performance.eventLoopUtilization().active ?? this.#activeMs;
     const sinceMs = activeMs - this.#activeMs;
     this.#activeMs = activeMs;
@@ -51,18 +54,26 @@ export class ToolThreadWatch implements WatchedCell {
     return true;
   }
 
-  #meet(): void {
-    const thread = this.#owner.thread();
+  /** As soon as the thread is up it can be watched, and asked. */
+  meet(): void {
+    const thread = this.#worker === undefined ? this.#owner.thread() : undefined;
     if (thread === undefined) return;
     this.#worker = thread.worker;
+    this.#threadId = thread.worker.threadId;
+    threadInspector.introduce(this.#threadId, thread.register.door);
     this.#memory = new ThreadMemory(thread.worker, thread.register, this.#limits, {
       locate: (withinMs) => this.#owner.locate(withinMs),
       overstepped: (what, locate) => void this.#overstepped(what, locate),
     });
   }
 
+  #rest(): void {
+    this.#memory?.stop();
+    cellWatch.remove(this);
+  }
+
   async #overstepped(what: string, locate: () => Whereabouts | Promise<Whereabouts>): Promise<void> {
-    this.stop();
+    this.#rest();
     const place = whereText(await locate());
     this.#owner.overstepped({ name: 'MemoryLimit', message: place === '' ? what : `${what}; it was ${place}` });
   }

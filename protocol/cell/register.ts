@@ -1,6 +1,7 @@
 // The progress register: the shared memory by which the host knows, without asking, which event a cell is executing
 // and since when. It is what makes batching honest: deadlines run from an event's own start, and when a cell ends,
 // blame is exact. One word holds sequence and phase together, so that a claim can only hit the event it means.
+import { Door, doorWords } from './door.ts';
 import { Histogram, histogramLength } from './histogram.ts';
 
 const wordAt = 0;
@@ -11,10 +12,11 @@ const externalKbAt = 4;
 const osThreadAt = 5;
 const memoryReportsAt = 6;
 const stageAt = 7;
+const doorAt = 8;
 const beganAt = 0;
 const progressAt = 1;
 
-const integersEnd = 32;
+const integersEnd = 40;
 const floatsEnd = integersEnd + 16;
 const byteLength = floatsEnd + histogramLength * 4;
 
@@ -50,6 +52,7 @@ export const monotonicMs = (): number => now() + monotonicOffsetMs;
 export class ProgressRegister {
   readonly buffer: SharedArrayBuffer;
   readonly handleTimes: Histogram;
+  readonly door: Door;
   readonly #words: Int32Array;
   /** What the cell last wrote: whatever else it finds there is the host's. */
   #written = pack(0, phases.done);
@@ -58,6 +61,7 @@ export class ProgressRegister {
   constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(byteLength)) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer, 0, integersEnd / 4);
+    this.door = new Door(this.#words.subarray(doorAt, doorAt + doorWords));
     this.#times = new Float64Array(buffer, integersEnd, 2);
     this.handleTimes = new Histogram(new Uint32Array(buffer, floatsEnd, histogramLength));
   }

@@ -1,13 +1,16 @@
 // Shared memory by which the host knows, without asking, which call a tool's thread is at and how far it got: a
 // thread that loops cannot say so itself. One word holds call and phase together, so that they never disagree.
 
+import { Door, doorWords } from './door.ts';
+
 const wordAt = 0;
 const threadAt = 1;
 const osThreadAt = 2;
 const heapKbAt = 3;
 const externalKbAt = 4;
 const memoryReportsAt = 5;
-const integersEnd = 24;
+const doorAt = 6;
+const integersEnd = 32;
 const byteLength = integersEnd + 8;
 
 const codes = { ended: 0, importing: 1, running: 2 } as const;
@@ -17,12 +20,14 @@ export const callNumberSpan = 2 ** 29;
 
 export class ToolRegister {
   readonly buffer: SharedArrayBuffer;
+  readonly door: Door;
   readonly #words: Int32Array;
   readonly #times: Float64Array;
 
   constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(byteLength)) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer, 0, integersEnd / 4);
+    this.door = new Door(this.#words.subarray(doorAt, doorAt + doorWords));
     this.#times = new Float64Array(buffer, integersEnd, 1);
   }
 
