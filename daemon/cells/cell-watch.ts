@@ -15,14 +15,17 @@ export class CellWatch {
   #timer: NodeJS.Timeout | undefined;
   #resting = false;
 
+  /** A look that is due soon stays as it is: cells that come one after the other must not put it off for ever. */
   add(cell: WatchedCell): void {
     this.#cells.add(cell);
-    this.#lookIn(lookMs);
+    if (this.#timer === undefined || this.#resting) this.#lookIn(lookMs);
   }
 
   remove(cell: WatchedCell): void {
     this.#cells.delete(cell);
-    if (this.#cells.size === 0) clearTimeout(this.#timer);
+    if (this.#cells.size > 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   /** A cell was given something to do. */
@@ -37,6 +40,7 @@ export class CellWatch {
   }
 
   #look(): void {
+    this.#timer = undefined;
     const nowMs = performance.now();
     let active = false;
     for (const cell of this.#cells) active = cell.look(nowMs) || active;
