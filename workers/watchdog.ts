@@ -4,6 +4,7 @@
 import { Session } from 'node:inspector';
 import { Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
+import { afterInterrupt } from '../protocol/cell/interrupt.ts';
 import type { WatchAnswer, WatchQuestion } from '../protocol/cell/process-messages.ts';
 import { endStarted } from './started-processes.ts';
 
@@ -58,9 +59,7 @@ function put({ ask, expression }: WatchQuestion): void {
   const asked = inspector();
   // Only between these two does V8 take down the stack of what is thrown.
   asked.post('Runtime.enable');
-  asked.post('Runtime.evaluate', { expression, silent: true, returnByValue: true }, (_error, result) => {
-    say({ ask, result });
-  });
+  asked.post('Runtime.evaluate', { expression, silent: true, returnByValue: true }, (_error, result) => afterInterrupt(() => say({ ask, result })));
   asked.post('Runtime.disable');
 }
 

@@ -2,6 +2,7 @@
 // middle of a loop, without being stopped and without its event loop. A thread that nobody asks pays nothing for it.
 import type { Session } from 'node:inspector';
 import type { Door } from '../../protocol/cell/door.ts';
+import { afterInterrupt } from '../../protocol/cell/interrupt.ts';
 
 interface Question {
   readonly threadId: number;
@@ -28,9 +29,9 @@ export class ThreadInspector {
     try {
       const session = new (process.getBuiltinModule('node:inspector').Session)();
       session.connect();
-      session.on('NodeWorker.attachedToWorker', ({ params }) => this.#attached(params.workerInfo.title, params.sessionId));
-      session.on('NodeWorker.detachedFromWorker', ({ params }) => this.#forget(params.sessionId));
-      session.on('NodeWorker.receivedMessageFromWorker', ({ params }) => this.#receive(params.message));
+      session.on('NodeWorker.attachedToWorker', ({ params }) => afterInterrupt(() => this.#attached(params.workerInfo.title, params.sessionId)));
+      session.on('NodeWorker.detachedFromWorker', ({ params }) => afterInterrupt(() => this.#forget(params.sessionId)));
+      session.on('NodeWorker.receivedMessageFromWorker', ({ params }) => afterInterrupt(() => this.#receive(params.message)));
       session.post('NodeWorker.enable', { waitForDebuggerOnStart: false });
       this.#session = session;
     } catch {
