@@ -5,7 +5,8 @@ const newline = 0x0a;
 const keptBytes = 64 * 1024;
 
 export interface LineSink {
-  line(text: string): void;
+  /** The line lies between `start` and `end`, where a newline stands. The bytes may be another line's after the call. */
+  line(bytes: Buffer, start: number, end: number): void;
   /** A line went over the bound; what remains of it is thrown away as it comes. */
   tooLong(): void;
 }
@@ -61,19 +62,22 @@ export class LineCutter {
       return;
     }
     if (this.#heldBytes === 0) {
-      if (end > start) this.#sink.line(chunk.toString('utf8', start, end));
+      if (end > start) this.#sink.line(chunk, start, end);
       return;
     }
     this.#hold(chunk.subarray(start, end));
-    const text = this.#held.toString('utf8', 0, this.#heldBytes);
+    const bytes = this.#held;
+    const length = this.#heldBytes;
+    bytes[length] = newline;
     this.#release();
-    this.#sink.line(text);
+    this.#sink.line(bytes, 0, length);
   }
 
   #hold(bytes: Buffer): void {
     const needed = this.#heldBytes + bytes.length;
-    if (needed > this.#held.length) {
-      const larger = Buffer.allocUnsafe(Math.min(this.#maxBytes, Math.max(needed, this.#held.length * 2, 1024)));
+    // With room for the newline.
+    if (needed + 1 > this.#held.length) {
+      const larger = Buffer.allocUnsafe(Math.min(this.#maxBytes, Math.max(needed, this.#held.length * 2, 1024)) + 1);
       this.#held.copy(larger, 0, 0, this.#heldBytes);
       this.#held = larger;
     }
@@ -92,6 +96,12 @@ export class LineCutter {
     this.#sink.tooLong();
   }
 }
+
+/** For those who want each line as text. */
+export const asText =
+  (line: (text: string) => void): LineSink['line'] =>
+  (bytes, start, end) =>
+    line(bytes.toString('utf8', start, end));
 
 /** Whether JSON text nests deeper than allowed. */
 export function nestsDeeper(json: string, maxDepth: number): boolean {

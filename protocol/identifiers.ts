@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { ownRefusal } from './parameters.ts';
 
-const pluginIdForm = /^(?![.])[a-z0-9._-]{1,128}(?<![.])$/;
+export const pluginIdForm = /^(?![.])[a-z0-9._-]{1,128}(?<![.])$/;
 const nameForm = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/;
 export const openIdForm = /^[A-Za-z0-9._:-]{1,128}$/;
 

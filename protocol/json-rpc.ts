@@ -30,7 +30,7 @@ export function isRpcId(value: unknown): value is RpcId {
 }
 
 export function encodeAnswer(id: RpcId, result: unknown): string {
-  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${encodeJson(result)}}`;
+  return `{"jsonrpc":"2.0","id":${typeof id === 'number' ? String(id) : JSON.stringify(id)},"result":${encodeJson(result)}}`;
 }
 
 export function encodeRefusal(id: RpcId, error: HostError, number: number = errorKinds[error.code].rpc): string {

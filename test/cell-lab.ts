@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import type { CellEnd, CellSpec } from '../daemon/cells/cell.ts';
 import { ThreadCell } from '../daemon/cells/thread-cell.ts';
 import { limits as limitsSchema } from '../daemon/config/schema.ts';
+import { BatchText } from '../protocol/cell/batch.ts';
 import type { EventFailure, LogMessage } from '../protocol/cell/messages.ts';
 import { temporaryFolder, writeTree } from './temporary-folder.ts';
 
@@ -92,8 +93,9 @@ export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = 
   if (loaded?.ok === false) throw new Error(`the cell did not load: ${JSON.stringify(loaded)}`);
   const send = (code: string, payload: Record<string, unknown>, awaited: number[]): number => {
     sequence += 1;
-    const event = { ingress: 'work', kind: 'do', source: 'test', payload: { ...payload, code }, createdAt: new Date().toISOString(), attempt: 1, correlationId: `test-${String(sequence)}` };
-    cell.send({ type: 'batch', first: sequence, count: 1, json: JSON.stringify([event]), awaited });
+    const text = new BatchText();
+    text.add({ ingress: 'work', kind: 'do', source: 'test', createdAt: new Date().toISOString() }, 1, `test-${String(sequence)}`, JSON.stringify({ ...payload, code }));
+    cell.send({ type: 'batch', first: sequence, count: 1, json: text.toString(), awaited });
     return sequence;
   };
   return {

@@ -2,13 +2,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { LineCutter, nestsDeeper } from '../protocol/framing.ts';
+import { LineCutter, asText, nestsDeeper } from '../protocol/framing.ts';
 
 type Seen = string | { readonly tooLong: true };
 
+/** Whoever reads the bytes themselves may rely on the newline. */
+function lineOf(bytes: Buffer, start: number, end: number): string {
+  assert.equal(bytes[end], 0x0a);
+  let line = '';
+  asText((text) => (line = text))(bytes, start, end);
+  return line;
+}
+
 function cut(chunks: readonly Buffer[], maxBytes: number): { seen: Seen[]; pendingBytes: number } {
   const seen: Seen[] = [];
-  const cutter = new LineCutter(maxBytes, { line: (text) => seen.push(text), tooLong: () => seen.push({ tooLong: true }) });
+  const cutter = new LineCutter(maxBytes, { line: (bytes, start, end) => seen.push(lineOf(bytes, start, end)), tooLong: () => seen.push({ tooLong: true }) });
   for (const chunk of chunks) cutter.push(chunk);
   return { seen, pendingBytes: cutter.pendingBytes };
 }

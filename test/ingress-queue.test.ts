@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { IngressQueue } from '../daemon/services/ingress-queue.ts';
 import type { QueuedEvent } from '../daemon/services/queued-event.ts';
 
-const event = (n: number, bytes = 10): QueuedEvent => ({ correlationId: String(n), attempt: 1, json: String(n), bytes, acceptedMs: n, story: [] });
+const head = { ingress: 'work', kind: 'do', source: 'test', createdAt: '2026-01-01T00:00:00.000Z' };
+const event = (n: number, bytes = 10): QueuedEvent => ({ head, payload: String(n), correlationId: String(n), attempt: 1, bytes, acceptedMs: n, story: [] });
 const ids = (events: readonly QueuedEvent[]): string[] => events.map(({ correlationId }) => correlationId);
 
 test('events leave in the order they came, and what is given back leaves first', () => {

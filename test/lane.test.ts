@@ -9,6 +9,7 @@ import type { QueuedEvent } from '../daemon/services/queued-event.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const handleMs = 100;
+const head = { ingress: 'work', kind: 'do', source: 'test', createdAt: '2026-01-01T00:00:00.000Z' };
 
 class Bench {
   readonly clock = new VirtualClock();
@@ -44,7 +45,7 @@ class Bench {
   push(count: number): void {
     for (let i = 0; i < count; i += 1) {
       const n = String(this.lane.inFlight + this.queue.size + 1);
-      this.queue.push({ correlationId: n, attempt: 1, json: n, bytes: 10, acceptedMs: this.clock.monotonicMs(), story: [] });
+      this.queue.push({ head, payload: n, correlationId: n, attempt: 1, bytes: 10, acceptedMs: this.clock.monotonicMs(), story: [] });
     }
     this.lane.pump();
   }

@@ -1,5 +1,6 @@
 // A cell on a virtual clock: it keeps the same register and says the same things as a real one, with every delay and
 // every end under the test's control. Policy is tested with it; isolation is tested with real threads.
+import { BatchEvents } from '../protocol/cell/batch.ts';
 import type { BatchMessage, CellMessage } from '../protocol/cell/messages.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellUsage, LoadedService } from '../daemon/cells/cell.ts';
@@ -139,7 +140,7 @@ export class SimulatedCell implements Cell {
       return;
     }
     const sequence = batch.first + offset;
-    const deed = (JSON.parse(batch.json) as { payload: Deed }[])[offset]?.payload as Deed;
+    const deed = deedsOf(batch)[offset] as Deed;
     if (!this.register.begin(sequence, this.#world.clock.monotonicMs())) {
       this.#batches.length = 0;
       this.#running = false;
@@ -220,4 +221,9 @@ export class SimulatedCell implements Cell {
       this.#listener.ended(end);
     });
   }
+}
+
+function deedsOf(batch: BatchMessage): Deed[] {
+  const events = new BatchEvents(JSON.parse(batch.json));
+  return Array.from({ length: batch.count }, () => events.next().payload as Deed);
 }

@@ -2,6 +2,7 @@
 // host reads there decides deadlines and blame. A result that somebody waits for, or a failure, is posted before the
 // register says done, so that a cell's end can never hide it.
 import type { IngressEvent } from '../protocol/event.ts';
+import { BatchEvents } from '../protocol/cell/batch.ts';
 import type { BatchMessage, EventFailure, EventOutput, HaltedMessage, ResultsMessage } from '../protocol/cell/messages.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
 import { type ProgressRegister, monotonicMs } from '../protocol/cell/register.ts';
@@ -64,7 +65,7 @@ export class LaneExecutor {
   /** False when the cell is to begin no further event. */
   async #runBatch(batch: BatchMessage): Promise<boolean> {
     // The host made this text from events it had checked.
-    const events = parseJson(batch.json) as IngressEvent[];
+    const events = new BatchEvents(parseJson(batch.json));
     let nextAwaited = 0;
     for (let offset = 0; offset < batch.count; offset += 1) {
       if (this.#register.halted) {
@@ -73,7 +74,7 @@ export class LaneExecutor {
         return false;
       }
       const sequence = batch.first + offset;
-      const event = events[offset] as IngressEvent;
+      const event = events.next();
       const awaited = batch.awaited[nextAwaited] === offset;
       if (awaited) nextAwaited += 1;
       const beganMs = monotonicMs();

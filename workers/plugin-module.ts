@@ -13,21 +13,25 @@ export interface PluginModule {
 /** The module was imported, and does not hold what its manifest says. */
 export class MissingExport extends Error {}
 
-const typescriptEntry = /\.[cm]?ts$/;
+export const isTypescript = (entryUrl: string): boolean => /\.[cm]?ts$/.test(entryUrl);
 
-async function importTypescript(entryUrl: string): Promise<unknown> {
+/** What this Node needs for an entry in TypeScript, nothing where it needs nothing; throws what the author can do. */
+export async function tsxFor(entryUrl: string): Promise<typeof import('tsx/esm/api') | undefined> {
   // Only newer Node has the property; its types describe Node 20.
-  if ((process.features as { typescript?: unknown }).typescript) return await import(entryUrl);
+  if ((process.features as { typescript?: unknown }).typescript) return undefined;
   requireModuleType(fileURLToPath(entryUrl));
-  let tsx: typeof import('tsx/esm/api');
   try {
-    tsx = await import('tsx/esm/api');
+    return await import('tsx/esm/api');
   } catch {
     throw new Error(
       `Node ${process.versions.node} cannot load ${fileURLToPath(entryUrl)} by itself: use Node 22.18 or newer, install tsx beside nagaya, or compile the plugin to JavaScript and name that file as "entry".`,
     );
   }
-  return await tsx.tsImport(entryUrl, import.meta.url);
+}
+
+async function importTypescript(entryUrl: string): Promise<unknown> {
+  const tsx = await tsxFor(entryUrl);
+  return tsx === undefined ? await import(entryUrl) : await tsx.tsImport(entryUrl, import.meta.url);
 }
 
 /** tsx would compile such a file as CommonJS, and for that it starts a thread, which a cell does not allow. */
@@ -51,7 +55,7 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 
 /** The named exports, or those of a default export that holds them. */
 export async function importPlugin(entryUrl: string): Promise<PluginModule> {
-  const imported: unknown = typescriptEntry.test(entryUrl) ? await importTypescript(entryUrl) : await import(entryUrl);
+  const imported: unknown = isTypescript(entryUrl) ? await importTypescript(entryUrl) : await import(entryUrl);
   if (!isObject(imported)) return {};
   const named = ['service', 'tools', 'profiles'].some((name) => name in imported);
   const inner = imported['default'];

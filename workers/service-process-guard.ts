@@ -2,6 +2,7 @@
 // to its own process hurts nobody else. An error nobody caught, and an exit, end the cell with a last word.
 import { exitCodeOf } from './exit-code.ts';
 import type { GuardHooks } from './guard.ts';
+import { endStarted } from './started-processes.ts';
 
 /** Taken before any plugin runs. */
 const reallyExit = Reflect.get(process, 'reallyExit') as (code: number) => never;
@@ -9,6 +10,7 @@ const kill = process.kill.bind(process);
 
 /** Without the plugin's own exit listeners, and with all that it has started. */
 export function endProcess(): never {
+  endStarted();
   kill(0, 'SIGKILL');
   return reallyExit.call(process, 1);
 }

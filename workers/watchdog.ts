@@ -22,12 +22,9 @@ const { fd, canInspect, ends } = workerData as WatchdogData;
 const pipe = new Socket({ fd, readable: true, writable: true });
 
 const endAll = (): void => {
-  if (ends === 'group') {
-    process.kill(0, 'SIGKILL');
-  } else {
-    endStarted();
-    process.kill(process.pid, 'SIGKILL');
-  }
+  // Also who has left the group.
+  endStarted();
+  process.kill(ends === 'group' ? 0 : process.pid, 'SIGKILL');
 };
 for (const event of ['end', 'close', 'error']) pipe.on(event, endAll);
 

@@ -62,6 +62,7 @@ export const limits = z.strictObject({
   workerReaders: many(10_000).default(64).describe('who may follow one worker at once'),
   workerCells: many(10_000).default(32).describe('cells of workers at once; beyond it one that is idle is ended, or the input waits'),
   workerIdleMs: durationMs().default(60_000).describe('after this the cell of a worker without input is ended; the next input starts another'),
+  workerCancelMs: durationMs(0, 600_000).default(2000).describe('what a program gets to heed the cancel of its input before its cell is ended'),
   workerSayBytes: bytes(kib, 64 * mib).default(256 * kib).describe('what a worker may say to one input'),
   workerSayPieces: many(100_000).default(2000).describe('pieces in which that arrives; beyond them it arrives in larger ones'),
   shutdownMs: durationMs(100, 600_000).default(15_000).describe('the daemon ends itself hard after this'),

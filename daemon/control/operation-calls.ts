@@ -6,6 +6,7 @@ import type { Operation } from '../../protocol/operation.ts';
 import { type OperationName, operationNames, operations } from '../../protocol/operations.ts';
 import { parseParameters } from '../../protocol/parameters.ts';
 import type { Caller, Handlers } from './caller.ts';
+import { EventParams } from './event-reader.ts';
 
 interface BoundOperation {
   readonly row: Operation;
@@ -27,7 +28,8 @@ export class OperationCalls {
     const bound = this.#bound.get(name);
     if (bound === undefined) throw unknownMethod(name);
     if (bound.row.duringShutdown !== true && this.#shuttingDown()) throw new HostError('shutting_down', 'The daemon is shutting down.');
-    return bound.handle(parseParameters(bound.row.params, params, bound.subject), caller);
+    // What the reader of events has made, it has checked.
+    return bound.handle(params instanceof EventParams ? params : parseParameters(bound.row.params, params, bound.subject), caller);
   }
 }
 

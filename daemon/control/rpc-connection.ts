@@ -8,7 +8,7 @@ import { encodeRefusal } from '../../protocol/json-rpc.ts';
 import { type Connection, noticeDeparture, partFrom, partOnceRead } from './connection.ts';
 import type { ControlContext } from './control-context.ts';
 import { Outbox } from './outbox.ts';
-import type { RpcBatch } from './rpc-batch.ts';
+import { RpcBatch } from './rpc-batch.ts';
 import { RpcCaller } from './rpc-caller.ts';
 import { RpcDispatcher } from './rpc-dispatcher.ts';
 import { Subscriptions } from './subscriptions.ts';
@@ -26,7 +26,7 @@ export class RpcConnection implements Connection {
   readonly #caller: RpcCaller;
   readonly #dispatcher: RpcDispatcher;
   /** Lines that have come and not been looked at, at most one chunk of them. */
-  readonly #waiting: (string | RpcBatch)[] = [];
+  readonly #waiting: (Buffer | RpcBatch)[] = [];
   #lines = 0;
   /** No more requests are taken: the peer has ended its side, or we are to finish. */
   #ending = false;
@@ -47,7 +47,7 @@ export class RpcConnection implements Connection {
       mayGoOn: () => !this.#gone && !this.#budget.spent(),
       settled: () => this.#endIfDone(),
     });
-    this.#cutter = new LineCutter(limits.lineBytes, { line: (text) => this.#line(text), tooLong: () => this.cutOff(tooLong(limits.lineBytes)) });
+    this.#cutter = new LineCutter(limits.lineBytes, { line: (bytes, start, end) => this.#line(bytes, start, end), tooLong: () => this.cutOff(tooLong(limits.lineBytes)) });
 
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('end', () => this.#peerEnded());
@@ -80,26 +80,29 @@ export class RpcConnection implements Connection {
     if (this.#waiting.length > 0) this.#socket.pause();
   }
 
-  #line(text: string): void {
+  #line(bytes: Buffer, start: number, end: number): void {
     this.#lines += 1;
     if (this.#gone) return;
-    if (this.#waiting.length > 0 || !this.#mayTake()) this.#waiting.push(text);
-    else this.#take(text);
+    if (this.#waiting.length > 0 || !this.#mayTake()) this.#waiting.push(Buffer.from(bytes.subarray(start, end + 1)));
+    else this.#putBack(this.#dispatcher.take(bytes, start, end));
   }
 
   #mayTake(): boolean {
     return !this.#gone && !this.#outbox.full && !this.#budget.spent();
   }
 
-  #take(work: string | RpcBatch): void {
-    const rest = this.#dispatcher.take(work);
+  /** What is to be taken again in a later turn. */
+  #putBack(rest: RpcBatch | undefined): void {
     if (rest !== undefined) this.#waiting.unshift(rest);
   }
 
   /** After a pause: what waits first, then what the peer has sent meanwhile. */
   #goOn(): void {
-    let work: string | RpcBatch | undefined;
-    while (this.#mayTake() && (work = this.#waiting.shift()) !== undefined) this.#take(work);
+    let work: Buffer | RpcBatch | undefined;
+    while (this.#mayTake() && (work = this.#waiting.shift()) !== undefined) {
+      // A line that waits keeps its newline.
+      this.#putBack(work instanceof RpcBatch ? this.#dispatcher.advance(work) : this.#dispatcher.take(work, 0, work.length - 1));
+    }
     if (this.#gone || this.#waiting.length > 0) return;
     this.#subscriptions.resume();
     if (this.#ending) this.#endIfDone();

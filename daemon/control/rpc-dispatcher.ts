@@ -6,6 +6,7 @@ import { type RpcId, encodeAnswer, encodeRefusal, invalidParamsNumber, isRpcId, 
 import type { Limits } from '../config/schema.ts';
 import type { Caller } from './caller.ts';
 import type { ControlLog } from './control-log.ts';
+import { EventReader } from './event-reader.ts';
 import type { OperationCalls } from './operation-calls.ts';
 import type { Outbox } from './outbox.ts';
 import { RpcBatch } from './rpc-batch.ts';
@@ -36,10 +37,12 @@ const noParams = Object.freeze({});
 
 export class RpcDispatcher {
   readonly #options: DispatcherOptions;
+  readonly #events: EventReader;
   #pending = 0;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#events = new EventReader(options.limits);
   }
 
   /** Calls begun and not yet answered. */
@@ -47,10 +50,15 @@ export class RpcDispatcher {
     return this.#pending;
   }
 
-  /** Answers the batch that is to be taken again in a later turn, where there is one. */
-  take(work: string | RpcBatch): RpcBatch | undefined {
-    if (typeof work !== 'string') return this.#advance(work);
+  /** A line, with its newline at `end`. Answers the batch that is to be taken again in a later turn, where there is one. */
+  take(bytes: Buffer, start: number, end: number): RpcBatch | undefined {
+    const read = this.#events.read(bytes, start, end);
+    if (read !== undefined) {
+      this.#call(read.id, read.method, read.params, undefined);
+      return undefined;
+    }
     const maximum = this.#options.limits.nesting;
+    const work = bytes.toString('utf8', start, end);
     if (nestsDeeper(work, maximum)) {
       this.#refuse(null, new HostError('invalid_request', `The request nests deeper than ${String(maximum)} levels.`, { limit: 'limits.nesting', maximum }));
       return undefined;
@@ -77,10 +85,11 @@ export class RpcDispatcher {
       this.#refuse(null, new HostError('limit_too_large', `The batch holds ${String(members.length)} requests and may hold ${String(maximum)}.`, { limit: 'limits.rpcBatch', maximum }));
       return undefined;
     }
-    return this.#advance(new RpcBatch(members, this.#options.outbox));
+    return this.advance(new RpcBatch(members, this.#options.outbox));
   }
 
-  #advance(batch: RpcBatch): RpcBatch | undefined {
+  /** As far as this turn allows; answers the batch where something of it is left. */
+  advance(batch: RpcBatch): RpcBatch | undefined {
     while (batch.hasNext) {
       if (!this.#options.mayGoOn()) return batch;
       this.#request(batch.next(), batch);

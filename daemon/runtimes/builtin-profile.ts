@@ -4,10 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { manifest } from '../../protocol/manifest.ts';
 import { cellEntry } from '../cells/entries.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
+import { builtinId } from '../plugins/reserved-id.ts';
 import { PluginProfiles } from './plugin-profiles.ts';
 import type { ProgramHome } from './program-offer.ts';
-
-export const builtinId = 'builtin';
 
 /** It holds one input at a time and nothing else. */
 const heapMb = 32;

@@ -100,14 +100,14 @@ export class ProgramCell {
   give(turn: Turn): void {
     const { number, input } = turn;
     const { eventId, kind, content, createdAt, history } = input;
-    const payload = { turn: number, content, history };
-    const json = JSON.stringify({ ingress: inputIngress, kind, source: this.#options.worker.runtimeId, payload, createdAt, attempt: 1, correlationId: eventId });
+    const payload = JSON.stringify({ turn: number, content, history });
+    const head = { ingress: inputIngress, kind, source: this.#options.worker.runtimeId, createdAt };
     this.#turn = turn;
     if (this.#incarnation.over) {
       this.#passOn(turn, new HostError('cell_crashed', 'The program\'s cell ended before the input began.', { reason: 'ended' }));
       return;
     }
-    this.#queue.push({ correlationId: eventId, attempt: 1, json, bytes: json.length, acceptedMs: this.#options.clock.monotonicMs(), story: [] });
+    this.#queue.push({ head, payload, correlationId: eventId, attempt: 1, bytes: payload.length, acceptedMs: this.#options.clock.monotonicMs(), story: [] });
     this.#incarnation.lane.pump();
   }
 
@@ -117,7 +117,7 @@ export class ProgramCell {
     if (turn === undefined) return;
     turn.cancel();
     this.#incarnation.cancel(turn.number, 'the input was cancelled');
-    this.#grace = this.#options.clock.after(this.#options.limits.abortGraceMs, () => {
+    this.#grace = this.#options.clock.after(this.#options.limits.workerCancelMs, () => {
       // That it has ended may have arrived, and only not been taken.
       this.#incarnation.heard(() => {
         if (this.has(turn)) this.endInput({ kind: 'cancelled' });

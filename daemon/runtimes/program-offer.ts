@@ -32,7 +32,7 @@ export interface WorkerAddress {
   readonly workerId: string;
 }
 
-export type ProgramLimits = Pick<Limits, 'abortGraceMs' | 'stalledMs' | 'toolOutputBytes' | 'workerIdleMs' | 'workerSayBytes' | 'workerSayPieces'>;
+export type ProgramLimits = Pick<Limits, 'stalledMs' | 'toolOutputBytes' | 'workerCancelMs' | 'workerIdleMs' | 'workerSayBytes' | 'workerSayPieces'>;
 
 /** The one entrance of the service that a program is to its cell. */
 export const inputIngress = 'input';

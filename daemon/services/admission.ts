@@ -6,58 +6,68 @@ import { invalidBy, nearest } from '../../protocol/issues.ts';
 import type { ServiceSection } from '../../protocol/manifest.ts';
 import { uuidv7 } from '../../protocol/uuid.ts';
 import type { Clock } from '../clock.ts';
-import { EventText, type TextParts } from './event-text.ts';
-import { plainEvent } from './plain-event.ts';
-import type { QueuedEvent } from './queued-event.ts';
+import { EventHeads } from './event-heads.ts';
+import { type PlainEvent, isCorrelationId, isSource, plainEvent } from './plain-event.ts';
+import { type EventHead, type QueuedEvent, eventBytes } from './queued-event.ts';
+import { ReadEvent } from './read-event.ts';
 
 /** Nothing has happened to a new event. */
 const noStory: QueuedEvent['story'] = [];
+
+/** More than stands around a payload: near the bound the text is written anew, so that no space in it counts. */
+const mostFrameBytes = 1024;
+
+interface Parts {
+  readonly head: EventHead;
+  readonly payload: string;
+  readonly payloadBytes: number;
+  readonly attempt: number;
+  readonly correlationId: string;
+}
 
 export class Admission {
   readonly #kinds: ReadonlyMap<string, ReadonlySet<string>>;
   readonly #eventBytes: number;
   readonly #clock: Clock;
-  readonly #text: EventText;
+  readonly #heads: EventHeads;
   readonly #declares = (ingress: string, kind: string): boolean => this.#kinds.get(ingress)?.has(kind) === true;
 
   constructor(ingresses: ServiceSection['ingresses'], eventBytes: number, clock: Clock) {
     this.#kinds = new Map(ingresses.map(({ name, kinds }) => [name, new Set(kinds)]));
     this.#eventBytes = eventBytes;
     this.#clock = clock;
-    this.#text = new EventText(clock);
+    this.#heads = new EventHeads(clock);
   }
 
   admit(raw: unknown, more: Pick<QueuedEvent, 'waiter' | 'replayOf'> = {}): QueuedEvent {
-    const parts = this.#checked(raw);
-    const json = this.#textOf(parts);
-    const bytes = Buffer.byteLength(json);
+    const { head, payload, payloadBytes, attempt, correlationId } = raw instanceof ReadEvent ? this.#read(raw) : this.#checked(raw);
+    const bytes = eventBytes(head, payloadBytes, attempt, correlationId);
     if (bytes > this.#eventBytes) throw this.#tooLarge(bytes);
-    const { correlationId, attempt } = parts;
     // Always the same members in the same order: what reads them is then fast.
-    return { correlationId, attempt, json, bytes, acceptedMs: this.#clock.monotonicMs(), waiter: more.waiter, story: noStory, replayOf: more.replayOf };
+    return { head, payload, correlationId, attempt, bytes, acceptedMs: this.#clock.monotonicMs(), waiter: more.waiter, story: noStory, replayOf: more.replayOf };
   }
 
-  #checked(raw: unknown): TextParts {
+  /** As it came, where nothing is wrong with it; else it is looked at like any other. */
+  #read(event: ReadEvent): Parts {
+    const { ingress, kind, source, payload, payloadBytes, correlationId } = event;
+    if (!this.#declares(ingress, kind) || !isSource(source) || !isCorrelationId(correlationId) || payloadBytes > this.#eventBytes - mostFrameBytes) return this.#checked(event.whole());
+    return { head: this.#heads.of(ingress, kind, source, undefined), payload, payloadBytes, attempt: 1, correlationId: correlationId ?? uuidv7() };
+  }
+
+  #checked(raw: unknown): Parts {
     const plain = plainEvent(raw, this.#declares);
-    if (plain !== undefined) {
-      const { ingress, kind, source, payload, correlationId = uuidv7() } = plain;
-      return { ingress, kind, source, payload, createdAt: undefined, attempt: 1, correlationId };
-    }
+    if (plain !== undefined) return this.#parts({ ...plain, attempt: 1 });
     const parsed = ingressEventInput.safeParse(raw);
     if (!parsed.success) throw invalidBy(parsed.error, ingressEventInput, 'invalid_event', 'The event');
-    const { ingress, kind, source, attempt, payload, correlationId = uuidv7(), createdAt } = parsed.data;
-    const issue = this.#undeclared(ingress, kind);
+    const issue = this.#undeclared(parsed.data.ingress, parsed.data.kind);
     if (issue !== undefined) throw invalid('invalid_event', 'The event', [issue]);
-    return { ingress, kind, source, payload, createdAt, attempt, correlationId };
+    return this.#parts(parsed.data);
   }
 
-  #textOf(parts: TextParts): string {
-    try {
-      return this.#text.of(parts);
-    } catch {
-      // Only nesting beyond the stack can fail here: what arrived was JSON.
-      throw invalid('invalid_event', 'The event', [{ path: 'payload', message: 'nested too deeply' }]);
-    }
+  #parts(event: Partial<PlainEvent> & Pick<PlainEvent, 'ingress' | 'kind' | 'source'> & { readonly createdAt?: string | undefined; readonly attempt: number }): Parts {
+    const { ingress, kind, source, createdAt, attempt, correlationId = uuidv7() } = event;
+    const payload = payloadText(event.payload);
+    return { head: this.#heads.of(ingress, kind, source, createdAt), payload, payloadBytes: Buffer.byteLength(payload), attempt, correlationId };
   }
 
   #undeclared(ingress: string, kind: string): Issue | undefined {
@@ -69,6 +79,15 @@ export class Admission {
   #tooLarge(bytes: number): HostError {
     const issue: Issue = { path: 'payload', message: `too large: the event has ${String(bytes)} bytes of JSON, at most ${String(this.#eventBytes)} are allowed` };
     return new HostError('invalid_event', `The event is not valid: payload: ${issue.message}.`, { issues: [issue], limit: 'limits.eventBytes', maximum: this.#eventBytes, bytes });
+  }
+}
+
+function payloadText(payload: unknown): string {
+  try {
+    return JSON.stringify(payload ?? null);
+  } catch {
+    // Only nesting beyond the stack can fail here: what arrived was JSON.
+    throw invalid('invalid_event', 'The event', [{ path: 'payload', message: 'nested too deeply' }]);
   }
 }
 

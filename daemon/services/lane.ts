@@ -1,6 +1,7 @@
 // The host's end of a lane: hands the cell batches, keeps what is in flight, and decides by the progress register
 // whose deadline has passed and whose fault an end was. It does no I/O of its own, so that its decisions can be
 // tested on a virtual clock.
+import { BatchText } from '../../protocol/cell/batch.ts';
 import type { EventFailure, EventOutput, ResultsMessage } from '../../protocol/cell/messages.ts';
 import { type Progress, phases } from '../../protocol/cell/register.ts';
 import type { Cell, LaneWindow } from '../cells/cell.ts';
@@ -105,16 +106,17 @@ export class Lane {
       const events = this.#queue.take(this.#batchSize(), mostBatchBytes);
       const first = this.#through + this.#inFlight.length + 1;
       const awaited: number[] = [];
-      const texts: string[] = [];
-      for (const event of events) {
-        if (event.waiter !== undefined) awaited.push(texts.length);
-        texts.push(event.json);
+      const text = new BatchText();
+      for (let offset = 0; offset < events.length; offset += 1) {
+        const event = events[offset] as QueuedEvent;
+        if (event.waiter !== undefined) awaited.push(offset);
+        text.add(event.head, event.attempt, event.correlationId, event.payload);
         this.#inFlight.push(event);
       }
       this.#batchEnds.push(first + events.length - 1);
       this.#sentMs = this.#clock.monotonicMs();
       if (this.inFlight === events.length) this.#settledMs = this.#sentMs;
-      this.#cell.send({ type: 'batch', first, count: events.length, json: `[${texts.join(',')}]`, awaited });
+      this.#cell.send({ type: 'batch', first, count: events.length, json: text.toString(), awaited });
     }
     this.#watch();
   }

@@ -10,7 +10,7 @@ import type { Clock } from '../clock.ts';
 import { type Redact, causeOf } from './cause.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
-import type { QueuedEvent } from './queued-event.ts';
+import { type QueuedEvent, wholeEvent } from './queued-event.ts';
 
 export interface OutcomesDeps {
   readonly intake: Intake;
@@ -96,7 +96,7 @@ export class Outcomes {
       journal.failure(error, incarnation, event.correlationId);
       const attempt = event.attempt + 1;
       journal.note('info', 'retried', `The event comes again: attempt ${String(attempt)} of ${String(this.#deps.maxAttempts())}.`, incarnation, { correlationId: event.correlationId, attempt });
-      return { ...event, attempt, json: withAttempt(event.json, attempt), story };
+      return { ...event, attempt, story };
     }
     const letter = this.#letter(event, story);
     intake.settle(event, 'deadLettered', incarnation);
@@ -121,14 +121,9 @@ export class Outcomes {
   }
 
   #letter(event: QueuedEvent, attempts: AttemptStory[]): DeadLetterWithEvent {
-    // The host made this text at admission from an event it had checked.
-    const sent = { ...(JSON.parse(event.json) as DeadLetterWithEvent & Record<string, unknown>), attempt: 1 };
+    const sent = { ...wholeEvent(event), attempt: 1 };
     const { ingress, kind, source, createdAt, correlationId } = sent;
     const deadAt = new Date(this.#deps.clock.wallMs()).toISOString();
     return { id: uuidv7(), correlationId, ingress, kind, source, createdAt, deadAt, attempts, replayOf: event.replayOf ?? null, bytes: event.bytes, event: sent };
   }
-}
-
-function withAttempt(json: string, attempt: number): string {
-  return JSON.stringify({ ...(JSON.parse(json) as Record<string, unknown>), attempt });
 }

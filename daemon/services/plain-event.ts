@@ -13,12 +13,14 @@ export interface PlainEvent {
 /** The same text comes again and again; a regular expression costs more than this. */
 let lastSource = 'client';
 
-function isSource(value: unknown): value is string {
+export function isSource(value: unknown): value is string {
   if (value === lastSource) return true;
   if (typeof value !== 'string' || !openIdForm.test(value)) return false;
   lastSource = value;
   return true;
 }
+
+export const isCorrelationId = (value: unknown): value is string | undefined => value === undefined || (typeof value === 'string' && openIdForm.test(value));
 
 /** Undefined: let the schema look at it. `declares` answers for both names, so that they need no look of their own. */
 export function plainEvent(raw: unknown, declares: (ingress: string, kind: string) => boolean): PlainEvent | undefined {
@@ -52,6 +54,6 @@ export function plainEvent(raw: unknown, declares: (ingress: string, kind: strin
     }
   }
   if (typeof ingress !== 'string' || typeof kind !== 'string' || !declares(ingress, kind) || !isSource(source)) return undefined;
-  if (correlationId !== undefined && (typeof correlationId !== 'string' || !openIdForm.test(correlationId))) return undefined;
+  if (!isCorrelationId(correlationId)) return undefined;
   return { ingress, kind, source, payload, correlationId };
 }

@@ -7,7 +7,7 @@ import { Intake, type Situation } from './intake.ts';
 import { Journal } from './journal.ts';
 import { dispatches } from './lifecycle.ts';
 import { Outcomes } from './outcomes.ts';
-import type { Handled } from './queued-event.ts';
+import { type Handled, wholeEvent } from './queued-event.ts';
 import { Reported } from './reported.ts';
 import { ServiceLife } from './service-life.ts';
 import type { ServiceDeps, ServicePlan } from './service-plan.ts';
@@ -155,8 +155,7 @@ export class Service {
   /** The next so many events, whole. */
   waiting(count: number): unknown[] {
     const open = [...(this.#life.live?.lane.open() ?? []), ...this.#intake.queue.first(count)];
-    // The host made these texts at admission.
-    return open.slice(0, count).map(({ json }) => JSON.parse(json) as unknown);
+    return open.slice(0, count).map(wholeEvent);
   }
 
   /** Asks the plugin's own status(), for at most its deadline; the answer is found in `status()`. */

@@ -8,7 +8,7 @@ export interface BatchMessage {
   /** The register's sequence of the first event; the others follow without a gap. */
   readonly first: number;
   readonly count: number;
-  /** The events as one JSON array: one string a batch is cheaper to pass than its objects. */
+  /** The events as one text; see `batch.ts`. */
   readonly json: string;
   /** Offsets of events somebody waits for: their results go out at once, with the output. */
   readonly awaited: readonly number[];

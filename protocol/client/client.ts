@@ -2,7 +2,7 @@
 // It loads neither zod nor the table itself, only its types, so that a command starts fast.
 import { type Socket, createConnection } from 'node:net';
 import { HostError, isErrorCode } from '../errors.ts';
-import { LineCutter } from '../framing.ts';
+import { LineCutter, asText } from '../framing.ts';
 import { feedMethod } from '../json-rpc.ts';
 import type { OperationInput, OperationName, OperationResult } from '../operations.ts';
 import type { FeedNotification } from '../operations/telemetry.ts';
@@ -76,7 +76,7 @@ export class Client {
     this.#socket = socket;
     this.#callMs = options.callMs ?? defaultCallMs;
     const cutter = new LineCutter(options.maxLineBytes ?? defaultLineBytes, {
-      line: (text) => this.#receive(text),
+      line: asText((text) => this.#receive(text)),
       tooLong: () => this.#end('The daemon sent a line larger than this client takes.'),
     });
     socket.on('data', (chunk: Buffer) => cutter.push(chunk));

@@ -8,7 +8,7 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { maxSocketPathBytes } from '../../protocol/client/socket-path.ts';
 import { HostError } from '../../protocol/errors.ts';
-import { LineCutter } from '../../protocol/framing.ts';
+import { LineCutter, asText } from '../../protocol/framing.ts';
 
 export interface TestPluginOptions {
   /** What the plugin finds as `ctx.config`. */
@@ -134,7 +134,7 @@ function daemonEnvironment(given: TestPluginOptions['env']): Record<string, stri
 }
 
 function readLines(stream: Readable, line: (text: string) => void): void {
-  const cutter = new LineCutter(maxLineBytes, { line, tooLong: () => line('(a line too long to keep)') });
+  const cutter = new LineCutter(maxLineBytes, { line: asText(line), tooLong: () => line('(a line too long to keep)') });
   stream.on('data', (chunk: Buffer) => cutter.push(chunk));
 }
 

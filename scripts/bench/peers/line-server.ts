@@ -1,7 +1,7 @@
 // What a server on a unix socket cannot be faster than: one that sends back what it gets, and one that cuts the same
 // lines, parses them and answers as much as Nagaya does, and does nothing else.
 import { type Socket, createServer } from 'node:net';
-import { LineCutter } from '../../../protocol/framing.ts';
+import { LineCutter, asText } from '../../../protocol/framing.ts';
 import { attend } from '../attendant.ts';
 
 const maxLineBytes = 8 * 1024 * 1024;
@@ -25,11 +25,11 @@ function parseOnly(socket: Socket, answer: string): void {
     socket.write(text);
   };
   const cutter = new LineCutter(maxLineBytes, {
-    line: (text) => {
+    line: asText((text) => {
       const { id } = JSON.parse(text) as { id: number };
       if (outgoing === '') setImmediate(flush);
       outgoing += `{"jsonrpc":"2.0","id":${String(id)},${answer}\n`;
-    },
+    }),
     tooLong: () => socket.destroy(),
   });
   socket.on('data', (chunk: Buffer) => cutter.push(chunk));

@@ -1,0 +1,33 @@
+// What the events of one sender and one moment share is made once: the head, and the text of a time, which is the dearest
+// part of it.
+import type { Clock } from '../clock.ts';
+import type { EventHead } from './queued-event.ts';
+
+export class EventHeads {
+  readonly #clock: Pick<Clock, 'wallMs'>;
+  #nowMs = NaN;
+  #now = '';
+  #last: EventHead = { ingress: '', kind: '', source: '', createdAt: '' };
+
+  constructor(clock: Pick<Clock, 'wallMs'>) {
+    this.#clock = clock;
+  }
+
+  /** `createdAt`: RFC 3339; absent: now. */
+  of(ingress: string, kind: string, source: string, createdAt: string | undefined): EventHead {
+    const at = createdAt === undefined ? this.#present() : new Date(createdAt).toISOString();
+    const last = this.#last;
+    if (at === last.createdAt && kind === last.kind && ingress === last.ingress && source === last.source) return last;
+    this.#last = { ingress, kind, source, createdAt: at };
+    return this.#last;
+  }
+
+  #present(): string {
+    const nowMs = this.#clock.wallMs();
+    if (nowMs !== this.#nowMs) {
+      this.#nowMs = nowMs;
+      this.#now = new Date(nowMs).toISOString();
+    }
+    return this.#now;
+  }
+}

@@ -1,0 +1,33 @@
+// An event that was read off the wire without being built: its names as texts, its payload as the JSON text it came in.
+
+export interface ReadParts {
+  readonly ingress: string;
+  readonly kind: string;
+  readonly source: string;
+  readonly correlationId: string | undefined;
+}
+
+export class ReadEvent {
+  readonly ingress: string;
+  readonly kind: string;
+  readonly source: string;
+  readonly correlationId: string | undefined;
+  /** Checked to be JSON. */
+  readonly payload: string;
+  readonly payloadBytes: number;
+
+  constructor({ ingress, kind, source, correlationId }: ReadParts, payload: string) {
+    this.ingress = ingress;
+    this.kind = kind;
+    this.source = source;
+    this.correlationId = correlationId;
+    this.payload = payload;
+    this.payloadBytes = Buffer.byteLength(payload);
+  }
+
+  /** As a parser would have made it. */
+  whole(): unknown {
+    const { ingress, kind, source, correlationId } = this;
+    return { ingress, kind, source, payload: JSON.parse(this.payload) as unknown, ...(correlationId === undefined ? {} : { correlationId }) };
+  }
+}
