@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { BatchMessage, EventFailure, EventOutput, ResultsMessage } from '../protocol/cell/messages.ts';
+import { OutputRing } from '../protocol/cell/output-ring.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import { IngressQueue } from '../daemon/services/ingress-queue.ts';
 import { Lane } from '../daemon/services/lane.ts';
-import type { QueuedEvent } from '../daemon/services/queued-event.ts';
+import type { QueuedEvent, Waiter } from '../daemon/services/queued-event.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const handleMs = 100;
@@ -42,10 +43,10 @@ class Bench {
     );
   }
 
-  push(count: number): void {
+  push(count: number, waits?: Waiter): void {
     for (let i = 0; i < count; i += 1) {
       const n = String(this.lane.inFlight + this.queue.size + 1);
-      this.queue.push({ head, payload: n, correlationId: n, attempt: 1, bytes: 10, acceptedMs: this.clock.monotonicMs(), story: [] });
+      this.queue.push({ head, payload: n, correlationId: n, attempt: 1, bytes: 10, acceptedMs: this.clock.monotonicMs(), waiter: waits, story: [] });
     }
     this.lane.pump();
   }
@@ -206,4 +207,57 @@ test('slow events travel in small batches, fast ones in large', () => {
   };
   assert.equal(paced(10), 1);
   assert.equal(paced(0.01), 64);
+});
+
+/** As a cell would: lays the answer where it was told to. */
+function answered(bench: Bench, sequence: number): void {
+  const buffer = bench.sent.find(({ outputs }) => outputs !== undefined)?.outputs;
+  assert.ok(buffer, 'nobody said where answers are laid');
+  const json = `"answer ${String(sequence)}"`;
+  assert.ok(new OutputRing(buffer).write({ sequence, json, durationMs: 1 }, json.length, (bytes, text, at) => void bytes.write(text, at)));
+}
+
+const waiter = { handled: () => {}, refused: () => {} };
+
+test('an answer laid in shared memory is had as soon as the bell rings, and the bell tells all that is done', () => {
+  const bench = new Bench();
+  bench.push(4, waiter);
+  for (const sequence of [1, 2, 3]) {
+    bench.begin(sequence);
+    answered(bench, sequence);
+    bench.finish(sequence);
+  }
+  assert.ok(bench.register.ring());
+  assert.ok(!bench.register.ring(), 'the host has not looked yet: it is not told twice');
+  bench.lane.progressed();
+  assert.deepEqual(bench.told, ['handled 1 "answer 1"', 'handled 2 "answer 2"', 'handled 3 "answer 3"']);
+  assert.ok(bench.register.ring(), 'it has looked');
+});
+
+test('the bell settles nothing past a report that is still on its way', () => {
+  const bench = new Bench();
+  bench.push(3);
+  bench.begin(1);
+  bench.finish(1);
+  bench.begin(2);
+  bench.register.reportPosted();
+  bench.posted.push(bench.results(2, { failures: [thrown(2)] }));
+  bench.finish(2);
+  bench.begin(3);
+  bench.finish(3);
+  bench.lane.progressed();
+  assert.deepEqual(bench.told, []);
+  bench.lane.results(bench.posted.shift() as ResultsMessage);
+  assert.deepEqual(bench.told, ['handled 1', 'failed 2 thrown', 'handled 3']);
+});
+
+test('what a cell laid down before its end is not lost with it', () => {
+  const bench = new Bench();
+  bench.push(2, waiter);
+  bench.begin(1);
+  answered(bench, 1);
+  bench.finish(1);
+  bench.begin(2);
+  const { blamed } = bench.lane.close();
+  assert.deepEqual([bench.told, blamed?.correlationId], [['handled 1 "answer 1"'], '2']);
 });

@@ -61,7 +61,7 @@ class Trial {
     });
     assert.ok(read.service !== undefined);
     this.plan = { plugin: { id: 'sim', folder: '/', entry: '/index.js', manifest: read, overridden: [], enabled: true, autostart: true, config: {}, notes: [] }, section: read.service, env: {}, entryUrl: 'file:///index.js' };
-    const world = { clock: this.clock, latencyMs: () => 0, pauseMs: () => 0, began: () => {}, ended: () => {}, startAs: () => this.starts.shift() ?? ('run' as const) };
+    const world = { clock: this.clock, latencyMs: () => 0, pauseMs: () => 0, ringTakes: () => true, began: () => {}, ended: () => {}, startAs: () => this.starts.shift() ?? ('run' as const) };
     this.service = new Service(this.plan, {
       clock: this.clock,
       random: () => 0.5,

@@ -76,6 +76,8 @@ class History {
             clock: this.clock,
             latencyMs: () => this.#latencies[this.#asked++ % this.#latencies.length] ?? 0,
             pauseMs: () => (this.#latencies[this.#asked++ % this.#latencies.length] ?? 0) % 3,
+            // Some answers do not fit: those laid in shared memory and those that are messages overtake each other.
+            ringTakes: () => (this.#latencies[this.#asked++ % this.#latencies.length] ?? 0) % 4 !== 0,
             startAs: () => this.#starts[this.#started++ % this.#starts.length] ?? 'run',
             began: (begun, cell) => {
               assert.ok(this.executing === undefined || this.executing.cell.dead, 'two events execute at once');

@@ -5,6 +5,7 @@ import type { BatchMessage, CellMessage } from '../protocol/cell/messages.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellUsage, LoadedService } from '../daemon/cells/cell.ts';
 import type { Whereabouts } from '../daemon/cells/whereabouts.ts';
+import { SharedReports } from '../workers/lane-reports.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** What one event makes the simulated plugin do; `ms` is how long it takes. In `native` nothing can end it. */
@@ -16,6 +17,8 @@ export interface SimulatedWorld {
   latencyMs(): number;
   /** Between posting a result and writing the register. */
   pauseMs(): number;
+  /** Whether the next answer is laid in the ring, or too large for it. */
+  ringTakes(): boolean;
   /** Every begin of an event, and the moment after which its end can no longer be taken back. */
   began(deed: Deed, cell: SimulatedCell): void;
   ended(deed: Deed, cell: SimulatedCell): void;
@@ -23,7 +26,7 @@ export interface SimulatedWorld {
   startAs(): 'run' | 'throw' | 'hang';
 }
 
-const flushEvery = 16;
+const tellEvery = 16;
 const killMs = 60;
 
 export class SimulatedCell implements Cell {
@@ -40,7 +43,8 @@ export class SimulatedCell implements Cell {
   #told = false;
   #killed = false;
   #through = 0;
-  #unflushed = 0;
+  #untold = 0;
+  readonly #reports = new SharedReports(this.register, (message) => this.#post(message));
 
   constructor(world: SimulatedWorld, listener: CellListener) {
     this.#world = world;
@@ -71,6 +75,7 @@ export class SimulatedCell implements Cell {
 
   send(batch: BatchMessage): void {
     if (this.#dead) return;
+    if (batch.outputs !== undefined) this.#reports.layIn(batch.outputs);
     this.#batches.push(batch);
     this.#world.clock.after(this.#world.latencyMs(), () => {
       if (!this.#running && !this.#dead) this.#runNext();
@@ -161,21 +166,29 @@ export class SimulatedCell implements Cell {
       return;
     }
     this.#through = sequence;
-    const reported = deed.does === 'throw' || awaited;
-    if (reported) this.#world.ended(deed, this);
-    if (deed.does === 'throw') this.#report({ type: 'results', through: sequence, failures: [{ sequence, code: 'dispatch_failed', error: { name: 'Error', message: 'thrown' }, durationMs: deed.ms }], outputs: [] });
-    else if (awaited) this.#report({ type: 'results', through: sequence, failures: [], outputs: [{ sequence, json: String(deed.n), durationMs: deed.ms }] });
-    else this.#unflushed += 1;
-    // A result is posted first and the register written afterwards: the host may look in between.
+    this.#untold += 1;
+    const known = this.#report(deed, sequence, awaited);
+    if (known) this.#world.ended(deed, this);
+    // A report comes first and the register is written afterwards: the host may look in between.
     this.#world.clock.after(this.#world.pauseMs(), () => {
-      if (!this.#dead) this.#conclude(deed, sequence, offset, reported);
+      if (!this.#dead) this.#conclude(deed, sequence, offset, { known, awaited });
     });
   }
 
-  #conclude(deed: Deed, sequence: number, offset: number, reported: boolean): void {
+  /** Whether the host can know of it before the register says so. */
+  #report({ does, n, ms }: Deed, sequence: number, awaited: boolean): boolean {
+    if (does === 'throw') {
+      this.#reports.failed({ sequence, code: 'dispatch_failed', error: { name: 'Error', message: 'thrown' }, durationMs: ms });
+      return true;
+    }
+    return awaited && this.#reports.answered({ sequence, json: String(n), durationMs: ms }, this.#world.ringTakes() ? String(n).length : Infinity);
+  }
+
+  #conclude(deed: Deed, sequence: number, offset: number, { known, awaited }: { readonly known: boolean; readonly awaited: boolean }): void {
     if (!this.register.finish(sequence, this.#world.clock.monotonicMs())) return;
-    if (!reported) this.#world.ended(deed, this);
-    if (this.#unflushed >= flushEvery) this.#flush();
+    if (known) this.#untold = 0;
+    else this.#world.ended(deed, this);
+    if (awaited || this.#untold >= tellEvery) this.#flush();
     if (deed.does === 'stray') {
       this.crash();
       return;
@@ -183,13 +196,10 @@ export class SimulatedCell implements Cell {
     this.#world.clock.after(0, () => this.#runNext(offset + 1));
   }
 
-  #report(message: CellMessage): void {
-    this.#unflushed = 0;
-    this.#post(message);
-  }
-
   #flush(): void {
-    if (this.#unflushed > 0) this.#report({ type: 'results', through: this.#through, failures: [], outputs: [] });
+    if (this.#untold === 0) return;
+    this.#untold = 0;
+    this.#reports.tell();
   }
 
   #post(message: CellMessage): void {
@@ -201,6 +211,7 @@ export class SimulatedCell implements Cell {
   #receive(): void {
     const message = this.#posted.shift();
     if (message?.type === 'results') this.#listener.results(message);
+    else if (message?.type === 'progress') this.#listener.progressed?.();
     else if (message?.type === 'halted') this.#listener.halted(message);
   }
 

@@ -1,12 +1,13 @@
 // Executes the batches of a lane strictly one event after the other, and keeps the progress register true: what the
-// host reads there decides deadlines and blame. A result that somebody waits for, or a failure, is posted before the
+// host reads there decides deadlines and blame. An answer that somebody waits for, or a failure, is reported before the
 // register says done, so that a cell's end can never hide it.
 import type { IngressEvent } from '../protocol/event.ts';
 import { BatchEvents } from '../protocol/cell/batch.ts';
-import type { BatchMessage, EventFailure, EventOutput, HaltedMessage, ResultsMessage } from '../protocol/cell/messages.ts';
+import type { BatchMessage, EventFailure } from '../protocol/cell/messages.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
 import { type ProgressRegister, monotonicMs } from '../protocol/cell/register.ts';
 import type { Issue } from '../protocol/errors.ts';
+import type { LaneReports } from './lane-reports.ts';
 import { captured, parseJson, stringifyJson } from './primitives.ts';
 
 export interface LaneHandler {
@@ -15,9 +16,8 @@ export interface LaneHandler {
   payloadIssues(event: IngressEvent): readonly Issue[];
 }
 
-/** Uncounted successes wait no longer than this for company. */
-const flushEvery = 16;
-const flushMs = 1;
+/** Successes that nobody waits for are told of when a batch ends, and at the latest after this. */
+const tellMs = 1;
 
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
@@ -26,24 +26,26 @@ type Ended = { readonly ok: true; readonly value: unknown } | { readonly ok: fal
 
 export class LaneExecutor {
   readonly #register: ProgressRegister;
-  readonly #post: (message: ResultsMessage | HaltedMessage) => void;
+  readonly #reports: LaneReports;
   readonly #handler: LaneHandler;
   readonly #maxOutputBytes: number;
   readonly #batches: BatchMessage[] = [];
   #busy = false;
-  #unflushed = 0;
+  /** Events that have ended since the host was last told. */
+  #untold = 0;
   #through = 0;
-  #flushedAtMs = 0;
-  #flushPending = false;
+  #toldAtMs = 0;
+  #tellPending = false;
 
-  constructor(register: ProgressRegister, post: (message: ResultsMessage | HaltedMessage) => void, handler: LaneHandler, maxOutputBytes: number) {
+  constructor(register: ProgressRegister, reports: LaneReports, handler: LaneHandler, maxOutputBytes: number) {
     this.#register = register;
-    this.#post = post;
+    this.#reports = reports;
     this.#handler = handler;
     this.#maxOutputBytes = maxOutputBytes;
   }
 
   push(batch: BatchMessage): void {
+    if (batch.outputs !== undefined) this.#reports.layIn?.(batch.outputs);
     this.#batches.push(batch);
     if (!this.#busy) void this.#run();
   }
@@ -53,7 +55,7 @@ export class LaneExecutor {
     this.#busy = true;
     for (let batch = this.#batches.shift(); batch !== undefined; batch = this.#batches.shift()) {
       const goOn = await this.#runBatch(batch);
-      this.#flush();
+      this.#tell();
       if (!goOn) {
         this.#batches.length = 0;
         break;
@@ -69,8 +71,8 @@ export class LaneExecutor {
     let nextAwaited = 0;
     for (let offset = 0; offset < batch.count; offset += 1) {
       if (this.#register.halted) {
-        this.#flush();
-        this.#post({ type: 'halted', through: this.#through });
+        this.#tell();
+        this.#reports.halted(this.#through);
         return false;
       }
       const sequence = batch.first + offset;
@@ -89,12 +91,14 @@ export class LaneExecutor {
       const durationMs = endedMs - beganMs;
       this.#register.handleTimes.record(durationMs);
       this.#through = sequence;
-      if (issues.length > 0) this.#report(sequence, [invalidPayload(sequence, issues, durationMs)], []);
-      else if (!ended.ok) this.#report(sequence, [failure(sequence, ended.thrown, durationMs)], []);
-      else if (awaited) this.#reportOutput(sequence, ended.value, durationMs);
-      else this.#unflushed += 1;
+      this.#untold += 1;
+      let known = false;
+      if (issues.length > 0) known = this.#failed(invalidPayload(sequence, issues, durationMs));
+      else if (!ended.ok) known = this.#failed(failure(sequence, ended.thrown, durationMs));
+      else if (awaited) known = this.#answered(sequence, ended.value, durationMs);
       if (!this.#register.finish(sequence, endedMs)) return false;
-      if (this.#unflushed >= flushEvery || endedMs - this.#flushedAtMs >= flushMs) this.#flush(endedMs);
+      if (known) this.#told(endedMs);
+      else if (awaited || endedMs - this.#toldAtMs >= tellMs) this.#tell(endedMs);
     }
     return true;
   }
@@ -104,39 +108,42 @@ export class LaneExecutor {
     try {
       const value = this.#handler.handle(event);
       if (!isThenable(value)) return { ok: true, value };
-      this.#flushSoon();
+      this.#tellSoon();
       return settle(value);
     } catch (thrown) {
       return { ok: false, thrown };
     }
   }
 
-  #reportOutput(sequence: number, value: unknown, durationMs: number): void {
+  #failed(event: EventFailure): true {
+    this.#reports.failed(event);
+    return true;
+  }
+
+  /** Whether the host knows of it. */
+  #answered(sequence: number, value: unknown, durationMs: number): boolean {
     const made = outputOf(value, this.#maxOutputBytes);
-    if (made.ok) this.#report(sequence, [], [{ sequence, json: made.json, durationMs }]);
-    else this.#report(sequence, [failure(sequence, new Error(made.reason), durationMs)], []);
+    return made.ok ? this.#reports.answered({ sequence, json: made.json, durationMs }, made.bytes) : this.#failed(failure(sequence, new Error(made.reason), durationMs));
   }
 
-  #report(through: number, failures: readonly EventFailure[], outputs: readonly EventOutput[]): void {
-    this.#post({ type: 'results', through, failures, outputs });
-    this.#unflushed = 0;
-    this.#flushedAtMs = monotonicMs();
+  #tell(atMs: number = monotonicMs()): void {
+    if (this.#untold === 0) return;
+    this.#reports.tell(this.#through);
+    this.#told(atMs);
   }
 
-  #flush(atMs: number = monotonicMs()): void {
-    if (this.#unflushed === 0) return;
-    this.#post({ type: 'results', through: this.#through, failures: [], outputs: [] });
-    this.#unflushed = 0;
-    this.#flushedAtMs = atMs;
+  #told(atMs: number): void {
+    this.#untold = 0;
+    this.#toldAtMs = atMs;
   }
 
   /** Runs only when the event loop turns, so a row of handlers that never really wait does not pay for it. */
-  #flushSoon(): void {
-    if (this.#unflushed === 0 || this.#flushPending) return;
-    this.#flushPending = true;
+  #tellSoon(): void {
+    if (this.#untold === 0 || this.#tellPending) return;
+    this.#tellPending = true;
     captured.setImmediate(() => {
-      this.#flushPending = false;
-      this.#flush();
+      this.#tellPending = false;
+      this.#tell();
     });
   }
 }
@@ -161,7 +168,7 @@ function invalidPayload(sequence: number, issues: readonly Issue[], durationMs: 
 }
 
 /** A handler's answer as JSON text, made here so that what cannot be sent never reaches the host. */
-export function outputOf(value: unknown, maxBytes: number): { readonly ok: true; readonly json: string } | { readonly ok: false; readonly reason: string } {
+export function outputOf(value: unknown, maxBytes: number): { readonly ok: true; readonly json: string; readonly bytes: number } | { readonly ok: false; readonly reason: string } {
   let json: string | undefined;
   try {
     json = value === undefined ? 'null' : stringifyJson(value);
@@ -171,5 +178,5 @@ export function outputOf(value: unknown, maxBytes: number): { readonly ok: true;
   if (json === undefined) return { ok: false, reason: `the output is not JSON: it is a ${typeof value}` };
   const bytes = captured.byteLength(json);
   if (bytes > maxBytes) return { ok: false, reason: `the output has ${String(bytes)} bytes of JSON; at most ${String(maxBytes)} are allowed` };
-  return { ok: true, json };
+  return { ok: true, json, bytes };
 }

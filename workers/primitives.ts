@@ -23,3 +23,10 @@ export function posterOf(port: MessagePort): (message: unknown) => void {
     apply(portPostMessage, port, [message]);
   };
 }
+
+const bufferWrite = Buffer.prototype.write;
+
+/** As UTF-8. */
+export function layText(buffer: Buffer, text: string, at: number): void {
+  apply(bufferWrite, buffer, [text, at]);
+}

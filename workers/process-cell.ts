@@ -11,6 +11,7 @@ import { takeHostLine } from './host-line.ts';
 import { layOutInspection } from './inspection.ts';
 import { captured } from './primitives.ts';
 import { endProcess, guardServiceProcess } from './service-process-guard.ts';
+import { MessageReports } from './lane-reports.ts';
 import { ServiceRunner } from './service-runner.ts';
 import { denyWorkers, startWatchdog, watchdogUp } from './start-watchdog.ts';
 
@@ -61,7 +62,7 @@ class ToldRegister extends ProgressRegister {
 }
 
 const register = new ToldRegister();
-const runner = new ServiceRunner(register, log, (message) => line.post(message));
+const runner = new ServiceRunner(register, new MessageReports((message) => line.post(message)), log, (message) => line.post(message));
 flushSaid = () => runner.flush();
 let call: ((event: { data: unknown }) => void) | undefined;
 line.listen((message) => {

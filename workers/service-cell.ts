@@ -12,6 +12,7 @@ import { endCell, guardCell, hideParent, leaveBy } from './guard.ts';
 import type { Grants } from './guard/denial.ts';
 import { layOutInspection } from './inspection.ts';
 import { osThread } from './os-thread.ts';
+import { SharedReports } from './lane-reports.ts';
 import { captured, posterOf } from './primitives.ts';
 import { ServiceRunner } from './service-runner.ts';
 
@@ -62,7 +63,7 @@ hideParent();
 guardCell({ fatal }, grants);
 log.captureOutput();
 
-const runner = new ServiceRunner(register, log, post);
+const runner = new ServiceRunner(register, new SharedReports(register, post), log, post);
 flushSaid = () => runner.flush();
 lanePort.on('message', (message: HostMessage) => {
   if (message.type === 'batch') runner.execute(message);

@@ -6,6 +6,7 @@ import type { IngressEvent } from '../protocol/event.ts';
 import type { CellLog, PluginLogger } from './cell-log.ts';
 import { type SchemaCheck, compileSchema } from './json-schema.ts';
 import { LaneExecutor, outputOf } from './lane-executor.ts';
+import type { LaneReports } from './lane-reports.ts';
 import { MissingExport, importPlugin } from './plugin-module.ts';
 import { parseJson } from './primitives.ts';
 import { ProfileService } from './profile-service.ts';
@@ -24,14 +25,16 @@ type Phase = Extract<CellAnswer<unknown>, { ok: false }>['phase'];
 export class ServiceRunner {
   readonly api: ServiceCellApi;
   readonly #register: ProgressRegister;
+  readonly #reports: LaneReports;
   readonly #log: CellLog;
   readonly #post: (message: CellMessage) => void;
   readonly #abort = new AbortController();
   #loaded: Loaded | undefined;
   #profile: ProfileService | undefined;
 
-  constructor(register: ProgressRegister, log: CellLog, post: (message: CellMessage) => void) {
+  constructor(register: ProgressRegister, reports: LaneReports, log: CellLog, post: (message: CellMessage) => void) {
     this.#register = register;
+    this.#reports = reports;
     this.#log = log;
     this.#post = post;
     this.api = {
@@ -69,7 +72,7 @@ export class ServiceRunner {
     const ctx = this.#context(options);
     const executor = new LaneExecutor(
       this.#register,
-      this.#post,
+      this.#reports,
       {
         payloadIssues: (event) => checks.get(event.ingress)?.(event.payload) ?? [],
         handle: (event) => service.handleIngress(event, new EventContext(ctx, this.#log, event)),

@@ -27,6 +27,9 @@ export class CellInbox {
       case 'results':
         this.#listener.results(message);
         return;
+      case 'progress':
+        this.#listener.progressed?.();
+        return;
       case 'halted':
         this.#listener.halted(message);
         return;

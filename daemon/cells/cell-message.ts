@@ -51,6 +51,8 @@ export function isCellMessage(value: unknown): value is CellMessage {
         Array.isArray(value['outputs']) &&
         value['outputs'].every(isOutput)
       );
+    case 'progress':
+      return true;
     case 'halted':
       return isCount(value['through']);
     case 'log':

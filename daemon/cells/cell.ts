@@ -44,6 +44,8 @@ export interface LaneWindow {
 /** What a cell tells its owner. */
 export interface CellListener {
   results(message: ResultsMessage): void;
+  /** Of a cell with shared memory: what it has come to is found in the register. */
+  progressed?(): void;
   halted(message: HaltedMessage): void;
   log(message: LogMessage): void;
   logDropped(message: LogDroppedMessage): void;

@@ -76,9 +76,11 @@ export class Incarnation {
     this.#cell = deps.spawnCell(options.spec, {
       results: (message) => {
         this.lane.results(message);
-        this.#tellDrained();
-        // A cell that was halted during its last event has nothing to halt before, and does not say so.
-        if (this.lane.inFlight === 0) this.#halted?.();
+        this.#settledSome();
+      },
+      progressed: () => {
+        this.lane.progressed();
+        this.#settledSome();
       },
       halted: () => this.#halted?.(),
       log: (message) => listener.log(message),
@@ -209,6 +211,12 @@ export class Incarnation {
   end(): void {
     this.#condemned = true;
     this.#cell.end();
+  }
+
+  #settledSome(): void {
+    this.#tellDrained();
+    // A cell that was halted during its last event has nothing to halt before, and does not say so.
+    if (this.lane.inFlight === 0) this.#halted?.();
   }
 
   #tellDrained(): void {

@@ -3,6 +3,7 @@
 // tested on a virtual clock.
 import { BatchText } from '../../protocol/cell/batch.ts';
 import type { EventFailure, EventOutput, ResultsMessage } from '../../protocol/cell/messages.ts';
+import { OutputRing } from '../../protocol/cell/output-ring.ts';
 import { type Progress, phases } from '../../protocol/cell/register.ts';
 import type { Cell, LaneWindow } from '../cells/cell.ts';
 import type { Clock, Timer } from '../clock.ts';
@@ -60,6 +61,15 @@ export class Lane {
   #claimed = Infinity;
   #held: { readonly event: QueuedEvent; readonly beganMs: number } | undefined;
   #again: QueuedEvent | undefined;
+  /** What is known of events that are not settled, by their sequence. */
+  readonly #failures = new Map<number, EventFailure>();
+  readonly #outputs = new Map<number, EventOutput>();
+  #ring: OutputRing | undefined;
+  /** Messages with results that have come; the register counts those that were sent. */
+  #reports = 0;
+  readonly #keep = (output: EventOutput): void => {
+    if (this.#isOpen(output.sequence)) this.#outputs.set(output.sequence, output);
+  };
 
   constructor(cell: LaneCell, queue: IngressQueue, clock: Clock, options: LaneOptions, listener: LaneListener) {
     this.#cell = cell;
@@ -116,13 +126,26 @@ export class Lane {
       this.#batchEnds.push(first + events.length - 1);
       this.#sentMs = this.#clock.monotonicMs();
       if (this.inFlight === events.length) this.#settledMs = this.#sentMs;
-      this.#cell.send({ type: 'batch', first, count: events.length, json: text.toString(), awaited });
+      this.#cell.send({ type: 'batch', first, count: events.length, json: text.toString(), awaited, ...this.#newRing(awaited) });
     }
     this.#watch();
   }
 
-  results(message: ResultsMessage): void {
-    this.#settleThrough(message.through, message.failures, message.outputs);
+  results({ through, failures, outputs }: ResultsMessage): void {
+    this.#reports = (this.#reports + 1) | 0;
+    for (const failure of failures) {
+      if (this.#isOpen(failure.sequence)) this.#failures.set(failure.sequence, failure);
+    }
+    for (const output of outputs) this.#keep(output);
+    this.#settleThrough(through);
+    this.#catchUp();
+    this.pump();
+  }
+
+  /** The cell rang: the register tells how far it has come. */
+  progressed(): void {
+    this.#cell.register.hear();
+    this.#catchUp();
     this.pump();
   }
 
@@ -154,7 +177,7 @@ export class Lane {
     const progress = this.#progress();
     const between = progress.phase === phases.done || progress.phase === phases.sealed;
     const ended = between ? progress.sequence : progress.sequence - 1;
-    this.#settleThrough(ended, [], []);
+    this.#settleThrough(ended);
     const blamed = progress.phase === phases.running && progress.sequence > this.#through ? this.#inFlight.shift() : undefined;
     const untouched = this.#again === undefined ? this.#inFlight : [this.#again, ...this.#inFlight];
     this.#inFlight = [];
@@ -178,30 +201,50 @@ export class Lane {
     return Math.max(1, Math.min(events, Math.floor(batchWorkMs / Math.max(this.#eventMs, 0.001))));
   }
 
+  /** Made when somebody first waits: most lanes never need one, and a process has no memory to share. */
+  #newRing(awaited: readonly number[]): { outputs: SharedArrayBuffer } | undefined {
+    if (awaited.length === 0 || this.#ring !== undefined || this.#cell.arrivals !== undefined) return undefined;
+    this.#ring = new OutputRing();
+    return { outputs: this.#ring.buffer };
+  }
+
+  /** By the register, unless a message is still on its way that says more of what has ended. */
+  #catchUp(): void {
+    if (this.#cell.arrivals !== undefined) return;
+    const { phase, sequence } = this.#progress();
+    // Read after the register: whatever was posted before an event was done has been counted by then.
+    if (this.#cell.register.reports !== this.#reports) return;
+    this.#settleThrough(phase === phases.done || phase === phases.sealed ? sequence : sequence - 1);
+  }
+
   /** What the cell says is held against what was sent: it cannot settle more than that. */
-  #settleThrough(through: number, failures: readonly EventFailure[], outputs: readonly EventOutput[]): void {
+  #settleThrough(through: number): void {
     const count = Math.min(through - this.#through, this.#inFlight.length, this.#claimed - 1 - this.#through);
     if (count <= 0) return;
-    const settled = this.#inFlight.slice(0, count);
-    this.#inFlight = this.#inFlight.slice(count);
-    let failureAt = 0;
-    let outputAt = 0;
+    this.#ring?.read(this.#keep);
+    const settled = this.#inFlight.splice(0, count);
     for (const event of settled) {
       this.#through += 1;
-      const failure = failures[failureAt];
-      const output = outputs[outputAt];
-      if (failure?.sequence === this.#through) {
-        failureAt += 1;
-        this.#listener.failed(event, failure);
-      } else if (output?.sequence === this.#through) {
-        outputAt += 1;
-        this.#listener.handled(event, output);
-      } else {
-        this.#listener.handled(event, undefined);
-      }
+      const failure = this.#known(this.#failures);
+      const output = this.#known(this.#outputs);
+      if (failure === undefined) this.#listener.handled(event, output);
+      else this.#listener.failed(event, failure);
     }
     while ((this.#batchEnds[0] ?? Infinity) <= this.#through) this.#batchEnds.shift();
     this.#learnPace(count);
+  }
+
+  /** Of the event that is being settled. */
+  #known<Fact>(facts: Map<number, Fact>): Fact | undefined {
+    if (facts.size === 0) return undefined;
+    const fact = facts.get(this.#through);
+    if (fact !== undefined) facts.delete(this.#through);
+    return fact;
+  }
+
+  /** Sent and not settled: of nothing else anything is kept. */
+  #isOpen(sequence: number): boolean {
+    return sequence > this.#through && sequence <= this.#through + this.#inFlight.length;
   }
 
   #learnPace(count: number): void {
@@ -254,7 +297,7 @@ export class Lane {
     this.#open = false;
     this.#claimed = progress.sequence;
     this.#cell.drain();
-    this.#settleThrough(progress.sequence - 1, [], []);
+    this.#settleThrough(progress.sequence - 1);
     const event = this.#inFlight.shift();
     this.#through += 1;
     if (event === undefined) return;

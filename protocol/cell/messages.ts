@@ -12,6 +12,8 @@ export interface BatchMessage {
   readonly json: string;
   /** Offsets of events somebody waits for: their results go out at once, with the output. */
   readonly awaited: readonly number[];
+  /** Where answers are laid from now on; sent once, with the first batch that somebody waits for. */
+  readonly outputs?: SharedArrayBuffer;
 }
 
 export interface AbortMessage {
@@ -49,6 +51,11 @@ export interface ResultsMessage {
   readonly through: number;
   readonly failures: readonly EventFailure[];
   readonly outputs: readonly EventOutput[];
+}
+
+/** The register, and the ring of outputs, hold something new. */
+export interface ProgressMessage {
+  readonly type: 'progress';
 }
 
 /** The cell stopped between two events because it was asked to; nothing after `through` has begun. */
@@ -103,7 +110,7 @@ export interface CrashMessage {
 
 export type CrashReason = 'uncaught_exception' | 'unhandled_rejection' | 'exit';
 
-export type CellMessage = ResultsMessage | HaltedMessage | LogMessage | LogDroppedMessage | SayMessage | SayDroppedMessage | CrashMessage;
+export type CellMessage = ResultsMessage | ProgressMessage | HaltedMessage | LogMessage | LogDroppedMessage | SayMessage | SayDroppedMessage | CrashMessage;
 
 /** The answer of every RPC call of a cell: an error travels as data, because comlink would lose most of it. */
 export type CellAnswer<Value> =

@@ -13,10 +13,12 @@ const osThreadAt = 5;
 const memoryReportsAt = 6;
 const stageAt = 7;
 const doorAt = 8;
+const bellAt = 10;
+const reportsAt = 11;
 const beganAt = 0;
 const progressAt = 1;
 
-const integersEnd = 40;
+const integersEnd = 48;
 const floatsEnd = integersEnd + 16;
 const byteLength = floatsEnd + histogramLength * 4;
 
@@ -87,6 +89,16 @@ export class ProgressRegister {
     return true;
   }
 
+  /** True when the host has not been told since it last looked: then it is to be. After `finish`, never before. */
+  ring(): boolean {
+    return Atomics.exchange(this.#words, bellAt, 1) === 0;
+  }
+
+  /** A report is posted as a message; before `finish`, so that who sees the event done knows of it. */
+  reportPosted(): void {
+    Atomics.add(this.#words, reportsAt, 1);
+  }
+
   get halted(): boolean {
     return Atomics.load(this.#words, haltAt) === 1;
   }
@@ -137,6 +149,16 @@ export class ProgressRegister {
       beganMs: this.#times[beganAt] ?? 0,
       progressMs: this.#times[progressAt] ?? 0,
     };
+  }
+
+  /** Before the register is read for what the bell was rung for. */
+  hear(): void {
+    Atomics.store(this.#words, bellAt, 0);
+  }
+
+  /** How many reports were posted; wraps. */
+  get reports(): number {
+    return Atomics.load(this.#words, reportsAt);
   }
 
   /** Takes a running event from the cell; false when it ended, or another began, in the meantime. */

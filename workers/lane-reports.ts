@@ -1,0 +1,82 @@
+// How a cell tells the host what became of its events. Where memory is shared the register already says how far the cell has
+// come, and answers are laid in a ring: a message only wakes the host, and one that has not looked yet is not woken again.
+// A process tells everything by message.
+import type { EventFailure, EventOutput, HaltedMessage, ProgressMessage, ResultsMessage } from '../protocol/cell/messages.ts';
+import { OutputRing, largestRingOutput } from '../protocol/cell/output-ring.ts';
+import type { ProgressRegister } from '../protocol/cell/register.ts';
+import { layText } from './primitives.ts';
+
+export type ReportMessage = ResultsMessage | ProgressMessage | HaltedMessage;
+
+export interface LaneReports {
+  /** To be called before the register says that the event is done, so that a cell's end can never hide it. */
+  failed(failure: EventFailure): void;
+  /** As `failed`. False: the host does not know of it yet, and is to be told as soon as the register says done. */
+  answered(output: EventOutput, jsonBytes: number): boolean;
+  /** Every event up to this one has ended, and the register says so. */
+  tell(through: number): void;
+  halted(through: number): void;
+  /** Where answers are laid from now on. */
+  layIn?(outputs: SharedArrayBuffer): void;
+}
+
+export class MessageReports implements LaneReports {
+  readonly #post: (message: ReportMessage) => void;
+
+  constructor(post: (message: ReportMessage) => void) {
+    this.#post = post;
+  }
+
+  failed(failure: EventFailure): void {
+    this.#post({ type: 'results', through: failure.sequence, failures: [failure], outputs: [] });
+  }
+
+  answered(output: EventOutput): boolean {
+    this.#post({ type: 'results', through: output.sequence, failures: [], outputs: [output] });
+    return true;
+  }
+
+  tell(through: number): void {
+    this.#post({ type: 'results', through, failures: [], outputs: [] });
+  }
+
+  halted(through: number): void {
+    this.#post({ type: 'halted', through });
+  }
+}
+
+export class SharedReports implements LaneReports {
+  readonly #register: ProgressRegister;
+  readonly #messages: MessageReports;
+  readonly #post: (message: ReportMessage) => void;
+  #ring: OutputRing | undefined;
+
+  constructor(register: ProgressRegister, post: (message: ReportMessage) => void) {
+    this.#register = register;
+    this.#messages = new MessageReports(post);
+    this.#post = post;
+  }
+
+  failed(failure: EventFailure): void {
+    this.#register.reportPosted();
+    this.#messages.failed(failure);
+  }
+
+  answered(output: EventOutput, jsonBytes: number): boolean {
+    if (jsonBytes <= largestRingOutput && this.#ring?.write(output, jsonBytes, layText) === true) return false;
+    this.#register.reportPosted();
+    return this.#messages.answered(output);
+  }
+
+  tell(): void {
+    if (this.#register.ring()) this.#post({ type: 'progress' });
+  }
+
+  halted(through: number): void {
+    this.#messages.halted(through);
+  }
+
+  layIn(outputs: SharedArrayBuffer): void {
+    this.#ring = new OutputRing(outputs);
+  }
+}
