@@ -35,7 +35,7 @@ export const errorKinds = {
   plugin_disabled: kind(-32013, 409, false, 'The configuration disables this plugin.', 'Set `plugins.overrides.<id>.enabled` to true and start the daemon again.'),
 
   invalid_event: kind(-32020, 400, false, 'The event is malformed, or the service declares no such ingress or kind.', 'Correct what `details.issues` names.'),
-  queue_full: kind(-32021, 429, true, 'The service\'s ingress queue is at its capacity.', 'Try again after `details.retryAfterMs`.'),
+  queue_full: kind(-32021, 429, true, 'The service\'s ingress queue is at its capacity.', 'Try again after `details.retryAfterMs`, or publish with `wait` to be held until there is room.'),
   service_unavailable: kind(-32022, 503, true, 'The service is not in a state that allows this.', 'See `details.lifecycle`; start it with `nagaya start ID`.'),
   service_failed: kind(-32023, 503, false, 'The service has failed and is not coming back by itself.', 'See `nagaya status ID` for the cause; start it again with `nagaya start ID`.'),
   service_stopped: kind(-32024, 409, false, 'The service was stopped, or is stopping.', 'Start it with `nagaya start ID`.'),
@@ -101,7 +101,13 @@ export class HostError extends Error {
   readonly details: ErrorDetails;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    // An answer to a caller, who may be refused a hundred thousand times a second: where the daemon was then helps nobody,
+    // and to take it down costs ten times the rest.
+    const { stackTraceLimit } = Error;
+    // In a cell the plugin may have frozen it.
+    Reflect.set(Error, 'stackTraceLimit', 0);
     super(message);
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
     this.name = 'HostError';
     this.code = code;
     this.details = details;

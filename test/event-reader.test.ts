@@ -17,7 +17,7 @@ function read(line: string | Buffer): ReturnType<EventReader['read']> {
 }
 
 /** What everything else of the daemon would make of the line. */
-function built(line: string | Buffer): { id: unknown; method: unknown; params: { plugin: string; event?: unknown; events?: unknown[] } } {
+function built(line: string | Buffer): { id: unknown; method: unknown; params: { plugin: string; event?: unknown; events?: unknown[]; wait?: boolean; timeoutMs?: number | undefined } } {
   const text = line.toString();
   assert.ok(!nestsDeeper(text, limits.nesting), 'it nests deeper than allowed');
   const { jsonrpc, id, method, params, ...rest } = JSON.parse(text) as Record<string, unknown>;
@@ -36,7 +36,7 @@ function assertSame(line: string | Buffer): boolean {
   const call = read(line);
   if (call === undefined) return false;
   const { id, method, params } = built(line);
-  assert.deepEqual([call.id, call.method, call.params.plugin], [id, method, params.plugin]);
+  assert.deepEqual([call.id, call.method, call.params.plugin, call.params.wait, call.params.timeoutMs], [id, method, params.plugin, params.wait ?? false, params.timeoutMs]);
   const events = (given: ReadEvent | undefined, raw: unknown): void => {
     assert.equal(given === undefined, raw === undefined);
     if (given === undefined) return;
@@ -61,14 +61,17 @@ const event = fc.record(
   { ingress: name, kind: name, source: name, payload, correlationId: name, extra: rarely },
   { requiredKeys: ['ingress', 'kind', 'payload'] },
 );
+const unusual = fc.constantFrom<unknown[]>(86_400_001, 0, 1.5, null, 'true', true);
+const wait = fc.oneof({ weight: 9, arbitrary: fc.boolean() }, { weight: 1, arbitrary: unusual });
+const timeoutMs = fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 1, max: 86_400_000 }) }, { weight: 1, arbitrary: unusual });
 const call = fc.record(
   {
     jsonrpc: fc.constantFrom('2.0', '2.0', '2.0', '2.0', '1.0'),
     id: fc.oneof({ weight: 6, arbitrary: fc.nat() }, ...[fc.integer(), fc.double(), text, fc.constant(null), fc.constant(1e15)].map((arbitrary) => ({ weight: 1, arbitrary }))),
     method: fc.constantFrom('ingress.publish', 'ingress.publish', 'ingress.deliver', 'daemon.ping'),
     params: fc.oneof(
-      fc.record({ plugin: fc.oneof({ weight: 6, arbitrary: fc.constantFrom('test.plugin', 'a') }, { weight: 1, arbitrary: text }), event }),
-      fc.record({ plugin: fc.constant('test.plugin'), events: fc.array(event, { maxLength: 5 }) }),
+      fc.record({ plugin: fc.oneof({ weight: 6, arbitrary: fc.constantFrom('test.plugin', 'a') }, { weight: 1, arbitrary: text }), event, wait, timeoutMs }, { requiredKeys: ['plugin', 'event'] }),
+      fc.record({ timeoutMs, wait, plugin: fc.constant('test.plugin'), events: fc.array(event, { maxLength: 5 }) }, { requiredKeys: ['plugin', 'events'] }),
     ),
     extra: rarely,
   },

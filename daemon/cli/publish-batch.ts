@@ -1,4 +1,5 @@
-// Queues a batch of events in order and, where asked, comes again for those that found the queue full.
+// Queues a batch of events in order and, where asked, waits for room: the daemon holds what finds the queue full, for a while,
+// and then it comes again.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../protocol/client/client.ts';
 import type { WireError } from '../../protocol/errors.ts';
@@ -14,6 +15,8 @@ export interface Settled {
   readonly result: PublishResult;
 }
 
+/** Well within what a client waits for an answer. */
+const heldMs = 10_000;
 const retryBoundsMs = [5, 1000] as const;
 
 function retryAfterMs(error: WireError): number {
@@ -24,7 +27,7 @@ function retryAfterMs(error: WireError): number {
 export async function publishBatch(client: Client, plugin: string, events: readonly IngressEventInput[], wait: boolean, settle: (settled: Settled) => void): Promise<void> {
   let open = events.map((event, index) => ({ event, index }));
   while (open.length > 0) {
-    const answer = await client.call('ingress.publish', { plugin, events: open.map(({ event }) => event) });
+    const answer = await client.call('ingress.publish', { plugin, events: open.map(({ event }) => event), ...(wait ? { wait, timeoutMs: heldMs } : {}) });
     const results: readonly PublishResult[] = 'results' in answer ? answer.results : [];
     const again: typeof open = [];
     let pauseMs = 0;

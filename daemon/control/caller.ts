@@ -14,6 +14,15 @@ export interface FeedFilter {
 /** Subscribes a listener to one worker. */
 export type WorkerSource = (listener: Omit<WorkerListener, 'after'>) => Awaitable<WorkerSubscription>;
 
+/** An answer that has to be waited for, and until then nothing more is to be taken from who waits. */
+export class Held<Result> {
+  readonly result: Promise<Result>;
+
+  constructor(result: Promise<Result>) {
+    this.result = result;
+  }
+}
+
 export interface Caller {
   /** Distinct for every connection of this daemon's life. */
   readonly id: string;
@@ -31,5 +40,5 @@ export type Handlers = {
   readonly [Name in OperationName]: (
     params: OperationParams<Name>,
     caller: Caller,
-  ) => OperationResult<Name> | EncodedJson | Promise<OperationResult<Name> | EncodedJson>;
+  ) => OperationResult<Name> | EncodedJson | Promise<OperationResult<Name> | EncodedJson> | Held<OperationResult<Name> | EncodedJson>;
 };

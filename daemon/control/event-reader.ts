@@ -12,11 +12,15 @@ export class EventParams {
   readonly plugin: string;
   readonly event: ReadEvent | undefined;
   readonly events: readonly ReadEvent[] | undefined;
+  readonly wait: boolean;
+  readonly timeoutMs: number | undefined;
 
-  constructor(plugin: string, event: ReadEvent | undefined, events: readonly ReadEvent[] | undefined) {
+  constructor(plugin: string, { event, events, wait, timeoutMs }: ParamParts) {
     this.plugin = plugin;
     this.event = event;
     this.events = events;
+    this.wait = wait === true;
+    this.timeoutMs = timeoutMs;
   }
 }
 
@@ -35,6 +39,8 @@ const keys = {
   plugin: keyOf('plugin'),
   event: keyOf('event'),
   events: keyOf('events'),
+  wait: keyOf('wait'),
+  timeoutMs: keyOf('timeoutMs'),
   ingress: keyOf('ingress'),
   kind: keyOf('kind'),
   source: keyOf('source'),
@@ -42,6 +48,8 @@ const keys = {
   correlationId: keyOf('correlationId'),
 } as const;
 const version = keyOf('2.0');
+const yes = Buffer.from('true');
+const no = Buffer.from('false');
 
 const quote = 0x22;
 const comma = 0x2c;
@@ -58,7 +66,8 @@ const deepest = 32;
 /** No line is kept for having been read. */
 const nothing: Buffer = Buffer.alloc(0);
 const usualSource = 'client';
-const longestId = 15;
+const longestCount = 15;
+const mostMs = 86_400_000;
 
 interface CallParts {
   versioned: boolean;
@@ -71,6 +80,8 @@ interface ParamParts {
   plugin: string | undefined;
   event: ReadEvent | undefined;
   events: ReadEvent[] | undefined;
+  wait: boolean | undefined;
+  timeoutMs: number | undefined;
 }
 
 interface EventParts {
@@ -128,21 +139,29 @@ export class EventReader {
     return parts.params !== undefined;
   }
 
-  #params(mayBeMany: boolean): EventParams | undefined {
-    const parts: ParamParts = { plugin: undefined, event: undefined, events: undefined };
+  #params(publishing: boolean): EventParams | undefined {
+    const parts: ParamParts = { plugin: undefined, event: undefined, events: undefined, wait: undefined, timeoutMs: undefined };
     if (!this.#opens(openObject)) return undefined;
     do {
-      if (!this.#param(parts, mayBeMany)) return undefined;
+      if (!this.#param(parts, publishing)) return undefined;
     } while (this.#goesOn(closeObject));
     const { plugin, event, events } = parts;
-    return plugin === undefined || (event ?? events) === undefined ? undefined : new EventParams(plugin, event, events);
+    return plugin === undefined || (event ?? events) === undefined ? undefined : new EventParams(plugin, parts);
   }
 
-  #param(parts: ParamParts, mayBeMany: boolean): boolean {
+  #param(parts: ParamParts, publishing: boolean): boolean {
     if (parts.plugin === undefined && this.#key(keys.plugin)) return (parts.plugin = this.#plugin()) !== undefined;
-    if ((parts.event ?? parts.events) !== undefined) return false;
-    if (this.#key(keys.event)) return (parts.event = this.#event()) !== undefined;
-    return mayBeMany && this.#key(keys.events) && (parts.events = this.#events()) !== undefined;
+    if ((parts.event ?? parts.events) === undefined) {
+      if (this.#key(keys.event)) return (parts.event = this.#event()) !== undefined;
+      if (publishing && this.#key(keys.events)) return (parts.events = this.#events()) !== undefined;
+    }
+    if (parts.timeoutMs === undefined && this.#key(keys.timeoutMs)) {
+      parts.timeoutMs = this.#count();
+      return parts.timeoutMs !== undefined && parts.timeoutMs >= 1 && parts.timeoutMs <= mostMs;
+    }
+    if (!publishing || parts.wait !== undefined || !this.#key(keys.wait)) return false;
+    parts.wait = this.#literal(yes);
+    return parts.wait || this.#literal(no);
   }
 
   #events(): ReadEvent[] | undefined {
@@ -231,18 +250,21 @@ export class EventReader {
   }
 
   #id(): RpcId | undefined {
-    if (this.#bytes[this.#at] === quote) return this.#ownText();
+    return this.#bytes[this.#at] === quote ? this.#ownText() : this.#count();
+  }
+
+  #count(): number | undefined {
     const end = skipNumber(this.#bytes, this.#at);
-    if (end === -1 || end - this.#at > longestId) return this.#giveUp();
-    let id = 0;
+    if (end === -1 || end - this.#at > longestCount) return this.#giveUp();
+    let count = 0;
     for (let at = this.#at; at < end; at += 1) {
       const digit = (this.#bytes[at] ?? 0) - 0x30;
       // Below zero, or not whole.
       if (digit < 0) return this.#giveUp();
-      id = id * 10 + digit;
+      count = count * 10 + digit;
     }
     this.#at = end;
-    return id;
+    return count;
   }
 
   #plugin(): string | undefined {

@@ -10,6 +10,7 @@ import type { Documents } from './documents.ts';
 import { EventStream } from './event-stream.ts';
 import { sendJson, sendProblem } from './http-answer.ts';
 import { type BodyBound, type BodyBounds, hasBody, readJsonBody } from './http-body.ts';
+import { Held } from './caller.ts';
 import { HttpCaller, type HttpPeer } from './http-caller.ts';
 import { HttpRoutes, type Route, type RouteMatch } from './http-routes.ts';
 import type { OperationCalls } from './operation-calls.ts';
@@ -70,7 +71,9 @@ export class HttpApi {
       await this.#stream(route, params, request, response, peer);
       return;
     }
-    const result = await calls.call(route.name, params, new HttpCaller(peer, response));
+    const answer = calls.call(route.name, params, new HttpCaller(peer, response));
+    // The next request on its connection is taken after this one anyway.
+    const result = await (answer instanceof Held ? answer.result : answer);
     sendJson(response, encodeJson(projection.result(route.row, result)));
   }
 

@@ -46,6 +46,7 @@ export class RpcConnection implements Connection {
       outbox: this.#outbox,
       mayGoOn: () => !this.#gone && !this.#budget.spent(),
       settled: () => this.#endIfDone(),
+      letGo: () => this.#goOn(),
     });
     this.#cutter = new LineCutter(limits.lineBytes, { line: (bytes, start, end) => this.#line(bytes, start, end), tooLong: () => this.cutOff(tooLong(limits.lineBytes)) });
 
@@ -77,7 +78,7 @@ export class RpcConnection implements Connection {
   #receive(chunk: Buffer): void {
     if (this.#ending || this.#gone) return;
     this.#cutter.push(chunk);
-    if (this.#waiting.length > 0) this.#socket.pause();
+    if (this.#waiting.length > 0 || this.#dispatcher.holding) this.#socket.pause();
   }
 
   #line(bytes: Buffer, start: number, end: number): void {
@@ -88,7 +89,7 @@ export class RpcConnection implements Connection {
   }
 
   #mayTake(): boolean {
-    return !this.#gone && !this.#outbox.full && !this.#budget.spent();
+    return !this.#gone && !this.#outbox.full && !this.#dispatcher.holding && !this.#budget.spent();
   }
 
   /** What is to be taken again in a later turn. */
@@ -103,7 +104,7 @@ export class RpcConnection implements Connection {
       // A line that waits keeps its newline.
       this.#putBack(work instanceof RpcBatch ? this.#dispatcher.advance(work) : this.#dispatcher.take(work, 0, work.length - 1));
     }
-    if (this.#gone || this.#waiting.length > 0) return;
+    if (this.#gone || this.#waiting.length > 0 || this.#dispatcher.holding) return;
     this.#subscriptions.resume();
     if (this.#ending) this.#endIfDone();
     else this.#socket.resume();

@@ -4,7 +4,7 @@ import { HostError, asHostError } from '../../protocol/errors.ts';
 import { nestsDeeper } from '../../protocol/framing.ts';
 import { type RpcId, encodeAnswer, encodeRefusal, invalidParamsNumber, isRpcId, parseErrorNumber } from '../../protocol/json-rpc.ts';
 import type { Limits } from '../config/schema.ts';
-import type { Caller } from './caller.ts';
+import { type Caller, Held } from './caller.ts';
 import type { ControlLog } from './control-log.ts';
 import { EventReader } from './event-reader.ts';
 import type { OperationCalls } from './operation-calls.ts';
@@ -23,6 +23,8 @@ export interface DispatcherOptions {
   mayGoOn(): boolean;
   /** A call that had to be waited for has been answered. */
   settled(): void;
+  /** What was held goes on. */
+  letGo(): void;
 }
 
 /** What a parsed message may hold; nothing of it is known to be right. */
@@ -39,6 +41,7 @@ export class RpcDispatcher {
   readonly #options: DispatcherOptions;
   readonly #events: EventReader;
   #pending = 0;
+  #holding = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -48,6 +51,11 @@ export class RpcDispatcher {
   /** Calls begun and not yet answered. */
   get pending(): number {
     return this.#pending;
+  }
+
+  /** Nothing more is to be taken until `letGo`. */
+  get holding(): boolean {
+    return this.#holding;
   }
 
   /** A line, with its newline at `end`. Answers the batch that is to be taken again in a later turn, where there is one. */
@@ -91,7 +99,7 @@ export class RpcDispatcher {
   /** As far as this turn allows; answers the batch where something of it is left. */
   advance(batch: RpcBatch): RpcBatch | undefined {
     while (batch.hasNext) {
-      if (!this.#options.mayGoOn()) return batch;
+      if (this.#holding || !this.#options.mayGoOn()) return batch;
       this.#request(batch.next(), batch);
     }
     return undefined;
@@ -119,7 +127,18 @@ export class RpcDispatcher {
       return;
     }
     if (outcome instanceof Promise) this.#await(outcome, id, method, batch);
+    else if (outcome instanceof Held) this.#hold(outcome.result, id, method, batch);
     else this.#succeed(id, method, outcome, batch);
+  }
+
+  #hold(outcome: Promise<unknown>, id: RpcId | undefined, method: string, batch: RpcBatch | undefined): void {
+    this.#holding = true;
+    const letGo = (): void => {
+      this.#holding = false;
+      this.#options.letGo();
+    };
+    this.#await(outcome, id, method, batch);
+    outcome.then(letGo, letGo);
   }
 
   #await(outcome: Promise<unknown>, id: RpcId | undefined, method: string, batch: RpcBatch | undefined): void {

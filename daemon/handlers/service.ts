@@ -2,18 +2,38 @@
 import { HostError } from '../../protocol/errors.ts';
 import { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { serviceOperations } from '../../protocol/operations/service.ts';
+import type { OperationParams } from '../../protocol/operations.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
-import type { Handlers } from '../control/caller.ts';
+import { type Handlers, Held } from '../control/caller.ts';
 import type { Host } from '../host.ts';
-import type { Accepted, Refused } from '../services/service.ts';
+import type { Accepted, Refused } from '../services/admitted.ts';
 import { millis } from './millis.ts';
 
 /** By hand, because every event has one: an id holds nothing that JSON would escape. */
 const acceptedText = (answer: Accepted | Refused): string =>
   answer.accepted ? `{"accepted":true,"correlationId":"${answer.correlationId}","queueDepth":${String(answer.queueDepth)}}` : JSON.stringify(answer);
 
+const asList = (answers: readonly (Accepted | Refused)[]): EncodedJson => new EncodedJson(`{"results":[${answers.map(acceptedText).join(',')}]}`);
+
+/** A single event that is refused is the refusal of the call. */
+function asOne(answer: Accepted | Refused | undefined): EncodedJson {
+  if (answer?.accepted !== true) throw answer === undefined ? new HostError('internal', 'An event had no answer.') : new HostError(answer.error.code, answer.error.message, answer.error.details);
+  return new EncodedJson(acceptedText(answer));
+}
+
 export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof serviceOperations> {
   const { limits } = host.config;
+  const eventsOf = ({ event, events }: OperationParams<'ingress.publish'>): readonly unknown[] => {
+    if (events === undefined) {
+      if (event === undefined) throw new HostError('invalid_request', 'Give `event`, or `events` for a batch.', { issues: [{ path: 'event', message: 'missing' }] });
+      return [event];
+    }
+    if (event !== undefined) throw new HostError('invalid_request', 'Give `event` or `events`, not both.', { issues: [{ path: 'events', message: 'given beside event' }] });
+    if (events.length > limits.publishBatch) {
+      throw new HostError('limit_too_large', `A batch holds at most ${String(limits.publishBatch)} events; this one has ${String(events.length)}.`, { limit: 'limits.publishBatch', maximum: limits.publishBatch });
+    }
+    return events;
+  };
   const statusOf = (id: string): ServiceStatus => host.get(id).requireService().status();
   return {
     'service.list': () => ({ services: host.list().flatMap(({ service }) => (service === undefined ? [] : [service.status()])) }),
@@ -35,17 +55,14 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
       await host.restart(id);
       return statusOf(id);
     },
-    'ingress.publish': ({ plugin: id, event, events }) => {
+    'ingress.publish': (params, caller) => {
+      const { plugin: id, event, wait, timeoutMs = limits.deliverMs } = params;
       const service = host.get(id).requireService();
-      if (events === undefined) {
-        if (event === undefined) throw new HostError('invalid_request', 'Give `event`, or `events` for a batch.', { issues: [{ path: 'event', message: 'missing' }] });
-        return new EncodedJson(acceptedText(service.publish(event)));
-      }
-      if (event !== undefined) throw new HostError('invalid_request', 'Give `event` or `events`, not both.', { issues: [{ path: 'events', message: 'given beside event' }] });
-      if (events.length > limits.publishBatch) {
-        throw new HostError('limit_too_large', `A batch holds at most ${String(limits.publishBatch)} events; this one has ${String(events.length)}.`, { limit: 'limits.publishBatch', maximum: limits.publishBatch });
-      }
-      return new EncodedJson(`{"results":[${events.map((one) => acceptedText(service.publishOne(one))).join(',')}]}`);
+      const events = eventsOf(params);
+      if (!wait) return event === undefined ? asList(events.map((one) => service.publishOne(one))) : asOne(service.publish(event));
+      const asWanted = event === undefined ? asList : ([only]: readonly (Accepted | Refused)[]): EncodedJson => asOne(only);
+      const results = service.publishPatiently(events, timeoutMs, () => caller.signal);
+      return results instanceof Promise ? new Held(results.then(asWanted)) : asWanted(results);
     },
     'ingress.deliver': async ({ plugin: id, event, timeoutMs }) => {
       const { correlationId, attempt, json, queuedMs, durationMs } = await host.get(id).requireService().deliver(event, timeoutMs ?? limits.deliverMs);

@@ -12,8 +12,11 @@ import type { Journal } from './journal.ts';
 import { Ledger, type Outcome, type Rejection } from './ledger.ts';
 import { acceptsEvents } from './lifecycle.ts';
 import type { QueuedEvent } from './queued-event.ts';
+import { Room, type Waiting } from './room.ts';
 
-/** What the service knows at the moment an event arrives or is given up. */
+type EventExtras = Pick<QueuedEvent, 'waiter' | 'replayOf'>;
+
+/** What the service knows at present: read whenever an event arrives or is given up, so that nothing is made for it. */
 export interface Situation {
   readonly lifecycle: Lifecycle;
   readonly restartPending: boolean;
@@ -46,10 +49,12 @@ export class Intake {
   #admission: Admission;
   readonly #journal: Journal;
   readonly #clock: Clock;
-  readonly #situation: () => Situation;
+  readonly #situation: Situation;
+  readonly #room = new Room();
+  #offering = false;
   #highWater = 0;
 
-  constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: { clock: Clock; journal: Journal; trail: EventTrail; situation: () => Situation }) {
+  constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: { clock: Clock; journal: Journal; trail: EventTrail; situation: Situation }) {
     this.#pluginId = pluginId;
     this.#eventBytes = eventBytes;
     this.queue = new IngressQueue(section.queue);
@@ -71,16 +76,58 @@ export class Intake {
   }
 
   /** Queues the event, or throws why not. */
-  accept(raw: unknown, more: Pick<QueuedEvent, 'waiter' | 'replayOf'> = {}): QueuedEvent {
-    const { lifecycle, restartPending, depth } = this.#situation();
+  accept(raw: unknown, more: EventExtras = {}): QueuedEvent {
+    const event = this.#admitted(raw, more);
+    if (!this.#hasRoom(event)) {
+      if (this.#situation.depth >= this.queue.capacity) throw this.#rejected('queueFull', this.#full('queue.capacity', `${String(this.queue.capacity)} events`));
+      throw this.#rejected('queueFull', this.#full('queue.maxBytes', `${String(this.queue.maxBytes)} bytes`));
+    }
+    return this.#push(event);
+  }
+
+  /** Undefined: the queue is full, and nobody is to be told of it. */
+  acceptWhereRoom(raw: unknown): QueuedEvent | undefined {
+    const event = this.#admitted(raw, {});
+    return this.#hasRoom(event) ? this.#push(event) : undefined;
+  }
+
+  /** `waiting` is called when half of the queue is free, or the service takes no events any more. */
+  awaitRoom(waiting: Waiting): () => void {
+    return this.#room.wait(waiting);
+  }
+
+  /** The service is in another state: who waits is to know. */
+  stateChanged(): void {
+    if (this.#room.awaited) this.#offerSoon();
+  }
+
+  #admitted(raw: unknown, more: EventExtras): QueuedEvent {
+    const { lifecycle, restartPending } = this.#situation;
     if (!acceptsEvents(lifecycle, restartPending)) throw this.#rejected('notAccepting', this.notAccepting());
-    const event = this.#admit(raw, more);
-    if (depth >= this.queue.capacity) throw this.#rejected('queueFull', this.#full('queue.capacity', `${String(this.queue.capacity)} events`));
-    if (this.queue.bytes + event.bytes > this.queue.maxBytes) throw this.#rejected('queueFull', this.#full('queue.maxBytes', `${String(this.queue.maxBytes)} bytes`));
+    return this.#admit(raw, more);
+  }
+
+  #hasRoom(event: QueuedEvent): boolean {
+    return this.#situation.depth < this.queue.capacity && this.queue.bytes + event.bytes <= this.queue.maxBytes;
+  }
+
+  #push(event: QueuedEvent): QueuedEvent {
     this.ledger.accept();
     this.queue.push(event);
-    this.#highWater = Math.max(this.#highWater, this.#situation().depth);
+    this.#highWater = Math.max(this.#highWater, this.#situation.depth);
     return event;
+  }
+
+  /** When what happens now is over: places come free in the middle of settling others. */
+  #offerSoon(): void {
+    if (this.#offering) return;
+    this.#offering = true;
+    this.#clock.soon(() => {
+      this.#offering = false;
+      const { lifecycle, restartPending, depth } = this.#situation;
+      const accepts = acceptsEvents(lifecycle, restartPending);
+      if (!accepts || (depth <= this.queue.capacity / 2 && this.queue.bytes <= this.queue.maxBytes / 2)) this.#room.offer();
+    });
   }
 
   /** Gives an event its outcome; answers how long it has been here. */
@@ -90,6 +137,7 @@ export class Intake {
     this.ledger.settle(outcome);
     this.trail.record(event, outcome, incarnation, nowMs, handlerMs);
     if (outcome !== 'discarded') this.latency.record(sinceMs);
+    if (this.#room.awaited) this.#offerSoon();
     return sinceMs;
   }
 
@@ -107,7 +155,7 @@ export class Intake {
   }
 
   discard(events: readonly QueuedEvent[], reason: DiscardReason, error: HostError = this.notAccepting()): void {
-    const { incarnation } = this.#situation();
+    const { incarnation } = this.#situation;
     for (const event of events) {
       this.settle(event, 'discarded', incarnation);
       this.#journal.note('warn', 'discarded', `An event was discarded: ${discardWords[reason]}.`, incarnation, { reason, correlationId: event.correlationId });
@@ -140,7 +188,7 @@ export class Intake {
   }
 
   notAccepting(): HostError {
-    const { lifecycle, gaveUp } = this.#situation();
+    const { lifecycle, gaveUp } = this.#situation;
     const id = this.#pluginId;
     if (lifecycle === 'failed') {
       return new HostError('service_failed', `The service of ${id} has failed and is not coming back by itself${gaveUp === undefined ? '' : `: the supervisor gave up, ${gaveUp}`}.`, {
@@ -153,7 +201,7 @@ export class Intake {
     return new HostError('service_stopped', `The service of ${id} ${lifecycle === 'stopping' ? 'is stopping' : 'was stopped'}.`, { lifecycle });
   }
 
-  #admit(raw: unknown, more: Pick<QueuedEvent, 'waiter' | 'replayOf'>): QueuedEvent {
+  #admit(raw: unknown, more: EventExtras): QueuedEvent {
     try {
       return this.#admission.admit(raw, more);
     } catch (thrown) {
@@ -164,13 +212,13 @@ export class Intake {
 
   #rejected(why: Rejection, error: HostError): HostError {
     this.ledger.reject(why);
-    this.#journal.rejection(error, this.#situation().incarnation);
+    this.#journal.rejection(error, this.#situation.incarnation);
     return error;
   }
 
   /** Advice is the time in which a quarter of what waits is likely done. */
   #full(limit: string, size: string): HostError {
-    const { depth, eventMs } = this.#situation();
+    const { depth, eventMs } = this.#situation;
     const retryAfterMs = Math.min(longestRetryMs, Math.max(1, Math.ceil((eventMs * depth) / 4)));
     return new HostError('queue_full', `The queue of ${this.#pluginId} is full: ${size} wait.`, { capacity: this.queue.capacity, depth, limit, retryAfterMs });
   }

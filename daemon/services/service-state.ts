@@ -65,6 +65,7 @@ export class ServiceState {
     this.#deps.journal.transition(from, to, cause, incarnation);
     if (cause === 'started') this.#tellReturn(incarnation);
     if (cause === 'stop') this.#failedMs = undefined;
+    this.#deps.intake.stateChanged();
   }
 
   #tellReturn(incarnation: number): void {
@@ -94,6 +95,7 @@ export class ServiceState {
     }
     journal.note('error', 'gave_up', `The supervisor gave up: ${verdict.reason}. Start it again with nagaya start ${pluginId}.`, incarnation, { reason: verdict.reason });
     intake.refuseWaiting();
+    intake.stateChanged();
   }
 
   /** `stopping`: also a failed one may still be on its way down. */

@@ -1,31 +1,23 @@
 // One plugin's service as the rest of the host sees it: events go in, commands go in, its status comes out.
-import { type WireError, asHostError } from '../../protocol/errors.ts';
+import { asHostError } from '../../protocol/errors.ts';
 import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
 import { EventTrail } from './event-trail.ts';
 import { type EventStory, eventStory } from './event-story.ts';
-import { Intake, type Situation } from './intake.ts';
+import { Intake } from './intake.ts';
 import { Journal } from './journal.ts';
 import { dispatches } from './lifecycle.ts';
 import { Outcomes } from './outcomes.ts';
-import { type Handled, wholeEvent } from './queued-event.ts';
+import type { Accepted, Refused } from './admitted.ts';
+import { publishPatiently } from './patient-publish.ts';
+import { type Handled, type QueuedEvent, wholeEvent } from './queued-event.ts';
 import { Reported } from './reported.ts';
+import type { Waiting } from './room.ts';
 import { ServiceLife } from './service-life.ts';
 import type { ServiceDeps, ServicePlan } from './service-plan.ts';
+import { ServiceSituation } from './service-situation.ts';
 import { serviceStatus } from './service-status.ts';
 
-export interface Accepted {
-  readonly accepted: true;
-  readonly correlationId: string;
-  readonly queueDepth: number;
-}
-
-export interface Refused {
-  readonly accepted: false;
-  readonly error: WireError;
-}
-
-/** For advice to callers before the first event has told. */
-const unknownEventMs = 100;
+const noExtras = {};
 
 export class Service {
   readonly #deps: ServiceDeps;
@@ -33,13 +25,19 @@ export class Service {
   readonly #intake: Intake;
   readonly #life: ServiceLife;
   readonly #reported: Reported;
+  readonly #situation: ServiceSituation;
   #pumpSoon = false;
+  readonly #pump = (): void => {
+    this.#pumpSoon = false;
+    if (dispatches(this.#life.state.lifecycle)) this.#life.live?.lane.pump();
+  };
 
   constructor(plan: ServicePlan, deps: ServiceDeps) {
     const { clock, redact, deadLetters, limits } = deps;
     this.#deps = deps;
     this.#journal = new Journal(plan.plugin.id, limits.diagnostics, clock, deps.outlets);
-    this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, journal: this.#journal, trail: new EventTrail(limits.eventTrail), situation: () => this.#situation() });
+    this.#situation = new ServiceSituation(() => this.#life, () => this.#intake.queue.size);
+    this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, journal: this.#journal, trail: new EventTrail(limits.eventTrail), situation: this.#situation });
     const outcomes = new Outcomes({ intake: this.#intake, journal: this.#journal, clock, redact, deadLetters, maxAttempts: () => this.#life.plan.section.retry.maxAttempts });
     this.#life = new ServiceLife(plan, { ...deps, journal: this.#journal, intake: this.#intake, outcomes, began: () => void this.refreshReported() });
     this.#reported = new Reported(clock, redact);
@@ -87,9 +85,22 @@ export class Service {
   }
 
   publish(raw: unknown, replayOf?: string): Accepted {
-    const event = this.#intake.accept(raw, replayOf === undefined ? {} : { replayOf });
-    this.#pumpLater();
-    return { accepted: true, correlationId: event.correlationId, queueDepth: this.#situation().depth };
+    return this.#accepted(this.#intake.accept(raw, replayOf === undefined ? noExtras : { replayOf }));
+  }
+
+  /** Undefined: there is no room. */
+  tryPublish(raw: unknown): Accepted | undefined {
+    const event = this.#intake.acceptWhereRoom(raw);
+    return event === undefined ? undefined : this.#accepted(event);
+  }
+
+  awaitRoom(waiting: Waiting): () => void {
+    return this.#intake.awaitRoom(waiting);
+  }
+
+  /** For a publisher that would rather wait than be refused; at once where nothing has to wait. */
+  publishPatiently(events: readonly unknown[], timeoutMs: number, signal: () => AbortSignal): ReturnType<typeof publishPatiently> {
+    return publishPatiently(this, events, { timeoutMs, clock: this.#deps.clock, signal });
   }
 
   /** As one of a batch: a refusal is its result. */
@@ -134,7 +145,7 @@ export class Service {
       startedMs: life.state.startedMs,
       clock: this.#deps.clock,
       intake: this.#intake,
-      depth: this.#situation().depth,
+      depth: this.#situation.depth,
       lane: life.live?.lane,
       handleTimes: life.handleTimes(),
       journal: this.#journal,
@@ -165,28 +176,15 @@ export class Service {
     await this.#reported.refresh(live, plan.section.timeouts.statusMs);
   }
 
-  /** In a running service the first open event is the one in flight, whether or not the cell has it yet. */
-  #situation(): Situation {
-    const { state, incarnation, live } = this.#life;
-    const { lifecycle, supervisor } = state;
-    const open = this.#intake.queue.size + (live?.lane.inFlight ?? 0);
-    return {
-      lifecycle,
-      restartPending: supervisor.pending,
-      gaveUp: supervisor.gaveUp,
-      incarnation,
-      depth: dispatches(lifecycle) ? Math.max(0, open - 1) : open,
-      eventMs: live?.lane.eventMs ?? unknownEventMs,
-    };
+  #accepted({ correlationId }: QueuedEvent): Accepted {
+    this.#pumpLater();
+    return { accepted: true, correlationId, queueDepth: this.#situation.depth };
   }
 
   /** Events of one turn travel in one batch. */
   #pumpLater(): void {
     if (this.#pumpSoon || this.#life.state.lifecycle !== 'running') return;
     this.#pumpSoon = true;
-    this.#deps.clock.soon(() => {
-      this.#pumpSoon = false;
-      if (dispatches(this.#life.state.lifecycle)) this.#life.live?.lane.pump();
-    });
+    this.#deps.clock.soon(this.#pump);
   }
 }

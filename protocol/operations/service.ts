@@ -64,7 +64,12 @@ export const serviceOperations = {
   'ingress.publish': operation({
     summary: 'Queues one event, or a batch; answers when queued, each event by itself',
     http: { method: 'POST', path: '/api/services/{plugin}/events' },
-    params: plugin.extend({ event: anyEvent.optional(), events: z.array(anyEvent).min(1).optional() }),
+    params: plugin.extend({
+      event: anyEvent.optional(),
+      events: z.array(anyEvent).min(1).optional(),
+      wait: z.boolean().default(false).describe('where the queue is full, hold this connection until there is room instead of refusing'),
+      timeoutMs: z.int().min(1).max(86_400_000).optional().describe('with wait: how long at most; limits.deliverMs where it is absent'),
+    }),
     result: z.union([accepted, z.object({ results: z.array(z.union([accepted, refused])) })]),
     errors: [...admissionErrors, 'limit_too_large'],
   }),

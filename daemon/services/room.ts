@@ -1,0 +1,26 @@
+// Those who wait for room in a full queue, first come first served. They are not let in one by one as places come free, but
+// when half of the queue is: a publisher that is held and let go for every event would cost more than its events.
+
+/** Tries to go on; false: it still waits, and keeps its place. */
+export type Waiting = () => boolean;
+
+export class Room {
+  readonly #waiting: Waiting[] = [];
+
+  get awaited(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Answers how to stop waiting. */
+  wait(waiting: Waiting): () => void {
+    this.#waiting.push(waiting);
+    return () => {
+      const at = this.#waiting.indexOf(waiting);
+      if (at !== -1) this.#waiting.splice(at, 1);
+    };
+  }
+
+  offer(): void {
+    for (let first = this.#waiting[0]; first?.() === true; first = this.#waiting[0]) this.#waiting.shift();
+  }
+}
