@@ -4,6 +4,7 @@ import type { Audience } from '../../protocol/operation.ts';
 import type { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { OperationName, OperationParams, OperationResult } from '../../protocol/operations.ts';
 import type { FeedTopic } from '../../protocol/operations/telemetry.ts';
+import type { Later } from './later.ts';
 import type { Awaitable, WorkerListener, WorkerSubscription } from '../runtimes/runtime.ts';
 
 export interface FeedFilter {
@@ -13,15 +14,6 @@ export interface FeedFilter {
 
 /** Subscribes a listener to one worker. */
 export type WorkerSource = (listener: Omit<WorkerListener, 'after'>) => Awaitable<WorkerSubscription>;
-
-/** An answer that has to be waited for, and until then nothing more is to be taken from who waits. */
-export class Held<Result> {
-  readonly result: Promise<Result>;
-
-  constructor(result: Promise<Result>) {
-    this.result = result;
-  }
-}
 
 export interface Caller {
   /** Distinct for every connection of this daemon's life. */
@@ -40,5 +32,5 @@ export type Handlers = {
   readonly [Name in OperationName]: (
     params: OperationParams<Name>,
     caller: Caller,
-  ) => OperationResult<Name> | EncodedJson | Promise<OperationResult<Name> | EncodedJson> | Held<OperationResult<Name> | EncodedJson>;
+  ) => OperationResult<Name> | EncodedJson | Promise<OperationResult<Name> | EncodedJson> | Later<OperationResult<Name> | EncodedJson>;
 };

@@ -10,7 +10,7 @@ import type { Documents } from './documents.ts';
 import { EventStream } from './event-stream.ts';
 import { sendJson, sendProblem } from './http-answer.ts';
 import { type BodyBound, type BodyBounds, hasBody, readJsonBody } from './http-body.ts';
-import { Held } from './caller.ts';
+import { Later } from './later.ts';
 import { HttpCaller, type HttpPeer } from './http-caller.ts';
 import { HttpRoutes, type Route, type RouteMatch } from './http-routes.ts';
 import type { OperationCalls } from './operation-calls.ts';
@@ -73,7 +73,7 @@ export class HttpApi {
     }
     const answer = calls.call(route.name, params, new HttpCaller(peer, response));
     // The next request on its connection is taken after this one anyway.
-    const result = await (answer instanceof Held ? answer.result : answer);
+    const result = await (answer instanceof Later ? answer.promise : answer);
     sendJson(response, encodeJson(projection.result(route.row, result)));
   }
 

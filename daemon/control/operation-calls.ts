@@ -23,7 +23,7 @@ export class OperationCalls {
     for (const name of operationNames) this.#bound.set(name, bind(name, handlers));
   }
 
-  /** Answers at once where the handler does, else with its promise, perhaps as `Held`; throws what it refuses. */
+  /** Answers at once where the handler does, else with its promise, or `Later`; throws what it refuses. */
   call(name: string, params: unknown, caller: Caller): unknown {
     const bound = this.#bound.get(name);
     if (bound === undefined) throw unknownMethod(name);

@@ -4,9 +4,10 @@ import { HostError, asHostError } from '../../protocol/errors.ts';
 import { nestsDeeper } from '../../protocol/framing.ts';
 import { type RpcId, encodeAnswer, encodeRefusal, invalidParamsNumber, isRpcId, parseErrorNumber } from '../../protocol/json-rpc.ts';
 import type { Limits } from '../config/schema.ts';
-import { type Caller, Held } from './caller.ts';
+import type { Caller } from './caller.ts';
 import type { ControlLog } from './control-log.ts';
 import { EventReader } from './event-reader.ts';
+import { Later } from './later.ts';
 import type { OperationCalls } from './operation-calls.ts';
 import type { Outbox } from './outbox.ts';
 import { RpcBatch } from './rpc-batch.ts';
@@ -126,35 +127,26 @@ export class RpcDispatcher {
       this.#fail(id, method, thrown, batch);
       return;
     }
-    if (outcome instanceof Promise) this.#await(outcome, id, method, batch);
-    else if (outcome instanceof Held) this.#hold(outcome.result, id, method, batch);
+    if (outcome instanceof Later) this.#await(outcome, id, method, batch);
+    else if (outcome instanceof Promise) this.#await(Later.of(outcome, { holds: false }), id, method, batch);
     else this.#succeed(id, method, outcome, batch);
   }
 
-  #hold(outcome: Promise<unknown>, id: RpcId | undefined, method: string, batch: RpcBatch | undefined): void {
-    this.#holding = true;
-    const letGo = (): void => {
-      this.#holding = false;
-      this.#options.letGo();
-    };
-    this.#await(outcome, id, method, batch);
-    outcome.then(letGo, letGo);
+  #await(later: Later<unknown>, id: RpcId | undefined, method: string, batch: RpcBatch | undefined): void {
+    this.#pending += 1;
+    if (later.holds) this.#holding = true;
+    later.whenSettled((outcome) => {
+      this.#pending -= 1;
+      if (outcome.ok) this.#succeed(id, method, outcome.result, batch);
+      else this.#fail(id, method, outcome.thrown, batch);
+      if (later.holds) this.#letGo();
+      this.#options.settled();
+    });
   }
 
-  #await(outcome: Promise<unknown>, id: RpcId | undefined, method: string, batch: RpcBatch | undefined): void {
-    this.#pending += 1;
-    outcome.then(
-      (result) => {
-        this.#pending -= 1;
-        this.#succeed(id, method, result, batch);
-        this.#options.settled();
-      },
-      (thrown: unknown) => {
-        this.#pending -= 1;
-        this.#fail(id, method, thrown, batch);
-        this.#options.settled();
-      },
-    );
+  #letGo(): void {
+    this.#holding = false;
+    this.#options.letGo();
   }
 
   #succeed(id: RpcId | undefined, method: string, result: unknown, batch: RpcBatch | undefined): void {

@@ -2,16 +2,21 @@
 import { HostError } from '../../protocol/errors.ts';
 import { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { serviceOperations } from '../../protocol/operations/service.ts';
-import type { OperationParams } from '../../protocol/operations.ts';
+import type { OperationParams, OperationResult } from '../../protocol/operations.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
-import { type Handlers, Held } from '../control/caller.ts';
+import type { Handlers } from '../control/caller.ts';
+import { Later } from '../control/later.ts';
 import type { Host } from '../host.ts';
 import type { Accepted, Refused } from '../services/admitted.ts';
+import type { Handled } from '../services/queued-event.ts';
 import { millis } from './millis.ts';
 
 /** By hand, because every event has one: an id holds nothing that JSON would escape. */
 const acceptedText = (answer: Accepted | Refused): string =>
   answer.accepted ? `{"accepted":true,"correlationId":"${answer.correlationId}","queueDepth":${String(answer.queueDepth)}}` : JSON.stringify(answer);
+
+const handledText = ({ correlationId, attempt, json, queuedMs, durationMs }: Handled): EncodedJson =>
+  new EncodedJson(`{"correlationId":"${correlationId}","attempt":${String(attempt)},"output":${json},"queuedMs":${millis(queuedMs)},"durationMs":${millis(durationMs)}}`);
 
 const asList = (answers: readonly (Accepted | Refused)[]): EncodedJson => new EncodedJson(`{"results":[${answers.map(acceptedText).join(',')}]}`);
 
@@ -62,11 +67,12 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
       if (!wait) return event === undefined ? asList(events.map((one) => service.publishOne(one))) : asOne(service.publish(event));
       const asWanted = event === undefined ? asList : ([only]: readonly (Accepted | Refused)[]): EncodedJson => asOne(only);
       const results = service.publishPatiently(events, timeoutMs, () => caller.signal);
-      return results instanceof Promise ? new Held(results.then(asWanted)) : asWanted(results);
+      return results instanceof Promise ? Later.of(results.then(asWanted), { holds: true }) : asWanted(results);
     },
-    'ingress.deliver': async ({ plugin: id, event, timeoutMs }) => {
-      const { correlationId, attempt, json, queuedMs, durationMs } = await host.get(id).requireService().deliver(event, timeoutMs ?? limits.deliverMs);
-      return new EncodedJson(`{"correlationId":"${correlationId}","attempt":${String(attempt)},"output":${json},"queuedMs":${millis(queuedMs)},"durationMs":${millis(durationMs)}}`);
+    'ingress.deliver': ({ plugin: id, event, timeoutMs = limits.deliverMs }) => {
+      const answer = new Later<OperationResult<'ingress.deliver'> | EncodedJson>();
+      host.get(id).requireService().deliverTo(event, timeoutMs, { handled: (outcome) => answer.resolve(handledText(outcome)), refused: (error) => answer.reject(error) });
+      return answer;
     },
   };
 }

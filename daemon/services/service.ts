@@ -1,6 +1,8 @@
 // One plugin's service as the rest of the host sees it: events go in, commands go in, its status comes out.
 import { asHostError } from '../../protocol/errors.ts';
 import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
+import { Deadlines } from './deadlines.ts';
+import { Delivery } from './delivery.ts';
 import { EventTrail } from './event-trail.ts';
 import { type EventStory, eventStory } from './event-story.ts';
 import { Intake } from './intake.ts';
@@ -9,7 +11,7 @@ import { dispatches } from './lifecycle.ts';
 import { Outcomes } from './outcomes.ts';
 import type { Accepted, Refused } from './admitted.ts';
 import { publishPatiently } from './patient-publish.ts';
-import { type Handled, type QueuedEvent, wholeEvent } from './queued-event.ts';
+import { type Handled, type QueuedEvent, type Waiter, wholeEvent } from './queued-event.ts';
 import { Reported } from './reported.ts';
 import type { Waiting } from './room.ts';
 import { ServiceLife } from './service-life.ts';
@@ -26,6 +28,7 @@ export class Service {
   readonly #life: ServiceLife;
   readonly #reported: Reported;
   readonly #situation: ServiceSituation;
+  readonly #deadlines: Deadlines;
   #pumpSoon = false;
   readonly #pump = (): void => {
     this.#pumpSoon = false;
@@ -36,6 +39,7 @@ export class Service {
     const { clock, redact, deadLetters, limits } = deps;
     this.#deps = deps;
     this.#journal = new Journal(plan.plugin.id, limits.diagnostics, clock, deps.outlets);
+    this.#deadlines = new Deadlines(clock);
     this.#situation = new ServiceSituation(() => this.#life, () => this.#intake.queue.size);
     this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, journal: this.#journal, trail: new EventTrail(limits.eventTrail), situation: this.#situation });
     const outcomes = new Outcomes({ intake: this.#intake, journal: this.#journal, clock, redact, deadLetters, maxAttempts: () => this.#life.plan.section.retry.maxAttempts });
@@ -113,25 +117,18 @@ export class Service {
   }
 
   deliver(raw: unknown, timeoutMs: number): Promise<Handled> {
-    return new Promise((resolve, reject) => {
-      const event = this.#intake.accept(raw, {
-        waiter: {
-          handled: (outcome) => {
-            timer.cancel();
-            resolve(outcome);
-          },
-          refused: (error) => {
-            timer.cancel();
-            reject(error);
-          },
-        },
-      });
-      this.#pumpLater();
-      const timer = this.#deps.clock.after(timeoutMs, () => {
-        const current = this.#life.live?.lane.current();
-        const running = current?.event.waiter === event.waiter && current?.beganMs !== undefined;
-        this.#intake.giveUpWaiting(event, timeoutMs, running);
-      });
+    return new Promise((resolve, reject) => this.deliverTo(raw, timeoutMs, { handled: resolve, refused: reject }));
+  }
+
+  /** Throws where the event is not queued; else the waiter is told within its time. */
+  deliverTo(raw: unknown, timeoutMs: number, waiter: Waiter): void {
+    const delivery = new Delivery(waiter, this.#deadlines);
+    const event = this.#intake.accept(raw, { waiter: delivery });
+    this.#pumpLater();
+    delivery.due(event.acceptedMs, timeoutMs, () => {
+      const current = this.#life.live?.lane.current();
+      const running = current?.event.waiter === delivery && current.beganMs !== undefined;
+      this.#intake.giveUpWaiting(event, timeoutMs, running);
     });
   }
 
