@@ -16,6 +16,7 @@ import { EmbeddedRuntime } from './runtimes/embedded-runtime.ts';
 import { LocalRuntime } from './runtimes/local-runtime.ts';
 import { Profiles } from './runtimes/profiles.ts';
 import { Registry } from './runtimes/registry.ts';
+import { WakeBudget } from './services/wake-budget.ts';
 import type { Logger } from './telemetry/daemon-log.ts';
 import type { Feed } from './telemetry/feed.ts';
 import { FlightRecorder } from './telemetry/flight-recorder.ts';
@@ -47,6 +48,7 @@ export class Host {
   readonly #embedded: EmbeddedRuntime;
   readonly #options: HostOptions;
   readonly #recorder: FlightRecorder;
+  readonly #wakes: WakeBudget;
   readonly #hosted = new Map<string, HostedPlugin>();
   /** Ids of services in the order of their last start. */
   #startOrder: string[] = [];
@@ -73,6 +75,7 @@ export class Host {
     this.registry = new Registry({ clock, limits, log });
     this.registry.add(this.#embedded);
     this.registry.add(new LocalRuntime({ clock, limits, log, newId, owners: () => this.list() }));
+    this.#wakes = new WakeBudget(options.clock);
     this.#recorder = new FlightRecorder({
       folder: join(options.stateFolder, 'bundles'),
       limits: options.config.limits,
@@ -113,7 +116,7 @@ export class Host {
   async #open(plugin: LoadedPlugin): Promise<HostedPlugin> {
     const { config, stateFolder, clock, feed, log, env } = this.#options;
     try {
-      return await HostedPlugin.open(plugin, { limits: config.limits, bundlePayloads: config.bundles.payloads, stateFolder, clock, feed, log, env, recorder: this.#recorder });
+      return await HostedPlugin.open(plugin, { limits: config.limits, bundlePayloads: config.bundles.payloads, stateFolder, clock, wakes: this.#wakes, feed, log, env, recorder: this.#recorder });
     } catch (thrown) {
       // Its id is free again for another try.
       this.catalog.remove(plugin.id);
@@ -240,7 +243,7 @@ export class Host {
   /** Threads that would keep the process from exiting. */
   leftover(): number {
     this.#departed = this.#departed.filter((hosted) => hosted.leftover > 0);
-    return [...this.#hosted.values(), ...this.#departed].reduce((sum, hosted) => sum + hosted.leftover, this.profiles.unkillable);
+    return [...this.#hosted.values(), ...this.#departed].reduce((sum, hosted) => sum + hosted.leftover, this.profiles.leftover);
   }
 
   /** Pushes what changed since the last time; costs nothing while nobody listens. */

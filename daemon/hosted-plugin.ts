@@ -13,6 +13,7 @@ import type { LoadedPlugin } from './plugins/plugin.ts';
 import { PluginProfiles } from './runtimes/plugin-profiles.ts';
 import { DeadLetters } from './services/dead-letters.ts';
 import { Service } from './services/service.ts';
+import type { WakeBudget } from './services/wake-budget.ts';
 import type { ServicePlan } from './services/service-plan.ts';
 import type { Logger } from './telemetry/daemon-log.ts';
 import type { Feed } from './telemetry/feed.ts';
@@ -27,6 +28,7 @@ export interface HostedDeps {
   readonly limits: Limits;
   readonly stateFolder: string;
   readonly clock: Clock;
+  readonly wakes: WakeBudget;
   readonly feed: Feed;
   readonly log: Logger;
   readonly recorder: FlightRecorder;
@@ -254,11 +256,12 @@ export class HostedPlugin {
   #makeService(plugin: LoadedPlugin, env: Readonly<Record<string, string>>): Service | undefined {
     const plan = planOf(plugin, env);
     if (plan === undefined) return undefined;
-    const { clock, limits, feed, log } = this.#deps;
+    const { clock, limits, wakes, feed, log } = this.#deps;
     return new Service(plan, {
       clock,
       random: Math.random,
       spawnCell: spawnCellFor(limits, this.#records),
+      wakes,
       limits,
       redact: (text) => this.#redactor.text(text),
       deadLetters: this.#deadLetters,

@@ -9,6 +9,7 @@ import type { BatchMessage } from '../protocol/cell/messages.ts';
 import type { CallOutcome } from '../daemon/cells/cell.ts';
 import { DeadLetters } from '../daemon/services/dead-letters.ts';
 import { Service } from '../daemon/services/service.ts';
+import { WakeBudget } from '../daemon/services/wake-budget.ts';
 import type { ServicePlan } from '../daemon/services/service-plan.ts';
 import { type Deed, SimulatedCell } from './simulated-cell.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -66,6 +67,7 @@ class Trial {
       clock: this.clock,
       random: () => 0.5,
       deadLetters: new DeadLetters(limits.parse({})),
+      wakes: new WakeBudget(this.clock),
       spawnCell: (_spec, listener) => {
         const cell = new SlowCell(world, listener);
         this.cells.push(cell);

@@ -9,6 +9,7 @@ import { readPlugin } from '../daemon/plugins/manifest-file.ts';
 import { DeadLetters } from '../daemon/services/dead-letters.ts';
 import { realClock } from '../daemon/real-clock.ts';
 import { Service } from '../daemon/services/service.ts';
+import { WakeBudget } from '../daemon/services/wake-budget.ts';
 import type { ServicePlan } from '../daemon/services/service-plan.ts';
 import { pluginOverride } from '../daemon/config/schema.ts';
 
@@ -46,6 +47,7 @@ export async function lab(override: Record<string, unknown> = {}, env: Record<st
     random: Math.random,
     deadLetters,
     spawnCell: spawnCellFor(limits),
+    wakes: new WakeBudget(realClock),
     limits,
     redact: (text) => text,
     outlets: { timeline: (entry) => void timeline.push(entry), feed: (event) => void feed.push(event), log: () => {} },

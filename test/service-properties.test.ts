@@ -10,6 +10,7 @@ import { limits } from '../daemon/config/schema.ts';
 import type { LoadedPlugin } from '../daemon/plugins/plugin.ts';
 import { DeadLetters } from '../daemon/services/dead-letters.ts';
 import { Service } from '../daemon/services/service.ts';
+import { WakeBudget } from '../daemon/services/wake-budget.ts';
 import type { ServicePlan } from '../daemon/services/service-plan.ts';
 import { type Deed, SimulatedCell } from './simulated-cell.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -70,6 +71,7 @@ class History {
       clock: this.clock,
       random: () => 0.5,
       deadLetters: this.deadLetters,
+      wakes: new WakeBudget(this.clock),
       spawnCell: (_spec, listener) => {
         this.cell = new SimulatedCell(
           {

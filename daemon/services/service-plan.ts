@@ -9,6 +9,7 @@ import type { Clock } from '../clock.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { Redact } from './cause.ts';
 import type { JournalOutlets } from './journal.ts';
+import type { WakeBudget } from './wake-budget.ts';
 
 export interface ServicePlan {
   readonly plugin: LoadedPlugin;
@@ -21,6 +22,8 @@ export interface ServiceDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly spawnCell: SpawnCell;
+  /** Shared by all services of the daemon. */
+  readonly wakes: WakeBudget;
   readonly limits: { readonly eventBytes: number; readonly toolOutputBytes: number; readonly diagnostics: number; readonly eventTrail: number };
   readonly redact: Redact;
   readonly outlets: JournalOutlets;

@@ -29,10 +29,15 @@ export class Service {
   readonly #reported: Reported;
   readonly #situation: ServiceSituation;
   readonly #deadlines: Deadlines;
-  #pumpSoon = false;
-  readonly #pump = (): void => {
-    this.#pumpSoon = false;
-    if (dispatches(this.#life.state.lifecycle)) this.#life.live?.lane.pump();
+  #pumping = false;
+  #asked = false;
+  readonly #pumpNow = (): void => {
+    this.#pumping = false;
+    this.#pump();
+  };
+  readonly #pumpAsAsked = (): void => {
+    this.#asked = false;
+    this.#pump();
   };
 
   constructor(plan: ServicePlan, deps: ServiceDeps) {
@@ -124,7 +129,7 @@ export class Service {
   deliverTo(raw: unknown, timeoutMs: number, waiter: Waiter): void {
     const delivery = new Delivery(waiter, this.#deadlines);
     const event = this.#intake.accept(raw, { waiter: delivery });
-    this.#pumpLater();
+    this.#pumpSoon();
     delivery.due(event.acceptedMs, timeoutMs, () => {
       const current = this.#life.live?.lane.current();
       const running = current?.event.waiter === delivery && current.beganMs !== undefined;
@@ -174,14 +179,25 @@ export class Service {
   }
 
   #accepted({ correlationId }: QueuedEvent): Accepted {
-    this.#pumpLater();
+    this.#pumpInTurn();
     return { accepted: true, correlationId, queueDepth: this.#situation.depth };
   }
 
+  #pump(): void {
+    if (dispatches(this.#life.state.lifecycle)) this.#life.live?.lane.pump();
+  }
+
   /** Events of one turn travel in one batch. */
-  #pumpLater(): void {
-    if (this.#pumpSoon || this.#life.state.lifecycle !== 'running') return;
-    this.#pumpSoon = true;
-    this.#deps.clock.soon(this.#pump);
+  #pumpSoon(): void {
+    if (this.#pumping || this.#life.state.lifecycle !== 'running') return;
+    this.#pumping = true;
+    this.#deps.clock.soon(this.#pumpNow);
+  }
+
+  /** Nobody waits for them: where many services are busy, they may gather. */
+  #pumpInTurn(): void {
+    if (this.#pumping || this.#asked || this.#life.state.lifecycle !== 'running') return;
+    this.#asked = true;
+    this.#deps.wakes.ask(this.#pumpAsAsked);
   }
 }
