@@ -4,12 +4,11 @@ import { join } from 'node:path';
 
 const sources = ['protocol', 'workers', 'daemon', join('scripts', 'faults'), join('scripts', 'bench')];
 const settings = ['tsconfig.json', join('scripts', 'tsconfig.build.json')];
-/** The compiler writes it last. */
-const record = join('dist', '.tsbuildinfo');
+/** The compiler writes the one last; the bundle's step, which comes after it, makes it the other. */
+const records = [join('dist', '.tsbuildinfo'), join('dist', '.bundled')];
 
 export async function isBuilt(root: string): Promise<boolean> {
-  const built = await changedMs(join(root, record));
-  if (built === undefined) return false;
+  const built = Math.max(...(await Promise.all(records.map(async (record) => (await changedMs(join(root, record))) ?? 0))));
   const files = (await Promise.all(sources.map(async (folder) => (await readdir(join(root, folder), { recursive: true })).map((name) => join(folder, name))))).flat();
   const changed = await Promise.all([...files, ...settings].map((path) => changedMs(join(root, path))));
   return changed.every((at) => at !== undefined && at <= built);

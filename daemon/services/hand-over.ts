@@ -10,8 +10,8 @@ const partMs = 100;
 /** Beyond its deadline, what an old cell gets to say that it stopped. */
 const haltSlackMs = 500;
 
-/** False when the old cell still exists. */
-export const parted = (old: Incarnation): Promise<boolean> => old.endsWithin(partMs);
+/** Resolves when it is gone, or has had its time. */
+export const parted = (old: Incarnation): Promise<unknown> => old.endsWithin(partMs);
 
 /** Resolves when the old one executes nothing more. An event that overruns meanwhile ends its cell by its own deadline. */
 export async function makeWay(old: Incarnation): Promise<void> {

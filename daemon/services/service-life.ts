@@ -157,11 +157,12 @@ export class ServiceLife {
 
   async #bringUp(cause: 'start' | 'restart'): Promise<void> {
     this.state.move(cause, this.#incarnations);
-    if (this.#live !== undefined && !(await parted(this.#live))) this.#live = undefined;
-    if (this.state.lifecycle !== 'starting') throw this.state.refusal();
     let live: Incarnation | undefined;
     try {
+      // Its cell comes up while the old one is going; its plugin is not loaded before that is gone.
       live = this.#spawn(this.#plan);
+      if (this.#live !== undefined) await parted(this.#live);
+      if (this.state.lifecycle !== 'starting') throw this.state.refusal();
       this.#live = live;
       await live.start();
     } catch (thrown) {
