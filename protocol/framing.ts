@@ -9,6 +9,8 @@ export interface LineSink {
   line(bytes: Buffer, start: number, end: number): void;
   /** A line went over the bound; what remains of it is thrown away as it comes. */
   tooLong(): void;
+  /** Asked before each line; false: the rest is kept as it is, until `goOn`. */
+  ready?(): boolean;
 }
 
 export class LineCutter {
@@ -18,6 +20,8 @@ export class LineCutter {
   #held = Buffer.alloc(0);
   #heldBytes = 0;
   #skipping = false;
+  /** What has come and not been cut, for nobody was ready for it. */
+  #rest: Buffer | undefined;
 
   constructor(maxBytes: number, sink: LineSink) {
     this.#maxBytes = maxBytes;
@@ -29,12 +33,29 @@ export class LineCutter {
     return this.#heldBytes;
   }
 
+  /** Something is kept that was not cut. */
+  get stopped(): boolean {
+    return this.#rest !== undefined;
+  }
+
+  /** After a stop: to be called when somebody is ready again, and before more is pushed. */
+  goOn(): void {
+    const rest = this.#rest;
+    if (rest === undefined) return;
+    this.#rest = undefined;
+    this.push(rest);
+  }
+
   push(chunk: Buffer): void {
     let start = 0;
     while (start < chunk.length) {
       const end = chunk.indexOf(newline, start);
       if (end === -1) {
         this.#keep(chunk.subarray(start));
+        return;
+      }
+      if (this.#sink.ready?.() === false) {
+        this.#rest = chunk.subarray(start);
         return;
       }
       this.#finish(chunk, start, end);

@@ -51,6 +51,26 @@ test('any chunking of a stream gives the same lines', () => {
   );
 });
 
+test('whoever is not ready for a line gets it later, and nothing twice', () => {
+  fc.assert(
+    fc.property(stream, fc.array(fc.boolean(), { minLength: 1, maxLength: 20 }), ({ text, cuts }, readiness) => {
+      const seen: Seen[] = [];
+      let asked = 0;
+      const cutter = new LineCutter(120, {
+        line: (bytes, start, end) => seen.push(lineOf(bytes, start, end)),
+        tooLong: () => seen.push({ tooLong: true }),
+        ready: () => readiness[asked++ % readiness.length] !== false || asked % 7 === 0,
+      });
+      for (const chunk of chunked(text, cuts)) {
+        cutter.push(chunk);
+        while (cutter.stopped) cutter.goOn();
+      }
+      assert.deepEqual({ seen, pendingBytes: cutter.pendingBytes }, cut([text], 120));
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test('a byte at a time is as good as all at once', () => {
   const text = Buffer.from('{"a":"é😀"}\n\nsecond\nunfinished');
   const bytes = [...text].map((byte) => Buffer.from([byte]));

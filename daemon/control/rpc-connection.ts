@@ -8,7 +8,7 @@ import { encodeRefusal } from '../../protocol/json-rpc.ts';
 import { type Connection, noticeDeparture, partFrom, partOnceRead } from './connection.ts';
 import type { ControlContext } from './control-context.ts';
 import { Outbox } from './outbox.ts';
-import { RpcBatch } from './rpc-batch.ts';
+import type { RpcBatch } from './rpc-batch.ts';
 import { RpcCaller } from './rpc-caller.ts';
 import { RpcDispatcher } from './rpc-dispatcher.ts';
 import { Subscriptions } from './subscriptions.ts';
@@ -25,8 +25,8 @@ export class RpcConnection implements Connection {
   readonly #subscriptions: Subscriptions;
   readonly #caller: RpcCaller;
   readonly #dispatcher: RpcDispatcher;
-  /** Lines that have come and not been looked at, at most one chunk of them. */
-  readonly #waiting: (Buffer | RpcBatch)[] = [];
+  /** Begun, and to be gone on with in a later turn. */
+  #batch: RpcBatch | undefined;
   #lines = 0;
   /** No more requests are taken: the peer has ended its side, or we are to finish. */
   #ending = false;
@@ -48,7 +48,11 @@ export class RpcConnection implements Connection {
       settled: () => this.#endIfDone(),
       letGo: () => this.#goOn(),
     });
-    this.#cutter = new LineCutter(limits.lineBytes, { line: (bytes, start, end) => this.#line(bytes, start, end), tooLong: () => this.cutOff(tooLong(limits.lineBytes)) });
+    this.#cutter = new LineCutter(limits.lineBytes, {
+      line: (bytes, start, end) => this.#line(bytes, start, end),
+      tooLong: () => this.cutOff(tooLong(limits.lineBytes)),
+      ready: () => this.#mayTake(),
+    });
 
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('end', () => this.#peerEnded());
@@ -56,7 +60,7 @@ export class RpcConnection implements Connection {
   }
 
   get unfinished(): number | undefined {
-    const ours = this.#ending || this.#waiting.length > 0;
+    const ours = this.#ending || this.#waits;
     return this.#cutter.pendingBytes > 0 && !ours ? this.#lines : undefined;
   }
 
@@ -78,49 +82,47 @@ export class RpcConnection implements Connection {
   #receive(chunk: Buffer): void {
     if (this.#ending || this.#gone) return;
     this.#cutter.push(chunk);
-    if (this.#waiting.length > 0 || this.#dispatcher.holding) this.#socket.pause();
+    if (this.#waits) this.#socket.pause();
   }
 
   #line(bytes: Buffer, start: number, end: number): void {
     this.#lines += 1;
-    if (this.#gone) return;
-    if (this.#waiting.length > 0 || !this.#mayTake()) this.#waiting.push(Buffer.from(bytes.subarray(start, end + 1)));
-    else this.#putBack(this.#dispatcher.take(bytes, start, end));
+    if (!this.#gone) this.#batch = this.#dispatcher.take(bytes, start, end);
+  }
+
+  /** What has come is not all taken. */
+  get #waits(): boolean {
+    return this.#batch !== undefined || this.#cutter.stopped || this.#dispatcher.holding;
   }
 
   #mayTake(): boolean {
-    return !this.#gone && !this.#outbox.full && !this.#dispatcher.holding && !this.#budget.spent();
-  }
-
-  /** What is to be taken again in a later turn. */
-  #putBack(rest: RpcBatch | undefined): void {
-    if (rest !== undefined) this.#waiting.unshift(rest);
+    return this.#batch === undefined && !this.#outbox.full && !this.#dispatcher.holding && !this.#budget.spent();
   }
 
   /** After a pause: what waits first, then what the peer has sent meanwhile. */
   #goOn(): void {
-    let work: Buffer | RpcBatch | undefined;
-    while (this.#mayTake() && (work = this.#waiting.shift()) !== undefined) {
-      // A line that waits keeps its newline.
-      this.#putBack(work instanceof RpcBatch ? this.#dispatcher.advance(work) : this.#dispatcher.take(work, 0, work.length - 1));
-    }
-    if (this.#gone || this.#waiting.length > 0 || this.#dispatcher.holding) return;
+    if (this.#gone) return;
+    if (this.#batch !== undefined) this.#batch = this.#dispatcher.advance(this.#batch);
+    if (this.#batch === undefined) this.#cutter.goOn();
+    if (this.#gone || this.#waits) return;
     this.#subscriptions.resume();
     if (this.#ending) this.#endIfDone();
     else this.#socket.resume();
   }
 
-  /** A peer that has said all it wants to say still gets its answers; its last line may lack its newline. */
+  /** A peer that has said all it wants to say still gets its answers. */
   #peerEnded(): void {
     if (this.#gone) return;
-    if (this.#cutter.pendingBytes > 0) this.#cutter.push(newline);
     this.#ending = true;
     this.#endIfDone();
     if (!this.#gone) noticeDeparture(this.#socket);
   }
 
   #endIfDone(): void {
-    if (!this.#ending || this.#gone || this.#waiting.length > 0 || this.#dispatcher.pending > 0) return;
+    if (!this.#ending || this.#gone || this.#waits) return;
+    // The last line of a peer that has ended may lack its newline.
+    if (this.#socket.readableEnded && this.#cutter.pendingBytes > 0) this.#cutter.push(newline);
+    if (this.#gone || this.#waits || this.#dispatcher.pending > 0) return;
     this.#leave();
     partOnceRead(this.#socket);
   }
@@ -141,7 +143,7 @@ export class RpcConnection implements Connection {
   /** What was answered still goes out, unless the socket is gone. */
   #leave(): void {
     this.#gone = true;
-    this.#waiting.length = 0;
+    this.#batch = undefined;
     this.#outbox.close();
     this.#caller.gone();
   }

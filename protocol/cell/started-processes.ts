@@ -26,8 +26,8 @@ export class StartedProcesses {
 
   /** Children of a process, or of the asking one. */
   by(pid: number | 'self'): number[] {
+    const threads = `/proc/${String(pid)}/task`;
     try {
-      const threads = `/proc/${String(pid)}/task`;
       return this.#table.readdir(threads).flatMap((thread) => this.#childrenIn(`${threads}/${thread}`));
     } catch {
       // No /proc here, not to be read under the permission model, or the process is gone: there is nobody to find.
@@ -37,12 +37,7 @@ export class StartedProcesses {
 
   /** Children of one thread of the asking process, as long as it lives; by the system's number of it. */
   byThread(osThread: number): number[] {
-    try {
-      return this.#childrenIn(`/proc/self/task/${String(osThread)}`);
-    } catch {
-      // No /proc here, or the thread is gone: there is nobody to find.
-      return [];
-    }
+    return this.#childrenIn(`/proc/self/task/${String(osThread)}`);
   }
 
   /**
@@ -71,7 +66,12 @@ export class StartedProcesses {
   }
 
   #childrenIn(task: string): number[] {
-    return this.#table.readText(`${task}/children`).split(' ').map(Number).filter((pid) => pid > 0);
+    try {
+      return this.#table.readText(`${task}/children`).split(' ').map(Number).filter((pid) => pid > 0);
+    } catch {
+      // This thread has ended meanwhile; what the others have started is still to be found.
+      return [];
+    }
   }
 
   #send(pid: number, signal: 'SIGSTOP' | 'SIGKILL'): void {

@@ -19,11 +19,28 @@ export interface ToolCellOptions {
   readonly grants: { readonly worker: boolean; readonly addons: boolean };
 }
 
+/** What a pooled thread is started with. Memory that comes with each task is costly to take. */
+export interface PooledOptions extends ToolCellOptions {
+  readonly trays: readonly SharedArrayBuffer[];
+}
+
 export interface ToolTask {
   readonly call: number;
   readonly tool: string;
   readonly inputJson: string;
   readonly callId?: string;
+}
+
+/** For a pooled thread: calls of one tool, to be run one after the other. Lists are cheaper to send than tasks. */
+export interface PooledTask {
+  readonly tray: number;
+  /** Of a tray that threads do not have from their start. */
+  readonly buffer?: SharedArrayBuffer;
+  readonly tool: string;
+  readonly calls: readonly number[];
+  readonly inputs: readonly string[];
+  /** Left out where no call has one. */
+  readonly callIds?: readonly (string | undefined)[];
 }
 
 /** For a thread that lives for one call: its private port comes with the task. */
@@ -59,7 +76,14 @@ export interface LastAnswerMessage {
   readonly answer: ToolAnswer;
 }
 
-/** The cell's last word. What it had given to the pool just before may have gone down with it, so it says it again. */
+/** The answer of a pooled call that found no room on its tray, or is none that a tray can hold. */
+export interface AnswerMessage {
+  readonly type: 'answer';
+  readonly call: number;
+  readonly answer: ToolAnswer;
+}
+
+/** The cell's last word. What a process had given to the pool just before may have gone down with it, so it says it again. */
 export interface ToolCrashMessage extends CrashMessage {
   readonly given?: { readonly call: number; readonly answer: ToolAnswer };
 }
@@ -71,7 +95,7 @@ export interface ProgressMessage {
   readonly phase: 'importing' | 'running';
 }
 
-export type ToolCellMessage = LogMessage | LogDroppedMessage | ToolCrashMessage | LastAnswerMessage | ProgressMessage;
+export type ToolCellMessage = LogMessage | LogDroppedMessage | ToolCrashMessage | AnswerMessage | LastAnswerMessage | ProgressMessage;
 
 /** Host to cell: the call is about to be ended. */
 export interface AbortCallMessage {

@@ -75,6 +75,7 @@ export const workerOperations = {
     params: worker.extend({ start: z.int().min(0).default(0).describe('the first sequence wanted'), limit: pageLimit(200, 100) }),
     result: transcriptPage,
     errors: [...workerErrors, 'limit_too_large'],
+    duringShutdown: true,
     audience: 'browser',
   }),
   'worker.events': operation({
@@ -88,6 +89,8 @@ export const workerOperations = {
     result: workerEventPage,
     errors: [...workerErrors, 'limit_too_large'],
     stream: true,
+    // What became of an input that the shutdown ended is told to those who wait for it.
+    duringShutdown: true,
     audience: 'browser',
   }),
 };

@@ -2,7 +2,7 @@
 // is answered when it is queued, and the clock stops when the last event was handled; a deliver is answered with the output.
 import type { Figure } from '../figures.ts';
 import { eventAt, requestLine } from '../payload.ts';
-import { serviceId } from '../plugins.ts';
+import { serviceId, writeService } from '../plugins.ts';
 import { type Column, type Row, type Target, judged } from '../row.ts';
 import { Rounds } from '../rounds.ts';
 import { echoServer, httpConnections, httpLoad, httpServer, httpWindow, lineLoad, parseOnlyServer, publishLoad, serviceDaemon } from '../servers.ts';
@@ -11,10 +11,13 @@ import { flowSubject } from '../socket-subject.ts';
 import type { Placement, Subject } from '../subject.ts';
 
 const publish = 'Nagaya, ingress.publish';
+const waiting = 'Nagaya, ingress.publish that waits for room';
 const deliver = 'Nagaya, ingress.deliver';
 const parseOnly = 'parse only';
 const parseDeliver = 'parse only, the answers of deliver';
 const fastify = 'fastify + piscina';
+
+const boundedId = 'bench.bounded';
 
 /** Below the bound on unanswered calls of one connection. */
 const window = 512;
@@ -28,9 +31,13 @@ export const flowColumns: readonly Column[] = [
 
 async function subjectsOf(session: Session, placement: Placement): Promise<Subject[]> {
   const daemon = await serviceDaemon(session, placement);
+  // The queue that a manifest gets where it says nothing.
+  await daemon.load(await writeService(daemon.folder, { id: boundedId, capacity: 256 }), { start: true });
   const event = eventAt(0);
   const publishing = requestLine('ingress.publish', { plugin: serviceId, event });
   const delivering = requestLine('ingress.deliver', { plugin: serviceId, event });
+  const patient = requestLine('ingress.publish', { plugin: boundedId, event, wait: true });
+  const last = requestLine('ingress.deliver', { plugin: boundedId, event });
   const queued = await daemon.client.call('ingress.publish', { plugin: serviceId, event });
   const handled = await daemon.client.call('ingress.deliver', { plugin: serviceId, event });
   const parses = await parseOnlyServer(session, placement, JSON.stringify({ result: queued }));
@@ -42,6 +49,7 @@ async function subjectsOf(session: Session, placement: Placement): Promise<Subje
   const overHttp = { window: httpWindow, perRequest: 1 };
   return await Promise.all([
     flowSubject(session, { name: publish, placement, load: publishLoad(daemon.socket, [publishing]), server: daemon }, one),
+    flowSubject(session, { name: waiting, placement, load: lineLoad(daemon.socket, [patient], last), server: daemon }, one),
     flowSubject(session, { name: deliver, placement, load: lineLoad(daemon.socket, [delivering]), server: daemon }, one),
     flowSubject(session, { name: parseOnly, placement, load: lineLoad(parses.socket, [publishing]), server: parses.station }, one),
     flowSubject(session, { name: parseDeliver, placement, load: lineLoad(parsesDeliver.socket, [delivering]), server: parsesDeliver.station }, one),
@@ -64,8 +72,10 @@ export const endToEnd: Row = {
     const byCpu = (of: Rounds, peer: string, own: string): Figure => of.ratio([peer, 'mainMicros'], [own, 'mainMicros']);
     const targets = rounds.flatMap((of): Target[] => [
       { what: `publish over ${parseOnly}`, placement: of.placement, figure: of.ratio([publish, 'perSecond'], [parseOnly, 'perSecond']), atLeast: 0.75 },
+      { what: `publish that waits over ${parseOnly}`, placement: of.placement, figure: of.ratio([waiting, 'perSecond'], [parseOnly, 'perSecond']), atLeast: 0.75 },
       { what: `deliver over ${parseDeliver}`, placement: of.placement, figure: of.ratio([deliver, 'perSecond'], [parseDeliver, 'perSecond']), atLeast: 0.75 },
       { what: `publish over ${parseOnly}, by CPU time of the main thread`, placement: of.placement, figure: byCpu(of, parseOnly, publish), atLeast: 0.75 },
+      { what: `publish that waits over ${parseOnly}, by CPU time of the main thread`, placement: of.placement, figure: byCpu(of, parseOnly, waiting), atLeast: 0.75 },
       { what: `deliver over ${parseDeliver}, by CPU time of the main thread`, placement: of.placement, figure: byCpu(of, parseDeliver, deliver), atLeast: 0.75 },
       { what: `publish over ${fastify}`, placement: of.placement, figure: of.ratio([publish, 'perSecond'], [fastify, 'perSecond']), atLeast: 5 },
       { what: `deliver over ${fastify}`, placement: of.placement, figure: of.ratio([deliver, 'perSecond'], [fastify, 'perSecond']), atLeast: 5 },
@@ -80,6 +90,7 @@ export const endToEnd: Row = {
       verdicts: targets.map(judged),
       notes: [
         `Lines: one connection, ${String(window)} requests unanswered. HTTP: ${String(httpConnections)} connections with ${String(httpWindow)} pipelined requests each, one thread in the pool.`,
+        `"${waiting}" has a queue of 256 and is held at its connection while that is full; the other may fill a queue of 500,000, and pays for keeping it.`,
         'Parse only is a server with the same framing that parses the same lines and answers as many bytes, one write a turn.',
       ],
     };
