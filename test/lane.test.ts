@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { BatchMessage, EventFailure, EventOutput, ResultsMessage } from '../protocol/cell/messages.ts';
+import type { TextWriter } from '../protocol/cell/text-writer.ts';
 import { OutputRing } from '../protocol/cell/output-ring.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import { IngressQueue } from '../daemon/services/ingress-queue.ts';
@@ -214,7 +215,7 @@ function answered(bench: Bench, sequence: number): void {
   const buffer = bench.sent.find(({ outputs }) => outputs !== undefined)?.outputs;
   assert.ok(buffer, 'nobody said where answers are laid');
   const json = `"answer ${String(sequence)}"`;
-  assert.ok(new OutputRing(buffer).write({ sequence, json, durationMs: 1 }, json.length, (bytes, text, at) => void bytes.write(text, at)));
+  assert.ok(new OutputRing(buffer).write({ sequence, json, durationMs: 1 }, json.length, Reflect.get(Buffer.prototype, 'utf8Write') as TextWriter));
 }
 
 const waiter = { handled: () => {}, refused: () => {} };

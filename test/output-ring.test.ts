@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { TextWriter } from '../protocol/cell/text-writer.ts';
 import { OutputRing, largestRingOutput } from '../protocol/cell/output-ring.ts';
 
-const writeText = (buffer: Buffer, text: string, at: number): void => void buffer.write(text, at);
+const writeText = Reflect.get(Buffer.prototype, 'utf8Write') as TextWriter;
 
 const steps = fc.array(fc.oneof({ weight: 3, arbitrary: fc.record({ length: fc.oneof(fc.nat(40), fc.nat(largestRingOutput / 2), fc.constant(largestRingOutput / 2)), letter: fc.constantFrom('a', 'é') }) }, { weight: 1, arbitrary: fc.constant('read' as const) }), { maxLength: 120 });
 

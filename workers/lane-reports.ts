@@ -4,7 +4,7 @@
 import type { EventFailure, EventOutput, HaltedMessage, ProgressMessage, ResultsMessage } from '../protocol/cell/messages.ts';
 import { OutputRing, largestRingOutput } from '../protocol/cell/output-ring.ts';
 import type { ProgressRegister } from '../protocol/cell/register.ts';
-import { layText } from './primitives.ts';
+import { writeText } from './primitives.ts';
 
 export type ReportMessage = ResultsMessage | ProgressMessage | HaltedMessage;
 
@@ -63,7 +63,7 @@ export class SharedReports implements LaneReports {
   }
 
   answered(output: EventOutput, jsonBytes: number): boolean {
-    if (jsonBytes <= largestRingOutput && this.#ring?.write(output, jsonBytes, layText) === true) return false;
+    if (jsonBytes <= largestRingOutput && this.#ring?.write(output, jsonBytes, writeText) === true) return false;
     this.#register.reportPosted();
     return this.#messages.answered(output);
   }

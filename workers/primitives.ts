@@ -1,6 +1,7 @@
 // The cell's own references to what it needs, taken before the plugin is imported: a plugin that patches JSON,
 // MessagePort or the clock then hurts only itself.
 import { MessagePort } from 'node:worker_threads';
+import type { TextWriter } from '../protocol/cell/text-writer.ts';
 
 const { parse, stringify } = JSON;
 const { apply } = Reflect;
@@ -17,16 +18,12 @@ export const captured = {
   wallMs: Date.now.bind(Date),
 } as const;
 
+/** What `buffer.write` comes down to; the types do not know it. */
+export const writeText = Reflect.get(Buffer.prototype, 'utf8Write') as TextWriter;
+
 /** A way to post on a port that no later change to the port's prototype can reach. */
 export function posterOf(port: MessagePort): (message: unknown) => void {
   return (message) => {
     apply(portPostMessage, port, [message]);
   };
-}
-
-const bufferWrite = Buffer.prototype.write;
-
-/** As UTF-8. */
-export function layText(buffer: Buffer, text: string, at: number): void {
-  apply(bufferWrite, buffer, [text, at]);
 }

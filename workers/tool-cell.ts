@@ -5,13 +5,14 @@ import { MessageChannel, type MessagePort, isMainThread, parentPort, threadId, w
 import type { CrashReason } from '../protocol/cell/messages.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
 import { monotonicMs } from '../protocol/cell/register.ts';
-import type { AbortCallMessage, FreshTask, ProcessTask, SeatMessage, ToolAnswer, ToolCellMessage, ToolCellOptions, ToolTask } from '../protocol/cell/tool-messages.ts';
+import type { AbortCallMessage, FreshTask, PooledOptions, PooledTask, ProcessTask, SeatMessage, ToolAnswer, ToolCellMessage, ToolCellOptions, ToolTask } from '../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../protocol/cell/tool-register.ts';
+import { ToolTray } from '../protocol/cell/tool-tray.ts';
 import { CellLog } from './cell-log.ts';
 import { endCell, guardCell, hideParent, leaveBy } from './guard.ts';
 import { layOutInspection } from './inspection.ts';
 import { osThread } from './os-thread.ts';
-import { posterOf } from './primitives.ts';
+import { captured, posterOf, writeText } from './primitives.ts';
 import { guardProcess, hostChannel } from './process-guard.ts';
 import { denyWorkers, startWatchdog } from './start-watchdog.ts';
 import { ToolRunner } from './tool-runner.ts';
@@ -50,18 +51,43 @@ class ToolCell {
     const { call } = task;
     if ('options' in task) this.#runner.declare(task.options.tools);
     this.#given = undefined;
+    this.#begin(call);
+    const { answer, last } = await this.#runner.run(task);
+    if (last || this.#once) return this.#sayLast(call, answer);
+    this.#register?.enter(call, 'ended');
+    this.#given = { call, answer };
+    return answer;
+  }
+
+  /** Calls in their order, until all are through or the host takes back the rest. Their answers are found on the tray. */
+  async runBatch(tray: ToolTray, { tool, calls, inputs, callIds }: PooledTask): Promise<void> {
+    for (let index = 0; index < calls.length; index += 1) {
+      const call = calls[index] ?? 0;
+      // What an earlier call left behind and nobody catches comes up in this turn, and not under the next call.
+      if (index > 0) await turn();
+      if (!tray.begin(index)) return;
+      this.#begin(call);
+      const callId = callIds?.[index];
+      const { answer, last } = await this.#runner.run({ call, tool, inputJson: inputs[index] ?? 'null', ...(callId === undefined ? {} : { callId }) });
+      if (last) await this.#sayLast(call, answer);
+      if (!answer.ok || !tray.put(index, answer, writeText)) {
+        this.#post({ type: 'answer', call, answer });
+        tray.pass(index);
+      }
+      this.#register?.enter(call, 'ended');
+    }
+  }
+
+  #begin(call: number): void {
     if (this.#register === undefined) this.#enter(call, 'running');
     else this.#register.begin(call, threadId, monotonicMs());
-    const { answer, last } = await this.#runner.run(task);
-    if (!last && !this.#once) {
-      this.#register?.enter(call, 'ended');
-      this.#given = { call, answer };
-      return answer;
-    }
+  }
+
+  /** Never resolves: the pool must not believe this cell free, so that it never hears of the end of this call. */
+  #sayLast(call: number, answer: ToolAnswer): Promise<never> {
     this.#log.flush();
     this.#post({ type: 'lastAnswer', call, answer });
     this.#register?.enter(call, 'ended');
-    // The pool must not believe this cell free: it never hears of the end of this call.
     return new Promise(() => {});
   }
 
@@ -85,6 +111,11 @@ class ToolCell {
     else this.#register.enter(call, phase);
   }
 }
+
+const turn = (): Promise<void> =>
+  new Promise((resolve) => {
+    captured.setImmediate(resolve);
+  });
 
 function inThread(options: ToolCellOptions, port: MessagePort, register: ToolRegister, once: boolean): ToolCell {
   const cell = new ToolCell(options, posterOf(port), register, once);
@@ -125,7 +156,8 @@ function inProcess({ options }: ProcessTask): ToolCell {
 }
 
 // Which pool this thread belongs to shows in its data: tinypool puts its own before ours.
-const pooledOptions = isMainThread || Array.isArray(workerData) ? undefined : (workerData as ToolCellOptions);
+const pooledOptions = isMainThread || Array.isArray(workerData) ? undefined : (workerData as PooledOptions);
+const trays = pooledOptions?.trays.map((buffer, id) => new ToolTray(id, buffer)) ?? [];
 const freshOptions = !isMainThread && Array.isArray(workerData) ? (workerData[1] as ToolCellOptions) : undefined;
 
 let cell: ToolCell | undefined = pooledOptions === undefined ? undefined : seated(pooledOptions);
@@ -137,12 +169,23 @@ function settled(task: ToolTask): ToolCell {
   return inThread(freshOptions, port, new ToolRegister(register), true);
 }
 
-export async function runTool(task: ToolTask): Promise<ToolAnswer> {
+function trayOf({ tray: id, buffer }: PooledTask): ToolTray {
+  const tray = buffer === undefined ? trays[id] : new ToolTray(id, buffer);
+  if (tray === undefined) throw new Error('a task comes with a tray that this thread knows');
+  tray.rewind();
+  return tray;
+}
+
+export async function runTool(task: ToolTask | PooledTask): Promise<ToolAnswer | undefined> {
   // Not earlier: the pool says "ready" through parentPort once this module has been loaded.
   if (!hidden && !isMainThread) {
     hideParent();
     poolPort?.close();
     hidden = true;
+  }
+  if ('tray' in task) {
+    await cell?.runBatch(trayOf(task), task);
+    return undefined;
   }
   cell ??= settled(task);
   return cell.run(task);

@@ -1,5 +1,5 @@
 // Which call of a plugin's tools may begin, and when: first come, first served, as many at once as there are threads.
-// Pools have queues too, but theirs forget calls when a thread is ended; here none is lost and the bound is exact.
+// Calls of the same tool may go along to a thread, and come back when they do not get to run there soon. Pools have queues too, but theirs forget calls when a thread is ended; here none is lost and the bound is exact.
 
 import { Chain, type Link } from './chain.ts';
 
@@ -38,17 +38,31 @@ export class CallQueue<Call extends QueuedCall> {
 
   /** Whether a call of this tool that came now would begin at once. */
   admits(toolName: string): boolean {
-    return (this.#waiting.get(toolName)?.size ?? 0) === 0 && this.#hasThreadFor(toolName);
+    return this.waitingOf(toolName) === 0 && this.hasThreadFor(toolName);
+  }
+
+  waitingOf(toolName: string): number {
+    return this.#waiting.get(toolName)?.size ?? 0;
   }
 
   add(call: Call): void {
-    let line = this.#waiting.get(call.toolName);
-    if (line === undefined) {
-      line = new Chain();
-      this.#waiting.set(call.toolName, line);
-    }
-    call.place = line.append(call);
+    call.place = this.#lineOf(call.toolName).append(call);
     this.#waitingCount += 1;
+  }
+
+  /** Calls that went along and did not begin are again the first of their tool, in the order they are given. */
+  putBack(calls: readonly Call[]): void {
+    for (const call of calls.toReversed()) {
+      call.place = this.#lineOf(call.toolName).prepend(call);
+      this.#waitingCount += 1;
+    }
+  }
+
+  /** The next of a tool that has a thread: it goes along with what runs there. */
+  nextAlong(toolName: string): Call | undefined {
+    const call = this.#waiting.get(toolName)?.first;
+    if (call !== undefined) this.remove(call);
+    return call;
   }
 
   /** False where the call does not wait. */
@@ -67,7 +81,7 @@ export class CallQueue<Call extends QueuedCall> {
     let first: Call | undefined;
     for (const [toolName, line] of this.#waiting) {
       const head = line.first;
-      if (head !== undefined && (first === undefined || head.arrival < first.arrival) && this.#hasThreadFor(toolName)) first = head;
+      if (head !== undefined && (first === undefined || head.arrival < first.arrival) && this.hasThreadFor(toolName)) first = head;
     }
     if (first !== undefined) {
       this.remove(first);
@@ -82,12 +96,23 @@ export class CallQueue<Call extends QueuedCall> {
     return [...this.#waiting.values()].flatMap((line) => line.items());
   }
 
-  ended(call: Call): void {
-    this.#running.set(call.toolName, (this.#running.get(call.toolName) ?? 0) - 1);
+  /** A call that was `next` has left its thread, and those that went along with it have too. */
+  ended({ toolName }: { readonly toolName: string }): void {
+    this.#running.set(toolName, (this.#running.get(toolName) ?? 0) - 1);
     this.#runningCount -= 1;
   }
 
-  #hasThreadFor(toolName: string): boolean {
+  #lineOf(toolName: string): Chain<Call> {
+    let line = this.#waiting.get(toolName);
+    if (line === undefined) {
+      line = new Chain();
+      this.#waiting.set(toolName, line);
+    }
+    return line;
+  }
+
+  /** Whether a call of this tool could begin, were it the next. */
+  hasThreadFor(toolName: string): boolean {
     if (this.#runningCount < this.#threads) return true;
     return this.#runningCount < this.#threads + spareThreads && (this.#running.get(toolName) ?? 0) === 0;
   }

@@ -30,6 +30,15 @@ export class Chain<Item> {
     return link;
   }
 
+  prepend(item: Item): Link<Item> {
+    const link: Link<Item> = { item, before: undefined, after: this.#first, linked: true };
+    if (this.#first === undefined) this.#last = link;
+    else this.#first.before = link;
+    this.#first = link;
+    this.#size += 1;
+    return link;
+  }
+
   /** False where it was removed before. A removed link points at nothing, so that it keeps nothing alive. */
   remove(link: Link<Item>): boolean {
     if (!link.linked) return false;
@@ -43,6 +52,10 @@ export class Chain<Item> {
     link.linked = false;
     this.#size -= 1;
     return true;
+  }
+
+  removeFirst(): void {
+    if (this.#first !== undefined) this.remove(this.#first);
   }
 
   items(): Item[] {

@@ -10,10 +10,11 @@ import type { Whereabouts } from '../cells/whereabouts.ts';
 import { ChildCell } from './child-cell.ts';
 import { KillSwitch } from './kill-switch.ts';
 import { LivingCells } from './living-cells.ts';
+import { type LoneEnd, LoneRun, onlyTask } from './lone-run.ts';
 import { stalled, strayCrash } from './thread-end.ts';
 import { type TinypoolCell, cellsOf, release } from './tinypool-cell.ts';
 import { isToolAnswer, isToolCellMessage } from './tool-message.ts';
-import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type RunEnd, type ToolPool, cellFunction } from './tool-pool.ts';
+import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type RunListener, type ToolPool, cellFunction } from './tool-pool.ts';
 
 export async function childProcesses(spec: PoolSpec, listener: PoolListener): Promise<ToolPool> {
   const { Tinypool } = await import('tinypool');
@@ -34,6 +35,7 @@ export async function childProcesses(spec: PoolSpec, listener: PoolListener): Pr
 }
 
 class ChildProcesses implements ToolPool {
+  readonly callsAtOnce = 1;
   readonly #pool: Tinypool;
   readonly #spec: PoolSpec;
   readonly #listener: PoolListener;
@@ -57,14 +59,12 @@ class ChildProcesses implements ToolPool {
     return this.#living.size;
   }
 
-  run(task: ToolTask, ended: (end: RunEnd) => void): PoolRun {
-    const run: ProcessRun = new ProcessRun(task.call, {
+  run(tasks: readonly ToolTask[], listener: RunListener): PoolRun {
+    const task = onlyTask(tasks);
+    const run: ProcessRun = new ProcessRun(task, listener, {
       told: (message) => this.#receive(run, message),
       release: (killSwitch) => release(this.#pool, killSwitch, this.#living),
-      ended: (end) => {
-        this.#runs.delete(run);
-        ended(end);
-      },
+      ended: () => void this.#runs.delete(run),
     });
     this.#runs.add(run);
     try {
@@ -132,6 +132,9 @@ class ChildProcesses implements ToolPool {
       case 'crash':
         this.#crashed(run, message);
         return;
+      case 'answer':
+        // Only pooled threads have it.
+        return;
       case 'progress':
         if (message.call === run.call) run.entered(message.phase);
     }
@@ -139,7 +142,7 @@ class ChildProcesses implements ToolPool {
 
   #crashed(run: ProcessRun, { reason, error, given }: ToolCrashMessage): void {
     const isGiven = given?.call === run.call;
-    if (run.active && !isGiven) {
+    if (run.busy && !isGiven) {
       run.endCell({ kind: 'crashed', reason, error });
       return;
     }
@@ -159,12 +162,11 @@ class ChildProcesses implements ToolPool {
 interface ProcessRunParts {
   told(message: unknown): void;
   release(killSwitch: KillSwitch): void;
-  ended(end: RunEnd): void;
+  ended(): void;
 }
 
 /** One run, and the channel by which tinypool passes on what its process says beside the answer. */
-class ProcessRun implements PoolRun, TinypoolChannel {
-  readonly call: number;
+class ProcessRun extends LoneRun implements PoolRun, TinypoolChannel {
   readonly killSwitch = new KillSwitch();
   /** The process that was given the task. */
   cell: ChildCell | undefined;
@@ -174,8 +176,8 @@ class ProcessRun implements PoolRun, TinypoolChannel {
   #beganMs: number | undefined;
   #over = false;
 
-  constructor(call: number, parts: ProcessRunParts) {
-    this.call = call;
+  constructor(task: ToolTask, listener: RunListener, parts: ProcessRunParts) {
+    super(task, listener);
     this.#parts = parts;
   }
 
@@ -192,7 +194,7 @@ class ProcessRun implements PoolRun, TinypoolChannel {
   // What the pool calls.
 
   /** Whether its process has begun the call and not answered it. */
-  get active(): boolean {
+  get busy(): boolean {
     return !this.#over && this.#phase !== 'queued';
   }
 
@@ -201,23 +203,23 @@ class ProcessRun implements PoolRun, TinypoolChannel {
     this.#beganMs ??= monotonicMs();
   }
 
-  get phase(): CallPhase {
+  phaseOf(): CallPhase {
     return this.#phase;
   }
 
-  get beganMs(): number | undefined {
+  beganMsOf(): number | undefined {
     return this.#beganMs;
   }
 
-  abort(reason: string): void {
-    this.#send?.({ type: 'abortCall', call: this.call, reason });
+  abort(call: number, reason: string): void {
+    this.#send?.({ type: 'abortCall', call, reason });
   }
 
   kill(): void {
     this.endCell({ kind: 'killed' });
   }
 
-  locate(withinMs: number): Promise<Whereabouts> {
+  locate(_call: number, withinMs: number): Promise<Whereabouts> {
     return this.cell?.locate(withinMs) ?? Promise.resolve({ kind: 'unknown', frames: [] });
   }
 
@@ -225,14 +227,15 @@ class ProcessRun implements PoolRun, TinypoolChannel {
     if (this.cell !== undefined) this.endCell(stalled);
   }
 
-  end(end: RunEnd): void {
+  end(end: LoneEnd): void {
     if (this.#over) return;
     this.#over = true;
-    this.#parts.ended(end);
+    this.#parts.ended();
+    this.tell(end);
   }
 
   /** SIGKILL first, so that the pool's own SIGTERM finds nothing that could still answer to it. */
-  endCell(end: RunEnd): void {
+  endCell(end: LoneEnd): void {
     if (this.#over) return;
     this.cell?.kill();
     this.#parts.release(this.killSwitch);
@@ -247,6 +250,6 @@ class ProcessRun implements PoolRun, TinypoolChannel {
     if (this.#over) return;
     const { cell } = this;
     if (cell === undefined) this.endCell({ kind: 'lost', error: flattenError(thrown) });
-    else void cell.end().then((end) => this.endCell(cell.doomed && !this.active ? { kind: 'lost', error: end.error } : end));
+    else void cell.end().then((end) => this.endCell(cell.doomed && !this.busy ? { kind: 'lost', error: end.error } : end));
   }
 }

@@ -14,11 +14,12 @@ import { endsWhenRead } from '../cells/unread-files.ts';
 import type { Whereabouts } from '../cells/whereabouts.ts';
 import { KillSwitch } from './kill-switch.ts';
 import { LivingCells } from './living-cells.ts';
+import { type LoneEnd, LoneRun, onlyTask } from './lone-run.ts';
 import { Seat } from './seat.ts';
 import { strayCrash, threadEnd } from './thread-end.ts';
 import { cellsOf, release } from './tinypool-cell.ts';
 import { ToolThreadWatch } from './tool-thread-watch.ts';
-import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type RunEnd, type ToolPool, cellFunction } from './tool-pool.ts';
+import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type RunListener, type ToolPool, cellFunction } from './tool-pool.ts';
 
 export async function freshThreads(spec: PoolSpec, listener: PoolListener): Promise<ToolPool> {
   const { Tinypool } = await import('tinypool');
@@ -42,6 +43,7 @@ export async function freshThreads(spec: PoolSpec, listener: PoolListener): Prom
 }
 
 class FreshThreads implements ToolPool {
+  readonly callsAtOnce = 1;
   readonly #pool: Tinypool;
   readonly #spec: PoolSpec;
   readonly #listener: PoolListener;
@@ -65,20 +67,20 @@ class FreshThreads implements ToolPool {
     return this.#living.size;
   }
 
-  run(task: ToolTask, ended: (end: RunEnd) => void): PoolRun {
+  run(tasks: readonly ToolTask[], listener: RunListener): PoolRun {
+    const task = onlyTask(tasks);
     const { port1, port2 } = new MessageChannel();
     const register = new ToolRegister();
-    const run: FreshRun = new FreshRun(task.call, {
+    const run: FreshRun = new FreshRun(task, listener, {
       seat: new Seat(port1, register, this.#spec.limits.cellMessagesPerTurn, (message) => this.#receive(run, message)),
       locate: (withinMs) => {
         watch.meet();
         return this.#locate(register, withinMs);
       },
       release: (killSwitch) => release(this.#pool, killSwitch, this.#living),
-      ended: (end) => {
+      ended: () => {
         this.#runs.delete(run);
         watch.stop();
-        ended(end);
       },
     });
     const watch = new ToolThreadWatch({ heapMb: this.#spec.cell.heapMb, rssMb: this.#spec.rssMb }, {
@@ -138,7 +140,7 @@ class FreshThreads implements ToolPool {
     endsWhenRead(thread, () => {
       if (!up) return 'own';
       run ??= [...this.#runs].find((candidate) => candidate.begun && candidate.threadId === threadId);
-      return run?.phase === 'importing' ? 'plugin' : undefined;
+      return run?.phaseOf() === 'importing' ? 'plugin' : undefined;
     });
   }
 
@@ -164,8 +166,9 @@ class FreshThreads implements ToolPool {
       case 'crash':
         run.endCell({ kind: 'crashed', reason: message.reason, error: message.error });
         return;
+      case 'answer':
       case 'progress':
-        // Threads have a register for that.
+        // Of a pooled call, and of a process.
         return;
     }
   }
@@ -182,17 +185,16 @@ interface FreshRunParts {
   readonly seat: Seat;
   locate(withinMs: number): Promise<Whereabouts>;
   release(killSwitch: KillSwitch): void;
-  ended(end: RunEnd): void;
+  ended(): void;
 }
 
-class FreshRun implements PoolRun {
-  readonly call: number;
+class FreshRun extends LoneRun implements PoolRun {
   readonly killSwitch = new KillSwitch();
   readonly #parts: FreshRunParts;
   #over = false;
 
-  constructor(call: number, parts: FreshRunParts) {
-    this.call = call;
+  constructor(task: ToolTask, listener: RunListener, parts: FreshRunParts) {
+    super(task, listener);
     this.#parts = parts;
   }
 
@@ -204,23 +206,27 @@ class FreshRun implements PoolRun {
     return this.#parts.seat.register.threadId;
   }
 
-  get phase(): CallPhase {
+  get busy(): boolean {
+    return this.begun;
+  }
+
+  phaseOf(): CallPhase {
     return this.#parts.seat.phaseOf(this.call);
   }
 
-  get beganMs(): number | undefined {
+  beganMsOf(): number | undefined {
     return this.begun ? this.#parts.seat.register.beganMs : undefined;
   }
 
-  abort(reason: string): void {
-    this.#parts.seat.abort(this.call, reason);
+  abort(call: number, reason: string): void {
+    this.#parts.seat.abort(call, reason);
   }
 
   kill(): void {
     this.endCell({ kind: 'killed' });
   }
 
-  locate(withinMs: number): Promise<Whereabouts> {
+  locate(_call: number, withinMs: number): Promise<Whereabouts> {
     return this.#parts.locate(withinMs);
   }
 
@@ -235,12 +241,13 @@ class FreshRun implements PoolRun {
   }
 
   /** Whatever the end, the thread ends with it. */
-  endCell(end: RunEnd): void {
+  endCell(end: LoneEnd): void {
     if (this.#over) return;
     this.#over = true;
     this.#parts.seat.endStarted();
     this.#parts.release(this.killSwitch);
     this.#parts.seat.close();
-    this.#parts.ended(end);
+    this.#parts.ended();
+    this.tell(end);
   }
 }

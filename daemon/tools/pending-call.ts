@@ -3,10 +3,11 @@
 import type { ToolTask } from '../../protocol/cell/tool-messages.ts';
 import type { HostError } from '../../protocol/errors.ts';
 import { locateMs } from '../cells/stack-capture.ts';
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { type Abortable, watchAbort } from './abort-watch.ts';
 import type { QueuedCall } from './call-queue.ts';
 import type { Link } from './chain.ts';
+import type { Deadlined, Deadlines } from './deadlines.ts';
 import { type CallAt, cancelled, timedOut } from './tool-errors.ts';
 import type { PoolRun } from './tool-pool.ts';
 
@@ -19,6 +20,7 @@ export interface ToolResult {
 
 export interface CallOwner {
   readonly clock: Clock;
+  readonly deadlines: Deadlines;
   answered(call: PendingCall, error: HostError | undefined): void;
   /** It was answered without its cell, which may still run it. */
   givenUp(call: PendingCall, reason: string): void;
@@ -31,7 +33,7 @@ export interface CallTerms {
   readonly signal: AbortSignal;
 }
 
-export class PendingCall implements QueuedCall, Abortable {
+export class PendingCall implements QueuedCall, Abortable, Deadlined {
   readonly task: ToolTask;
   readonly arrival: number;
   readonly arrivedMs: number;
@@ -40,12 +42,11 @@ export class PendingCall implements QueuedCall, Abortable {
   place: Link<QueuedCall> | undefined;
   /** Where it runs, once it does. */
   run: PoolRun | undefined;
-  /** How often it was handed to a pool, and when last. */
-  runs = 0;
-  handedOverMs = 0;
+  /** How often its cell ended before anything had begun there. */
+  losses = 0;
   readonly #owner: CallOwner;
   readonly #signal: AbortSignal;
-  readonly #deadline: Timer;
+  readonly #deadline: Link<Deadlined>;
   readonly #unwatch: () => void;
   #resolve!: (result: ToolResult) => void;
   #reject!: (error: HostError) => void;
@@ -62,7 +63,7 @@ export class PendingCall implements QueuedCall, Abortable {
     });
     this.#owner = owner;
     this.#signal = signal;
-    this.#deadline = owner.clock.after(timeoutMs, () => void this.#overran());
+    this.#deadline = owner.deadlines.add(this);
     this.#unwatch = watchAbort(signal, this);
   }
 
@@ -96,10 +97,17 @@ export class PendingCall implements QueuedCall, Abortable {
     this.cancel(this.#signal.reason);
   }
 
+  overran(): void {
+    void this.#timeOut();
+  }
+
   /** Where the tool is stands in the answer; what it answers itself meanwhile counts. */
-  async #overran(): Promise<void> {
+  async #timeOut(): Promise<void> {
+    // It may have answered in time and not be heard yet.
+    this.run?.collect();
+    if (this.#answered) return;
     const at = this.#at();
-    const where = at.phase === 'queued' ? undefined : await this.run?.locate(locateMs);
+    const where = at.phase === 'queued' ? undefined : await this.run?.locate(this.task.call, locateMs);
     this.#giveUp(timedOut(at, this.timeoutMs, where));
   }
 
@@ -112,14 +120,15 @@ export class PendingCall implements QueuedCall, Abortable {
   #close(error: HostError | undefined): boolean {
     if (this.#answered) return false;
     this.#answered = true;
-    this.#deadline.cancel();
+    this.#owner.deadlines.remove(this, this.#deadline);
     this.#unwatch();
     this.#owner.answered(this, error);
     return true;
   }
 
   #at(): CallAt {
-    const waitedUntilMs = this.run?.beganMs ?? this.#owner.clock.monotonicMs();
-    return { toolName: this.toolName, phase: this.run?.phase ?? 'queued', waitedMs: Math.max(0, Math.round(waitedUntilMs - this.arrivedMs)) };
+    const { call } = this.task;
+    const waitedUntilMs = this.run?.beganMsOf(call) ?? this.#owner.clock.monotonicMs();
+    return { toolName: this.toolName, phase: this.run?.phaseOf(call) ?? 'queued', waitedMs: Math.max(0, Math.round(waitedUntilMs - this.arrivedMs)) };
   }
 }

@@ -15,6 +15,7 @@ import type { LoadedPlugin } from '../plugins/plugin.ts';
 import { realClock } from '../real-clock.ts';
 import { spareThreads } from './call-queue.ts';
 import { childProcesses } from './child-processes.ts';
+import { Deadlines } from './deadlines.ts';
 import { freshThreads } from './fresh-threads.ts';
 import { type CallOwner, PendingCall, type ToolResult } from './pending-call.ts';
 import { pooledThreads } from './pooled-threads.ts';
@@ -58,6 +59,7 @@ export class PluginTools {
   readonly #plugin: LoadedPlugin;
   readonly #deps: ToolDeps;
   readonly #clock: Clock;
+  readonly #deadlines: Deadlines;
   readonly #tools: ReadonlyMap<string, ToolSection>;
   readonly #lanes = new Map<ToolIsolation, { readonly lane: ToolLane; readonly owner: CallOwner }>();
   #pending = 0;
@@ -68,6 +70,7 @@ export class PluginTools {
     this.#plugin = plugin;
     this.#deps = deps;
     this.#clock = deps.clock ?? realClock;
+    this.#deadlines = new Deadlines(this.#clock);
     this.#tools = new Map(plugin.manifest.tools.map((tool) => [tool.name, tool]));
   }
 
@@ -105,7 +108,9 @@ export class PluginTools {
   /** Answers what is pending, ends every thread and process, and takes no call any more. */
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#lanes.values()].map(({ lane }) => lane.close(deadlineMs, ending)));
+    const closing = [...this.#lanes.values()].map(({ lane }) => lane.close(deadlineMs, ending));
+    this.#deadlines.close();
+    await Promise.all(closing);
   }
 
   #lane(isolation: ToolIsolation): { readonly lane: ToolLane; readonly owner: CallOwner } {
@@ -126,6 +131,7 @@ export class PluginTools {
     });
     const owner: CallOwner = {
       clock: this.#clock,
+      deadlines: this.#deadlines,
       answered: ({ task }, error) => {
         this.#pending -= 1;
         if (error !== undefined && pluginsFault.has(error.code)) this.#deps.failed(error, task.callId);

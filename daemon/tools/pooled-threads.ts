@@ -3,8 +3,9 @@
 import type { Piscina } from 'piscina';
 import type { Worker } from 'node:worker_threads';
 import { type PlainError, flattenError } from '../../protocol/cell/plain-error.ts';
-import type { ToolCellMessage, ToolCrashMessage, ToolTask } from '../../protocol/cell/tool-messages.ts';
+import type { PooledOptions, ToolCellMessage, ToolCrashMessage, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../../protocol/cell/tool-register.ts';
+import { ToolTray, trayCalls } from '../../protocol/cell/tool-tray.ts';
 import { cellEntry } from '../cells/entries.ts';
 import { cellWatch } from '../cells/cell-watch.ts';
 import { hardHeapMb } from '../cells/memory-budget.ts';
@@ -12,17 +13,19 @@ import { locateThread } from '../cells/stack-capture.ts';
 import { threadInspector } from '../cells/thread-inspector.ts';
 import { endsWhenRead } from '../cells/unread-files.ts';
 import type { Whereabouts } from '../cells/whereabouts.ts';
-import { KillSwitch } from './kill-switch.ts';
 import { LivingCells } from './living-cells.ts';
+import { PooledRun } from './pooled-run.ts';
 import { Seat } from './seat.ts';
-import { stalled, strayCrash, threadEnd } from './thread-end.ts';
-import { isSeatMessage, isToolAnswer } from './tool-message.ts';
+import { strayCrash } from './thread-end.ts';
+import { isSeatMessage } from './tool-message.ts';
 import { ToolThreadWatch } from './tool-thread-watch.ts';
-import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type RunEnd, type ToolPool, cellFunction } from './tool-pool.ts';
+import { type PoolListener, type PoolRun, type PoolSpec, type RunListener, type ToolPool, cellFunction } from './tool-pool.ts';
 
 export async function pooledThreads(spec: PoolSpec, listener: PoolListener): Promise<ToolPool> {
   const { Piscina } = await import('piscina');
   threadInspector.begin();
+  // As many as there can be runs at once.
+  const trays = Array.from({ length: spec.maxCells }, (_, id) => new ToolTray(id));
   const pool = new Piscina({
     filename: cellEntry('tool-cell').href,
     name: cellFunction,
@@ -37,12 +40,13 @@ export async function pooledThreads(spec: PoolSpec, listener: PoolListener): Pro
     execArgv: [...spec.execArgv],
     env: { ...spec.env },
     resourceLimits: { maxOldGenerationSizeMb: hardHeapMb(spec.cell.heapMb) },
-    workerData: spec.cell,
+    workerData: { ...spec.cell, trays: trays.map(({ buffer }) => buffer) } satisfies PooledOptions,
   });
-  return new PooledThreads(pool, spec, listener);
+  return new PooledThreads(pool, trays, spec, listener);
 }
 
 class PooledThreads implements ToolPool {
+  readonly callsAtOnce = trayCalls;
   readonly #pool: Piscina;
   readonly #spec: PoolSpec;
   readonly #listener: PoolListener;
@@ -51,9 +55,14 @@ class PooledThreads implements ToolPool {
   readonly #workers = new Map<number, Worker>();
   /** Never more than there are threads. */
   readonly #runs: PooledRun[] = [];
+  /** Not on their way. A tray whose thread was ended may still be written on, and is not used again. */
+  readonly #trays: ToolTray[];
+  #trayIds: number;
 
-  constructor(pool: Piscina, spec: PoolSpec, listener: PoolListener) {
+  constructor(pool: Piscina, trays: ToolTray[], spec: PoolSpec, listener: PoolListener) {
     this.#pool = pool;
+    this.#trays = trays;
+    this.#trayIds = trays.length;
     this.#spec = spec;
     this.#listener = listener;
     this.#living = new LivingCells({ clock: spec.clock, killMs: spec.limits.killMs, troubled: (error) => listener.troubled(error), gone: () => listener.gone() });
@@ -71,19 +80,20 @@ class PooledThreads implements ToolPool {
     return this.#living.size + this.#pool.threads.filter((worker) => !this.#living.has(worker)).length;
   }
 
-  run(task: ToolTask, ended: (end: RunEnd) => void): PoolRun {
-    const run = new PooledRun(task.call, this, ended);
+  run(tasks: readonly ToolTask[], listener: RunListener): PoolRun {
+    const tray = this.#trays.pop() ?? new ToolTray((this.#trayIds += 1));
+    const run = new PooledRun(tasks, { tray, known: tray.id < this.#spec.maxCells }, this, listener);
     this.#runs.push(run);
     cellWatch.wake();
     try {
-      this.#pool.run(task, { signal: run.killSwitch }).then(
-        (answer: unknown) => run.end(isToolAnswer(answer) ? { kind: 'answered', answer } : threadEnd(new Error('the thread gave no answer'))),
-        (thrown: unknown) => this.#failed(run, thrown),
+      this.#pool.run(run.task, { signal: run.killSwitch }).then(
+        () => run.finished(),
+        (thrown: unknown) => run.failed(thrown),
       );
     } catch (thrown) {
       // No thread could be made; the pool still holds the task and must not run it later.
       run.killSwitch.pull();
-      queueMicrotask(() => run.end({ kind: 'lost', error: flattenError(thrown) }));
+      queueMicrotask(() => run.failed(thrown));
     }
     return run;
   }
@@ -100,12 +110,19 @@ class PooledThreads implements ToolPool {
     this.#seats.clear();
   }
 
-  /** The thread that has begun the call. */
+  get complete(): boolean {
+    return this.cells === this.livingCells;
+  }
+
   seatOf(call: number): Seat | undefined {
     for (const seat of this.#seats.values()) {
       if (seat.holds(call)) return seat;
     }
     return undefined;
+  }
+
+  drain(): void {
+    for (const seat of this.#seats.values()) seat.drain();
   }
 
   locate(call: number, withinMs: number): Promise<Whereabouts> {
@@ -119,12 +136,15 @@ class PooledThreads implements ToolPool {
   }
 
   #runOf(call: number): PooledRun | undefined {
-    return this.#runs.find((run) => run.call === call);
+    return this.#runs.find((run) => run.holds(call));
   }
 
-  forget(run: PooledRun): void {
+  forget(run: PooledRun, reusable: boolean): void {
     const at = this.#runs.indexOf(run);
     if (at !== -1) this.#runs.splice(at, 1);
+    if (!reusable) return;
+    run.tray.clear();
+    this.#trays.push(run.tray);
   }
 
   /** A thread's first word, posted by its bootstrap before the plugin is there. */
@@ -194,9 +214,15 @@ class PooledThreads implements ToolPool {
       case 'logDropped':
         this.#listener.log(message);
         return;
-      case 'lastAnswer':
-        this.#runOf(message.call)?.endCell({ kind: 'answered', answer: message.answer });
+      case 'answer':
+        this.#runOf(message.call)?.answered(message.call, message.answer);
         return;
+      case 'lastAnswer': {
+        const run = this.#runOf(message.call);
+        run?.answered(message.call, message.answer);
+        run?.endCell({ kind: 'over' });
+        return;
+      }
       case 'crash':
         this.#crashed(seat, message);
         return;
@@ -206,79 +232,21 @@ class PooledThreads implements ToolPool {
     }
   }
 
-  #crashed(seat: Seat, { reason, error, given }: ToolCrashMessage): void {
+  #crashed(seat: Seat, { reason, error }: ToolCrashMessage): void {
     const run = this.#runOf(seat.register.call);
     if (run !== undefined && seat.register.phase !== undefined) {
       run.endCell({ kind: 'crashed', reason, error });
       return;
     }
     this.#listener.troubled(strayCrash(reason, error));
-    if (given !== undefined) this.#runOf(given.call)?.endCell({ kind: 'answered', answer: given.answer });
-  }
-
-  #failed(run: PooledRun, thrown: unknown): void {
-    const seat = this.seatOf(run.call);
-    seat?.drain();
-    run.end(seat === undefined ? { kind: 'lost', error: flattenError(thrown) } : threadEnd(thrown));
+    // It came between two calls, or before anybody heard of the end of the last one.
+    run?.endCell({ kind: 'lost', error });
   }
 
   /** A thread failed that had no task: calls that wait for it to be ready would wait for ever. */
   #threadFailed(thrown: unknown): void {
-    const unbegun = this.#runs.filter((run) => this.seatOf(run.call) === undefined);
+    const unbegun = this.#runs.filter((run) => !run.begun);
     if (unbegun.length === 0) this.#listener.troubled(strayCrash('ended', flattenError(thrown)));
     for (const run of unbegun) run.endCell({ kind: 'lost', error: flattenError(thrown) });
-  }
-}
-
-class PooledRun implements PoolRun {
-  readonly call: number;
-  readonly killSwitch = new KillSwitch();
-  readonly #pool: PooledThreads;
-  readonly #ended: (end: RunEnd) => void;
-  #over = false;
-
-  constructor(call: number, pool: PooledThreads, ended: (end: RunEnd) => void) {
-    this.call = call;
-    this.#pool = pool;
-    this.#ended = ended;
-  }
-
-  get phase(): CallPhase {
-    return this.#pool.seatOf(this.call)?.phaseOf(this.call) ?? 'queued';
-  }
-
-  get beganMs(): number | undefined {
-    return this.#pool.seatOf(this.call)?.register.beganMs;
-  }
-
-  abort(reason: string): void {
-    this.#pool.seatOf(this.call)?.abort(this.call, reason);
-  }
-
-  kill(): void {
-    this.endCell({ kind: 'killed' });
-  }
-
-  locate(withinMs: number): Promise<Whereabouts> {
-    return this.#pool.locate(this.call, withinMs);
-  }
-
-  retract(): void {
-    if (this.#pool.cells === this.#pool.livingCells) this.endCell(stalled);
-  }
-
-  end(end: RunEnd): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#pool.forget(this);
-    this.#ended(end);
-  }
-
-  /** The thread first, so that the pool has room when this run's end is told. */
-  endCell(end: RunEnd): void {
-    if (this.#over) return;
-    this.#pool.seatOf(this.call)?.endStarted();
-    this.killSwitch.pull();
-    this.end(end);
   }
 }

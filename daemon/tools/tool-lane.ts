@@ -1,10 +1,13 @@
 // The calls of one plugin that run in one kind of pool: who waits, who runs, and what happens to the cell of a call
 // that was given up. The pool itself is made at the first call, so that a plugin whose tools rest costs nothing.
+import type { ToolAnswer } from '../../protocol/cell/tool-messages.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { Clock, Timer } from '../clock.ts';
+import { CallBatch } from './call-batch.ts';
 import { CallQueue } from './call-queue.ts';
 import type { PendingCall } from './pending-call.ts';
 import { crashed, neverBegan, overloaded, refusedByCell } from './tool-errors.ts';
+import { ToolPace } from './tool-pace.ts';
 import type { RunEnd, ToolPool } from './tool-pool.ts';
 
 export interface LaneParts {
@@ -16,23 +19,26 @@ export interface LaneParts {
   readonly makePool: () => Promise<ToolPool>;
 }
 
-/** A call that was handed over and has not begun after this is taken back and handed over again. */
+/** A cell that was given calls and is at none of them for so long has something else to do. */
 const stallMs = 1000;
-/** A call whose cell ended before it had begun there is tried again this often in all. */
+/** Where several calls are in one cell, answers are looked for, and those behind a slow one taken back, this often. */
+const lookMs = 2;
+/** A call whose cell ended before anything had begun there is tried again this often in all. */
 const maxRuns = 3;
 const leastRetryMs = 10;
-/** The weight of the latest call in the running mean of how long calls take. */
-const latestWeight = 0.2;
 
 export class ToolLane {
   readonly #parts: LaneParts;
   readonly #queue: CallQueue<PendingCall>;
+  readonly #pace = new ToolPace();
   /** Begun and not yet out of their cells, be they answered or not. */
-  readonly #running: PendingCall[] = [];
+  readonly #running: CallBatch[] = [];
+  /** Those of them that are handed over when all that arrives in this turn is there. */
+  #opened: CallBatch[] = [];
   #poolPromise: Promise<ToolPool | undefined> | undefined;
   #pool: ToolPool | undefined;
-  #meanMs: number | undefined;
   #stallWatch: Timer | undefined;
+  #look: Timer | undefined;
   #closed = false;
 
   constructor(parts: LaneParts) {
@@ -40,8 +46,11 @@ export class ToolLane {
     this.#queue = new CallQueue(parts.threads);
   }
 
+  /** Those that went along with another to its cell wait as well, until it is their turn there. */
   get waiting(): number {
-    return this.#queue.waiting;
+    let waiting = this.#queue.waiting;
+    for (const batch of this.#running) waiting += batch.behind;
+    return waiting;
   }
 
   get cells(): number {
@@ -51,7 +60,7 @@ export class ToolLane {
   /** Refuses a call that could neither begin nor wait. */
   requireRoom(toolName: string): void {
     if (this.#queue.admits(toolName) && this.#hasRoom()) return;
-    if (!this.#parts.mayWait()) throw overloaded(toolName, this.#queue.waiting, this.#retryAfterMs());
+    if (!this.#parts.mayWait()) throw overloaded(toolName, this.waiting, this.#retryAfterMs(toolName));
   }
 
   add(call: PendingCall): void {
@@ -62,14 +71,19 @@ export class ToolLane {
   /** Its caller has been answered: it leaves the queue, or its cell gets a short grace and is ended. */
   giveUp(call: PendingCall, reason: string): void {
     if (this.#queue.remove(call)) return;
-    const { run } = call;
-    if (run === undefined || !this.#running.includes(call)) return;
-    if (run.phase === 'queued') {
+    const batch = this.#running.find(({ open }) => open.includes(call));
+    const run = batch?.run;
+    if (batch === undefined || run === undefined) return;
+    this.#takeBack(batch);
+    const given = batch.open.includes(call);
+    if (given && run.phaseOf(call.task.call) === 'queued') {
       run.kill();
-      return;
+    } else if (given || batch.open.length === 0) {
+      // A cell that comes round in time to find that nothing is left for it may go on.
+      if (given) run.abort(call.task.call, reason);
+      this.#parts.clock.after(this.#parts.abortGraceMs, () => run.kill());
     }
-    run.abort(reason);
-    this.#parts.clock.after(this.#parts.abortGraceMs, () => run.kill());
+    this.pump();
   }
 
   /** Lets begin whoever may. */
@@ -77,16 +91,17 @@ export class ToolLane {
     while (!this.#closed && this.#hasRoom()) {
       const call = this.#queue.next();
       if (call === undefined) return;
-      this.#running.push(call);
-      if (this.#pool === undefined) void this.#beginInNewPool(call);
-      else this.#begin(this.#pool, call);
+      const batch = new CallBatch(call);
+      this.#running.push(batch);
+      if (this.#opened.push(batch) === 1) this.#parts.clock.soon(this.#handOver);
     }
   };
 
   async close(deadlineMs: number, reason: string): Promise<void> {
     this.#closed = true;
     this.#stallWatch?.cancel();
-    for (const call of [...this.#queue.everyone(), ...this.#running]) call.cancel(reason);
+    this.#look?.cancel();
+    for (const call of [...this.#queue.everyone(), ...this.#running.flatMap(({ open }) => [...open])]) call.cancel(reason);
     // A pool that is still being made has no cells yet, and gets no call any more.
     await this.#pool?.close(deadlineMs);
   }
@@ -96,11 +111,21 @@ export class ToolLane {
     return this.#pool === undefined || this.#pool.livingCells <= this.#parts.threads * 2 + 1;
   }
 
-  async #beginInNewPool(call: PendingCall): Promise<void> {
+  readonly #handOver = (): void => {
+    const opened = this.#opened;
+    this.#opened = [];
+    for (const [at, batch] of opened.entries()) {
+      const sharers = opened.slice(at).filter(({ toolName }) => toolName === batch.toolName).length;
+      if (this.#pool === undefined) void this.#beginInNewPool(batch);
+      else this.#begin(this.#pool, batch, sharers);
+    }
+  };
+
+  async #beginInNewPool(batch: CallBatch): Promise<void> {
     this.#poolPromise ??= this.#makePool();
     const pool = await this.#poolPromise;
-    if (pool !== undefined) this.#begin(pool, call);
-    else this.#ended(call, { kind: 'lost', error: { name: 'PoolError', message: 'the pool could not be made' } });
+    if (pool !== undefined) this.#begin(pool, batch, 1);
+    else this.#ended(batch, { kind: 'lost', error: { name: 'PoolError', message: 'the pool could not be made' } });
   }
 
   async #makePool(): Promise<ToolPool | undefined> {
@@ -109,71 +134,97 @@ export class ToolLane {
       return this.#pool;
     } catch (thrown) {
       this.#poolPromise = undefined;
-      for (const call of this.#running) call.fail(new HostError('internal', `The tool pool could not be made: ${thrown instanceof Error ? thrown.message : 'no reason given'}`));
+      const error = new HostError('internal', `The tool pool could not be made: ${thrown instanceof Error ? thrown.message : 'no reason given'}`);
+      for (const batch of this.#running) for (const call of batch.open) call.fail(error);
       return undefined;
     }
   }
 
-  #begin(pool: ToolPool, call: PendingCall): void {
-    if (call.answered || this.#closed) {
-      this.#ended(call, { kind: 'killed' });
+  /** `sharers`: among how many batches the calls that wait are to be divided. */
+  #begin(pool: ToolPool, batch: CallBatch, sharers: number): void {
+    if (this.#closed || batch.open.some(({ answered }) => answered)) {
+      this.#ended(batch, { kind: 'killed' });
       return;
     }
-    call.runs += 1;
-    call.handedOverMs = this.#parts.clock.monotonicMs();
-    call.run = pool.run(call.task, (end) => this.#ended(call, end));
-    this.#stallWatch ??= this.#parts.clock.after(stallMs / 2, this.#watchForStalls);
+    const share = Math.ceil((this.#queue.waitingOf(batch.toolName) + 1) / sharers);
+    const size = Math.min(share, pool.callsAtOnce, this.#pace.together(batch.toolName));
+    while (batch.open.length < size) {
+      const call = this.#queue.nextAlong(batch.toolName);
+      if (call === undefined) break;
+      batch.open.push(call);
+    }
+    const { clock } = this.#parts;
+    const run = pool.run(batch.open.map(({ task }) => task), {
+      answered: (call, answer) => this.#answered(batch, call, answer),
+      ended: (end) => this.#ended(batch, end),
+    });
+    batch.handedOver(run, clock.monotonicMs());
+    this.#stallWatch ??= clock.after(stallMs / 2, this.#watchForStalls);
+    if (batch.behind > 0) this.#look ??= clock.after(lookMs, this.#lookAtBatches);
+  }
+
+  /** A call that takes long keeps back neither the answers before it nor the calls behind it. */
+  readonly #lookAtBatches = (): void => {
+    this.#look = undefined;
+    const stoodSinceMs = this.#parts.clock.monotonicMs() - lookMs;
+    for (const batch of [...this.#running]) {
+      if (batch.behind === 0) continue;
+      batch.run?.collect();
+      // While no other thread is free they wait as well where they are.
+      if (batch.movedMs > stoodSinceMs || !this.#queue.hasThreadFor(batch.toolName)) continue;
+      this.#takeBack(batch);
+      this.pump();
+    }
+    if (this.#running.some(({ behind }) => behind > 0) && !this.#closed) this.#look ??= this.#parts.clock.after(lookMs, this.#lookAtBatches);
+  };
+
+  /** What has not begun waits again, before all others of its tool. */
+  #takeBack(batch: CallBatch): void {
+    batch.run?.collect();
+    const calls = batch.takeBack(batch.run?.withdraw() ?? 0);
+    this.#queue.putBack(calls.filter(({ answered }) => !answered));
   }
 
   /** What an earlier call left looping in a cell would otherwise cost the next one its whole deadline. */
   readonly #watchForStalls = (): void => {
     this.#stallWatch = undefined;
     const stalledSinceMs = this.#parts.clock.monotonicMs() - stallMs;
-    for (const call of [...this.#running]) {
-      if (call.run?.phase === 'queued' && !call.answered && call.runs < maxRuns && call.handedOverMs <= stalledSinceMs) call.run.retract();
+    for (const batch of [...this.#running]) {
+      batch.run?.collect();
+      if (batch.run?.busy === false && batch.movedMs <= stalledSinceMs && batch.open.every(({ losses }) => losses < maxRuns - 1)) batch.run.retract();
     }
     if (this.#running.length > 0 && !this.#closed) this.#stallWatch ??= this.#parts.clock.after(stallMs / 2, this.#watchForStalls);
   };
 
-  #ended(call: PendingCall, end: RunEnd): void {
-    if (end.kind === 'lost' && call.runs < maxRuns && !call.answered && !this.#closed && this.#pool !== undefined) {
-      this.#begin(this.#pool, call);
-      return;
+  #answered(batch: CallBatch, number: number, answer: ToolAnswer): void {
+    const call = batch.settle(number, this.#parts.clock.monotonicMs());
+    if (call === undefined) return;
+    this.#pace.learn(batch.toolName, answer.durationMs);
+    if (answer.ok) call.succeed({ outputJson: answer.json, durationMs: answer.durationMs });
+    else call.fail(refusedByCell(call.toolName, answer));
+  }
+
+  #ended(batch: CallBatch, end: RunEnd): void {
+    this.#running.splice(this.#running.indexOf(batch), 1);
+    this.#queue.ended(batch);
+    if (batch.run !== undefined && end.kind !== 'over') this.#pace.learn(batch.toolName, this.#parts.clock.monotonicMs() - batch.handedOverMs);
+    if (end.kind === 'crashed') batch.open.shift()?.fail(crashed(batch.toolName, end));
+    const again: PendingCall[] = [];
+    for (const call of batch.open) {
+      call.run = undefined;
+      if (end.kind === 'lost' && batch.fruitless) call.losses += 1;
+      if (call.losses >= maxRuns && end.kind === 'lost') call.fail(neverBegan(call.toolName, end));
+      else if (!call.answered) again.push(call);
     }
-    this.#running.splice(this.#running.indexOf(call), 1);
-    this.#queue.ended(call);
-    if (call.runs > 0) this.#learn(this.#parts.clock.monotonicMs() - call.handedOverMs);
-    settle(call, end);
+    this.#queue.putBack(again);
     this.pump();
   }
 
-  #learn(ranMs: number): void {
-    this.#meanMs = this.#meanMs === undefined ? ranMs : this.#meanMs + (ranMs - this.#meanMs) * latestWeight;
-  }
-
   /** When a thread is likely to come free: by what calls usually take, and at the first deadline at the latest. */
-  #retryAfterMs(): number {
+  #retryAfterMs(toolName: string): number {
     const nowMs = this.#parts.clock.monotonicMs();
-    let soonestMs = this.#meanMs === undefined ? Infinity : this.#meanMs / this.#parts.threads;
-    for (const call of this.#running) soonestMs = Math.min(soonestMs, call.deadlineMs - nowMs);
+    let soonestMs = (this.#pace.meanMs(toolName) ?? Infinity) / this.#parts.threads;
+    for (const { open } of this.#running) for (const call of open) soonestMs = Math.min(soonestMs, call.deadlineMs - nowMs);
     return Math.ceil(Math.max(leastRetryMs, Number.isFinite(soonestMs) ? soonestMs : 0));
-  }
-}
-
-function settle(call: PendingCall, end: RunEnd): void {
-  switch (end.kind) {
-    case 'answered':
-      if (end.answer.ok) call.succeed({ outputJson: end.answer.json, durationMs: end.answer.durationMs });
-      else call.fail(refusedByCell(call.toolName, end.answer));
-      return;
-    case 'crashed':
-      call.fail(crashed(call.toolName, end));
-      return;
-    case 'lost':
-      call.fail(neverBegan(call.toolName, end));
-      return;
-    case 'killed':
-      // Only a call that was given up is killed, and it was answered before.
-      return;
   }
 }

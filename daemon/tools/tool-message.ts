@@ -1,7 +1,7 @@
 // What comes from a tool's cell, checked by hand: it comes from where the plugin lives, so only the expected shapes
 // are let through.
 import { MessagePort } from 'node:worker_threads';
-import type { LastAnswerMessage, ProgressMessage, SeatMessage, ToolAnswer, ToolCellMessage, ToolErrorCode } from '../../protocol/cell/tool-messages.ts';
+import type { AnswerMessage, LastAnswerMessage, ProgressMessage, SeatMessage, ToolAnswer, ToolCellMessage, ToolErrorCode } from '../../protocol/cell/tool-messages.ts';
 import { isCellMessage } from '../cells/cell-message.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -22,7 +22,8 @@ export function isSeatMessage(value: unknown): value is SeatMessage {
   return isFields(value) && value['type'] === 'seat' && isCount(value['threadId']) && value['port'] instanceof MessagePort && value['register'] instanceof SharedArrayBuffer;
 }
 
-const isLastAnswer = (value: Fields): value is Fields & LastAnswerMessage => value['type'] === 'lastAnswer' && isCount(value['call']) && isToolAnswer(value['answer']);
+const isAnswer = (value: Fields): value is Fields & (AnswerMessage | LastAnswerMessage) =>
+  (value['type'] === 'answer' || value['type'] === 'lastAnswer') && isCount(value['call']) && isToolAnswer(value['answer']);
 
 const isProgress = (value: Fields): value is Fields & ProgressMessage =>
   value['type'] === 'progress' && isCount(value['call']) && (value['phase'] === 'importing' || value['phase'] === 'running');
@@ -34,7 +35,7 @@ function isGiven(crash: Fields): boolean {
 
 export function isToolCellMessage(value: unknown): value is ToolCellMessage {
   if (!isFields(value)) return false;
-  if (isLastAnswer(value) || isProgress(value)) return true;
+  if (isAnswer(value) || isProgress(value)) return true;
   if (!isCellMessage(value)) return false;
   return value.type === 'log' || value.type === 'logDropped' || (value.type === 'crash' && isGiven(value));
 }

@@ -11,34 +11,49 @@ import type { Limits } from '../config/schema.ts';
 
 export type CallPhase = 'queued' | 'importing' | 'running';
 
-/** How a run came to its end. */
+/** How a run came to its end. Its answers were told before. */
 export type RunEnd =
-  | { readonly kind: 'answered'; readonly answer: ToolAnswer }
+  | { readonly kind: 'over' }
+  /** By the doing of the first call that is not answered. */
   | { readonly kind: 'crashed'; readonly reason: string; readonly error: PlainError; readonly exitCode?: number; readonly signal?: string }
-  /** Its cell ended before the call had begun in it: the call may safely run again. */
+  /** Its cell ended while no call ran in it: those that are not answered may safely run again. */
   | { readonly kind: 'lost'; readonly error: PlainError }
   | { readonly kind: 'killed' };
 
+/** Calls are named by their numbers. */
 export interface PoolRun {
-  readonly phase: CallPhase;
+  phaseOf(call: number): CallPhase;
   /** When the call began in its cell, on the clock of `monotonicMs`. */
-  readonly beganMs: number | undefined;
+  beganMsOf(call: number): number | undefined;
+  /** A call is at work in its cell. */
+  readonly busy: boolean;
+  /** Tells of the answers that are here and were not told yet. */
+  collect(): void;
+  /** From here on none of its calls begins. Answers how many have been taken back by this: the last ones. */
+  withdraw(): number;
   /** Tells the tool by its ctx.signal that it is about to be ended. */
-  abort(reason: string): void;
+  abort(call: number, reason: string): void;
   /** Ends the cell that runs it, and with it nothing else. */
   kill(): void;
   /** Where the tool's code is right now, where that can be had. Never rejects. */
-  locate(withinMs: number): Promise<Whereabouts>;
+  locate(call: number, withinMs: number): Promise<Whereabouts>;
   /**
-   * The call does not begin. Where that is because its cell is busy with something else, the cell is ended and the
-   * run's end is `lost`; one that waits for a cell to start goes on waiting.
+   * It does not begin, or not go on. Where that is because its cell is busy with something else, the cell is ended and
+   * the run's end is `lost`; one that waits for a cell to start goes on waiting.
    */
   retract(): void;
 }
 
+export interface RunListener {
+  answered(call: number, answer: ToolAnswer): void;
+  /** Comes once, when the pool has room for another run. */
+  ended(end: RunEnd): void;
+}
+
 export interface ToolPool {
-  /** `ended` comes once, when the pool has room for another run. */
-  run(task: ToolTask, ended: (end: RunEnd) => void): PoolRun;
+  /** How many calls of one tool a run may take; its cell runs them in their order. */
+  readonly callsAtOnce: number;
+  run(tasks: readonly ToolTask[], listener: RunListener): PoolRun;
   /** Threads or processes that exist, those being ended included. */
   readonly cells: number;
   /** The same without those that are just being started, for who asks at every call. */

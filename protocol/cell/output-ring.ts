@@ -2,6 +2,7 @@
 // made, whatever becomes of the cell, and costs no message of its own. One side writes, the other reads. The host believes
 // nothing it finds there beyond what it can check.
 import type { EventOutput } from './messages.ts';
+import type { TextWriter } from './text-writer.ts';
 
 const headAt = 0;
 const tailAt = 1;
@@ -20,8 +21,6 @@ export const largestRingOutput = ringBytes / 4;
 
 const padded = (bytes: number): number => (bytes + 7) & ~7;
 
-/** Writes UTF-8 into the buffer; given, because in a cell a plugin could change it. */
-export type WriteText = (buffer: Buffer, text: string, at: number) => void;
 
 export class OutputRing {
   readonly buffer: SharedArrayBuffer;
@@ -39,7 +38,7 @@ export class OutputRing {
   }
 
   /** The cell's. False where there is no room now. */
-  write({ sequence, json, durationMs }: EventOutput, jsonBytes: number, writeText: WriteText): boolean {
+  write({ sequence, json, durationMs }: EventOutput, jsonBytes: number, writeText: TextWriter): boolean {
     const size = textOffset + padded(jsonBytes);
     const head = Atomics.load(this.#words, headAt);
     let at = Atomics.load(this.#words, tailAt);
@@ -54,7 +53,7 @@ export class OutputRing {
     this.#numbers[at / 8] = sequence;
     this.#numbers[at / 8 + 1] = durationMs;
     this.#integers[(at + lengthOffset) / 4] = jsonBytes;
-    writeText(this.#bytes, json, at + textOffset);
+    Reflect.apply(writeText, this.#bytes, [json, at + textOffset, jsonBytes]);
     const next = at + size;
     Atomics.store(this.#words, tailAt, next === ringBytes ? 0 : next);
     return true;

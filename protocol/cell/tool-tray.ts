@@ -1,6 +1,7 @@
 // Shared memory that goes to a tool's thread with a few calls and holds their answers. The host sees there, without
 // asking, how far the thread has come, takes back what has not begun, and finds every answer, whatever becomes of the
 // thread: calls can go many at a time and still be answered, blamed and withdrawn one by one.
+import type { TextWriter } from './text-writer.ts';
 
 /** The most calls that go at once. */
 export const trayCalls = 32;
@@ -16,9 +17,6 @@ const byteLength = 32 * 1024;
 const closed = 1 << 16;
 /** In the place of a length: the answer goes another way. */
 const elsewhere = -1;
-
-/** Writes a text as UTF-8 and answers how many bytes that took; captured by cells before the plugin is there. */
-export type TextWriter = (this: Buffer, text: string, start: number, length: number) => number;
 
 export interface KeptAnswer {
   readonly json: string;

@@ -50,7 +50,7 @@ export const toolCall: Row = {
     const lone: Rounds[] = [];
     for (const placement of session.placements) {
       const subjects = await subjectsOf(session, placement);
-      flows.push(await Rounds.of(session, { row: 'tool-call', placement, warmUpMs: 500, roundMs: 200 }, subjects.flows));
+      flows.push(await Rounds.of(session, { row: 'tool-call', placement, warmUpMs: 1500, roundMs: 200 }, subjects.flows));
       lone.push(await Rounds.of(session, { row: 'tool-call, one at a time', placement, warmUpMs: 200, roundMs: 150 }, subjects.lone));
       await session.clear();
     }
