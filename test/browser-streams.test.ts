@@ -122,16 +122,18 @@ test('a reader that is slow is not buffered for: it gets a fresh snapshot, or is
   const at = types(stream).indexOf('diagnostic');
   assert.deepEqual([stream.events()[at]?.data['code'], types(stream)[at + 1]], ['events_dropped', 'snapshot']);
 
-  const cutting = await startBrowserLab(t, { http: { limits: { idleMs: 300 } }, limits: { workerSayBytes: 16 * 1024 * 1024 } });
+  // What is said in one turn fits its backlog, so that all of it is sent, and is more than the system's own buffers take.
+  const backlog = { workerEvents: 100, workerEventBytes: 4 * 1024 * 1024, workerSayBytes: 64 * 1024 * 1024, transcriptBytes: 64 * 1024 };
+  const cutting = await startBrowserLab(t, { http: { limits: { idleMs: 300 } }, limits: backlog });
   const worker = await cutting.create();
   const never = await openStream(t, cutting.place, eventsOf(worker.workerId), { authorization: `Bearer ${cutting.token}` });
   await until(() => never.events().length === 1, 'the snapshot');
   never.response.pause();
   await cutting.registry.input(address(worker.workerId), { kind: 'user', content: 'x' });
   await until(() => cutting.program(worker.workerId).current !== undefined, 'it runs');
-  for (let n = 0; n < 800; n += 1) {
-    cutting.program(worker.workerId).current?.say('x'.repeat(16 * 1024));
-    if (n % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+  for (let n = 0; n < 600; n += 1) {
+    cutting.program(worker.workerId).current?.say('x'.repeat(64 * 1024));
+    if (n % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   await until(() => cutting.server.status()?.connections === 0, 'who never reads is cut off');
 });

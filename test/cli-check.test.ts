@@ -14,11 +14,11 @@ interface Report {
 
 const good = { schemaVersion: 1, id: 'a', name: 'A', version: '1.0.0', entry: './index.js' };
 
-async function check(t: Cleanup, manifest: unknown, entry = 'export const tools = {};'): Promise<{ code: number | null; report: Report; folder: string }> {
+async function check(t: Cleanup, manifest: unknown, files: Readonly<Record<string, string>> = { 'index.js': 'export const tools = {};' }): Promise<{ code: number | null; report: Report; folder: string }> {
   const folder = join(temporaryFolder(t), 'plugin');
-  mkdirSync(folder);
+  mkdirSync(join(folder, 'lib'), { recursive: true });
   writeFileSync(join(folder, 'plugin.json'), typeof manifest === 'string' ? manifest : JSON.stringify(manifest));
-  writeFileSync(join(folder, 'index.js'), entry);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   const ran = await nagaya(t, ['check', folder, '--json']);
   assert.equal(ran.stderr, '');
   return { code: ran.code, report: JSON.parse(ran.stdout) as Report, folder };
@@ -61,9 +61,43 @@ test('a JSON Schema that does not compile is named by where it stands', async (t
   for (const { message } of report.issues) assert.match(message, /is not a JSON Schema that compiles: ./);
 });
 
+for (const [what, files, expected] of [
+  ['does not parse', { 'index.js': 'export const tools = {\n  greet() { return 1; },\n};\nexport const a = ;\n' }, /^cannot be imported: index\.js:4: SyntaxError: /],
+  ['does not parse from its first line on', { 'index.js': 'const a = ;\nexport const tools = {};\n' }, /^cannot be imported: index\.js:1: SyntaxError: /],
+  ['does not parse, in a package of modules', { 'package.json': '{"type":"module"}', 'index.js': '\nlet a; let a;\n' }, /^cannot be imported: index\.js:2: SyntaxError: /],
+  ['imports what does not parse', { 'index.js': 'import "./lib/part.js";', 'lib/part.js': '\n\nawait = 3; export {};\n' }, /^cannot be imported: lib\/part\.js:3: SyntaxError: /],
+  ['imports what is not exported', { 'index.js': 'import { nope } from "./lib/part.js";', 'lib/part.js': 'export const yes = 1;' }, /^cannot be imported: index\.js:1: SyntaxError: .*'nope'/],
+  ['imports what is not there', { 'index.js': 'import "not-installed";' }, /^cannot be imported: Error \[ERR_MODULE_NOT_FOUND\]: Cannot find package 'not-installed' imported from \/.*\/index\.js$/],
+] as const) {
+  test(`an entry that ${what} is a fault with its place`, async (t) => {
+    const { code, report } = await check(t, good, files);
+    assert.equal(code, 1);
+    assert.deepEqual(report.issues.map(({ path }) => path), ['entry']);
+    assert.match(report.issues[0]?.message ?? '', expected);
+  });
+}
+
+test('an entry in TypeScript that does not parse is a fault with its place', async (t) => {
+  const { report } = await check(t, { ...good, entry: './index.ts' }, { 'package.json': '{"type":"module"}', 'index.ts': 'export const tools: object = {};\nexport const b: = 2;\n' });
+  assert.match(report.issues[0]?.message ?? '', /^cannot be imported: index\.ts:2: /);
+});
+
+for (const [what, source] of [
+  ['a top-level await, and imports of its own', 'import { once } from "node:events"; import part from "./part.cjs"; await once; export const tools = { part };'],
+  ['CommonJS that Node would load', 'with (Math) exports.tools = { abs };'],
+] as const) {
+  test(`${what} is no fault`, async (t) => {
+    const { code, report } = await check(t, good, { 'index.js': source, 'part.cjs': 'throw new Error("it was run");' });
+    assert.deepEqual([code, report.issues], [0, []]);
+  });
+}
+
 test('nothing of the plugin is run', async (t) => {
   const marker = join(temporaryFolder(t), 'ran');
-  const { code } = await check(t, good, `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(marker)}, ''); while (true);`);
+  const { code } = await check(t, good, {
+    'index.js': `import './lib/part.js'; import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(marker)}, ''); while (true);`,
+    'lib/part.js': `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(marker)}, ''); while (true);`,
+  });
   assert.equal(code, 0);
   assert.equal(existsSync(marker), false);
 });

@@ -17,8 +17,9 @@ const faults: readonly [what: string, config: unknown, path: string, message: Re
   ['an unknown key of an override', { plugins: { overrides: { a: { timeout: {} } } } }, 'plugins.overrides.a.timeout', /did you mean "timeouts"\?/],
   ['an environment name that is none', { plugins: { overrides: { a: { env: ['A=B'] } } } }, 'plugins.overrides.a.env[0]', /name of an environment variable/],
   ['an event larger than a line', { limits: { eventBytes: 2048, lineBytes: 1024, toolInputBytes: 1024, workerInputBytes: 1024 } }, 'limits.eventBytes', /2048 must not be more than limits\.lineBytes \(1024\)/],
-  ['an output larger than an answer', { limits: { toolOutputBytes: 200_000, answerBytes: 100_000, transcriptBytes: 100_000, workerSayBytes: 100_000 } }, 'limits.toolOutputBytes', /answerBytes/],
+  ['an output larger than an answer', { limits: { toolOutputBytes: 500_000, answerBytes: 400_000, transcriptBytes: 65_536, workerSayBytes: 65_536 } }, 'limits.toolOutputBytes', /answerBytes/],
   ['no time between asking a cell and ending it', { limits: { abortGraceMs: 50, killMs: 50 } }, 'limits.abortGraceMs', /50 must be less than limits\.killMs \(50\)/],
+  ['a transcript that fits no answer once it is JSON', { limits: { transcriptBytes: 16 * 1024 * 1024 } }, 'limits.transcriptBytes', /must not be more than 1\/6 of limits\.answerBytes \(33554432\)/],
   ['a daemon that ends before its cells', { limits: { killMs: 5000, shutdownMs: 4000 } }, 'limits.killMs', /must be less than limits\.shutdownMs/],
   ['no object at all', [], '', /must be an object, not a list/],
 ];

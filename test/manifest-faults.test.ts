@@ -15,6 +15,7 @@ const faults: readonly [what: string, manifest: unknown, path: string, message: 
   ['a word outside the list', { ...toolManifest, isolation: 'vm' }, 'isolation', /must be "thread" or "process"/],
   ['another schema version', { ...toolManifest, schemaVersion: 2 }, 'schemaVersion', /must be 1/],
   ['an id with capitals', { ...toolManifest, id: 'Example' }, 'id', /a-z 0-9/],
+  ['an id that the daemon has taken itself', { ...toolManifest, id: 'builtin' }, 'id', /must not be "builtin".*choose another, such as "example\.builtin"/],
   ['a version that is none', { ...toolManifest, version: '1' }, 'version', /semantic version/],
   ['an environment name that is none', { ...toolManifest, env: ['A B'] }, 'env[0]', /name of an environment variable/],
   ['two tools of one name', { ...toolManifest, tools: [{ name: 'a' }, { name: 'a' }] }, 'tools', /same name/],

@@ -13,7 +13,7 @@ export function failed(end: ProgramEnd, code: ErrorCode): Extract<ProgramEnd, { 
 }
 
 /** For an input that has to end cooperatively on a busy machine. */
-const patient = { abortGraceMs: 10_000, killMs: 12_000 };
+const patient = { workerCancelMs: 30_000 };
 const short = { profiles: { lab: { timeoutMs: 400 } } };
 
 export function profileCases(isolation: Isolation): void {
@@ -133,9 +133,20 @@ export function profileCases(isolation: Isolation): void {
     assert.equal(lab.program.view().incarnation, 1);
   });
 
+  test('a program has time of its own to heed a cancel and keeps its cell, however little a cell has before its end', async (t) => {
+    const lab = await worker(t, { limits: { ...patient, abortGraceMs: 0 } });
+    const running = lab.begin({ do: 'heedSlowly', ms: 500 });
+    await running.said('waiting');
+    lab.program.cancel();
+    assert.deepEqual(await running.ended, { kind: 'cancelled' });
+    assert.equal(running.text(), 'waiting cleaned up');
+    await worksOn(lab);
+    assert.equal(lab.program.view().incarnation, 1);
+  });
+
   for (const deed of ['loop', 'hang'] as const) {
     test(`cancel ends a program that does not heed it (${deed}), and the next input runs in a fresh cell`, async (t) => {
-      const lab = await worker(t);
+      const lab = await worker(t, { limits: { workerCancelMs: 50 } });
       const running = lab.begin({ do: deed });
       await running.said('ing');
       lab.program.cancel();

@@ -152,7 +152,7 @@ test('cancel ends the request too', async (t) => {
   const { worker, server } = await chat(t, (response) => {
     beginStream(response);
     response.write(event(delta('and so on')));
-  }, {}, { abortGraceMs: 10_000, killMs: 12_000 });
+  }, {}, { workerCancelMs: 30_000 });
   const running = worker.begin('Go');
   await running.said('and so on');
   worker.program.cancel();

@@ -16,6 +16,7 @@ test('a thread that sits in native code is given up and counted, and the next in
   assert.equal((await lab.run({ do: 'echo', text: 'goes on' })).text, 'goes on');
   await until('it is counted', () => lab.program.view().unkillable === 1);
   assert.equal(host.counts().unkillable, 1);
+  await lab.program.close(10_000);
   assert.equal(host.leftover(), 1);
 });
 

@@ -15,6 +15,8 @@ export interface TestDaemonOptions {
   readonly config?: object;
   readonly env?: Readonly<Record<string, string>>;
   readonly readyMs?: number;
+  /** Where an earlier daemon was, to begin where that one ended; it stays. */
+  readonly folder?: string;
 }
 
 export interface Ended {
@@ -35,7 +37,7 @@ export interface TestDaemon {
 }
 
 export async function startTestDaemon(t: TestContext, options: TestDaemonOptions = {}): Promise<TestDaemon> {
-  const folder = await mkdtemp(join(tmpdir(), 'nagaya-daemon-'));
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'nagaya-daemon-')));
   const socket = join(folder, 'n.sock');
   const config = join(folder, 'nagaya.json');
   await writeFile(config, JSON.stringify({ stateFolder: join(folder, 'state'), ...options.config }));
@@ -55,7 +57,7 @@ export async function startTestDaemon(t: TestContext, options: TestDaemonOptions
     const hard = setTimeout(() => child.kill('SIGKILL'), 20_000);
     await ended;
     clearTimeout(hard);
-    await rm(folder, { recursive: true, force: true });
+    if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
   });
   await ready(child, options.readyMs ?? 30_000, () => log);
   return {

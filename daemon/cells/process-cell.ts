@@ -7,6 +7,7 @@ import type { BatchMessage, ServiceCellOptions } from '../../protocol/cell/messa
 import { flattenError } from '../../protocol/cell/plain-error.ts';
 import { watchFd } from '../../protocol/cell/process-messages.ts';
 import { ProgressRegister, monotonicMs } from '../../protocol/cell/register.ts';
+import type { ProcessIdentity } from '../process-identity.ts';
 import { CellCalls, isLoadedService, isNull, isText } from './call.ts';
 import { startChild } from './cell-child.ts';
 import { CellInbox } from './cell-inbox.ts';
@@ -18,6 +19,7 @@ import { signalGroup } from './child-signals.ts';
 import { ChildVitals } from './child-vitals.ts';
 import { KillLadder, type KillLimits } from './kill-ladder.ts';
 import { PipeLines } from './pipe-lines.ts';
+import { identitiesBelow, killRemaining } from './process-tree.ts';
 import { WatchLine, closedLineMs } from './watch-line.ts';
 import { locateProcess } from './stack-capture.ts';
 import { ToldProgress } from './told-progress.ts';
@@ -53,6 +55,8 @@ export class ProcessCell implements Cell {
   #ended = false;
   #unkillable = false;
   #callsPending = 0;
+  /** What it had started when its end was ordered. */
+  #started: readonly ProcessIdentity[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
 
   constructor(spec: CellSpec, listener: CellListener, limits: KillLimits, records?: CellRecorder) {
@@ -165,7 +169,11 @@ export class ProcessCell implements Cell {
   }
 
   #signal(signal: 'SIGTERM' | 'SIGKILL'): void {
-    if (this.#child.pid !== undefined && this.#exit === undefined) signalGroup(this.#child.pid, signal);
+    const { pid } = this.#child;
+    if (pid === undefined || this.#exit !== undefined) return;
+    // Who has left its group is found only while the cell is there, and ended when it is gone.
+    this.#started = [...this.#started, ...identitiesBelow(pid)];
+    signalGroup(pid, signal);
   }
 
   /** The cell has overstepped a bound: no time for it to do more. */
@@ -211,6 +219,7 @@ export class ProcessCell implements Cell {
     this.#vitals?.stop();
     // What it has started ends with it.
     if (this.#child.pid !== undefined) signalGroup(this.#child.pid, 'SIGKILL');
+    killRemaining(this.#started);
     this.#output.finish();
     const decide = (): void => this.#end(this.#ladder.climbing ? killed(exit) : childEnd(exit, this.#output.tail));
     this.#child.once('close', decide);

@@ -7,8 +7,13 @@ interface Ordered {
   readonly smaller: keyof Limits;
   readonly larger: keyof Limits;
   readonly strictly?: boolean;
+  /** How often the smaller has to fit into the larger. */
+  readonly times?: number;
   readonly because: string;
 }
+
+/** A control character of one byte is written as six. */
+const mostJsonBytes = 6;
 
 const order: readonly Ordered[] = [
   { smaller: 'eventBytes', larger: 'lineBytes', because: 'an event arrives in one line' },
@@ -17,7 +22,7 @@ const order: readonly Ordered[] = [
   { smaller: 'workerInputBytes', larger: 'lineBytes', because: 'an input arrives in one line' },
   { smaller: 'workerInputBytes', larger: 'transcriptBytes', because: 'an input stands in the transcript before it runs' },
   { smaller: 'workerSayBytes', larger: 'transcriptBytes', because: 'what is said stands in the transcript' },
-  { smaller: 'transcriptBytes', larger: 'answerBytes', because: 'a page of it leaves in one answer' },
+  { smaller: 'transcriptBytes', larger: 'answerBytes', times: mostJsonBytes, because: 'a page of it leaves in one answer, and in JSON a byte may take six' },
   { smaller: 'abortGraceMs', larger: 'killMs', strictly: true, because: 'a cell is asked before it is ended' },
   { smaller: 'killMs', larger: 'shutdownMs', strictly: true, because: 'cells end before the daemon does' },
 ];
@@ -35,9 +40,11 @@ function httpIssues({ host, allowRemote, token, readToken }: NonNullable<Config[
 
 function orderIssues(limits: Limits): Issue[] {
   return order
-    .filter(({ smaller, larger, strictly }) => limits[smaller] > limits[larger] || (strictly === true && limits[smaller] === limits[larger]))
-    .map(({ smaller, larger, strictly, because }) => ({
+    .filter(({ smaller, larger, strictly, times = 1 }) => limits[smaller] * times > limits[larger] || (strictly === true && limits[smaller] === limits[larger]))
+    .map(({ smaller, larger, strictly, times = 1, because }) => ({
       path: `limits.${smaller}`,
-      message: `${String(limits[smaller])} must ${strictly === true ? 'be less than' : 'not be more than'} limits.${larger} (${String(limits[larger])}), because ${because}; lower it or raise the other`,
+      message: `${String(limits[smaller])} must ${strictly === true ? 'be less than' : 'not be more than'} ${shareOf(times)}limits.${larger} (${String(limits[larger])}), because ${because}; lower it or raise the other`,
     }));
 }
+
+const shareOf = (times: number): string => (times === 1 ? '' : `1/${String(times)} of `);

@@ -13,6 +13,7 @@ import { notesOn } from './notes.ts';
 import { applyOverride } from './overrides.ts';
 import { manifestName, realFolder } from './plugin-folder.ts';
 import type { LoadedPlugin } from './plugin.ts';
+import { reservedIdIssue } from './reserved-id.ts';
 
 export interface ReadPluginOptions {
   readonly overrides: Readonly<Record<string, PluginOverride>>;
@@ -28,10 +29,11 @@ export async function readPlugin(folder: string, options: ReadPluginOptions): Pr
   const root = found.path;
   const declared = await readManifest(root, options.manifestBytes);
   if (!declared.ok) throw refusal(root, declared.issues);
+  const reserved = reservedIdIssue(declared.manifest.id);
   const entry = await findEntry(root, declared.manifest.entry);
   const override = Object.hasOwn(options.overrides, declared.manifest.id) ? options.overrides[declared.manifest.id] : undefined;
   const applied = applyOverride(declared.manifest, override ?? {});
-  const issues = [...(entry.ok ? [] : [entry.issue]), ...applied.issues];
+  const issues = [...(reserved === undefined ? [] : [reserved]), ...(entry.ok ? [] : [entry.issue]), ...applied.issues];
   if (issues.length > 0 || !entry.ok) throw refusal(root, issues);
   return {
     id: applied.manifest.id,

@@ -78,6 +78,11 @@ export class Profiles {
     return this.#unkillable;
   }
 
+  /** Cells that would keep the daemon from exiting: those given up, and those whose end was ordered and has not come. */
+  get leftover(): number {
+    return this.#unkillable + this.#seats.taken;
+  }
+
   /** The plugin goes: what its programs run ends, and their next input is told why it cannot run. */
   async revoke(id: string, deadlineMs: number): Promise<void> {
     const why = new HostError('plugin_not_found', `The plugin "${id}" was unloaded.`, { plugin: id });

@@ -51,3 +51,22 @@ test('events are found however the bytes are split', () => {
     assert.deepEqual(events, ['grüß\ndich', '😀', 'last']);
   }
 });
+
+test('a line that never ends is read once over, however small its pieces, and given up at its bound', () => {
+  const stream = new EventStream();
+  const byte = new TextEncoder().encode('x');
+  const startedMs = performance.now();
+  for (let n = 0; n < 1024 * 1024; n += 1) stream.push(byte);
+  assert.ok(performance.now() - startedMs < 20_000, `${performance.now() - startedMs} ms`);
+  assert.throws(() => stream.push(byte), /one event of the stream has more than 1048576 characters/);
+});
+
+test('what is skipped counts towards the bound, until an event ends', () => {
+  const comment = new TextEncoder().encode(`data: x\n:${'-'.repeat(64 * 1024)}\n`);
+  const stream = new EventStream();
+  for (let n = 0; n < 15; n += 1) assert.deepEqual(stream.push(comment), []);
+  assert.deepEqual(stream.push(new TextEncoder().encode('\n')), [Array(15).fill('x').join('\n')]);
+  assert.throws(() => {
+    for (let n = 0; n < 17; n += 1) stream.push(comment);
+  }, /one event of the stream has more than/);
+});

@@ -1,41 +1,49 @@
 // Cuts a stream of server-sent events into the data of each event, however the bytes were split on their way: in the
-// middle of a character, of a line's end, of anything.
+// middle of a character, of a line's end, of anything. Each character is looked at once, and no more than one event kept.
 
 const lineEnd = /\r\n|\n|\r/g;
 const maxEventLength = 1024 * 1024;
 
 export class EventStream {
   #decoder = new TextDecoder();
-  #text = '';
+  /** Of the line whose end is still to come. */
+  #pieces = [];
+  #afterReturn = false;
   #data = [];
+  /** Of everything since the last event: what is skipped may be endless too. */
   #length = 0;
 
   /** The data of each event that these bytes complete. */
   push(bytes) {
-    return this.#cut(this.#decoder.decode(bytes, { stream: true }), false);
+    return this.#cut(this.#decoder.decode(bytes, { stream: true }));
   }
 
   /** Some servers leave out the empty line after the last event. */
   end() {
-    const events = this.#cut(`${this.#decoder.decode()}\n\n`, true);
-    this.#text = '';
+    return this.#cut(`${this.#decoder.decode()}\n\n`);
+  }
+
+  #cut(text) {
+    const events = [];
+    // A line that ended in \r has ended; this is the other half of the same end.
+    let from = this.#afterReturn && text.startsWith('\n') ? 1 : 0;
+    if (text !== '') this.#afterReturn = text.endsWith('\r');
+    lineEnd.lastIndex = from;
+    for (let found = lineEnd.exec(text); found !== null; found = lineEnd.exec(text)) {
+      this.#keep(text.slice(from, found.index));
+      this.#take(this.#pieces.join(''), events);
+      this.#pieces = [];
+      from = lineEnd.lastIndex;
+    }
+    this.#keep(text.slice(from));
     return events;
   }
 
-  #cut(text, isLast) {
-    const events = [];
-    this.#text += text;
-    let from = 0;
-    lineEnd.lastIndex = 0;
-    for (let found = lineEnd.exec(this.#text); found !== null; found = lineEnd.exec(this.#text)) {
-      // The other half of this line's end may be still to come.
-      if (found[0] === '\r' && lineEnd.lastIndex === this.#text.length && !isLast) break;
-      this.#take(this.#text.slice(from, found.index), events);
-      from = lineEnd.lastIndex;
-    }
-    this.#text = this.#text.slice(from);
-    if (this.#text.length + this.#length > maxEventLength) throw new Error(`one event of the stream has more than ${maxEventLength} characters`);
-    return events;
+  #keep(piece) {
+    if (piece === '') return;
+    this.#pieces.push(piece);
+    this.#length += piece.length;
+    if (this.#length > maxEventLength) throw new Error(`one event of the stream has more than ${maxEventLength} characters`);
   }
 
   #take(line, events) {
@@ -44,9 +52,7 @@ export class EventStream {
       this.#data = [];
       this.#length = 0;
     } else if (line === 'data' || line.startsWith('data:')) {
-      const data = line.slice('data:'.length).replace(/^ /, '');
-      this.#data.push(data);
-      this.#length += data.length + 1;
+      this.#data.push(line.slice('data:'.length).replace(/^ /, ''));
     }
     // Comments, names and ids of events say nothing here.
   }

@@ -97,11 +97,26 @@ class Answer {
   }
 }
 
-async function* chunksOf(response, patience, idleMs) {
-  patience.allow(idleMs, 'the next part of the answer');
-  for await (const chunk of response.body ?? []) {
-    yield chunk;
-    patience.allow(idleMs, 'the next part of the answer');
+/** A body may stay silent even when its request is given up (one that cannot be unpacked does), so each wait ends by the signal. */
+async function* chunksOf(response, patience, idleMs, signal) {
+  if (response.body === null) return;
+  const reader = response.body.getReader();
+  let giveUp = () => {};
+  signal.addEventListener('abort', () => giveUp(signal.reason), { once: true });
+  try {
+    for (;;) {
+      patience.allow(idleMs, 'the next part of the answer');
+      signal.throwIfAborted();
+      const { done, value } = await new Promise((resolve, reject) => {
+        giveUp = reject;
+        reader.read().then(resolve, reject);
+      });
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    // The rest is wanted by nobody; that it cannot be cancelled any more is no news.
+    reader.cancel().catch(() => {});
   }
 }
 
@@ -161,15 +176,16 @@ function isWhole(data) {
 async function ask(input, ctx, settings, key, patience, answer) {
   const { url, model, connectMs, idleMs } = settings;
   patience.allow(connectMs, 'an answer');
+  const signal = AbortSignal.any([ctx.signal, patience.signal]);
   const response = await fetch(url, {
     method: 'POST',
     // A key must not follow where somebody else points.
     redirect: 'error',
-    signal: AbortSignal.any([ctx.signal, patience.signal]),
+    signal,
     headers: { 'content-type': 'application/json', accept: 'text/event-stream, application/json', ...(key === '' ? {} : { authorization: `Bearer ${key}` }) },
     body: JSON.stringify({ model, stream: true, messages: conversation(input, ctx, settings) }),
   });
-  const chunks = chunksOf(response, patience, idleMs);
+  const chunks = chunksOf(response, patience, idleMs, signal);
   if (!response.ok) throw await refusal(response, chunks);
   if (/\bjson\b/i.test(response.headers.get('content-type') ?? '')) {
     answer.take(parse(await bodyOf(chunks)));

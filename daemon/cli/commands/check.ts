@@ -17,13 +17,13 @@ interface CheckReport {
   readonly notes: readonly string[];
 }
 
-const compileMs = 10_000;
+const checkMs = 20_000;
 
 export function register(program: Command): void {
   program
     .command('check')
     .helpGroup(groups.author)
-    .description('validate a plugin without running it: manifest, entry and JSON Schemas')
+    .description('validate a plugin without running it: manifest, JSON Schemas, and the entry with all that it imports')
     .argument('<folder>', 'folder that holds plugin.json')
     .addHelpText('after', examples('nagaya check ./greeter', 'nagaya check ./greeter --json'))
     .action(
@@ -47,7 +47,8 @@ async function checkPlugin(folder: string): Promise<CheckReport> {
     return { valid: false, folder, plugin: null, issues, notes: [] };
   }
   const { schemaIssues } = await import('../schema-compilation.ts');
-  const issues = await schemaIssues(plugin.manifest, compileMs);
+  const { entryIssues } = await import('../entry-linking.ts');
+  const issues = (await Promise.all([schemaIssues(plugin.manifest, checkMs), entryIssues(plugin, checkMs)])).flat();
   const { id, manifest, entry, notes } = plugin;
   return {
     valid: issues.length === 0,

@@ -66,8 +66,12 @@ function idFromFolder(folder: string): string {
 
 async function refuseWrongId(id: string): Promise<void> {
   const { pluginId } = await import('../../../protocol/identifiers.ts');
+  const { reservedIdIssue } = await import('../../plugins/reserved-id.ts');
+  const remedy = 'Name one with --id, such as --id example.greeter.';
+  const reserved = reservedIdIssue(id);
+  if (reserved !== undefined) throw usageFailure(`"${id}" cannot be the id of a plugin: it ${reserved.message}.`, remedy);
   const checked = pluginId.safeParse(id);
-  if (!checked.success) throw usageFailure(`"${id}" cannot be the id of a plugin: it ${checked.error.issues[0]?.message ?? 'has another form'}.`, 'Name one with --id, such as --id example.greeter.');
+  if (!checked.success) throw usageFailure(`"${id}" cannot be the id of a plugin: it ${checked.error.issues[0]?.message ?? 'has another form'}.`, remedy);
 }
 
 async function prepareFolder(target: string): Promise<void> {
