@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Deadlines } from '../daemon/services/deadlines.ts';
+import { Deadlines } from '../daemon/deadlines.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const step = fc.oneof(
-  fc.record({ set: fc.constantFrom(1, 5, 5, 5, 20, 300) }),
+  fc.record({ set: fc.constantFrom(1, 5, 5, 5, 20, 40, 60, 300) }),
   fc.record({ lift: fc.nat() }),
   fc.record({ waitMs: fc.nat(8) }),
 );

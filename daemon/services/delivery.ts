@@ -1,6 +1,6 @@
 // One who waits for an event's outcome, and for how long.
 import type { HostError } from '../../protocol/errors.ts';
-import type { Deadline, Deadlines } from './deadlines.ts';
+import type { Deadline, Deadlines } from '../deadlines.ts';
 import type { Handled, Waiter } from './queued-event.ts';
 
 export class Delivery implements Waiter {

@@ -1,7 +1,7 @@
 // One plugin's service as the rest of the host sees it: events go in, commands go in, its status comes out.
 import { asHostError } from '../../protocol/errors.ts';
 import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
-import { Deadlines } from './deadlines.ts';
+import { Deadlines } from '../deadlines.ts';
 import { Delivery } from './delivery.ts';
 import { EventTrail } from './event-trail.ts';
 import { type EventStory, eventStory } from './event-story.ts';

@@ -4,10 +4,10 @@ import type { ToolTask } from '../../protocol/cell/tool-messages.ts';
 import type { HostError } from '../../protocol/errors.ts';
 import { locateMs } from '../cells/stack-capture.ts';
 import type { Clock } from '../clock.ts';
+import type { Deadline, Deadlines } from '../deadlines.ts';
 import { type Abortable, watchAbort } from './abort-watch.ts';
 import type { QueuedCall } from './call-queue.ts';
 import type { Link } from './chain.ts';
-import type { Deadlined, Deadlines } from './deadlines.ts';
 import { type CallAt, cancelled, timedOut } from './tool-errors.ts';
 import type { PoolRun } from './tool-pool.ts';
 
@@ -33,7 +33,7 @@ export interface CallTerms {
   readonly signal: AbortSignal;
 }
 
-export class PendingCall implements QueuedCall, Abortable, Deadlined {
+export class PendingCall implements QueuedCall, Abortable {
   readonly task: ToolTask;
   readonly arrival: number;
   readonly arrivedMs: number;
@@ -46,7 +46,7 @@ export class PendingCall implements QueuedCall, Abortable, Deadlined {
   losses = 0;
   readonly #owner: CallOwner;
   readonly #signal: AbortSignal;
-  readonly #deadline: Link<Deadlined>;
+  readonly #deadline: Deadline;
   readonly #unwatch: () => void;
   #resolve!: (result: ToolResult) => void;
   #reject!: (error: HostError) => void;
@@ -63,7 +63,7 @@ export class PendingCall implements QueuedCall, Abortable, Deadlined {
     });
     this.#owner = owner;
     this.#signal = signal;
-    this.#deadline = owner.deadlines.add(this);
+    this.#deadline = owner.deadlines.set(this.arrivedMs, timeoutMs, () => void this.#timeOut());
     this.#unwatch = watchAbort(signal, this);
   }
 
@@ -97,10 +97,6 @@ export class PendingCall implements QueuedCall, Abortable, Deadlined {
     this.cancel(this.#signal.reason);
   }
 
-  overran(): void {
-    void this.#timeOut();
-  }
-
   /** Where the tool is stands in the answer; what it answers itself meanwhile counts. */
   async #timeOut(): Promise<void> {
     // It may have answered in time and not be heard yet.
@@ -120,7 +116,7 @@ export class PendingCall implements QueuedCall, Abortable, Deadlined {
   #close(error: HostError | undefined): boolean {
     if (this.#answered) return false;
     this.#answered = true;
-    this.#owner.deadlines.remove(this, this.#deadline);
+    this.#owner.deadlines.lift(this.#deadline);
     this.#unwatch();
     this.#owner.answered(this, error);
     return true;

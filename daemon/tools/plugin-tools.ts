@@ -15,7 +15,7 @@ import type { LoadedPlugin } from '../plugins/plugin.ts';
 import { realClock } from '../real-clock.ts';
 import { spareThreads } from './call-queue.ts';
 import { childProcesses } from './child-processes.ts';
-import { Deadlines } from './deadlines.ts';
+import { Deadlines } from '../deadlines.ts';
 import { freshThreads } from './fresh-threads.ts';
 import { type CallOwner, PendingCall, type ToolResult } from './pending-call.ts';
 import { pooledThreads } from './pooled-threads.ts';
@@ -109,7 +109,6 @@ export class PluginTools {
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
     const closing = [...this.#lanes.values()].map(({ lane }) => lane.close(deadlineMs, ending));
-    this.#deadlines.close();
     await Promise.all(closing);
   }
 

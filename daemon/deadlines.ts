@@ -1,12 +1,13 @@
 // The deadlines of those who wait for an answer. Nearly all of them are answered long before, so that there is one timer for
 // all, and a deadline costs a link in a list: those of one length pass in the order in which they were set.
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock, Timer } from './clock.ts';
 
 export interface Deadline {
   readonly dueMs: number;
+  readonly afterMs: number;
   readonly pass: () => void;
-  readonly list: DeadlineList;
-  next: Deadline | undefined;
+  before: Deadline | undefined;
+  behind: Deadline | undefined;
   over: boolean;
 }
 
@@ -18,7 +19,6 @@ interface DeadlineList {
 export class Deadlines {
   readonly #clock: Clock;
   readonly #lists = new Map<number, DeadlineList>();
-  #open = 0;
   #timer: Timer | undefined;
   #timerDueMs = Infinity;
 
@@ -26,33 +26,36 @@ export class Deadlines {
     this.#clock = clock;
   }
 
-  /** `pass` is called after this time, unless the deadline is lifted. */
+  /** `pass` is called after this time, and never before it, unless the deadline is lifted. */
   set(fromMs: number, afterMs: number, pass: () => void): Deadline {
     let list = this.#lists.get(afterMs);
     if (list === undefined) this.#lists.set(afterMs, (list = { first: undefined, last: undefined }));
-    const deadline: Deadline = { dueMs: fromMs + afterMs, pass, list, next: undefined, over: false };
+    const deadline: Deadline = { dueMs: fromMs + afterMs, afterMs, pass, before: list.last, behind: undefined, over: false };
     if (list.last === undefined) list.first = deadline;
-    else list.last.next = deadline;
+    else list.last.behind = deadline;
     list.last = deadline;
-    this.#open += 1;
     if (deadline.dueMs < this.#timerDueMs) this.#arm(deadline.dueMs);
     return deadline;
   }
 
   lift(deadline: Deadline): void {
-    if (deadline.over) return;
     this.#end(deadline);
-    unlinkEnded(deadline.list);
-    if (this.#open === 0) this.#rest();
+    if (this.#lists.size === 0) this.#disarm();
   }
 
   #end(deadline: Deadline): void {
+    const list = this.#lists.get(deadline.afterMs);
+    if (deadline.over || list === undefined) return;
     deadline.over = true;
-    this.#open -= 1;
+    const { before, behind } = deadline;
+    if (before === undefined) list.first = behind;
+    else before.behind = behind;
+    if (behind === undefined) list.last = before;
+    else behind.before = before;
+    if (list.first === undefined) this.#lists.delete(deadline.afterMs);
   }
 
-  #rest(): void {
-    this.#lists.clear();
+  #disarm(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#timerDueMs = Infinity;
@@ -65,24 +68,16 @@ export class Deadlines {
   }
 
   #passed(): void {
-    this.#timer = undefined;
-    this.#timerDueMs = Infinity;
+    this.#disarm();
     const nowMs = this.#clock.monotonicMs();
-    for (const [afterMs, list] of this.#lists) {
+    for (const list of this.#lists.values()) {
       for (let first = list.first; first !== undefined && first.dueMs <= nowMs; first = list.first) {
         this.#end(first);
-        unlinkEnded(list);
         first.pass();
       }
-      if (list.first === undefined) this.#lists.delete(afterMs);
     }
-    const nextMs = Math.min(...[...this.#lists.values()].map(({ first }) => first?.dueMs ?? Infinity));
+    let nextMs = Infinity;
+    for (const { first } of this.#lists.values()) nextMs = Math.min(nextMs, first?.dueMs ?? Infinity);
     if (nextMs < this.#timerDueMs) this.#arm(nextMs);
   }
-}
-
-/** Those in the middle go when the front comes to them: a service settles in the order in which it was asked. */
-function unlinkEnded(list: DeadlineList): void {
-  while (list.first?.over === true) list.first = list.first.next;
-  if (list.first === undefined) list.last = undefined;
 }
