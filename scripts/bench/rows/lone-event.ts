@@ -39,7 +39,7 @@ export const loneEvent: Row = {
   async run(session) {
     const rounds: Rounds[] = [];
     for (const placement of session.placements) {
-      rounds.push(await Rounds.of(session, { row: 'lone-event', placement, warmUpMs: 3000, roundMs: 300 }, await subjectsOf(session, placement)));
+      rounds.push(await Rounds.of(session, { row: 'lone-event', placement, warmUpMs: 2000, roundMs: 250 }, await subjectsOf(session, placement)));
       await session.clear();
     }
     const targets = rounds.map((of): Target => ({ what: `p50 over ${echo} plus ${post}`, placement: of.placement, figure: of.ratio([nagaya, 'p50'], [echo, 'p50'], [post, 'p50']), atMost: 1.5 }));
