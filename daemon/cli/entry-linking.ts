@@ -57,8 +57,10 @@ function faultIn(said: string, folder: string): string {
   const lines = said.split('\n');
   const compiler = lines.map((line) => compilerLine.exec(line)).find((found) => found !== null);
   if (compiler?.[1] !== undefined) return shown(`${placeOf(compiler[1], compiler[2], folder)}: ${compiler[3] ?? ''}`);
-  const error = lines.find((line) => errorLine.test(line)) ?? 'the process that tried it ended without a reason';
-  const place = placeLine.exec(lines[0] ?? '');
+  const errorAt = lines.findIndex((line) => errorLine.test(line));
+  const error = lines[errorAt] ?? 'the process that tried it ended without a reason';
+  // Before the error, and in some Nodes after a place of their own.
+  const place = lines.slice(0, Math.max(1, errorAt)).map((line) => placeLine.exec(line)).find((found) => found !== null);
   return shown(place?.[1] === undefined ? error : `${placeOf(place[1], place[2], folder)}: ${error}`);
 }
 
