@@ -64,6 +64,17 @@ test('a publisher that outruns its service is held, loses nothing and keeps its 
   assert.equal(counters.rejected.queueFull, 0);
 });
 
+test('of several publishers that wait none is forgotten when one before it is let in', { timeout: 120_000 }, async (t) => {
+  const { daemon, client } = await slowLab(t);
+  await fill(client, 300);
+  const publishers = await Promise.all(Array.from({ length: 6 }, () => RawSocket.connect(t, daemon.socket)));
+  const beganMs = performance.now();
+  for (const [n, publisher] of publishers.entries()) publisher.request(n, 'ingress.publish', { plugin, wait: true, timeoutMs: 60_000, event: event(100 + n, { do: 'echo' }) });
+  const answers = await Promise.all(publishers.map(async (publisher) => (await publisher.messages(1))[0]));
+  assert.ok(answers.every((answer) => answer?.result?.['accepted'] === true));
+  assert.ok(performance.now() - beganMs < 15_000, 'one of them was only let in at its deadline');
+});
+
 test('a batch that waits has each event answered in its place, and what is wrong with one is told at once', { timeout: 120_000 }, async (t) => {
   const { client } = await slowLab(t);
   await fill(client, 200);

@@ -1,7 +1,7 @@
 // Those who wait for room in a full queue, first come first served. They are not let in one by one as places come free, but
 // when half of the queue is: a publisher that is held and let go for every event would cost more than its events.
 
-/** Tries to go on; false: it still waits, and keeps its place. */
+/** Tries to go on. True: it has stopped waiting; false: it keeps its place. */
 export type Waiting = () => boolean;
 
 export class Room {
@@ -20,7 +20,8 @@ export class Room {
     };
   }
 
+  /** Whoever has no more to wait for stops by itself: to take it out here as well would take out the next one. */
   offer(): void {
-    for (let first = this.#waiting[0]; first?.() === true; first = this.#waiting[0]) this.#waiting.shift();
+    while (this.#waiting[0]?.() === true);
   }
 }
