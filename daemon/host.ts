@@ -1,5 +1,6 @@
 // The host: every loaded plugin, and the order in which things start and stop. It decides and records; plugin code
 // runs in cells.
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { HostError } from '../protocol/errors.ts';
 import type { OperationResult } from '../protocol/operations.ts';
@@ -16,7 +17,7 @@ import { EmbeddedRuntime } from './runtimes/embedded-runtime.ts';
 import { LocalRuntime } from './runtimes/local-runtime.ts';
 import { Profiles } from './runtimes/profiles.ts';
 import { Registry } from './runtimes/registry.ts';
-import { WakeBudget } from './services/wake-budget.ts';
+import { WakeTurns } from './services/wake-turns.ts';
 import type { Logger } from './telemetry/daemon-log.ts';
 import type { Feed } from './telemetry/feed.ts';
 import { FlightRecorder } from './telemetry/flight-recorder.ts';
@@ -48,7 +49,7 @@ export class Host {
   readonly #embedded: EmbeddedRuntime;
   readonly #options: HostOptions;
   readonly #recorder: FlightRecorder;
-  readonly #wakes: WakeBudget;
+  readonly #wakes: WakeTurns;
   readonly #hosted = new Map<string, HostedPlugin>();
   /** Ids of services in the order of their last start. */
   #startOrder: string[] = [];
@@ -75,7 +76,8 @@ export class Host {
     this.registry = new Registry({ clock, limits, log });
     this.registry.add(this.#embedded);
     this.registry.add(new LocalRuntime({ clock, limits, log, newId, owners: () => this.list() }));
-    this.#wakes = new WakeBudget(options.clock);
+    // One processor is the host's own.
+    this.#wakes = new WakeTurns(options.clock, Math.max(1, availableParallelism() - 1));
     this.#recorder = new FlightRecorder({
       folder: join(options.stateFolder, 'bundles'),
       limits: options.config.limits,

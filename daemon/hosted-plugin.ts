@@ -13,7 +13,7 @@ import type { LoadedPlugin } from './plugins/plugin.ts';
 import { PluginProfiles } from './runtimes/plugin-profiles.ts';
 import { DeadLetters } from './services/dead-letters.ts';
 import { Service } from './services/service.ts';
-import type { WakeBudget } from './services/wake-budget.ts';
+import type { WakeTurns } from './services/wake-turns.ts';
 import type { ServicePlan } from './services/service-plan.ts';
 import type { Logger } from './telemetry/daemon-log.ts';
 import type { Feed } from './telemetry/feed.ts';
@@ -22,13 +22,13 @@ import { PluginLog } from './telemetry/plugin-log.ts';
 import { Redactor } from './telemetry/redactor.ts';
 import { Timeline } from './telemetry/timeline.ts';
 import { PluginTools, type ToolRequest } from './tools/plugin-tools.ts';
-import type { ToolResult } from './tools/pending-call.ts';
+import type { CallWaiter } from './tools/pending-call.ts';
 
 export interface HostedDeps {
   readonly limits: Limits;
   readonly stateFolder: string;
   readonly clock: Clock;
-  readonly wakes: WakeBudget;
+  readonly wakes: WakeTurns;
   readonly feed: Feed;
   readonly log: Logger;
   readonly recorder: FlightRecorder;
@@ -163,9 +163,9 @@ export class HostedPlugin {
   }
 
   /** A tool's own words may hold what its environment told it in confidence. */
-  async callTool(request: ToolRequest): Promise<ToolResult> {
+  callTool(request: ToolRequest, waiter: CallWaiter): void {
     try {
-      return await this.#tools.call(request);
+      this.#tools.call(request, { succeeded: (result) => waiter.succeeded(result), failed: (error) => waiter.failed(this.#redacted(error)) });
     } catch (thrown) {
       throw thrown instanceof HostError ? this.#redacted(thrown) : thrown;
     }

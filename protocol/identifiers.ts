@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { ownRefusal } from './parameters.ts';
 
 export const pluginIdForm = /^(?![.])[a-z0-9._-]{1,128}(?<![.])$/;
-const nameForm = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/;
+export const nameForm = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/;
 export const openIdForm = /^[A-Za-z0-9._:-]{1,128}$/;
 
 export const pluginId = z.string().regex(pluginIdForm, 'must be 1-128 characters of a-z 0-9 . _ - and not begin or end with a dot');

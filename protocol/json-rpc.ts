@@ -14,14 +14,38 @@ export interface RpcRequest {
 export const parseErrorNumber = -32700;
 export const invalidParamsNumber = -32602;
 
-/** JSON text that is ready to be sent: made inside a cell, passed on unparsed. */
+/** JSON that is ready to be sent: a text, in the midst of which may stand, as UTF-8, what a cell has made and nobody reads. */
 export class EncodedJson {
-  readonly text: string;
+  readonly head: string;
+  readonly bytes: Uint8Array | undefined;
+  /** What comes after the bytes. */
+  readonly tail: string;
 
-  constructor(text: string) {
-    this.text = text;
+  constructor(head: string, json: string | Uint8Array = '', tail = '') {
+    const isText = typeof json === 'string';
+    this.head = isText ? `${head}${json}${tail}` : head;
+    this.bytes = isText ? undefined : json;
+    this.tail = isText ? '' : tail;
+  }
+
+  /** Of all of it, in UTF-8 as far as it is bytes. */
+  get length(): number {
+    return this.bytes === undefined ? this.head.length : this.head.length + this.bytes.length + this.tail.length;
+  }
+
+  /** For those who have to read it. */
+  get text(): string {
+    return this.bytes === undefined ? this.head : `${this.head}${Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length).toString()}${this.tail}`;
+  }
+
+  /** As a part of more, which is a text again where all of it is. */
+  within(before: string, after: string): SentJson {
+    return this.bytes === undefined ? `${before}${this.head}${after}` : new EncodedJson(before + this.head, this.bytes, this.tail + after);
   }
 }
+
+/** Who sends it need not ask which it is: both have a length. */
+export type SentJson = string | EncodedJson;
 
 export const encodeJson = (value: unknown): string => (value instanceof EncodedJson ? value.text : (JSON.stringify(value) ?? 'null'));
 
@@ -29,8 +53,9 @@ export function isRpcId(value: unknown): value is RpcId {
   return value === null || typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value));
 }
 
-export function encodeAnswer(id: RpcId, result: unknown): string {
-  return `{"jsonrpc":"2.0","id":${typeof id === 'number' ? String(id) : JSON.stringify(id)},"result":${encodeJson(result)}}`;
+export function encodeAnswer(id: RpcId, result: unknown): SentJson {
+  const before = `{"jsonrpc":"2.0","id":${typeof id === 'number' ? String(id) : JSON.stringify(id)},"result":`;
+  return result instanceof EncodedJson ? result.within(before, '}') : `${before}${encodeJson(result)}}`;
 }
 
 export function encodeRefusal(id: RpcId, error: HostError, number: number = errorKinds[error.code].rpc): string {

@@ -1,43 +1,60 @@
 // UUIDv7 for correlation ids: they sort by time, which makes a log and a queue readable. Written by hand because
-// every event of the hot path gets one: randomness is drawn and written in blocks, and a millisecond's text is made once.
-import { randomBytes } from 'node:crypto';
+// every event of the hot path gets one: its digits are written into one row of bytes, where most of them stand already,
+// and become a text in one piece.
+import { randomFillSync } from 'node:crypto';
 
-const blockBytes = 4096;
-/** Random digits of one id. */
-const digits = 16;
+const row = Buffer.from('00000000-0000-7000-8000-000000000000');
+const timeDigits = [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12];
+const countAt = 15;
+const variantAt = 19;
+/** The last twelve digits. */
+const lastPairsAt = 24;
+const digits = Buffer.from('0123456789abcdef');
 
-let block = '';
-let blockAt = 0;
+/** Random bytes are drawn in blocks. */
+const random = Buffer.alloc(4096);
+/** The variant with three digits, and twelve more. */
+const randomBytesEach = 8;
+let randomAt = random.length;
+
 let lastMs = 0;
-let lastText = '';
 let counter = 0;
 
-function randomDigits(): string {
-  if (blockAt + digits > block.length) {
-    block = randomBytes(blockBytes).toString('hex');
-    blockAt = 0;
-  }
-  blockAt += digits;
-  return block.slice(blockAt - digits, blockAt);
-}
-
-/** Low enough to leave room for the other ids of its millisecond. */
-const firstCount = (): number => parseInt(randomDigits().slice(0, 2), 16) << 2;
-
 function begin(ms: number): void {
-  const time = ms.toString(16).padStart(12, '0');
   lastMs = ms;
-  lastText = `${time.slice(0, 8)}-${time.slice(8)}-`;
-  counter = firstCount();
+  const time = ms.toString(16).padStart(timeDigits.length, '0');
+  for (let at = 0; at < timeDigits.length; at += 1) row[timeDigits[at] ?? 0] = time.charCodeAt(at);
+  // Low enough to leave room for the other ids of its millisecond.
+  counter = (random[randomAt] ?? 0) << 2;
+  randomAt += 1;
 }
 
-/** The two bits that say which kind of UUID this is, by the digit they replace. */
-const variants: Readonly<Record<string, string>> = Object.fromEntries(Array.from({ length: 16 }, (_, digit) => [digit.toString(16), (8 + (digit & 3)).toString(16)]));
+const digit = (value: number): number => digits[value & 15] ?? 0;
 
 /** Ids made by one process never go backwards, even where its clock does. */
 export function uuidv7(nowMs: number = Date.now()): string {
+  // One more byte, where a millisecond begins.
+  if (randomAt + randomBytesEach >= random.length) {
+    randomFillSync(random);
+    randomAt = 0;
+  }
   if (nowMs > lastMs) begin(nowMs);
   else if (++counter > 0xfff) begin(lastMs + 1);
-  const random = randomDigits();
-  return `${lastText}${(0x7000 | counter).toString(16)}-${variants[random[0] ?? '0'] ?? '8'}${random.slice(1, 4)}-${random.slice(4)}`;
+  row[countAt] = digit(counter >> 8);
+  row[countAt + 1] = digit(counter >> 4);
+  row[countAt + 2] = digit(counter);
+  const first = random[randomAt] ?? 0;
+  const second = random[randomAt + 1] ?? 0;
+  // Its two upper bits say which kind of UUID this is.
+  row[variantAt] = digit(8 | ((first >> 4) & 3));
+  row[variantAt + 1] = digit(first);
+  row[variantAt + 2] = digit(second >> 4);
+  row[variantAt + 3] = digit(second);
+  for (let pair = 0; pair < 6; pair += 1) {
+    const byte = random[randomAt + 2 + pair] ?? 0;
+    row[lastPairsAt + pair * 2] = digit(byte >> 4);
+    row[lastPairsAt + pair * 2 + 1] = digit(byte);
+  }
+  randomAt += randomBytesEach;
+  return row.toString('latin1');
 }

@@ -8,6 +8,7 @@ import { ThreadCell } from '../daemon/cells/thread-cell.ts';
 import { limits as limitsSchema } from '../daemon/config/schema.ts';
 import { BatchText } from '../protocol/cell/batch.ts';
 import type { EventFailure, LogMessage } from '../protocol/cell/messages.ts';
+import { EncodedJson } from '../protocol/json-rpc.ts';
 import { temporaryFolder, writeTree } from './temporary-folder.ts';
 
 /** Runs `payload.code`, with the modules it names at hand. */
@@ -66,7 +67,7 @@ export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = 
     { isolation: 'thread', name: 'test.cell', folder, env: {}, execArgv: [], heapMb: 128, rssMb: 512, logBytesPerSecond: 1024 * 1024, beginWithinMs: 1500, spinMs: 1000, ...spec },
     {
       results: ({ outputs, failures }) => {
-        for (const { sequence: of, json } of outputs) waiting.get(of)?.resolve(JSON.parse(json));
+        for (const { sequence: of, json } of outputs) waiting.get(of)?.resolve(JSON.parse(new EncodedJson('', json).text));
         for (const { sequence: of, error } of failures) waiting.get(of)?.reject(new Thrown(error));
       },
       halted: () => {},

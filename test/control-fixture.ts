@@ -7,6 +7,7 @@ import type { Handlers } from '../daemon/control/caller.ts';
 import { ControlServer } from '../daemon/control/control-server.ts';
 import { Feed } from '../daemon/telemetry/feed.ts';
 import { HostError } from '../protocol/errors.ts';
+import { EncodedJson } from '../protocol/json-rpc.ts';
 import { operationNames } from '../protocol/operations.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -24,14 +25,18 @@ export interface Control {
   readonly logged: { readonly fields: object; readonly message: string }[];
 }
 
+/** What a call brought as text is only the plugin's to take apart, and here the test's. */
+export const inputOf = (given: unknown): unknown => (given instanceof EncodedJson ? (JSON.parse(given.text) as unknown) : (given ?? null));
+
 /** Answers at once; a tool named `later` answers with its input after `input.ms`, one named `never` never does. */
 export const usualHandlers: Partial<Handlers> = {
   'daemon.ping': () => ({ pong: true, at: '2026-01-01T00:00:00.000Z' }),
   'ingress.publish': (params) => ({ accepted: true, correlationId: String((params.event as { id?: unknown }).id), queueDepth: 0 }),
-  'tool.call': async ({ tool, input }, caller) => {
+  'tool.call': async ({ tool, input: given }, caller) => {
+    const input = inputOf(given);
     if (tool === 'never') await new Promise((_, reject) => caller.signal.addEventListener('abort', () => reject(new HostError('tool_cancelled', 'gone'))));
     if (tool === 'later') await pause((input as { ms: number }).ms);
-    return { output: input ?? null, durationMs: 0 };
+    return { output: input, durationMs: 0 };
   },
   'events.subscribe': ({ topics, plugin }, caller) => ({ ...caller.subscribe({ topics, ...(plugin === undefined ? {} : { plugin }) }), topics }),
   'events.unsubscribe': ({ subscriptionId }, caller) => caller.unsubscribe(subscriptionId),

@@ -1,16 +1,18 @@
 // A thread that is ended while it reads files must leave none of them open in the daemon: older Nodes forget a file whose
 // opening was under way, and after some thousands of restarts the daemon could open nothing any more.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { relative } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import type { CellEnd } from '../daemon/cells/cell.ts';
 import { ThreadCell } from '../daemon/cells/thread-cell.ts';
 import { limits as limitsSchema } from '../daemon/config/schema.ts';
 import { temporaryFolder, writeTree } from './temporary-folder.ts';
-import { withTools } from './tool-lab.ts';
+import { answerOf, withTools } from './tool-lab.ts';
 
 const cuts = 100;
 const toolCuts = 30;
@@ -88,7 +90,7 @@ for (const isolation of ['pooled', 'fresh'] as const) {
     for (let cut = 0; cut < toolCuts; cut += 1) {
       await withTools(fixture, { isolation, limits: { abortGraceMs: 0 } }, async ({ tools }) => {
         const cancel = new AbortController();
-        const answer = tools.call({ tool: 'work', input: null, signal: cancel.signal }).catch(() => undefined);
+        const answer = answerOf(tools, { tool: 'work', input: null, signal: cancel.signal }).catch(() => undefined);
         await sleep(startMs * (0.3 + (0.7 * cut) / toolCuts));
         cancel.abort();
         await answer;
@@ -97,3 +99,9 @@ for (const isolation of ['pooled', 'fresh'] as const) {
     await assertNoneOpen();
   });
 }
+
+test('a pooled tool\'s thread that is to end while it loads takes nobody with it', async () => {
+  const program = fileURLToPath(new URL('./fixtures/tools/host-that-cuts.ts', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', program], { timeout: 100_000 });
+  assert.equal(stdout, 'the host is done\n');
+});

@@ -36,7 +36,7 @@ class Bench {
       this.clock,
       { handleMs, stallMs: 1000 },
       {
-        handled: ({ correlationId }: QueuedEvent, output: EventOutput | undefined) => void this.told.push(`handled ${correlationId}${output === undefined ? '' : ` ${output.json}`}`),
+        handled: ({ correlationId }: QueuedEvent, output: EventOutput | undefined) => void this.told.push(`handled ${correlationId}${output === undefined ? '' : ` ${String(output.json)}`}`),
         failed: ({ correlationId }: QueuedEvent, failure: EventFailure) => void this.told.push(`failed ${correlationId} ${failure.error.message}`),
         overran: ({ correlationId }, ranMs) => void this.told.push(`overran ${correlationId} ${String(ranMs)}`),
         stalled: (idleMs) => void this.told.push(`stalled ${String(idleMs)}`),

@@ -9,7 +9,7 @@ import type { BatchMessage } from '../protocol/cell/messages.ts';
 import type { CallOutcome } from '../daemon/cells/cell.ts';
 import { DeadLetters } from '../daemon/services/dead-letters.ts';
 import { Service } from '../daemon/services/service.ts';
-import { WakeBudget } from '../daemon/services/wake-budget.ts';
+import { WakeTurns } from '../daemon/services/wake-turns.ts';
 import type { ServicePlan } from '../daemon/services/service-plan.ts';
 import { type Deed, SimulatedCell } from './simulated-cell.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -62,12 +62,12 @@ class Trial {
     });
     assert.ok(read.service !== undefined);
     this.plan = { plugin: { id: 'sim', folder: '/', entry: '/index.js', manifest: read, overridden: [], enabled: true, autostart: true, config: {}, notes: [] }, section: read.service, env: {}, entryUrl: 'file:///index.js' };
-    const world = { clock: this.clock, latencyMs: () => 0, pauseMs: () => 0, ringTakes: () => true, began: () => {}, ended: () => {}, startAs: () => this.starts.shift() ?? ('run' as const) };
+    const world = { clock: this.clock, latencyMs: () => 0, pauseMs: () => 0, nextWay: () => 'ring' as const, began: () => {}, ended: () => {}, startAs: () => this.starts.shift() ?? ('run' as const) };
     this.service = new Service(this.plan, {
       clock: this.clock,
       random: () => 0.5,
       deadLetters: new DeadLetters(limits.parse({})),
-      wakes: new WakeBudget(this.clock),
+      wakes: new WakeTurns(this.clock, 2),
       spawnCell: (_spec, listener) => {
         const cell = new SlowCell(world, listener);
         this.cells.push(cell);

@@ -1,6 +1,7 @@
 // A real service in a real thread, without a daemon around it: what the tests of isolation stand on.
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { LogMessage } from '../protocol/cell/messages.ts';
+import { EncodedJson } from '../protocol/json-rpc.ts';
 import type { FeedEvent, TimelineEntry } from '../protocol/operations/telemetry.ts';
 import { cellEnvironment } from '../daemon/cells/environment.ts';
 import { spawnCellFor } from '../daemon/cells/spawn.ts';
@@ -9,7 +10,7 @@ import { readPlugin } from '../daemon/plugins/manifest-file.ts';
 import { DeadLetters } from '../daemon/services/dead-letters.ts';
 import { realClock } from '../daemon/real-clock.ts';
 import { Service } from '../daemon/services/service.ts';
-import { WakeBudget } from '../daemon/services/wake-budget.ts';
+import { WakeTurns } from '../daemon/services/wake-turns.ts';
 import type { ServicePlan } from '../daemon/services/service-plan.ts';
 import { pluginOverride } from '../daemon/config/schema.ts';
 
@@ -36,7 +37,7 @@ async function labPlan(override: Record<string, unknown>, env: Record<string, st
   return { plugin, section, env: cellEnvironment(plugin.manifest.env, env), entryUrl: pathToFileURL(plugin.entry).href };
 }
 
-export async function lab(override: Record<string, unknown> = {}, env: Record<string, string> = {}): Promise<Lab> {
+export async function lab(override: Record<string, unknown> = {}, env: Record<string, string> = {}, wakes = new WakeTurns(realClock, 8)): Promise<Lab> {
   const logs: LogMessage[] = [];
   const feed: FeedEvent[] = [];
   const timeline: Omit<TimelineEntry, 'sequence' | 'at'>[] = [];
@@ -47,7 +48,7 @@ export async function lab(override: Record<string, unknown> = {}, env: Record<st
     random: Math.random,
     deadLetters,
     spawnCell: spawnCellFor(limits),
-    wakes: new WakeBudget(realClock),
+    wakes,
     limits,
     redact: (text) => text,
     outlets: { timeline: (entry) => void timeline.push(entry), feed: (event) => void feed.push(event), log: () => {} },
@@ -70,7 +71,7 @@ export async function lab(override: Record<string, unknown> = {}, env: Record<st
     logs,
     feed,
     timeline,
-    deliver: async (payload, timeoutMs = 10_000) => JSON.parse((await service.deliver(event(payload), timeoutMs)).json) as unknown,
+    deliver: async (payload, timeoutMs = 10_000) => JSON.parse(new EncodedJson('', (await service.deliver(event(payload), timeoutMs)).json).text) as unknown,
     plan: (other) => labPlan(other, env),
     publish: (payload) => void service.publish(event(payload)),
   };

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { HostError } from '../protocol/errors.ts';
+import { EncodedJson } from '../protocol/json-rpc.ts';
 import type { ServiceStatus } from '../protocol/status.ts';
 import { type Lab, lab } from './service-lab.ts';
 
@@ -40,7 +41,7 @@ for (const deed of ['exitBelow', 'loopBelow'] as const) {
   test(`an event whose cell died under it (${deed}) comes again, and its caller gets the answer of the attempt that went well`, async (t) => {
     const made = await running(t);
     const handled = await made.service.deliver({ ingress: 'work', kind: 'do', payload: { do: deed, attempt: 3 } }, 20_000);
-    assert.deepEqual([handled.attempt, JSON.parse(handled.json)], [3, 'handled at attempt 3']);
+    assert.deepEqual([handled.attempt, JSON.parse(new EncodedJson('', handled.json).text)], [3, 'handled at attempt 3']);
     const { counters, incarnation, lifecycle } = made.service.status();
     assert.deepEqual([counters.retried, counters.restarts, counters.handled, incarnation, lifecycle], [2, 2, 1, 3, 'running']);
     balanced(made);

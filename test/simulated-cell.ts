@@ -2,6 +2,7 @@
 // every end under the test's control. Policy is tested with it; isolation is tested with real threads.
 import { BatchEvents } from '../protocol/cell/batch.ts';
 import type { BatchMessage, CellMessage } from '../protocol/cell/messages.ts';
+import { largestRingOutput } from '../protocol/cell/output-ring.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellUsage, LoadedService } from '../daemon/cells/cell.ts';
 import type { Whereabouts } from '../daemon/cells/whereabouts.ts';
@@ -17,8 +18,8 @@ export interface SimulatedWorld {
   latencyMs(): number;
   /** Between posting a result and writing the register. */
   pauseMs(): number;
-  /** Whether the next answer is laid in the ring, or too large for it. */
-  ringTakes(): boolean;
+  /** How the next answer travels: laid in the ring, as a message because the ring is full, or as bytes because it is large. */
+  nextWay(): 'ring' | 'message' | 'bytes';
   /** Every begin of an event, and the moment after which its end can no longer be taken back. */
   began(deed: Deed, cell: SimulatedCell): void;
   ended(deed: Deed, cell: SimulatedCell): void;
@@ -45,6 +46,7 @@ export class SimulatedCell implements Cell {
   #through = 0;
   #untold = 0;
   readonly #reports = new SharedReports(this.register, (message) => this.#post(message));
+  readonly #withoutRing = new SharedReports(this.register, (message) => this.#post(message));
 
   constructor(world: SimulatedWorld, listener: CellListener) {
     this.#world = world;
@@ -181,7 +183,10 @@ export class SimulatedCell implements Cell {
       this.#reports.failed({ sequence, code: 'dispatch_failed', error: { name: 'Error', message: 'thrown' }, durationMs: ms });
       return true;
     }
-    return awaited && this.#reports.answered({ sequence, json: String(n), durationMs: ms }, this.#world.ringTakes() ? String(n).length : Infinity);
+    if (!awaited) return false;
+    const way = this.#world.nextWay();
+    const json = way === 'bytes' ? String(n).padStart(largestRingOutput + 1) : String(n);
+    return (way === 'ring' ? this.#reports : this.#withoutRing).answered({ sequence, json, durationMs: ms }, json.length);
   }
 
   #conclude(deed: Deed, sequence: number, offset: number, { known, awaited }: { readonly known: boolean; readonly awaited: boolean }): void {

@@ -1,7 +1,7 @@
 // What a tool gets and what its caller gets back, in each kind of cell.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isolations, withTools } from './tool-lab.ts';
+import { answerOf, isolations, withTools } from './tool-lab.ts';
 
 for (const isolation of isolations) {
   test(`a ${isolation} tool answers with what its function returned`, async () => {
@@ -9,7 +9,7 @@ for (const isolation of isolations) {
       const input = { text: 'grüße\n"quoted"', list: [1, null, true], nested: { empty: {} } };
       assert.deepEqual(await call('echo', input), input);
       assert.equal(await call('nothing'), null, 'undefined is sent as null');
-      const { durationMs } = await tools.call({ tool: 'echo', input: 1, signal: new AbortController().signal });
+      const { durationMs } = await answerOf(tools, { tool: 'echo', input: 1, signal: new AbortController().signal });
       assert.ok(durationMs >= 0 && durationMs < 30_000);
       assert.equal(tools.pending, 0);
     });

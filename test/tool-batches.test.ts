@@ -151,6 +151,28 @@ test('a call that is cancelled while it runs takes none of those behind it with 
   });
 });
 
+test('whoever hears of an answer may end calls and make new ones at once, and every other is answered as its own', async (context) => {
+  await withBatches(context, { limits: { toolThreads: 1 } }, async ({ tools }) => {
+    const told = new Map<number, string[]>();
+    const signals = Array.from({ length: 60 }, () => new AbortController());
+    const begin = (id: number, { signal } = new AbortController()): void => {
+      const heard = (what: string): void => {
+        told.set(id, [...(told.get(id) ?? []), what]);
+        // Those right behind are in the same thread, and may be through with it.
+        if (id % 3 === 0) for (const behind of [1, 2]) signals[id + behind]?.abort('no longer wanted');
+        if (id < 20) begin(id + 100);
+      };
+      tools.call({ tool: 'go', input: { id }, signal }, { succeeded: ({ outputJson }) => heard(String((JSON.parse(outputJson) as { id: number }).id)), failed: ({ code }) => heard(code) });
+    };
+    signals.forEach((controller, id) => begin(id, controller));
+    await until('all have been answered', () => told.size === 80 && tools.pending === 0);
+    for (const [id, heard] of told) {
+      assert.equal(heard.length, 1, String(id));
+      assert.ok(heard[0] === String(id) || (heard[0] === 'tool_cancelled' && id < 60 && id % 3 !== 0), `${String(id)}: ${String(heard[0])}`);
+    }
+  });
+});
+
 test('calls that wait in a thread for their turn count against the bound of those that wait', async (context) => {
   await withBatches(context, { limits: { toolThreads: 1, toolQueue: 10 } }, async ({ together }) => {
     const outcomes = await Promise.all(together([{ way: 'sleeps', ms: 200 }, ...quick(30)]));

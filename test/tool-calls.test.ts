@@ -16,17 +16,15 @@ test('a call is cancelled by its name, once, and only while it is pending', () =
   assert.equal(call.signal.reason, 'tool.cancel');
   assert.equal(calls.cancel('mine'), false);
   call.end();
-  call.end();
-  assert.equal(calls.pending, 0);
+  assert.equal(calls.cancel('mine'), false);
 });
 
 test('a call ends with its caller, for the caller\'s reason', () => {
   const calls = new ToolCalls();
   const gone = caller();
   const named = calls.begin('named', gone.signal);
-  const unnamed = calls.begin(undefined, gone.signal);
   gone.abort('the connection was closed');
-  for (const { signal } of [named, unnamed]) assert.equal(signal.reason, 'the connection was closed');
+  assert.equal(named.signal.reason, 'the connection was closed');
   assert.equal(calls.cancel('named'), false, 'it is ending already');
   assert.equal(calls.begin('later', gone.signal).signal.reason, 'the connection was closed');
 });
@@ -38,7 +36,6 @@ test('a name that is pending cannot be taken, and is free again after its call',
     () => calls.begin('name', caller().signal),
     (error) => error instanceof HostError && error.code === 'invalid_request' && JSON.stringify(error.details['issues']).includes('callId'),
   );
-  assert.equal(calls.pending, 1);
   first.end();
   const second = calls.begin('name', caller().signal);
   first.end();

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { PlainError } from '../protocol/cell/plain-error.ts';
 import { temporaryFolder } from './temporary-folder.ts';
-import { isolations, until, withTools, writtenIn } from './tool-lab.ts';
+import { answerOf, isolations, until, withTools, writtenIn } from './tool-lab.ts';
 
 const crashes = [
   ['exit', /process\.exit\(7\)|exit code 7/],
@@ -62,7 +62,7 @@ for (const isolation of isolations) {
       const signal = new AbortController().signal;
       for (let round = 0; round < 15; round += 1) {
         const outcomes = await Promise.allSettled(
-          Array.from({ length: 6 }, (_, index) => (index % 2 === 0 ? tools.call({ tool: 'throwAfterAnswer', input: { afterMs: round % 3 }, signal }) : tools.call({ tool: 'ok', input: null, signal }))),
+          Array.from({ length: 6 }, (_, index) => (index % 2 === 0 ? answerOf(tools, { tool: 'throwAfterAnswer', input: { afterMs: round % 3 }, signal }) : answerOf(tools, { tool: 'ok', input: null, signal }))),
         );
         for (const [index, outcome] of outcomes.entries()) {
           if (outcome.status === 'fulfilled') assert.equal(outcome.value.outputJson, index % 2 === 0 ? '"answered"' : '"fine"');

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Limits, limits as limitsSchema } from '../daemon/config/schema.ts';
+import type { ToolResult } from '../daemon/tools/pending-call.ts';
 import { PluginTools, type ToolRequest } from '../daemon/tools/plugin-tools.ts';
 import type { LogDroppedMessage, LogMessage } from '../protocol/cell/messages.ts';
 import { HostError } from '../protocol/errors.ts';
@@ -64,7 +65,7 @@ export async function withTools(fixture: string, setting: ToolSetting, use: (lab
     },
   );
   const never = new AbortController().signal;
-  const call: ToolLab['call'] = async (tool, input = null, options = {}) => JSON.parse((await tools.call({ tool, input, signal: never, ...options })).outputJson) as unknown;
+  const call: ToolLab['call'] = async (tool, input = null, options = {}) => JSON.parse((await answerOf(tools, { tool, input, signal: never, ...options })).outputJson) as unknown;
   const refusal: ToolLab['refusal'] = async (tool, input, options) => {
     try {
       const output = await call(tool, input, options);
@@ -80,6 +81,11 @@ export async function withTools(fixture: string, setting: ToolSetting, use: (lab
     await tools.close(10_000);
   }
 }
+
+export const answerOf = (tools: PluginTools, request: ToolRequest): Promise<ToolResult> =>
+  new Promise((resolve, reject) => {
+    tools.call(request, { succeeded: resolve, failed: reject });
+  });
 
 export async function until(what: string, holds: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
   const endMs = performance.now() + withinMs;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { HostError } from '../protocol/errors.ts';
+import { EncodedJson } from '../protocol/json-rpc.ts';
 import { resultJson } from '../workers/tool-output.ts';
 import { isolations, withTools } from './tool-lab.ts';
 
@@ -55,6 +56,16 @@ test('an input over its bound is refused before anything runs', async () => {
     assert.deepEqual({ ...error.details }, { tool: 'echo', what: 'input', limit: 'limits.toolInputBytes', bytes: 2050, maximum: 2048 });
     assert.equal(tools.threads, 0);
     assert.equal(await call('echo', 'é'.repeat(1023)), 'é'.repeat(1023));
+  });
+});
+
+test('an input that is passed on as the text it came in is bound by its bytes without spaces', async () => {
+  await withTools('plain', { limits: { toolInputBytes: 2048 } }, async ({ refusal, call }) => {
+    const text = (characters: number): EncodedJson => new EncodedJson(`[${' '.repeat(1000)}"${'\\u00e9'.repeat(characters)}"${' '.repeat(3000)}]`);
+    assert.deepEqual(await call('echo', text(1022)), ['é'.repeat(1022)]);
+    const error = await refusal('echo', text(1023));
+    assert.deepEqual({ ...error.details }, { tool: 'echo', what: 'input', limit: 'limits.toolInputBytes', bytes: 2050, maximum: 2048 });
+    assert.deepEqual(await call('echo', new EncodedJson('{ "a" : [ 1 , "é" ] }')), { a: [1, 'é'] });
   });
 });
 

@@ -36,6 +36,9 @@ export class LaneExecutor {
   #through = 0;
   #toldAtMs = 0;
   #tellPending = false;
+  /** The handler of the current event has begun something and waits for it. */
+  #waiting = false;
+  #othersWait = false;
 
   constructor(register: ProgressRegister, reports: LaneReports, handler: LaneHandler, maxOutputBytes: number) {
     this.#register = register;
@@ -68,6 +71,7 @@ export class LaneExecutor {
   async #runBatch(batch: BatchMessage): Promise<boolean> {
     // The host made this text from events it had checked.
     const events = new BatchEvents(parseJson(batch.json));
+    this.#othersWait = batch.othersWait === true;
     let nextAwaited = 0;
     for (let offset = 0; offset < batch.count; offset += 1) {
       if (this.#register.halted) {
@@ -85,7 +89,13 @@ export class LaneExecutor {
       let ended: Ended = { ok: true, value: undefined };
       if (issues.length === 0) {
         const running = this.#begin(event);
-        ended = isThenable(running) ? await running : running;
+        if (isThenable(running)) {
+          this.#waiting = true;
+          ended = await running;
+          this.#waiting = false;
+        } else {
+          ended = running;
+        }
       }
       const endedMs = monotonicMs();
       const durationMs = endedMs - beganMs;
@@ -139,11 +149,12 @@ export class LaneExecutor {
 
   /** Runs only when the event loop turns, so a row of handlers that never really wait does not pay for it. */
   #tellSoon(): void {
-    if (this.#untold === 0 || this.#tellPending) return;
+    if ((this.#untold === 0 && !this.#othersWait) || this.#tellPending) return;
     this.#tellPending = true;
     captured.setImmediate(() => {
       this.#tellPending = false;
-      this.#tell();
+      if (this.#untold > 0) this.#tell();
+      else if (this.#waiting && this.#othersWait) this.#reports.tell(this.#through);
     });
   }
 }

@@ -4,7 +4,7 @@
 import type { EventFailure, EventOutput, HaltedMessage, ProgressMessage, ResultsMessage } from '../protocol/cell/messages.ts';
 import { OutputRing, largestRingOutput } from '../protocol/cell/output-ring.ts';
 import type { ProgressRegister } from '../protocol/cell/register.ts';
-import { writeText } from './primitives.ts';
+import { type Poster, utf8Of, writeText } from './primitives.ts';
 
 export type ReportMessage = ResultsMessage | ProgressMessage | HaltedMessage;
 
@@ -12,7 +12,7 @@ export interface LaneReports {
   /** To be called before the register says that the event is done, so that a cell's end can never hide it. */
   failed(failure: EventFailure): void;
   /** As `failed`. False: the host does not know of it yet, and is to be told as soon as the register says done. */
-  answered(output: EventOutput, jsonBytes: number): boolean;
+  answered(output: EventOutput<string>, jsonBytes: number): boolean;
   /** Every event up to this one has ended, and the register says so. */
   tell(through: number): void;
   halted(through: number): void;
@@ -20,10 +20,12 @@ export interface LaneReports {
   layIn?(outputs: SharedArrayBuffer): void;
 }
 
-export class MessageReports implements LaneReports {
-  readonly #post: (message: ReportMessage) => void;
+const answerOf = (output: EventOutput): ResultsMessage => ({ type: 'results', through: output.sequence, failures: [], outputs: [output] });
 
-  constructor(post: (message: ReportMessage) => void) {
+export class MessageReports implements LaneReports {
+  readonly #post: Poster<ReportMessage>;
+
+  constructor(post: Poster<ReportMessage>) {
     this.#post = post;
   }
 
@@ -32,7 +34,7 @@ export class MessageReports implements LaneReports {
   }
 
   answered(output: EventOutput): boolean {
-    this.#post({ type: 'results', through: output.sequence, failures: [], outputs: [output] });
+    this.#post(answerOf(output));
     return true;
   }
 
@@ -48,10 +50,10 @@ export class MessageReports implements LaneReports {
 export class SharedReports implements LaneReports {
   readonly #register: ProgressRegister;
   readonly #messages: MessageReports;
-  readonly #post: (message: ReportMessage) => void;
+  readonly #post: Poster<ReportMessage>;
   #ring: OutputRing | undefined;
 
-  constructor(register: ProgressRegister, post: (message: ReportMessage) => void) {
+  constructor(register: ProgressRegister, post: Poster<ReportMessage>) {
     this.#register = register;
     this.#messages = new MessageReports(post);
     this.#post = post;
@@ -62,10 +64,18 @@ export class SharedReports implements LaneReports {
     this.#messages.failed(failure);
   }
 
-  answered(output: EventOutput, jsonBytes: number): boolean {
-    if (jsonBytes <= largestRingOutput && this.#ring?.write(output, jsonBytes, writeText) === true) return false;
+  answered(output: EventOutput<string>, jsonBytes: number): boolean {
+    if (jsonBytes > largestRingOutput) return this.#handOver(output, jsonBytes);
+    if (this.#ring?.write(output, jsonBytes, writeText) === true) return false;
     this.#register.reportPosted();
     return this.#messages.answered(output);
+  }
+
+  #handOver({ sequence, json, durationMs }: EventOutput<string>, jsonBytes: number): true {
+    const { bytes, memory } = utf8Of(json, jsonBytes);
+    this.#register.reportPosted();
+    this.#post(answerOf({ sequence, json: bytes, durationMs }), [memory]);
+    return true;
   }
 
   tell(): void {

@@ -20,10 +20,26 @@ export const captured = {
 
 /** What `buffer.write` comes down to; the types do not know it. */
 export const writeText = Reflect.get(Buffer.prototype, 'utf8Write') as TextWriter;
+const writeAscii = Reflect.get(Buffer.prototype, 'latin1Write') as TextWriter;
+const allocate = Buffer.allocUnsafeSlow.bind(Buffer);
+// Every typed array has it from its prototype's prototype.
+const memoryOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype) as object, 'buffer')?.get as (this: Uint8Array) => ArrayBuffer;
+
+/** A text as UTF-8 of so many bytes, in memory of its own that can be handed over. */
+export function utf8Of(text: string, length: number): { readonly bytes: Uint8Array; readonly memory: ArrayBuffer } {
+  const bytes = allocate(length);
+  // As many bytes as characters: all of them are ASCII.
+  const written = apply(text.length === length ? writeAscii : writeText, bytes, [text, 0, length]);
+  // What the memory held before must not get out.
+  if (written !== length) throw new Error('a text is not as long as it was said to be');
+  return { bytes, memory: apply(memoryOf, bytes, []) };
+}
 
 /** A way to post on a port that no later change to the port's prototype can reach. */
-export function posterOf(port: MessagePort): (message: unknown) => void {
-  return (message) => {
-    apply(portPostMessage, port, [message]);
+export type Poster<Message> = (message: Message, handedOver?: readonly ArrayBuffer[]) => void;
+
+export function posterOf(port: MessagePort): Poster<unknown> {
+  return (message, handedOver) => {
+    apply(portPostMessage, port, [message, handedOver]);
   };
 }

@@ -13,7 +13,7 @@ import type { Grants } from './guard/denial.ts';
 import { layOutInspection } from './inspection.ts';
 import { osThread } from './os-thread.ts';
 import { SharedReports } from './lane-reports.ts';
-import { captured, posterOf } from './primitives.ts';
+import { type Poster, captured, posterOf } from './primitives.ts';
 import { ServiceRunner } from './service-runner.ts';
 
 export interface ServiceCellData {
@@ -43,7 +43,7 @@ class TellingRegister extends ProgressRegister {
 }
 
 const register = new TellingRegister(registerBuffer);
-const post: (message: CellMessage) => void = posterOf(lanePort);
+const post: Poster<CellMessage> = posterOf(lanePort);
 const log = new CellLog(post, logBytesPerSecond);
 
 let dying = false;

@@ -141,6 +141,8 @@ function seated(options: ToolCellOptions): ToolCell {
   const { port1: mine, port2: hosts } = new MessageChannel();
   const register = new ToolRegister();
   poolPort?.postMessage({ type: 'seat', threadId, port: hosts, register: register.buffer } satisfies SeatMessage, [hosts]);
+  // Only when this very module has been evaluated.
+  queueMicrotask(() => register.comeUp());
   return inThread(options, mine, register, false);
 }
 

@@ -6,6 +6,7 @@ export class CellInbox {
   readonly #listener: CellListener;
   readonly #crashed: () => void;
   #lastWord: CellEnd | undefined;
+  #maxOutputBytes = 0;
   #malformed = 0;
 
   constructor(listener: CellListener, crashed: () => void) {
@@ -18,8 +19,13 @@ export class CellInbox {
     return this.#malformed;
   }
 
+  /** Larger ones no cell of ours would send. */
+  allowOutputs(maxBytes: number): void {
+    this.#maxOutputBytes = maxBytes;
+  }
+
   receive(message: unknown): void {
-    if (!isCellMessage(message)) {
+    if (!isCellMessage(message) || (message.type === 'results' && !message.outputs.every(({ json }) => json.length <= this.#maxOutputBytes))) {
       this.#malformed += 1;
       return;
     }

@@ -24,8 +24,17 @@ const isFailure = (value: unknown): value is EventFailure =>
   isDuration(value['durationMs']) &&
   (value['issues'] === undefined || (Array.isArray(value['issues']) && value['issues'].every(isIssue)));
 
+/** Plain bytes in memory that is wholly ours: nobody else has it, changes it, or keeps more of it alive than is seen. */
+const isHandedOver = (value: unknown): value is Uint8Array =>
+  value instanceof Uint8Array &&
+  Object.getPrototypeOf(value) === Uint8Array.prototype &&
+  value.buffer instanceof ArrayBuffer &&
+  Reflect.get(value.buffer, 'resizable') !== true &&
+  value.length > 0 &&
+  value.length === value.buffer.byteLength;
+
 const isOutput = (value: unknown): value is EventOutput =>
-  isFields(value) && isCount(value['sequence']) && isText(value['json']) && isDuration(value['durationMs']);
+  isFields(value) && isCount(value['sequence']) && (isText(value['json']) || isHandedOver(value['json'])) && isDuration(value['durationMs']);
 
 const isLog = (value: Fields): boolean =>
   logLevels.includes(value['level'] as LogMessage['level']) &&

@@ -84,6 +84,7 @@ export class ProcessCell implements Cell {
   }
 
   load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
+    this.#inbox.allowOutputs(options.maxOutputBytes);
     return this.#call((api) => api.load(options), isLoadedService, deadlineMs);
   }
 

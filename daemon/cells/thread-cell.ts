@@ -86,6 +86,7 @@ export class ThreadCell implements Cell {
     this.#vitals = new ThreadVitals(this.#worker, this.register, { heapMb: spec.heapMb, rssMb: spec.rssMb, stalledMs: limits.stalledMs, spinMs: spec.spinMs }, {
       idle: () => this.#isIdle(),
       owing: () => this.#owing(),
+      at: () => this.#at(),
       locate: (withinMs) => this.locate(withinMs),
       overstepped: (end) => this.#endFor(end),
     });
@@ -96,6 +97,7 @@ export class ThreadCell implements Cell {
   }
 
   load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
+    this.#inbox.allowOutputs(options.maxOutputBytes);
     return this.#call(() => this.#api.load(options), isLoadedService, deadlineMs);
   }
 
@@ -168,6 +170,12 @@ export class ThreadCell implements Cell {
   #owing(): number | undefined {
     const { phase, sequence } = this.register.read(this.#lastSent);
     return phase === phases.done && sequence !== this.#lastSent && !this.register.halted ? sequence : undefined;
+  }
+
+  #at(): number | undefined {
+    if (this.#callsPending > 0) return undefined;
+    const { phase, sequence } = this.register.read(this.#lastSent);
+    return phase === phases.running ? sequence : sequence + 0.5;
   }
 
   #endFor(end: CellEnd): void {

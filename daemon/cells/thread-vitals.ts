@@ -7,6 +7,7 @@ import type { CellEnd } from './cell.ts';
 import { type ThreadTimes, threadTimes } from './os-thread.ts';
 import { threadInspector } from './thread-inspector.ts';
 import { ThreadMemory } from './thread-memory.ts';
+import { ThreadPriority } from './thread-priority.ts';
 import { type Whereabouts, stackText, whereText } from './whereabouts.ts';
 
 export interface VitalsLimits {
@@ -21,6 +22,8 @@ export interface VitalsOwner {
   idle(): boolean;
   /** The last event it ended, where it has been sent more and begins none of it. */
   owing(): number | undefined;
+  /** Another number as soon as it begins or ends an event; undefined while it is called by the host. */
+  at(): number | undefined;
   locate(withinMs: number): Promise<Whereabouts>;
   /** The cell is to be ended for this. */
   overstepped(end: CellEnd): void;
@@ -52,6 +55,7 @@ export class ThreadVitals implements WatchedCell {
   readonly #worker: Worker;
   readonly #register: ProgressRegister;
   readonly #memory: ThreadMemory;
+  readonly #priority = new ThreadPriority();
   readonly #stalledMs: number;
   readonly #spinMs: number;
   readonly #owner: VitalsOwner;
@@ -94,6 +98,7 @@ export class ThreadVitals implements WatchedCell {
     this.#memory.look(activeMs);
     this.#lookAtLoop(idleMs, Math.min(sinceMs, longestLookMs));
     this.#lookAtOwing(idleMs);
+    this.#priority.look(this.#register.osThread, idleMs > 0 ? undefined : this.#owner.at());
     return true;
   }
 

@@ -10,11 +10,11 @@ export type Reading = 'own' | 'plugin' | undefined;
 
 const lookMs = 5;
 /** Starting a thread takes this long on a machine that has no time for it. */
-const mostOwnMs = 1000;
+const usualOwnMs = 1000;
 const mostPluginMs = 100;
 
 /** Calls `end` as soon as nothing is being read, at once where nothing is. */
-export function whenRead(reading: () => Reading, end: () => void): void {
+export function whenRead(reading: () => Reading, end: () => void, mostOwnMs: number = usualOwnMs): void {
   let pluginMs = 0;
   const beganMs = performance.now();
   let lookedMs = beganMs;
@@ -31,13 +31,17 @@ export function whenRead(reading: () => Reading, end: () => void): void {
 }
 
 /** For a thread that a pool ends. */
-export function endsWhenRead(thread: Worker, reading: () => Reading): void {
+export function endsWhenRead(thread: Worker, reading: () => Reading, mostOwnMs?: number): void {
   const terminate = thread.terminate.bind(thread);
   thread.terminate = () =>
     new Promise((resolve) => {
-      whenRead(reading, () => {
-        threadInspector.dismiss(thread.threadId);
-        resolve(terminate());
-      });
+      whenRead(
+        reading,
+        () => {
+          threadInspector.dismiss(thread.threadId);
+          resolve(terminate());
+        },
+        mostOwnMs,
+      );
     });
 }

@@ -2,6 +2,7 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type HostError, asHostError, errorKinds } from '../../protocol/errors.ts';
+import type { SentJson } from '../../protocol/json-rpc.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -14,12 +15,18 @@ export interface ProblemOptions {
   readonly headers?: Headers;
 }
 
-export function sendJson(response: ServerResponse, text: string, status = 200, headers: Headers = {}): void {
+export function sendJson(response: ServerResponse, json: SentJson, status = 200, headers: Headers = {}): void {
   // The other side has gone: nobody is there to be answered.
   if (response.destroyed || response.headersSent) return;
-  const body = Buffer.from(`${text}\n`);
+  const body = bodyOf(json);
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length, ...always, ...headers });
   response.end(body);
+}
+
+function bodyOf(json: SentJson): Buffer {
+  if (typeof json === 'string') return Buffer.from(`${json}\n`);
+  const { head, bytes, tail } = json;
+  return bytes === undefined ? Buffer.from(`${head}\n`) : Buffer.concat([Buffer.from(head), bytes, Buffer.from(`${tail}\n`)]);
 }
 
 export function sendProblem(response: ServerResponse, error: HostError, options: ProblemOptions = {}): void {

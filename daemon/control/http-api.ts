@@ -2,7 +2,7 @@
 // it answered. It knows nothing of sockets, so that any listener can stand in front of it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HostError, asHostError } from '../../protocol/errors.ts';
-import { encodeJson } from '../../protocol/json-rpc.ts';
+import { EncodedJson, encodeJson } from '../../protocol/json-rpc.ts';
 import type { Audience } from '../../protocol/operation.ts';
 import type { Limits } from '../config/schema.ts';
 import type { ControlLog } from './control-log.ts';
@@ -74,7 +74,8 @@ export class HttpApi {
     const answer = calls.call(route.name, params, new HttpCaller(peer, response));
     // The next request on its connection is taken after this one anyway.
     const result = await (answer instanceof Later ? answer.promise : answer);
-    sendJson(response, encodeJson(projection.result(route.row, result)));
+    const projected = projection.result(route.row, result);
+    sendJson(response, projected instanceof EncodedJson ? projected : encodeJson(projected));
   }
 
   async #stream(route: Route, params: Record<string, unknown>, request: IncomingMessage, response: ServerResponse, peer: HttpPeer): Promise<void> {

@@ -5,8 +5,8 @@ import { nearest } from '../../protocol/issues.ts';
 import type { Operation } from '../../protocol/operation.ts';
 import { type OperationName, operationNames, operations } from '../../protocol/operations.ts';
 import { parseParameters } from '../../protocol/parameters.ts';
+import { areChecked } from './call-reader.ts';
 import type { Caller, Handlers } from './caller.ts';
-import { EventParams } from './event-reader.ts';
 
 interface BoundOperation {
   readonly row: Operation;
@@ -28,8 +28,7 @@ export class OperationCalls {
     const bound = this.#bound.get(name);
     if (bound === undefined) throw unknownMethod(name);
     if (bound.row.duringShutdown !== true && this.#shuttingDown()) throw new HostError('shutting_down', 'The daemon is shutting down.');
-    // What the reader of events has made, it has checked.
-    return bound.handle(params instanceof EventParams ? params : parseParameters(bound.row.params, params, bound.subject), caller);
+    return bound.handle(areChecked(params) ? params : parseParameters(bound.row.params, params, bound.subject), caller);
   }
 }
 

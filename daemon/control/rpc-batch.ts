@@ -1,11 +1,12 @@
 // A JSON-RPC batch on its way: its members are executed one after the other, perhaps over several turns, and their
 // answers leave together when the last of them is known.
+import type { SentJson } from '../../protocol/json-rpc.ts';
 import type { Outbox } from './outbox.ts';
 
 export class RpcBatch {
   readonly #members: readonly unknown[];
   readonly #outbox: Outbox;
-  readonly #answers: string[] = [];
+  readonly #answers: SentJson[] = [];
   #next = 0;
   #settled = 0;
   #length = 0;
@@ -24,7 +25,7 @@ export class RpcBatch {
   }
 
   /** Called once for every member; a notification has no answer. */
-  settle(answer: string | undefined): void {
+  settle(answer: SentJson | undefined): void {
     if (answer !== undefined) {
       this.#answers.push(answer);
       this.#length += answer.length;
@@ -33,6 +34,6 @@ export class RpcBatch {
     this.#settled += 1;
     if (this.#settled < this.#members.length) return;
     this.#outbox.reserve(-this.#length);
-    if (this.#answers.length > 0) this.#outbox.add(`[${this.#answers.join(',')}]`);
+    if (this.#answers.length > 0) this.#outbox.addList(this.#answers);
   }
 }

@@ -2,11 +2,11 @@
 // outbox. A handler that answers at once is answered at once, without a promise: this is the hot path.
 import { HostError, asHostError } from '../../protocol/errors.ts';
 import { nestsDeeper } from '../../protocol/framing.ts';
-import { type RpcId, encodeAnswer, encodeRefusal, invalidParamsNumber, isRpcId, parseErrorNumber } from '../../protocol/json-rpc.ts';
+import { type RpcId, type SentJson, encodeAnswer, encodeRefusal, invalidParamsNumber, isRpcId, parseErrorNumber } from '../../protocol/json-rpc.ts';
 import type { Limits } from '../config/schema.ts';
+import { CallReader } from './call-reader.ts';
 import type { Caller } from './caller.ts';
 import type { ControlLog } from './control-log.ts';
-import { EventReader } from './event-reader.ts';
 import { Later } from './later.ts';
 import type { OperationCalls } from './operation-calls.ts';
 import type { Outbox } from './outbox.ts';
@@ -40,13 +40,13 @@ const noParams = Object.freeze({});
 
 export class RpcDispatcher {
   readonly #options: DispatcherOptions;
-  readonly #events: EventReader;
+  readonly #reader: CallReader;
   #pending = 0;
   #holding = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#events = new EventReader(options.limits);
+    this.#reader = new CallReader(options.limits);
   }
 
   /** Calls begun and not yet answered. */
@@ -61,7 +61,7 @@ export class RpcDispatcher {
 
   /** A line, with its newline at `end`. Answers the batch that is to be taken again in a later turn, where there is one. */
   take(bytes: Buffer, start: number, end: number): RpcBatch | undefined {
-    const read = this.#events.read(bytes, start, end);
+    const read = this.#reader.read(bytes, start, end);
     if (read !== undefined) {
       this.#call(read.id, read.method, read.params, undefined);
       return undefined;
@@ -150,7 +150,7 @@ export class RpcDispatcher {
   }
 
   #succeed(id: RpcId | undefined, method: string, result: unknown, batch: RpcBatch | undefined): void {
-    let answer: string | undefined;
+    let answer: SentJson | undefined;
     try {
       if (id !== undefined) answer = encodeAnswer(id, result);
     } catch (thrown) {
@@ -185,7 +185,7 @@ export class RpcDispatcher {
     this.#options.outbox.add(encodeRefusal(id, error, number));
   }
 
-  #deliver(answer: string | undefined, batch: RpcBatch | undefined): void {
+  #deliver(answer: SentJson | undefined, batch: RpcBatch | undefined): void {
     if (batch !== undefined) batch.settle(answer);
     else if (answer !== undefined) this.#options.outbox.add(answer);
   }

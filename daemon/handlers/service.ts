@@ -16,7 +16,7 @@ const acceptedText = (answer: Accepted | Refused): string =>
   answer.accepted ? `{"accepted":true,"correlationId":"${answer.correlationId}","queueDepth":${String(answer.queueDepth)}}` : JSON.stringify(answer);
 
 const handledText = ({ correlationId, attempt, json, queuedMs, durationMs }: Handled): EncodedJson =>
-  new EncodedJson(`{"correlationId":"${correlationId}","attempt":${String(attempt)},"output":${json},"queuedMs":${millis(queuedMs)},"durationMs":${millis(durationMs)}}`);
+  new EncodedJson(`{"correlationId":"${correlationId}","attempt":${String(attempt)},"output":`, json, `,"queuedMs":${millis(queuedMs)},"durationMs":${millis(durationMs)}}`);
 
 const asList = (answers: readonly (Accepted | Refused)[]): EncodedJson => new EncodedJson(`{"results":[${answers.map(acceptedText).join(',')}]}`);
 

@@ -1,8 +1,11 @@
 // What the operations on tools do.
 import { EncodedJson } from '../../protocol/json-rpc.ts';
+import type { OperationResult } from '../../protocol/operations.ts';
 import type { toolOperations } from '../../protocol/operations/tool.ts';
 import type { Handlers } from '../control/caller.ts';
+import { Later } from '../control/later.ts';
 import type { Host } from '../host.ts';
+import type { CallWaiter } from '../tools/pending-call.ts';
 import { millis } from './millis.ts';
 
 export function toolHandlers(host: Host): Pick<Handlers, keyof typeof toolOperations> {
@@ -12,22 +15,28 @@ export function toolHandlers(host: Host): Pick<Handlers, keyof typeof toolOperat
         plugin.manifest.tools.map(({ name, description, inputSchema, outputSchema, isolation, timeoutMs }) => ({ plugin: plugin.id, name, description, inputSchema, outputSchema, isolation, timeoutMs })),
       ),
     }),
-    'tool.call': async ({ plugin: id, tool, input, timeoutMs, callId }, caller) => {
+    'tool.call': ({ plugin: id, tool, input, timeoutMs, callId }, caller) => {
       const hosted = host.get(id);
       hosted.requireEnabled();
-      const call = host.toolCalls.begin(callId, caller.signal);
+      const named = callId === undefined ? undefined : host.toolCalls.begin(callId, caller.signal);
+      const answer = new Later<OperationResult<'tool.call'> | EncodedJson>();
+      const waiter: CallWaiter = {
+        succeeded: ({ outputJson, durationMs }) => {
+          named?.end();
+          answer.resolve(new EncodedJson(`{"output":${outputJson},"durationMs":${millis(durationMs)}}`));
+        },
+        failed: (error) => {
+          named?.end();
+          answer.reject(error);
+        },
+      };
       try {
-        const { outputJson, durationMs } = await hosted.callTool({
-          tool,
-          input: input ?? null,
-          signal: call.signal,
-          ...(timeoutMs === undefined ? {} : { timeoutMs }),
-          ...(callId === undefined ? {} : { callId }),
-        });
-        return new EncodedJson(`{"output":${outputJson},"durationMs":${millis(durationMs)}}`);
-      } finally {
-        call.end();
+        hosted.callTool({ tool, input: input ?? null, timeoutMs, signal: (named ?? caller).signal, callId }, waiter);
+      } catch (thrown) {
+        named?.end();
+        throw thrown;
       }
+      return answer;
     },
     'tool.cancel': ({ callId }) => ({ cancelled: host.toolCalls.cancel(callId) }),
   };

@@ -25,6 +25,10 @@ export interface LaneListener {
   /** The event was claimed and the cell must be ended. The lane holds the event until `settleClaimed`. */
   overran(event: QueuedEvent, ranMs: number): void;
   stalled(idleMs: number): void;
+  /** Some have been settled. False: what is queued is handed over by a later `pump`. */
+  mayGoOn?(): boolean;
+  /** Other services wait for their turn. */
+  othersWait?(): boolean;
 }
 
 export interface LaneRemains {
@@ -41,6 +45,7 @@ const mostBatchBytes = 256 * 1024;
 /** A batch is as long as this much work, so that slow events travel in small ones. */
 const batchWorkMs = 4;
 const paceMemory = 0.2;
+const othersWait = { othersWait: true } as const;
 
 export class Lane {
   readonly #cell: LaneCell;
@@ -110,8 +115,9 @@ export class Lane {
     return first === undefined ? this.#inFlight : [first, ...this.#inFlight];
   }
 
-  /** Hands over what the window has room for. */
-  pump(): void {
+  /** Hands over what the window has room for; false where that is nothing. */
+  pump(): boolean {
+    let handedOver = false;
     while (this.#open && this.#batchEnds.length < this.#window.batches && this.#queue.size > 0) {
       const events = this.#queue.take(this.#batchSize(), mostBatchBytes);
       const first = this.#through + this.#inFlight.length + 1;
@@ -126,9 +132,11 @@ export class Lane {
       this.#batchEnds.push(first + events.length - 1);
       this.#sentMs = this.#clock.monotonicMs();
       if (this.inFlight === events.length) this.#settledMs = this.#sentMs;
-      this.#cell.send({ type: 'batch', first, count: events.length, json: text.toString(), awaited, ...this.#newRing(awaited) });
+      this.#cell.send({ type: 'batch', first, count: events.length, json: text.toString(), awaited, ...this.#newRing(awaited), ...(this.#listener.othersWait?.() === true ? othersWait : undefined) });
+      handedOver = true;
     }
     this.#watch();
+    return handedOver;
   }
 
   results({ through, failures, outputs }: ResultsMessage): void {
@@ -139,14 +147,14 @@ export class Lane {
     for (const output of outputs) this.#keep(output);
     this.#settleThrough(through);
     this.#catchUp();
-    this.pump();
+    this.#goOn();
   }
 
   /** The cell rang: the register tells how far it has come. */
   progressed(): void {
     this.#cell.register.hear();
     this.#catchUp();
-    this.pump();
+    this.#goOn();
   }
 
   /** The cell begins no further event; what it has not begun can be taken back once it says so. */
@@ -189,6 +197,10 @@ export class Lane {
   settleClaimed(again: QueuedEvent | undefined): void {
     this.#held = undefined;
     this.#again = again;
+  }
+
+  #goOn(): void {
+    if (this.#listener.mayGoOn?.() ?? true) this.pump();
   }
 
   #progress(): Progress {

@@ -1,5 +1,6 @@
 // An accepted event on its way. Its payload is kept as JSON text, so that its size is known, nothing can change it, and the
 // host passes it on without ever building it.
+import type { OutputJson } from '../../protocol/cell/messages.ts';
 import type { AttemptStory } from '../../protocol/dead-letter.ts';
 import type { HostError } from '../../protocol/errors.ts';
 import type { IngressEvent } from '../../protocol/event.ts';
@@ -7,8 +8,8 @@ import type { IngressEvent } from '../../protocol/event.ts';
 export interface Handled {
   readonly correlationId: string;
   readonly attempt: number;
-  /** The handler's output as JSON text. */
-  readonly json: string;
+  /** The handler's output. */
+  readonly json: OutputJson;
   readonly queuedMs: number;
   readonly durationMs: number;
 }

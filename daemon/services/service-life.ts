@@ -24,6 +24,9 @@ export interface LifeDeps extends ServiceDeps {
   readonly outcomes: Outcomes;
   /** A new incarnation runs. */
   began(): void;
+  /** Whether the lane may hand over more at once. */
+  mayGoOn(): boolean;
+  othersWait(): boolean;
 }
 
 export class ServiceLife {
@@ -285,6 +288,8 @@ export class ServiceLife {
         failed: (event, failure) => this.#deps.outcomes.failed(event, failure, spawned.number),
         overran: (event, ranMs) => spawned.settling(this.#overran(spawned, event, ranMs)),
         stalled: (idleMs) => this.#stalled(spawned, idleMs),
+        mayGoOn: () => this.#deps.mayGoOn(),
+        othersWait: () => this.#deps.othersWait(),
         ended: (end) => this.#cellEnded(spawned, end),
         log: (message) => cellLog.log(message, spawned.number),
         logDropped: (message) => cellLog.logDropped(message, spawned.number),

@@ -9,7 +9,7 @@ import type { Clock } from '../clock.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { Redact } from './cause.ts';
 import type { JournalOutlets } from './journal.ts';
-import type { WakeBudget } from './wake-budget.ts';
+import type { WakeTurns } from './wake-turns.ts';
 
 export interface ServicePlan {
   readonly plugin: LoadedPlugin;
@@ -23,7 +23,7 @@ export interface ServiceDeps {
   readonly random: () => number;
   readonly spawnCell: SpawnCell;
   /** Shared by all services of the daemon. */
-  readonly wakes: WakeBudget;
+  readonly wakes: WakeTurns;
   readonly limits: { readonly eventBytes: number; readonly toolOutputBytes: number; readonly diagnostics: number; readonly eventTrail: number };
   readonly redact: Redact;
   readonly outlets: JournalOutlets;

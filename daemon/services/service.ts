@@ -18,6 +18,7 @@ import { ServiceLife } from './service-life.ts';
 import type { ServiceDeps, ServicePlan } from './service-plan.ts';
 import { ServiceSituation } from './service-situation.ts';
 import { serviceStatus } from './service-status.ts';
+import type { WakeTurn } from './wake-turns.ts';
 
 const noExtras = {};
 
@@ -29,14 +30,12 @@ export class Service {
   readonly #reported: Reported;
   readonly #situation: ServiceSituation;
   readonly #deadlines: Deadlines;
+  readonly #turn: WakeTurn;
   #pumping = false;
-  #asked = false;
+  /** Somebody waits for an event that may still be queued. */
+  #hurried = false;
   readonly #pumpNow = (): void => {
     this.#pumping = false;
-    this.#pump();
-  };
-  readonly #pumpAsAsked = (): void => {
-    this.#asked = false;
     this.#pump();
   };
 
@@ -48,7 +47,16 @@ export class Service {
     this.#situation = new ServiceSituation(() => this.#life, () => this.#intake.queue.size);
     this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, journal: this.#journal, trail: new EventTrail(limits.eventTrail), situation: this.#situation });
     const outcomes = new Outcomes({ intake: this.#intake, journal: this.#journal, clock, redact, deadLetters, maxAttempts: () => this.#life.plan.section.retry.maxAttempts });
-    this.#life = new ServiceLife(plan, { ...deps, journal: this.#journal, intake: this.#intake, outcomes, began: () => void this.refreshReported() });
+    this.#life = new ServiceLife(plan, {
+      ...deps,
+      journal: this.#journal,
+      intake: this.#intake,
+      outcomes,
+      began: () => void this.refreshReported(),
+      mayGoOn: () => this.#turn.goesOn(this.#intake.queue.size > 0) || this.#hurried,
+      othersWait: () => deps.wakes.contended,
+    });
+    this.#turn = deps.wakes.join(() => this.#pump());
     this.#reported = new Reported(clock, redact);
   }
 
@@ -129,6 +137,7 @@ export class Service {
   deliverTo(raw: unknown, timeoutMs: number, waiter: Waiter): void {
     const delivery = new Delivery(waiter, this.#deadlines);
     const event = this.#intake.accept(raw, { waiter: delivery });
+    this.#hurried = true;
     this.#pumpSoon();
     delivery.due(event.acceptedMs, timeoutMs, () => {
       const current = this.#life.live?.lane.current();
@@ -183,8 +192,11 @@ export class Service {
     return { accepted: true, correlationId, queueDepth: this.#situation.depth };
   }
 
-  #pump(): void {
-    if (dispatches(this.#life.state.lifecycle)) this.#life.live?.lane.pump();
+  /** False where nothing was handed over. */
+  #pump(): boolean {
+    const handedOver = dispatches(this.#life.state.lifecycle) && this.#life.live?.lane.pump() === true;
+    if (this.#intake.queue.size === 0) this.#hurried = false;
+    return handedOver;
   }
 
   /** Events of one turn travel in one batch. */
@@ -196,8 +208,6 @@ export class Service {
 
   /** Nobody waits for them: where many services are busy, they may gather. */
   #pumpInTurn(): void {
-    if (this.#pumping || this.#asked || this.#life.state.lifecycle !== 'running') return;
-    this.#asked = true;
-    this.#deps.wakes.ask(this.#pumpAsAsked);
+    if (!this.#pumping && this.#life.state.lifecycle === 'running') this.#turn.ask();
   }
 }

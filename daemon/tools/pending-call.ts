@@ -1,11 +1,12 @@
 // One call of a tool from its arrival to its answer. It is answered once, at its deadline at the latest; what becomes
 // of the cell that still runs it is its owner's business and keeps nobody waiting.
 import type { ToolTask } from '../../protocol/cell/tool-messages.ts';
-import type { HostError } from '../../protocol/errors.ts';
+import { HostError } from '../../protocol/errors.ts';
 import { locateMs } from '../cells/stack-capture.ts';
 import type { Clock } from '../clock.ts';
 import type { Deadline, Deadlines } from '../deadlines.ts';
 import { type Abortable, watchAbort } from './abort-watch.ts';
+import type { AnsweredCall } from './answered-calls.ts';
 import type { QueuedCall } from './call-queue.ts';
 import type { Link } from './chain.ts';
 import { type CallAt, cancelled, timedOut } from './tool-errors.ts';
@@ -18,9 +19,16 @@ export interface ToolResult {
   readonly durationMs: number;
 }
 
+/** Whoever made the call; hears of its end once. */
+export interface CallWaiter {
+  succeeded(result: ToolResult): void;
+  failed(error: HostError): void;
+}
+
 export interface CallOwner {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
+  /** The waiter is to be told. */
   answered(call: PendingCall, error: HostError | undefined): void;
   /** It was answered without its cell, which may still run it. */
   givenUp(call: PendingCall, reason: string): void;
@@ -31,14 +39,14 @@ export interface CallTerms {
   readonly arrival: number;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly waiter: CallWaiter;
 }
 
-export class PendingCall implements QueuedCall, Abortable {
+export class PendingCall implements QueuedCall, Abortable, AnsweredCall {
   readonly task: ToolTask;
   readonly arrival: number;
   readonly arrivedMs: number;
   readonly timeoutMs: number;
-  readonly result: Promise<ToolResult>;
   place: Link<QueuedCall> | undefined;
   /** Where it runs, once it does. */
   run: PoolRun | undefined;
@@ -48,21 +56,17 @@ export class PendingCall implements QueuedCall, Abortable {
   readonly #signal: AbortSignal;
   readonly #deadline: Deadline;
   readonly #unwatch: () => void;
-  #resolve!: (result: ToolResult) => void;
-  #reject!: (error: HostError) => void;
-  #answered = false;
+  readonly #waiter: CallWaiter;
+  #outcome: ToolResult | HostError | undefined;
 
-  constructor({ task, arrival, timeoutMs, signal }: CallTerms, owner: CallOwner) {
+  constructor({ task, arrival, timeoutMs, signal, waiter }: CallTerms, owner: CallOwner) {
     this.task = task;
     this.arrival = arrival;
     this.timeoutMs = timeoutMs;
     this.arrivedMs = owner.clock.monotonicMs();
-    this.result = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
     this.#owner = owner;
     this.#signal = signal;
+    this.#waiter = waiter;
     this.#deadline = owner.deadlines.set(this.arrivedMs, timeoutMs, () => void this.#timeOut());
     this.#unwatch = watchAbort(signal, this);
   }
@@ -72,7 +76,7 @@ export class PendingCall implements QueuedCall, Abortable {
   }
 
   get answered(): boolean {
-    return this.#answered;
+    return this.#outcome !== undefined;
   }
 
   /** When it will have been answered at the latest, on the clock of `monotonicMs`. */
@@ -81,11 +85,17 @@ export class PendingCall implements QueuedCall, Abortable {
   }
 
   succeed(result: ToolResult): void {
-    if (this.#close(undefined)) this.#resolve(result);
+    this.#close(result);
   }
 
   fail(error: HostError): void {
-    if (this.#close(error)) this.#reject(error);
+    this.#close(error);
+  }
+
+  /** Of its answer, once it has one. */
+  tell(): void {
+    if (this.#outcome instanceof HostError) this.#waiter.failed(this.#outcome);
+    else if (this.#outcome !== undefined) this.#waiter.succeeded(this.#outcome);
   }
 
   /** Answered at once by whoever ends the tools as a whole. */
@@ -101,25 +111,24 @@ export class PendingCall implements QueuedCall, Abortable {
   async #timeOut(): Promise<void> {
     // It may have answered in time and not be heard yet.
     this.run?.collect();
-    if (this.#answered) return;
+    if (this.answered) return;
     const at = this.#at();
     const where = at.phase === 'queued' ? undefined : await this.run?.locate(this.task.call, locateMs);
     this.#giveUp(timedOut(at, this.timeoutMs, where));
   }
 
   #giveUp(error: HostError): void {
-    if (this.#answered) return;
+    if (this.answered) return;
     this.fail(error);
     this.#owner.givenUp(this, error.message);
   }
 
-  #close(error: HostError | undefined): boolean {
-    if (this.#answered) return false;
-    this.#answered = true;
+  #close(outcome: ToolResult | HostError): void {
+    if (this.answered) return;
+    this.#outcome = outcome;
     this.#owner.deadlines.lift(this.#deadline);
     this.#unwatch();
-    this.#owner.answered(this, error);
-    return true;
+    this.#owner.answered(this, outcome instanceof HostError ? outcome : undefined);
   }
 
   #at(): CallAt {

@@ -5,7 +5,7 @@ import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages
 import type { ToolCellOptions, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { callNumberSpan } from '../../protocol/cell/tool-register.ts';
 import type { ErrorCode, HostError } from '../../protocol/errors.ts';
-import { encodeJson } from '../../protocol/json-rpc.ts';
+import { EncodedJson, encodeJson } from '../../protocol/json-rpc.ts';
 import type { ToolIsolation, ToolSection } from '../../protocol/manifest.ts';
 import { permissionArgs } from '../cells/permissions.ts';
 import type { CellRecorder } from '../cells/process-cell.ts';
@@ -13,11 +13,12 @@ import type { Clock } from '../clock.ts';
 import type { Limits } from '../config/schema.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import { realClock } from '../real-clock.ts';
+import { AnsweredCalls } from './answered-calls.ts';
 import { spareThreads } from './call-queue.ts';
 import { childProcesses } from './child-processes.ts';
 import { Deadlines } from '../deadlines.ts';
 import { freshThreads } from './fresh-threads.ts';
-import { type CallOwner, PendingCall, type ToolResult } from './pending-call.ts';
+import { type CallOwner, type CallWaiter, PendingCall } from './pending-call.ts';
 import { pooledThreads } from './pooled-threads.ts';
 import { cancelled, inputTooLarge, unknownTool } from './tool-errors.ts';
 import { ToolLane } from './tool-lane.ts';
@@ -25,12 +26,13 @@ import type { PoolListener, PoolSpec, ToolPool } from './tool-pool.ts';
 
 export interface ToolRequest {
   readonly tool: string;
+  /** `EncodedJson`, where it is known to be JSON and was not taken apart. */
   readonly input: unknown;
   /** Instead of the tool's own. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Its reason says who wants the call ended. */
   readonly signal: AbortSignal;
-  readonly callId?: string;
+  readonly callId?: string | undefined;
 }
 
 export interface ToolDeps {
@@ -60,6 +62,7 @@ export class PluginTools {
   readonly #deps: ToolDeps;
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
+  readonly #answered: AnsweredCalls;
   readonly #tools: ReadonlyMap<string, ToolSection>;
   readonly #lanes = new Map<ToolIsolation, { readonly lane: ToolLane; readonly owner: CallOwner }>();
   #pending = 0;
@@ -71,6 +74,7 @@ export class PluginTools {
     this.#deps = deps;
     this.#clock = deps.clock ?? realClock;
     this.#deadlines = new Deadlines(this.#clock);
+    this.#answered = new AnsweredCalls(this.#clock);
     this.#tools = new Map(plugin.manifest.tools.map((tool) => [tool.name, tool]));
   }
 
@@ -86,12 +90,11 @@ export class PluginTools {
     return threads;
   }
 
-  async call({ tool: name, input, timeoutMs, signal, callId }: ToolRequest): Promise<ToolResult> {
+  /** Throws what it refuses; from then on the waiter hears of the end. */
+  call({ tool: name, input, timeoutMs, signal, callId }: ToolRequest, waiter: CallWaiter): void {
     const tool = this.#tools.get(name);
     if (tool === undefined) throw unknownTool(name, [...this.#tools.keys()]);
-    const inputJson = encodeJson(input);
-    const bytes = Buffer.byteLength(inputJson);
-    if (bytes > this.#deps.limits.toolInputBytes) throw inputTooLarge(name, bytes, this.#deps.limits.toolInputBytes);
+    const inputJson = inputText(name, input, this.#deps.limits.toolInputBytes);
     if (this.#closed || signal.aborted) throw cancelled({ toolName: name, phase: 'queued', waitedMs: 0 }, this.#closed ? ending : signal.reason);
     const { lane, owner } = this.#lane(tool.isolation);
     lane.requireRoom(name);
@@ -100,9 +103,8 @@ export class PluginTools {
     // Call numbers begin again before they outgrow their place in a register; 0 stands for none.
     const number = 1 + (this.#arrivals % (callNumberSpan - 1));
     const task: ToolTask = callId === undefined ? { call: number, tool: name, inputJson } : { call: number, tool: name, inputJson, callId };
-    const call = new PendingCall({ task, arrival: this.#arrivals, timeoutMs: Math.min(timeoutMs ?? tool.timeoutMs, longestTimeoutMs), signal }, owner);
+    const call = new PendingCall({ task, arrival: this.#arrivals, timeoutMs: Math.min(timeoutMs ?? tool.timeoutMs, longestTimeoutMs), signal, waiter }, owner);
     lane.add(call);
-    return call.result;
   }
 
   /** Answers what is pending, ends every thread and process, and takes no call any more. */
@@ -131,9 +133,10 @@ export class PluginTools {
     const owner: CallOwner = {
       clock: this.#clock,
       deadlines: this.#deadlines,
-      answered: ({ task }, error) => {
+      answered: (call, error) => {
         this.#pending -= 1;
-        if (error !== undefined && pluginsFault.has(error.code)) this.#deps.failed(error, task.callId);
+        this.#answered.add(call);
+        if (error !== undefined && pluginsFault.has(error.code)) this.#deps.failed(error, call.task.callId);
       },
       givenUp: (call, reason) => lane.giveUp(call, reason),
     };
@@ -175,4 +178,17 @@ export class PluginTools {
       ...(records === undefined ? {} : { records }),
     };
   }
+}
+
+/** No character has more bytes in UTF-8. */
+const mostCharacterBytes = 3;
+
+/** What the bound counts are the bytes of JSON without spaces: a text that may be beyond it is written anew. */
+function inputText(tool: string, input: unknown, maximum: number): string {
+  const given = encodeJson(input);
+  if (given.length * mostCharacterBytes <= maximum) return given;
+  const json = input instanceof EncodedJson ? JSON.stringify(JSON.parse(given)) : given;
+  const bytes = Buffer.byteLength(json);
+  if (bytes > maximum) throw inputTooLarge(tool, bytes, maximum);
+  return json;
 }

@@ -21,6 +21,9 @@ import { isSeatMessage } from './tool-message.ts';
 import { ToolThreadWatch } from './tool-thread-watch.ts';
 import { type PoolListener, type PoolRun, type PoolSpec, type RunListener, type ToolPool, cellFunction } from './tool-pool.ts';
 
+/** A machine without any time for it makes a thread this slow to load. */
+const mostLoadMs = 10_000;
+
 export async function pooledThreads(spec: PoolSpec, listener: PoolListener): Promise<ToolPool> {
   const { Piscina } = await import('piscina');
   threadInspector.begin();
@@ -100,7 +103,10 @@ class PooledThreads implements ToolPool {
 
   async close(deadlineMs: number): Promise<void> {
     for (const worker of this.#pool.threads) {
-      if (!this.#living.has(worker)) this.#living.add(worker, worker.threadId, worker);
+      if (!this.#living.has(worker)) {
+        this.#endsInTime(worker);
+        this.#living.add(worker, worker.threadId, worker);
+      }
       this.#living.expectEnd(worker);
     }
     // Its promise waits for what may never end; the living cells are waited for with a deadline instead.
@@ -165,8 +171,7 @@ class PooledThreads implements ToolPool {
       stream.resume();
     }
     this.#workers.set(threadId, worker);
-    // Its own modules are there by now; until then it reads nothing that could be left open, because piscina requires them.
-    endsWhenRead(worker, () => (this.#seats.get(threadId)?.register.phase === 'importing' ? 'plugin' : undefined));
+    this.#endsInTime(worker);
     worker.once('exit', () => this.#exited(threadId));
     this.#living.add(worker, threadId, worker);
     const watch = new ToolThreadWatch({ heapMb: this.#spec.cell.heapMb, rssMb: this.#spec.rssMb }, {
@@ -178,6 +183,22 @@ class PooledThreads implements ToolPool {
       overstepped: (error) => this.#overstepped(threadId, error),
     });
     worker.once('exit', () => watch.stop());
+  }
+
+  /** Piscina requires the cell's own modules, and older Nodes abort the whole process for a thread that is ended in the middle of that. */
+  #endsInTime(worker: Worker): void {
+    const { threadId } = worker;
+    let gone = false;
+    worker.once('exit', () => (gone = true));
+    endsWhenRead(
+      worker,
+      () => {
+        const register = this.#seats.get(threadId)?.register;
+        if (register?.up !== true) return gone ? undefined : 'own';
+        return register.phase === 'importing' ? 'plugin' : undefined;
+      },
+      mostLoadMs,
+    );
   }
 
   #overstepped(threadId: number, error: PlainError): void {

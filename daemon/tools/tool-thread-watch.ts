@@ -6,6 +6,7 @@ import type { ToolRegister } from '../../protocol/cell/tool-register.ts';
 import { type WatchedCell, cellWatch } from '../cells/cell-watch.ts';
 import { threadInspector } from '../cells/thread-inspector.ts';
 import { ThreadMemory } from '../cells/thread-memory.ts';
+import { ThreadPriority } from '../cells/thread-priority.ts';
 import { type Whereabouts, whereText } from '../cells/whereabouts.ts';
 
 export interface ToolThread {
@@ -29,7 +30,9 @@ export class ToolThreadWatch implements WatchedCell {
   readonly #owner: ToolThreadOwner;
   #worker: Worker | undefined;
   #memory: ThreadMemory | undefined;
+  readonly #priority = new ThreadPriority();
   #activeMs = 0;
+  #idleMs = 0;
   #threadId = 0;
 
   constructor(limits: { readonly heapMb: number; readonly rssMb: number }, owner: ToolThreadOwner) {
@@ -46,11 +49,16 @@ export class ToolThreadWatch implements WatchedCell {
 
   look(): boolean {
     this.meet();
-    const activeMs = this.#worker?.performance.eventLoopUtilization().active ?? this.#activeMs;
-    const sinceMs = activeMs - this.#activeMs;
-    this.#activeMs = activeMs;
-    if (sinceMs < leastActiveMs) return this.#worker === undefined;
+    if (this.#worker === undefined) return true;
+    const { active, idle } = this.#worker.performance.eventLoopUtilization();
+    const sinceMs = active - this.#activeMs;
+    const rested = idle > this.#idleMs;
+    this.#activeMs = active;
+    this.#idleMs = idle;
+    if (sinceMs < leastActiveMs) return false;
     this.#memory?.look(sinceMs);
+    const register = this.#owner.thread()?.register;
+    if (register !== undefined) this.#priority.look(register.osThread, rested || register.phase !== 'running' ? undefined : register.call);
     return true;
   }
 

@@ -14,6 +14,8 @@ export interface BatchMessage {
   readonly awaited: readonly number[];
   /** Where answers are laid from now on; sent once, with the first batch that somebody waits for. */
   readonly outputs?: SharedArrayBuffer;
+  /** Other services wait for their turn: the host is to be told when this one has begun to wait for something too. */
+  readonly othersWait?: true;
 }
 
 export interface AbortMessage {
@@ -38,10 +40,12 @@ export interface EventFailure {
   readonly durationMs: number;
 }
 
-export interface EventOutput {
+/** JSON made inside a cell, which the host passes on and never parses: a text, or UTF-8 where it is large. */
+export type OutputJson = string | Uint8Array;
+
+export interface EventOutput<Json extends OutputJson = OutputJson> {
   readonly sequence: number;
-  /** JSON text made inside the cell: the host passes it on and never parses it. */
-  readonly json: string;
+  readonly json: Json;
   readonly durationMs: number;
 }
 

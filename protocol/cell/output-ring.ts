@@ -16,7 +16,7 @@ const wrap = -1;
 
 const mostRecords = ringBytes / textOffset + 1;
 
-/** Longer ones go as messages. */
+/** Longer ones go as messages, and never become a text on the host. */
 export const largestRingOutput = ringBytes / 4;
 
 const padded = (bytes: number): number => (bytes + 7) & ~7;
@@ -38,7 +38,7 @@ export class OutputRing {
   }
 
   /** The cell's. False where there is no room now. */
-  write({ sequence, json, durationMs }: EventOutput, jsonBytes: number, writeText: TextWriter): boolean {
+  write({ sequence, json, durationMs }: EventOutput<string>, jsonBytes: number, writeText: TextWriter): boolean {
     const size = textOffset + padded(jsonBytes);
     const head = Atomics.load(this.#words, headAt);
     let at = Atomics.load(this.#words, tailAt);
@@ -60,7 +60,7 @@ export class OutputRing {
   }
 
   /** The host's: takes what is there. What no cell of ours would have written ends it. */
-  read(take: (output: EventOutput) => void): void {
+  read(take: (output: EventOutput<string>) => void): void {
     const tail = Atomics.load(this.#words, tailAt);
     let at = Atomics.load(this.#words, headAt);
     for (let left = mostRecords; at !== tail; left -= 1) {

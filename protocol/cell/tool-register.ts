@@ -10,7 +10,8 @@ const heapKbAt = 3;
 const externalKbAt = 4;
 const memoryReportsAt = 5;
 const doorAt = 6;
-const integersEnd = 32;
+const upAt = 8;
+const integersEnd = 40;
 const byteLength = integersEnd + 8;
 
 const codes = { ended: 0, importing: 1, running: 2 } as const;
@@ -39,6 +40,11 @@ export class ToolRegister {
     this.enter(call, 'running');
   }
 
+  /** The cell's own modules are there. */
+  comeUp(): void {
+    Atomics.store(this.#words, upAt, 1);
+  }
+
   /** The operating system's number of the thread. */
   reportThread(osThread: number): void {
     Atomics.store(this.#words, osThreadAt, osThread);
@@ -55,6 +61,11 @@ export class ToolRegister {
   }
 
   // The host's side.
+
+  /** Of a pooled thread; the others tell their pool. */
+  get up(): boolean {
+    return Atomics.load(this.#words, upAt) === 1;
+  }
 
   /** The call last begun here; 0 before the first. */
   get call(): number {

@@ -10,7 +10,7 @@ import { readPlugin } from '../../../daemon/plugins/manifest-file.ts';
 import { realClock } from '../../../daemon/real-clock.ts';
 import { DeadLetters } from '../../../daemon/services/dead-letters.ts';
 import { Service } from '../../../daemon/services/service.ts';
-import { WakeBudget } from '../../../daemon/services/wake-budget.ts';
+import { WakeTurns } from '../../../daemon/services/wake-turns.ts';
 import { Timeline } from '../../../daemon/telemetry/timeline.ts';
 import { eventsOf } from '../payload.ts';
 import { writeService } from '../plugins.ts';
@@ -32,7 +32,7 @@ async function startService(folder: string): Promise<Service> {
       random: Math.random,
       deadLetters: new DeadLetters(limits),
       spawnCell: spawnCellFor(limits),
-      wakes: new WakeBudget(realClock),
+      wakes: new WakeTurns(realClock, 1),
       limits,
       redact: (text) => text,
       outlets: { timeline: (entry) => void timeline.record(entry), feed: () => undefined, log: () => undefined },

@@ -1,0 +1,41 @@
+// The priority of a plugin's thread. One that is at the same thing for long, without ever resting, gets a lower one: what it
+// wants of a processor is without end, and the host and its neighbours need little to go on. An ordinary user may lower a
+// priority and never raise it again, so that it stays so until the thread ends.
+import { setPriority } from 'node:os';
+import { threadTimes } from './os-thread.ts';
+
+/** As low as `nice` sets what nobody waits for: a ninth of the weight of the others. */
+const lowered = 10;
+/** Of its own processor time, so that no machine can be too slow for a thread to keep its priority. */
+const longMs = 50;
+
+interface Stretch {
+  readonly at: number;
+  readonly ranMs: number | undefined;
+}
+
+export class ThreadPriority {
+  #stretch: Stretch | undefined;
+  #lowered = false;
+
+  /** `at` is another number as soon as the thread begins or ends anything; undefined: it rested meanwhile, or may take long. */
+  look(osThread: number, at: number | undefined): void {
+    if (this.#lowered) return;
+    if (at === undefined) {
+      this.#stretch = undefined;
+      return;
+    }
+    if (this.#stretch?.at !== at) {
+      this.#stretch = { at, ranMs: threadTimes(osThread)?.ranMs };
+      return;
+    }
+    const ranMs = threadTimes(osThread)?.ranMs;
+    if (ranMs === undefined || this.#stretch.ranMs === undefined || ranMs - this.#stretch.ranMs < longMs) return;
+    this.#lowered = true;
+    try {
+      setPriority(osThread, lowered);
+    } catch {
+      // The thread is gone, or it is as low already.
+    }
+  }
+}
