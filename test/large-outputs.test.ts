@@ -14,7 +14,8 @@ const most = 1024 * 1024;
 const plugin = `
 const spoil = () => {
   const spoilt = () => { throw new Error('spoilt'); };
-  for (const name of ['buffer', 'byteLength', 'length']) Object.defineProperty(Object.getPrototypeOf(Uint8Array.prototype), name, { get: spoilt });
+  // Not its lengths: newer Nodes themselves read those when they write.
+  Object.defineProperty(Object.getPrototypeOf(Uint8Array.prototype), 'buffer', { get: spoilt });
   for (const name of ['utf8Write', 'latin1Write', 'write']) Object.defineProperty(Buffer.prototype, name, { value: spoilt });
   Object.assign(Buffer, { alloc: spoilt, allocUnsafe: spoilt, allocUnsafeSlow: spoilt, byteLength: spoilt, from: spoilt });
   Object.assign(JSON, { stringify: spoilt });

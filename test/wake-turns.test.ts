@@ -17,9 +17,11 @@ class Busy {
   sent = 0;
   askedMs: number | undefined;
   longestWaitMs = 0;
+  readonly #turns: WakeTurns;
   readonly #clock: VirtualClock;
 
   constructor(turns: WakeTurns, clock: VirtualClock, begins: () => void) {
+    this.#turns = turns;
     this.#clock = clock;
     this.turn = turns.join(() => {
       const count = this.queued;
@@ -39,7 +41,10 @@ class Busy {
   }
 
   tell(): void {
-    if (this.turn.goesOn(this.queued > 0) && this.queued > 0) this.turn.take();
+    const { contended } = this.#turns;
+    if (!this.turn.goesOn(this.queued > 0) || this.queued === 0) return;
+    assert.ok(!contended, 'it goes on although others wait');
+    this.turn.take();
   }
 }
 

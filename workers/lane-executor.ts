@@ -133,7 +133,13 @@ export class LaneExecutor {
   /** Whether the host knows of it. */
   #answered(sequence: number, value: unknown, durationMs: number): boolean {
     const made = outputOf(value, this.#maxOutputBytes);
-    return made.ok ? this.#reports.answered({ sequence, json: made.json, durationMs }, made.bytes) : this.#failed(failure(sequence, new Error(made.reason), durationMs));
+    if (!made.ok) return this.#failed(failure(sequence, new Error(made.reason), durationMs));
+    try {
+      return this.#reports.answered({ sequence, json: made.json, durationMs }, made.bytes);
+    } catch (thrown) {
+      // No memory for it, or the plugin has spoilt what Node writes with.
+      return this.#failed(failure(sequence, thrown, durationMs));
+    }
   }
 
   #tell(atMs: number = monotonicMs()): void {

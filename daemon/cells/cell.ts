@@ -56,6 +56,8 @@ export interface CellListener {
   ended(end: CellEnd): void;
   /** The kill ladder ran out before the cell did; `ended` follows at once, and the cell is given up. */
   unkillable(): void;
+  /** It has computed for long without a rest, and its thread got a lower priority. */
+  lowered?(): void;
 }
 
 export interface Cell {

@@ -41,3 +41,6 @@ export function standing(before: ThreadTimes | undefined, now: ThreadTimes | und
   if (now.queuedMs - before.queuedMs >= most * betweenMs) return 'starved';
   return now.ranMs - before.ranMs >= most * betweenMs ? 'ran' : 'rested';
 }
+
+/** The number comes from memory that a plugin can get at: that of the host's own thread is not believed. */
+export const isCellThread = (osThread: number): boolean => osThread > 0 && osThread !== process.pid;

@@ -3,6 +3,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { StartedProcesses } from '../../protocol/cell/started-processes.ts';
 import { type ProcessIdentity, identityOf, isSurelyAlive } from '../process-identity.ts';
+import { isCellThread } from './os-thread.ts';
 
 const processes = new StartedProcesses({
   readdir: (path) => readdirSync(path),
@@ -12,7 +13,7 @@ const processes = new StartedProcesses({
 
 /** What a thread of this process has started, as long as the thread lives; `osThread` is the system's number of it. */
 export function killStartedBy(osThread: number): void {
-  if (osThread !== 0) processes.end(() => processes.byThread(osThread));
+  if (isCellThread(osThread)) processes.end(() => processes.byThread(osThread));
 }
 
 export function killTree(pid: number): void {

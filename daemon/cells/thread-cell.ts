@@ -87,6 +87,7 @@ export class ThreadCell implements Cell {
       idle: () => this.#isIdle(),
       owing: () => this.#owing(),
       at: () => this.#at(),
+      lowered: () => this.#listener.lowered?.(),
       locate: (withinMs) => this.locate(withinMs),
       overstepped: (end) => this.#endFor(end),
     });

@@ -2,7 +2,7 @@
 // wants of a processor is without end, and the host and its neighbours need little to go on. An ordinary user may lower a
 // priority and never raise it again, so that it stays so until the thread ends.
 import { setPriority } from 'node:os';
-import { threadTimes } from './os-thread.ts';
+import { isCellThread, threadTimes } from './os-thread.ts';
 
 /** As low as `nice` sets what nobody waits for: a ninth of the weight of the others. */
 const lowered = 10;
@@ -18,24 +18,29 @@ export class ThreadPriority {
   #stretch: Stretch | undefined;
   #lowered = false;
 
-  /** `at` is another number as soon as the thread begins or ends anything; undefined: it rested meanwhile, or may take long. */
-  look(osThread: number, at: number | undefined): void {
-    if (this.#lowered) return;
+  /**
+   * `at` is another number as soon as the thread begins or ends anything; undefined: it rested meanwhile, or may take long.
+   * True when it has just been lowered.
+   */
+  look(osThread: number, at: number | undefined): boolean {
+    if (this.#lowered || !isCellThread(osThread)) return false;
     if (at === undefined) {
       this.#stretch = undefined;
-      return;
+      return false;
     }
     if (this.#stretch?.at !== at) {
       this.#stretch = { at, ranMs: threadTimes(osThread)?.ranMs };
-      return;
+      return false;
     }
     const ranMs = threadTimes(osThread)?.ranMs;
-    if (ranMs === undefined || this.#stretch.ranMs === undefined || ranMs - this.#stretch.ranMs < longMs) return;
+    if (ranMs === undefined || this.#stretch.ranMs === undefined || ranMs - this.#stretch.ranMs < longMs) return false;
     this.#lowered = true;
     try {
       setPriority(osThread, lowered);
+      return true;
     } catch {
       // The thread is gone, or it is as low already.
+      return false;
     }
   }
 }

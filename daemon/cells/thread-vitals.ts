@@ -24,6 +24,8 @@ export interface VitalsOwner {
   owing(): number | undefined;
   /** Another number as soon as it begins or ends an event; undefined while it is called by the host. */
   at(): number | undefined;
+  /** Its thread has computed for long, and got a lower priority. */
+  lowered(): void;
   locate(withinMs: number): Promise<Whereabouts>;
   /** The cell is to be ended for this. */
   overstepped(end: CellEnd): void;
@@ -93,12 +95,13 @@ export class ThreadVitals implements WatchedCell {
     if (activeMs < leastActiveMs) {
       this.#quiet = undefined;
       this.#owing = undefined;
+      this.#priority.look(this.#register.osThread, undefined);
       return false;
     }
     this.#memory.look(activeMs);
     this.#lookAtLoop(idleMs, Math.min(sinceMs, longestLookMs));
     this.#lookAtOwing(idleMs);
-    this.#priority.look(this.#register.osThread, idleMs > 0 ? undefined : this.#owner.at());
+    if (this.#priority.look(this.#register.osThread, idleMs > 0 ? undefined : this.#owner.at())) this.#owner.lowered();
     return true;
   }
 

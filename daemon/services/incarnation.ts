@@ -11,7 +11,7 @@ import { type Redact, causeOf } from './cause.ts';
 import type { IngressQueue } from './ingress-queue.ts';
 import { Lane, type LaneListener, type LaneRemains } from './lane.ts';
 
-export interface IncarnationListener extends LaneListener, Pick<CellListener, 'log' | 'logDropped' | 'said' | 'sayDropped' | 'unkillable'> {
+export interface IncarnationListener extends LaneListener, Pick<CellListener, 'log' | 'logDropped' | 'said' | 'sayDropped' | 'unkillable' | 'lowered'> {
   /** Comes once, after whatever `settling` waits for; the lane's remains are had by `takeRemains`. */
   ended(end: CellEnd): void;
 }
@@ -88,6 +88,7 @@ export class Incarnation {
       said: (message) => listener.said?.(message),
       sayDropped: (message) => listener.sayDropped?.(message),
       unkillable: () => listener.unkillable(),
+      lowered: () => listener.lowered?.(),
       ended: (end) => {
         this.lane.seal();
         void this.#settled.then(() => {

@@ -11,6 +11,7 @@ export class IngressQueue {
   #items: QueuedEvent[] = [];
   #head = 0;
   #bytes = 0;
+  #awaited = 0;
 
   constructor(limits: { readonly capacity: number; readonly maxBytes: number }) {
     this.#capacity = limits.capacity;
@@ -39,6 +40,11 @@ export class IngressQueue {
     return this.#bytes;
   }
 
+  /** Events whose outcome somebody waits for. */
+  get awaited(): number {
+    return this.#awaited;
+  }
+
   get oldest(): QueuedEvent | undefined {
     return this.#items[this.#head];
   }
@@ -59,7 +65,7 @@ export class IngressQueue {
 
   push(event: QueuedEvent): void {
     this.#items.push(event);
-    this.#bytes += event.bytes;
+    this.#count(event, 1);
   }
 
   /** What was taken and never begun comes back, oldest first, before everything else. */
@@ -67,7 +73,7 @@ export class IngressQueue {
     if (events.length === 0) return;
     this.#items = [...events, ...this.#items.slice(this.#head)];
     this.#head = 0;
-    for (const event of events) this.#bytes += event.bytes;
+    for (const event of events) this.#count(event, 1);
   }
 
   /** Up to `most` events of together at most `mostBytes`, but always one where there is one. */
@@ -79,9 +85,9 @@ export class IngressQueue {
       if (next === undefined || (taken.length > 0 && bytes + next.bytes > mostBytes)) break;
       taken.push(next);
       bytes += next.bytes;
+      this.#count(next, -1);
       this.#head += 1;
     }
-    this.#bytes -= bytes;
     this.#compact();
     return taken;
   }
@@ -94,10 +100,15 @@ export class IngressQueue {
       const event = this.#items[at] as QueuedEvent;
       (which(event) ? removed : kept).push(event);
     }
-    for (const event of removed) this.#bytes -= event.bytes;
+    for (const event of removed) this.#count(event, -1);
     this.#items = kept;
     this.#head = 0;
     return removed;
+  }
+
+  #count({ bytes, waiter }: QueuedEvent, by: 1 | -1): void {
+    this.#bytes += by * bytes;
+    if (waiter !== undefined) this.#awaited += by;
   }
 
   #compact(): void {

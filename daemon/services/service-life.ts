@@ -294,6 +294,7 @@ export class ServiceLife {
         log: (message) => cellLog.log(message, spawned.number),
         logDropped: (message) => cellLog.logDropped(message, spawned.number),
         unkillable: () => this.#gaveUpCell(spawned),
+        lowered: () => this.#deps.journal.note('info', 'lowered', 'The thread has computed for long without a rest and has a lower priority until it ends, so that the others can go on.', spawned.number),
       },
     });
     this.#presence.add(spawned);

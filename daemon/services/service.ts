@@ -32,8 +32,6 @@ export class Service {
   readonly #deadlines: Deadlines;
   readonly #turn: WakeTurn;
   #pumping = false;
-  /** Somebody waits for an event that may still be queued. */
-  #hurried = false;
   readonly #pumpNow = (): void => {
     this.#pumping = false;
     this.#pump();
@@ -53,7 +51,7 @@ export class Service {
       intake: this.#intake,
       outcomes,
       began: () => void this.refreshReported(),
-      mayGoOn: () => this.#turn.goesOn(this.#intake.queue.size > 0) || this.#hurried,
+      mayGoOn: () => this.#turn.goesOn(this.#intake.queue.size > 0) || this.#intake.queue.awaited > 0,
       othersWait: () => deps.wakes.contended,
     });
     this.#turn = deps.wakes.join(() => this.#pump());
@@ -137,7 +135,6 @@ export class Service {
   deliverTo(raw: unknown, timeoutMs: number, waiter: Waiter): void {
     const delivery = new Delivery(waiter, this.#deadlines);
     const event = this.#intake.accept(raw, { waiter: delivery });
-    this.#hurried = true;
     this.#pumpSoon();
     delivery.due(event.acceptedMs, timeoutMs, () => {
       const current = this.#life.live?.lane.current();
@@ -194,9 +191,7 @@ export class Service {
 
   /** False where nothing was handed over. */
   #pump(): boolean {
-    const handedOver = dispatches(this.#life.state.lifecycle) && this.#life.live?.lane.pump() === true;
-    if (this.#intake.queue.size === 0) this.#hurried = false;
-    return handedOver;
+    return dispatches(this.#life.state.lifecycle) && this.#life.live?.lane.pump() === true;
   }
 
   /** Events of one turn travel in one batch. */

@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts';
 
 /** Longer than a batch of quick events takes. */
-const usualMs = 2;
+const usualLongestMs = 2;
 const lookMs = 1;
 
 export class WakeTurns {
@@ -20,7 +20,7 @@ export class WakeTurns {
   #looking = false;
 
   /** `most` run at once. */
-  constructor(clock: Clock, most: number, longestMs: number = usualMs) {
+  constructor(clock: Clock, most: number, longestMs: number = usualLongestMs) {
     this.#clock = clock;
     this.#most = most;
     this.#longestMs = longestMs;
@@ -120,8 +120,12 @@ export class WakeTurn {
 
   /** The cell has told how far it is. False: others come first, and what there is more is handed over in its next turn. */
   goesOn(hasMore: boolean): boolean {
-    if (!this.#turns.runs(this)) return true;
     const others = this.#turns.contended;
+    if (!this.#turns.runs(this)) {
+      if (!hasMore || !others) return true;
+      this.ask();
+      return false;
+    }
     if (hasMore && others) this.#asks = true;
     this.#turns.end(this);
     return !others;

@@ -44,12 +44,12 @@ export class LivingCells {
     cell.once('exit', () => this.#remove(cell));
   }
 
-  /** The cell's end was ordered: what does not end in time is told of, and no longer keeps the daemon alive. */
-  expectEnd(cell: EndableCell): void {
+  /** The cell's end was ordered: what does not end in time is told of, and no longer keeps the daemon alive. `loadMs`: it may have to load first. */
+  expectEnd(cell: EndableCell, loadMs = 0): void {
     const life = this.#lives.get(cell);
     if (life === undefined || life.givenUp !== undefined) return;
     if (life.thread !== undefined) terminateThread(life.thread);
-    life.givenUp = this.#clock.after(this.#killMs, () => {
+    life.givenUp = this.#clock.after(this.#killMs + loadMs, () => {
       cell.unref?.();
       this.#troubled(
         new HostError('tool_timeout', `A cell of the plugin's tools does not end within ${String(this.#killMs)} ms: it sits in native code. It is not waited for.`, { unkillable: true, cell: life.id }),

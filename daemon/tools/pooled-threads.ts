@@ -61,6 +61,7 @@ class PooledThreads implements ToolPool {
   /** Not on their way. A tray whose thread was ended may still be written on, and is not used again. */
   readonly #trays: ToolTray[];
   #trayIds: number;
+  #closed = false;
 
   constructor(pool: Piscina, trays: ToolTray[], spec: PoolSpec, listener: PoolListener) {
     this.#pool = pool;
@@ -103,15 +104,18 @@ class PooledThreads implements ToolPool {
 
   async close(deadlineMs: number): Promise<void> {
     for (const worker of this.#pool.threads) {
-      if (!this.#living.has(worker)) {
-        this.#endsInTime(worker);
+      if (this.#living.has(worker)) {
+        this.#living.expectEnd(worker);
+      } else {
+        this.#endsWhenLoaded(worker);
         this.#living.add(worker, worker.threadId, worker);
+        this.#living.expectEnd(worker, mostLoadMs);
       }
-      this.#living.expectEnd(worker);
     }
     // Its promise waits for what may never end; the living cells are waited for with a deadline instead.
     void this.#pool.destroy();
     await this.#living.allGone(deadlineMs);
+    this.#closed = true;
     for (const seat of this.#seats.values()) seat.close();
     this.#seats.clear();
   }
@@ -157,6 +161,10 @@ class PooledThreads implements ToolPool {
   #seat(message: unknown): void {
     if (!isSeatMessage(message) || this.#seats.has(message.threadId)) return;
     const { threadId, port, register } = message;
+    if (this.#closed) {
+      port.close();
+      return;
+    }
     const seat = new Seat(port, new ToolRegister(register), this.#spec.limits.cellMessagesPerTurn, (told) => this.#receive(seat, told));
     this.#seats.set(threadId, seat);
     threadInspector.introduce(threadId, seat.register.door);
@@ -171,7 +179,8 @@ class PooledThreads implements ToolPool {
       stream.resume();
     }
     this.#workers.set(threadId, worker);
-    this.#endsInTime(worker);
+    // Its own modules are there by now.
+    endsWhenRead(worker, () => (this.#seats.get(threadId)?.register.phase === 'importing' ? 'plugin' : undefined));
     worker.once('exit', () => this.#exited(threadId));
     this.#living.add(worker, threadId, worker);
     const watch = new ToolThreadWatch({ heapMb: this.#spec.cell.heapMb, rssMb: this.#spec.rssMb }, {
@@ -185,17 +194,20 @@ class PooledThreads implements ToolPool {
     worker.once('exit', () => watch.stop());
   }
 
-  /** Piscina requires the cell's own modules, and older Nodes abort the whole process for a thread that is ended in the middle of that. */
-  #endsInTime(worker: Worker): void {
+  /**
+   * For a thread that the pool has not told of: piscina requires the cell's own modules, and older Nodes abort the whole
+   * process for a thread that is ended in the middle of that.
+   */
+  #endsWhenLoaded(worker: Worker): void {
     const { threadId } = worker;
     let gone = false;
+    let register: ToolRegister | undefined;
     worker.once('exit', () => (gone = true));
     endsWhenRead(
       worker,
       () => {
-        const register = this.#seats.get(threadId)?.register;
-        if (register?.up !== true) return gone ? undefined : 'own';
-        return register.phase === 'importing' ? 'plugin' : undefined;
+        register ??= this.#seats.get(threadId)?.register;
+        return gone || register?.up === true ? undefined : 'own';
       },
       mostLoadMs,
     );

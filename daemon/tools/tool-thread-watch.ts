@@ -55,9 +55,12 @@ export class ToolThreadWatch implements WatchedCell {
     const rested = idle > this.#idleMs;
     this.#activeMs = active;
     this.#idleMs = idle;
-    if (sinceMs < leastActiveMs) return false;
-    this.#memory?.look(sinceMs);
     const register = this.#owner.thread()?.register;
+    if (sinceMs < leastActiveMs) {
+      this.#priority.look(register?.osThread ?? 0, undefined);
+      return false;
+    }
+    this.#memory?.look(sinceMs);
     if (register !== undefined) this.#priority.look(register.osThread, rested || register.phase !== 'running' ? undefined : register.call);
     return true;
   }

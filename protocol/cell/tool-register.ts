@@ -62,7 +62,7 @@ export class ToolRegister {
 
   // The host's side.
 
-  /** Of a pooled thread; the others tell their pool. */
+  /** Of a pooled thread, for when its pool does not tell of it yet. */
   get up(): boolean {
     return Atomics.load(this.#words, upAt) === 1;
   }
