@@ -28,7 +28,7 @@ export class EncodedJson {
     this.tail = isText ? '' : tail;
   }
 
-  /** Of all of it, in UTF-8 as far as it is bytes. */
+  /** About how much it is: characters of what is text, and bytes of the rest. */
   get length(): number {
     return this.bytes === undefined ? this.head.length : this.head.length + this.bytes.length + this.tail.length;
   }

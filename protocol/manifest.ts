@@ -1,9 +1,10 @@
 // plugin.json: what a plugin declares about itself. It is data; reading it never runs anything of the plugin.
 import { z } from 'zod';
+import { longestMs } from './durations.ts';
 import { localName, pluginId } from './identifiers.ts';
 import { jsonSchema } from './json-schema.ts';
 
-const durationMs = (least = 1) => z.int().min(least).max(24 * 60 * 60 * 1000);
+const durationMs = (least = 1) => z.int().min(least).max(longestMs);
 const environmentName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'must be the name of an environment variable');
 
 export const isolation = z.enum(['thread', 'process']);

@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Client, type ClientOptions, connect, defaultSocketPath } from '../../protocol/client/client.ts';
+import { longestMs } from '../../protocol/durations.ts';
 import { type ExitCode, exitCodes } from './failure.ts';
 import { Terminal } from './terminal.ts';
 
@@ -59,7 +60,6 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
   };
 }
 
-const longestMs = 86_400_000;
 export const milliseconds = wholeNumber(1, longestMs);
 
 export function examples(...lines: readonly string[]): string {

@@ -1,5 +1,6 @@
 // nagaya.json: every bound of the daemon with its default, and what the operator overrides of each plugin.
 import { z } from 'zod';
+import { longestMs } from '../../protocol/durations.ts';
 import { pluginId } from '../../protocol/identifiers.ts';
 import { cellLimits, isolation, manifest, permissions, profileSection, queueLimits, restart, retry, serviceTimeouts, toolSection } from '../../protocol/manifest.ts';
 import { http } from './http.ts';
@@ -8,7 +9,7 @@ const kib = 1024;
 const mib = 1024 * kib;
 const bytes = (least: number, most: number) => z.int().min(least).max(most);
 const many = (most = 1_000_000) => z.int().min(1).max(most);
-const durationMs = (least = 1, most = 86_400_000) => z.int().min(least).max(most);
+const durationMs = (least = 1, most = longestMs) => z.int().min(least).max(most);
 
 export const limits = z.strictObject({
   plugins: many(10_000).default(256).describe('plugins loaded at once'),

@@ -1,5 +1,6 @@
 // The parameters of the calls that carry events, which are nearly all there is to read: `ingress.publish` and
 // `ingress.deliver`. The payloads stay the text they are.
+import { longestMs } from '../../protocol/durations.ts';
 import { pluginIdForm } from '../../protocol/identifiers.ts';
 import { ReadEvent } from '../services/read-event.ts';
 import { type JsonCursor, keyOf } from './json-cursor.ts';
@@ -56,7 +57,6 @@ const no = Buffer.from('false');
 /** Message, parameters and event stand around a payload; a list of events is one more. */
 const levelsAround = 4;
 const usualSource = 'client';
-const longestTimeoutMs = 86_400_000;
 
 export class EventParamsReader {
   readonly #cursor: JsonCursor;
@@ -87,7 +87,7 @@ export class EventParamsReader {
       if (cursor.key(keys.event)) return (parts.event = this.#event()) !== undefined;
       if (publishing && cursor.key(keys.events)) return (parts.events = this.#events()) !== undefined;
     }
-    if (parts.timeoutMs === undefined && cursor.key(keys.timeoutMs)) return (parts.timeoutMs = cursor.count(1, longestTimeoutMs)) !== undefined;
+    if (parts.timeoutMs === undefined && cursor.key(keys.timeoutMs)) return (parts.timeoutMs = cursor.count(1, longestMs)) !== undefined;
     if (!publishing || parts.wait !== undefined || !cursor.key(keys.wait)) return false;
     parts.wait = cursor.literal(yes);
     return parts.wait || cursor.literal(no);

@@ -1,4 +1,5 @@
 // The parameters of `tool.call`. The input stays the text it is: the host would only take it apart to write it again.
+import { longestMs } from '../../protocol/durations.ts';
 import { nameForm, openIdForm, pluginIdForm } from '../../protocol/identifiers.ts';
 import { EncodedJson } from '../../protocol/json-rpc.ts';
 import { type JsonCursor, keyOf } from './json-cursor.ts';
@@ -39,7 +40,6 @@ const keys = {
 
 /** Message and parameters stand around an input. */
 const levelsAround = 2;
-const longestTimeoutMs = 86_400_000;
 
 export class ToolParamsReader {
   readonly #cursor: JsonCursor;
@@ -66,7 +66,7 @@ export class ToolParamsReader {
     if (parts.plugin === undefined && cursor.key(keys.plugin)) return (parts.plugin = cursor.textOf(this.#plugins)) !== undefined;
     if (parts.tool === undefined && cursor.key(keys.tool)) return (parts.tool = cursor.textOf(this.#tools)) !== undefined;
     if (parts.input === undefined && cursor.key(keys.input)) return (parts.input = cursor.json(levelsAround)) !== undefined;
-    if (parts.timeoutMs === undefined && cursor.key(keys.timeoutMs)) return (parts.timeoutMs = cursor.count(1, longestTimeoutMs)) !== undefined;
+    if (parts.timeoutMs === undefined && cursor.key(keys.timeoutMs)) return (parts.timeoutMs = cursor.count(1, longestMs)) !== undefined;
     if (parts.callId !== undefined || !cursor.key(keys.callId)) return false;
     parts.callId = cursor.ownText();
     return parts.callId !== undefined && openIdForm.test(parts.callId);

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages.ts';
 import type { ToolCellOptions, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { callNumberSpan } from '../../protocol/cell/tool-register.ts';
+import { longestMs } from '../../protocol/durations.ts';
 import type { ErrorCode, HostError } from '../../protocol/errors.ts';
 import { EncodedJson, encodeJson } from '../../protocol/json-rpc.ts';
 import type { ToolIsolation, ToolSection } from '../../protocol/manifest.ts';
@@ -54,7 +55,6 @@ const pools: Readonly<Record<ToolIsolation, (spec: PoolSpec, listener: PoolListe
 /** Codes by which a call ends through the plugin's own fault. */
 const pluginsFault: ReadonlySet<ErrorCode> = new Set(['tool_timeout', 'tool_failed', 'tool_crashed', 'tool_output_invalid', 'payload_too_large']);
 
-const longestTimeoutMs = 24 * 60 * 60 * 1000;
 const ending = 'the plugin\'s tools are being ended';
 
 export class PluginTools {
@@ -103,7 +103,7 @@ export class PluginTools {
     // Call numbers begin again before they outgrow their place in a register; 0 stands for none.
     const number = 1 + (this.#arrivals % (callNumberSpan - 1));
     const task: ToolTask = callId === undefined ? { call: number, tool: name, inputJson } : { call: number, tool: name, inputJson, callId };
-    const call = new PendingCall({ task, arrival: this.#arrivals, timeoutMs: Math.min(timeoutMs ?? tool.timeoutMs, longestTimeoutMs), signal, waiter }, owner);
+    const call = new PendingCall({ task, arrival: this.#arrivals, timeoutMs: Math.min(timeoutMs ?? tool.timeoutMs, longestMs), signal, waiter }, owner);
     lane.add(call);
   }
 

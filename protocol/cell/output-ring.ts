@@ -16,11 +16,10 @@ const wrap = -1;
 
 const mostRecords = ringBytes / textOffset + 1;
 
-/** Longer ones go as messages, and never become a text on the host. */
+/** Longer ones go as messages. */
 export const largestRingOutput = ringBytes / 4;
 
 const padded = (bytes: number): number => (bytes + 7) & ~7;
-
 
 export class OutputRing {
   readonly buffer: SharedArrayBuffer;

@@ -1,5 +1,6 @@
 // Operations on services and on what arrives through their ingresses.
 import { z } from 'zod';
+import { longestMs } from '../durations.ts';
 import { errorCodes } from '../errors.ts';
 import { ingressEventInput } from '../event.ts';
 import { pluginId } from '../identifiers.ts';
@@ -68,7 +69,7 @@ export const serviceOperations = {
       event: anyEvent.optional(),
       events: z.array(anyEvent).min(1).optional(),
       wait: z.boolean().default(false).describe('where the queue is full, hold this connection until there is room instead of refusing'),
-      timeoutMs: z.int().min(1).max(86_400_000).optional().describe('with wait: how long at most; limits.deliverMs where it is absent'),
+      timeoutMs: z.int().min(1).max(longestMs).optional().describe('with wait: how long at most; limits.deliverMs where it is absent'),
     }),
     result: z.union([accepted, z.object({ results: z.array(z.union([accepted, refused])) })]),
     errors: [...admissionErrors, 'limit_too_large'],
@@ -76,7 +77,7 @@ export const serviceOperations = {
   'ingress.deliver': operation({
     summary: 'Queues one event and answers when it was handled, with the handler\'s output',
     http: { method: 'POST', path: '/api/services/{plugin}/deliver' },
-    params: plugin.extend({ event: anyEvent, timeoutMs: z.int().min(1).max(86_400_000).optional() }),
+    params: plugin.extend({ event: anyEvent, timeoutMs: z.int().min(1).max(longestMs).optional() }),
     result: z.object({
       correlationId: z.string(),
       attempt: count,

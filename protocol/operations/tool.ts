@@ -1,5 +1,6 @@
 // Operations on tools: request and response, never through a service's queue.
 import { z } from 'zod';
+import { longestMs } from '../durations.ts';
 import { localName, openId, pluginId } from '../identifiers.ts';
 import { jsonSchema } from '../json-schema.ts';
 import { toolIsolation } from '../manifest.ts';
@@ -32,7 +33,7 @@ export const toolOperations = {
       plugin: pluginId,
       tool: localName,
       input: z.unknown().optional(),
-      timeoutMs: z.int().min(1).max(86_400_000).optional(),
+      timeoutMs: z.int().min(1).max(longestMs).optional(),
       callId: openId.optional().describe('a name of the caller\'s choice by which tool.cancel finds the call'),
     }),
     result: z.object({ output: z.unknown(), durationMs: z.number().min(0) }),
