@@ -14,16 +14,16 @@ const spin = 'const until = performance.now() + payload.ms; while (performance.n
 test('a handler that computes on and on is lowered while it does, and its thread stays so', options, async (t) => {
   const lab = await cellLab(t);
   const computed = lab.run(`${spin} return 1`, { ms: 3000 });
-  await until(() => getPriority(lab.cell.register.osThread) === 10, 'the thread is lowered');
+  await until(() => getPriority(lab.cell.register.osThread) === 2, 'the thread is lowered');
   assert.equal(await computed, 1);
-  assert.equal(getPriority(lab.cell.register.osThread), 10);
+  assert.equal(getPriority(lab.cell.register.osThread), 2);
   assert.equal(getPriority(process.pid), 0);
 });
 
 test('a handler that goes on for ever between turns of its event loop is lowered too', options, async (t) => {
   const lab = await cellLab(t);
   lab.begin('for (;;) { const until = performance.now() + 1; while (performance.now() < until); await new Promise((resolve) => setImmediate(resolve)); }');
-  await until(() => getPriority(lab.cell.register.osThread) === 10, 'the thread is lowered');
+  await until(() => getPriority(lab.cell.register.osThread) === 2, 'the thread is lowered');
 });
 
 test('many short events, and a long one that waits, lower nothing', options, async (t) => {
@@ -37,7 +37,7 @@ test('many short events, and a long one that waits, lower nothing', options, asy
 const loweredThreads = (): number =>
   readdirSync('/proc/self/task').filter((thread) => {
     try {
-      return getPriority(Number(thread)) === 10;
+      return getPriority(Number(thread)) === 2;
     } catch {
       // It has ended meanwhile.
       return false;

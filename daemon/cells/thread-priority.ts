@@ -4,8 +4,8 @@
 import { setPriority } from 'node:os';
 import { isCellThread, threadTimes } from './os-thread.ts';
 
-/** As low as `nice` sets what nobody waits for: a ninth of the weight of the others. */
-const lowered = 10;
+/** Two thirds of the weight of the others: with much less a thread whose place is asked for could not answer in time on a busy machine. */
+const lowered = 2;
 /** Of its own processor time, so that no machine can be too slow for a thread to keep its priority. */
 const longMs = 50;
 
