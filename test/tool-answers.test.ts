@@ -59,7 +59,7 @@ test('tools keep their `this`, and what every object inherits is no tool', async
     assert.equal(await call('method'), 42);
     for (const [tool, said] of [['missing', 'is missing'], ['constructor', 'is missing'], ['__proto__', 'is missing'], ['text', 'is of type string'], ['nothing', 'is null']] as const) {
       const error = await refusal(tool);
-      assert.equal(error.code, 'tool_failed', tool);
+      assert.equal(error.code, 'tool_failed', `${tool}: ${error.message}`);
       assert.match(error.message, new RegExp(`tools\\.${tool} ${said}`), tool);
     }
     assert.equal(await call('method'), 42);
