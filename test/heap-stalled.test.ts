@@ -30,9 +30,10 @@ test('a cell whose thread is blocked in the operating system between events is e
 });
 
 test('a cell that works without rest and lets its event loop turn is left alone', async (t) => {
-  const lab = await cellLab(t, { limits });
+  // A cell tells of its turns every half second: a bound of just that would be passed by the working time of one turn.
+  const lab = await cellLab(t, { limits: { stalledMs: 1500 } });
   await lab.run('const again = () => { const until = performance.now() + 20; while (performance.now() < until); setImmediate(again); }; again(); return 1');
-  await new Promise((resolve) => setTimeout(resolve, 2500));
+  await new Promise((resolve) => setTimeout(resolve, 4000));
   assert.ok(!lab.isOver());
   assert.equal(await lab.run('return 2'), 2);
 });
