@@ -11,7 +11,8 @@ const longMs = 50;
 
 interface Stretch {
   readonly at: number;
-  readonly ranMs: number | undefined;
+  /** How long the thread had run when it was first seen to be still at the same. */
+  ranMs: number | undefined;
 }
 
 export class ThreadPriority {
@@ -29,11 +30,14 @@ export class ThreadPriority {
       return false;
     }
     if (this.#stretch?.at !== at) {
-      this.#stretch = { at, ranMs: threadTimes(osThread)?.ranMs };
+      // The system is not asked about those that get on.
+      this.#stretch = { at, ranMs: undefined };
       return false;
     }
     const ranMs = threadTimes(osThread)?.ranMs;
-    if (ranMs === undefined || this.#stretch.ranMs === undefined || ranMs - this.#stretch.ranMs < longMs) return false;
+    if (ranMs === undefined) return false;
+    this.#stretch.ranMs ??= ranMs;
+    if (ranMs - this.#stretch.ranMs < longMs) return false;
     this.#lowered = true;
     try {
       setPriority(osThread, lowered);
