@@ -2,7 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const sources = ['protocol', 'workers', 'daemon', join('scripts', 'faults'), join('scripts', 'bench')];
+const sources = ['protocol', 'workers', 'daemon', join('scripts', 'bench')];
 const settings = ['tsconfig.json', join('scripts', 'tsconfig.build.json')];
 /** The compiler writes the one last; the bundle's step, which comes after it, makes it the other. */
 const records = [join('dist', '.tsbuildinfo'), join('dist', '.bundled')];

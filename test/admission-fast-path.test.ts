@@ -8,7 +8,7 @@ import { HostError } from '../protocol/errors.ts';
 import { uuidv7 } from '../protocol/uuid.ts';
 import { Admission } from '../daemon/services/admission.ts';
 import { plainEvent } from '../daemon/services/plain-event.ts';
-import { wholeEvent } from '../daemon/services/queued-event.ts';
+import { wholeEvent } from '../daemon/dispatch/queued-event.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const declared: Readonly<Record<string, readonly string[]>> = { work: ['do', 'note'], 'other.entrance': ['do'] };

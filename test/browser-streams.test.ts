@@ -2,8 +2,8 @@
 // cut from where the reader was.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runtimeHandlers } from '../daemon/handlers/runtime.ts';
-import { workerHandlers } from '../daemon/handlers/worker.ts';
+import { runtimeHandlers } from '../daemon/operations/runtime.ts';
+import { workerHandlers } from '../daemon/operations/worker.ts';
 import { type Stream, openStream, runtimePath, startBrowserLab } from './browser-lab.ts';
 import { startControl, until } from './control-fixture.ts';
 import { ask } from './http-client.ts';

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { CallReader, type ReadCall } from '../daemon/control/call-reader.ts';
-import { EventParams } from '../daemon/control/event-params.ts';
-import { ToolParams } from '../daemon/control/tool-params.ts';
-import type { ReadEvent } from '../daemon/services/read-event.ts';
+import { CallReader, type ReadCall } from '../daemon/control/rpc/call-reader.ts';
+import { EventParams } from '../daemon/control/rpc/event-params.ts';
+import { ToolParams } from '../daemon/control/rpc/tool-params.ts';
+import type { ReadEvent } from '../daemon/dispatch/read-event.ts';
 import { nestsDeeper } from '../protocol/framing.ts';
 import { isRpcId } from '../protocol/json-rpc.ts';
 import { type OperationParams, operations } from '../protocol/operations.ts';

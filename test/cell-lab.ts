@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { CellEnd, CellSpec } from '../daemon/cells/cell.ts';
-import { ThreadCell } from '../daemon/cells/thread-cell.ts';
+import { ThreadCell } from '../daemon/cells/thread/thread-cell.ts';
 import { limits as limitsSchema } from '../daemon/config/schema.ts';
 import { BatchText } from '../protocol/cell/batch.ts';
 import type { EventFailure, LogMessage } from '../protocol/cell/messages.ts';

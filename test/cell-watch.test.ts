@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CellWatch, type WatchedCell } from '../daemon/cells/cell-watch.ts';
+import { CellWatch, type WatchedCell } from '../daemon/isolates/cell-watch.ts';
 
 const still: WatchedCell = { look: () => false };
 const patienceMs = 5000;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { PluginFiles } from '../daemon/cli/plugin-files.ts';
+import { PluginFiles } from '../daemon/cli/authoring/plugin-files.ts';
 import { type ServedDaemon, fileCleanup, jsonLines, serve, temporaryFolder } from './cli-process.ts';
 
 const file = fileCleanup();

@@ -1,8 +1,8 @@
 // The live view's rates are what happened between two looks, whatever the time between them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LiveServices } from '../daemon/cli/live-services.ts';
-import { pieceText } from '../daemon/cli/terminal.ts';
+import { LiveServices } from '../daemon/cli/views/live-services.ts';
+import { pieceText } from '../daemon/cli/views/terminal.ts';
 import type { DaemonStatus } from '../protocol/operations/daemon.ts';
 import type { ServiceStatus } from '../protocol/status.ts';
 

@@ -1,7 +1,7 @@
 // Figures as a person reads them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bytesText, clockText, durationText, plural, rateText } from '../daemon/cli/quantity.ts';
+import { bytesText, clockText, durationText, plural, rateText } from '../daemon/cli/views/quantity.ts';
 
 test('durations keep two figures and the unit that suits them', () => {
   assert.deepEqual([0, 0.0123, 1.26, 12.6, 999, 1500, 59_400, 61_000, 3_700_000, 200_000_000].map(durationText), ['0 ms', '0.012 ms', '1.3 ms', '13 ms', '999 ms', '1.5 s', '59 s', '1 min 1 s', '1 h 1 min', '2 d 7 h']);

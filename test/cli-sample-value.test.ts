@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { sampleValue } from '../daemon/cli/sample-value.ts';
+import { sampleValue } from '../daemon/cli/authoring/sample-value.ts';
 import { compileSchema } from '../workers/json-schema.ts';
 import { examplesFolder } from './cli-process.ts';
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { table } from '../daemon/cli/table.ts';
-import { type Piece, type ScreenStream, Terminal, cut, pieceText, printable, styled, wantsColor } from '../daemon/cli/terminal.ts';
+import { table } from '../daemon/cli/views/table.ts';
+import { type Piece, type ScreenStream, Terminal, cut, pieceText, printable, styled, wantsColor } from '../daemon/cli/views/terminal.ts';
 
 class Screen implements ScreenStream {
   text = '';

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import type { CellEnd } from '../daemon/cells/cell.ts';
-import { ThreadCell } from '../daemon/cells/thread-cell.ts';
+import { ThreadCell } from '../daemon/cells/thread/thread-cell.ts';
 import { limits as limitsSchema } from '../daemon/config/schema.ts';
 import { temporaryFolder, writeTree } from './temporary-folder.ts';
 import { answerOf, withTools } from './tool-lab.ts';

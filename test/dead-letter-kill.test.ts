@@ -20,7 +20,7 @@ test('a file of dead letters is whole after every kill, and never older than wha
   let newest = -1;
   let withLeftovers = 0;
   for (let round = 0; round < rounds; round += 1) {
-    const child = spawn(process.execPath, [writer, built('services/dead-letters.js'), built('real-clock.js'), folder, String(newest + 1)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [writer, built('services/dead-letters.js'), built('time/real-clock.js'), folder, String(newest + 1)], { stdio: ['ignore', 'pipe', 'inherit'] });
     const ended = once(child, 'exit');
     t.after(() => void child.kill('SIGKILL'));
     await Promise.race([once(child.stdout, 'data'), ended]);

@@ -3,8 +3,8 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { DeadLetterWithEvent } from '../protocol/dead-letter.ts';
-import type { Clock } from '../daemon/clock.ts';
-import { realClock } from '../daemon/real-clock.ts';
+import type { Clock } from '../daemon/time/clock.ts';
+import { realClock } from '../daemon/time/real-clock.ts';
 import { type DeadLetterLimits, DeadLetters } from '../daemon/services/dead-letters.ts';
 
 export const wide: DeadLetterLimits = { deadLetters: 1000, deadLetterBytes: 1024 * 1024 };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Deadlines } from '../daemon/deadlines.ts';
+import { Deadlines } from '../daemon/time/deadlines.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const step = fc.oneof(

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { docs } from '../scripts/check/docs.ts';
 import { generatedPages, requiredSections } from '../scripts/docs/pages.ts';
-import { faultIds } from '../scripts/faults/catalogue.ts';
+import { faultIds } from '../daemon/faults/catalogue.ts';
 import { temporaryFolder, writeTree } from './temporary-folder.ts';
 
 const operationsPath = 'docs/operations.md';

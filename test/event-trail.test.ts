@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { EventTrail, trailOutcomes } from '../daemon/services/event-trail.ts';
-import type { QueuedEvent } from '../daemon/services/queued-event.ts';
+import type { QueuedEvent } from '../daemon/dispatch/queued-event.ts';
 
 const head = { ingress: 'work', kind: 'do', source: 'test', createdAt: '2026-01-01T00:00:00.000Z' };
 const attempt = fc.record({ id: fc.nat(8), outcome: fc.constantFrom(...trailOutcomes), attempt: fc.integer({ min: 1, max: 100 }), incarnation: fc.nat(1000), acceptedMs: fc.nat(1e6), tookMs: fc.nat(1e6), handlerMs: fc.option(fc.nat(1000), { nil: undefined }) });

@@ -3,7 +3,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import assert from 'node:assert/strict';
 import type { Client } from '../protocol/client/client.ts';
-import { failpointsVariable, testVariable } from '../daemon/failpoints.ts';
+import { failpointsVariable, testVariable } from '../daemon/files/failpoints.ts';
 import { until } from './log-lab.ts';
 import { type TestDaemon, startTestDaemon } from './test-daemon.ts';
 

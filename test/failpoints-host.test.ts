@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { connect } from '../protocol/client/client.ts';
 import type { HostError } from '../protocol/errors.ts';
-import { failpointsVariable, testVariable } from '../daemon/failpoints.ts';
+import { failpointsVariable, testVariable } from '../daemon/files/failpoints.ts';
 import { endsWell, event, failingDaemon, goesOn, lab, loseEvent } from './failpoint-daemon.ts';
 import { until } from './log-lab.ts';
 import { temporaryFolder } from './temporary-folder.ts';

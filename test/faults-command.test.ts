@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { KitReport } from '../scripts/faults/kit.ts';
-import type { PluginReport } from '../scripts/faults/own/try-plugin.ts';
+import type { KitReport } from '../daemon/faults/kit.ts';
+import type { PluginReport } from '../daemon/faults/own/try-plugin.ts';
 import { examplesFolder, nagaya } from './cli-process.ts';
 import { temporaryFolder, writeTree } from './temporary-folder.ts';
 

@@ -1,8 +1,8 @@
 // A kit that finds nothing proves nothing: here it meets what nothing contains, and must say so and go on.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { control } from '../scripts/faults/catalogue.ts';
-import type { Fault } from '../scripts/faults/fault.ts';
+import { control } from '../daemon/faults/catalogue.ts';
+import type { Fault } from '../daemon/faults/fault.ts';
 import { faultsIn } from './faults-lab.ts';
 
 const thread = { subject: 'service', isolation: 'thread' } as const;

@@ -1,9 +1,9 @@
 // Runs faults of the kit in one place, for tests: what was not contained fails, with what was seen of it. How fast it
 // was is the kit's to tell; a test's machine may be loaded.
 import assert from 'node:assert/strict';
-import { catalogue } from '../scripts/faults/catalogue.ts';
-import type { Fault, Place } from '../scripts/faults/fault.ts';
-import { type PlaceReport, runKit } from '../scripts/faults/kit.ts';
+import { catalogue } from '../daemon/faults/catalogue.ts';
+import type { Fault, Place } from '../daemon/faults/fault.ts';
+import { type PlaceReport, runKit } from '../daemon/faults/kit.ts';
 
 export async function faultsIn(place: Place, faults: readonly Fault[]): Promise<PlaceReport> {
   const { places } = await runKit({ faults, places: [place], repeats: 0, progress: () => undefined });

@@ -1,9 +1,9 @@
 // How the kit judges what it saw: one thing that is wrong is enough, and lateness is told apart from failure.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Fault, Place } from '../scripts/faults/fault.ts';
-import type { Left, Observation } from '../scripts/faults/observation.ts';
-import { type Row, judge, middleOf, notRun, summaryOf } from '../scripts/faults/verdict.ts';
+import type { Fault, Place } from '../daemon/faults/fault.ts';
+import type { Left, Observation } from '../daemon/faults/observation.ts';
+import { type Row, judge, middleOf, notRun, summaryOf } from '../daemon/faults/verdict.ts';
 
 const thread: Place = { subject: 'service', isolation: 'thread' };
 const fault: Fault = { id: 'example', group: 'hangs', what: 'does something', listed: true, answers: ['timeout'], threads: { hold: 'contains' } };

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import type { Limits } from '../daemon/config/schema.ts';
 import { limits as limitsSchema } from '../daemon/config/schema.ts';
-import { realClock } from '../daemon/real-clock.ts';
+import { realClock } from '../daemon/time/real-clock.ts';
 import { type BundleParts, bundleText } from '../daemon/telemetry/bundle.ts';
 import { FlightRecorder } from '../daemon/telemetry/flight-recorder.ts';
 import { manifest } from '../protocol/manifest.ts';

@@ -1,7 +1,7 @@
 // Every operation of the table has its HTTP route, and takes its parameters from path, query and body.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Handlers } from '../daemon/control/caller.ts';
+import type { Handlers } from '../daemon/operations/caller.ts';
 import { HostError } from '../protocol/errors.ts';
 import { type OperationName, operationNames, operations } from '../protocol/operations.ts';
 import { startControl } from './control-fixture.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { IngressQueue } from '../daemon/services/ingress-queue.ts';
-import type { QueuedEvent } from '../daemon/services/queued-event.ts';
+import { IngressQueue } from '../daemon/dispatch/ingress-queue.ts';
+import type { QueuedEvent } from '../daemon/dispatch/queued-event.ts';
 
 const head = { ingress: 'work', kind: 'do', source: 'test', createdAt: '2026-01-01T00:00:00.000Z' };
 const waiter = { handled() {}, refused() {} };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { findJsonFault, parseJsonText } from '../daemon/json-text.ts';
+import { findJsonFault, parseJsonText } from '../daemon/files/json-text.ts';
 
 const faults: readonly [text: string, message: string][] = [
   ['', '1:1: the file is empty; a JSON object is missing'],

@@ -5,9 +5,9 @@ import type { BatchMessage, EventFailure, EventOutput, ResultsMessage } from '..
 import type { TextWriter } from '../protocol/cell/text-writer.ts';
 import { OutputRing } from '../protocol/cell/output-ring.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
-import { IngressQueue } from '../daemon/services/ingress-queue.ts';
-import { Lane } from '../daemon/services/lane.ts';
-import type { QueuedEvent, Waiter } from '../daemon/services/queued-event.ts';
+import { IngressQueue } from '../daemon/dispatch/ingress-queue.ts';
+import { Lane } from '../daemon/dispatch/lane.ts';
+import type { QueuedEvent, Waiter } from '../daemon/dispatch/queued-event.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const handleMs = 100;

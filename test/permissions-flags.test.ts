@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { permissionArgs } from '../daemon/cells/permissions.ts';
+import { permissionArgs } from '../daemon/isolates/permissions.ts';
 import { permissions } from '../protocol/manifest.ts';
 
 const folder = '/srv/plugins/example';

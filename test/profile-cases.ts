@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { Isolation } from '../protocol/manifest.ts';
-import type { HistoryItem, ProgramEnd } from '../daemon/runtimes/program.ts';
+import type { HistoryItem, ProgramEnd } from '../daemon/runtimes/programs/program.ts';
 import { type LabSetting, type LabWorker, profileLab, until } from './profile-lab.ts';
 
 export function failed(end: ProgramEnd, code: ErrorCode): Extract<ProgramEnd, { kind: 'failed' }>['error'] {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isCellMessage } from '../daemon/cells/cell-message.ts';
-import { Turn } from '../daemon/runtimes/turn.ts';
+import { Turn } from '../daemon/runtimes/programs/turn.ts';
 
 const input = { eventId: 'e', kind: 'user', content: '', createdAt: '', history: [] } as const;
 const plain = (text: string): string => text;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { CellSeats, type Seat } from '../daemon/runtimes/cell-seats.ts';
+import { CellSeats, type Seat } from '../daemon/runtimes/programs/cell-seats.ts';
 import { failed } from './profile-cases.ts';
 import { profileLab, until } from './profile-lab.ts';
 import { VirtualClock } from './virtual-clock.ts';

@@ -9,7 +9,7 @@ import type { BatchMessage } from '../protocol/cell/messages.ts';
 import type { CallOutcome } from '../daemon/cells/cell.ts';
 import { DeadLetters } from '../daemon/services/dead-letters.ts';
 import { Service } from '../daemon/services/service.ts';
-import { WakeTurns } from '../daemon/services/wake-turns.ts';
+import { WakeTurns } from '../daemon/dispatch/wake-turns.ts';
 import type { ServicePlan } from '../daemon/services/service-plan.ts';
 import { type Deed, SimulatedCell } from './simulated-cell.ts';
 import { VirtualClock } from './virtual-clock.ts';

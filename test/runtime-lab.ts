@@ -1,10 +1,10 @@
 // A registry with real runtimes and a program that lives in the test: what it does with an input is the test's to say.
 import { limits as limitsSchema } from '../daemon/config/schema.ts';
 import type { Limits } from '../daemon/config/schema.ts';
-import type { Clock } from '../daemon/clock.ts';
-import { realClock } from '../daemon/real-clock.ts';
-import { EmbeddedRuntime } from '../daemon/runtimes/embedded-runtime.ts';
-import type { Profile, Program, ProgramEnd, ProgramInput } from '../daemon/runtimes/program.ts';
+import type { Clock } from '../daemon/time/clock.ts';
+import { realClock } from '../daemon/time/real-clock.ts';
+import { EmbeddedRuntime } from '../daemon/runtimes/embedded/embedded-runtime.ts';
+import type { Profile, Program, ProgramEnd, ProgramInput } from '../daemon/runtimes/programs/program.ts';
 import { Registry } from '../daemon/runtimes/registry.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import { HostError } from '../protocol/errors.ts';

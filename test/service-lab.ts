@@ -8,9 +8,9 @@ import { spawnCellFor } from '../daemon/cells/spawn.ts';
 import { limits as limitsSchema } from '../daemon/config/schema.ts';
 import { readPlugin } from '../daemon/plugins/manifest-file.ts';
 import { DeadLetters } from '../daemon/services/dead-letters.ts';
-import { realClock } from '../daemon/real-clock.ts';
+import { realClock } from '../daemon/time/real-clock.ts';
 import { Service } from '../daemon/services/service.ts';
-import { WakeTurns } from '../daemon/services/wake-turns.ts';
+import { WakeTurns } from '../daemon/dispatch/wake-turns.ts';
 import type { ServicePlan } from '../daemon/services/service-plan.ts';
 import { pluginOverride } from '../daemon/config/schema.ts';
 

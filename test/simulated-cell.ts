@@ -5,7 +5,7 @@ import type { BatchMessage, CellMessage } from '../protocol/cell/messages.ts';
 import { largestRingOutput } from '../protocol/cell/output-ring.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellUsage, LoadedService } from '../daemon/cells/cell.ts';
-import type { Whereabouts } from '../daemon/cells/whereabouts.ts';
+import type { Whereabouts } from '../daemon/isolates/whereabouts.ts';
 import { SharedReports } from '../workers/lane-reports.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 

@@ -1,7 +1,7 @@
 // The answer to a call or an event that overran names the place, within the caller's deadline and a little more.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { Whereabouts } from '../daemon/cells/whereabouts.ts';
+import type { Whereabouts } from '../daemon/isolates/whereabouts.ts';
 import { HostError } from '../protocol/errors.ts';
 import { type Lab, lab } from './service-lab.ts';
 import { isolations, withTools } from './tool-lab.ts';

@@ -7,7 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import ts from 'typescript';
-import { type Whereabouts, whereText } from '../daemon/cells/whereabouts.ts';
+import { type Whereabouts, whereText } from '../daemon/isolates/whereabouts.ts';
 import { type CellLab, type CellSetting, begun, cellLab } from './cell-lab.ts';
 
 /** Asked until the thread has had the time to answer: a machine with much else to do gives it none for a while. */

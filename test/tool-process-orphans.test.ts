@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { identityOf } from '../daemon/process-identity.ts';
+import { identityOf } from '../daemon/isolates/process-identity.ts';
 import { isGone, untilGone } from './process-watch.ts';
 import { startTestDaemon } from './test-daemon.ts';
 import { until, withTools } from './tool-lab.ts';

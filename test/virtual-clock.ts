@@ -1,6 +1,6 @@
 // A clock that stands still until a test moves it: timers run in the order of their due time, then of their making,
 // and what was asked for `soon` runs after each, so that policy is tested without waiting and always the same way.
-import type { Clock, Timer } from '../daemon/clock.ts';
+import type { Clock, Timer } from '../daemon/time/clock.ts';
 
 interface VirtualTimer extends Timer {
   readonly dueMs: number;

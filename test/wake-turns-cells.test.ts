@@ -2,8 +2,8 @@
 // however long a turn may be, in a thread as in a process.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { realClock } from '../daemon/real-clock.ts';
-import { WakeTurns } from '../daemon/services/wake-turns.ts';
+import { realClock } from '../daemon/time/real-clock.ts';
+import { WakeTurns } from '../daemon/dispatch/wake-turns.ts';
 import { until } from './control-fixture.ts';
 import { lab } from './service-lab.ts';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type WakeTurn, WakeTurns } from '../daemon/services/wake-turns.ts';
+import { type WakeTurn, WakeTurns } from '../daemon/dispatch/wake-turns.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const most = 3;

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../protocol/client/client.ts';
-import { type ProcessIdentity, identityOf, isAlive } from '../daemon/process-identity.ts';
+import { type ProcessIdentity, identityOf, isAlive } from '../daemon/isolates/process-identity.ts';
 import { isGone } from './process-watch.ts';
 import { labFolder } from './profile-lab.ts';
 import { temporaryFolder } from './temporary-folder.ts';

@@ -5,7 +5,7 @@ import type { PlainError } from '../../protocol/cell/plain-error.ts';
 import type { Permissions } from '../../protocol/manifest.ts';
 import type { ProgressRegister } from '../../protocol/cell/register.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
-import type { Whereabouts } from './whereabouts.ts';
+import type { Whereabouts } from '../isolates/whereabouts.ts';
 
 /** Why a cell is no more; `killed` only when the host ended it. */
 export interface CellEnd {

@@ -1,7 +1,7 @@
 // How the command ends when something is wrong: which exit code a failure has, and how it is told to a person or,
 // with --json, to a program. Every failure carries a code of the registry, also those made here.
 import { type ErrorCode, HostError, type Issue, errorKinds } from '../../protocol/errors.ts';
-import { type Piece, type Terminal, printable, styled } from './terminal.ts';
+import { type Piece, type Terminal, printable, styled } from './views/terminal.ts';
 
 export const exitCodes = { fine: 0, failed: 1, usage: 2, noDaemon: 3, refused: 4 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { type Client, type ClientOptions, connect, defaultSocketPath } from '../../protocol/client/client.ts';
 import { longestMs } from '../../protocol/durations.ts';
 import { type ExitCode, exitCodes } from './failure.ts';
-import { Terminal } from './terminal.ts';
+import { Terminal } from './views/terminal.ts';
 
 /** The daemon ends every wait by its own deadlines, the longest being a day; a lost daemon ends the connection. */
 const patientMs = 25 * 60 * 60 * 1000;

@@ -4,7 +4,7 @@ import { CommanderError } from 'commander';
 import { asFailure, exitCodes, reportFailure, usageFailure } from './failure.ts';
 import { processTerminal } from './invocation.ts';
 import { buildProgram } from './program.ts';
-import { oneLine } from './terminal.ts';
+import { oneLine } from './views/terminal.ts';
 
 /** A reader that has gone (`nagaya logs | head`) is no fault; whoever must outlive it listens for it as well. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

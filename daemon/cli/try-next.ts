@@ -3,9 +3,9 @@
 import type { Client } from '../../protocol/client/client.ts';
 import { type DeclaredIngress, ingressesOf } from './event-options.ts';
 import { pasteable } from './install.ts';
-import { sampleValue } from './sample-value.ts';
+import { sampleValue } from './authoring/sample-value.ts';
 import { usualRuntime } from './worker-address.ts';
-import { pluginOf } from './worker-view.ts';
+import { pluginOf } from './views/worker-view.ts';
 
 interface SampleIngress extends DeclaredIngress {
   readonly payloadSchema?: unknown;

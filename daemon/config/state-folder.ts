@@ -3,7 +3,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { HostError } from '../../protocol/errors.ts';
-import { kindOfFile, wordingOfFileError } from '../file-fault.ts';
+import { kindOfFile, wordingOfFileError } from '../files/file-fault.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -1,7 +1,7 @@
 // Parses YAML that the operator wrote, down to plain JSON data: no tags, no circles, no document that unfolds to more
 // than it says. The parser is loaded only where a YAML file is there.
 import type { CST } from 'yaml';
-import { type ParsedText, maxDepth, nestsTooDeep, tooDeep } from '../json-text.ts';
+import { type ParsedText, maxDepth, nestsTooDeep, tooDeep } from '../files/json-text.ts';
 
 const maxAliasCount = 100;
 

@@ -5,8 +5,8 @@ import { nearest } from '../../protocol/issues.ts';
 import type { Operation } from '../../protocol/operation.ts';
 import { type OperationName, operationNames, operations } from '../../protocol/operations.ts';
 import { parseParameters } from '../../protocol/parameters.ts';
-import { areChecked } from './call-reader.ts';
-import type { Caller, Handlers } from './caller.ts';
+import { areChecked } from './rpc/call-reader.ts';
+import type { Caller, Handlers } from '../operations/caller.ts';
 
 interface BoundOperation {
   readonly row: Operation;

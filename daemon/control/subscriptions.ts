@@ -3,7 +3,7 @@ import { HostError } from '../../protocol/errors.ts';
 import type { FeedNotification } from '../../protocol/operations/telemetry.ts';
 import type { Limits } from '../config/schema.ts';
 import type { Feed, FeedSubscription } from '../telemetry/feed.ts';
-import type { FeedFilter } from './caller.ts';
+import type { FeedFilter } from '../operations/caller.ts';
 
 export class Subscriptions {
   readonly #feed: Feed;

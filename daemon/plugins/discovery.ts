@@ -3,7 +3,7 @@
 import type { Dirent } from 'node:fs';
 import { lstat, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { wordingOfFileError } from '../file-fault.ts';
+import { wordingOfFileError } from '../files/file-fault.ts';
 import type { InvalidPlugin } from './invalid-plugin.ts';
 import { manifestName, realFolder } from './plugin-folder.ts';
 

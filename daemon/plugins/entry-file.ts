@@ -3,7 +3,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { extname, isAbsolute, join, sep } from 'node:path';
 import type { Issue } from '../../protocol/errors.ts';
-import { kindOfFile, wordingOfFileError } from '../file-fault.ts';
+import { kindOfFile, wordingOfFileError } from '../files/file-fault.ts';
 
 export type FoundEntry = { readonly ok: true; readonly path: string } | { readonly ok: false; readonly issue: Issue };
 

@@ -1,7 +1,7 @@
 // Resolves a path that should lead to a plugin's folder; what is wrong with it is said in words for whoever gave it.
 import { realpath, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { kindOfFile, wordingOfFileError } from '../file-fault.ts';
+import { kindOfFile, wordingOfFileError } from '../files/file-fault.ts';
 
 export const manifestName = 'plugin.json';
 

@@ -13,7 +13,7 @@ import type {
   WorkerSummary,
   WorkerView,
 } from '../../protocol/runtime.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import type { Limits } from '../config/schema.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import { type Places, decodePlaces, encodePlaces } from './page-cursor.ts';

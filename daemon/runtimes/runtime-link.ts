@@ -2,7 +2,7 @@
 // lists again until it has answered something in time. So one that hangs or is always slow costs the others' readers one
 // deadline, once.
 import { HostError } from '../../protocol/errors.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import type { Limits } from '../config/schema.ts';
 import type { Awaitable, Runtime } from './runtime.ts';
 

@@ -5,11 +5,11 @@ import { ingressEventInput } from '../../protocol/event.ts';
 import { invalidBy, nearest } from '../../protocol/issues.ts';
 import type { ServiceSection } from '../../protocol/manifest.ts';
 import { uuidv7 } from '../../protocol/uuid.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import { EventHeads } from './event-heads.ts';
 import { type PlainEvent, isCorrelationId, isSource, plainEvent } from './plain-event.ts';
-import { type EventHead, type QueuedEvent, eventBytes } from './queued-event.ts';
-import { ReadEvent } from './read-event.ts';
+import { type EventHead, type QueuedEvent, eventBytes } from '../dispatch/queued-event.ts';
+import { ReadEvent } from '../dispatch/read-event.ts';
 
 /** Nothing has happened to a new event. */
 const noStory: QueuedEvent['story'] = [];

@@ -4,8 +4,8 @@
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { ownFolder, removeLeftovers, writeAtomically } from '../atomic-file.ts';
-import type { Clock, Timer } from '../clock.ts';
+import { ownFolder, removeLeftovers, writeAtomically } from '../files/atomic-file.ts';
+import type { Clock, Timer } from '../time/clock.ts';
 import { type FoundLetters, readLetters } from './dead-letter-text.ts';
 
 export interface DeadLetterFileOptions {

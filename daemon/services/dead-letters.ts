@@ -2,7 +2,7 @@
 // outlive the daemon.
 import type { DeadLetter, DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import { HostError } from '../../protocol/errors.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import { DeadLetterFile } from './dead-letter-file.ts';
 import { headLine, lineOf } from './dead-letter-text.ts';
 

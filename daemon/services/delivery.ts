@@ -1,7 +1,7 @@
 // One who waits for an event's outcome, and for how long.
 import type { HostError } from '../../protocol/errors.ts';
-import type { Deadline, Deadlines } from '../deadlines.ts';
-import type { Handled, Waiter } from './queued-event.ts';
+import type { Deadline, Deadlines } from '../time/deadlines.ts';
+import type { Handled, Waiter } from '../dispatch/queued-event.ts';
 
 export class Delivery implements Waiter {
   readonly #waiter: Waiter;

@@ -1,7 +1,7 @@
 // What the events of one sender and one moment share is made once: the head, and the text of a time, which is the dearest
 // part of it.
-import type { Clock } from '../clock.ts';
-import type { EventHead } from './queued-event.ts';
+import type { Clock } from '../time/clock.ts';
+import type { EventHead } from '../dispatch/queued-event.ts';
 
 export class EventHeads {
   readonly #clock: Pick<Clock, 'wallMs'>;

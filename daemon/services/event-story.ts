@@ -1,10 +1,10 @@
 // The story of events as it goes out: from the trail what has ended, from queue and lane what is still on its way.
 import type { EventRecord, OpenEvent } from '../../protocol/operations/telemetry.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import type { TrailRecord } from './event-trail.ts';
 import type { Intake } from './intake.ts';
-import type { Lane } from './lane.ts';
-import type { QueuedEvent } from './queued-event.ts';
+import type { Lane } from '../dispatch/lane.ts';
+import type { QueuedEvent } from '../dispatch/queued-event.ts';
 
 export interface EventStory {
   readonly events: EventRecord[];

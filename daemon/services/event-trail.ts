@@ -1,7 +1,7 @@
 // What became of a service's newest events, one compact record an attempt: enough to tell the story of any of them, at
 // full speed, without washing the timeline out, which is kept for what is exceptional. Records are numbers in typed
 // arrays beside one row of ids, so that remembering an event costs a few stores and no object.
-import type { QueuedEvent } from './queued-event.ts';
+import type { QueuedEvent } from '../dispatch/queued-event.ts';
 
 export const trailOutcomes = ['handled', 'failed', 'deadLettered', 'discarded', 'timedOut', 'crashed'] as const;
 export type TrailOutcome = (typeof trailOutcomes)[number];

@@ -1,7 +1,7 @@
 // How an old incarnation makes way for the next: it stops between two events, and one that cannot is cut off. Two cells
 // of one service do not execute side by side if it can be helped; but one that sits in native code is not waited for,
 // because whatever it had has been taken from it.
-import type { Incarnation } from './incarnation.ts';
+import type { Incarnation } from '../dispatch/incarnation.ts';
 
 /** What finding out where a plugin is may cost whoever waits for its answer. */
 export const locateMs = 40;

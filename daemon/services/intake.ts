@@ -4,14 +4,14 @@ import { Histogram } from '../../protocol/cell/histogram.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { ServiceSection } from '../../protocol/manifest.ts';
 import type { Lifecycle } from '../../protocol/status.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import { Admission } from './admission.ts';
 import type { EventTrail } from './event-trail.ts';
-import { IngressQueue } from './ingress-queue.ts';
+import { IngressQueue } from '../dispatch/ingress-queue.ts';
 import type { Journal } from './journal.ts';
 import { Ledger, type Outcome, type Rejection } from './ledger.ts';
 import { acceptsEvents } from './lifecycle.ts';
-import type { QueuedEvent } from './queued-event.ts';
+import type { QueuedEvent } from '../dispatch/queued-event.ts';
 import { Room, type Waiting } from './room.ts';
 
 type EventExtras = Pick<QueuedEvent, 'waiter' | 'replayOf'>;

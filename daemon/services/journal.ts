@@ -3,7 +3,7 @@
 import type { HostError } from '../../protocol/errors.ts';
 import type { FeedEvent, TimelineEntry } from '../../protocol/operations/telemetry.ts';
 import type { Diagnostic, Lifecycle, RecordedError } from '../../protocol/status.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import type { Cause } from './lifecycle.ts';
 
 type Entry = Omit<TimelineEntry, 'sequence' | 'at'>;

@@ -5,12 +5,12 @@ import type { AttemptStory, DeadLetterWithEvent } from '../../protocol/dead-lett
 import { HostError } from '../../protocol/errors.ts';
 import { uuidv7 } from '../../protocol/uuid.ts';
 import type { CellEnd } from '../cells/cell.ts';
-import { type Whereabouts, stackText, whereText } from '../cells/whereabouts.ts';
-import type { Clock } from '../clock.ts';
-import { type Redact, causeOf } from './cause.ts';
+import { type Whereabouts, stackText, whereText } from '../isolates/whereabouts.ts';
+import type { Clock } from '../time/clock.ts';
+import { type Redact, causeOf } from '../dispatch/cause.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
-import { type QueuedEvent, wholeEvent } from './queued-event.ts';
+import { type QueuedEvent, wholeEvent } from '../dispatch/queued-event.ts';
 
 export interface OutcomesDeps {
   readonly intake: Intake;

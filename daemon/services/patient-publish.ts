@@ -1,7 +1,7 @@
 // Events of a publisher that would rather wait than be refused: they are queued in order as there is room, until its time is
 // over. What is refused for another reason than a full queue is refused at once.
 import { asHostError } from '../../protocol/errors.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import type { Accepted, Refused } from './admitted.ts';
 
 export interface PatientQueue {

@@ -1,6 +1,6 @@
 // The incarnations of one service whose cells are not gone: the live one, one that starts beside it, those on their way
 // out. Who stops the service waits for all of them, so that nothing of it outlives its stop unseen.
-import type { Incarnation } from './incarnation.ts';
+import type { Incarnation } from '../dispatch/incarnation.ts';
 
 export class Presence {
   readonly #present = new Set<Incarnation>();

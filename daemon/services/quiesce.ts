@@ -1,8 +1,8 @@
 // How a running service is brought to rest: it finishes what it has, stops between two events, and is asked to stop
 // itself; each step within its deadline.
 import { HostError } from '../../protocol/errors.ts';
-import { type Redact, causeOf } from './cause.ts';
-import type { Incarnation } from './incarnation.ts';
+import { type Redact, causeOf } from '../dispatch/cause.ts';
+import type { Incarnation } from '../dispatch/incarnation.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 

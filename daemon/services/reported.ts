@@ -2,8 +2,8 @@
 // The host's view never waits for it.
 import type { ServiceStatus } from '../../protocol/status.ts';
 import type { CallOutcome } from '../cells/cell.ts';
-import type { Clock } from '../clock.ts';
-import { type Redact, causeOf } from './cause.ts';
+import type { Clock } from '../time/clock.ts';
+import { type Redact, causeOf } from '../dispatch/cause.ts';
 
 export interface StatusSource {
   readonly number: number;

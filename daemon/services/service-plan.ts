@@ -5,11 +5,11 @@ import type { DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import type { ServiceSection } from '../../protocol/manifest.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
 import type { SpawnCell } from '../cells/cell.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
-import type { Redact } from './cause.ts';
+import type { Redact } from '../dispatch/cause.ts';
 import type { JournalOutlets } from './journal.ts';
-import type { WakeTurns } from './wake-turns.ts';
+import type { WakeTurns } from '../dispatch/wake-turns.ts';
 
 export interface ServicePlan {
   readonly plugin: LoadedPlugin;

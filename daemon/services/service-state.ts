@@ -2,7 +2,7 @@
 // whether it comes back, for the supervisor is asked in the same breath.
 import { HostError } from '../../protocol/errors.ts';
 import type { Lifecycle } from '../../protocol/status.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import { type Cause, acceptsEvents, dispatches, nextState } from './lifecycle.ts';

@@ -3,11 +3,11 @@ import type { Histogram } from '../../protocol/cell/histogram.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
 import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
 import type { CellUsage } from '../cells/cell.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import { dispatches } from './lifecycle.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
-import type { Lane } from './lane.ts';
+import type { Lane } from '../dispatch/lane.ts';
 
 export interface StatusParts {
   readonly pluginId: string;

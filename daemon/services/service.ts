@@ -1,7 +1,7 @@
 // One plugin's service as the rest of the host sees it: events go in, commands go in, its status comes out.
 import { asHostError } from '../../protocol/errors.ts';
 import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
-import { Deadlines } from '../deadlines.ts';
+import { Deadlines } from '../time/deadlines.ts';
 import { Delivery } from './delivery.ts';
 import { EventTrail } from './event-trail.ts';
 import { type EventStory, eventStory } from './event-story.ts';
@@ -11,14 +11,14 @@ import { dispatches } from './lifecycle.ts';
 import { Outcomes } from './outcomes.ts';
 import type { Accepted, Refused } from './admitted.ts';
 import { publishPatiently } from './patient-publish.ts';
-import { type Handled, type QueuedEvent, type Waiter, wholeEvent } from './queued-event.ts';
+import { type Handled, type QueuedEvent, type Waiter, wholeEvent } from '../dispatch/queued-event.ts';
 import { Reported } from './reported.ts';
 import type { Waiting } from './room.ts';
 import { ServiceLife } from './service-life.ts';
 import type { ServiceDeps, ServicePlan } from './service-plan.ts';
 import { ServiceSituation } from './service-situation.ts';
 import { serviceStatus } from './service-status.ts';
-import type { WakeTurn } from './wake-turns.ts';
+import type { WakeTurn } from '../dispatch/wake-turns.ts';
 
 const noExtras = {};
 

@@ -1,7 +1,7 @@
 // Brings a failed service back by its restart policy, or gives it up for good and says so. It holds the one timer of a
 // pending restart; what a restart does is the service's own affair.
 import type { ServiceStatus } from '../../protocol/status.ts';
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock, Timer } from '../time/clock.ts';
 import { type RestartOptions, RestartPolicy } from './restart-policy.ts';
 
 export interface SupervisorDeps {

@@ -2,9 +2,9 @@
 // oldest of what waits for it and is told how much; it never holds up the host or another subscriber.
 import type { FeedEvent, FeedNotification, FeedTopic } from '../../protocol/operations/telemetry.ts';
 import { uuidv7 } from '../../protocol/uuid.ts';
-import type { Clock } from '../clock.ts';
-import type { FeedFilter } from '../control/caller.ts';
-import { realClock } from '../real-clock.ts';
+import type { Clock } from '../time/clock.ts';
+import type { FeedFilter } from '../operations/caller.ts';
+import { realClock } from '../time/real-clock.ts';
 import { Ring } from './ring.ts';
 
 export interface FeedOptions {

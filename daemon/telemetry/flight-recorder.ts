@@ -3,8 +3,8 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { arch, platform, release } from 'node:os';
-import { ownFolder, writeAtomically } from '../atomic-file.ts';
-import type { Clock, Timer } from '../clock.ts';
+import { ownFolder, writeAtomically } from '../files/atomic-file.ts';
+import type { Clock, Timer } from '../time/clock.ts';
 import type { Limits } from '../config/schema.ts';
 import { type BundleParts, bundleText } from './bundle.ts';
 import { memory } from './event-loop.ts';

@@ -1,7 +1,7 @@
 // What happened to one plugin, in order: the newest entries, numbered without a gap so that a reader who comes back
 // knows what it missed. Every text is bounded here, since much of it is the plugin's own.
 import type { TimelineEntry } from '../../protocol/operations/telemetry.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import { Ring } from './ring.ts';
 
 const maxMessage = 1000;

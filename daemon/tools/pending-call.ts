@@ -2,15 +2,15 @@
 // of the cell that still runs it is its owner's business and keeps nobody waiting.
 import type { ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { HostError } from '../../protocol/errors.ts';
-import { locateMs } from '../cells/stack-capture.ts';
-import type { Clock } from '../clock.ts';
-import type { Deadline, Deadlines } from '../deadlines.ts';
+import { locateMs } from '../isolates/stack-capture.ts';
+import type { Clock } from '../time/clock.ts';
+import type { Deadline, Deadlines } from '../time/deadlines.ts';
 import { type Abortable, watchAbort } from './abort-watch.ts';
 import type { AnsweredCall } from './answered-calls.ts';
 import type { QueuedCall } from './call-queue.ts';
 import type { Link } from './chain.ts';
 import { type CallAt, cancelled, timedOut } from './tool-errors.ts';
-import type { PoolRun } from './tool-pool.ts';
+import type { PoolRun } from './pools/tool-pool.ts';
 
 export interface ToolResult {
   /** JSON text made inside the cell; never parsed on the host. */

@@ -2,8 +2,8 @@
 import { HostError } from '../../protocol/errors.ts';
 import { nearest } from '../../protocol/issues.ts';
 import type { ToolAnswer } from '../../protocol/cell/tool-messages.ts';
-import { type Whereabouts, whereText } from '../cells/whereabouts.ts';
-import type { CallPhase, RunEnd } from './tool-pool.ts';
+import { type Whereabouts, whereText } from '../isolates/whereabouts.ts';
+import type { CallPhase, RunEnd } from './pools/tool-pool.ts';
 
 export interface CallAt {
   readonly toolName: string;

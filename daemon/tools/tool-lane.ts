@@ -2,13 +2,13 @@
 // that was given up. The pool itself is made at the first call, so that a plugin whose tools rest costs nothing.
 import type { ToolAnswer } from '../../protocol/cell/tool-messages.ts';
 import { HostError } from '../../protocol/errors.ts';
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock, Timer } from '../time/clock.ts';
 import { CallBatch } from './call-batch.ts';
 import { CallQueue } from './call-queue.ts';
 import type { PendingCall } from './pending-call.ts';
 import { crashed, neverBegan, overloaded, refusedByCell } from './tool-errors.ts';
 import { ToolPace } from './tool-pace.ts';
-import type { RunEnd, ToolPool } from './tool-pool.ts';
+import type { RunEnd, ToolPool } from './pools/tool-pool.ts';
 
 export interface LaneParts {
   readonly clock: Clock;

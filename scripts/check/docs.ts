@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { config } from '../../daemon/config/schema.ts';
 import { errorKinds } from '../../protocol/errors.ts';
 import { program } from '../docs/commands.ts';
-import { faultIds } from '../faults/catalogue.ts';
+import { faultIds } from '../../daemon/faults/catalogue.ts';
 import { fieldsOf } from '../docs/fields.ts';
 import { generatedPages, markdownPages } from '../docs/pages.ts';
 import type { Check } from './check.ts';

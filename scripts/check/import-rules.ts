@@ -1,17 +1,15 @@
 // Who may import what: the arrows between the layers, and the edge at which each dependency is kept.
 
-/** The faults kit is shipped with the command, so it is held to the same rules: it drives a daemon through its client. */
-export const layers = ['protocol', 'workers', 'daemon', 'scripts/faults'] as const;
+export const layers = ['protocol', 'workers', 'daemon'] as const;
 export type Layer = (typeof layers)[number];
 
 export const layerOf = (file: string): Layer | undefined => layers.find((layer) => file.startsWith(`${layer}/`));
 
 /** What a layer may import of the others: `types` are gone once compiled. */
 export const arrows: Readonly<Record<Layer, Readonly<Record<Layer, 'all' | 'types' | 'nothing'>>>> = {
-  protocol: { protocol: 'all', workers: 'nothing', daemon: 'nothing', 'scripts/faults': 'nothing' },
-  workers: { protocol: 'all', workers: 'all', daemon: 'nothing', 'scripts/faults': 'nothing' },
-  daemon: { protocol: 'all', workers: 'types', daemon: 'all', 'scripts/faults': 'all' },
-  'scripts/faults': { protocol: 'all', workers: 'nothing', daemon: 'nothing', 'scripts/faults': 'all' },
+  protocol: { protocol: 'all', workers: 'nothing', daemon: 'nothing' },
+  workers: { protocol: 'all', workers: 'all', daemon: 'nothing' },
+  daemon: { protocol: 'all', workers: 'types', daemon: 'all' },
 };
 
 /** Where each dependency may be imported, by the beginning of the path; a dependency that is not here may be nowhere. */

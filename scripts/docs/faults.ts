@@ -4,8 +4,8 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { KitReport, PlaceReport } from '../faults/kit.ts';
-import type { Row } from '../faults/verdict.ts';
+import type { KitReport, PlaceReport } from '../../daemon/faults/kit.ts';
+import type { Row } from '../../daemon/faults/verdict.ts';
 import { code, table } from './table.ts';
 
 const root = join(import.meta.dirname, '..', '..');

@@ -2,7 +2,7 @@
 // restarts, reloads or stops one, kills the process of one, or starts one that was given up.
 import { type Client, HostError } from '../../protocol/client/client.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
-import { descendantsOf } from '../faults/vital-signs.ts';
+import { descendantsOf } from '../../daemon/faults/vital-signs.ts';
 import type { Random } from './random.ts';
 
 type Status = OperationResult<'service.status'>;

@@ -6,8 +6,8 @@ import { HostError } from '../../../protocol/errors.ts';
 import { usageFailure } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { type Invocation, examples, runs } from '../invocation.ts';
-import { bytesText } from '../quantity.ts';
-import { printTable } from '../table.ts';
+import { bytesText } from '../views/quantity.ts';
+import { printTable } from '../views/table.ts';
 
 interface BundlesOptions {
   readonly plugin?: string;

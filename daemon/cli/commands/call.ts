@@ -4,8 +4,8 @@ import { uuidv7 } from '../../../protocol/uuid.ts';
 import { groups } from '../groups.ts';
 import { examples, milliseconds, runs } from '../invocation.ts';
 import { jsonArgument } from '../json-input.ts';
-import { durationText } from '../quantity.ts';
-import { styled } from '../terminal.ts';
+import { durationText } from '../views/quantity.ts';
+import { styled } from '../views/terminal.ts';
 
 export function register(program: Command): void {
   program

@@ -6,8 +6,8 @@ import type { LoadedPlugin } from '../../plugins/plugin.ts';
 import { exitCodes } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
-import { plural } from '../quantity.ts';
-import { type Terminal, styled } from '../terminal.ts';
+import { plural } from '../views/quantity.ts';
+import { type Terminal, styled } from '../views/terminal.ts';
 
 interface CheckReport {
   readonly valid: boolean;
@@ -46,8 +46,8 @@ async function checkPlugin(folder: string): Promise<CheckReport> {
     const issues = (error.details['issues'] as Issue[] | undefined) ?? [{ path: '', message: error.message }];
     return { valid: false, folder, plugin: null, issues, notes: [] };
   }
-  const { schemaIssues } = await import('../schema-compilation.ts');
-  const { entryIssues } = await import('../entry-linking.ts');
+  const { schemaIssues } = await import('../authoring/schema-compilation.ts');
+  const { entryIssues } = await import('../authoring/entry-linking.ts');
   const issues = (await Promise.all([schemaIssues(plugin.manifest, checkMs), entryIssues(plugin, checkMs)])).flat();
   const { id, manifest, entry, notes } = plugin;
   return {

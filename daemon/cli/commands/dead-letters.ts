@@ -2,13 +2,13 @@
 // them again or let them go.
 import type { Command } from 'commander';
 import type { OperationResult } from '../../../protocol/operations.ts';
-import { deadLetterHeadings, deadLetterRow, deadLetterStory } from '../dead-letter-view.ts';
+import { deadLetterHeadings, deadLetterRow, deadLetterStory } from '../views/dead-letter-view.ts';
 import { type ExitCode, exitCodes, usageFailure } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { examples, runs, wholeNumber } from '../invocation.ts';
-import { plural } from '../quantity.ts';
-import { printTable } from '../table.ts';
-import { type Terminal, styled } from '../terminal.ts';
+import { plural } from '../views/quantity.ts';
+import { printTable } from '../views/table.ts';
+import { type Terminal, styled } from '../views/terminal.ts';
 
 interface ListOptions {
   readonly lines: number;

@@ -4,8 +4,8 @@ import { type EventOptions, eventBase, eventOptions } from '../event-options.ts'
 import { groups } from '../groups.ts';
 import { examples, milliseconds, runs } from '../invocation.ts';
 import { jsonArgument } from '../json-input.ts';
-import { durationText } from '../quantity.ts';
-import { styled } from '../terminal.ts';
+import { durationText } from '../views/quantity.ts';
+import { styled } from '../views/terminal.ts';
 
 interface DeliverOptions extends EventOptions {
   readonly timeout?: number;

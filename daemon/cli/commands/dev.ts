@@ -5,15 +5,15 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Client } from '../../../protocol/client/client.ts';
 import type { LogLine } from '../../../protocol/operations/telemetry.ts';
-import { type Brought, DevSession } from '../dev-session.ts';
+import { type Brought, DevSession } from '../authoring/dev-session.ts';
 import { asFailure, reportFailure, usageFailure } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { Interruption } from '../interruption.ts';
 import { examples, runs } from '../invocation.ts';
-import { logLinePieces } from '../log-view.ts';
-import { type FileChanges, PluginFiles } from '../plugin-files.ts';
-import { durationText, plural } from '../quantity.ts';
-import { type Terminal, styled } from '../terminal.ts';
+import { logLinePieces } from '../views/log-view.ts';
+import { type FileChanges, PluginFiles } from '../authoring/plugin-files.ts';
+import { durationText, plural } from '../views/quantity.ts';
+import { type Terminal, styled } from '../views/terminal.ts';
 
 export function register(program: Command): void {
   program

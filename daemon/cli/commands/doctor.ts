@@ -5,8 +5,8 @@ import { exitCodes } from '../failure.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { groups } from '../groups.ts';
 import { type Invocation, examples, runs } from '../invocation.ts';
-import { plural } from '../quantity.ts';
-import { type Terminal, styled } from '../terminal.ts';
+import { plural } from '../views/quantity.ts';
+import { type Terminal, styled } from '../views/terminal.ts';
 
 export function register(program: Command): void {
   program

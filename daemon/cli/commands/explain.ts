@@ -4,10 +4,10 @@ import type { Client } from '../../../protocol/client/client.ts';
 import { exitCodes } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { examples, runs, wholeNumber } from '../invocation.ts';
-import { plural } from '../quantity.ts';
-import { lifecyclePiece } from '../service-view.ts';
-import { eventStoryLines, pluginStoryLines } from '../story-view.ts';
-import { type Piece, styled } from '../terminal.ts';
+import { plural } from '../views/quantity.ts';
+import { lifecyclePiece } from '../views/service-view.ts';
+import { eventStoryLines, pluginStoryLines } from '../views/story-view.ts';
+import { type Piece, styled } from '../views/terminal.ts';
 
 interface ExplainOptions {
   readonly event?: string;

@@ -1,15 +1,15 @@
 // `nagaya faults`: commits every known fault against a daemon of its own and shows what it did about each; or puts a
-// plugin of yours under hostile conditions. The kit itself stands in scripts/faults.
+// plugin of yours under hostile conditions. The kit itself stands in daemon/faults.
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { Fault, Place } from '../../../scripts/faults/fault.ts';
+import type { Fault, Place } from '../../faults/fault.ts';
 import { type ExitCode, exitCodes, usageFailure } from '../failure.ts';
-import { showFinding, showKit, showPlugin, showProgress } from '../faults-view.ts';
+import { showFinding, showKit, showPlugin, showProgress } from '../views/faults-view.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
 import { jsonArgument } from '../json-input.ts';
-import { printTable } from '../table.ts';
-import type { Terminal } from '../terminal.ts';
+import { printTable } from '../views/table.ts';
+import type { Terminal } from '../views/terminal.ts';
 
 interface FaultsOptions {
   readonly isolation?: readonly string[];
@@ -49,14 +49,14 @@ function endWithSignals(): void {
 }
 
 async function chosenFaults({ only }: FaultsOptions): Promise<readonly Fault[]> {
-  const { catalogue, faultIds } = await import('../../../scripts/faults/catalogue.ts');
+  const { catalogue, faultIds } = await import('../../faults/catalogue.ts');
   const unknown = only?.find((id) => !faultIds.includes(id));
   if (unknown !== undefined) throw usageFailure(`There is no fault "${unknown}".`, 'See `nagaya faults --list`.');
   return only === undefined ? catalogue : catalogue.filter(({ id }) => only.includes(id));
 }
 
 async function chosenPlaces({ isolation, tools }: FaultsOptions): Promise<readonly Place[]> {
-  const { serviceIsolations, toolIsolations } = await import('../../../scripts/faults/fault.ts');
+  const { serviceIsolations, toolIsolations } = await import('../../faults/fault.ts');
   const all: readonly Place[] = tools === true ? toolIsolations.map((kind) => ({ subject: 'tool', isolation: kind })) : serviceIsolations.map((kind) => ({ subject: 'service', isolation: kind }));
   const names: readonly string[] = all.map((place) => place.isolation);
   const unknown = isolation?.find((kind) => !names.includes(kind));
@@ -71,14 +71,14 @@ function list(terminal: Terminal, faults: readonly Fault[]): void {
 }
 
 async function commit(terminal: Terminal, faults: readonly Fault[], places: readonly Place[]): Promise<ExitCode> {
-  const { exitsWell, runKit } = await import('../../../scripts/faults/kit.ts');
+  const { exitsWell, runKit } = await import('../../faults/kit.ts');
   const report = await runKit({ faults, places, repeats: 2, progress: (place, row, at) => showProgress(terminal, place, row, `${String(at)}/${String(faults.length)}`) });
   terminal.answer(report, () => showKit(terminal, report));
   return exitsWell(report) ? exitCodes.fine : exitCodes.failed;
 }
 
 async function putUnderPressure(terminal: Terminal, folder: string, payload: string | undefined): Promise<ExitCode> {
-  const [{ isFine, tryPlugin }, { sampleValue }] = await Promise.all([import('../../../scripts/faults/own/try-plugin.ts'), import('../sample-value.ts')]);
+  const [{ isFine, tryPlugin }, { sampleValue }] = await Promise.all([import('../../faults/own/try-plugin.ts'), import('../authoring/sample-value.ts')]);
   const report = await tryPlugin({
     folder: resolve(folder),
     sample: (schema) => sampleValue(schema),

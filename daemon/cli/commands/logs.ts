@@ -4,9 +4,9 @@ import type { FeedNotification, LogLine } from '../../../protocol/operations/tel
 import { groups } from '../groups.ts';
 import { Interruption } from '../interruption.ts';
 import { examples, runs, wholeNumber } from '../invocation.ts';
-import { logLinePieces } from '../log-view.ts';
-import { plural } from '../quantity.ts';
-import { type Terminal, styled } from '../terminal.ts';
+import { logLinePieces } from '../views/log-view.ts';
+import { plural } from '../views/quantity.ts';
+import { type Terminal, styled } from '../views/terminal.ts';
 
 interface LogsOptions {
   readonly follow?: boolean;

@@ -8,8 +8,8 @@ import { localFailure, usageFailure } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { packageRoot, pasteable, shellWord } from '../install.ts';
 import { examples, runs } from '../invocation.ts';
-import { type StarterKind, starterFiles, starterKinds } from '../starter/starter.ts';
-import { styled } from '../terminal.ts';
+import { type StarterKind, starterFiles, starterKinds } from '../authoring/starter/starter.ts';
+import { styled } from '../views/terminal.ts';
 
 interface NewOptions {
   readonly id?: string;

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
-import { styled } from '../terminal.ts';
+import { styled } from '../views/terminal.ts';
 
 interface OpenOptions {
   readonly readOnly?: boolean;

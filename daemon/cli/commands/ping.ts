@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
-import { durationText } from '../quantity.ts';
+import { durationText } from '../views/quantity.ts';
 
 export function register(program: Command): void {
   program

@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
-import { lifecyclePiece } from '../service-view.ts';
-import { listText, printTable } from '../table.ts';
-import { styled } from '../terminal.ts';
+import { lifecyclePiece } from '../views/service-view.ts';
+import { listText, printTable } from '../views/table.ts';
+import { styled } from '../views/terminal.ts';
 
 export function register(program: Command): void {
   program

@@ -9,8 +9,8 @@ import { groups } from '../groups.ts';
 import { type Invocation, examples, runs } from '../invocation.ts';
 import { parseJson } from '../json-input.ts';
 import { type NumberedLine, lineBatches } from '../ndjson.ts';
-import { plural } from '../quantity.ts';
-import { styled } from '../terminal.ts';
+import { plural } from '../views/quantity.ts';
+import { styled } from '../views/terminal.ts';
 import { type Settled, publishBatch } from '../publish-batch.ts';
 
 interface PublishOptions extends EventOptions {

@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
-import { runtimeDetail, runtimeHeadings, runtimeRow } from '../runtime-view.ts';
-import { printTable } from '../table.ts';
+import { runtimeDetail, runtimeHeadings, runtimeRow } from '../views/runtime-view.ts';
+import { printTable } from '../views/table.ts';
 import { suggesting } from '../worker-address.ts';
 
 export function register(program: Command): void {

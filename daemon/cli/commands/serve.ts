@@ -4,13 +4,13 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { connect } from '../../../protocol/client/client.ts';
 import type { Config } from '../../config/schema.ts';
-import type { Daemon } from '../../daemon.ts';
+import type { Daemon } from '../../host/daemon.ts';
 import { packageVersion, pasteable } from '../install.ts';
 import { groups } from '../groups.ts';
 import { type Invocation, examples, runs } from '../invocation.ts';
-import { lifecyclePiece } from '../service-view.ts';
-import { listText, table } from '../table.ts';
-import { type Piece, type Terminal, styled } from '../terminal.ts';
+import { lifecyclePiece } from '../views/service-view.ts';
+import { listText, table } from '../views/table.ts';
+import { type Piece, type Terminal, styled } from '../views/terminal.ts';
 import { commandsToTry } from '../try-next.ts';
 
 type LogLevel = Config['log']['level'];
@@ -51,7 +51,7 @@ async function start({ namedSocket, socket, terminal }: Invocation, options: Ser
   const { loadConfig } = await import('../../config/load.ts');
   const { defaultStateFolder } = await import('../../config/state-folder.ts');
   const { config, path } = await loadConfig(options.config === undefined ? {} : { path: options.config });
-  const { startDaemon } = await import('../../daemon.ts');
+  const { startDaemon } = await import('../../host/daemon.ts');
   return await startDaemon({
     config,
     configPath: path,

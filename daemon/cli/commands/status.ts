@@ -1,10 +1,10 @@
 // `nagaya status [PLUGIN]`: the daemon and its services at a glance, or everything the host knows of one service.
 import type { Command } from 'commander';
-import { daemonLines } from '../daemon-view.ts';
+import { daemonLines } from '../views/daemon-view.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
-import { serviceDetail, serviceHeadings, serviceRow } from '../service-view.ts';
-import { printTable } from '../table.ts';
+import { serviceDetail, serviceHeadings, serviceRow } from '../views/service-view.ts';
+import { printTable } from '../views/table.ts';
 
 export function register(program: Command): void {
   program

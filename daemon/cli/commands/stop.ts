@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
-import { lifecycleLine } from '../service-view.ts';
+import { lifecycleLine } from '../views/service-view.ts';
 
 export function register(program: Command): void {
   program

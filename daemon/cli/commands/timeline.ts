@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import type { TimelineEntry } from '../../../protocol/operations/telemetry.ts';
 import { groups } from '../groups.ts';
 import { examples, runs, wholeNumber } from '../invocation.ts';
-import { clockText } from '../quantity.ts';
-import { type Piece, styled } from '../terminal.ts';
+import { clockText } from '../views/quantity.ts';
+import { type Piece, styled } from '../views/terminal.ts';
 
 const levelStyles = { info: 'cyan', warn: 'yellow', error: 'red' } as const;
 

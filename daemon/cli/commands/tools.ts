@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
-import { durationText } from '../quantity.ts';
-import { printTable } from '../table.ts';
-import { styled } from '../terminal.ts';
+import { durationText } from '../views/quantity.ts';
+import { printTable } from '../views/table.ts';
+import { styled } from '../views/terminal.ts';
 
 export function register(program: Command): void {
   program

@@ -3,12 +3,12 @@
 import type { Command } from 'commander';
 import type { Client } from '../../../protocol/client/client.ts';
 import type { FeedNotification } from '../../../protocol/operations/telemetry.ts';
-import { feedEventPieces } from '../feed-view.ts';
+import { feedEventPieces } from '../views/feed-view.ts';
 import { groups } from '../groups.ts';
 import { examples, runs, wholeNumber } from '../invocation.ts';
 import { Interruption } from '../interruption.ts';
-import { LiveServices } from '../live-services.ts';
-import { type Terminal, styled } from '../terminal.ts';
+import { LiveServices } from '../views/live-services.ts';
+import { type Terminal, styled } from '../views/terminal.ts';
 
 interface WatchOptions {
   readonly interval: number;

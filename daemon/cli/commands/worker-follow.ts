@@ -8,8 +8,8 @@ import type { WorkerEvent } from '../../../protocol/runtime.ts';
 import { localFailure } from '../failure.ts';
 import { Interruption } from '../interruption.ts';
 import { type Invocation, examples, runs } from '../invocation.ts';
-import type { Terminal } from '../terminal.ts';
-import { TranscriptScreen } from '../transcript-view.ts';
+import type { Terminal } from '../views/terminal.ts';
+import { TranscriptScreen } from '../views/transcript-view.ts';
 import { type RuntimeOption, addressOf, addressText, runtimeFlags, runtimeText, suggesting, workerText } from '../worker-address.ts';
 import { WorkerFeed, longWaitMs } from '../worker-feed.ts';
 

@@ -7,9 +7,9 @@ import { type ExitCode, exitCodes } from '../failure.ts';
 import { Interruption } from '../interruption.ts';
 import { examples, runs } from '../invocation.ts';
 import { readAll } from '../json-input.ts';
-import { type Terminal, styled } from '../terminal.ts';
+import { type Terminal, styled } from '../views/terminal.ts';
 import { type RuntimeOption, type WorkerAddress, addressOf, addressText, runtimeFlags, runtimeText, suggesting, workerText } from '../worker-address.ts';
-import { pluginOf } from '../worker-view.ts';
+import { pluginOf } from '../views/worker-view.ts';
 import { type AnswerEnd, WorkerAnswer } from '../worker-answer.ts';
 
 interface SendOptions extends RuntimeOption {

@@ -4,8 +4,8 @@ import type { Client } from '../../../protocol/client/client.ts';
 import type { TranscriptPage } from '../../../protocol/runtime.ts';
 import { usageFailure } from '../failure.ts';
 import { examples, runs, wholeNumber } from '../invocation.ts';
-import { type Terminal, styled } from '../terminal.ts';
-import { TranscriptScreen } from '../transcript-view.ts';
+import { type Terminal, styled } from '../views/terminal.ts';
+import { TranscriptScreen } from '../views/transcript-view.ts';
 import { type RuntimeOption, type WorkerAddress, addressOf, runtimeFlags, runtimeText, suggesting, workerText } from '../worker-address.ts';
 
 interface TranscriptOptions extends RuntimeOption {

@@ -3,10 +3,10 @@ import type { Command } from 'commander';
 import type { OperationResult } from '../../../protocol/operations.ts';
 import { groups } from '../groups.ts';
 import { examples, runs, wholeNumber } from '../invocation.ts';
-import { printTable } from '../table.ts';
-import { type Terminal, styled } from '../terminal.ts';
+import { printTable } from '../views/table.ts';
+import { type Terminal, styled } from '../views/terminal.ts';
 import { type RuntimeOption, runtimeFlags, suggesting } from '../worker-address.ts';
-import { workerHeadings, workerRow } from '../worker-view.ts';
+import { workerHeadings, workerRow } from '../views/worker-view.ts';
 
 interface WorkersOptions extends RuntimeOption {
   readonly lines: number;

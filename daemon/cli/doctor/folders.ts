@@ -4,7 +4,7 @@ import { constants } from 'node:fs';
 import { access, stat, statfs, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { shellWord } from '../install.ts';
-import { bytesText } from '../quantity.ts';
+import { bytesText } from '../views/quantity.ts';
 import { type Finding, fault, ok, warning } from './finding.ts';
 
 const mib = 1024 * 1024;

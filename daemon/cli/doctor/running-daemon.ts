@@ -3,7 +3,7 @@ import { connect } from '../../../protocol/client/client.ts';
 import { HostError } from '../../../protocol/errors.ts';
 import type { DaemonStatus } from '../../../protocol/operations/daemon.ts';
 import { packageVersion, pasteable } from '../install.ts';
-import { durationText, plural } from '../quantity.ts';
+import { durationText, plural } from '../views/quantity.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
 const answerMs = 3000;

@@ -4,7 +4,7 @@ import { type Stats, lstatSync, readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { maxSocketPathBytes } from '../../../protocol/client/socket-path.ts';
-import { isAlive } from '../../process-identity.ts';
+import { isAlive } from '../../isolates/process-identity.ts';
 import { shellWord } from '../install.ts';
 import { type Finding, fault, ok, warning } from './finding.ts';
 import { mayWrite, nearestThere } from './folders.ts';

@@ -1,7 +1,7 @@
 // Secrets that were handed out, each for something and for a time. Only their digests are kept, and every one of them is
 // compared in full, so that how long a look-up takes says nothing.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Clock, Timer } from '../../clock.ts';
+import type { Clock, Timer } from '../../time/clock.ts';
 
 const secretBytes = 32;
 

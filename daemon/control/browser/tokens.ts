@@ -3,8 +3,8 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeAtomically } from '../../atomic-file.ts';
-import { readBoundedText } from '../../bounded-file.ts';
+import { writeAtomically } from '../../files/atomic-file.ts';
+import { readBoundedText } from '../../files/bounded-file.ts';
 import type { HttpConfig } from '../../config/http.ts';
 import type { ControlLog } from '../control-log.ts';
 import { newSecret } from './secret-table.ts';

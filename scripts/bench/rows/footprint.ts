@@ -2,7 +2,7 @@
 // comlink, and how long the daemon takes to be ready over what starting Node takes.
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { rssMbOf } from '../../faults/vital-signs.ts';
+import { rssMbOf } from '../../../daemon/faults/vital-signs.ts';
 import { BenchDaemon } from '../bench-daemon.ts';
 import { serviceId, writeService } from '../plugins.ts';
 import { type Column, type Row, type Target, judged } from '../row.ts';

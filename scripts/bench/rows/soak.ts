@@ -1,6 +1,6 @@
 // Soak: mixed load for a while; whether memory grows and whether answers get slower. Within the suite it is a short one;
 // `--only soak --minutes 10` is the one the target is meant for.
-import { rssMbOf } from '../../faults/vital-signs.ts';
+import { rssMbOf } from '../../../daemon/faults/vital-signs.ts';
 import { type Figure, figureOf, quantileOf, slopeOf } from '../figures.ts';
 import type { MixedReport } from '../load/mixed-station.ts';
 import { writeTool } from '../plugins.ts';

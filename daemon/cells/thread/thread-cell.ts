@@ -1,0 +1,217 @@
+// A cell in a worker thread. The host wraps its API through comlink and never exposes anything to it; everything
+// else it says comes as checked messages on a private port.
+import { wrap } from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import type { AbortMessage, BatchMessage, CancelMessage, ServiceCellApi, ServiceCellOptions } from '../../../protocol/cell/messages.ts';
+import { flattenError } from '../../../protocol/cell/plain-error.ts';
+import { ProgressRegister, phases } from '../../../protocol/cell/register.ts';
+import type { ServiceCellData } from '../../../workers/service-cell.ts';
+import { BoundedPort } from '../../isolates/bounded-port.ts';
+import { CellCalls, isLoadedService, isNull, isText } from '../call.ts';
+import { CellInbox } from '../cell-inbox.ts';
+import { cellWatch } from '../../isolates/cell-watch.ts';
+import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, CellUsage, LoadedService } from '../cell.ts';
+import { cellEntry } from '../../isolates/entries.ts';
+import { KillLadder, type KillLimits } from '../kill-ladder.ts';
+import { hardHeapMb } from '../../isolates/memory-budget.ts';
+import { killStartedBy } from '../../isolates/process-tree.ts';
+import { locateThread } from '../../isolates/stack-capture.ts';
+import { threadInspector } from '../../isolates/thread-inspector.ts';
+import { terminateThread } from '../../isolates/thread-termination.ts';
+import { ThreadVitals } from './thread-vitals.ts';
+import { whenRead } from '../../isolates/unread-files.ts';
+import type { Whereabouts } from '../../isolates/whereabouts.ts';
+
+export interface ThreadLimits extends KillLimits {
+  readonly cellMessagesPerTurn: number;
+  /** An idle cell whose event loop does not turn for so long is ended. */
+  readonly stalledMs: number;
+}
+
+export class ThreadCell implements Cell {
+  readonly register = new ProgressRegister();
+  readonly #worker: Worker;
+  readonly #listener: CellListener;
+  readonly #lanePort: MessagePort;
+  readonly #messages: BoundedPort;
+  readonly #rpcPort: MessagePort;
+  readonly #api: ReturnType<typeof wrap<ServiceCellApi>>;
+  readonly #calls = new CellCalls();
+  readonly #ladder: KillLadder;
+  readonly #threadId: number;
+  readonly #folder: string;
+  readonly #inbox: CellInbox;
+  readonly #vitals: ThreadVitals;
+  #callsPending = 0;
+  #lastSent = 0;
+  #ended = false;
+  #unkillable = false;
+  #lastUtilization: ReturnType<Worker['performance']['eventLoopUtilization']> | undefined;
+
+  constructor(spec: CellSpec, listener: CellListener, limits: ThreadLimits) {
+    this.#listener = listener;
+    const rpc = new MessageChannel();
+    const lane = new MessageChannel();
+    this.#rpcPort = rpc.port1;
+    this.#lanePort = lane.port1;
+    const data: ServiceCellData = { rpcPort: rpc.port2, lanePort: lane.port2, register: this.register.buffer, logBytesPerSecond: spec.logBytesPerSecond, grants: { worker: spec.grants?.worker ?? false, addons: spec.grants?.addons ?? false } };
+    threadInspector.begin();
+    this.#worker = new Worker(cellEntry('service-cell'), {
+      name: spec.name,
+      env: { ...spec.env },
+      argv: [],
+      execArgv: [...(spec.execArgv ?? [])],
+      stdout: true,
+      stderr: true,
+      resourceLimits: { maxOldGenerationSizeMb: hardHeapMb(spec.heapMb) },
+      workerData: data,
+      transferList: [rpc.port2, lane.port2],
+    });
+    this.#threadId = this.#worker.threadId;
+    threadInspector.introduce(this.#threadId, this.register.door);
+    this.#folder = spec.folder;
+    // The cell's bootstrap sends output as log lines; what reaches these streams went round it and is thrown away.
+    this.#worker.stdout.resume();
+    this.#worker.stderr.resume();
+    // After its last word, exit listeners of the plugin could keep the thread alive: it is ended from here too.
+    this.#inbox = new CellInbox(listener, () => this.#ladder.terminate());
+    this.#messages = new BoundedPort(this.#lanePort, limits.cellMessagesPerTurn, (message) => this.#inbox.receive(message));
+    this.#api = wrap<ServiceCellApi>(nodeEndpoint(this.#rpcPort));
+    this.#ladder = new KillLadder(limits, {
+      abort: (reason) => this.#lanePort.postMessage({ type: 'abort', reason } satisfies AbortMessage),
+      terminate: () => this.#terminate(),
+      giveUp: () => this.#giveUp(),
+    });
+    this.#vitals = new ThreadVitals(this.#worker, this.register, { heapMb: spec.heapMb, rssMb: spec.rssMb, stalledMs: limits.stalledMs, spinMs: spec.spinMs }, {
+      idle: () => this.#isIdle(),
+      owing: () => this.#owing(),
+      at: () => this.#at(),
+      lowered: () => this.#listener.lowered?.(),
+      locate: (withinMs) => this.locate(withinMs),
+      overstepped: (end) => this.#endFor(end),
+    });
+    this.#worker.on('error', (error: Error & { code?: string }) => {
+      this.#inbox.remember({ reason: error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out_of_memory' : 'ended', error: flattenError(error), exitCode: null });
+    });
+    this.#worker.once('exit', (exitCode) => this.#end({ reason: this.#ladder.climbing ? 'killed' : 'ended', error: { name: 'CellEnded', message: `the cell's thread ended with exit code ${String(exitCode)}` }, exitCode }));
+  }
+
+  load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
+    this.#inbox.allowOutputs(options.maxOutputBytes);
+    return this.#call(() => this.#api.load(options), isLoadedService, deadlineMs);
+  }
+
+  start(deadlineMs: number): Promise<CallOutcome<null>> {
+    return this.#call(() => this.#api.start(), isNull, deadlineMs);
+  }
+
+  status(deadlineMs: number): Promise<CallOutcome<string>> {
+    return this.#call(() => this.#api.status(), isText, deadlineMs);
+  }
+
+  stop(deadlineMs: number): Promise<CallOutcome<null>> {
+    return this.#call(() => this.#api.stop(), isNull, deadlineMs);
+  }
+
+  send(batch: BatchMessage): void {
+    if (this.#ended) return;
+    this.#lastSent = batch.first + batch.count - 1;
+    this.#lanePort.postMessage(batch);
+    cellWatch.wake();
+  }
+
+  cancel(turn: number, reason: string): void {
+    if (!this.#ended) this.#lanePort.postMessage({ type: 'cancel', turn, reason } satisfies CancelMessage);
+  }
+
+  drain(): void {
+    this.#messages.drain();
+  }
+
+  kill(reason: string): void {
+    if (!this.#ended) this.#ladder.climb(reason);
+  }
+
+  end(): void {
+    if (!this.#ended) this.#ladder.terminate();
+  }
+
+  locate(withinMs: number): Promise<Whereabouts> {
+    return locateThread(this.#threadId, this.#folder, withinMs, { eventLoop: () => this.#worker.performance.eventLoopUtilization(), osThread: this.register.osThread });
+  }
+
+  usage(): CellUsage {
+    const now = this.#ended ? undefined : this.#worker.performance.eventLoopUtilization();
+    const since = now === undefined ? undefined : this.#lastUtilization === undefined ? now : this.#worker.performance.eventLoopUtilization(now, this.#lastUtilization);
+    this.#lastUtilization = now;
+    return {
+      threadId: this.#threadId,
+      heapUsedMb: Number(this.register.heapUsedMb.toFixed(1)),
+      utilization: Number((since?.utilization ?? 0).toFixed(3)),
+      unkillable: this.#unkillable,
+    };
+  }
+
+  async #call<Value>(call: () => Promise<unknown>, isValue: (value: unknown) => value is Value, deadlineMs: number): Promise<CallOutcome<Value>> {
+    this.#callsPending += 1;
+    try {
+      return await this.#calls.run(call, isValue, deadlineMs);
+    } finally {
+      this.#callsPending -= 1;
+    }
+  }
+
+  /** Nobody waits for anything of the cell. */
+  #isIdle(): boolean {
+    const { phase, sequence } = this.register.read(this.#lastSent);
+    return this.#callsPending === 0 && phase === phases.done && sequence === this.#lastSent;
+  }
+
+  #owing(): number | undefined {
+    const { phase, sequence } = this.register.read(this.#lastSent);
+    return phase === phases.done && sequence !== this.#lastSent && !this.register.halted ? sequence : undefined;
+  }
+
+  #at(): number | undefined {
+    if (this.#callsPending > 0) return undefined;
+    const { phase, sequence } = this.register.read(this.#lastSent);
+    return phase === phases.running ? sequence : sequence + 0.5;
+  }
+
+  #endFor(end: CellEnd): void {
+    if (this.#ended) return;
+    this.#inbox.remember(end);
+    this.#ladder.terminate();
+  }
+
+  /** What the plugin started would outlive its thread. */
+  #terminate(): void {
+    killStartedBy(this.register.osThread);
+    threadInspector.release(this.#threadId);
+    // A cell that is not up yet ends by itself when it sees this.
+    this.register.halt();
+    whenRead(() => this.#ended ? undefined : this.register.reading, () => this.#ended || terminateThread(this.#worker));
+  }
+
+  #giveUp(): void {
+    this.#unkillable = true;
+    this.#worker.unref();
+    this.#listener.unkillable();
+    this.#end({ reason: 'killed', error: { name: 'Unkillable', message: 'the cell\'s thread did not end: it sits in native code' }, exitCode: null });
+  }
+
+  #end(end: CellEnd): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    threadInspector.dismiss(this.#threadId);
+    this.#vitals.stop();
+    this.#ladder.stop();
+    this.#messages.drain();
+    this.#messages.close();
+    this.#rpcPort.close();
+    const told = this.#inbox.endOf(end);
+    this.#calls.cellEnded(told);
+    this.#listener.ended(told);
+  }
+}

@@ -1,0 +1,170 @@
+// Watches a thread cell from outside: its memory against its budget, and whether its event loop turns while it has
+// nothing to do. The cell's own figures are used while they come; a thread that is too busy to tell them is asked.
+import type { Worker } from 'node:worker_threads';
+import type { ProgressRegister } from '../../../protocol/cell/register.ts';
+import { type WatchedCell, cellWatch } from '../../isolates/cell-watch.ts';
+import type { CellEnd } from '../cell.ts';
+import { type ThreadTimes, threadTimes } from '../../isolates/os-thread.ts';
+import { threadInspector } from '../../isolates/thread-inspector.ts';
+import { ThreadMemory } from '../../isolates/thread-memory.ts';
+import { ThreadPriority } from '../../isolates/thread-priority.ts';
+import { type Whereabouts, stackText, whereText } from '../../isolates/whereabouts.ts';
+
+export interface VitalsLimits {
+  readonly heapMb: number;
+  readonly rssMb: number;
+  readonly stalledMs: number;
+  readonly spinMs: number;
+}
+
+export interface VitalsOwner {
+  /** Nobody waits for anything of the cell. */
+  idle(): boolean;
+  /** The last event it ended, where it has been sent more and begins none of it. */
+  owing(): number | undefined;
+  /** Another number as soon as it begins or ends an event; undefined while it is called by the host. */
+  at(): number | undefined;
+  /** Its thread has computed for long, and got a lower priority. */
+  lowered(): void;
+  locate(withinMs: number): Promise<Whereabouts>;
+  /** The cell is to be ended for this. */
+  overstepped(end: CellEnd): void;
+}
+
+/** Less than this is housekeeping. */
+const leastActiveMs = 1;
+/** A heap may grow by twenty megabytes meanwhile, and an event may wait. */
+const shortWhereMs = 40;
+const stalledWhereMs = 250;
+/** A look that comes late says nothing of the time between. */
+const longestLookMs = 500;
+/** Where the operating system does not tell whether a thread had a processor. */
+const blindFactor = 3;
+const stuckShare = 0.8;
+
+interface Owing {
+  readonly after: number;
+  readonly ranMs: number | undefined;
+}
+
+interface Quiet {
+  readonly alive: number;
+  readonly times: ThreadTimes | undefined;
+  lastedMs: number;
+}
+
+export class ThreadVitals implements WatchedCell {
+  readonly #worker: Worker;
+  readonly #register: ProgressRegister;
+  readonly #memory: ThreadMemory;
+  readonly #priority = new ThreadPriority();
+  readonly #stalledMs: number;
+  readonly #spinMs: number;
+  readonly #owner: VitalsOwner;
+  #loop: ReturnType<Worker['performance']['eventLoopUtilization']>;
+  #lookedMs = performance.now();
+  #confirming = false;
+  #quiet: Quiet | undefined;
+  #owing: Owing | undefined;
+  #stopped = false;
+
+  constructor(worker: Worker, register: ProgressRegister, limits: VitalsLimits, owner: VitalsOwner) {
+    this.#worker = worker;
+    this.#register = register;
+    this.#stalledMs = limits.stalledMs;
+    this.#spinMs = limits.spinMs;
+    this.#owner = owner;
+    this.#memory = new ThreadMemory(worker, register, limits, { locate: (withinMs) => owner.locate(withinMs), overstepped: (what, locate) => void this.#overstepped('heap_limit', 'MemoryLimit', what, locate) });
+    this.#loop = worker.performance.eventLoopUtilization();
+    cellWatch.add(this);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#memory.stop();
+    cellWatch.remove(this);
+  }
+
+  look(nowMs: number): boolean {
+    const loop = this.#worker.performance.eventLoopUtilization();
+    const activeMs = loop.active - this.#loop.active;
+    const idleMs = loop.idle - this.#loop.idle;
+    const sinceMs = nowMs - this.#lookedMs;
+    this.#loop = loop;
+    this.#lookedMs = nowMs;
+    if (activeMs < leastActiveMs) {
+      this.#quiet = undefined;
+      this.#owing = undefined;
+      this.#priority.look(this.#register.osThread, undefined);
+      return false;
+    }
+    this.#memory.look(activeMs);
+    this.#lookAtLoop(idleMs, Math.min(sinceMs, longestLookMs));
+    this.#lookAtOwing(idleMs);
+    if (this.#priority.look(this.#register.osThread, idleMs > 0 ? undefined : this.#owner.at())) this.#owner.lowered();
+    return true;
+  }
+
+  // Liveness.
+
+  #lookAtLoop(idleMs: number, sinceMs: number): void {
+    const alive = this.#register.aliveCount;
+    if (idleMs > 0 || this.#quiet?.alive !== alive || !this.#owner.idle() || threadInspector.isDebugged) {
+      this.#quiet = { alive, times: threadTimes(this.#register.osThread), lastedMs: 0 };
+      return;
+    }
+    this.#quiet.lastedMs += sinceMs;
+    const { lastedMs } = this.#quiet;
+    if (lastedMs < this.#stalledMs || !this.#isStuck(this.#quiet)) return;
+    if (!this.#confirming) void this.#endStalled(this.#quiet);
+  }
+
+  /** Finding the place takes a moment: a cell whose event loop turned meanwhile was only slow. */
+  async #endStalled({ alive, lastedMs }: Quiet): Promise<void> {
+    this.#confirming = true;
+    const where = await this.#owner.locate(stalledWhereMs);
+    this.#confirming = false;
+    if (this.#register.aliveCount !== alive || !this.#owner.idle()) return;
+    await this.#overstepped('stalled', 'Stalled', `the cell had nothing to do, and its event loop did not turn for ${(lastedMs / 1000).toFixed(1)} s`, () => where);
+  }
+
+  /**
+   * Something else than an event keeps the thread from an event that was sent. Only the processor time of the thread
+   * itself is held against it, so that no machine can be too slow for a cell to live.
+   */
+  #lookAtOwing(idleMs: number): void {
+    const after = idleMs > 0 || threadInspector.isDebugged ? undefined : this.#owner.owing();
+    if (after === undefined) {
+      this.#owing = undefined;
+      return;
+    }
+    const ranMs = threadTimes(this.#register.osThread)?.ranMs;
+    if (this.#owing?.after !== after) this.#owing = { after, ranMs };
+    const spunMs = ranMs === undefined || this.#owing.ranMs === undefined ? 0 : ranMs - this.#owing.ranMs;
+    // Sealed, it begins no event any more: none is blamed for this.
+    if (spunMs >= this.#spinMs && this.#register.seal(after)) void this.#endSpinning(spunMs);
+  }
+
+  async #endSpinning(spunMs: number): Promise<void> {
+    await this.#overstepped('stalled', 'Stalled', `the cell began no event although it had some: something outside the handler ran for ${(spunMs / 1000).toFixed(2)} s of processor time`, () => this.#owner.locate(shortWhereMs));
+  }
+
+  /** A thread that got no processor is not: it has to have run, or to have rested, for most of that time. */
+  #isStuck({ times, lastedMs }: Quiet): boolean {
+    const now = threadTimes(this.#register.osThread);
+    if (times === undefined || now === undefined) return lastedMs >= this.#stalledMs * blindFactor;
+    const ranMs = now.ranMs - times.ranMs;
+    const restedMs = lastedMs - ranMs - (now.queuedMs - times.queuedMs);
+    return Math.max(ranMs, restedMs) >= this.#stalledMs * stuckShare;
+  }
+
+  async #overstepped(reason: 'heap_limit' | 'stalled', name: string, what: string, locate: () => Whereabouts | Promise<Whereabouts>): Promise<void> {
+    if (this.#stopped) return;
+    this.stop();
+    const where = await locate();
+    const place = whereText(where);
+    const message = place === '' ? what : `${what}; it was ${place}`;
+    const stack = stackText(`${name}: ${message}`, where);
+    this.#owner.overstepped({ reason, error: { name, message, ...(stack === undefined ? {} : { stack }) }, exitCode: null });
+  }
+}

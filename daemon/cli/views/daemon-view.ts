@@ -1,0 +1,24 @@
+// The daemon's own status as lines.
+import type { DaemonStatus } from '../../../protocol/operations/daemon.ts';
+import { durationText, plural } from './quantity.ts';
+import { type Piece, styled } from './terminal.ts';
+
+export function daemonLines(daemon: DaemonStatus): Piece[][] {
+  const { counts, memory, eventLoopDelayMs: delay } = daemon;
+  const label = (text: string): Piece => styled('dim', text.padEnd(10));
+  const dropped = Object.entries(daemon.dropped).filter(([, count]) => count > 0);
+  return [
+    [styled('bold', `nagaya ${daemon.version}`), `  pid ${String(daemon.pid)}, node ${daemon.node}, up ${durationText(daemon.uptimeMs)}`, daemon.state === 'running' ? '' : styled('yellow', '  shutting down')],
+    [label('socket'), daemon.socket],
+    [label('config'), daemon.config ?? 'none (defaults)'],
+    [label('memory'), `rss ${memory.rssMb.toFixed(0)} MB, heap ${memory.heapUsedMb.toFixed(0)} MB; event loop delay p50 ${durationText(delay.p50)}, p99 ${durationText(delay.p99)}, max ${durationText(delay.max)}`],
+    [
+      label('runs'),
+      `${plural(counts.plugins, 'plugin')}; ${String(counts.servicesRunning)} of ${plural(counts.services, 'service')} running`,
+      counts.servicesFailed > 0 ? styled('red', `, ${String(counts.servicesFailed)} failed`) : '',
+      `; ${plural(counts.tools, 'tool')}, ${plural(counts.toolCallsPending, 'call')} pending on ${plural(counts.toolThreads, 'thread')}`,
+    ],
+    ...(counts.unkillable > 0 ? [[label('warning'), styled('red', `${plural(counts.unkillable, 'thread')} could not be ended: see \`nagaya doctor\``)]] : []),
+    ...(dropped.length > 0 ? [[label('dropped'), styled('yellow', dropped.map(([what, count]) => `${what} ${String(count)}`).join(', '))]] : []),
+  ];
+}

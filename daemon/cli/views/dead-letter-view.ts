@@ -1,0 +1,40 @@
+// A dead letter as a row of a table, and as the story of how it came to be one.
+import type { AttemptStory, DeadLetter } from '../../../protocol/dead-letter.ts';
+import { causeLines } from '../failure.ts';
+import { bytesText, clockText } from './quantity.ts';
+import { type Piece, styled } from './terminal.ts';
+
+export const deadLetterHeadings: readonly string[] = ['ID', 'DEAD SINCE', 'EVENT', 'TRIES', 'CORRELATION ID', 'LAST ERROR'];
+
+export function deadLetterRow({ id, deadAt, ingress, kind, attempts, correlationId }: DeadLetter): Piece[] {
+  const error = attempts.at(-1)?.error;
+  return [id, dayAndTime(deadAt), `${ingress}/${kind}`, String(attempts.length), correlationId, error === undefined ? '-' : styled('red', `${error.code}: ${error.message}`)];
+}
+
+export function deadLetterStory(letter: DeadLetter): Piece[][] {
+  const row = (label: string, ...pieces: Piece[]): Piece[] => [styled('dim', label.padEnd(12)), ...pieces];
+  return [
+    [styled('bold', letter.id)],
+    row('event', `${letter.correlationId}, ${letter.kind} through ${letter.ingress} from ${letter.source}, ${bytesText(letter.bytes)}`),
+    row('created', dayAndTime(letter.createdAt)),
+    row('dead since', dayAndTime(letter.deadAt)),
+    ...(letter.replayOf === null ? [] : [row('replay of', letter.replayOf)]),
+    ...letter.attempts.flatMap(attemptLines),
+  ];
+}
+
+function attemptLines({ attempt, at, incarnation, error }: AttemptStory): Piece[][] {
+  return [
+    [styled('dim', `attempt ${String(attempt)}`.padEnd(12)), `${clockText(at)}, incarnation ${String(incarnation)}: `, styled('red', `${error.code}: ${error.message}`)],
+    ...(error.where === undefined ? [] : [[`    ${error.where}`]]),
+    ...causeLines({ message: '', stack: error.stack }).slice(1),
+  ];
+}
+
+/** Dead letters may be weeks old: the time alone would mislead. */
+function dayAndTime(instant: string): string {
+  const date = new Date(instant);
+  if (Number.isNaN(date.getTime())) return instant;
+  const two = (part: number): string => String(part).padStart(2, '0');
+  return `${String(date.getFullYear())}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clockText(instant)}`;
+}

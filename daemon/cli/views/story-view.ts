@@ -1,0 +1,85 @@
+// A plugin's story in plain words and in order: what the timeline tells, and between its entries what became of the
+// events, one by one where they are few or in question, and counted where they are many.
+import type { OperationResult } from '../../../protocol/operations.ts';
+import type { EventRecord, TimelineEntry } from '../../../protocol/operations/telemetry.ts';
+import { clockText, durationText, plural } from './quantity.ts';
+import { type Piece, type Style, styled } from './terminal.ts';
+
+type Story = OperationResult<'event.explain'>;
+
+interface Told {
+  readonly at: string;
+  readonly pieces: readonly Piece[];
+  /** One of many that may be told as one. */
+  readonly record?: EventRecord;
+}
+
+/** More of the same in a row are counted. */
+const toldOneByOne = 3;
+const levelStyles: Readonly<Record<TimelineEntry['level'], Style>> = { info: 'cyan', warn: 'yellow', error: 'red' };
+const outcomeWords = {
+  handled: 'was handled',
+  failed: 'failed: its handler threw or rejected',
+  deadLettered: 'became a dead letter',
+  discarded: 'was discarded',
+  timedOut: 'ran past its deadline',
+  crashed: 'was being handled when the cell ended',
+} as const satisfies Record<EventRecord['outcome'], string>;
+const countedWords = { handled: 'handled', failed: 'failed', deadLettered: 'made dead letters', discarded: 'discarded', timedOut: 'past their deadline', crashed: 'crashed' } as const satisfies Record<EventRecord['outcome'], string>;
+
+const line = (at: string, ...pieces: Piece[]): Piece[] => [styled('dim', `${clockText(at)}  `), ...pieces];
+
+/** Of one event, from its acceptance to where it is now. */
+export function eventStoryLines(story: Story): Piece[][] {
+  const accepted = story.events[0]?.acceptedAt ?? story.open?.acceptedAt;
+  const told: Told[] = [
+    ...(accepted === undefined ? [] : [{ at: accepted, pieces: ['accepted and queued'] }]),
+    ...story.events.map((record) => ({ at: record.at, pieces: [attemptText(record)] })),
+    ...story.entries.map(toldEntry),
+  ];
+  const lines = inOrder(told).map(({ at, pieces }) => line(at, ...pieces));
+  const { open } = story;
+  if (open !== null) lines.push([styled('bold', 'now  '), open.state === 'inFlight' ? `attempt ${String(open.attempt)} is being handled, for ${durationText(open.runningMs ?? 0)}` : `it waits for attempt ${String(open.attempt)}, with ${plural(open.ahead, 'event')} before it`]);
+  for (const id of story.deadLetters) lines.push([styled('bold', 'now  '), `it is the dead letter ${id}`]);
+  return lines;
+}
+
+/** Of a plugin: what happened, with its newest events between. */
+export function pluginStoryLines(story: Story): Piece[][] {
+  const told = inOrder([...story.entries.map(toldEntry), ...story.events.map((record): Told => ({ at: record.at, pieces: [`the event ${record.correlationId} ${outcomeWords[record.outcome]}`], record }))]);
+  const lines: Piece[][] = [];
+  for (let at = 0; at < told.length; ) {
+    const run = recordsFrom(told, at);
+    if (run.length > toldOneByOne) lines.push(countedLine(run));
+    else for (const { at: when, pieces } of told.slice(at, at + Math.max(1, run.length))) lines.push(line(when, ...pieces));
+    at += Math.max(1, run.length);
+  }
+  return lines;
+}
+
+function recordsFrom(told: readonly Told[], from: number): EventRecord[] {
+  const run: EventRecord[] = [];
+  for (let at = from; told[at]?.record !== undefined; at += 1) run.push(told[at]?.record as EventRecord);
+  return run;
+}
+
+function countedLine(run: readonly EventRecord[]): Piece[] {
+  const counts = new Map<EventRecord['outcome'], number>();
+  for (const { outcome } of run) counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+  const first = run[0] as EventRecord;
+  const last = run.at(-1) as EventRecord;
+  return line(first.at, `events until ${clockText(last.at)}: ${[...counts].map(([outcome, count]) => `${String(count)} ${countedWords[outcome]}`).join(', ')}`);
+}
+
+function attemptText({ outcome, attempt, incarnation, sinceAcceptedMs, handlerMs }: EventRecord): string {
+  const inHandler = handlerMs === null ? '' : `, ${durationText(handlerMs)} in the handler`;
+  const where = outcome === 'discarded' ? '' : ` on attempt ${String(attempt)}, in incarnation ${String(incarnation)}`;
+  return `it ${outcomeWords[outcome]}${where}${inHandler}; ${durationText(sinceAcceptedMs)} after it was accepted`;
+}
+
+function toldEntry({ at, level, event, message, incarnation }: TimelineEntry): Told {
+  return { at, pieces: [styled(levelStyles[level], event), styled('dim', ` #${String(incarnation)}`), `  ${message}`] };
+}
+
+/** Of the same moment, what stands first in the list is told first. */
+const inOrder = (told: readonly Told[]): Told[] => [...told].sort((one, other) => (one.at < other.at ? -1 : one.at > other.at ? 1 : 0));

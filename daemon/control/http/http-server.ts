@@ -1,0 +1,79 @@
+// Node's own HTTP parser behind sockets that somebody else accepted. The bounds on slow and oversized requests are
+// kept by the connections themselves, because node's apply only to a server that listens.
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import type { Socket } from 'node:net';
+import { HostError } from '../../../protocol/errors.ts';
+import type { Audience } from '../../../protocol/operation.ts';
+import type { ControlContext } from '../control-context.ts';
+import { sendProblem } from './http-answer.ts';
+import { HttpConnection, type PendingBound, type RequestHandler } from './http-connection.ts';
+
+export interface HttpServerOptions {
+  readonly audience: Audience;
+  readonly pending: PendingBound;
+  readonly headerBytes?: number;
+  readonly keepAliveMs?: number;
+}
+
+const usualHeaderBytes = 16 * 1024;
+/** An idle connection costs little; a client that comes back finds it open. */
+const usualKeepAliveMs = 60_000;
+
+export class HttpServer {
+  readonly #context: ControlContext;
+  readonly #handler: RequestHandler;
+  readonly #options: HttpServerOptions;
+  readonly #headerBytes: number;
+  readonly #server: Server;
+  readonly #connections = new WeakMap<Socket, HttpConnection>();
+
+  constructor(context: ControlContext, handler: RequestHandler, options: HttpServerOptions) {
+    this.#context = context;
+    this.#handler = handler;
+    this.#options = options;
+    this.#headerBytes = options.headerBytes ?? usualHeaderBytes;
+    // Whether a host is named is looked at where it matters: node's own refusal has no body that says why.
+    const bounds = { maxHeaderSize: this.#headerBytes, keepAliveTimeout: options.keepAliveMs ?? usualKeepAliveMs, requireHostHeader: false };
+    this.#server = createServer(bounds, (request, response) => this.#receive(request, response));
+    this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      // A body that was announced and then refused may or may not come: only a new connection is sure.
+      response.setHeader('connection', 'close');
+      this.#receive(request, response);
+    });
+    this.#server.on('checkExpectation', (_: IncomingMessage, response: ServerResponse) => {
+      response.setHeader('connection', 'close');
+      sendProblem(response, new HostError('invalid_request', 'The only expectation that is met is 100-continue.', { expected: '100-continue' }), { status: 417 });
+    });
+    this.#server.on('connect', (_: IncomingMessage, socket: Socket) => this.#connections.get(socket)?.cutOff(noProxy()));
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuse(error, socket as Socket));
+  }
+
+  /** What was already read from the socket must have been put back. */
+  adopt(id: string, socket: Socket): HttpConnection {
+    const connection = new HttpConnection(id, socket, this.#context, this.#handler, this.#options);
+    this.#connections.set(socket, connection);
+    this.#server.emit('connection', socket);
+    return connection;
+  }
+
+  #receive(request: IncomingMessage, response: ServerResponse): void {
+    this.#connections.get(request.socket)?.receive(request, response);
+  }
+
+  #refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    this.#connections.get(socket)?.cutOff(refusalOf(error, this.#headerBytes));
+  }
+}
+
+const noProxy = (): HostError => new HostError('method_not_found', 'This is no proxy: CONNECT is not taken.', { allow: ['GET', 'HEAD', 'POST', 'DELETE'] });
+
+function refusalOf(error: NodeJS.ErrnoException, headerBytes: number): HostError {
+  if (error.code === 'HPE_HEADER_OVERFLOW') {
+    return new HostError('payload_too_large', `The request's head is larger than ${String(headerBytes)} bytes.`, { limit: 'request head', maximum: headerBytes });
+  }
+  return new HostError('invalid_request', `The request is not HTTP/1.1: ${error.message}.`, { expected: 'HTTP/1.1, or JSON-RPC 2.0 in lines' });
+}

@@ -1,0 +1,42 @@
+// The other end of a JSON-RPC connection as an operation sees it.
+import type { Audience } from '../../../protocol/operation.ts';
+import { encodeNotification, feedMethod } from '../../../protocol/json-rpc.ts';
+import type { Caller, FeedFilter } from '../../operations/caller.ts';
+import { LazySignal } from '../lazy-signal.ts';
+import type { Outbox } from './outbox.ts';
+import type { Subscriptions } from '../subscriptions.ts';
+
+export class RpcCaller implements Caller {
+  readonly id: string;
+  readonly audience: Audience = 'control';
+  readonly #signal = new LazySignal();
+  readonly #outbox: Outbox;
+  readonly #subscriptions: Subscriptions;
+
+  constructor(id: string, outbox: Outbox, subscriptions: Subscriptions) {
+    this.id = id;
+    this.#outbox = outbox;
+    this.#subscriptions = subscriptions;
+  }
+
+  get signal(): AbortSignal {
+    return this.#signal.signal;
+  }
+
+  subscribe(filter: FeedFilter): { readonly subscriptionId: string; readonly buffer: number } {
+    return this.#subscriptions.open(filter, (notification) => {
+      if (this.#outbox.full) return false;
+      this.#outbox.add(encodeNotification(feedMethod, notification));
+      return true;
+    });
+  }
+
+  unsubscribe(subscriptionId: string): { readonly unsubscribed: boolean; readonly dropped: number } {
+    return this.#subscriptions.close(subscriptionId);
+  }
+
+  gone(): void {
+    this.#signal.abort();
+    this.#subscriptions.closeAll();
+  }
+}

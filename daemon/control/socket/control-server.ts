@@ -1,0 +1,125 @@
+// The control surface as the daemon holds it: one unix socket, the connections on it, how many there may be, and how
+// they end when the daemon does.
+import { type Server, type Socket, createServer } from 'node:net';
+import { HostError } from '../../../protocol/errors.ts';
+import { encodeRefusal } from '../../../protocol/json-rpc.ts';
+import type { Limits } from '../../config/schema.ts';
+import type { Feed } from '../../telemetry/feed.ts';
+import type { Handlers } from '../../operations/caller.ts';
+import { partFrom } from '../connection.ts';
+import type { ControlContext } from '../control-context.ts';
+import type { ControlLog } from '../control-log.ts';
+import { ControlSocket } from './control-socket.ts';
+import { Documents } from '../http/documents.ts';
+import type { Language } from './first-byte.ts';
+import { HalfRequestWatch } from '../http/half-request-watch.ts';
+import { HttpApi } from '../http/http-api.ts';
+import { HttpServer } from '../http/http-server.ts';
+import { OpenConnections } from './open-connections.ts';
+import { OpeningConnection } from './opening-connection.ts';
+import { OperationCalls } from '../operation-calls.ts';
+import { unprojected } from '../projection.ts';
+import { RpcConnection } from '../rpc/rpc-connection.ts';
+import { Tally } from '../tally.ts';
+
+export interface ControlServerOptions {
+  readonly handlers: Handlers;
+  readonly limits: Limits;
+  readonly feed: Feed;
+  readonly log: ControlLog;
+  shuttingDown(): boolean;
+  /** The daemon's own, for the OpenAPI document. */
+  readonly version: string;
+}
+
+export interface ControlCounts extends Readonly<Tally> {
+  readonly connections: number;
+  readonly subscriptions: number;
+  /** Events that subscribers were too slow for. */
+  readonly subscriptionEvents: number;
+}
+
+export class ControlServer {
+  readonly #context: ControlContext;
+  readonly #connections = new OpenConnections();
+  readonly #watch: HalfRequestWatch;
+  readonly #server: Server;
+  readonly #http: HttpServer;
+  #socket: ControlSocket | undefined;
+  #nextId = 1;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ControlServerOptions) {
+    const { handlers, limits, feed, log } = options;
+    this.#context = { calls: new OperationCalls(handlers, () => options.shuttingDown()), limits, feed, log, tally: new Tally() };
+    const body = { maximum: limits.lineBytes, limit: 'limits.lineBytes' };
+    const api = new HttpApi({ ...this.#context, body, documents: new Documents(options.version), allowedAudiences: ['control', 'browser'], projection: unprojected });
+    this.#http = new HttpServer(this.#context, api, { audience: 'control', pending: { maximum: limits.pendingCalls, limit: 'limits.pendingCalls' } });
+    this.#watch = new HalfRequestWatch(limits.idleHalfLineMs, 'limits.idleHalfLineMs', () => this.#connections.values());
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+  }
+
+  /** `prepare` runs once the socket is surely this daemon's and before the first client can come. Throws
+   * `already_running` and `socket_unusable`. */
+  async listen(socketPath: string, prepare: () => Promise<void> = () => Promise.resolve()): Promise<void> {
+    this.#socket = await ControlSocket.listen(this.#server, socketPath, prepare);
+    // Accepting may fail for a moment, as when descriptors have run out: the next one is accepted again.
+    this.#server.on('error', (err) => this.#context.log.warn({ err }, 'a connection could not be accepted'));
+    this.#watch.start();
+  }
+
+  counts(): ControlCounts {
+    const { feed, tally } = this.#context;
+    return { ...tally, connections: this.#connections.size, subscriptions: feed.subscriptions, subscriptionEvents: feed.dropped };
+  }
+
+  /** Answers what is pending and ends every connection; at the deadline without ceremony. */
+  close(deadlineMs: number): Promise<void> {
+    return (this.#closing ??= this.#close(deadlineMs));
+  }
+
+  /** Removes socket and lock at once: for an end that waits for nothing. */
+  release(): void {
+    this.#socket?.release();
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    this.#socket?.stopAccepting();
+    await this.#connections.finish(deadlineMs);
+    this.#watch.stop();
+    this.#socket?.release();
+  }
+
+  #accept(socket: Socket): void {
+    // What a peer does to its own end of a connection is told by 'close'.
+    socket.on('error', () => {});
+    const maximum = this.#context.limits.connections;
+    if (this.#closing !== undefined) {
+      socket.destroy();
+    } else if (this.#connections.size >= maximum) {
+      this.#context.tally.connectionsRefused += 1;
+      const refusal = new HostError('too_many_requests', `The daemon has ${String(maximum)} connections, as many as it takes.`, { limit: 'limits.connections', maximum });
+      socket.end(`${encodeRefusal(null, refusal)}\n`, () => socket.destroy());
+    } else {
+      this.#connections.set(socket, new OpeningConnection(socket, (language) => this.#speak(socket, language)));
+    }
+  }
+
+  #speak(socket: Socket, language: Language): void {
+    const id = `${language}-${String(this.#nextId++)}`;
+    if (language === 'unknown') {
+      this.#refuse(socket, id);
+      return;
+    }
+    this.#connections.set(socket, language === 'rpc' ? new RpcConnection(id, socket, this.#context) : this.#http.adopt(id, socket));
+    socket.resume();
+  }
+
+  #refuse(socket: Socket, connection: string): void {
+    this.#context.tally.connectionsCutOff += 1;
+    this.#context.log.warn({ connection, reason: 'unknown_language' }, 'cut a connection off');
+    const refusal = new HostError('invalid_request', 'This is neither JSON-RPC nor HTTP: begin with { or [ for JSON-RPC 2.0 in lines, or with an HTTP/1.1 request.', { expected: ['JSON-RPC 2.0 in lines', 'HTTP/1.1'] });
+    socket.write(`${encodeRefusal(null, refusal)}\n`);
+    partFrom(socket);
+  }
+}

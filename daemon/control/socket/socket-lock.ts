@@ -1,0 +1,161 @@
+// The lock beside the control socket: who may make, replace and remove the socket. A lock whose owner is dead is
+// taken over in such a way that of any number of starters that find it so, exactly one gets it.
+import { linkSync, lstatSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { HostError } from '../../../protocol/errors.ts';
+import { type ProcessIdentity, isAlive, thisProcess } from '../../isolates/process-identity.ts';
+
+export interface LockHolder extends ProcessIdentity {
+  /** Told apart from every other holder there ever was. */
+  readonly nonce: string;
+}
+
+const rivalPollMs = 20;
+const rivalWaitMs = 5000;
+
+export class SocketLock {
+  readonly #path: string;
+  readonly #holder: LockHolder;
+
+  private constructor(path: string, holder: LockHolder) {
+    this.#path = path;
+    this.#holder = holder;
+  }
+
+  /** `answers` is asked before a dead holder's lock is taken: its pid may be one of another container. */
+  static async acquire(socket: string, answers: () => Promise<boolean>): Promise<SocketLock> {
+    const path = `${socket}.lock`;
+    const holder: LockHolder = { ...thisProcess(), nonce: randomUUID() };
+    const attempt = new LockAttempt(path, holder, answers);
+    const rival = await attempt.take(path);
+    if (rival === undefined) return new SocketLock(path, holder);
+    throw alreadyRunning(socket, rival.pid);
+  }
+
+  isOurs(): boolean {
+    return readHolder(this.#path)?.nonce === this.#holder.nonce;
+  }
+
+  release(): void {
+    if (this.isOurs()) remove(this.#path);
+  }
+}
+
+/** The pid is null where somebody answers at the socket and no lock says who. */
+export function alreadyRunning(socket: string, pid: number | null): HostError {
+  const who = pid === null ? 'A daemon' : `A daemon (pid ${String(pid)})`;
+  return new HostError('already_running', `${who} has the socket ${socket} already.`, { pid, socket });
+}
+
+interface Rival {
+  readonly pid: number | null;
+}
+
+/**
+ * One starter's try for the lock. A dead holder's lock is replaced only under a claim, a second lock named after that
+ * very holder: whoever has the claim is alone in replacing this lock, and finds out if it was replaced before. A claim
+ * whose owner died is itself taken over the same way.
+ */
+class LockAttempt {
+  readonly #base: string;
+  readonly #holder: LockHolder;
+  readonly #answers: () => Promise<boolean>;
+  readonly #deadline = performance.now() + rivalWaitMs;
+
+  constructor(base: string, holder: LockHolder, answers: () => Promise<boolean>) {
+    this.#base = base;
+    this.#holder = holder;
+    this.#answers = answers;
+  }
+
+  /** Answers the living holder that stands in the way; undefined when the file is ours. */
+  async take(path: string): Promise<Rival | undefined> {
+    for (;;) {
+      if (this.#create(path)) return undefined;
+      const found = readHolder(path);
+      if (found === undefined) continue;
+      if (isAlive(found)) return found;
+      if (await this.#answers()) {
+        // Whoever answers may have taken the lock while we asked, and then the lock says who it is.
+        if (readHolder(path)?.nonce === found.nonce) return { pid: null };
+        continue;
+      }
+
+      const claim = `${this.#base}.${found.nonce}`;
+      const rival = await this.take(claim);
+      if (rival === undefined) {
+        try {
+          if (readHolder(path)?.nonce === found.nonce) {
+            this.#replace(path);
+            return undefined;
+          }
+        } finally {
+          remove(claim);
+        }
+      } else if (performance.now() > this.#deadline) {
+        return rival;
+      } else {
+        await pause(rivalPollMs);
+      }
+    }
+  }
+
+  /** The file appears with its content, or not at all. */
+  #create(path: string): boolean {
+    const draft = this.#draft();
+    try {
+      linkSync(draft, path);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      throw unusable(path, error);
+    } finally {
+      remove(draft);
+    }
+  }
+
+  #replace(path: string): void {
+    renameSync(this.#draft(), path);
+  }
+
+  #draft(): string {
+    const draft = `${this.#base}.${this.#holder.nonce}.new`;
+    try {
+      writeFileSync(draft, `${JSON.stringify(this.#holder)}\n`, { mode: 0o600, flag: 'wx' });
+    } catch (error) {
+      throw unusable(draft, error);
+    }
+    return draft;
+  }
+}
+
+/** Undefined where there is no lock. */
+function readHolder(path: string): LockHolder | undefined {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return undefined;
+  if (!stats.isFile() || stats.uid !== process.getuid?.()) {
+    throw new HostError('socket_unusable', `${path} is not a lock of this user's daemon; remove it or name another socket.`, { path, reason: 'foreign_lock' });
+  }
+  try {
+    const { pid, start, nonce } = JSON.parse(readFileSync(path, 'utf8')) as Partial<LockHolder>;
+    if (Number.isSafeInteger(pid) && Number(pid) > 0 && typeof start === 'string' && /^[\w-]{1,64}$/.test(nonce ?? '')) return { pid: Number(pid), start, nonce: String(nonce) };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    // Torn by a power cut, for it is never written in place: a holder that cannot be alive.
+  }
+  return { pid: 0, start: '', nonce: `torn-${String(stats.ino)}-${String(Math.trunc(stats.mtimeMs))}` };
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Gone already, which is what was wanted.
+  }
+}
+
+function unusable(path: string, error: unknown): HostError {
+  const reason = (error as NodeJS.ErrnoException).code ?? 'unknown';
+  return new HostError('socket_unusable', `The lock ${path} cannot be written (${reason}).`, { path, reason });
+}

@@ -1,0 +1,255 @@
+// One life of a service's cell: started once, fed through its lane, ended once. The service that owns it decides
+// what an end means.
+import type { ServiceCellOptions } from '../../protocol/cell/messages.ts';
+import { HostError } from '../../protocol/errors.ts';
+import type { Isolation } from '../../protocol/manifest.ts';
+import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, SpawnCell } from '../cells/cell.ts';
+import type { Whereabouts } from '../isolates/whereabouts.ts';
+import type { Clock } from '../time/clock.ts';
+import { failpoint } from '../files/failpoints.ts';
+import { type Redact, causeOf } from './cause.ts';
+import type { IngressQueue } from './ingress-queue.ts';
+import { Lane, type LaneListener, type LaneRemains } from './lane.ts';
+
+export interface IncarnationListener extends LaneListener, Pick<CellListener, 'log' | 'logDropped' | 'said' | 'sayDropped' | 'unkillable' | 'lowered'> {
+  /** Comes once, after whatever `settling` waits for; the lane's remains are had by `takeRemains`. */
+  ended(end: CellEnd): void;
+}
+
+export interface IncarnationOptions {
+  readonly spec: CellSpec;
+  readonly cell: ServiceCellOptions;
+  /** What runs there, for what is said of it; a service where nothing else is named. */
+  readonly subject?: string;
+  readonly startMs: number;
+  readonly handleMs: number;
+  readonly stallMs: number;
+}
+
+export interface IncarnationDeps {
+  readonly spawnCell: SpawnCell;
+  readonly queue: IngressQueue;
+  readonly clock: Clock;
+  readonly redact: Redact;
+  readonly listener: IncarnationListener;
+}
+
+export type Drained = 'drained' | 'deadline' | 'ended';
+
+export class Incarnation {
+  readonly number: number;
+  readonly lane: Lane;
+  readonly #cell: Cell;
+  readonly #clock: Clock;
+  readonly #options: IncarnationOptions;
+  readonly #redact: Redact;
+  readonly #ended: Promise<CellEnd>;
+  /** A decision about a claimed event that is still being made. */
+  #settled: Promise<void> = Promise.resolve();
+  #over = false;
+  #condemned = false;
+  #hasStatus = false;
+  #hasStop = false;
+  #halted: (() => void) | undefined;
+  #drained: (() => void) | undefined;
+
+  /** Throws `start_failed` where no cell can be made at all. */
+  static spawn(options: IncarnationOptions, deps: IncarnationDeps): Incarnation {
+    try {
+      failpoint('cell-will-not-start')?.throwErrno('EAGAIN');
+      return new Incarnation(options, deps);
+    } catch (thrown) {
+      throw new HostError('start_failed', `No cell could be made: ${thrown instanceof Error ? thrown.message : 'unknown cause'}.`, { phase: 'spawn' });
+    }
+  }
+
+  private constructor(options: IncarnationOptions, deps: IncarnationDeps) {
+    this.number = options.cell.incarnation;
+    this.#options = options;
+    this.#clock = deps.clock;
+    this.#redact = deps.redact;
+    const { listener } = deps;
+    let tellEnded: (end: CellEnd) => void = () => {};
+    this.#ended = new Promise((resolve) => {
+      tellEnded = resolve;
+    });
+    this.#cell = deps.spawnCell(options.spec, {
+      results: (message) => {
+        this.lane.results(message);
+        this.#settledSome();
+      },
+      progressed: () => {
+        this.lane.progressed();
+        this.#settledSome();
+      },
+      halted: () => this.#halted?.(),
+      log: (message) => listener.log(message),
+      logDropped: (message) => listener.logDropped(message),
+      said: (message) => listener.said?.(message),
+      sayDropped: (message) => listener.sayDropped?.(message),
+      unkillable: () => listener.unkillable(),
+      lowered: () => listener.lowered?.(),
+      ended: (end) => {
+        this.lane.seal();
+        void this.#settled.then(() => {
+          this.#over = true;
+          listener.ended(end);
+          tellEnded(end);
+        });
+      },
+    });
+    this.lane = new Lane(this.#cell, deps.queue, deps.clock, { handleMs: options.handleMs, stallMs: options.stallMs }, listener);
+  }
+
+  get ended(): Promise<CellEnd> {
+    return this.#ended;
+  }
+
+  get hasStatus(): boolean {
+    return this.#hasStatus;
+  }
+
+  /** Its cell is gone, and what that means has been decided. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** The host has ordered its end. */
+  get condemned(): boolean {
+    return this.#condemned;
+  }
+
+  get isolation(): Isolation {
+    return this.#options.spec.isolation;
+  }
+
+  get handleMs(): number {
+    return this.#options.handleMs;
+  }
+
+  /** The end of this incarnation is not told before this is done. */
+  settling(decision: Promise<void>): void {
+    this.#settled = decision;
+  }
+
+  /** False when it still exists after this time. */
+  async endsWithin(deadlineMs: number): Promise<boolean> {
+    return (await this.#within(deadlineMs, () => {})) === 'ended';
+  }
+
+  locate(withinMs: number): Promise<Whereabouts> {
+    return this.#cell.locate(withinMs);
+  }
+
+  /** Ends one input of a profile by its signal alone. */
+  cancel(turn: number, reason: string): void {
+    this.#cell.cancel?.(turn, reason);
+  }
+
+  /** Runs `then` when what the cell has said by now was taken. */
+  heard(then: () => void): void {
+    this.#cell.drain();
+    if (this.#cell.arrivals === undefined) then();
+    else this.#cell.arrivals(then);
+  }
+
+  usage(): ReturnType<Cell['usage']> {
+    return this.#cell.usage();
+  }
+
+  get handleTimes(): Cell['register']['handleTimes'] {
+    return this.#cell.register.handleTimes;
+  }
+
+  /** Resolves when the service runs; throws what its start ended in. */
+  async start(): Promise<void> {
+    const { startMs } = this.#options;
+    const dueMs = this.#clock.monotonicMs() + startMs;
+    const loaded = await this.#cell.load(this.#options.cell, startMs);
+    if (!loaded.ok) throw this.#startError(loaded, 'import');
+    this.#hasStatus = loaded.value.hasStatus;
+    this.#hasStop = loaded.value.hasStop;
+    const started = await this.#cell.start(Math.max(1, dueMs - this.#clock.monotonicMs()));
+    if (!started.ok) throw this.#startError(started, 'start');
+  }
+
+  status(deadlineMs: number): Promise<CallOutcome<string>> {
+    return this.#cell.status(deadlineMs);
+  }
+
+  /** Waits until nothing is queued or in flight. */
+  drain(deadlineMs: number): Promise<Drained> {
+    return this.#within(deadlineMs, (done) => {
+      this.#drained = () => done('drained');
+      this.#tellDrained();
+    });
+  }
+
+  /** True when the cell stopped between two events; what it has not begun can be taken. */
+  async halt(withinMs: number): Promise<boolean> {
+    this.lane.halt();
+    if (this.#over) return false;
+    if (this.lane.inFlight === 0) return true;
+    return (await this.#within(withinMs, (done) => (this.#halted = () => done('drained')))) === 'drained';
+  }
+
+  takeRemains(): LaneRemains {
+    const remains = this.lane.close();
+    this.#halted?.();
+    return remains;
+  }
+
+  /** The plugin's own stop. */
+  stop(deadlineMs: number): Promise<CallOutcome<null>> {
+    return this.#hasStop ? this.#cell.stop(deadlineMs) : Promise.resolve({ ok: true, value: null });
+  }
+
+  kill(reason: string): void {
+    this.#condemned = true;
+    this.#cell.kill(reason);
+  }
+
+  end(): void {
+    this.#condemned = true;
+    this.#cell.end();
+  }
+
+  #settledSome(): void {
+    this.#tellDrained();
+    // A cell that was halted during its last event has nothing to halt before, and does not say so.
+    if (this.lane.inFlight === 0) this.#halted?.();
+  }
+
+  #tellDrained(): void {
+    if (this.lane.idle) this.#drained?.();
+  }
+
+  #within(deadlineMs: number, begin: (done: (how: Drained) => void) => void): Promise<Drained> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(deadlineMs, () => resolve('deadline'));
+      const done = (how: Drained): void => {
+        timer.cancel();
+        resolve(how);
+      };
+      void this.#ended.then(() => done('ended'));
+      begin(done);
+    });
+  }
+
+  #startError(outcome: Exclude<CallOutcome<unknown>, { ok: true }>, during: 'import' | 'start'): HostError {
+    const { startMs, subject = 'service' } = this.#options;
+    switch (outcome.phase) {
+      case 'deadline':
+        return new HostError('start_timeout', `The ${subject} did not start within ${String(startMs)} ms; it was in its ${during}.`, { phase: during, timeoutMs: startMs });
+      case 'ended': {
+        const cause = causeOf(outcome.end.error, this.#redact);
+        return new HostError('start_failed', `The cell ended during the ${during}: ${cause.message}.`, { phase: during, reason: outcome.end.reason, cause });
+      }
+      default: {
+        const cause = causeOf(outcome.error, this.#redact);
+        const what = outcome.phase === 'exports' ? `does not export what a ${subject} needs` : outcome.phase === 'import' ? 'could not be imported' : 'failed to start';
+        return new HostError('start_failed', `The plugin ${what}: ${cause.message}`, { phase: outcome.phase, cause });
+      }
+    }
+  }
+}

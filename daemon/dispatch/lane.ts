@@ -1,0 +1,339 @@
+// The host's end of a lane: hands the cell batches, keeps what is in flight, and decides by the progress register
+// whose deadline has passed and whose fault an end was. It does no I/O of its own, so that its decisions can be
+// tested on a virtual clock.
+import { BatchText } from '../../protocol/cell/batch.ts';
+import type { EventFailure, EventOutput, ResultsMessage } from '../../protocol/cell/messages.ts';
+import { OutputRing } from '../../protocol/cell/output-ring.ts';
+import { type Progress, phases } from '../../protocol/cell/register.ts';
+import type { Cell, LaneWindow } from '../cells/cell.ts';
+import type { Clock, Timer } from '../time/clock.ts';
+import type { IngressQueue } from './ingress-queue.ts';
+import type { QueuedEvent } from './queued-event.ts';
+
+export interface LaneOptions {
+  readonly handleMs: number;
+  /** The cell begins nothing for this long although it has work: something else holds its thread. */
+  readonly stallMs: number;
+}
+
+/** What the lane needs of its cell. */
+export type LaneCell = Pick<Cell, 'register' | 'window' | 'send' | 'drain' | 'arrivals'>;
+
+export interface LaneListener {
+  handled(event: QueuedEvent, output: EventOutput | undefined): void;
+  failed(event: QueuedEvent, failure: EventFailure): void;
+  /** The event was claimed and the cell must be ended. The lane holds the event until `settleClaimed`. */
+  overran(event: QueuedEvent, ranMs: number): void;
+  stalled(idleMs: number): void;
+  /** Some have been settled. False: what is queued is handed over by a later `pump`. */
+  mayGoOn?(): boolean;
+  /** Other services wait for their turn. */
+  othersWait?(): boolean;
+}
+
+export interface LaneRemains {
+  /** The event the cell was executing when it ended by itself. */
+  readonly blamed: QueuedEvent | undefined;
+  /** What is to come next, in order: an event that comes again, then those sent and never begun. */
+  readonly untouched: readonly QueuedEvent[];
+}
+
+/** Of a cell that does not say otherwise. */
+const widest: LaneWindow = { batches: 2, events: 64 };
+const firstBatch = 16;
+const mostBatchBytes = 256 * 1024;
+/** A batch is as long as this much work, so that slow events travel in small ones. */
+const batchWorkMs = 4;
+const paceMemory = 0.2;
+const othersWait = { othersWait: true } as const;
+
+export class Lane {
+  readonly #cell: LaneCell;
+  readonly #queue: IngressQueue;
+  readonly #clock: Clock;
+  readonly #options: LaneOptions;
+  readonly #listener: LaneListener;
+  /** Sent and not settled; the first has sequence `#through + 1`. */
+  #inFlight: QueuedEvent[] = [];
+  readonly #window: LaneWindow;
+  #through = 0;
+  readonly #batchEnds: number[] = [];
+  #sentMs = 0;
+  #settledMs = 0;
+  #eventMs: number | undefined;
+  #timer: Timer | undefined;
+  #open = true;
+  #claimed = Infinity;
+  #held: { readonly event: QueuedEvent; readonly beganMs: number } | undefined;
+  #again: QueuedEvent | undefined;
+  /** What is known of events that are not settled, by their sequence. */
+  readonly #failures = new Map<number, EventFailure>();
+  readonly #outputs = new Map<number, EventOutput>();
+  #ring: OutputRing | undefined;
+  /** Messages with results that have come; the register counts those that were sent. */
+  #reports = 0;
+  readonly #keep = (output: EventOutput): void => {
+    if (this.#isOpen(output.sequence)) this.#outputs.set(output.sequence, output);
+  };
+
+  constructor(cell: LaneCell, queue: IngressQueue, clock: Clock, options: LaneOptions, listener: LaneListener) {
+    this.#cell = cell;
+    this.#window = cell.window ?? widest;
+    this.#queue = queue;
+    this.#clock = clock;
+    this.#options = options;
+    this.#listener = listener;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.length + (this.#held === undefined ? 0 : 1) + (this.#again === undefined ? 0 : 1);
+  }
+
+  /** Nothing waits and nothing is in flight. */
+  get idle(): boolean {
+    return this.inFlight === 0 && this.#queue.size === 0;
+  }
+
+  /** What an event takes at present, for advice on when to try again. */
+  get eventMs(): number | undefined {
+    return this.#eventMs;
+  }
+
+  /** The event being executed, or else the next one to be. */
+  current(): { readonly event: QueuedEvent; readonly beganMs: number | undefined } | undefined {
+    if (this.#held !== undefined) return this.#held;
+    const first = this.#again ?? this.#inFlight[0];
+    if (first === undefined) return undefined;
+    const progress = this.#progress();
+    const running = progress.phase === phases.running ? this.#inFlight[progress.sequence - this.#through - 1] : undefined;
+    return running === undefined ? { event: first, beganMs: undefined } : { event: running, beganMs: progress.beganMs };
+  }
+
+  /** What it has of the queue, in order. */
+  open(): readonly QueuedEvent[] {
+    const first = this.#held?.event ?? this.#again;
+    return first === undefined ? this.#inFlight : [first, ...this.#inFlight];
+  }
+
+  /** Hands over what the window has room for; false where that is nothing. */
+  pump(): boolean {
+    let handedOver = false;
+    while (this.#open && this.#batchEnds.length < this.#window.batches && this.#queue.size > 0) {
+      const events = this.#queue.take(this.#batchSize(), mostBatchBytes);
+      const first = this.#through + this.#inFlight.length + 1;
+      const awaited: number[] = [];
+      const text = new BatchText();
+      for (let offset = 0; offset < events.length; offset += 1) {
+        const event = events[offset] as QueuedEvent;
+        if (event.waiter !== undefined) awaited.push(offset);
+        text.add(event.head, event.attempt, event.correlationId, event.payload);
+        this.#inFlight.push(event);
+      }
+      this.#batchEnds.push(first + events.length - 1);
+      this.#sentMs = this.#clock.monotonicMs();
+      if (this.inFlight === events.length) this.#settledMs = this.#sentMs;
+      this.#cell.send({ type: 'batch', first, count: events.length, json: text.toString(), awaited, ...this.#newRing(awaited), ...(this.#listener.othersWait?.() === true ? othersWait : undefined) });
+      handedOver = true;
+    }
+    this.#watch();
+    return handedOver;
+  }
+
+  results({ through, failures, outputs }: ResultsMessage): void {
+    this.#reports = (this.#reports + 1) | 0;
+    for (const failure of failures) {
+      if (this.#isOpen(failure.sequence)) this.#failures.set(failure.sequence, failure);
+    }
+    for (const output of outputs) this.#keep(output);
+    this.#settleThrough(through);
+    this.#catchUp();
+    this.#goOn();
+  }
+
+  /** The cell rang: the register tells how far it has come. */
+  progressed(): void {
+    this.#cell.register.hear();
+    this.#catchUp();
+    this.#goOn();
+  }
+
+  /** The cell begins no further event; what it has not begun can be taken back once it says so. */
+  halt(): void {
+    this.#open = false;
+    this.#cell.register.halt();
+  }
+
+  /** Between two events: the cell begins none any more. False where it executes one, or would not see it. */
+  sealBetween(): boolean {
+    const progress = this.#progress();
+    // A cell without shared memory is known only by what has arrived of it.
+    if (this.#cell.arrivals !== undefined || progress.phase !== phases.done || !this.#cell.register.seal(progress.sequence)) return false;
+    this.#cell.drain();
+    return true;
+  }
+
+  /** The cell is gone: from here on nothing is sent and nobody's deadline is looked at. */
+  seal(): void {
+    this.#open = false;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  /** Ends the lane. Only when the cell ended, or said that it halted, after its last message was taken. */
+  close(): LaneRemains {
+    this.seal();
+    const progress = this.#progress();
+    const between = progress.phase === phases.done || progress.phase === phases.sealed;
+    const ended = between ? progress.sequence : progress.sequence - 1;
+    this.#settleThrough(ended);
+    const blamed = progress.phase === phases.running && progress.sequence > this.#through ? this.#inFlight.shift() : undefined;
+    const untouched = this.#again === undefined ? this.#inFlight : [this.#again, ...this.#inFlight];
+    this.#inFlight = [];
+    this.#again = undefined;
+    return { blamed, untouched };
+  }
+
+  /** What becomes of the claimed event: it comes again as given, or it has had its outcome. */
+  settleClaimed(again: QueuedEvent | undefined): void {
+    this.#held = undefined;
+    this.#again = again;
+  }
+
+  #goOn(): void {
+    if (this.#listener.mayGoOn?.() ?? true) this.pump();
+  }
+
+  #progress(): Progress {
+    return this.#cell.register.read(this.#through + 1);
+  }
+
+  #batchSize(): number {
+    const { events } = this.#window;
+    if (this.#eventMs === undefined) return Math.min(firstBatch, events);
+    return Math.max(1, Math.min(events, Math.floor(batchWorkMs / Math.max(this.#eventMs, 0.001))));
+  }
+
+  /** Made when somebody first waits: most lanes never need one, and a process has no memory to share. */
+  #newRing(awaited: readonly number[]): { outputs: SharedArrayBuffer } | undefined {
+    if (awaited.length === 0 || this.#ring !== undefined || this.#cell.arrivals !== undefined) return undefined;
+    this.#ring = new OutputRing();
+    return { outputs: this.#ring.buffer };
+  }
+
+  /** By the register, unless a message is still on its way that says more of what has ended. */
+  #catchUp(): void {
+    if (this.#cell.arrivals !== undefined) return;
+    const { phase, sequence } = this.#progress();
+    // Read after the register: whatever was posted before an event was done has been counted by then.
+    if (this.#cell.register.reports !== this.#reports) return;
+    this.#settleThrough(phase === phases.done || phase === phases.sealed ? sequence : sequence - 1);
+  }
+
+  /** What the cell says is held against what was sent: it cannot settle more than that. */
+  #settleThrough(through: number): void {
+    const count = Math.min(through - this.#through, this.#inFlight.length, this.#claimed - 1 - this.#through);
+    if (count <= 0) return;
+    this.#ring?.read(this.#keep);
+    const settled = this.#inFlight.splice(0, count);
+    for (const event of settled) {
+      this.#through += 1;
+      const failure = this.#known(this.#failures);
+      const output = this.#known(this.#outputs);
+      if (failure === undefined) this.#listener.handled(event, output);
+      else this.#listener.failed(event, failure);
+    }
+    while ((this.#batchEnds[0] ?? Infinity) <= this.#through) this.#batchEnds.shift();
+    this.#learnPace(count);
+  }
+
+  /** Of the event that is being settled. */
+  #known<Fact>(facts: Map<number, Fact>): Fact | undefined {
+    if (facts.size === 0) return undefined;
+    const fact = facts.get(this.#through);
+    if (fact !== undefined) facts.delete(this.#through);
+    return fact;
+  }
+
+  /** Sent and not settled: of nothing else anything is kept. */
+  #isOpen(sequence: number): boolean {
+    return sequence > this.#through && sequence <= this.#through + this.#inFlight.length;
+  }
+
+  #learnPace(count: number): void {
+    const now = this.#clock.monotonicMs();
+    const eventMs = (now - this.#settledMs) / count;
+    this.#settledMs = now;
+    this.#eventMs = this.#eventMs === undefined ? eventMs : this.#eventMs + paceMemory * (eventMs - this.#eventMs);
+  }
+
+  /** One timer a lane, not one an event: when it fires, the register says whose deadline it is. */
+  #watch(): void {
+    if (!this.#open || this.#timer !== undefined || this.#inFlight.length === 0) return;
+    this.#checkIn(Math.min(this.#options.handleMs, this.#options.stallMs));
+  }
+
+  #check(): void {
+    if (this.#inFlight.length === 0) return;
+    const now = this.#clock.monotonicMs();
+    const progress = this.#progress();
+    if (progress.phase === phases.running && progress.sequence > this.#through) {
+      this.#checkRunning(progress, now);
+      return;
+    }
+    const idleMs = now - Math.max(progress.progressMs, this.#sentMs);
+    if (idleMs < this.#options.stallMs) {
+      this.#checkAgain(Math.min(this.#options.stallMs - idleMs, this.#options.handleMs));
+      return;
+    }
+    if (!this.#cell.register.seal(progress.sequence)) {
+      // It began the next one between the look and the seal.
+      this.#checkAgain(this.#options.handleMs);
+      return;
+    }
+    this.#open = false;
+    this.#cell.drain();
+    this.#listener.stalled(idleMs);
+  }
+
+  #checkRunning(progress: Progress, now: number): void {
+    const ranMs = now - progress.beganMs;
+    if (ranMs < this.#options.handleMs) {
+      this.#checkAgain(this.#options.handleMs - ranMs);
+      return;
+    }
+    if (!this.#cell.register.claim(progress.sequence)) {
+      // It ended, or the next one began, between the look and the claim.
+      this.#checkAgain(this.#options.handleMs);
+      return;
+    }
+    this.#open = false;
+    this.#claimed = progress.sequence;
+    this.#cell.drain();
+    this.#settleThrough(progress.sequence - 1);
+    const event = this.#inFlight.shift();
+    this.#through += 1;
+    if (event === undefined) return;
+    this.#held = { event, beganMs: progress.beganMs };
+    this.#listener.overran(event, ranMs);
+  }
+
+  /** Timers may fire a little early; a millisecond keeps them from spinning. */
+  #checkAgain(delayMs: number): void {
+    this.#checkIn(Math.max(1, Math.ceil(delayMs)));
+  }
+
+  #checkIn(delayMs: number): void {
+    this.#timer = this.#clock.after(delayMs, () => {
+      let cancelled = false;
+      const check = (): void => {
+        if (cancelled) return;
+        this.#timer = undefined;
+        this.#check();
+      };
+      // A result that has arrived must not be overlooked because this timer came first.
+      this.#timer = { cancel: () => (cancelled = true) };
+      if (this.#cell.arrivals === undefined) check();
+      else this.#cell.arrivals(check);
+    });
+  }
+}

@@ -1,0 +1,73 @@
+// Writes the plugins of the kit where a daemon can load them: a manifest made for the trial, and the kit's own modules.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { moduleOf } from './catalogue.ts';
+import { crashingAddon } from './crashing-addon.ts';
+import type { Fault, Place } from './fault.ts';
+
+const fromSource = import.meta.url.endsWith('.ts');
+/** Plugins are JavaScript as their authors write it: nothing of them is compiled. */
+const modules = fileURLToPath(new URL(fromSource ? './plugins/' : '../../../daemon/faults/plugins/', import.meta.url));
+
+export const deadlines = { startMs: 3000, handleMs: 500, stopMs: 1000, toolMs: 800 } as const;
+
+/** A restart without much delay shows what a restart takes; an intensity that no trial reaches keeps it coming. */
+const service = {
+  ingresses: [{ name: 'kit', kinds: ['work', 'fault'] }],
+  timeouts: { startMs: deadlines.startMs, handleMs: deadlines.handleMs, stopMs: deadlines.stopMs, statusMs: 500 },
+  restart: { policy: 'on-failure', intensity: 1000, periodMs: 60_000, backoffMs: [10, 50] },
+  retry: { maxAttempts: 1 },
+} as const;
+
+const base = { schemaVersion: 1, version: '1.0.0', entry: './index.js', limits: { heapMb: 64, rssMb: 256 } } as const;
+
+function write(folder: string, manifest: object, entry: string): string {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'plugin.json'), JSON.stringify(manifest));
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n');
+  copyFileSync(join(modules, entry), join(folder, 'index.js'));
+  return folder;
+}
+
+export const neighbourId = 'kit.neighbour';
+
+export const writeNeighbour = (folder: string): string =>
+  write(join(folder, 'neighbour'), { ...base, id: neighbourId, name: 'Neighbour', service: { ...service, timeouts: { ...service.timeouts, handleMs: 30_000 } } }, 'neighbour.js');
+
+export const pluginIdOf = ({ id }: Fault): string => `fault.${id}`;
+
+/** Of the handler or the call that commits it. */
+export const deadlineOf = ({ deadlineMs }: Fault, subject: Place['subject']): number => deadlineMs ?? (subject === 'service' ? deadlines.handleMs : deadlines.toolMs);
+
+export function writeFaulty(folder: string, fault: Fault, place: Place): string {
+  const { isolation } = place;
+  const part =
+    place.subject === 'service'
+      ? { isolation, service: { ...service, timeouts: { ...service.timeouts, handleMs: deadlineOf(fault, place.subject) } } }
+      : {
+          tools: [
+            { name: 'work', isolation, timeoutMs: 5000 },
+            { name: 'fault', isolation, timeoutMs: deadlineOf(fault, place.subject) },
+          ],
+        };
+  const target = write(join(folder, fault.id), { ...base, id: pluginIdOf(fault), name: fault.id, ...part }, 'entry.js');
+  writeModule(target, fault);
+  if (fault.id === 'native-segfault') writeFileSync(join(target, 'addon.node'), crashingAddon() ?? '');
+  const pipes = fault.id === 'blocked-pool' ? 4 : fault.id === 'read-fifo' ? 1 : 0;
+  for (let at = 0; at < pipes; at += 1) spawnSync('mkfifo', [join(target, `${String(at)}.fifo`)]);
+  return target;
+}
+
+function writeModule(target: string, fault: Fault): void {
+  const { source } = fault;
+  if (source === null) return;
+  if (source === undefined) copyFileSync(join(modules, moduleOf(fault)), join(target, 'fault.js'));
+  else writeFileSync(join(target, 'fault.js'), source);
+}
+
+/** What an author does who has found the fault: from here on the plugin can be imported. */
+export function mend(target: string): void {
+  writeFileSync(join(target, 'fault.js'), 'export const deeds = {};\n');
+}

@@ -1,0 +1,13 @@
+// What a daemon is started with, once the command line and the configuration have been read.
+import type { Config } from '../config/schema.ts';
+
+export interface DaemonOptions {
+  readonly config: Config;
+  readonly configPath: string | null;
+  readonly socket: string;
+  readonly stateFolder: string;
+  readonly pluginFolders: readonly string[];
+  readonly logLevel: Config['log']['level'];
+  /** Log lines for a person instead of NDJSON. */
+  readonly pretty: boolean;
+}

@@ -1,0 +1,45 @@
+// What daemon.status tells, gathered from those who know it.
+import type { DaemonStatus } from '../../protocol/operations/daemon.ts';
+import type { BrowserServer } from '../control/browser/browser-server.ts';
+import type { ControlServer } from '../control/socket/control-server.ts';
+import type { DaemonOptions } from './daemon-options.ts';
+import type { Host } from './host.ts';
+import type { DaemonLog } from '../telemetry/daemon-log.ts';
+import { type EventLoopMonitor, memory } from '../telemetry/event-loop.ts';
+import type { Feed } from '../telemetry/feed.ts';
+
+export interface DaemonStatusParts {
+  readonly options: Pick<DaemonOptions, 'config' | 'configPath' | 'socket' | 'stateFolder'>;
+  readonly version: string;
+  readonly startedMs: number;
+  readonly host: Host;
+  readonly control: ControlServer;
+  readonly browser: BrowserServer | undefined;
+  readonly feed: Feed;
+  readonly daemonLog: DaemonLog;
+  readonly monitor: EventLoopMonitor;
+  readonly faults: number;
+  readonly shuttingDown: boolean;
+}
+
+export function daemonStatus({ options, version, startedMs, host, control, browser, feed, daemonLog, monitor, faults, shuttingDown }: DaemonStatusParts): DaemonStatus {
+  const { connections, connectionsRefused, connectionsCutOff, notificationsFailed } = control.counts();
+  return {
+    pid: process.pid,
+    version,
+    node: process.versions.node,
+    state: shuttingDown ? 'shutting_down' : 'running',
+    startedAt: new Date(startedMs).toISOString(),
+    uptimeMs: Math.max(0, Date.now() - startedMs),
+    socket: options.socket,
+    config: options.configPath,
+    stateFolder: options.stateFolder,
+    counts: { ...host.counts(), connections, subscriptions: feed.subscriptions },
+    dropped: { connectionsRefused, connectionsCutOff, notificationsFailed, subscriptionEvents: feed.dropped, logLines: daemonLog.dropped + host.droppedLogLines },
+    faults,
+    eventLoopDelayMs: monitor.delay(),
+    memory: memory(),
+    limits: { ...options.config.limits },
+    browser: browser?.status() ?? null,
+  };
+}

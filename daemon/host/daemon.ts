@@ -1,0 +1,121 @@
+// The daemon put together: host, control socket and telemetry started in the order that loses nothing, and ended in
+// the reverse of it within a hard deadline.
+import { readFileSync } from 'node:fs';
+import type { OperationResult } from '../../protocol/operations.ts';
+import type { InvalidPlugin } from '../plugins/invalid-plugin.ts';
+import { sweepOrphans } from '../cells/process/orphan-sweep.ts';
+import { prepareStateFolder } from '../config/state-folder.ts';
+import { BrowserServer } from '../control/browser/browser-server.ts';
+import { ControlServer } from '../control/socket/control-server.ts';
+import type { DaemonOptions } from './daemon-options.ts';
+import { daemonStatus } from './daemon-status.ts';
+import { armFailpoints } from '../files/failpoints.ts';
+import { handlers } from '../operations/handlers.ts';
+import type { DaemonHandlerDeps } from '../operations/daemon.ts';
+import { Host } from './host.ts';
+import { HostFaults } from './host-faults.ts';
+import { realClock } from '../time/real-clock.ts';
+import { Shutdown } from './shutdown.ts';
+import { type DaemonLog, createDaemonLog, daemonFeedName } from '../telemetry/daemon-log.ts';
+import { EventLoopMonitor } from '../telemetry/event-loop.ts';
+import { Feed } from '../telemetry/feed.ts';
+
+export interface Daemon {
+  readonly socket: string;
+  /** Where browsers reach it; null where no port is open. */
+  readonly browser: string | null;
+  readonly pid: number;
+  readonly plugins: readonly OperationResult<'plugin.list'>['plugins'][number][];
+  readonly invalid: readonly InvalidPlugin[];
+  /** Graceful, and the same however often it is asked for. */
+  shutdown(reason: string): Promise<void>;
+  /** Settles when everything has ended, with the exit code. */
+  readonly ended: Promise<number>;
+  /** Ends the process, also where a thread in native code would keep it. */
+  exit(code: number): never;
+}
+
+export const version = (JSON.parse(readFileSync(new URL(import.meta.url.endsWith('.ts') ? '../../package.json' : '../../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { config, config: { limits } } = options;
+  const startedMs = Date.now();
+  await prepareStateFolder(options.stateFolder);
+  const feed = new Feed();
+  const daemonLog = publishedLog(options, feed);
+  const log = daemonLog.logger;
+  armFailpoints(process.env, log);
+  const host = new Host({ config, version, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env });
+  const monitor = new EventLoopMonitor();
+  const faults = new HostFaults(log);
+
+  const shutdown: Shutdown = new Shutdown({
+    limits,
+    log,
+    async stop(withinMs) {
+      clearInterval(counters);
+      await host.shutdown(withinMs);
+      await Promise.all([control.close(controlCloseMs), browser?.close(controlCloseMs)]);
+      monitor.stop();
+      await daemonLog.flush(logFlushMs);
+    },
+    release: () => control.release(),
+    leftover: () => host.leftover(),
+  });
+  const daemonParts: DaemonHandlerDeps = {
+    shutdownMs: limits.shutdownMs,
+    status: () => daemonStatus({ options, version, startedMs, host, control, browser, feed, daemonLog, monitor, faults: faults.count, shuttingDown: shutdown.begun }),
+    shutdown: (reason) => shutdown.begin(reason),
+  };
+  const surface = { handlers: handlers(host, daemonLog, daemonParts, () => browser), limits, feed, log, shuttingDown: () => shutdown.begun, version };
+  const control: ControlServer = new ControlServer(surface);
+  const browser: BrowserServer | undefined = config.http === undefined ? undefined : new BrowserServer({ ...surface, config: config.http, clock: realClock, stateFolder: options.stateFolder });
+
+  const lastCounters = new Map<string, string>();
+  const counters = setInterval(() => host.publishCounters(lastCounters), limits.countersEveryMs);
+  counters.unref();
+  try {
+    await control.listen(options.socket, async () => {
+      await browser?.listen();
+      await sweepOrphans(options.stateFolder, log);
+      await host.loadAll([...config.plugins.folders, ...options.pluginFolders]);
+    });
+  } catch (thrown) {
+    await browser?.close(0);
+    clearInterval(counters);
+    monitor.stop();
+    faults.stop();
+    throw thrown;
+  }
+  shutdown.onSignals();
+  log.info({ socket: options.socket, pid: process.pid, plugins: host.catalog.size }, 'listening');
+  await host.autostart();
+  return {
+    socket: options.socket,
+    browser: browser?.status()?.address ?? null,
+    pid: process.pid,
+    plugins: host.list().map((hosted) => hosted.summary()),
+    invalid: host.catalog.invalid,
+    shutdown: (reason) => {
+      shutdown.begin(reason);
+      return shutdown.ended.then(() => undefined);
+    },
+    ended: shutdown.ended,
+    exit: (code) => shutdown.exit(code),
+  };
+}
+
+function publishedLog({ config: { limits }, logLevel, pretty }: DaemonOptions, feed: Feed): DaemonLog {
+  return createDaemonLog({
+    level: logLevel,
+    pretty,
+    limits,
+    onLine: (line) => {
+      if (feed.wants('log')) feed.publish({ topic: 'log', at: line.time, plugin: daemonFeedName, data: line });
+    },
+  });
+}
+
+/** What answers still pending get to leave. */
+const controlCloseMs = 1000;
+const logFlushMs = 500;

@@ -1,0 +1,300 @@
+// The host: every loaded plugin, and the order in which things start and stop. It decides and records; plugin code
+// runs in cells.
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { HostError } from '../../protocol/errors.ts';
+import type { OperationResult } from '../../protocol/operations.ts';
+import { uuidv7 } from '../../protocol/uuid.ts';
+import type { Clock } from '../time/clock.ts';
+import type { Config } from '../config/schema.ts';
+import { HostedPlugin } from './hosted-plugin.ts';
+import { Catalog } from '../plugins/catalog.ts';
+import { discover } from '../plugins/discovery.ts';
+import { invalidPlugin } from '../plugins/invalid-plugin.ts';
+import { readPlugin } from '../plugins/manifest-file.ts';
+import type { LoadedPlugin } from '../plugins/plugin.ts';
+import { EmbeddedRuntime } from '../runtimes/embedded/embedded-runtime.ts';
+import { LocalRuntime } from '../runtimes/local/local-runtime.ts';
+import { Profiles } from '../runtimes/programs/profiles.ts';
+import { Registry } from '../runtimes/registry.ts';
+import { WakeTurns } from '../dispatch/wake-turns.ts';
+import type { Logger } from '../telemetry/daemon-log.ts';
+import type { Feed } from '../telemetry/feed.ts';
+import { FlightRecorder } from '../telemetry/flight-recorder.ts';
+import { ToolCalls } from '../tools/tool-calls.ts';
+
+export interface HostOptions {
+  readonly config: Config;
+  /** Of the daemon. */
+  readonly version: string;
+  readonly stateFolder: string;
+  readonly clock: Clock;
+  readonly feed: Feed;
+  readonly log: Logger;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Of the daemon's shutdown time, what is kept for ending hard what did not stop. */
+const hardStopReserveMs = 2000;
+const recorderCloseMs = 1000;
+
+export class Host {
+  readonly config: Config;
+  readonly catalog: Catalog;
+  readonly toolCalls = new ToolCalls();
+  /** What workers can run. */
+  readonly profiles: Profiles;
+  /** Every runtime, and by it every worker. */
+  readonly registry: Registry;
+  readonly #embedded: EmbeddedRuntime;
+  readonly #options: HostOptions;
+  readonly #recorder: FlightRecorder;
+  readonly #wakes: WakeTurns;
+  readonly #hosted = new Map<string, HostedPlugin>();
+  /** Ids of services in the order of their last start. */
+  #startOrder: string[] = [];
+  /** Ids of plugins that are being unloaded. */
+  readonly #unloading = new Set<string>();
+  /** Unloaded, with threads that did not end. */
+  #departed: HostedPlugin[] = [];
+
+  constructor(options: HostOptions) {
+    this.config = options.config;
+    this.#options = options;
+    this.catalog = new Catalog({ maxPlugins: options.config.limits.plugins });
+    this.profiles = new Profiles({
+      limits: options.config.limits,
+      clock: options.clock,
+      version: options.version,
+      log: options.log,
+      list: () => this.list().filter(({ id }) => !this.#unloading.has(id)),
+      get: (id) => this.#staying(id),
+    });
+    const { config: { limits }, clock, log } = options;
+    const newId = (): string => uuidv7(clock.wallMs());
+    this.#embedded = new EmbeddedRuntime(this.profiles, { clock, limits, log, newId });
+    this.registry = new Registry({ clock, limits, log });
+    this.registry.add(this.#embedded);
+    this.registry.add(new LocalRuntime({ clock, limits, log, newId, owners: () => this.list() }));
+    // One processor is the host's own.
+    this.#wakes = new WakeTurns(options.clock, Math.max(1, availableParallelism() - 1));
+    this.#recorder = new FlightRecorder({
+      folder: join(options.stateFolder, 'bundles'),
+      limits: options.config.limits,
+      clock: options.clock,
+      version: options.version,
+      onWritten: (plugin, path) => options.log.info({ plugin, path }, 'a service failed: what was known of it is in a bundle'),
+      onTrouble: (error) => options.log.warn({ err: error.message }, 'flight-recorder bundles cannot be written'),
+    });
+  }
+
+  list(): readonly HostedPlugin[] {
+    return [...this.#hosted.values()];
+  }
+
+  get(id: string): HostedPlugin {
+    // The catalog throws for an id it does not know.
+    const hosted = this.#hosted.get(this.catalog.get(id).id);
+    if (hosted === undefined) throw new HostError('plugin_not_found', `The plugin "${id}" is just being loaded or unloaded.`, { plugin: id });
+    return hosted;
+  }
+
+  #staying(id: string): HostedPlugin {
+    if (this.#unloading.has(id)) throw new HostError('plugin_not_found', `The plugin "${id}" is just being unloaded.`, { plugin: id });
+    return this.get(id);
+  }
+
+  async load(folder: string): Promise<HostedPlugin> {
+    const { config, log } = this.#options;
+    const plugin = await readPlugin(folder, { overrides: config.plugins.overrides, manifestBytes: config.limits.manifestBytes });
+    this.catalog.add(plugin);
+    const hosted = await this.#open(plugin);
+    this.#hosted.set(plugin.id, hosted);
+    for (const note of plugin.notes) log.warn({ plugin: plugin.id }, note);
+    this.#publishChange(plugin.id, 'loaded');
+    return hosted;
+  }
+
+  async #open(plugin: LoadedPlugin): Promise<HostedPlugin> {
+    const { config, stateFolder, clock, feed, log, env } = this.#options;
+    try {
+      return await HostedPlugin.open(plugin, { limits: config.limits, bundlePayloads: config.bundles.payloads, stateFolder, clock, wakes: this.#wakes, feed, log, env, recorder: this.#recorder });
+    } catch (thrown) {
+      // Its id is free again for another try.
+      this.catalog.remove(plugin.id);
+      throw thrown;
+    }
+  }
+
+  /** Loads what is found; what is refused is noted and never keeps the others from being loaded. */
+  async loadAll(folders: readonly string[]): Promise<void> {
+    const { log } = this.#options;
+    const found = await discover(folders, { maxPlugins: this.config.limits.plugins });
+    for (const refused of found.invalid) {
+      this.catalog.noteInvalid(refused);
+      log.warn({ path: refused.path, issues: refused.issues }, 'a folder could not be looked at');
+    }
+    for (const folder of found.folders) {
+      try {
+        await this.load(folder);
+      } catch (thrown) {
+        const refused = invalidPlugin(folder, thrown);
+        this.catalog.noteInvalid(refused);
+        log.warn({ path: folder, issues: refused.issues }, 'a plugin was refused');
+      }
+    }
+  }
+
+  async unload(id: string): Promise<void> {
+    const hosted = this.get(id);
+    this.#unloading.add(id);
+    hosted.service?.retire();
+    const programsEnded = this.profiles.revoke(id, this.config.limits.killMs);
+    await this.#stopQuietly(hosted, false);
+    await programsEnded;
+    await hosted.closeTools(this.config.limits.killMs);
+    // Another caller may have been faster.
+    if (this.#hosted.get(id) !== hosted) return;
+    this.#hosted.delete(id);
+    if (hosted.leftover > 0) this.#departed.push(hosted);
+    this.#startOrder = this.#startOrder.filter((started) => started !== id);
+    // Its id stays taken until its files are closed: whoever loads it next reads them.
+    await hosted.close();
+    this.catalog.remove(id);
+    this.#unloading.delete(id);
+    this.#publishChange(id, 'unloaded');
+  }
+
+  /** Reads the plugin anew; where that or the new incarnation fails, what runs goes on as it is. */
+  async reload(id: string): Promise<HostedPlugin> {
+    const { config } = this.#options;
+    const hosted = this.get(id);
+    const plugin = await readPlugin(hosted.plugin.folder, { overrides: config.plugins.overrides, manifestBytes: config.limits.manifestBytes });
+    if (plugin.id !== id) {
+      throw new HostError('plugin_invalid', `The folder now holds the plugin ${plugin.id}; unload ${id} and load that one.`, { path: plugin.folder, issues: [{ path: 'id', message: `changed from ${id}` }] });
+    }
+    // What a reload made now would outlive the plugin.
+    this.#staying(id);
+    await hosted.reload(plugin);
+    this.catalog.replace(plugin);
+    this.#publishChange(id, 'reloaded');
+    return hosted;
+  }
+
+  async start(id: string): Promise<void> {
+    const hosted = this.get(id);
+    const service = hosted.requireService();
+    hosted.requireEnabled();
+    this.#noteStart(id);
+    await service.start();
+  }
+
+  async restart(id: string): Promise<void> {
+    const hosted = this.get(id);
+    const service = hosted.requireService();
+    hosted.requireEnabled();
+    this.#noteStart(id);
+    await service.restart();
+  }
+
+  #noteStart(id: string): void {
+    this.#startOrder = [...this.#startOrder.filter((started) => started !== id), id];
+  }
+
+  /** Starts, side by side, every service that is to start with the daemon. */
+  async autostart(): Promise<void> {
+    const { config, log } = this.#options;
+    if (!config.plugins.autostart) return;
+    const starts = this.list()
+      .filter(({ plugin, service }) => service !== undefined && plugin.enabled && plugin.autostart)
+      .map(async ({ id }) => {
+        try {
+          await this.start(id);
+        } catch (thrown) {
+          log.error({ plugin: id, code: thrown instanceof HostError ? thrown.code : 'internal' }, 'a service did not start');
+        }
+      });
+    await Promise.all(starts);
+  }
+
+  counts(): Pick<OperationResult<'daemon.status'>['counts'], 'plugins' | 'services' | 'servicesRunning' | 'servicesFailed' | 'tools' | 'toolCallsPending' | 'toolThreads' | 'workers' | 'workersBusy' | 'workerCells' | 'unkillable'> {
+    const hosted = this.list();
+    const services = hosted.flatMap(({ service }) => (service === undefined ? [] : [service]));
+    const workers = this.#embedded.report().workers;
+    const sum = (figures: readonly number[]): number => figures.reduce((total, figure) => total + figure, 0);
+    return {
+      plugins: hosted.length,
+      services: services.length,
+      servicesRunning: services.filter(({ lifecycle }) => lifecycle === 'running').length,
+      servicesFailed: services.filter(({ lifecycle }) => lifecycle === 'failed').length,
+      tools: sum(hosted.map(({ plugin }) => plugin.manifest.tools.length)),
+      toolCallsPending: sum(hosted.map(({ tools }) => tools.pending)),
+      toolThreads: sum(hosted.map(({ tools }) => tools.threads)),
+      workers: workers.total,
+      workersBusy: workers.busy,
+      workerCells: this.profiles.cells,
+      unkillable: sum([...hosted, ...this.#departed, this.profiles].map(({ unkillable }) => unkillable)),
+    };
+  }
+
+  /** Lines of plugins' logs that a budget or the disk did not let through. */
+  get droppedLogLines(): number {
+    return this.list().reduce((sum, { log }) => sum + log.counts.droppedLines, 0);
+  }
+
+  /** Threads that would keep the process from exiting. */
+  leftover(): number {
+    this.#departed = this.#departed.filter((hosted) => hosted.leftover > 0);
+    return [...this.#hosted.values(), ...this.#departed].reduce((sum, hosted) => sum + hosted.leftover, this.profiles.leftover);
+  }
+
+  /** Pushes what changed since the last time; costs nothing while nobody listens. */
+  publishCounters(last: Map<string, string>): void {
+    const { feed, clock } = this.#options;
+    if (!feed.wants('counters')) return;
+    for (const id of last.keys()) if (!this.#hosted.has(id)) last.delete(id);
+    for (const { id, service } of this.#hosted.values()) {
+      if (service === undefined) continue;
+      const { lifecycle, incarnation, queue, inFlight, counters, lastError, latencyMs } = service.status();
+      const mark = JSON.stringify([lifecycle, incarnation, counters]);
+      if (last.get(id) === mark) continue;
+      last.set(id, mark);
+      feed.publish({ topic: 'counters', at: new Date(clock.wallMs()).toISOString(), plugin: id, data: { lifecycle, incarnation, queue, inFlight, counters, lastError, latencyMs } });
+    }
+  }
+
+  /** Stops services in the reverse order of their start, then the tools. Ends within the time given. */
+  async shutdown(withinMs: number): Promise<void> {
+    const { clock, log } = this.#options;
+    // Whoever restarts one, or its supervisor, comes too late.
+    for (const { service } of this.#hosted.values()) service?.retire();
+    const hardAtMs = clock.monotonicMs() + Math.max(0, withinMs - hardStopReserveMs);
+    const late = clock.after(Math.max(0, withinMs - hardStopReserveMs), () => {
+      log.warn({}, 'services did not stop in time; what is left is discarded');
+      for (const { service } of this.#hosted.values()) service?.end();
+    });
+    const workersEnded = this.registry.close(this.config.limits.killMs);
+    for (const id of this.#startOrder.toReversed()) {
+      const hosted = this.#hosted.get(id);
+      if (hosted !== undefined) await this.#stopQuietly(hosted, clock.monotonicMs() >= hardAtMs);
+    }
+    late.cancel();
+    await workersEnded;
+    await Promise.all([this.profiles.close(this.config.limits.killMs), ...this.list().map((hosted) => hosted.closeTools(this.config.limits.killMs))]);
+    await Promise.all([this.#recorder.close(recorderCloseMs), ...this.list().map((hosted) => hosted.close())]);
+  }
+
+  async #stopQuietly({ id, service }: HostedPlugin, now: boolean): Promise<void> {
+    try {
+      await service?.stop({ now });
+    } catch (thrown) {
+      // The service has told its journal; the one who unloads or shuts down goes on.
+      this.#options.log.warn({ plugin: id, code: thrown instanceof HostError ? thrown.code : 'internal' }, 'a service did not stop cleanly');
+    }
+  }
+
+  #publishChange(id: string, change: 'loaded' | 'reloaded' | 'unloaded'): void {
+    const { feed, clock } = this.#options;
+    feed.publish({ topic: 'plugin', at: new Date(clock.wallMs()).toISOString(), plugin: id, data: { change } });
+  }
+}

@@ -1,0 +1,338 @@
+// One loaded plugin with everything the host keeps for it: its service, its tools, its log and its timeline.
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { HostError } from '../../protocol/errors.ts';
+import type { OperationResult } from '../../protocol/operations.ts';
+import type { PluginSummary } from '../../protocol/operations/plugin.ts';
+import { cellEnvironment } from '../cells/environment.ts';
+import { CellRecords } from '../cells/process/cell-records.ts';
+import { spawnCellFor } from '../cells/spawn.ts';
+import type { Clock } from '../time/clock.ts';
+import type { Limits } from '../config/schema.ts';
+import type { LoadedPlugin } from '../plugins/plugin.ts';
+import { PluginProfiles } from '../runtimes/programs/plugin-profiles.ts';
+import { DeadLetters } from '../services/dead-letters.ts';
+import { Service } from '../services/service.ts';
+import type { WakeTurns } from '../dispatch/wake-turns.ts';
+import type { ServicePlan } from '../services/service-plan.ts';
+import type { Logger } from '../telemetry/daemon-log.ts';
+import type { Feed } from '../telemetry/feed.ts';
+import type { FlightRecorder } from '../telemetry/flight-recorder.ts';
+import { PluginLog } from '../telemetry/plugin-log.ts';
+import { Redactor } from '../telemetry/redactor.ts';
+import { Timeline } from '../telemetry/timeline.ts';
+import { PluginTools, type ToolRequest } from '../tools/plugin-tools.ts';
+import type { CallWaiter } from '../tools/pending-call.ts';
+
+export interface HostedDeps {
+  readonly limits: Limits;
+  readonly stateFolder: string;
+  readonly clock: Clock;
+  readonly wakes: WakeTurns;
+  readonly feed: Feed;
+  readonly log: Logger;
+  readonly recorder: FlightRecorder;
+  /** Bundles hold events with their payloads. */
+  readonly bundlePayloads: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export class HostedPlugin {
+  readonly id: string;
+  readonly log: PluginLog;
+  readonly timeline: Timeline;
+  /** What workers can run of it. */
+  readonly profiles: PluginProfiles;
+  readonly #deps: HostedDeps;
+  readonly #deadLetters: DeadLetters;
+  /** Values that were in the environment of any of its cells: a reload must not uncover an old one. */
+  readonly #secrets = new Set<string>();
+  readonly #records: CellRecords;
+  #redactor = new Redactor([]);
+  #plugin: LoadedPlugin;
+  #tools: PluginTools;
+  readonly #retiring = new Set<PluginTools>();
+  #service: Service | undefined;
+  /** Cells of a service that a reload has taken away. */
+  #formerUnkillable = 0;
+
+  /** With what an earlier daemon kept of it. */
+  static async open(plugin: LoadedPlugin, deps: HostedDeps): Promise<HostedPlugin> {
+    // What is found wrong while it is read is told once there is somewhere to tell it.
+    const early: [message: string, error?: Error][] = [];
+    let trouble = (...told: [message: string, error?: Error]): void => void early.push(told);
+    const { limits, clock } = deps;
+    const folder = join(deps.stateFolder, 'dead-letters');
+    const deadLetters = await DeadLetters.open({ pluginId: plugin.id, folder, limits, clock, onTrouble: (...told) => trouble(...told) });
+    const hosted = new HostedPlugin(plugin, deps, deadLetters);
+    trouble = (...told) => hosted.#deadLetterTrouble(...told);
+    for (const told of early) trouble(...told);
+    return hosted;
+  }
+
+  private constructor(plugin: LoadedPlugin, deps: HostedDeps, deadLetters: DeadLetters) {
+    const { limits, clock, feed, log } = deps;
+    const { id } = plugin;
+    this.id = id;
+    this.#deps = deps;
+    this.#plugin = plugin;
+    this.#deadLetters = deadLetters;
+    this.#records = new CellRecords(deps.stateFolder, (error) => log.warn({ plugin: id, err: error.message }, 'the record of a process cell cannot be kept'));
+    this.timeline = new Timeline({ capacity: limits.timeline, clock });
+    this.log = new PluginLog({
+      pluginId: id,
+      folder: join(deps.stateFolder, 'logs'),
+      limits,
+      redactor: { text: (value, cut) => this.#redactor.text(value, cut), json: (value) => this.#redactor.json(value) },
+      onLine: (line) => {
+        if (feed.wants('log')) feed.publish({ topic: 'log', at: line.time, plugin: id, data: line });
+      },
+      onTrouble: (error) => log.warn({ plugin: id, err: error.message }, 'the plugin\'s log cannot be written'),
+    });
+    const env = this.#environment(plugin);
+    this.#tools = this.#makeTools(plugin, env);
+    this.#service = this.#makeService(plugin, env);
+    this.profiles = new PluginProfiles({
+      spawnCell: spawnCellFor(limits, this.#records),
+      redact: (text) => this.#redactor.text(text),
+      log: (message, incarnation) => this.log.fromCell(message, incarnation),
+      logDropped: (message, incarnation) => this.log.droppedByCell(message, incarnation),
+      failed: (error, incarnation, eventId) => this.#callFailed(error, eventId, incarnation),
+    });
+    this.profiles.replan(plugin, env);
+  }
+
+  get plugin(): LoadedPlugin {
+    return this.#plugin;
+  }
+
+  get tools(): PluginTools {
+    return this.#tools;
+  }
+
+  get service(): Service | undefined {
+    return this.#service;
+  }
+
+  /** Takes what was read anew; where the new incarnation does not start, everything stays as it is. */
+  async reload(plugin: LoadedPlugin): Promise<void> {
+    const env = this.#environment(plugin);
+    const plan = planOf(plugin, env);
+    if (this.#service === undefined) this.#service = this.#makeService(plugin, env);
+    else if (plan !== undefined) await this.#service.reload(plan);
+    else await this.#service.stop({ now: false });
+    if (plan === undefined) {
+      this.#formerUnkillable += this.#service?.unkillable ?? 0;
+      this.#service = undefined;
+    }
+    const old = this.#tools;
+    this.#tools = this.#makeTools(plugin, env);
+    this.profiles.replan(plugin, env);
+    this.#plugin = plugin;
+    this.#retire(old);
+  }
+
+  /** For operations that mean a service. */
+  requireService(): Service {
+    if (this.#service !== undefined) return this.#service;
+    const { tools, profiles } = this.plugin.manifest;
+    const offered = [...(tools.length > 0 ? ['tools'] : []), ...(profiles.length > 0 ? ['profiles for workers'] : [])].join(' and ');
+    throw new HostError('unsupported_operation', `The plugin ${this.id} has no service; it offers ${offered === '' ? 'nothing that can be called' : offered}.`, {
+      plugin: this.id,
+      tools: tools.map(({ name }) => name),
+    });
+  }
+
+  requireDeadLetters(): DeadLetters {
+    this.requireService();
+    return this.#deadLetters;
+  }
+
+  /** Publishes dead letters again; one that is accepted is a dead letter no more. */
+  replay(ids: readonly string[] = this.#deadLetters.ids()): OperationResult<'deadLetter.replay'>['results'] {
+    const service = this.requireService();
+    // An id that is given twice is meant once.
+    const letters = [...new Set(ids)].map((id) => this.requireDeadLetters().get(id));
+    return letters.map(({ id, event }) => {
+      const answer = service.publishOne(event, id);
+      if (!answer.accepted) return { id, accepted: false, error: answer.error };
+      this.#deadLetters.remove([id]);
+      this.timeline.record({ level: 'info', event: 'replayed', message: `The dead letter ${id} is published again.`, incarnation: service.incarnation, correlationId: answer.correlationId, data: { deadLetter: id } });
+      return { id, accepted: true, correlationId: answer.correlationId };
+    });
+  }
+
+  /** A tool's own words may hold what its environment told it in confidence. */
+  callTool(request: ToolRequest, waiter: CallWaiter): void {
+    try {
+      this.#tools.call(request, { succeeded: (result) => waiter.succeeded(result), failed: (error) => waiter.failed(this.#redacted(error)) });
+    } catch (thrown) {
+      throw thrown instanceof HostError ? this.#redacted(thrown) : thrown;
+    }
+  }
+
+  /** The story of one event, or of the newest. */
+  explain(event: string | undefined, limit: number): OperationResult<'event.explain'> {
+    const { events, forgotten, open } = this.#service?.trail(event, limit) ?? { events: [], forgotten: 0, open: null };
+    return {
+      events,
+      forgotten,
+      open,
+      deadLetters: event === undefined ? [] : this.#deadLetters.idsOf(event),
+      entries: event === undefined ? this.timeline.newest(limit) : this.timeline.about(event, limit),
+    };
+  }
+
+  requireEnabled(): void {
+    if (!this.plugin.enabled) throw new HostError('plugin_disabled', `The configuration disables the plugin ${this.id}.`, { plugin: this.id });
+  }
+
+  summary(): PluginSummary {
+    const { manifest, enabled } = this.plugin;
+    return {
+      id: this.id,
+      name: manifest.name,
+      version: manifest.version,
+      state: enabled ? 'loaded' : 'disabled',
+      hasService: this.#service !== undefined,
+      lifecycle: this.#service?.lifecycle ?? null,
+      tools: manifest.tools.map(({ name }) => name),
+      profiles: manifest.profiles.map(({ name }) => name),
+      isolation: manifest.isolation,
+    };
+  }
+
+  /** Nothing of it runs any more: what is still to be written gets a moment. */
+  async close(): Promise<void> {
+    await Promise.all([this.log.close(), this.#deadLetters.close(deadLetterCloseMs)]);
+  }
+
+  #recordFlight(): void {
+    const { recorder, clock, limits, bundlePayloads } = this.#deps;
+    const service = this.#service;
+    if (service === undefined) return;
+    recorder.record({
+      pluginId: this.id,
+      periodMs: this.#plugin.manifest.service?.restart.periodMs ?? 0,
+      redact: (json) => this.#redactor.json(json),
+      collect: () => ({
+        pluginId: this.id,
+        at: new Date(clock.wallMs()).toISOString(),
+        manifest: this.#plugin.manifest,
+        status: service.status(),
+        timeline: this.timeline.newest(limits.timeline),
+        log: this.log.recent(limits.logLines).lines,
+        ...(bundlePayloads ? { waiting: service.waiting(bundledEvents) } : {}),
+      }),
+    });
+  }
+
+  #deadLetterTrouble(message: string, error?: Error): void {
+    const why = error === undefined ? message : `${message}: ${error.message}`;
+    this.timeline.record({ level: 'error', event: 'dead_letters_unsafe', message: why, incarnation: this.#service?.incarnation ?? 0 });
+    this.log.host('error', why);
+    this.#deps.log.error({ plugin: this.id }, why);
+  }
+
+  #environment(plugin: LoadedPlugin): Record<string, string> {
+    const env = cellEnvironment(plugin.manifest.env, this.#deps.env);
+    for (const value of Object.values(env)) this.#secrets.add(value);
+    this.#redactor = new Redactor([...this.#secrets]);
+    return env;
+  }
+
+  #makeTools(plugin: LoadedPlugin, env: Readonly<Record<string, string>>): PluginTools {
+    const { limits, clock } = this.#deps;
+    return new PluginTools(plugin, {
+      limits,
+      env: { ...env },
+      clock,
+      records: this.#records,
+      log: (message) => (message.type === 'log' ? this.log.fromCell(message, 0) : this.log.droppedByCell(message, 0)),
+      failed: (error, callId) => this.#callFailed(error, callId),
+    });
+  }
+
+  #makeService(plugin: LoadedPlugin, env: Readonly<Record<string, string>>): Service | undefined {
+    const plan = planOf(plugin, env);
+    if (plan === undefined) return undefined;
+    const { clock, limits, wakes, feed, log } = this.#deps;
+    return new Service(plan, {
+      clock,
+      random: Math.random,
+      spawnCell: spawnCellFor(limits, this.#records),
+      wakes,
+      limits,
+      redact: (text) => this.#redactor.text(text),
+      deadLetters: this.#deadLetters,
+      outlets: {
+        timeline: (entry) => void this.timeline.record(entry),
+        feed: (event) => feed.publish(event),
+        failed: () => this.#recordFlight(),
+        log: (level, message, fields) => {
+          this.log.host(level, message, fields);
+          const { stack: _stack, ...plain } = fields;
+          log[level]({ plugin: this.id, ...plain }, message);
+        },
+      },
+      cellLog: {
+        log: (message, incarnation) => this.log.fromCell(message, incarnation),
+        logDropped: (message, incarnation) => this.log.droppedByCell(message, incarnation),
+        counts: () => this.log.counts,
+      },
+    });
+  }
+
+  /** Ends its tools, those of before a reload included; what does not end in time is left. */
+  async closeTools(deadlineMs: number): Promise<void> {
+    await Promise.all([this.#tools, ...this.#retiring].map((tools) => tools.close(deadlineMs)));
+  }
+
+  /** Threads that would keep the process from exiting: cells given up, and tools' cells that still exist. */
+  get leftover(): number {
+    const tools = [this.#tools, ...this.#retiring].reduce((sum, { threads }) => sum + threads, 0);
+    return tools + this.unkillable;
+  }
+
+  /** Cells of its service that were given up and may still exist. */
+  get unkillable(): number {
+    return this.#formerUnkillable + (this.#service?.unkillable ?? 0);
+  }
+
+  /** Calls that are pending in the tools of before the reload come to their end; then those tools go. */
+  #retire(tools: PluginTools): void {
+    const { clock, limits } = this.#deps;
+    this.#retiring.add(tools);
+    const look = (): void => {
+      if (tools.pending > 0) clock.after(retireLookMs, look);
+      else void tools.close(limits.killMs).then(() => this.#retiring.delete(tools));
+    };
+    look();
+  }
+
+  #redacted(error: HostError): HostError {
+    return new HostError(error.code, this.#redactor.text(error.message), JSON.parse(this.#redactor.json(JSON.stringify(error.details))) as Record<string, unknown>);
+  }
+
+  /** A call of a tool, or an input of a worker. */
+  #callFailed(raw: HostError, correlationId: string | undefined, incarnation = 0): void {
+    const { feed, log, clock } = this.#deps;
+    const error = this.#redacted(raw);
+    this.timeline.record({ level: 'error', event: error.code, message: error.message, incarnation, ...(correlationId === undefined ? {} : { correlationId }), data: { ...error.details } });
+    this.log.host('error', error.message, { code: error.code, incarnation, correlationId });
+    log.warn({ plugin: this.id, code: error.code }, error.message);
+    feed.publish({ topic: 'failure', at: new Date(clock.wallMs()).toISOString(), plugin: this.id, data: { ...error.toWire() } });
+  }
+}
+
+/** The one at the front is most likely the one it failed on. */
+const bundledEvents = 5;
+/** A disk that hangs must not hold up the end of the daemon. */
+const deadLetterCloseMs = 1500;
+/** Every call has a deadline, so this ends. */
+const retireLookMs = 200;
+
+function planOf(plugin: LoadedPlugin, env: Readonly<Record<string, string>>): ServicePlan | undefined {
+  const section = plugin.manifest.service;
+  return section === undefined ? undefined : { plugin, section, env, entryUrl: pathToFileURL(plugin.entry).href };
+}

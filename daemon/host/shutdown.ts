@@ -1,0 +1,82 @@
+// The end of the daemon: graceful once, hard at its deadline or at a second signal. A thread that sits in native code
+// would keep the process for ever; the last rung is SIGKILL to itself.
+import type { Limits } from '../config/schema.ts';
+import type { Logger } from '../telemetry/daemon-log.ts';
+
+export interface ShutdownDeps {
+  readonly limits: Pick<Limits, 'shutdownMs'>;
+  readonly log: Logger;
+  /** Everything in order, within the time given. */
+  stop(withinMs: number): Promise<void>;
+  /** Removes socket and lock, whatever else is still there. */
+  release(): void;
+  /** Threads that did not end: they would keep a plain exit from returning. */
+  leftover(): number;
+}
+
+const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
+export class Shutdown {
+  readonly ended: Promise<number>;
+  readonly #deps: ShutdownDeps;
+  #begun = false;
+  #finish: (code: number) => void = () => {};
+
+  constructor(deps: ShutdownDeps) {
+    this.#deps = deps;
+    this.ended = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+  }
+
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  onSignals(): void {
+    for (const signal of signals) {
+      process.on(signal, () => {
+        if (this.#begun) this.#endHard(`a second signal (${signal})`);
+        this.begin(signal);
+      });
+    }
+  }
+
+  begin(reason: string): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    const { limits, log } = this.#deps;
+    log.info({ reason, withinMs: limits.shutdownMs }, 'shutting down');
+    const hard = setTimeout(() => this.#endHard(`not done within ${String(limits.shutdownMs)} ms`), limits.shutdownMs);
+    void this.#stop().then((code) => {
+      clearTimeout(hard);
+      this.#finish(code);
+    });
+  }
+
+  /** A plain exit waits for every thread, so it is taken only where none was given up. */
+  exit(code: number): never {
+    if (this.#deps.leftover() > 0) process.kill(process.pid, 'SIGKILL');
+    process.exit(code);
+  }
+
+  async #stop(): Promise<number> {
+    try {
+      await this.#deps.stop(this.#deps.limits.shutdownMs);
+      return 0;
+    } catch (thrown) {
+      this.#deps.log.error({ fault: thrown instanceof Error ? thrown.stack : String(thrown) }, 'the shutdown did not go as it should');
+      return 1;
+    } finally {
+      this.#deps.release();
+    }
+  }
+
+  #endHard(why: string): never {
+    this.#deps.log.error({ why }, 'ending hard');
+    this.#deps.release();
+    process.kill(process.pid, 'SIGKILL');
+    // SIGKILL is not handled: nothing runs after it.
+    throw new Error('unreachable');
+  }
+}

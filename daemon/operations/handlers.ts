@@ -1,0 +1,28 @@
+// Every operation with what it does: the one place where the table's names meet the host. Nothing here knows of a wire.
+import type { BrowserServer } from '../control/browser/browser-server.ts';
+import type { Handlers } from './caller.ts';
+import { browserHandlers } from './browser.ts';
+import { type DaemonHandlerDeps, daemonHandlers } from './daemon.ts';
+import { deadLetterHandlers } from './dead-letter.ts';
+import { pluginHandlers } from './plugin.ts';
+import { runtimeHandlers } from './runtime.ts';
+import { serviceHandlers } from './service.ts';
+import { telemetryHandlers } from './telemetry.ts';
+import { toolHandlers } from './tool.ts';
+import { workerHandlers } from './worker.ts';
+import type { Host } from '../host/host.ts';
+import type { DaemonLog } from '../telemetry/daemon-log.ts';
+
+export function handlers(host: Host, daemonLog: Pick<DaemonLog, 'recent'>, daemon: DaemonHandlerDeps, browser: () => BrowserServer | undefined): Handlers {
+  return {
+    ...daemonHandlers(daemon),
+    ...pluginHandlers(host),
+    ...serviceHandlers(host),
+    ...deadLetterHandlers(host),
+    ...toolHandlers(host),
+    ...telemetryHandlers(host, daemonLog),
+    ...runtimeHandlers(host.registry),
+    ...workerHandlers(host.registry),
+    ...browserHandlers(browser),
+  };
+}

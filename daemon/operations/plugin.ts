@@ -1,0 +1,24 @@
+// What the operations on plugins do.
+import type { pluginOperations } from '../../protocol/operations/plugin.ts';
+import type { Handlers } from './caller.ts';
+import type { Host } from '../host/host.ts';
+
+export function pluginHandlers(host: Host): Pick<Handlers, keyof typeof pluginOperations> {
+  return {
+    'plugin.list': () => ({ plugins: host.list().map((hosted) => hosted.summary()), invalid: [...host.catalog.invalid] }),
+    'plugin.show': ({ plugin: id }) => {
+      const hosted = host.get(id);
+      const { folder, manifest, overridden, notes } = hosted.plugin;
+      return { plugin: hosted.summary(), path: folder, manifest, overridden: [...overridden], notes: [...notes] };
+    },
+    'plugin.load': async ({ path }) => ({ plugin: (await host.load(path)).summary() }),
+    'plugin.reload': async ({ plugin: id }) => {
+      const hosted = await host.reload(id);
+      return { plugin: hosted.summary(), incarnation: hosted.service?.incarnation ?? 0 };
+    },
+    'plugin.unload': async ({ plugin: id }) => {
+      await host.unload(id);
+      return { plugin: { id, state: 'unloaded' } };
+    },
+  };
+}

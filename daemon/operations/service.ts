@@ -1,0 +1,78 @@
+// What the operations on services and their ingresses do.
+import { HostError } from '../../protocol/errors.ts';
+import { EncodedJson } from '../../protocol/json-rpc.ts';
+import type { serviceOperations } from '../../protocol/operations/service.ts';
+import type { OperationParams, OperationResult } from '../../protocol/operations.ts';
+import type { ServiceStatus } from '../../protocol/status.ts';
+import type { Handlers } from './caller.ts';
+import { Later } from './later.ts';
+import type { Host } from '../host/host.ts';
+import type { Accepted, Refused } from '../services/admitted.ts';
+import type { Handled } from '../dispatch/queued-event.ts';
+import { millis } from './millis.ts';
+
+/** By hand, because every event has one: an id holds nothing that JSON would escape. */
+const acceptedText = (answer: Accepted | Refused): string =>
+  answer.accepted ? `{"accepted":true,"correlationId":"${answer.correlationId}","queueDepth":${String(answer.queueDepth)}}` : JSON.stringify(answer);
+
+const handledText = ({ correlationId, attempt, json, queuedMs, durationMs }: Handled): EncodedJson =>
+  new EncodedJson(`{"correlationId":"${correlationId}","attempt":${String(attempt)},"output":`, json, `,"queuedMs":${millis(queuedMs)},"durationMs":${millis(durationMs)}}`);
+
+const asList = (answers: readonly (Accepted | Refused)[]): EncodedJson => new EncodedJson(`{"results":[${answers.map(acceptedText).join(',')}]}`);
+
+/** A single event that is refused is the refusal of the call. */
+function asOne(answer: Accepted | Refused | undefined): EncodedJson {
+  if (answer?.accepted !== true) throw answer === undefined ? new HostError('internal', 'An event had no answer.') : new HostError(answer.error.code, answer.error.message, answer.error.details);
+  return new EncodedJson(acceptedText(answer));
+}
+
+export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof serviceOperations> {
+  const { limits } = host.config;
+  const eventsOf = ({ event, events }: OperationParams<'ingress.publish'>): readonly unknown[] => {
+    if (events === undefined) {
+      if (event === undefined) throw new HostError('invalid_request', 'Give `event`, or `events` for a batch.', { issues: [{ path: 'event', message: 'missing' }] });
+      return [event];
+    }
+    if (event !== undefined) throw new HostError('invalid_request', 'Give `event` or `events`, not both.', { issues: [{ path: 'events', message: 'given beside event' }] });
+    if (events.length > limits.publishBatch) {
+      throw new HostError('limit_too_large', `A batch holds at most ${String(limits.publishBatch)} events; this one has ${String(events.length)}.`, { limit: 'limits.publishBatch', maximum: limits.publishBatch });
+    }
+    return events;
+  };
+  const statusOf = (id: string): ServiceStatus => host.get(id).requireService().status();
+  return {
+    'service.list': () => ({ services: host.list().flatMap(({ service }) => (service === undefined ? [] : [service.status()])) }),
+    'service.status': async ({ plugin: id, wait }) => {
+      const service = host.get(id).requireService();
+      const refreshed = service.refreshReported();
+      if (wait) await refreshed;
+      return service.status();
+    },
+    'service.start': async ({ plugin: id }) => {
+      await host.start(id);
+      return statusOf(id);
+    },
+    'service.stop': async ({ plugin: id, now }) => {
+      await host.get(id).requireService().stop({ now });
+      return statusOf(id);
+    },
+    'service.restart': async ({ plugin: id }) => {
+      await host.restart(id);
+      return statusOf(id);
+    },
+    'ingress.publish': (params, caller) => {
+      const { plugin: id, event, wait, timeoutMs = limits.deliverMs } = params;
+      const service = host.get(id).requireService();
+      const events = eventsOf(params);
+      if (!wait) return event === undefined ? asList(events.map((one) => service.publishOne(one))) : asOne(service.publish(event));
+      const asWanted = event === undefined ? asList : ([only]: readonly (Accepted | Refused)[]): EncodedJson => asOne(only);
+      const results = service.publishPatiently(events, timeoutMs, () => caller.signal);
+      return results instanceof Promise ? Later.of(results.then(asWanted), { holds: true }) : asWanted(results);
+    },
+    'ingress.deliver': ({ plugin: id, event, timeoutMs = limits.deliverMs }) => {
+      const answer = new Later<OperationResult<'ingress.deliver'> | EncodedJson>();
+      host.get(id).requireService().deliverTo(event, timeoutMs, { handled: (outcome) => answer.resolve(handledText(outcome)), refused: (error) => answer.reject(error) });
+      return answer;
+    },
+  };
+}

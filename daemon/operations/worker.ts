@@ -1,0 +1,22 @@
+// What the operations on workers do.
+import type { workerOperations } from '../../protocol/operations/worker.ts';
+import type { Handlers } from './caller.ts';
+import type { Registry } from '../runtimes/registry.ts';
+
+export function workerHandlers(registry: Registry): Pick<Handlers, keyof typeof workerOperations> {
+  return {
+    'worker.list': async (params) => await registry.workers(params),
+    'worker.create': ({ runtimeId, ...request }) => registry.create(runtimeId, request),
+    'worker.show': (address) => registry.worker(address),
+    'worker.input': ({ kind, content, inputId, ...address }) => registry.input(address, { kind, content, inputId }),
+    'worker.stop': (address) => registry.stop(address),
+    'worker.cancel': (address) => registry.cancel(address),
+    'worker.transcript': ({ start, limit, ...address }) => registry.transcript(address, start, limit),
+    'worker.events': async ({ after, limit, waitMs, ...address }, caller) => {
+      if (caller.follow === undefined) return await registry.events(address, { after, limit, waitMs, signal: caller.signal });
+      await caller.follow((listener) => registry.subscribe(address, { ...listener, after }));
+      // The stream is the answer.
+      return { events: [], next: '', more: false };
+    },
+  };
+}

@@ -1,0 +1,207 @@
+// The daemon's own services seen as workers, for callers that know only runtimes: list, show, an input as an ingress
+// event, stop. There is no conversation behind them, and whatever needs one is refused by the capabilities.
+//
+// An input becomes an event of the first ingress that declares the input's kind (`user` or `system`), a user's input else
+// of the first that declares `text`. The payload is `{ "text": content }`, the correlation id is the answer's eventId.
+import { HostError, errorKinds } from '../../../protocol/errors.ts';
+import type { InputAnswer, RuntimeCapabilities, RuntimeDiagnostic, RuntimeSummary, WorkerChange, WorkerState, WorkerSummary, WorkerView } from '../../../protocol/runtime.ts';
+import type { ServiceStatus } from '../../../protocol/status.ts';
+import type { Clock } from '../../time/clock.ts';
+import type { Limits } from '../../config/schema.ts';
+import type { LoadedPlugin } from '../../plugins/plugin.ts';
+import type { Service } from '../../services/service.ts';
+import type { Logger } from '../../telemetry/daemon-log.ts';
+import type { Timeline } from '../../telemetry/timeline.ts';
+import { Remembered } from '../remembered.ts';
+import type { InputRequest, Runtime, RuntimeReport, WorkerSlice } from '../runtime.ts';
+
+/** A loaded plugin as this runtime needs it. */
+export interface ServiceOwner {
+  readonly id: string;
+  readonly plugin: LoadedPlugin;
+  readonly service: Service | undefined;
+  readonly timeline: Pick<Timeline, 'newest'>;
+}
+
+export interface LocalRuntimeDeps {
+  readonly clock: Pick<Clock, 'wallMs'>;
+  readonly limits: Pick<Limits, 'workerKeys' | 'plugins'>;
+  readonly log: Pick<Logger, 'warn'>;
+  owners(): readonly ServiceOwner[];
+  newId(): string;
+}
+
+interface LocalWorker extends ServiceOwner {
+  readonly service: Service;
+}
+
+export const localRuntimeId = 'local';
+
+const capabilities = { canSendInput: true, canStopWorker: true, canCancelWorker: false, canReadTranscript: false, canStreamEvents: false } as const;
+const usualKind = 'text';
+const source = 'worker-input';
+
+export class LocalRuntime implements Runtime {
+  readonly runtimeId = localRuntimeId;
+  readonly displayName = 'Services of this daemon';
+  readonly kind = 'local-compatibility';
+  readonly capabilities: RuntimeCapabilities;
+  readonly #deps: LocalRuntimeDeps;
+  readonly #answered: Remembered<InputAnswer>;
+  readonly #since: string;
+
+  constructor(deps: LocalRuntimeDeps) {
+    this.#deps = deps;
+    this.#answered = new Remembered(deps.limits.workerKeys, 'inputId');
+    this.#since = new Date(deps.clock.wallMs()).toISOString();
+    this.capabilities = { canListWorkers: true, canShowWorker: true, canCreateWorker: false, ...capabilities, maxWorkers: deps.limits.plugins };
+  }
+
+  report(): RuntimeReport {
+    const states = this.#workers().map(({ service }) => stateOf(service.status()));
+    const workers: RuntimeSummary['workers'] = { total: states.length, idle: 0, busy: 0, stopped: 0, failed: 0 };
+    for (const state of states) workers[state] += 1;
+    const message = 'Its workers are services of plugins: they take inputs as ingress events and have no transcript.';
+    return { status: 'running', workers, diagnostics: [{ at: this.#since, level: 'info', code: 'compatibility', message }] };
+  }
+
+  profiles(): [] {
+    return [];
+  }
+
+  list(after: string | undefined, limit: number): WorkerSlice {
+    const behind = this.#workers()
+      .filter(({ id }) => after === undefined || id > after)
+      .sort((one, other) => (one.id < other.id ? -1 : 1));
+    return { workers: behind.slice(0, limit).map((worker) => this.#summary(worker, worker.service.status())), more: behind.length > limit };
+  }
+
+  show(workerId: string): WorkerView {
+    const worker = this.#get(workerId);
+    const status = worker.service.status();
+    return {
+      ...this.#summary(worker, status),
+      capabilities,
+      implementation: { kind: this.kind, isolation: status.isolation, incarnation: status.incarnation },
+      inputs: { pending: status.queue.depth, capacity: status.queue.capacity },
+      transcript: { firstSequence: 1, totalItems: 0, keptItems: 0, keptBytes: 0 },
+      diagnostics: diagnosticsOf(status),
+    };
+  }
+
+  input(workerId: string, { kind, content, inputId }: InputRequest): InputAnswer {
+    const { plugin, service } = this.#get(workerId);
+    // Two services may be given the same id.
+    const key = inputId === undefined ? undefined : `${workerId}/${inputId}`;
+    const before = this.#answered.find(key, [kind, content]);
+    if (before !== undefined) return before;
+    const eventId = this.#deps.newId();
+    const event = { ...entranceOf(plugin, kind), source, payload: { text: content }, correlationId: eventId };
+    try {
+      service.publish(event);
+    } catch (thrown) {
+      throw thrown instanceof HostError ? asWorkerError(thrown, workerId) : thrown;
+    }
+    const answer: InputAnswer = { state: 'accepted', sequence: service.status().counters.enqueued, eventId };
+    this.#answered.keep(key, [kind, content], answer);
+    return answer;
+  }
+
+  /** Answers when the stop has begun: a service may drain for longer than a runtime may take to answer. */
+  stop(workerId: string): WorkerChange {
+    const { service } = this.#get(workerId);
+    const changed = service.lifecycle !== 'stopped' && service.lifecycle !== 'stopping';
+    if (changed) void this.#stop(workerId, service);
+    return { runtimeId: this.runtimeId, workerId, state: stateOf(service.status()), changed };
+  }
+
+  create(): never {
+    throw this.#unsupported('made by loading a plugin');
+  }
+
+  cancel(): never {
+    throw this.#unsupported('not cancelled');
+  }
+
+  transcript(): never {
+    throw this.#unsupported('without a transcript');
+  }
+
+  events(): never {
+    throw this.#unsupported('followed by events.subscribe');
+  }
+
+  subscribe(): never {
+    throw this.#unsupported('followed by events.subscribe');
+  }
+
+  /** The host stops its services itself, in their order. */
+  async close(): Promise<void> {}
+
+  async #stop(workerId: string, service: Service): Promise<void> {
+    try {
+      await service.stop({ now: false });
+    } catch (thrown) {
+      // The service has told its journal; here nobody waits for it.
+      this.#deps.log.warn({ plugin: workerId, code: thrown instanceof HostError ? thrown.code : 'internal' }, 'a service did not stop cleanly');
+    }
+  }
+
+  #workers(): LocalWorker[] {
+    return this.#deps.owners().flatMap(({ id, plugin, service, timeline }) => (service === undefined ? [] : [{ id, plugin, service, timeline }]));
+  }
+
+  #get(workerId: string): LocalWorker {
+    const worker = this.#workers().find(({ id }) => id === workerId);
+    if (worker === undefined) throw new HostError('worker_not_found', `The runtime ${this.runtimeId} has no worker ${JSON.stringify(workerId)}.`, { runtimeId: this.runtimeId, workerId });
+    return worker;
+  }
+
+  #summary({ id, plugin, timeline }: LocalWorker, status: ServiceStatus): WorkerSummary {
+    const createdAt = status.startedAt ?? this.#since;
+    return {
+      runtimeId: this.runtimeId,
+      workerId: id,
+      displayName: plugin.manifest.name,
+      intent: plugin.manifest.description,
+      profile: null,
+      state: stateOf(status),
+      createdAt,
+      lastActiveAt: timeline.newest(1)[0]?.at ?? createdAt,
+    };
+  }
+
+  #unsupported(instead: string): HostError {
+    return new HostError('unsupported_operation', `The workers of ${this.runtimeId} are services: they are ${instead}.`, { runtimeId: this.runtimeId, kind: this.kind });
+  }
+}
+
+/** The end of one event is not the end of a service, so there is no `cancelled`. */
+function stateOf({ lifecycle, inFlight, queue, restart }: ServiceStatus): Exclude<WorkerState, 'cancelled'> {
+  if (lifecycle === 'ready' || lifecycle === 'stopped') return 'stopped';
+  if (lifecycle === 'failed') return restart?.pending === true ? 'busy' : 'failed';
+  return lifecycle === 'running' && inFlight === null && queue.depth === 0 ? 'idle' : 'busy';
+}
+
+/** The plugin's own words stay with the operator. */
+function diagnosticsOf({ lastError }: ServiceStatus): RuntimeDiagnostic[] {
+  return lastError === null ? [] : [{ at: lastError.at, level: 'error', code: lastError.code, message: errorKinds[lastError.code].meaning }];
+}
+
+function entranceOf(plugin: LoadedPlugin, kind: InputRequest['kind']): { ingress: string; kind: string } {
+  const ingresses = plugin.manifest.service?.ingresses ?? [];
+  for (const wanted of kind === 'user' ? [kind, usualKind] : [kind]) {
+    const found = ingresses.find(({ kinds }) => kinds.includes(wanted));
+    if (found !== undefined) return { ingress: found.name, kind: wanted };
+  }
+  throw new HostError('unsupported_operation', `This service has no ingress for inputs of the kind ${kind}: none declares ${kind === 'user' ? `"${kind}" or "${usualKind}"` : `"${kind}"`}.`, { runtimeId: localRuntimeId, workerId: plugin.id });
+}
+
+/** What a service refuses, in the words of a worker. */
+function asWorkerError(error: HostError, workerId: string): HostError {
+  const { retryAfterMs, limit, maximum, lifecycle } = error.details;
+  if (error.code === 'queue_full') return new HostError('worker_busy', 'As many events wait for this service as may.', { workerId, retryAfterMs });
+  if (error.code === 'invalid_event' && limit !== undefined) return new HostError('payload_too_large', 'The input is larger than an event of this service may be.', { limit, maximum });
+  if (['service_stopped', 'service_unavailable', 'service_failed'].includes(error.code)) return new HostError('worker_stopped', 'This service does not run.', { workerId, lifecycle });
+  return error;
+}

@@ -1,0 +1,189 @@
+// One life of a program's cell: it takes one input at a time and sees each to its end, by its own word, by its deadline
+// or by the end of the cell. It is a service's incarnation with a queue of one, and no second attempts.
+import { HostError } from '../../../protocol/errors.ts';
+import type { CellEnd } from '../../cells/cell.ts';
+import type { Clock, Timer } from '../../time/clock.ts';
+import { Incarnation } from '../../dispatch/incarnation.ts';
+import { IngressQueue } from '../../dispatch/ingress-queue.ts';
+import type { ServicePlan } from '../../services/service-plan.ts';
+import type { Seat } from './cell-seats.ts';
+import type { ProgramEnd } from './program.ts';
+import { endedError, overranError, stalledError, threwError } from './program-errors.ts';
+import { type ProgramLimits, type ProgramOffer, type WorkerAddress, inputIngress, programBlueprint } from './program-offer.ts';
+import type { Turn } from './turn.ts';
+
+export interface ProgramCellOptions {
+  readonly offer: ProgramOffer;
+  /** The offer's, or what an escalation made of it. */
+  readonly plan: ServicePlan;
+  readonly worker: WorkerAddress;
+  readonly number: number;
+  readonly seat: Seat;
+  readonly limits: ProgramLimits;
+  readonly clock: Clock;
+}
+
+export interface ProgramCellListener {
+  /** Pieces that belonged nowhere. */
+  dropped(pieces: number): void;
+  /** The input never began here: another cell is to have it. */
+  again(turn: Turn): void;
+  /** Given up; `gone` follows at once. */
+  unkillable(): void;
+  gone(end: CellEnd): void;
+}
+
+/** What finding out where a program is may cost whoever waits for its end. */
+const locateMs = 40;
+
+export class ProgramCell {
+  readonly offer: ProgramOffer;
+  readonly number: number;
+  readonly seat: Seat;
+  readonly #options: ProgramCellOptions;
+  readonly #listener: ProgramCellListener;
+  readonly #incarnation: Incarnation;
+  readonly #queue = new IngressQueue({ capacity: 1, maxBytes: Infinity });
+  #turn: Turn | undefined;
+  #grace: Timer | undefined;
+  #started = false;
+
+  /** Throws `start_failed` where no cell can be made at all. */
+  constructor(options: ProgramCellOptions, listener: ProgramCellListener) {
+    const { offer, plan, worker, number, limits, clock } = options;
+    const { home } = offer;
+    this.offer = offer;
+    this.number = number;
+    this.seat = options.seat;
+    this.#options = options;
+    this.#listener = listener;
+    this.#incarnation = Incarnation.spawn(programBlueprint(plan, offer.profile, worker, number, limits), {
+      spawnCell: home.spawnCell,
+      queue: this.#queue,
+      clock,
+      redact: home.redact,
+      listener: {
+        handled: () => this.#finish({ kind: 'done' }),
+        failed: (_event, failure) => this.#finish({ kind: 'failed', error: threwError(failure, home.redact) }),
+        overran: (_event, ranMs) => this.#incarnation.settling(this.#overran(ranMs)),
+        stalled: (idleMs) => this.#stalled(stalledError(idleMs)),
+        ended: (end) => this.#gone(end),
+        said: ({ turn, text }) => {
+          if (this.#turn?.said(turn, text, home.redact) !== true) listener.dropped(1);
+        },
+        sayDropped: ({ pieces }) => listener.dropped(pieces),
+        log: (message) => home.log(message, number),
+        logDropped: (message) => home.logDropped(message, number),
+        unkillable: () => {
+          home.failed(new HostError('cell_crashed', 'The program\'s cell does not end: it sits in native code, and is given up.', { reason: 'unkillable' }), number);
+          listener.unkillable();
+        },
+      },
+    });
+  }
+
+  /** It may be given the next input. */
+  get usable(): boolean {
+    return this.#started && !this.#incarnation.over && !this.#incarnation.condemned;
+  }
+
+  /** Resolves when it can take an input; throws what its start ended in. */
+  async start(): Promise<void> {
+    await this.#incarnation.start();
+    this.#started = true;
+  }
+
+  has(turn: Turn): boolean {
+    return this.#turn === turn;
+  }
+
+  give(turn: Turn): void {
+    const { number, input } = turn;
+    const { eventId, kind, content, createdAt, history } = input;
+    const payload = JSON.stringify({ turn: number, content, history });
+    const head = { ingress: inputIngress, kind, source: this.#options.worker.runtimeId, createdAt };
+    this.#turn = turn;
+    if (this.#incarnation.over) {
+      this.#passOn(turn, new HostError('cell_crashed', 'The program\'s cell ended before the input began.', { reason: 'ended' }));
+      return;
+    }
+    this.#queue.push({ head, payload, correlationId: eventId, attempt: 1, bytes: payload.length, acceptedMs: this.#options.clock.monotonicMs(), story: [] });
+    this.#incarnation.lane.pump();
+  }
+
+  /** By its signal; what does not heed it is ended with its cell. */
+  cancelInput(): void {
+    const turn = this.#turn;
+    if (turn === undefined) return;
+    turn.cancel();
+    this.#incarnation.cancel(turn.number, 'the input was cancelled');
+    this.#grace = this.#options.clock.after(this.#options.limits.workerCancelMs, () => {
+      // That it has ended may have arrived, and only not been taken.
+      this.#incarnation.heard(() => {
+        if (this.has(turn)) this.endInput({ kind: 'cancelled' });
+      });
+    });
+  }
+
+  /** Whoever waits for the input is told first; the cell goes the whole ladder down. */
+  endInput(end: ProgramEnd): void {
+    this.kill(end.kind === 'failed' ? end.error.message : 'the input was cancelled');
+    this.#finish(end);
+  }
+
+  kill(reason: string): void {
+    this.#incarnation.kill(reason);
+    this.#incarnation.lane.seal();
+  }
+
+  /** The same without asking: it has nothing to do. */
+  end(): void {
+    this.#incarnation.end();
+  }
+
+  endsWithin(deadlineMs: number): Promise<boolean> {
+    return this.#incarnation.endsWithin(deadlineMs);
+  }
+
+  async #overran(ranMs: number): Promise<void> {
+    const where = await this.#incarnation.locate(locateMs);
+    this.#incarnation.lane.settleClaimed(undefined);
+    this.endInput({ kind: 'failed', error: overranError(ranMs, this.#incarnation.handleMs, where) });
+  }
+
+  #gone(end: CellEnd): void {
+    const { home } = this.offer;
+    // What had ended before the cell did is settled by this.
+    const { blamed } = this.#incarnation.takeRemains();
+    const error = endedError(end, blamed !== undefined, home.redact);
+    const untouched = blamed === undefined ? this.#turn : undefined;
+    if (untouched === undefined) this.#finish({ kind: 'failed', error });
+    if (blamed === undefined && this.#started && end.reason !== 'killed') home.failed(error, this.number);
+    this.seat.release();
+    this.#listener.gone(end);
+    if (untouched !== undefined) this.#passOn(untouched, error);
+  }
+
+  #stalled(error: HostError): void {
+    this.kill(error.message);
+    this.offer.home.failed(error, this.number);
+    if (this.#turn !== undefined) this.#passOn(this.#turn, error);
+  }
+
+  #passOn(turn: Turn, error: HostError): void {
+    if (!turn.comesAgain()) {
+      this.#finish({ kind: 'failed', error });
+      return;
+    }
+    this.#turn = undefined;
+    this.#listener.again(turn);
+  }
+
+  #finish(end: ProgramEnd): void {
+    const turn = this.#turn;
+    this.#turn = undefined;
+    this.#grace?.cancel();
+    if (turn?.end(end) !== true || turn.cancelled || end.kind !== 'failed') return;
+    this.offer.home.failed(end.error, this.number, turn.input.eventId);
+  }
+}

@@ -1,0 +1,41 @@
+// What comes from a tool's cell, checked by hand: it comes from where the plugin lives, so only the expected shapes
+// are let through.
+import { MessagePort } from 'node:worker_threads';
+import type { AnswerMessage, LastAnswerMessage, ProgressMessage, SeatMessage, ToolAnswer, ToolCellMessage, ToolErrorCode } from '../../../protocol/cell/tool-messages.ts';
+import { isCellMessage } from '../../cells/cell-message.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const answerCodes: readonly ToolErrorCode[] = ['tool_input_invalid', 'tool_output_invalid', 'tool_failed', 'payload_too_large'];
+
+const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+
+export function isToolAnswer(value: unknown): value is ToolAnswer {
+  if (!isFields(value) || typeof value['durationMs'] !== 'number') return false;
+  if (value['ok'] === true) return typeof value['json'] === 'string';
+  const { error } = value;
+  return value['ok'] === false && isFields(error) && answerCodes.includes(error['code'] as ToolErrorCode) && typeof error['message'] === 'string' && isFields(error['details']);
+}
+
+export function isSeatMessage(value: unknown): value is SeatMessage {
+  return isFields(value) && value['type'] === 'seat' && isCount(value['threadId']) && value['port'] instanceof MessagePort && value['register'] instanceof SharedArrayBuffer;
+}
+
+const isAnswer = (value: Fields): value is Fields & (AnswerMessage | LastAnswerMessage) =>
+  (value['type'] === 'answer' || value['type'] === 'lastAnswer') && isCount(value['call']) && isToolAnswer(value['answer']);
+
+const isProgress = (value: Fields): value is Fields & ProgressMessage =>
+  value['type'] === 'progress' && isCount(value['call']) && (value['phase'] === 'importing' || value['phase'] === 'running');
+
+function isGiven(crash: Fields): boolean {
+  const { given } = crash;
+  return given === undefined || (isFields(given) && isCount(given['call']) && isToolAnswer(given['answer']));
+}
+
+export function isToolCellMessage(value: unknown): value is ToolCellMessage {
+  if (!isFields(value)) return false;
+  if (isAnswer(value) || isProgress(value)) return true;
+  if (!isCellMessage(value)) return false;
+  return value.type === 'log' || value.type === 'logDropped' || (value.type === 'crash' && isGiven(value));
+}

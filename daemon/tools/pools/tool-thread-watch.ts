@@ -1,0 +1,91 @@
+// Watches the memory of one thread that runs tools. V8 would end the whole daemon for an allocation that jumps over a
+// thread's hard limit, so that a thread far over its budget is ended before it gets there.
+import type { Worker } from 'node:worker_threads';
+import type { PlainError } from '../../../protocol/cell/plain-error.ts';
+import type { ToolRegister } from '../../../protocol/cell/tool-register.ts';
+import { type WatchedCell, cellWatch } from '../../isolates/cell-watch.ts';
+import { threadInspector } from '../../isolates/thread-inspector.ts';
+import { ThreadMemory } from '../../isolates/thread-memory.ts';
+import { ThreadPriority } from '../../isolates/thread-priority.ts';
+import { type Whereabouts, whereText } from '../../isolates/whereabouts.ts';
+
+export interface ToolThread {
+  readonly worker: Worker;
+  readonly register: ToolRegister;
+}
+
+export interface ToolThreadOwner {
+  /** Undefined until the thread is up. */
+  thread(): ToolThread | undefined;
+  locate(withinMs: number): Promise<Whereabouts>;
+  /** The thread is to be ended for this. */
+  overstepped(error: PlainError): void;
+}
+
+/** Less than this is housekeeping. */
+const leastActiveMs = 1;
+
+export class ToolThreadWatch implements WatchedCell {
+  readonly #limits: { readonly heapMb: number; readonly rssMb: number };
+  readonly #owner: ToolThreadOwner;
+  #worker: Worker | undefined;
+  #memory: ThreadMemory | undefined;
+  readonly #priority = new ThreadPriority();
+  #activeMs = 0;
+  #idleMs = 0;
+  #threadId = 0;
+
+  constructor(limits: { readonly heapMb: number; readonly rssMb: number }, owner: ToolThreadOwner) {
+    this.#limits = limits;
+    this.#owner = owner;
+    cellWatch.add(this);
+  }
+
+  /** The thread's end is ordered, or has come. */
+  stop(): void {
+    this.#rest();
+    threadInspector.dismiss(this.#threadId);
+  }
+
+  look(): boolean {
+    this.meet();
+    if (this.#worker === undefined) return true;
+    const { active, idle } = this.#worker.performance.eventLoopUtilization();
+    const sinceMs = active - this.#activeMs;
+    const rested = idle > this.#idleMs;
+    this.#activeMs = active;
+    this.#idleMs = idle;
+    const register = this.#owner.thread()?.register;
+    if (sinceMs < leastActiveMs) {
+      this.#priority.look(register?.osThread ?? 0, undefined);
+      return false;
+    }
+    this.#memory?.look(sinceMs);
+    if (register !== undefined) this.#priority.look(register.osThread, rested || register.phase !== 'running' ? undefined : register.call);
+    return true;
+  }
+
+  /** As soon as the thread is up it can be watched, and asked. */
+  meet(): void {
+    const thread = this.#worker === undefined ? this.#owner.thread() : undefined;
+    if (thread === undefined) return;
+    this.#worker = thread.worker;
+    this.#threadId = thread.worker.threadId;
+    threadInspector.introduce(this.#threadId, thread.register.door);
+    this.#memory = new ThreadMemory(thread.worker, thread.register, this.#limits, {
+      locate: (withinMs) => this.#owner.locate(withinMs),
+      overstepped: (what, locate) => void this.#overstepped(what, locate),
+    });
+  }
+
+  #rest(): void {
+    this.#memory?.stop();
+    cellWatch.remove(this);
+  }
+
+  async #overstepped(what: string, locate: () => Whereabouts | Promise<Whereabouts>): Promise<void> {
+    this.#rest();
+    const place = whereText(await locate());
+    this.#owner.overstepped({ name: 'MemoryLimit', message: place === '' ? what : `${what}; it was ${place}` });
+  }
+}
