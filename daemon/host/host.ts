@@ -34,8 +34,8 @@ export interface HostOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Of the daemon's shutdown time, what is kept for ending hard what did not stop. */
-const hardStopReserveMs = 2000;
+/** The part of the shutdown's time that is kept for the last writes. */
+const lastWritesMs = 1000;
 const recorderCloseMs = 1000;
 
 export class Host {
@@ -150,7 +150,7 @@ export class Host {
     this.#unloading.add(id);
     hosted.service?.retire();
     const programsEnded = this.profiles.revoke(id, this.config.limits.killMs);
-    await this.#stopQuietly(hosted, false);
+    await this.#stopQuietly(hosted);
     await programsEnded;
     await hosted.closeTools(this.config.limits.killMs);
     // Another caller may have been faster.
@@ -263,32 +263,41 @@ export class Host {
     }
   }
 
-  /** Stops services in the reverse order of their start, then the tools. Ends within the time given. */
+  /** Stops the services side by side, because none depends on another, then tools and workers. Ends within the time given. */
   async shutdown(withinMs: number): Promise<void> {
-    const { clock, log } = this.#options;
-    // Whoever restarts one, or its supervisor, comes too late.
+    const { killMs, abortGraceMs } = this.config.limits;
+    // No restart, by an operator or by a supervisor, begins from here on.
     for (const { service } of this.#hosted.values()) service?.retire();
-    const hardAtMs = clock.monotonicMs() + Math.max(0, withinMs - hardStopReserveMs);
-    const late = clock.after(Math.max(0, withinMs - hardStopReserveMs), () => {
-      log.warn({}, 'services did not stop in time; what is left is discarded');
-      for (const { service } of this.#hosted.values()) service?.end();
-    });
-    const workersEnded = this.registry.close(this.config.limits.killMs);
-    for (const id of this.#startOrder.toReversed()) {
-      const hosted = this.#hosted.get(id);
-      if (hosted !== undefined) await this.#stopQuietly(hosted, clock.monotonicMs() >= hardAtMs);
-    }
-    late.cancel();
-    await workersEnded;
-    await Promise.all([this.profiles.close(this.config.limits.killMs), ...this.list().map((hosted) => hosted.closeTools(this.config.limits.killMs))]);
+    const workersEnded = this.registry.close(killMs);
+    const stopped = this.#stopServices(withinMs - Math.min(withinMs / 2, abortGraceMs + killMs + lastWritesMs));
+    await stopped.orLate;
+    await Promise.all([stopped.all, workersEnded, this.profiles.close(killMs), ...this.list().map((hosted) => hosted.closeTools(killMs))]);
     await Promise.all([this.#recorder.close(recorderCloseMs), ...this.list().map((hosted) => hosted.close())]);
   }
 
-  async #stopQuietly({ id, service }: HostedPlugin, now: boolean): Promise<void> {
+  /** Begins in the reverse order of their start. A service that has not stopped by `withinMs` is ended by the kill ladder. */
+  #stopServices(withinMs: number): { readonly all: Promise<unknown>; readonly orLate: Promise<unknown> } {
+    const { clock, log } = this.#options;
+    const all = Promise.all(this.#startOrder.toReversed().flatMap((id) => {
+      const hosted = this.#hosted.get(id);
+      return hosted === undefined ? [] : [this.#stopQuietly(hosted, withinMs)];
+    }));
+    const late = new Promise<void>((resolve) => {
+      const timer = clock.after(withinMs, () => {
+        log.warn({}, 'services did not stop in time; what is left is discarded');
+        for (const { service } of this.#hosted.values()) service?.end();
+        resolve();
+      });
+      void all.then(() => timer.cancel());
+    });
+    return { all, orLate: Promise.race([all, late]) };
+  }
+
+  async #stopQuietly({ id, service }: HostedPlugin, withinMs?: number): Promise<void> {
     try {
-      await service?.stop({ now });
+      await service?.stop({ now: false, ...(withinMs === undefined ? {} : { withinMs }) });
     } catch (thrown) {
-      // The service has told its journal; the one who unloads or shuts down goes on.
+      // The service has told its journal; the unload or the shutdown goes on.
       this.#options.log.warn({ plugin: id, code: thrown instanceof HostError ? thrown.code : 'internal' }, 'a service did not stop cleanly');
     }
   }

@@ -1,5 +1,5 @@
-// How a running service is brought to rest: it finishes what it has, stops between two events, and is asked to stop
-// itself; each step within its deadline.
+// Brings a running service to rest: it finishes what it has, halts between two events, and then the plugin's own stop
+// runs. Each step has its deadline.
 import { HostError } from '../../protocol/errors.ts';
 import { type Redact, causeOf } from '../dispatch/cause.ts';
 import type { Incarnation } from '../dispatch/incarnation.ts';
@@ -9,12 +9,24 @@ import type { Journal } from './journal.ts';
 /** What a stopping cell gets to finish the event at hand once its draining time is over. */
 const haltMs = 100;
 
-/** What could not be finished in time is the error; an end of the cell meanwhile is none of this step's. */
-export async function quiesce(live: Incarnation, intake: Intake, journal: Journal, stopMs: number, redact: Redact): Promise<HostError | undefined> {
-  if ((await live.drain(stopMs)) === 'ended') return undefined;
+export interface StopTimes {
+  readonly drainMs: number;
+  /** For the plugin's own stop. */
+  readonly stopMs: number;
+}
+
+/** `withinMs` bounds the whole stop: draining gets at most half of it, so that the plugin's own stop always gets its turn. */
+export function stopTimes(stopMs: number, withinMs: number): StopTimes {
+  const eachMs = Math.min(stopMs, Math.max(0, Math.floor((withinMs - haltMs) / 2)));
+  return { drainMs: eachMs, stopMs: eachMs };
+}
+
+/** Returns what could not be finished in time. If the cell ends meanwhile, somebody else reports it. */
+export async function quiesce(live: Incarnation, intake: Intake, journal: Journal, { drainMs, stopMs }: StopTimes, redact: Redact): Promise<HostError | undefined> {
+  if ((await live.drain(drainMs)) === 'ended') return undefined;
   intake.discardQueued('service_stopped');
   if (!(await live.halt(haltMs))) {
-    return new HostError('stop_timeout', `An event was still being handled ${String(stopMs)} ms after the stop; its cell was ended.`, { phase: 'draining', timeoutMs: stopMs });
+    return new HostError('stop_timeout', `An event was still being handled ${String(drainMs)} ms after the stop; its cell was ended.`, { phase: 'draining', timeoutMs: drainMs });
   }
   intake.discard(live.takeRemains().untouched, 'service_stopped');
   const stopped = await live.stop(stopMs);

@@ -13,7 +13,7 @@ import type { Journal } from './journal.ts';
 import { dispatches } from './lifecycle.ts';
 import type { Outcomes } from './outcomes.ts';
 import { Presence } from './presence.ts';
-import { quiesce } from './quiesce.ts';
+import { quiesce, stopTimes } from './quiesce.ts';
 import type { QueuedEvent } from '../dispatch/queued-event.ts';
 import type { ServiceDeps, ServicePlan } from './service-plan.ts';
 import { ServiceState } from './service-state.ts';
@@ -27,6 +27,12 @@ export interface LifeDeps extends ServiceDeps {
   /** Whether the lane may hand over more at once. */
   mayGoOn(): boolean;
   othersWait(): boolean;
+}
+
+export interface StopOptions {
+  readonly now: boolean;
+  /** Bounds the whole stop where the daemon has less time than the service. */
+  readonly withinMs?: number;
 }
 
 export class ServiceLife {
@@ -96,17 +102,15 @@ export class ServiceLife {
   }
 
   /** Resolves when the service is stopped, also when it was; rejects when its cell had to be ended for it. */
-  async stop(options: { readonly now: boolean }): Promise<void> {
+  async stop(options: StopOptions): Promise<void> {
     if (this.#stopping !== undefined) {
       if (options.now) this.#deps.intake.discardQueued('service_stopped');
       return this.#stopping;
     }
     if (this.state.lifecycle === 'ready' || this.state.lifecycle === 'stopped') return;
     if (!this.#handingOver) this.#next?.kill('the service stops');
-    this.#stopping = (this.#reloading === undefined ? this.#bringDown(options.now) : this.#afterReload(() => this.#bringDown(options.now))).finally(() => {
-      this.#stopping = undefined;
-    });
-    return this.#stopping;
+    const stopping = this.#reloading === undefined ? this.#bringDown(options) : this.#afterReload(() => this.#bringDown(options));
+    return (this.#stopping = stopping.finally(() => (this.#stopping = undefined)));
   }
 
   async restart(): Promise<void> {
@@ -189,7 +193,7 @@ export class ServiceLife {
 
   // Bringing down.
 
-  async #bringDown(now: boolean): Promise<void> {
+  async #bringDown({ now, withinMs = Infinity }: StopOptions): Promise<void> {
     const wasRunning = this.state.lifecycle === 'running';
     this.state.supervisor.cancel();
     this.state.move('stop', this.#incarnations);
@@ -201,7 +205,7 @@ export class ServiceLife {
     }
     if (now || !wasRunning) this.#deps.intake.discardQueued('service_stopped');
     const live = this.#live;
-    const error = wasRunning && live !== undefined ? await quiesce(live, this.#deps.intake, this.#deps.journal, this.#plan.section.timeouts.stopMs, this.#deps.redact) : undefined;
+    const error = wasRunning && live !== undefined ? await quiesce(live, this.#deps.intake, this.#deps.journal, stopTimes(this.#plan.section.timeouts.stopMs, withinMs), this.#deps.redact) : undefined;
     if (error === undefined) live?.end();
     else live?.kill('the service stops');
     await this.#presence.gone();

@@ -14,7 +14,7 @@ import { publishPatiently } from './patient-publish.ts';
 import { type Handled, type QueuedEvent, type Waiter, wholeEvent } from '../dispatch/queued-event.ts';
 import { Reported } from './reported.ts';
 import type { Waiting } from './room.ts';
-import { ServiceLife } from './service-life.ts';
+import { ServiceLife, type StopOptions } from './service-life.ts';
 import type { ServiceDeps, ServicePlan } from './service-plan.ts';
 import { ServiceSituation } from './service-situation.ts';
 import { serviceStatus } from './service-status.ts';
@@ -77,7 +77,7 @@ export class Service {
   }
 
   /** Resolves when the service is stopped, also when it was; rejects when its cell had to be ended for it. */
-  stop(options: { readonly now: boolean }): Promise<void> {
+  stop(options: StopOptions): Promise<void> {
     return this.#life.stop(options);
   }
 

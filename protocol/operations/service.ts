@@ -33,6 +33,7 @@ export const serviceOperations = {
     http: { method: 'GET', path: '/api/services' },
     params: z.strictObject({}),
     result: z.object({ services: z.array(serviceStatus) }),
+    duringShutdown: true,
   }),
   'service.status': operation({
     summary: 'A service\'s status: the host\'s view at once, the plugin\'s own word from the last time it gave one',
@@ -40,6 +41,7 @@ export const serviceOperations = {
     params: plugin.extend({ wait: z.boolean().default(false).describe('first ask the plugin\'s own status(), for at most statusMs') }),
     result: serviceStatus,
     errors: ['plugin_not_found', 'unsupported_operation'],
+    duringShutdown: true,
   }),
   'service.start': operation({
     summary: 'Starts a service and answers once it runs, or with what its start ended in',
