@@ -21,7 +21,7 @@ export const errorKinds = {
   internal: kind(-32603, 500, false, 'The daemon failed in a way it did not foresee.', 'Read the daemon\'s log at the time given and report it.'),
   payload_too_large: kind(-32001, 413, false, 'The request, event, input or result is larger than its bound.', 'Send less, or raise the bound that `details.limit` names in the configuration.'),
   invalid_identifier: kind(-32002, 400, false, 'An identifier has characters or a length that identifiers do not have.', 'Use the form that `details.expected` shows.'),
-  too_many_requests: kind(-32003, 429, true, 'As many calls, connections or streams are open as there may be.', 'Wait for answers or end what is no longer needed before asking for more, or raise the bound that `details.limit` names.'),
+  too_many_requests: kind(-32003, 429, true, 'As many calls, connections, streams or unfinished requests are open as there may be.', 'Wait for answers or end what is no longer needed before asking for more, or raise the bound that `details.limit` names.'),
   shutting_down: kind(-32004, 503, true, 'The daemon is shutting down and takes no new work.', 'Connect again when it has been started anew.'),
   unauthorized: kind(-32005, 401, false, 'The request carries no valid token.', 'Send the configured token as a bearer token.'),
   forbidden: kind(-32006, 403, false, 'This caller may not do this.', 'Use the unix socket, or a token that allows it.'),

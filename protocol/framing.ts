@@ -13,9 +13,25 @@ export interface LineSink {
   ready?(): boolean;
 }
 
+/** A bound that several cutters share. */
+export interface SharedBound {
+  /** Whether a line that holds `heldBytes` may hold `moreBytes` more; false leaves everything as it was. */
+  take(heldBytes: number, moreBytes: number): boolean;
+  giveBack(bytes: number): void;
+}
+
+export interface SharedRoom {
+  readonly bound: SharedBound;
+  /** The line found no room among those of the others; what remains of it is thrown away as it comes. */
+  full(): void;
+}
+
 export class LineCutter {
   readonly #maxBytes: number;
   readonly #sink: LineSink;
+  readonly #shared: SharedRoom | undefined;
+  /** What the shared bound counts of this line. */
+  #takenBytes = 0;
   /** The beginning of a line whose end has not come; it grows by doubling, whatever the size of the chunks. */
   #held = Buffer.alloc(0);
   #heldBytes = 0;
@@ -23,9 +39,10 @@ export class LineCutter {
   /** What has come and not been cut, for nobody was ready for it. */
   #rest: Buffer | undefined;
 
-  constructor(maxBytes: number, sink: LineSink) {
+  constructor(maxBytes: number, sink: LineSink, shared?: SharedRoom) {
     this.#maxBytes = maxBytes;
     this.#sink = sink;
+    this.#shared = shared;
   }
 
   /** Bytes of a line that has begun and not ended. */
@@ -70,7 +87,10 @@ export class LineCutter {
       this.#skipping = true;
       return;
     }
-    this.#hold(rest);
+    if (this.#hold(rest)) return;
+    this.discard();
+    this.#skipping = true;
+    this.#shared?.full();
   }
 
   #finish(chunk: Buffer, start: number, end: number): void {
@@ -86,34 +106,48 @@ export class LineCutter {
       if (end > start) this.#sink.line(chunk, start, end);
       return;
     }
-    this.#hold(chunk.subarray(start, end));
+    if (!this.#hold(chunk.subarray(start, end))) {
+      this.discard();
+      this.#shared?.full();
+      return;
+    }
     const bytes = this.#held;
     const length = this.#heldBytes;
     bytes[length] = newline;
-    this.#release();
+    this.discard();
     this.#sink.line(bytes, 0, length);
   }
 
-  #hold(bytes: Buffer): void {
+  /** False where the shared bound has no room for it; then nothing of it is held. */
+  #hold(bytes: Buffer): boolean {
     const needed = this.#heldBytes + bytes.length;
     // With room for the newline.
-    if (needed + 1 > this.#held.length) {
-      const larger = Buffer.allocUnsafe(Math.min(this.#maxBytes, Math.max(needed, this.#held.length * 2, 1024)) + 1);
+    const size = needed + 1 > this.#held.length ? Math.min(this.#maxBytes, Math.max(needed, this.#held.length * 2, 1024)) + 1 : this.#held.length;
+    if (this.#shared !== undefined && size > this.#takenBytes) {
+      if (!this.#shared.bound.take(this.#takenBytes, size - this.#takenBytes)) return false;
+      this.#takenBytes = size;
+    }
+    if (size > this.#held.length) {
+      const larger = Buffer.allocUnsafe(size);
       this.#held.copy(larger, 0, 0, this.#heldBytes);
       this.#held = larger;
     }
     bytes.copy(this.#held, this.#heldBytes);
     this.#heldBytes = needed;
+    return true;
   }
 
-  /** What was needed for one large line is not kept for the small ones after it. */
-  #release(): void {
+  /** Forgets the line that has begun. What was needed for a large line is not kept for the small ones after it. */
+  discard(): void {
     this.#heldBytes = 0;
     if (this.#held.length > keptBytes) this.#held = Buffer.alloc(0);
+    if (this.#takenBytes === 0) return;
+    this.#shared?.bound.giveBack(this.#takenBytes);
+    this.#takenBytes = 0;
   }
 
   #refuse(): void {
-    this.#release();
+    this.discard();
     this.#sink.tooLong();
   }
 }

@@ -6,6 +6,7 @@ import type { Clock } from '../daemon/time/clock.ts';
 import { http } from '../daemon/config/http.ts';
 import type { Limits } from '../daemon/config/schema.ts';
 import { BrowserServer } from '../daemon/control/browser/browser-server.ts';
+import { HalfLines } from '../daemon/control/half-lines.ts';
 import { tokenFile } from '../daemon/control/browser/tokens.ts';
 import type { Handlers } from '../daemon/operations/caller.ts';
 import { runtimeHandlers } from '../daemon/operations/runtime.ts';
@@ -54,6 +55,7 @@ export async function startBrowserLab(t: TestContext, options: BrowserLabOptions
     limits: lab.limits,
     feed: new Feed(),
     log: { info: log, warn: log, error: log },
+    halfLines: new HalfLines(lab.limits.halfLineBytes),
     clock: options.clock ?? realClock,
     stateFolder,
     version: '1.2.3',

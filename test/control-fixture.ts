@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Limits, limits as limitsSchema } from '../daemon/config/schema.ts';
 import type { Handlers } from '../daemon/operations/caller.ts';
 import { ControlServer } from '../daemon/control/socket/control-server.ts';
+import { HalfLines } from '../daemon/control/half-lines.ts';
 import { Feed } from '../daemon/telemetry/feed.ts';
 import { HostError } from '../protocol/errors.ts';
 import { EncodedJson } from '../protocol/json-rpc.ts';
@@ -21,6 +22,7 @@ export interface Control {
   readonly path: string;
   readonly server: ControlServer;
   readonly feed: Feed;
+  readonly halfLines: HalfLines;
   /** Every line that went to the log. */
   readonly logged: { readonly fields: object; readonly message: string }[];
 }
@@ -57,9 +59,12 @@ export async function startControl(t: TestContext, options: ControlOptions = {})
   const log = (fields: object, message: string): void => {
     logged.push({ fields, message });
   };
+  const limits = { ...limitsSchema.parse({}), ...options.limits };
+  const halfLines = new HalfLines(limits.halfLineBytes);
   const server = new ControlServer({
     handlers: allHandlers({ ...usualHandlers, ...options.handlers }),
-    limits: { ...limitsSchema.parse({}), ...options.limits },
+    limits,
+    halfLines,
     feed,
     log: { warn: log, error: log },
     shuttingDown: () => options.shuttingDown?.() ?? false,
@@ -67,7 +72,7 @@ export async function startControl(t: TestContext, options: ControlOptions = {})
   });
   await server.listen(path);
   t.after(() => server.close(500));
-  return { path, server, feed, logged };
+  return { path, server, feed, halfLines, logged };
 }
 
 /** Waits for a condition instead of for a time. */

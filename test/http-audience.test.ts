@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { limits as limitsSchema } from '../daemon/config/schema.ts';
 import { Documents } from '../daemon/control/http/documents.ts';
 import { HttpApi } from '../daemon/control/http/http-api.ts';
+import { HalfLines } from '../daemon/control/half-lines.ts';
 import { OperationCalls } from '../daemon/control/operation-calls.ts';
 import { unprojected } from '../daemon/control/projection.ts';
 import { Subscriptions } from '../daemon/control/subscriptions.ts';
@@ -22,7 +23,7 @@ async function listen(t: test.TestContext, allowedAudiences: readonly Audience[]
   const limits = limitsSchema.parse({});
   const feed = new Feed();
   const calls = new OperationCalls(allHandlers(usualHandlers), () => false);
-  const api = new HttpApi({ calls, body: { maximum: limits.lineBytes, limit: 'limits.lineBytes' }, documents: new Documents('0.0.0'), limits, log: { warn() {}, error() {} }, allowedAudiences, projection: unprojected });
+  const api = new HttpApi({ calls, body: { maximum: limits.lineBytes, limit: 'limits.lineBytes' }, halfLines: new HalfLines(2 ** 26), documents: new Documents('0.0.0'), limits, log: { warn() {}, error() {} }, allowedAudiences, projection: unprojected });
   const server = createServer((request, response) => void api.handle(request, response, { id: 'other', audience: 'browser', subscriptions: new Subscriptions(feed, limits), beginStream() {} }));
   server.listen(path);
   await once(server, 'listening');

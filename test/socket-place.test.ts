@@ -8,6 +8,7 @@ import { limits } from '../daemon/config/schema.ts';
 import { ControlServer } from '../daemon/control/socket/control-server.ts';
 import { ControlSocket } from '../daemon/control/socket/control-socket.ts';
 import { prepareSocketFolder } from '../daemon/control/socket/socket-folder.ts';
+import { HalfLines } from '../daemon/control/half-lines.ts';
 import { Feed } from '../daemon/telemetry/feed.ts';
 import { maxSocketPathBytes } from '../protocol/client/socket-path.ts';
 import { HostError } from '../protocol/errors.ts';
@@ -15,7 +16,7 @@ import { allHandlers } from './control-fixture.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 function newServer(t: test.TestContext): ControlServer {
-  const server = new ControlServer({ handlers: allHandlers({}), limits: limits.parse({}), feed: new Feed(), log: { warn() {}, error() {} }, shuttingDown: () => false, version: '0.0.0' });
+  const server = new ControlServer({ handlers: allHandlers({}), limits: limits.parse({}), feed: new Feed(), log: { warn() {}, error() {} }, halfLines: new HalfLines(2 ** 26), shuttingDown: () => false, version: '0.0.0' });
   t.after(() => server.close(100));
   return server;
 }

@@ -16,6 +16,7 @@ interface Ordered {
 const mostJsonBytes = 6;
 
 const order: readonly Ordered[] = [
+  { smaller: 'lineBytes', larger: 'halfLineBytes', because: 'a line is unfinished until its end has come' },
   { smaller: 'eventBytes', larger: 'lineBytes', because: 'an event arrives in one line' },
   { smaller: 'toolInputBytes', larger: 'lineBytes', because: 'an input arrives in one line' },
   { smaller: 'toolOutputBytes', larger: 'answerBytes', because: 'an output leaves in one answer' },

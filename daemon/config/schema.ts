@@ -21,6 +21,7 @@ export const limits = z.strictObject({
   toolQueue: many().default(256).describe('calls of one plugin that may wait for a thread'),
   toolIdleMs: durationMs().default(30_000).describe('after this an idle tool thread ends'),
   lineBytes: bytes(kib, 256 * mib).default(8 * mib).describe('one line of the control socket, or one HTTP body'),
+  halfLineBytes: bytes(mib, 4096 * mib).default(64 * mib).describe('what the unfinished lines and bodies of all connections hold together'),
   nesting: z.int().min(8).max(10_000).default(128).describe('depth of the JSON of one request'),
   connections: many(100_000).default(512).describe('open at once on the control socket'),
   pendingCalls: many().default(1024).describe('unanswered calls of one connection'),

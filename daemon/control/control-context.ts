@@ -2,6 +2,7 @@
 import type { Limits } from '../config/schema.ts';
 import type { Feed } from '../telemetry/feed.ts';
 import type { ControlLog } from './control-log.ts';
+import type { HalfLines } from './half-lines.ts';
 import type { OperationCalls } from './operation-calls.ts';
 import type { Tally } from './tally.ts';
 
@@ -10,5 +11,6 @@ export interface ControlContext {
   readonly limits: Limits;
   readonly feed: Feed;
   readonly tally: Tally;
+  readonly halfLines: HalfLines;
   readonly log: ControlLog;
 }

@@ -2,6 +2,7 @@
 import type { DaemonStatus } from '../../protocol/operations/daemon.ts';
 import type { BrowserServer } from '../control/browser/browser-server.ts';
 import type { ControlServer } from '../control/socket/control-server.ts';
+import type { HalfLines } from '../control/half-lines.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import type { Host } from './host.ts';
 import type { DaemonLog } from '../telemetry/daemon-log.ts';
@@ -15,6 +16,7 @@ export interface DaemonStatusParts {
   readonly host: Host;
   readonly control: ControlServer;
   readonly browser: BrowserServer | undefined;
+  readonly halfLines: HalfLines;
   readonly feed: Feed;
   readonly daemonLog: DaemonLog;
   readonly monitor: EventLoopMonitor;
@@ -22,7 +24,7 @@ export interface DaemonStatusParts {
   readonly shuttingDown: boolean;
 }
 
-export function daemonStatus({ options, version, startedMs, host, control, browser, feed, daemonLog, monitor, faults, shuttingDown }: DaemonStatusParts): DaemonStatus {
+export function daemonStatus({ options, version, startedMs, host, control, browser, halfLines, feed, daemonLog, monitor, faults, shuttingDown }: DaemonStatusParts): DaemonStatus {
   const { connections, connectionsRefused, connectionsCutOff, notificationsFailed } = control.counts();
   return {
     pid: process.pid,
@@ -34,7 +36,7 @@ export function daemonStatus({ options, version, startedMs, host, control, brows
     socket: options.socket,
     config: options.configPath,
     stateFolder: options.stateFolder,
-    counts: { ...host.counts(), connections, subscriptions: feed.subscriptions },
+    counts: { ...host.counts(), connections, halfLineBytes: halfLines.bytes, subscriptions: feed.subscriptions },
     dropped: { connectionsRefused, connectionsCutOff, notificationsFailed, subscriptionEvents: feed.dropped, logLines: daemonLog.dropped + host.droppedLogLines },
     faults,
     eventLoopDelayMs: monitor.delay(),

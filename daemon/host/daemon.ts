@@ -7,6 +7,7 @@ import { sweepOrphans } from '../cells/process/orphan-sweep.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
 import { BrowserServer } from '../control/browser/browser-server.ts';
 import { ControlServer } from '../control/socket/control-server.ts';
+import { HalfLines } from '../control/half-lines.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { daemonStatus } from './daemon-status.ts';
 import { armFailpoints } from '../files/failpoints.ts';
@@ -64,10 +65,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   const daemonParts: DaemonHandlerDeps = {
     shutdownMs: limits.shutdownMs,
-    status: () => daemonStatus({ options, version, startedMs, host, control, browser, feed, daemonLog, monitor, faults: faults.count, shuttingDown: shutdown.begun }),
+    status: () => daemonStatus({ options, version, startedMs, host, control, browser, halfLines, feed, daemonLog, monitor, faults: faults.count, shuttingDown: shutdown.begun }),
     shutdown: (reason) => shutdown.begin(reason),
   };
-  const surface = { handlers: handlers(host, daemonLog, daemonParts, () => browser), limits, feed, log, shuttingDown: () => shutdown.begun, version };
+  const halfLines = new HalfLines(limits.halfLineBytes);
+  const surface = { handlers: handlers(host, daemonLog, daemonParts, () => browser), limits, feed, log, halfLines, shuttingDown: () => shutdown.begun, version };
   const control: ControlServer = new ControlServer(surface);
   const browser: BrowserServer | undefined = config.http === undefined ? undefined : new BrowserServer({ ...surface, config: config.http, clock: realClock, stateFolder: options.stateFolder });
 

@@ -26,6 +26,7 @@ const daemonStatus = z.object({
     workersBusy: count,
     workerCells: count,
     connections: count,
+    halfLineBytes: count.describe('what the unfinished lines and bodies of all connections hold'),
     subscriptions: count,
     unkillable: count,
   }),

@@ -18,6 +18,7 @@ import { writeProblem } from '../http/http-answer.ts';
 import { HttpApi } from '../http/http-api.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { OpenConnections } from '../socket/open-connections.ts';
+import type { HalfLines } from '../half-lines.ts';
 import { OperationCalls } from '../operation-calls.ts';
 import { Tally } from '../tally.ts';
 import { BrowserApi, linkPath } from './browser-api.ts';
@@ -35,6 +36,7 @@ export interface BrowserServerOptions {
   readonly limits: Limits;
   readonly feed: Feed;
   readonly log: ControlLog & { info(fields: object, message: string): void };
+  readonly halfLines: HalfLines;
   readonly clock: Clock;
   readonly stateFolder: string;
   readonly version: string;
@@ -68,7 +70,7 @@ export class BrowserServer {
   constructor(options: BrowserServerOptions) {
     const { config, handlers, limits, feed, log, clock } = options;
     this.#options = options;
-    this.#context = { calls: new OperationCalls(handlers, () => options.shuttingDown()), limits, feed, log, tally: new Tally() };
+    this.#context = { calls: new OperationCalls(handlers, () => options.shuttingDown()), limits, feed, log, tally: new Tally(), halfLines: options.halfLines };
     this.#sessions = new Sessions(config.limits, clock);
     this.#halfRequests = new HalfRequestWatch(config.limits.requestMs, 'http.limits.requestMs', () => this.#connections.values());
     this.#idle = new IdleWatch(config.limits.idleMs, () => this.#connections.sockets());

@@ -11,6 +11,7 @@ import { EventStream } from './event-stream.ts';
 import { sendJson, sendProblem } from './http-answer.ts';
 import { type BodyBound, type BodyBounds, hasBody, readJsonBody } from './http-body.ts';
 import { Later } from '../../operations/later.ts';
+import type { HalfLines } from '../half-lines.ts';
 import { HttpCaller, type HttpPeer } from './http-caller.ts';
 import { HttpRoutes, type Route, type RouteMatch } from './http-routes.ts';
 import type { OperationCalls } from '../operation-calls.ts';
@@ -21,6 +22,7 @@ export interface HttpApiOptions {
   readonly documents: Documents;
   readonly limits: Pick<Limits, 'nesting'>;
   readonly body: BodyBound;
+  readonly halfLines: HalfLines;
   readonly log: ControlLog;
   readonly allowedAudiences: readonly Audience[];
   readonly projection: Projection;
@@ -64,8 +66,8 @@ export class HttpApi {
 
   async #operate({ route, pathParams }: RouteMatch, request: IncomingMessage, response: ServerResponse, peer: HttpPeer): Promise<void> {
     if (!this.#options.allowedAudiences.includes(route.row.audience)) throw new HostError('forbidden', `${route.name} is not for this caller.`);
-    const { calls, limits, body, projection } = this.#options;
-    const given = route.row.http.method === 'POST' ? await bodyParams(request, response, { ...body, nesting: limits.nesting }) : queryParams(route, request);
+    const { calls, limits, body, halfLines, projection } = this.#options;
+    const given = route.row.http.method === 'POST' ? await bodyParams(request, response, { ...body, nesting: limits.nesting, halfLines }) : queryParams(route, request);
     const params = merged(given, pathParams);
     if (route.row.stream === true) {
       await this.#stream(route, params, request, response, peer);

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HostError } from '../../../protocol/errors.ts';
 import { nestsDeeper } from '../../../protocol/framing.ts';
 import type { Limits } from '../../config/schema.ts';
+import type { HalfLines } from '../half-lines.ts';
 
 export interface BodyBound {
   readonly maximum: number;
@@ -10,7 +11,7 @@ export interface BodyBound {
   readonly limit: string;
 }
 
-export type BodyBounds = BodyBound & Pick<Limits, 'nesting'>;
+export type BodyBounds = BodyBound & Pick<Limits, 'nesting'> & { readonly halfLines: HalfLines };
 
 export function hasBody(request: IncomingMessage): boolean {
   return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
@@ -34,24 +35,42 @@ function refuseOtherTypes(request: IncomingMessage): void {
   if (encoding !== 'identity') throw new HostError('invalid_request', 'The body is compressed; send it as it is.', { expected: 'identity' });
 }
 
-function collect(request: IncomingMessage, bound: BodyBound): Promise<Buffer> {
+function collect(request: IncomingMessage, bounds: BodyBounds): Promise<Buffer> {
+  const { halfLines, maximum } = bounds;
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
-    const take = (chunk: Buffer): void => {
-      bytes += chunk.length;
-      if (bytes <= bound.maximum) {
-        chunks.push(chunk);
-        return;
-      }
+    const refuse = (reason: HostError): void => {
       // The rest flows by unkept.
       request.off('data', take);
       request.resume();
-      reject(tooLarge(bound));
+      end();
+      reject(reason);
+    };
+    const take = (chunk: Buffer): void => {
+      if (bytes + chunk.length > maximum) {
+        refuse(tooLarge(bounds));
+      } else if (!halfLines.take(bytes, chunk.length)) {
+        refuse(halfLines.refusal());
+      } else {
+        bytes += chunk.length;
+        chunks.push(chunk);
+      }
+    };
+    const end = (): void => {
+      chunks.length = 0;
+      halfLines.giveBack(bytes);
+      bytes = 0;
     };
     request.on('data', take);
-    request.once('end', () => resolve(Buffer.concat(chunks)));
-    request.once('close', () => reject(new HostError('connection_closed', 'The connection ended before the body had come.')));
+    request.once('end', () => {
+      resolve(Buffer.concat(chunks));
+      end();
+    });
+    request.once('close', () => {
+      end();
+      reject(new HostError('connection_closed', 'The connection ended before the body had come.'));
+    });
   });
 }
 

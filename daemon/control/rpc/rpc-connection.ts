@@ -30,6 +30,7 @@ export class RpcConnection implements Connection {
   #lines = 0;
   /** No more requests are taken: the peer has ended its side, or we are to finish. */
   #ending = false;
+  #finishingLastLine = false;
   #gone = false;
 
   constructor(id: string, socket: Socket, context: ControlContext) {
@@ -48,11 +49,15 @@ export class RpcConnection implements Connection {
       settled: () => this.#endIfDone(),
       letGo: () => this.#goOn(),
     });
-    this.#cutter = new LineCutter(limits.lineBytes, {
-      line: (bytes, start, end) => this.#line(bytes, start, end),
-      tooLong: () => this.cutOff(tooLong(limits.lineBytes)),
-      ready: () => this.#mayTake(),
-    });
+    this.#cutter = new LineCutter(
+      limits.lineBytes,
+      {
+        line: (bytes, start, end) => this.#line(bytes, start, end),
+        tooLong: () => this.cutOff(tooLong(limits.lineBytes)),
+        ready: () => this.#mayTake(),
+      },
+      { bound: context.halfLines, full: () => this.cutOff(context.halfLines.refusal()) },
+    );
 
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('end', () => this.#peerEnded());
@@ -120,11 +125,30 @@ export class RpcConnection implements Connection {
 
   #endIfDone(): void {
     if (!this.#ending || this.#gone || this.#waits) return;
-    // The last line of a peer that has ended may lack its newline.
-    if (this.#socket.readableEnded && this.#cutter.pendingBytes > 0) this.#cutter.push(newline);
-    if (this.#gone || this.#waits || this.#dispatcher.pending > 0) return;
+    if (this.#socket.readableEnded && this.#cutter.pendingBytes > 0) {
+      this.#finishLastLine();
+      return;
+    }
+    if (this.#dispatcher.pending > 0) return;
     this.#leave();
     partOnceRead(this.#socket);
+  }
+
+  /**
+   * The last line of a peer that has ended may lack its newline. What a peer left behind that is gone altogether is not
+   * parsed: writing nothing tells the two apart.
+   */
+  #finishLastLine(): void {
+    if (this.#finishingLastLine) return;
+    this.#finishingLastLine = true;
+    this.#socket.write('', (error) => {
+      if (error instanceof Error || this.#gone) return;
+      this.#context.halfLines.afterOthers(() => {
+        if (this.#gone) return;
+        this.#cutter.push(newline);
+        this.#endIfDone();
+      });
+    });
   }
 
   /** The peer leaves more unread than it may: nothing said now would be heard. */
@@ -144,6 +168,7 @@ export class RpcConnection implements Connection {
   #leave(): void {
     this.#gone = true;
     this.#batch = undefined;
+    this.#cutter.discard();
     this.#outbox.close();
     this.#caller.gone();
   }

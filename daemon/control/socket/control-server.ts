@@ -15,6 +15,7 @@ import type { Language } from './first-byte.ts';
 import { HalfRequestWatch } from '../http/half-request-watch.ts';
 import { HttpApi } from '../http/http-api.ts';
 import { HttpServer } from '../http/http-server.ts';
+import type { HalfLines } from '../half-lines.ts';
 import { OpenConnections } from './open-connections.ts';
 import { OpeningConnection } from './opening-connection.ts';
 import { OperationCalls } from '../operation-calls.ts';
@@ -27,6 +28,8 @@ export interface ControlServerOptions {
   readonly limits: Limits;
   readonly feed: Feed;
   readonly log: ControlLog;
+  /** Shared with the port for browsers. */
+  readonly halfLines: HalfLines;
   shuttingDown(): boolean;
   /** The daemon's own, for the OpenAPI document. */
   readonly version: string;
@@ -51,7 +54,7 @@ export class ControlServer {
 
   constructor(options: ControlServerOptions) {
     const { handlers, limits, feed, log } = options;
-    this.#context = { calls: new OperationCalls(handlers, () => options.shuttingDown()), limits, feed, log, tally: new Tally() };
+    this.#context = { calls: new OperationCalls(handlers, () => options.shuttingDown()), limits, feed, log, tally: new Tally(), halfLines: options.halfLines };
     const body = { maximum: limits.lineBytes, limit: 'limits.lineBytes' };
     const api = new HttpApi({ ...this.#context, body, documents: new Documents(options.version), allowedAudiences: ['control', 'browser'], projection: unprojected });
     this.#http = new HttpServer(this.#context, api, { audience: 'control', pending: { maximum: limits.pendingCalls, limit: 'limits.pendingCalls' } });
