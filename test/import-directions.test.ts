@@ -32,6 +32,9 @@ const violations: readonly [what: string, files: Readonly<Record<string, string>
   ['an import without its ending', { 'daemon/a.ts': 'import \'./b\';', 'daemon/b.ts': '' }, /^daemon\/a\.ts:1 imports \.\/b; name the file with its \.ts ending$/],
   ['a file that is not there', { 'daemon/a.ts': 'import \'./b.ts\';' }, /^daemon\/a\.ts:1 imports \.\/b\.ts, which does not exist$/],
   ['a schema library reached from a cell by a detour', { 'workers/a.ts': 'import \'../protocol/b.ts\';', 'protocol/b.ts': 'import \'./c.ts\';', 'protocol/c.ts': 'import \'zod\';' }, /^workers\/a\.ts reaches zod at run time: workers\/a\.ts → protocol\/b\.ts → protocol\/c\.ts → zod$/],
+  ['a wrong arrow between two rooms', { 'daemon/dispatch/a.ts': 'import \'../services/b.ts\';', 'daemon/services/b.ts': '' }, /^daemon\/dispatch\/a\.ts:1 imports daemon\/services; daemon\/dispatch may import cells, /],
+  ['an arrow that is for types, used at run time', { 'daemon/operations/a.ts': 'import { b } from \'../host/b.ts\';', 'daemon/host/b.ts': '' }, /^daemon\/operations\/a\.ts:1 imports daemon\/host at run time; daemon\/operations may only "import type"/],
+  ['a room that nobody has named', { 'daemon/attic/a.ts': 'import \'../time/b.ts\';', 'daemon/time/b.ts': '' }, /^daemon\/attic\/a\.ts:1 is in daemon\/attic, which is no room/],
   ['a cycle', { 'daemon/a.ts': 'import \'./b.ts\';', 'daemon/b.ts': 'import type { C } from \'./c.ts\';', 'daemon/c.ts': 'import \'./a.ts\';' }, /^daemon\/a\.ts is part of a cycle: daemon\/a\.ts → daemon\/b\.ts → daemon\/c\.ts → daemon\/a\.ts$/],
 ];
 

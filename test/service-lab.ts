@@ -11,7 +11,7 @@ import { DeadLetters } from '../daemon/services/dead-letters.ts';
 import { realClock } from '../daemon/time/real-clock.ts';
 import { Service } from '../daemon/services/service.ts';
 import { WakeTurns } from '../daemon/dispatch/wake-turns.ts';
-import type { ServicePlan } from '../daemon/services/service-plan.ts';
+import type { ServicePlan } from '../daemon/dispatch/service-plan.ts';
 import { pluginOverride } from '../daemon/config/schema.ts';
 
 export const limits = limitsSchema.parse({});

@@ -12,7 +12,7 @@ import type { LoadedPlugin } from '../daemon/plugins/plugin.ts';
 import { DeadLetters } from '../daemon/services/dead-letters.ts';
 import { Service } from '../daemon/services/service.ts';
 import { WakeTurns } from '../daemon/dispatch/wake-turns.ts';
-import type { ServicePlan } from '../daemon/services/service-plan.ts';
+import type { ServicePlan } from '../daemon/dispatch/service-plan.ts';
 import { type Deed, SimulatedCell } from './simulated-cell.ts';
 import { VirtualClock } from './virtual-clock.ts';
 

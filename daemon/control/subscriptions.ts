@@ -2,8 +2,7 @@
 import { HostError } from '../../protocol/errors.ts';
 import type { FeedNotification } from '../../protocol/operations/telemetry.ts';
 import type { Limits } from '../config/schema.ts';
-import type { Feed, FeedSubscription } from '../telemetry/feed.ts';
-import type { FeedFilter } from '../operations/caller.ts';
+import type { Feed, FeedSubscription, FeedFilter } from '../telemetry/feed.ts';
 
 export class Subscriptions {
   readonly #feed: Feed;

@@ -1,7 +1,7 @@
 // How a service's cells are made: everything of the plugin and the configuration that an incarnation needs.
 import { permissionArgs } from '../isolates/permissions.ts';
 import type { IncarnationOptions } from './incarnation.ts';
-import type { ServicePlan } from '../services/service-plan.ts';
+import type { ServicePlan } from './service-plan.ts';
 
 /** A cell that has work and begins none of it is held by something else; loaded machines are given this long. */
 const leastStallMs = 2000;

@@ -1,6 +1,6 @@
 // A service whose thread ended in a way that no thread can hold may come back as a process cell, where its manifest
 // asks for that. The step is taken once and lasts until the daemon ends or another plan comes.
-import type { ServicePlan } from '../services/service-plan.ts';
+import type { ServicePlan } from './service-plan.ts';
 
 /** Ends after which a thread is the wrong place: the reasons of a cell's end, and the one of a cell that does not. */
 const beyondThreads: ReadonlySet<string> = new Set(['unkillable', 'out_of_memory', 'heap_limit']);

@@ -2,7 +2,6 @@
 // armed by two variables of the daemon's environment together, so that nobody meets one by accident; unarmed, a
 // failpoint is one comparison.
 import { HostError } from '../../protocol/errors.ts';
-import type { Logger } from '../telemetry/daemon-log.ts';
 
 export const failpointNames = ['state-unwritable', 'disk-full', 'cell-will-not-start', 'socket-error', 'clock-jump', 'slow-loop'] as const;
 export type FailpointName = (typeof failpointNames)[number];
@@ -17,6 +16,12 @@ export const testVariable = 'NAGAYA_FAILPOINTS_IN_A_TEST';
 export interface Hit {
   readonly argument: string;
   throwErrno(code: string): void;
+}
+
+/** Where the operator reads that failpoints are armed. */
+interface FailpointLog {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
 }
 
 interface Armed {
@@ -48,7 +53,7 @@ function hit(point: Armed | undefined, name: FailpointName): Hit | undefined {
 }
 
 /** Does and says nothing where nobody asks for a fault. */
-export function armFailpoints(env: Environment, log: Pick<Logger, 'warn' | 'error'>): void {
+export function armFailpoints(env: Environment, log: FailpointLog): void {
   const ordered = env[failpointsVariable];
   if (ordered === undefined || ordered === '') return;
   if (env[testVariable] !== 'yes') {

@@ -14,7 +14,7 @@ import { PluginProfiles } from '../runtimes/programs/plugin-profiles.ts';
 import { DeadLetters } from '../services/dead-letters.ts';
 import { Service } from '../services/service.ts';
 import type { WakeTurns } from '../dispatch/wake-turns.ts';
-import type { ServicePlan } from '../services/service-plan.ts';
+import type { ServicePlan } from '../dispatch/service-plan.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import type { Feed } from '../telemetry/feed.ts';
 import type { FlightRecorder } from '../telemetry/flight-recorder.ts';

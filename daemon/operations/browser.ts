@@ -1,11 +1,16 @@
 // What the operation does by which a browser is let in.
 import { HostError } from '../../protocol/errors.ts';
+import type { OperationResult } from '../../protocol/operations.ts';
 import type { browserOperations } from '../../protocol/operations/browser.ts';
-import type { BrowserServer } from '../control/browser/browser-server.ts';
 import type { Handlers } from './caller.ts';
 
-/** Undefined where the configuration opens no port. */
-export function browserHandlers(browser: () => Pick<BrowserServer, 'link'> | undefined): Pick<Handlers, keyof typeof browserOperations> {
+/** Makes the one-time links that sign a browser in. */
+export interface BrowserLinks {
+  link(readOnly: boolean): OperationResult<'browser.link'>;
+}
+
+/** `browser` answers undefined where the configuration opens no port. */
+export function browserHandlers(browser: () => BrowserLinks | undefined): Pick<Handlers, keyof typeof browserOperations> {
   return {
     'browser.link': ({ readOnly }) => {
       const open = browser();

@@ -3,14 +3,9 @@
 import type { Audience } from '../../protocol/operation.ts';
 import type { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { OperationName, OperationParams, OperationResult } from '../../protocol/operations.ts';
-import type { FeedTopic } from '../../protocol/operations/telemetry.ts';
+import type { FeedFilter } from '../telemetry/feed.ts';
 import type { Later } from './later.ts';
 import type { Awaitable, WorkerListener, WorkerSubscription } from '../runtimes/runtime.ts';
-
-export interface FeedFilter {
-  readonly topics: readonly FeedTopic[];
-  readonly plugin?: string;
-}
 
 /** Subscribes a listener to one worker. */
 export type WorkerSource = (listener: Omit<WorkerListener, 'after'>) => Awaitable<WorkerSubscription>;

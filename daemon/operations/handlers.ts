@@ -1,7 +1,6 @@
 // Every operation with what it does: the one place where the table's names meet the host. Nothing here knows of a wire.
-import type { BrowserServer } from '../control/browser/browser-server.ts';
 import type { Handlers } from './caller.ts';
-import { browserHandlers } from './browser.ts';
+import { type BrowserLinks, browserHandlers } from './browser.ts';
 import { type DaemonHandlerDeps, daemonHandlers } from './daemon.ts';
 import { deadLetterHandlers } from './dead-letter.ts';
 import { pluginHandlers } from './plugin.ts';
@@ -13,7 +12,7 @@ import { workerHandlers } from './worker.ts';
 import type { Host } from '../host/host.ts';
 import type { DaemonLog } from '../telemetry/daemon-log.ts';
 
-export function handlers(host: Host, daemonLog: Pick<DaemonLog, 'recent'>, daemon: DaemonHandlerDeps, browser: () => BrowserServer | undefined): Handlers {
+export function handlers(host: Host, daemonLog: Pick<DaemonLog, 'recent'>, daemon: DaemonHandlerDeps, browser: () => BrowserLinks | undefined): Handlers {
   return {
     ...daemonHandlers(daemon),
     ...pluginHandlers(host),

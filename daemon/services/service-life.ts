@@ -15,7 +15,8 @@ import type { Outcomes } from './outcomes.ts';
 import { Presence } from './presence.ts';
 import { quiesce, stopTimes } from './quiesce.ts';
 import type { QueuedEvent } from '../dispatch/queued-event.ts';
-import type { ServiceDeps, ServicePlan } from './service-plan.ts';
+import type { ServicePlan } from '../dispatch/service-plan.ts';
+import type { ServiceDeps } from './service-deps.ts';
 import { ServiceState } from './service-state.ts';
 
 export interface LifeDeps extends ServiceDeps {

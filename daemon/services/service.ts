@@ -15,7 +15,8 @@ import { type Handled, type QueuedEvent, type Waiter, wholeEvent } from '../disp
 import { Reported } from './reported.ts';
 import type { Waiting } from './room.ts';
 import { ServiceLife, type StopOptions } from './service-life.ts';
-import type { ServiceDeps, ServicePlan } from './service-plan.ts';
+import type { ServicePlan } from '../dispatch/service-plan.ts';
+import type { ServiceDeps } from './service-deps.ts';
 import { ServiceSituation } from './service-situation.ts';
 import { serviceStatus } from './service-status.ts';
 import type { WakeTurn } from '../dispatch/wake-turns.ts';

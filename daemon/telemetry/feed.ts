@@ -3,9 +3,13 @@
 import type { FeedEvent, FeedNotification, FeedTopic } from '../../protocol/operations/telemetry.ts';
 import { uuidv7 } from '../../protocol/uuid.ts';
 import type { Clock } from '../time/clock.ts';
-import type { FeedFilter } from '../operations/caller.ts';
 import { realClock } from '../time/real-clock.ts';
 import { Ring } from './ring.ts';
+
+export interface FeedFilter {
+  readonly topics: readonly FeedTopic[];
+  readonly plugin?: string;
+}
 
 export interface FeedOptions {
   readonly filter: FeedFilter;

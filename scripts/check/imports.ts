@@ -1,4 +1,4 @@
-// Holds the import directions: the arrows between layers, the edge of each dependency, what may not be reachable at run
+// Holds the import directions: the arrows between layers and between the rooms of the daemon, the edge of each dependency, what may not be reachable at run
 // time, and that no two files need each other.
 import { access, readFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Check } from './check.ts';
 import { cyclesOf, pathsTo } from './graph-walk.ts';
 import { type Import, type ImportGraph, readImportGraph } from './import-graph.ts';
+import { roomFault } from './rooms.ts';
 import { arrows, edges, ioEdge, ioModules, layerOf, layers, withoutAtRunTime } from './import-rules.ts';
 
 export const imports: Check = {
@@ -25,7 +26,7 @@ export const imports: Check = {
 };
 
 async function faultOf(root: string, graph: ImportGraph, file: string, found: Import): Promise<string | undefined> {
-  if (found.file !== undefined) return (await targetFault(root, graph, found)) ?? arrowFault(file, found);
+  if (found.file !== undefined) return (await targetFault(root, graph, found)) ?? arrowFault(file, found) ?? roomFault(file, found.file, found.typeOnly);
   const name = found.specifier.replace(/^node:/, '');
   if (builtinModules.includes(name)) return builtinFault(file, found, name);
   return dependencyFault(file, found);

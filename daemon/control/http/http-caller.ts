@@ -2,7 +2,8 @@
 import type { ServerResponse } from 'node:http';
 import { HostError } from '../../../protocol/errors.ts';
 import type { Audience } from '../../../protocol/operation.ts';
-import type { Caller, FeedFilter, WorkerSource } from '../../operations/caller.ts';
+import type { Caller, WorkerSource } from '../../operations/caller.ts';
+import type { FeedFilter } from '../../telemetry/feed.ts';
 import type { EventStream } from './event-stream.ts';
 import { LazySignal } from '../lazy-signal.ts';
 import type { Projection } from '../projection.ts';

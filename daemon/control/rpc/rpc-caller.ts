@@ -1,7 +1,8 @@
 // The other end of a JSON-RPC connection as an operation sees it.
 import type { Audience } from '../../../protocol/operation.ts';
 import { encodeNotification, feedMethod } from '../../../protocol/json-rpc.ts';
-import type { Caller, FeedFilter } from '../../operations/caller.ts';
+import type { Caller } from '../../operations/caller.ts';
+import type { FeedFilter } from '../../telemetry/feed.ts';
 import { LazySignal } from '../lazy-signal.ts';
 import type { Outbox } from './outbox.ts';
 import type { Subscriptions } from '../subscriptions.ts';

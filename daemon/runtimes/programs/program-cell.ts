@@ -5,7 +5,7 @@ import type { CellEnd } from '../../cells/cell.ts';
 import type { Clock, Timer } from '../../time/clock.ts';
 import { Incarnation } from '../../dispatch/incarnation.ts';
 import { IngressQueue } from '../../dispatch/ingress-queue.ts';
-import type { ServicePlan } from '../../services/service-plan.ts';
+import type { ServicePlan } from '../../dispatch/service-plan.ts';
 import type { Seat } from './cell-seats.ts';
 import type { ProgramEnd } from './program.ts';
 import { endedError, overranError, stalledError, threwError } from './program-errors.ts';

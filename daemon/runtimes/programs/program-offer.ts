@@ -9,7 +9,7 @@ import type { LoadedPlugin } from '../../plugins/plugin.ts';
 import { blueprint } from '../../dispatch/blueprint.ts';
 import type { Redact } from '../../dispatch/cause.ts';
 import type { IncarnationOptions } from '../../dispatch/incarnation.ts';
-import type { ServicePlan } from '../../services/service-plan.ts';
+import type { ServicePlan } from '../../dispatch/service-plan.ts';
 
 /** What of the host belongs to one plugin. */
 export interface ProgramHome {

@@ -1,22 +1,13 @@
-// What a service is built from. The plan is the plugin's side and changes with a reload; the rest is the host's and
-// stays for the service's whole life.
+// What the host gives a service. It stays the same for the service's whole life; the plugin's side, its plan, changes with
+// a reload.
 import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages.ts';
 import type { DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
-import type { ServiceSection } from '../../protocol/manifest.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
 import type { SpawnCell } from '../cells/cell.ts';
 import type { Clock } from '../time/clock.ts';
-import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { Redact } from '../dispatch/cause.ts';
 import type { JournalOutlets } from './journal.ts';
 import type { WakeTurns } from '../dispatch/wake-turns.ts';
-
-export interface ServicePlan {
-  readonly plugin: LoadedPlugin;
-  readonly section: ServiceSection;
-  readonly env: Readonly<Record<string, string>>;
-  readonly entryUrl: string;
-}
 
 export interface ServiceDeps {
   readonly clock: Clock;

@@ -1,0 +1,148 @@
+// The rooms of `daemon/` and the arrows between them: which room may import which, and why. An arrow that is not in this
+// table fails the check. Arrows point down the list, from the composition root to what knows nothing of the others.
+
+interface Room {
+  /** What the room holds, in one line. */
+  readonly holds: string;
+  /** The rooms it may import, each with the reason. A reason that begins with `types:` allows only `import type`. */
+  readonly imports: Readonly<Record<string, string>>;
+}
+
+const time = 'reads the clock and sets timers that tests can control';
+const limits = 'takes its bounds from the configuration';
+const ownIsolates = 'watches, measures and ends the threads and processes it starts';
+
+export const rooms: Readonly<Record<string, Room>> = {
+  cli: {
+    holds: 'the `nagaya` command',
+    imports: {
+      config: 'finds and checks the configuration without a daemon',
+      faults: '`nagaya faults` runs the faults kit',
+      host: '`nagaya serve` starts the daemon',
+      isolates: '`nagaya check` runs a plugin\'s schemas and imports in a thread, and `doctor` looks at processes',
+      plugins: '`nagaya check` and `new` read manifests',
+      telemetry: '`nagaya bundles` reads what the flight recorder wrote',
+    },
+  },
+  faults: { holds: 'the faults kit that ships with the command', imports: {} },
+  host: {
+    holds: 'the composition root: daemon, host, hosted plugin, shutdown, status',
+    imports: {
+      operations: 'gives the handlers to the control server',
+      control: 'starts and ends the control and browser servers',
+      services: 'builds each plugin\'s service',
+      tools: 'builds each plugin\'s tools',
+      runtimes: 'builds the registry and its runtimes',
+      dispatch: 'builds what all services share',
+      cells: 'builds what spawns cells, and ends the cells of a daemon that died',
+      telemetry: 'builds logs, feed, timelines and the flight recorder',
+      plugins: 'discovers and reads plugins',
+      config: 'is built from the configuration',
+      files: 'arms failpoints',
+      time: 'chooses the clock',
+    },
+  },
+  operations: {
+    holds: 'the handlers behind the operation table',
+    imports: {
+      host: 'types: handlers are given the host they act on',
+      dispatch: 'types: hands over the waiters of a delivery',
+      services: 'types: passes on what a publish was answered',
+      tools: 'types: hands over the waiters of a call',
+      runtimes: 'types: handlers are given the registry they act on',
+      telemetry: 'reads logs and timelines',
+    },
+  },
+  control: {
+    holds: 'how callers reach the operations: socket, rpc, http, browser',
+    imports: {
+      operations: 'calls the handlers',
+      dispatch: 'reads an event off the wire in the form that the queue keeps',
+      isolates: 'the lock names its holder by process identity',
+      telemetry: 'types: subscribes connections to the feed',
+      config: limits,
+      files: 'reads and writes tokens, and meets failpoints',
+      time,
+    },
+  },
+  services: {
+    holds: 'lifecycle, supervision, reload, admission, outcomes, dead letters',
+    imports: {
+      dispatch: 'runs its incarnations and its queue on the shared kernel',
+      cells: 'types: is told how a cell ended',
+      isolates: 'says where a plugin was when its time was over',
+      plugins: 'types: names the plugin it belongs to',
+      files: 'writes dead letters',
+      time,
+    },
+  },
+  tools: {
+    holds: 'plugin tools and their scheduling',
+    imports: {
+      cells: 'checks the messages that every cell may send, and records its processes like cells',
+      isolates: ownIsolates,
+      plugins: 'types: names the plugin it belongs to',
+      config: limits,
+      time,
+    },
+  },
+  runtimes: {
+    holds: 'the registry, its runtimes and the programs that workers run',
+    imports: {
+      services: 'types: the local runtime shows services as workers',
+      dispatch: 'runs programs on the shared kernel',
+      cells: 'spawns the cells of programs',
+      isolates: 'says where a program was when its time was over',
+      telemetry: 'keeps transcripts and events in its rings, and tells the daemon\'s log',
+      plugins: 'finds the profiles of plugins',
+      config: limits,
+      time,
+    },
+  },
+  dispatch: {
+    holds: 'the kernel that services and workers share: incarnation, lane, queue, pacing',
+    imports: {
+      cells: 'types: drives a cell through its interface',
+      isolates: 'takes the flags of a permission set, and says where a plugin is',
+      plugins: 'types: names the plugin it runs',
+      files: 'meets failpoints',
+      time,
+    },
+  },
+  cells: {
+    holds: 'one Cell interface, and threads and processes behind it',
+    imports: {
+      isolates: ownIsolates,
+      telemetry: 'types: tells the daemon\'s log what an earlier daemon left',
+      files: 'reads the records of an earlier daemon\'s cells',
+    },
+  },
+  isolates: { holds: 'what is known about threads and processes', imports: {} },
+  telemetry: {
+    holds: 'logs, feed, timelines, the flight recorder',
+    imports: { config: 'types: takes its bounds from the configuration', files: 'writes bundles', time },
+  },
+  plugins: {
+    holds: 'discovery, manifests, overrides, the catalogue',
+    imports: { config: 'types: applies the overrides of the configuration', files: 'reads manifests with a bound' },
+  },
+  config: { holds: 'the configuration and where it is found', imports: { files: 'reads the configuration with a bound' } },
+  files: { holds: 'reading and writing files with bounds, and failpoints', imports: {} },
+  time: { holds: 'the clock and what is built on it', imports: {} },
+};
+
+/** The room of a file of the daemon; undefined for any other file. */
+export const roomOf = (file: string): string | undefined => (file.startsWith('daemon/') ? file.split('/').slice(1, -1)[0] ?? '' : undefined);
+
+/** What is wrong with an import from one room into another; undefined where nothing is. */
+export function roomFault(file: string, target: string, typeOnly: boolean): string | undefined {
+  const from = roomOf(file);
+  const to = roomOf(target);
+  if (from === undefined || to === undefined || from === to) return undefined;
+  const room = rooms[from];
+  if (room === undefined) return `is in daemon/${from}, which is no room of scripts/check/rooms.ts`;
+  const reason = room.imports[to];
+  if (reason === undefined) return `imports daemon/${to}; daemon/${from} may import ${Object.keys(room.imports).join(', ') || 'no other room'} (scripts/check/rooms.ts)`;
+  if (reason.startsWith('types:') && !typeOnly) return `imports daemon/${to} at run time; daemon/${from} may only "import type" from it (scripts/check/rooms.ts)`;
+  return undefined;
+}
