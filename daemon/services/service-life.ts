@@ -1,5 +1,4 @@
-// The life of one service: brought up, handed over, brought down, failed and brought back. The lifecycle table says
-// what may follow what; here stand the effects. Events pass by on their own way (see intake and lane).
+// The life of one service: started, reloaded, stopped, failed and restarted. The lifecycle table holds the transitions.
 import { Histogram } from '../../protocol/cell/histogram.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
@@ -131,10 +130,7 @@ export class ServiceLife {
     if (this.#reloading !== undefined || this.state.lifecycle === 'starting' || this.state.lifecycle === 'stopping') {
       throw new HostError('service_unavailable', `The service of ${plan.plugin.id} cannot be reloaded now: it is ${this.#reloading === undefined ? this.state.lifecycle : 'being reloaded'}.`, { lifecycle: this.state.lifecycle });
     }
-    if (this.state.lifecycle !== 'running') {
-      this.#adopt(plan);
-      return;
-    }
+    if (this.state.lifecycle !== 'running') return this.#adopt(plan);
     this.#reloading = this.#handOver(plan).finally(() => {
       this.#reloading = undefined;
     });
