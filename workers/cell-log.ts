@@ -2,7 +2,9 @@
 // on the sending side: the receiving side is the host's main thread, which a flood must never reach.
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';
+import { isNativeError } from 'node:util/types';
 import { isMainThread } from 'node:worker_threads';
+import { flattenError, messageWithCauses, stackWithCauses } from '../protocol/cell/plain-error.ts';
 import type { LogDroppedMessage, LogLevel, LogMessage } from '../protocol/cell/messages.ts';
 import { captured, stringifyJson } from './primitives.ts';
 
@@ -134,11 +136,21 @@ export class CellLog {
   }
 }
 
-const textOf = (message: unknown): string => (typeof message === 'string' ? message : (stringifyOrNothing(message) ?? typeof message));
+function textOf(message: unknown): string {
+  if (typeof message === 'string') return message;
+  if (isNativeError(message)) {
+    const error = flattenError(message);
+    return stackWithCauses(error) ?? messageWithCauses(error);
+  }
+  return stringifyOrNothing(message) ?? typeof message;
+}
+
+/** JSON makes `{}` of an error: it is written with its message, stack and causes, alone or as a field. */
+const withErrors = (_key: string, value: unknown): unknown => (isNativeError(value) ? flattenError(value) : value);
 
 function stringifyOrNothing(value: unknown): string | undefined {
   try {
-    return stringifyJson(value);
+    return stringifyJson(value, withErrors);
   } catch {
     // Circular, a BigInt or a throwing toJSON: the line is kept without it.
     return undefined;
@@ -151,7 +163,6 @@ function fieldsText(fields: unknown): string {
   return text.length > maxFieldsLength ? `"(fields of ${String(text.length)} characters left out)"` : text;
 }
 
-/** One console call is one line of the log, however many lines of text it makes. */
 /**
  * Node itself calls a function that its own streams of a thread hold by a symbol, whenever the host has read from them:
  * a stream in their place without it would end the cell.
@@ -163,6 +174,7 @@ function replaceStream(name: 'stdout' | 'stderr', stream: Writable): void {
   Object.defineProperty(process, name, { value: stream, configurable: true, enumerable: true });
 }
 
+/** One console call is one line of the log, however many lines of text it makes. */
 function captureConsole(write: (level: LogLevel, text: string) => void): void {
   let level: LogLevel = 'info';
   const sink = new Writable({

@@ -9,7 +9,7 @@ const { apply } = Reflect;
 const portPostMessage = MessagePort.prototype.postMessage;
 
 export const parseJson: (text: string) => unknown = parse;
-export const stringifyJson: (value: unknown) => string | undefined = stringify;
+export const stringifyJson: (value: unknown, replacer?: (key: string, value: unknown) => unknown) => string | undefined = stringify;
 export const captured = {
   setTimeout: globalThis.setTimeout,
   setInterval: globalThis.setInterval,

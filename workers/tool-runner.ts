@@ -1,7 +1,7 @@
 // A plugin's tools inside their cell: imports the plugin at the first call, under that call's own deadline, and runs
 // one call at a time. Whatever the tool does becomes an answer made of plain data.
 import type { ToolAnswer, ToolCellOptions, ToolErrorCode, ToolTask } from '../protocol/cell/tool-messages.ts';
-import { flattenError } from '../protocol/cell/plain-error.ts';
+import { flattenError, messageWithCauses } from '../protocol/cell/plain-error.ts';
 import { monotonicMs } from '../protocol/cell/register.ts';
 import { HostError, type Issue, invalid } from '../protocol/errors.ts';
 import { getHeapStatistics } from 'node:v8';
@@ -213,5 +213,5 @@ function errorOf(thrown: unknown): Extract<ToolAnswer, { ok: false }>['error'] {
   // What the tool threw is inside a Failure, so that a HostError here is a refusal of this cell's own checks.
   if (thrown instanceof HostError) return { code: thrown.code as ToolErrorCode, message: thrown.message, details: thrown.details };
   const cause = flattenError(thrown instanceof Failure ? thrown.thrown : thrown);
-  return { code: 'tool_failed', message: `${thrown instanceof Failure ? thrown.message : 'The tool failed'}: ${cause.message}`, details: { cause } };
+  return { code: 'tool_failed', message: `${thrown instanceof Failure ? thrown.message : 'The tool failed'}: ${messageWithCauses(cause)}`, details: { cause } };
 }

@@ -1,6 +1,7 @@
 // One call to a cell, raced against its deadline and the cell's end: comlink's own promise never settles once the
 // other side is gone.
 import type { CellAnswer } from '../../protocol/cell/messages.ts';
+import { isPlainError } from '../../protocol/cell/plain-error.ts';
 import type { CallOutcome, CellEnd, LoadedService } from './cell.ts';
 
 export class CellCalls {
@@ -45,8 +46,7 @@ export const isLoadedService = (value: unknown): value is LoadedService =>
 function checkedAnswer<Value>(answer: unknown, isValue: (value: unknown) => value is Value): CellAnswer<Value> {
   if (typeof answer !== 'object' || answer === null || !('ok' in answer)) return malformed('it is no answer');
   if (answer.ok === true) return 'value' in answer && isValue(answer.value) ? { ok: true, value: answer.value } : malformed('its value has another shape');
-  const { phase, error } = answer as { phase?: unknown; error?: { name?: unknown; message?: unknown; stack?: unknown } };
+  const { phase, error } = answer as { phase?: unknown; error?: unknown };
   if (phase !== 'import' && phase !== 'start' && phase !== 'status' && phase !== 'stop' && phase !== 'exports') return malformed('its phase is unknown');
-  if (!isText(error?.name) || !isText(error.message)) return malformed('its error is none');
-  return { ok: false, phase, error: { name: error.name, message: error.message, ...(isText(error.stack) ? { stack: error.stack } : {}) } };
+  return isPlainError(error) ? { ok: false, phase, error } : malformed('its error is none');
 }

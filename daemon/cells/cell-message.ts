@@ -1,7 +1,7 @@
 // Cell to host traffic, checked by hand message by message: it is the hottest path from a place the host does not
 // trust. A test holds these checks against the types.
 import { type CellMessage, type CrashMessage, type EventFailure, type EventOutput, type LogMessage, logLevels } from '../../protocol/cell/messages.ts';
-import type { PlainError } from '../../protocol/cell/plain-error.ts';
+import { isPlainError } from '../../protocol/cell/plain-error.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -10,9 +10,6 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 const isDuration = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value < Number.MAX_SAFE_INTEGER;
 const isOptionalText = (value: unknown): boolean => value === undefined || isText(value);
-
-const isPlainError = (value: unknown): value is PlainError =>
-  isFields(value) && isText(value['name']) && isText(value['message']) && isOptionalText(value['stack']) && isOptionalText(value['code']);
 
 const isIssue = (value: unknown): boolean => isFields(value) && isText(value['path']) && isText(value['message']);
 

@@ -1,6 +1,7 @@
 // How the command ends when something is wrong: which exit code a failure has, and how it is told to a person or,
 // with --json, to a program. Every failure carries a code of the registry, also those made here.
 import { type ErrorCode, HostError, type Issue, errorKinds } from '../../protocol/errors.ts';
+import { maxCauseDepth } from '../../protocol/cell/plain-error.ts';
 import { type Piece, type Terminal, printable, styled } from './views/terminal.ts';
 
 export const exitCodes = { fine: 0, failed: 1, usage: 2, noDaemon: 3, refused: 4 } as const;
@@ -90,18 +91,19 @@ function issuesIn(value: unknown): Issue[] {
   return value.filter((row: unknown): row is Issue => typeof row === 'object' && row !== null && 'path' in row && 'message' in row && typeof row.path === 'string' && typeof row.message === 'string');
 }
 
-/** The plugin's own error: a text, or a plain error with its stack. */
-export function causeLines(cause: unknown): Piece[][] {
+/** The plugin's own error: a text, or a plain error with its stack and with what it was caused by. */
+export function causeLines(cause: unknown, depth = 0): Piece[][] {
   if (typeof cause === 'string') return [['cause: ', cause]];
-  if (typeof cause !== 'object' || cause === null) return [];
-  const { name, code, message, stack } = cause as { name?: unknown; code?: unknown; message?: unknown; stack?: unknown };
-  const title = [name ?? code, message].filter((part) => typeof part === 'string').join(': ');
-  return [['cause: ', title], ...(typeof stack === 'string' ? stackLines(stack) : [])];
+  if (typeof cause !== 'object' || cause === null || depth > maxCauseDepth) return [];
+  const { name, code, message, stack, cause: inner, errors } = cause as { name?: unknown; code?: unknown; message?: unknown; stack?: unknown; cause?: unknown; errors?: unknown };
+  const title = [name ?? code, message].filter((part) => typeof part === 'string' && part !== '').join(': ');
+  const innerLines = [...(Array.isArray(errors) ? (errors as unknown[]) : []), inner].flatMap((one) => causeLines(one, depth + 1));
+  return [['cause: ', title], ...(typeof stack === 'string' ? stackLines(stack) : []), ...innerLines];
 }
 
 function stackLines(stack: string): Piece[][] {
   return printable(stack)
     .split('\n')
-    .filter((line) => /^\s*at /.test(line))
+    .filter((line) => /^\s*(?:at |\[cause\]: )/.test(line))
     .map((line) => [styled('dim', `    ${line.trim()}`)]);
 }

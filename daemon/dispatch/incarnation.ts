@@ -7,7 +7,7 @@ import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, SpawnCell } fr
 import type { Whereabouts } from '../isolates/whereabouts.ts';
 import type { Clock } from '../time/clock.ts';
 import { failpoint } from '../files/failpoints.ts';
-import { type Redact, causeOf } from './cause.ts';
+import { type Redact, causeOf, causeText } from './cause.ts';
 import type { IngressQueue } from './ingress-queue.ts';
 import { Lane, type LaneListener, type LaneRemains } from './lane.ts';
 
@@ -243,12 +243,12 @@ export class Incarnation {
         return new HostError('start_timeout', `The ${subject} did not start within ${String(startMs)} ms; it was in its ${during}.`, { phase: during, timeoutMs: startMs });
       case 'ended': {
         const cause = causeOf(outcome.end.error, this.#redact);
-        return new HostError('start_failed', `The cell ended during the ${during}: ${cause.message}.`, { phase: during, reason: outcome.end.reason, cause });
+        return new HostError('start_failed', `The cell ended during the ${during}: ${causeText(cause)}.`, { phase: during, reason: outcome.end.reason, cause });
       }
       default: {
         const cause = causeOf(outcome.error, this.#redact);
         const what = outcome.phase === 'exports' ? `does not export what a ${subject} needs` : outcome.phase === 'import' ? 'could not be imported' : 'failed to start';
-        return new HostError('start_failed', `The plugin ${what}: ${cause.message}`, { phase: outcome.phase, cause });
+        return new HostError('start_failed', `The plugin ${what}: ${causeText(cause)}`, { phase: outcome.phase, cause });
       }
     }
   }

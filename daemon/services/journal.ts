@@ -1,9 +1,11 @@
 // What is told of a service: its last error, its newest diagnostics, its timeline and the live feed. One place, so
 // that nothing is told in one of them and forgotten in another.
+import { isPlainError } from '../../protocol/cell/plain-error.ts';
 import type { HostError } from '../../protocol/errors.ts';
 import type { FeedEvent, TimelineEntry } from '../../protocol/operations/telemetry.ts';
 import type { Diagnostic, Lifecycle, RecordedError } from '../../protocol/status.ts';
 import type { Clock } from '../time/clock.ts';
+import { causeStack } from '../dispatch/cause.ts';
 import type { Cause } from './lifecycle.ts';
 
 type Entry = Omit<TimelineEntry, 'sequence' | 'at'>;
@@ -114,6 +116,6 @@ export class Journal {
 }
 
 function stackOf(error: HostError): string | undefined {
-  const { cause } = error.details as { cause?: { stack?: unknown } };
-  return typeof cause?.stack === 'string' ? cause.stack : undefined;
+  const { cause } = error.details;
+  return isPlainError(cause) ? causeStack(cause) : undefined;
 }

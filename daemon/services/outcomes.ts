@@ -7,7 +7,7 @@ import { uuidv7 } from '../../protocol/uuid.ts';
 import type { CellEnd } from '../cells/cell.ts';
 import { type Whereabouts, stackText, whereText } from '../isolates/whereabouts.ts';
 import type { Clock } from '../time/clock.ts';
-import { type Redact, causeOf } from '../dispatch/cause.ts';
+import { type Cause, type Redact, causeOf, causeStack, causeText } from '../dispatch/cause.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import { type QueuedEvent, wholeEvent } from '../dispatch/queued-event.ts';
@@ -47,8 +47,8 @@ export class Outcomes {
     const cause = causeOf(failure.error, redact);
     const error =
       failure.code === 'invalid_event'
-        ? new HostError('invalid_event', `The event does not fit its payload schema: ${cause.message}.`, { issues: failure.issues ?? [] })
-        : new HostError('dispatch_failed', `The handler failed: ${cause.message}`, { cause });
+        ? new HostError('invalid_event', `The event does not fit its payload schema: ${causeText(cause)}.`, { issues: failure.issues ?? [] })
+        : new HostError('dispatch_failed', `The handler failed: ${causeText(cause)}`, { cause });
     intake.fail(event, error, incarnation, failure.durationMs);
   }
 
@@ -84,7 +84,7 @@ export class Outcomes {
   crashError(end: CellEnd, duringEvent: boolean): HostError {
     const cause = causeOf(end.error, this.#deps.redact);
     const when = duringEvent ? 'while it handled the event' : 'between two events';
-    return new HostError('cell_crashed', `The cell ended ${when}: ${cause.message}`, { reason: end.reason, exitCode: end.exitCode, cause });
+    return new HostError('cell_crashed', `The cell ended ${when}: ${causeText(cause)}`, { reason: end.reason, exitCode: end.exitCode, cause });
   }
 
   /** A delivery that ended without an outcome: the event comes again, or its attempts are used up. */
@@ -108,10 +108,10 @@ export class Outcomes {
   }
 
   #chapter(event: QueuedEvent, error: HostError, incarnation: number): AttemptStory {
-    const { cause, where } = error.details as { cause?: { stack?: string }; where?: Whereabouts };
+    const { cause, where } = error.details as { cause?: Cause; where?: Whereabouts };
     const place = where === undefined ? '' : whereText(where);
     // What ran past its deadline threw nothing: where it was then is its stack.
-    const stack = cause?.stack ?? (where === undefined ? undefined : stackText(`${error.code}: ${error.message}`, where));
+    const stack = (cause === undefined ? undefined : causeStack(cause)) ?? (where === undefined ? undefined : stackText(`${error.code}: ${error.message}`, where));
     return {
       attempt: event.attempt,
       at: new Date(this.#deps.clock.wallMs()).toISOString(),

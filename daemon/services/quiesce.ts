@@ -1,7 +1,7 @@
 // Brings a running service to rest: it finishes what it has, halts between two events, and then the plugin's own stop
 // runs. Each step has its deadline.
 import { HostError } from '../../protocol/errors.ts';
-import { type Redact, causeOf } from '../dispatch/cause.ts';
+import { type Redact, causeOf, causeText } from '../dispatch/cause.ts';
 import type { Incarnation } from '../dispatch/incarnation.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
@@ -35,6 +35,6 @@ export async function quiesce(live: Incarnation, intake: Intake, journal: Journa
     return new HostError('stop_timeout', `The plugin's stop did not return within ${String(stopMs)} ms; its cell was ended.`, { phase: 'stop', timeoutMs: stopMs });
   }
   const cause = causeOf(stopped.error, redact);
-  journal.failure(new HostError('stop_failed', `The plugin's stop failed: ${cause.message}`, { cause }), live.number);
+  journal.failure(new HostError('stop_failed', `The plugin's stop failed: ${causeText(cause)}`, { cause }), live.number);
   return undefined;
 }

@@ -3,7 +3,7 @@
 import type { ServiceStatus } from '../../protocol/status.ts';
 import type { CallOutcome } from '../cells/cell.ts';
 import type { Clock } from '../time/clock.ts';
-import { type Redact, causeOf } from '../dispatch/cause.ts';
+import { type Redact, causeOf, causeText } from '../dispatch/cause.ts';
 
 export interface StatusSource {
   readonly number: number;
@@ -57,7 +57,7 @@ export class Reported {
     } else if (outcome.phase === 'ended') {
       this.#error = 'the cell ended before status() answered';
     } else {
-      this.#error = `status() failed: ${causeOf(outcome.error, this.#redact).message}`;
+      this.#error = `status() failed: ${causeText(causeOf(outcome.error, this.#redact))}`;
     }
   }
 }

@@ -1,4 +1,5 @@
 // The errors with which calls of tools end, in one place, so that all three kinds of pool read the same to a caller.
+import { messageWithCauses } from '../../protocol/cell/plain-error.ts';
 import { HostError } from '../../protocol/errors.ts';
 import { nearest } from '../../protocol/issues.ts';
 import type { ToolAnswer } from '../../protocol/cell/tool-messages.ts';
@@ -56,9 +57,9 @@ export function refusedByCell(toolName: string, { error }: Extract<ToolAnswer, {
 
 export function crashed(toolName: string, end: Extract<RunEnd, { kind: 'crashed' }>): HostError {
   const { kind: _kind, reason, error, ...exit } = end;
-  return new HostError('tool_crashed', `The cell of tool "${toolName}" ended during the call: ${error.message}`, { tool: toolName, reason, cause: error, ...exit });
+  return new HostError('tool_crashed', `The cell of tool "${toolName}" ended during the call: ${messageWithCauses(error)}`, { tool: toolName, reason, cause: error, ...exit });
 }
 
 export function neverBegan(toolName: string, { error }: Extract<RunEnd, { kind: 'lost' }>): HostError {
-  return new HostError('tool_crashed', `No cell could be started for tool "${toolName}": ${error.message}`, { tool: toolName, reason: 'not_started', cause: error });
+  return new HostError('tool_crashed', `No cell could be started for tool "${toolName}": ${messageWithCauses(error)}`, { tool: toolName, reason: 'not_started', cause: error });
 }

@@ -3,11 +3,11 @@ import type { EventFailure } from '../../../protocol/cell/messages.ts';
 import { HostError } from '../../../protocol/errors.ts';
 import type { CellEnd } from '../../cells/cell.ts';
 import { type Whereabouts, whereText } from '../../isolates/whereabouts.ts';
-import { type Redact, causeOf } from '../../dispatch/cause.ts';
+import { type Redact, causeOf, causeText } from '../../dispatch/cause.ts';
 
 export function threwError(failure: EventFailure, redact: Redact): HostError {
   const cause = causeOf(failure.error, redact);
-  return new HostError('dispatch_failed', `The program failed: ${cause.message}`, { cause });
+  return new HostError('dispatch_failed', `The program failed: ${causeText(cause)}`, { cause });
 }
 
 export function overranError(ranMs: number, timeoutMs: number, where: Whereabouts): HostError {
@@ -26,7 +26,7 @@ export function stalledError(idleMs: number): HostError {
 
 export function endedError(end: CellEnd, duringInput: boolean, redact: Redact): HostError {
   const cause = causeOf(end.error, redact);
-  return new HostError('cell_crashed', `The program's cell ended ${duringInput ? 'during the input' : 'between two inputs'}: ${cause.message}`, { reason: end.reason, exitCode: end.exitCode, cause });
+  return new HostError('cell_crashed', `The program's cell ended ${duringInput ? 'during the input' : 'between two inputs'}: ${causeText(cause)}`, { reason: end.reason, exitCode: end.exitCode, cause });
 }
 
 export function noSeatError(waitedMs: number, cells: number): HostError {

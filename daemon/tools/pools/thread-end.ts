@@ -1,5 +1,5 @@
 // How the end of a thread or process that ran tools is told, the same for every kind of pool.
-import { type PlainError, flattenError } from '../../../protocol/cell/plain-error.ts';
+import { type PlainError, flattenError, messageWithCauses } from '../../../protocol/cell/plain-error.ts';
 import { HostError } from '../../../protocol/errors.ts';
 import type { RunEnd } from './tool-pool.ts';
 
@@ -14,5 +14,5 @@ export const stalled: RunEnd = { kind: 'lost', error: { name: 'Stalled', message
 
 /** A crash while no call was running: a throw or rejection after an answer. */
 export function strayCrash(reason: string, cause: PlainError): HostError {
-  return new HostError('tool_crashed', `A cell of the plugin's tools ended after its call had been answered: ${cause.message}`, { reason, cause });
+  return new HostError('tool_crashed', `A cell of the plugin's tools ended after its call had been answered: ${messageWithCauses(cause)}`, { reason, cause });
 }
