@@ -64,6 +64,7 @@ export const errorKinds = {
   worker_stopped: kind(-32054, 409, false, 'The worker was stopped.', 'Make a new one with `nagaya worker new`.'),
   profile_not_found: kind(-32055, 404, false, 'No profile with this name is offered.', 'See `nagaya runtimes ID`: it lists the profiles; or leave the profile out.'),
   runtime_full: kind(-32056, 429, true, 'The runtime has as many workers as it may, and all of them are in use.', 'Stop one that is no longer needed with `nagaya worker stop WORKER`, or raise `limits.workers`.'),
+  input_not_found: kind(-32057, 404, false, 'The worker has no input with this eventId, or no longer keeps it.', 'See the `eventId` of the items in `nagaya worker transcript WORKER`.'),
 
   daemon_unreachable: kind(-32090, 503, true, 'No daemon answers at the socket.', 'Start one with `nagaya serve`, or name its socket with --socket.'),
   connection_closed: kind(-32091, 503, true, 'The connection ended before the answer came.', 'Connect again; whether the request took effect is not known.'),

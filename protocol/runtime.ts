@@ -70,7 +70,11 @@ export const workerView = workerSummary.extend({
     isolation: z.enum(['thread', 'process']),
     incarnation: count.describe('lives of its cell so far'),
   }),
-  inputs: z.object({ pending: count, capacity: count }).describe('accepted and not begun'),
+  inputs: z.object({
+    pending: count.describe('accepted and not begun'),
+    capacity: count,
+    running: z.string().nullable().describe('eventId of the input that runs; null where none runs, or inputs cannot be cancelled'),
+  }),
   transcript: z.object({ firstSequence: count, totalItems: count, keptItems: count, keptBytes: count }),
   diagnostics: z.array(runtimeDiagnostic),
 });
@@ -114,6 +118,11 @@ export const workerChange = z.object({
   changed: z.boolean().describe('false where there was nothing to do'),
 });
 export type WorkerChange = z.output<typeof workerChange>;
+
+export const inputCancellation = workerChange.extend({
+  eventId: z.string().nullable().describe('the input that was meant; null where none was named and none ran'),
+});
+export type InputCancellation = z.output<typeof inputCancellation>;
 
 const cursor = z.string().describe('opaque: give it as `after` to go on behind this event');
 const happened = { at: instant };

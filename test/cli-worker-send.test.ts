@@ -89,7 +89,7 @@ test('Ctrl-C ends the waiting and not what the worker does', async () => {
   running.child.kill('SIGINT');
   const { code, stderr } = await running.ended;
   assert.equal(code, 1);
-  assert.match(stderr, new RegExp(`the worker goes on; \`nagaya worker cancel ${worker}\` ends what it runs`));
+  assert.match(stderr, new RegExp(`the worker goes on; \`nagaya worker cancel ${worker} --event [0-9a-f-]{36}\` ends this input`));
   assert.equal((await show(worker)).state, 'busy');
 });
 

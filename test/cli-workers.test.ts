@@ -124,7 +124,7 @@ test('cancel ends what runs and stop ends the worker; both say so when there was
   const worker = await labWorker(daemon);
   await daemon.json(['worker', 'send', worker, order('loop')]);
   await until('it loops', async () => (await show(worker)).transcript.totalItems === 2);
-  assert.match((await daemon.nagaya(['worker', 'cancel', worker])).stdout, /ends what it runs/);
+  assert.match((await daemon.nagaya(['worker', 'cancel', worker])).stdout, / ends the input [0-9a-f-]{36}$/m);
   await until('it is cancelled', async () => (await show(worker)).state === 'cancelled');
   assert.match((await daemon.nagaya(['worker', 'cancel', worker])).stdout, /runs nothing/);
   assert.equal((await daemon.nagaya(['worker', 'send', worker, order('echo', { text: 'again' }), '--wait'])).stdout, 'again\n');

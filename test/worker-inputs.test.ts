@@ -112,7 +112,7 @@ test('as many inputs wait as may, and the next is told when to come again', asyn
   const { code, details } = await refusal(() => input('too many'));
   assert.deepEqual([code, details['capacity']], ['worker_busy', 2]);
   assert.ok(Number(details['retryAfterMs']) > 0);
-  assert.deepEqual((await registry.worker(address)).inputs, { pending: 2, capacity: 2 });
+  assert.deepEqual((await registry.worker(address)).inputs, { pending: 2, capacity: 2, running: program1.current?.input.eventId });
   program1.current?.end('done');
   await settled();
   await input('now there is room');
@@ -138,6 +138,43 @@ test('cancel ends what runs and nothing else, and a second one has nothing to do
   await settled();
   assert.equal(await state(), 'cancelled');
   assert.equal((await registry.cancel(address)).changed, false);
+});
+
+test('a cancel that names an input ends that one alone, however often it comes', async () => {
+  const { input, items, program1, registry, address } = await scene();
+  const one = await input('one');
+  await input('two');
+  assert.deepEqual(await registry.cancel(address, one.eventId), { ...address, state: 'busy', changed: true, eventId: one.eventId });
+  await settled();
+  assert.equal(program1.current?.input.content, 'two');
+  for (let again = 0; again < 2; again += 1) {
+    assert.deepEqual(await registry.cancel(address, one.eventId), { ...address, state: 'busy', changed: false, eventId: one.eventId });
+  }
+  await settled();
+  assert.equal(program1.current?.input.content, 'two', 'the next input goes on');
+  assert.deepEqual((await items()).filter(({ status }) => status === 'cancelled').map(({ eventId }) => eventId), [one.eventId]);
+});
+
+test('an input that waits can be cancelled: it never runs, and those before and behind it do', async () => {
+  const { input, items, program1, registry, address, state } = await scene();
+  const [one, two, three] = [await input('one'), await input('two'), await input('three')];
+  assert.equal((await registry.cancel(address, two.eventId)).changed, true);
+  assert.equal((await registry.cancel(address, two.eventId)).changed, false);
+  assert.deepEqual((await registry.worker(address)).inputs, { pending: 1, capacity: 16, running: one.eventId });
+  assert.deepEqual(told(await items()).slice(3), [['host', 'The input was cancelled before it began.', 'cancelled']]);
+  program1.current?.end('done');
+  await settled();
+  assert.equal(program1.current?.input.eventId, three.eventId);
+  program1.current?.end('done');
+  await settled();
+  assert.deepEqual([program1.given.map(({ input: { content } }) => content), await state()], [['one', 'three'], 'idle']);
+});
+
+test('a cancel of an input that the worker never had is refused by its id', async () => {
+  const { input, registry, address } = await scene();
+  await input('one');
+  const { code, details } = await refusal(() => registry.cancel(address, 'nothing'));
+  assert.deepEqual([code, details], ['input_not_found', { workerId: address.workerId, eventId: 'nothing' }]);
 });
 
 test('stop is for good: what runs and what waits ends as cancelled, and the next input is refused', async () => {

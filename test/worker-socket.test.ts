@@ -88,6 +88,8 @@ test('a program that overruns or is cancelled in an endless loop ends, and the w
   const loop = await give({ do: 'loop' });
   assert.equal((await client.call('worker.cancel', address)).changed, true);
   assert.equal((await endOf(client, address, loop.eventId)).status, 'cancelled');
+  const late = await client.call('worker.cancel', { ...address, eventId: loop.eventId });
+  assert.deepEqual([late.changed, late.eventId], [false, loop.eventId]);
   assert.equal((await client.call('worker.show', address)).state, 'cancelled');
   assert.equal((await endOf(client, address, (await give({ do: 'echo', text: 'alive' })).eventId)).content, 'alive');
   await give({ do: 'loop' });

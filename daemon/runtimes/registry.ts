@@ -3,6 +3,7 @@
 import { type ErrorCode, HostError, asHostError, errorKinds } from '../../protocol/errors.ts';
 import type {
   InputAnswer,
+  InputCancellation,
   ProfileSummary,
   RuntimeCapabilities,
   RuntimeSummary,
@@ -101,8 +102,8 @@ export class Registry {
     return this.#ask(runtimeId, 'canStopWorker', (runtime) => runtime.stop(workerId));
   }
 
-  cancel({ runtimeId, workerId }: WorkerAddress): Awaitable<WorkerChange> {
-    return this.#ask(runtimeId, 'canCancelWorker', (runtime) => runtime.cancel(workerId));
+  cancel({ runtimeId, workerId }: WorkerAddress, eventId?: string): Awaitable<InputCancellation> {
+    return this.#ask(runtimeId, 'canCancelWorker', (runtime) => runtime.cancel(workerId, eventId));
   }
 
   transcript({ runtimeId, workerId }: WorkerAddress, start: number, limit: number): Awaitable<TranscriptPage> {

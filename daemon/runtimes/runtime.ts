@@ -4,6 +4,7 @@
 // Whoever streams to a browser calls `Registry.subscribe`: see WorkerListener.
 import type {
   InputAnswer,
+  InputCancellation,
   ProfileSummary,
   RuntimeCapabilities,
   RuntimeDiagnostic,
@@ -87,7 +88,8 @@ export interface Runtime {
   create(request: CreateRequest): Awaitable<WorkerView>;
   input(workerId: string, input: InputRequest): Awaitable<InputAnswer>;
   stop(workerId: string): Awaitable<WorkerChange>;
-  cancel(workerId: string): Awaitable<WorkerChange>;
+  /** Without an `eventId` it means the input that runs at this moment. */
+  cancel(workerId: string, eventId?: string): Awaitable<InputCancellation>;
   transcript(workerId: string, start: number, limit: number): Awaitable<TranscriptPage>;
   events(workerId: string, request: EventsRequest): Awaitable<WorkerEventPage>;
   subscribe(workerId: string, listener: WorkerListener): Awaitable<WorkerSubscription>;

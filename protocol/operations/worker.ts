@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { openId, placeId } from '../identifiers.ts';
 import { operation } from '../operation.ts';
 import { pageLimit } from '../parameters.ts';
-import { inputAnswer, inputKind, transcriptPage, workerChange, workerEventPage, workerPage, workerView } from '../runtime.ts';
+import { inputAnswer, inputCancellation, inputKind, transcriptPage, workerChange, workerEventPage, workerPage, workerView } from '../runtime.ts';
 
 const worker = z.strictObject({ runtimeId: placeId, workerId: placeId });
 const after = z.string().min(1).max(1024).optional();
@@ -62,11 +62,13 @@ export const workerOperations = {
     audience: 'browser',
   }),
   'worker.cancel': operation({
-    summary: 'Ends the input that runs, and only that one',
+    summary: 'Ends one input: the one with this eventId, or the one that runs when the request comes',
     http: { method: 'POST', path: '/api/runtimes/{runtimeId}/workers/{workerId}/cancel' },
-    params: worker,
-    result: workerChange,
-    errors: workerErrors,
+    params: worker.extend({
+      eventId: openId.optional().describe('of the input to end, whether it runs or waits; one that has ended stays as it is'),
+    }),
+    result: inputCancellation,
+    errors: [...workerErrors, 'input_not_found'],
     audience: 'browser',
   }),
   'worker.transcript': operation({

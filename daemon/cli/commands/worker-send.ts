@@ -53,7 +53,7 @@ async function waitFor(terminal: Terminal, client: Client, address: WorkerAddres
   const end = await Promise.race([answer.ended(client), interruption.wait(client)]);
   speech.close();
   // Ctrl-C ends the waiting; what the worker does is another matter.
-  if (end === undefined) terminal.note(`the worker goes on; \`nagaya worker cancel ${addressText(address)}\` ends what it runs`);
+  if (end === undefined) terminal.note(`the worker goes on; \`nagaya worker cancel ${addressText(address)} --event ${input.eventId}\` ends this input`);
   else tellEnd(terminal, end);
   return end?.status === 'done' ? exitCodes.fine : exitCodes.failed;
 }

@@ -5,10 +5,14 @@ import { examples, runs } from '../invocation.ts';
 import { pasteable } from '../install.ts';
 import { styled } from '../views/terminal.ts';
 import { type RuntimeOption, addressOf, addressText, runtimeFlags, runtimeText, suggesting, usualRuntime, workerText } from '../worker-address.ts';
-import { statePiece, workerDetail } from '../views/worker-view.ts';
+import { cancellationText, statePiece, workerDetail } from '../views/worker-view.ts';
 import { registerFollow } from './worker-follow.ts';
 import { registerSend } from './worker-send.ts';
 import { registerTranscript } from './worker-transcript.ts';
+
+interface CancelOptions extends RuntimeOption {
+  readonly event?: string;
+}
 
 interface NewOptions extends RuntimeOption {
   readonly profile?: string;
@@ -100,15 +104,21 @@ function registerStop(group: Command): void {
 function registerCancel(group: Command): void {
   group
     .command('cancel')
-    .description('end the input that runs, and only that one')
+    .description('end one input of a worker')
     .argument('<worker>', workerText)
     .option(runtimeFlags, runtimeText)
-    .addHelpText('after', examples('nagaya worker cancel 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f'))
+    .option('--event <id>', 'the eventId of the input, whether it runs or waits (default: the input that runs)')
+    .addHelpText('after', examples(
+      'nagaya worker cancel 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f',
+      'nagaya worker cancel 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f --event 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e60',
+    ))
     .action(
-      runs<[string], RuntimeOption>(async ({ terminal, withDaemon }, options, text) => {
+      runs<[string], CancelOptions>(async ({ terminal, withDaemon }, options, text) => {
         const address = addressOf(text, options);
-        const change = await withDaemon((client) => suggesting(client, address, () => client.call('worker.cancel', address)));
-        terminal.answer(change, () => terminal.line(addressText(change), change.changed ? ' ends what it runs' : ' runs nothing that could be cancelled'));
+        const named = options.event === undefined ? {} : { eventId: options.event };
+        const answer = await withDaemon((client) =>
+          suggesting(client, address, () => client.call('worker.cancel', { ...address, ...named })));
+        terminal.answer(answer, () => terminal.line(addressText(answer), cancellationText(answer)));
       }),
     );
 }

@@ -1,5 +1,5 @@
 // A worker as a row of a table, and in full.
-import type { WorkerState, WorkerSummary, WorkerView } from '../../../protocol/runtime.ts';
+import type { InputCancellation, WorkerState, WorkerSummary, WorkerView } from '../../../protocol/runtime.ts';
 import { bytesText, durationText, plural } from './quantity.ts';
 import { diagnosticLines } from './runtime-view.ts';
 import { type Piece, type Style, cut, styled } from './terminal.ts';
@@ -17,6 +17,12 @@ const intentWidth = 60;
 /** The first column is what every other command takes. */
 export function workerRow(worker: WorkerSummary, nowMs: number): Piece[] {
   return [addressText(worker), ...cut([worker.displayName], nameWidth), statePiece(worker.state), worker.profile ?? '-', agoText(worker.lastActiveAt, nowMs), ...cut([worker.intent], intentWidth)];
+}
+
+/** Follows the worker's address in a line. */
+export function cancellationText({ changed, eventId }: InputCancellation): string {
+  if (eventId === null) return ' runs nothing that could be cancelled';
+  return changed ? ` ends the input ${eventId}` : `: the input ${eventId} has ended or is being cancelled already`;
 }
 
 /** The plugin whose profile it is, where one's is. */
@@ -44,6 +50,7 @@ export function workerDetail(worker: WorkerView, nowMs: number): Piece[][] {
     row('runs', `${implementation.kind}, ${implementation.isolation}, incarnation ${String(implementation.incarnation)}`),
     row('created', `${agoText(worker.createdAt, nowMs)}, active ${agoText(worker.lastActiveAt, nowMs)}`),
     ...(capabilities.canSendInput ? [row('inputs', `${String(inputs.pending)} of ${String(inputs.capacity)} waiting`)] : []),
+    ...(inputs.running === null ? [] : [row('running', `the input ${inputs.running}`)]),
     ...(capabilities.canReadTranscript
       ? [row('transcript', `${plural(transcript.totalItems, 'item')}, ${bytesText(transcript.keptBytes)} kept`, gone > 0 ? styled('yellow', `, the oldest ${String(gone)} are gone`) : '')]
       : []),

@@ -1,7 +1,7 @@
 // The runtime that lives in this process: workers in memory, made and forgotten within bounds, their programs in cells.
 // It has no endpoint, no token and no path, so nothing of the kind can show in what it tells of itself.
 import { HostError } from '../../../protocol/errors.ts';
-import type { InputAnswer, ProfileSummary, RuntimeCapabilities, RuntimeSummary, TranscriptPage, WorkerChange, WorkerEventPage, WorkerView } from '../../../protocol/runtime.ts';
+import type { InputAnswer, InputCancellation, ProfileSummary, RuntimeCapabilities, RuntimeSummary, TranscriptPage, WorkerChange, WorkerEventPage, WorkerView } from '../../../protocol/runtime.ts';
 import { EmbeddedWorker, type WorkerDeps, workerCapabilities } from './embedded-worker.ts';
 import type { Profile } from '../programs/program.ts';
 import { Remembered } from '../remembered.ts';
@@ -89,10 +89,11 @@ export class EmbeddedRuntime implements Runtime {
     return { runtimeId: this.runtimeId, workerId, state: worker.state, changed };
   }
 
-  cancel(workerId: string): WorkerChange {
+  cancel(workerId: string, eventId?: string): InputCancellation {
     const worker = this.#get(workerId);
-    const changed = worker.cancel();
-    return { runtimeId: this.runtimeId, workerId, state: worker.state, changed };
+    const meant = eventId ?? worker.runningEventId;
+    const changed = meant !== null && worker.cancel(meant);
+    return { runtimeId: this.runtimeId, workerId, state: worker.state, changed, eventId: meant };
   }
 
   transcript(workerId: string, start: number, limit: number): TranscriptPage {

@@ -101,7 +101,7 @@ export class EmbeddedWorker {
       ...this.summary(),
       capabilities: workerCapabilities,
       implementation: { kind: 'embedded', isolation, incarnation },
-      inputs: { pending: this.#pending.length, capacity: this.#deps.limits.workerInputs },
+      inputs: { pending: this.#pending.length, capacity: this.#deps.limits.workerInputs, running: this.runningEventId },
       transcript: this.#transcript.counts,
       diagnostics: this.#diagnostics.newest(this.#diagnostics.size),
     };
@@ -126,9 +126,25 @@ export class EmbeddedWorker {
     return answer;
   }
 
-  /** False where nothing runs, or what runs is being cancelled already. */
-  cancel(): boolean {
-    if (this.#running === undefined || this.#running.cancelling || this.#state === 'stopped') return false;
+  /** Of the input that runs. */
+  get runningEventId(): string | null {
+    return this.#running?.eventId ?? null;
+  }
+
+  /** Ends this input alone, whether it runs or waits; false if it has ended or is being cancelled already. */
+  cancel(eventId: string): boolean {
+    const waiting = this.#pending.find((turn) => turn.eventId === eventId);
+    if (waiting !== undefined) {
+      this.#pending = this.#pending.filter((turn) => turn !== waiting);
+      this.#tell(waiting, 'cancelled', 'The input was cancelled before it began.');
+      if (this.atRest) this.#move('cancelled');
+      return true;
+    }
+    if (this.#running?.eventId !== eventId) {
+      if (!this.#transcript.holds(eventId)) throw this.#noInput(eventId);
+      return false;
+    }
+    if (this.#running.cancelling || this.#state === 'stopped') return false;
     this.#running.cancelling = true;
     this.#program.cancel();
     return true;
@@ -166,6 +182,11 @@ export class EmbeddedWorker {
       const retryAfterMs = Math.ceil(Math.min(longestAdviceMs, this.#turnMs));
       throw new HostError('worker_busy', `${String(limits.workerInputs)} inputs wait for this worker, as many as may.`, { workerId, limit: 'limits.workerInputs', capacity: limits.workerInputs, retryAfterMs });
     }
+  }
+
+  #noInput(eventId: string): HostError {
+    const { workerId } = this.birth;
+    return new HostError('input_not_found', `The worker has no input with the eventId ${JSON.stringify(eventId)}, or no longer keeps it.`, { workerId, eventId });
   }
 
   #pumpLater(): void {

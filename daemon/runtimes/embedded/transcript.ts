@@ -69,6 +69,11 @@ export class Transcript {
     return { items, firstSequence: this.#first, totalItems: this.#total, nextStart: from + items.length };
   }
 
+  /** Whether anything that belongs to this input is kept. */
+  holds(eventId: string): boolean {
+    return this.#entries.newest(this.#entries.size).some(({ item }) => item.eventId === eventId);
+  }
+
   /** The newest that fit, in order, and reaching back at least to `since` where that is still kept. */
   newest(bounds: TranscriptBounds, { since = Infinity, wanted = () => true }: { since?: number | undefined; wanted?(item: TranscriptItem): boolean } = {}): TranscriptItem[] {
     const taken: TranscriptItem[] = [];

@@ -83,7 +83,7 @@ export class LocalRuntime implements Runtime {
       ...this.#summary(worker, status),
       capabilities,
       implementation: { kind: this.kind, isolation: status.isolation, incarnation: status.incarnation },
-      inputs: { pending: status.queue.depth, capacity: status.queue.capacity },
+      inputs: { pending: status.queue.depth, capacity: status.queue.capacity, running: null },
       transcript: { firstSequence: 1, totalItems: 0, keptItems: 0, keptBytes: 0 },
       diagnostics: diagnosticsOf(status),
     };
