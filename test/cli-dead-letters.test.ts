@@ -76,7 +76,11 @@ test('a letter is replayed by its id, and refused where the service takes nothin
 test('letters are discarded by id or all, and what was not there is no success', async () => {
   const id = await lose('third');
   assert.match((await daemon.nagaya(['dead-letters', 'discard', lab, id])).stdout, /^1 dead letter discarded/);
-  assert.equal((await daemon.nagaya(['dead-letters', 'discard', lab, id])).code, 1);
+  for (const args of [['discard', lab, id], ['list', lab, '--after', id]]) {
+    const { code, stderr } = await daemon.nagaya(['dead-letters', ...args]);
+    assert.equal(code, 4);
+    assert.match(stderr, new RegExp(`There is no dead letter ${id}`));
+  }
   assert.ok((await list()).total > 0);
   await daemon.json(['dead-letters', 'discard', lab, '--all']);
   assert.equal((await list()).total, 0);

@@ -95,6 +95,32 @@ test('a letter that is replayed comes with its old correlation id, and is none a
   assert.deepEqual(entries.find(({ event }) => event === 'replayed')?.data, { deadLetter: lost.id });
 });
 
+test('an id or a cursor that is not there is refused by its name, and nothing is done to the others', async (t) => {
+  const { start } = await lives(t);
+  const daemon = await start();
+  await loseEvents(daemon, 3);
+  const client = await daemon.connect();
+  const plugin = 'test.lab';
+  const { deadLetters } = await client.call('deadLetter.list', { plugin });
+  const [first = '', gone = '', last = ''] = deadLetters.map(({ id }) => id);
+  assert.deepEqual((await client.call('deadLetter.list', { plugin, after: first })).deadLetters.map(({ id }) => id), [gone, last]);
+  await client.call('deadLetter.discard', { plugin, ids: [gone, gone] });
+  for (const attempt of [
+    () => client.call('deadLetter.list', { plugin, after: gone }),
+    () => client.call('deadLetter.discard', { plugin, ids: [first, gone, last] }),
+    () => client.call('deadLetter.replay', { plugin, ids: [first, gone, last] }),
+    () => client.call('deadLetter.show', { plugin, id: gone }),
+  ]) {
+    await assert.rejects(attempt, (error: HostError) => {
+      assert.deepEqual([error.code, error.details], ['dead_letter_not_found', { id: gone, ids: [gone] }]);
+      return true;
+    });
+  }
+  assert.deepEqual((await client.call('deadLetter.list', { plugin })).deadLetters.map(({ id }) => id), [first, last]);
+  const status = await client.call('service.status', { plugin });
+  assert.equal(status.counters.enqueued, 3, 'nothing was published again');
+});
+
 test('letters stay with their plugin when it is unloaded and loaded again', async (t) => {
   const { start } = await lives(t);
   const daemon = await start();

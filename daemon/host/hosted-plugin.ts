@@ -151,6 +151,7 @@ export class HostedPlugin {
   /** Publishes dead letters again; one that is accepted is a dead letter no more. */
   replay(ids: readonly string[] = this.#deadLetters.ids()): OperationResult<'deadLetter.replay'>['results'] {
     const service = this.requireService();
+    this.requireDeadLetters().requireAll(ids);
     // An id that is given twice is meant once.
     const letters = [...new Set(ids)].map((id) => this.requireDeadLetters().get(id));
     return letters.map(({ id, event }) => {

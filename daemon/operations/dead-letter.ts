@@ -8,6 +8,6 @@ export function deadLetterHandlers(host: Host): Pick<Handlers, keyof typeof dead
     'deadLetter.list': ({ plugin: id, after, limit }) => host.get(id).requireDeadLetters().list(after, limit),
     'deadLetter.show': ({ plugin: id, id: letter }) => ({ deadLetter: host.get(id).requireDeadLetters().get(letter) }),
     'deadLetter.replay': ({ plugin: id, ids }) => ({ results: host.get(id).replay(ids) }),
-    'deadLetter.discard': ({ plugin: id, ids }) => ({ discarded: host.get(id).requireDeadLetters().remove(ids) }),
+    'deadLetter.discard': ({ plugin: id, ids }) => ({ discarded: host.get(id).requireDeadLetters().discard(ids) }),
   };
 }

@@ -63,7 +63,9 @@ export class DeadLetters {
     this.#file?.changed();
   }
 
+  /** Throws `dead_letter_not_found` if the letter to go on behind is not there: a page from the start would repeat letters. */
   list(after: string | undefined, limit: number): { deadLetters: DeadLetter[]; total: number; evicted: number } {
+    if (after !== undefined) this.requireAll([after]);
     const all = [...this.#letters.values()];
     const from = after === undefined ? 0 : all.findIndex(({ letter: { id } }) => id === after) + 1;
     return { deadLetters: all.slice(from, from + limit).map(({ letter }) => letter), total: all.length, evicted: this.#evicted };
@@ -71,9 +73,14 @@ export class DeadLetters {
 
   get(id: string): DeadLetterWithEvent {
     const kept = this.#letters.get(id);
-    if (kept === undefined) throw new HostError('dead_letter_not_found', `There is no dead letter ${id}.`, { id });
+    if (kept === undefined) throw notFound([id]);
     // Made by `lineOf`, or checked when it was read.
     return JSON.parse(kept.line) as DeadLetterWithEvent;
+  }
+
+  requireAll(ids: readonly string[]): void {
+    const missing = ids.filter((id) => !this.#letters.has(id));
+    if (missing.length > 0) throw notFound(missing);
   }
 
   /** Of one event: a replay that failed too makes another. */
@@ -85,8 +92,14 @@ export class DeadLetters {
     return [...this.#letters.keys()];
   }
 
-  /** All of them where no ids are given; answers how many there were. */
-  remove(ids: readonly string[] = this.ids()): number {
+  /** All of them if no ids are given. If one of those that are given is not there, none is removed. */
+  discard(ids: readonly string[] = this.ids()): number {
+    this.requireAll(ids);
+    return this.remove(ids);
+  }
+
+  /** Answers how many of them there were. */
+  remove(ids: readonly string[]): number {
     let removed = 0;
     for (const id of ids) {
       const kept = this.#letters.get(id);
@@ -125,4 +138,13 @@ export class DeadLetters {
   #lines(pluginId: string): string[] {
     return [headLine(pluginId, this.#letters.size), ...[...this.#letters.values()].map(({ line }) => `${line}\n`)];
   }
+}
+
+/** Of a refusal's list of ids. */
+const shownIds = 20;
+
+function notFound(ids: readonly string[]): HostError {
+  const [id = '', ...others] = ids;
+  const more = others.length === 0 ? '' : `, nor ${String(others.length)} other${others.length === 1 ? '' : 's'} of those that were named`;
+  return new HostError('dead_letter_not_found', `There is no dead letter ${id}${more}.`, { id, ids: ids.slice(0, shownIds) });
 }

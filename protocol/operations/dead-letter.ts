@@ -22,7 +22,7 @@ export const deadLetterOperations = {
   'deadLetter.list': operation({
     summary: 'The dead letters of a service, oldest first, without their payloads',
     http: { method: 'GET', path: '/api/services/{plugin}/dead-letters' },
-    params: z.strictObject({ plugin: pluginId, after: letterId.optional().describe('the id of the last one already seen'), limit: pageLimit(1000, 100) }),
+    params: z.strictObject({ plugin: pluginId, after: letterId.optional().describe('the id of the last one already seen; it must still be there'), limit: pageLimit(1000, 100) }),
     result: z.object({ deadLetters: z.array(deadLetter), total: count, evicted: count.describe('pushed out by newer ones since the daemon started') }),
     errors: [...errors, 'limit_too_large'],
   }),
@@ -36,14 +36,14 @@ export const deadLetterOperations = {
   'deadLetter.replay': operation({
     summary: 'Publishes dead letters again, each with its old correlation id; what is accepted is no longer a dead letter',
     http: { method: 'POST', path: '/api/services/{plugin}/dead-letters/replay' },
-    params: z.strictObject({ plugin: pluginId, ids: z.array(letterId).min(1).max(1000).optional().describe('absent: all of them, oldest first') }),
+    params: z.strictObject({ plugin: pluginId, ids: z.array(letterId).min(1).max(1000).optional().describe('absent: all of them, oldest first; if one is not there, none is published') }),
     result: z.object({ results: z.array(replayed) }),
     errors,
   }),
   'deadLetter.discard': operation({
     summary: 'Removes dead letters for good',
     http: { method: 'POST', path: '/api/services/{plugin}/dead-letters/discard' },
-    params: z.strictObject({ plugin: pluginId, ids: z.array(letterId).min(1).max(1000).optional().describe('absent: all of them') }),
+    params: z.strictObject({ plugin: pluginId, ids: z.array(letterId).min(1).max(1000).optional().describe('absent: all of them; if one is not there, none is removed') }),
     result: z.object({ discarded: count }),
     errors,
   }),

@@ -95,7 +95,6 @@ function registerDiscard(group: Command): void {
       runs<[string, string[]], PickOptions>(async ({ terminal, withDaemon }, options, plugin, ids) => {
         const answer = await withDaemon((client) => client.call('deadLetter.discard', { plugin, ...picked(ids, options, 'discard') }));
         terminal.answer(answer, () => terminal.line(`${plural(answer.discarded, 'dead letter')} discarded`));
-        return answer.discarded < ids.length ? exitCodes.failed : exitCodes.fine;
       }),
     );
 }
