@@ -14,7 +14,8 @@ process.once('exit', () => {
 export async function temporaryFolder(context: TestContext): Promise<string> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'nagaya-test-')));
   made.add(folder);
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  // What the test closes only after this may still write: then the folder is not empty at the first attempt.
+  context.after(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }));
   return folder;
 }
 
