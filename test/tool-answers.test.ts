@@ -30,10 +30,10 @@ for (const isolation of isolations) {
   });
 }
 
-test('a pooled cell and a process keep their state between calls, a fresh one has none', async () => {
+test('a pooled cell keeps its state between calls, a fresh one and a process have none', async () => {
   for (const isolation of isolations) {
     await withTools('plain', { isolation, limits: { toolThreads: 1 } }, async ({ call }) => {
-      assert.deepEqual([await call('count'), await call('count')], isolation === 'fresh' ? [1, 1] : [1, 2], isolation);
+      assert.deepEqual([await call('count'), await call('count')], isolation === 'pooled' ? [1, 2] : [1, 1], isolation);
     });
   }
 });

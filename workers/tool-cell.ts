@@ -5,7 +5,7 @@ import { MessageChannel, type MessagePort, isMainThread, parentPort, threadId, w
 import type { CrashReason } from '../protocol/cell/messages.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
 import { monotonicMs } from '../protocol/cell/register.ts';
-import type { AbortCallMessage, FreshTask, PooledOptions, PooledTask, ProcessTask, SeatMessage, ToolAnswer, ToolCellMessage, ToolCellOptions, ToolTask } from '../protocol/cell/tool-messages.ts';
+import type { AbortCallMessage, PooledOptions, PooledTask, SeatMessage, ToolAnswer, ToolCellMessage, ToolCellOptions, ToolPreparation, ToolTask } from '../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../protocol/cell/tool-register.ts';
 import { ToolTray } from '../protocol/cell/tool-tray.ts';
 import { CellLog } from './cell-log.ts';
@@ -32,31 +32,21 @@ class ToolCell {
   readonly #log: CellLog;
   readonly #runner: ToolRunner;
   readonly #register: ToolRegister | undefined;
-  /** The host ends the cell after its first answer. */
-  readonly #once: boolean;
-  /** Given to the pool; a cell that ends right after it may take the pool's message with it. */
-  #given: { readonly call: number; readonly answer: ToolAnswer } | undefined;
   #dying = false;
 
-  constructor(options: ToolCellOptions, post: Post, register?: ToolRegister, once = false) {
+  constructor(options: ToolCellOptions, post: Post, register?: ToolRegister) {
     this.#post = post;
     this.#register = register;
-    this.#once = once;
     this.#log = new CellLog(post, options.logBytesPerSecond);
     this.#log.captureOutput();
     this.#runner = new ToolRunner(options, this.#log, (call, phase) => this.#enter(call, phase));
   }
 
-  async run(task: ToolTask | ProcessTask): Promise<ToolAnswer> {
-    const { call } = task;
-    if ('options' in task) this.#runner.declare(task.options.tools);
-    this.#given = undefined;
-    this.#begin(call);
-    const { answer, last } = await this.#runner.run(task);
-    if (last || this.#once) return this.#sayLast(call, answer);
-    this.#register?.enter(call, 'ended');
-    this.#given = { call, answer };
-    return answer;
+  /** The only call of this cell. */
+  async run(task: ToolTask): Promise<never> {
+    this.#begin(task.call);
+    const { answer } = await this.#runner.run(task);
+    return this.#sayLast(task.call, answer);
   }
 
   /** Calls in their order, until all are through or the host takes back the rest. Their answers are found on the tray. */
@@ -102,7 +92,7 @@ class ToolCell {
     if (this.#dying) return false;
     this.#dying = true;
     this.#log.flush();
-    this.#post({ type: 'crash', reason, error: flattenError(thrown), ...(this.#given === undefined ? {} : { given: this.#given }) });
+    this.#post({ type: 'crash', reason, error: flattenError(thrown) });
     return true;
   }
 
@@ -117,8 +107,8 @@ const turn = (): Promise<void> =>
     captured.setImmediate(resolve);
   });
 
-function inThread(options: ToolCellOptions, port: MessagePort, register: ToolRegister, once: boolean): ToolCell {
-  const cell = new ToolCell(options, posterOf(port), register, once);
+function inThread(options: ToolCellOptions, port: MessagePort, register: ToolRegister): ToolCell {
+  const cell = new ToolCell(options, posterOf(port), register);
   port.on('message', cell.receive);
   leaveBy(register.door);
   guardCell({
@@ -143,10 +133,10 @@ function seated(options: ToolCellOptions): ToolCell {
   poolPort?.postMessage({ type: 'seat', threadId, port: hosts, register: register.buffer } satisfies SeatMessage, [hosts]);
   // Only when this very module has been evaluated.
   queueMicrotask(() => register.comeUp());
-  return inThread(options, mine, register, false);
+  return inThread(options, mine, register);
 }
 
-function inProcess({ options }: ProcessTask): ToolCell {
+function inProcess(options: ToolCellOptions): ToolCell {
   // Tinypool's own, and none of the names the plugin asked for.
   delete process.env['TINYPOOL_WORKER_ID'];
   const cell = new ToolCell(options, (message) => hostChannel.post(message));
@@ -165,10 +155,10 @@ const freshOptions = !isMainThread && Array.isArray(workerData) ? (workerData[1]
 let cell: ToolCell | undefined = pooledOptions === undefined ? undefined : seated(pooledOptions);
 let hidden = false;
 
-function settled(task: ToolTask): ToolCell {
-  if (freshOptions === undefined) return inProcess(task as ProcessTask);
-  const { port, register } = task as FreshTask;
-  return inThread(freshOptions, port, new ToolRegister(register), true);
+function prepared(preparation: ToolPreparation): ToolCell {
+  if (preparation.prepare === 'process') return inProcess(preparation.options);
+  if (freshOptions === undefined) throw new Error('a thread for one call is started with its options');
+  return inThread(freshOptions, preparation.port, new ToolRegister(preparation.register));
 }
 
 function trayOf({ tray: id, buffer }: PooledTask): ToolTray {
@@ -178,17 +168,14 @@ function trayOf({ tray: id, buffer }: PooledTask): ToolTray {
   return tray;
 }
 
-export async function runTool(task: ToolTask | PooledTask): Promise<ToolAnswer | undefined> {
+export async function runTool(task: ToolPreparation | ToolTask | PooledTask): Promise<void> {
   // Not earlier: the pool says "ready" through parentPort once this module has been loaded.
   if (!hidden && !isMainThread) {
     hideParent();
     poolPort?.close();
     hidden = true;
   }
-  if ('tray' in task) {
-    await cell?.runBatch(trayOf(task), task);
-    return undefined;
-  }
-  cell ??= settled(task);
-  return cell.run(task);
+  if ('prepare' in task) cell = prepared(task);
+  else if ('tray' in task) await cell?.runBatch(trayOf(task), task);
+  else await cell?.run(task);
 }

@@ -47,13 +47,8 @@ export class ToolRunner {
     this.#enter = enter;
     // The host made this text from the checked configuration.
     const config = parseJson(options.configJson) as Readonly<Record<string, unknown>>;
-    this.declare(options.tools);
+    for (const tool of options.tools) this.#schemas.set(tool.name, tool);
     this.#shared = { plugin: Object.freeze({ ...options.plugin }), config };
-  }
-
-  /** A process is told of each tool only when that is called. */
-  declare(tools: ToolCellOptions['tools']): void {
-    for (const tool of tools) this.#schemas.set(tool.name, tool);
   }
 
   /** Never rejects. */

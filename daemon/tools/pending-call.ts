@@ -110,7 +110,7 @@ export class PendingCall implements QueuedCall, Abortable, AnsweredCall {
   /** Where the tool is stands in the answer; what it answers itself meanwhile counts. */
   async #timeOut(): Promise<void> {
     // It may have answered in time and not be heard yet.
-    this.run?.collect();
+    this.run?.shared?.collect();
     if (this.answered) return;
     const at = this.#at();
     const where = at.phase === 'queued' ? undefined : await this.run?.locate(this.task.call, locateMs);

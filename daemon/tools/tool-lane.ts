@@ -169,7 +169,7 @@ export class ToolLane {
     const stoodSinceMs = this.#parts.clock.monotonicMs() - lookMs;
     for (const batch of [...this.#running]) {
       if (batch.behind === 0) continue;
-      batch.run?.collect();
+      batch.run?.shared?.collect();
       // While no other thread is free they wait as well where they are.
       if (batch.movedMs > stoodSinceMs || !this.#queue.hasThreadFor(batch.toolName)) continue;
       this.#takeBack(batch);
@@ -180,8 +180,8 @@ export class ToolLane {
 
   /** What has not begun waits again, before all others of its tool. */
   #takeBack(batch: CallBatch): void {
-    batch.run?.collect();
-    const calls = batch.takeBack(batch.run?.withdraw() ?? 0);
+    batch.run?.shared?.collect();
+    const calls = batch.takeBack(batch.run?.shared?.withdraw() ?? 0);
     this.#queue.putBack(calls.filter(({ answered }) => !answered));
   }
 
@@ -190,8 +190,9 @@ export class ToolLane {
     this.#stallWatch = undefined;
     const stalledSinceMs = this.#parts.clock.monotonicMs() - stallMs;
     for (const batch of [...this.#running]) {
-      batch.run?.collect();
-      if (batch.run?.busy === false && batch.movedMs <= stalledSinceMs && batch.open.every(({ losses }) => losses < maxRuns - 1)) batch.run.retract();
+      const shared = batch.run?.shared;
+      shared?.collect();
+      if (shared?.busy === false && batch.movedMs <= stalledSinceMs && batch.open.every(({ losses }) => losses < maxRuns - 1)) shared.retract();
     }
     if (this.#running.length > 0 && !this.#closed) this.#stallWatch ??= this.#parts.clock.after(stallMs / 2, this.#watchForStalls);
   };

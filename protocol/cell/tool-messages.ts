@@ -43,16 +43,13 @@ export interface PooledTask {
   readonly callIds?: readonly (string | undefined)[];
 }
 
-/** For a thread that lives for one call: its private port comes with the task. */
-export interface FreshTask extends ToolTask {
-  readonly port: MessagePort;
-  readonly register: SharedArrayBuffer;
-}
-
-/** For a child process, which gets nothing at its start. */
-export interface ProcessTask extends ToolTask {
-  readonly options: ToolCellOptions;
-}
+/**
+ * For a cell that runs one call, before it has that call. A thread gets its private port and register; a process, which gets
+ * nothing at its start, its options.
+ */
+export type ToolPreparation =
+  | { readonly prepare: 'thread'; readonly port: MessagePort; readonly register: SharedArrayBuffer }
+  | { readonly prepare: 'process'; readonly options: ToolCellOptions };
 
 export type ToolErrorCode = 'tool_input_invalid' | 'tool_output_invalid' | 'tool_failed' | 'payload_too_large';
 
@@ -83,11 +80,6 @@ export interface AnswerMessage {
   readonly answer: ToolAnswer;
 }
 
-/** The cell's last word. What a process had given to the pool just before may have gone down with it, so it says it again. */
-export interface ToolCrashMessage extends CrashMessage {
-  readonly given?: { readonly call: number; readonly answer: ToolAnswer };
-}
-
 /** Where a call is, from a cell without shared memory. */
 export interface ProgressMessage {
   readonly type: 'progress';
@@ -95,7 +87,7 @@ export interface ProgressMessage {
   readonly phase: 'importing' | 'running';
 }
 
-export type ToolCellMessage = LogMessage | LogDroppedMessage | ToolCrashMessage | AnswerMessage | LastAnswerMessage | ProgressMessage;
+export type ToolCellMessage = LogMessage | LogDroppedMessage | CrashMessage | AnswerMessage | LastAnswerMessage | ProgressMessage;
 
 /** Host to cell: the call is about to be ended. */
 export interface AbortCallMessage {

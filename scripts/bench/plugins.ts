@@ -1,6 +1,7 @@
 // The plugins that are measured: their code is in plugins/, their manifests are made here, as each row needs them.
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ToolIsolation } from '../../protocol/manifest.ts';
 import { ingress, kind } from './payload.ts';
 import { root } from './place.ts';
 
@@ -40,6 +41,6 @@ export function writeService(folder: string, { id = serviceId, code = 'service',
   });
 }
 
-export function writeTool(folder: string): Promise<string> {
-  return writePlugin(folder, toolId, 'tool', { tools: [{ name: toolName }] });
+export function writeTool(folder: string, isolation: ToolIsolation): Promise<string> {
+  return writePlugin(folder, toolId, 'tool', { tools: [{ name: toolName, isolation }] });
 }

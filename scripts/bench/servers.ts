@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rm } from 'node:fs/promises';
 import { BenchDaemon, type BenchDaemonOptions } from './bench-daemon.ts';
+import type { ToolIsolation } from '../../protocol/manifest.ts';
 import type { LoadPlan } from './load/load-station.ts';
 import { eventAt, postRequest, requestLine } from './payload.ts';
 import { type ServiceOptions, serviceId, writeService, writeTool } from './plugins.ts';
@@ -17,9 +18,9 @@ export async function serviceDaemon(session: Session, placement: Placement, opti
   return daemon;
 }
 
-export async function toolDaemon(session: Session, placement: Placement, threads: number): Promise<BenchDaemon> {
+export async function toolDaemon(session: Session, placement: Placement, threads: number, isolation: ToolIsolation = 'pooled'): Promise<BenchDaemon> {
   const daemon = await session.holding(BenchDaemon.start({ placement, limits: { toolThreads: threads } }));
-  await daemon.load(await writeTool(daemon.folder), { start: false });
+  await daemon.load(await writeTool(daemon.folder, isolation), { start: false });
   return daemon;
 }
 

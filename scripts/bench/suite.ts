@@ -10,5 +10,6 @@ import { many } from './rows/many.ts';
 import { neighbours } from './rows/neighbours.ts';
 import { soak } from './rows/soak.ts';
 import { toolCall } from './rows/tool-call.ts';
+import { toolProcess } from './rows/tool-process.ts';
 
-export const suite: readonly Row[] = [dispatch, endToEnd, endToEndBatches, loneEvent, toolCall, neighbours, killRow, many, footprint, soak];
+export const suite: readonly Row[] = [dispatch, endToEnd, endToEndBatches, loneEvent, toolCall, toolProcess, neighbours, killRow, many, footprint, soak];

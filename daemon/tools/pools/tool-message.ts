@@ -28,14 +28,9 @@ const isAnswer = (value: Fields): value is Fields & (AnswerMessage | LastAnswerM
 const isProgress = (value: Fields): value is Fields & ProgressMessage =>
   value['type'] === 'progress' && isCount(value['call']) && (value['phase'] === 'importing' || value['phase'] === 'running');
 
-function isGiven(crash: Fields): boolean {
-  const { given } = crash;
-  return given === undefined || (isFields(given) && isCount(given['call']) && isToolAnswer(given['answer']));
-}
-
 export function isToolCellMessage(value: unknown): value is ToolCellMessage {
   if (!isFields(value)) return false;
   if (isAnswer(value) || isProgress(value)) return true;
   if (!isCellMessage(value)) return false;
-  return value.type === 'log' || value.type === 'logDropped' || (value.type === 'crash' && isGiven(value));
+  return value.type === 'log' || value.type === 'logDropped' || value.type === 'crash';
 }

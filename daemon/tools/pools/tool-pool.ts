@@ -25,18 +25,24 @@ export interface PoolRun {
   phaseOf(call: number): CallPhase;
   /** When the call began in its cell, on the clock of `monotonicMs`. */
   beganMsOf(call: number): number | undefined;
-  /** A call is at work in its cell. */
-  readonly busy: boolean;
-  /** Tells of the answers that are here and were not told yet. */
-  collect(): void;
-  /** From here on none of its calls begins. Answers how many have been taken back by this: the last ones. */
-  withdraw(): number;
   /** Tells the tool by its ctx.signal that it is about to be ended. */
   abort(call: number, reason: string): void;
   /** Ends the cell that runs it, and with it nothing else. */
   kill(): void;
   /** Where the tool's code is right now, where that can be had. Never rejects. */
   locate(call: number, withinMs: number): Promise<Whereabouts>;
+  /** Only where cells are kept between calls. */
+  readonly shared?: SharedCellRun;
+}
+
+/** What there is to do for a run whose cell takes several calls at a time, and has run others before. */
+export interface SharedCellRun {
+  /** A call is at work in its cell. */
+  readonly busy: boolean;
+  /** Tells of the answers that are here and were not told yet. */
+  collect(): void;
+  /** From here on none of its calls begins. Answers how many have been taken back by this: the last ones. */
+  withdraw(): number;
   /**
    * It does not begin, or not go on. Where that is because its cell is busy with something else, the cell is ended and
    * the run's end is `lost`; one that waits for a cell to start goes on waiting.

@@ -66,6 +66,28 @@ function forkWay(): Way {
   });
 }
 
+/** As many at once as the daemon's tools have. */
+const processesAtOnce = 2;
+
+function forkEachWay(): Way {
+  const call = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const child = fork(program('peers/fork-child'), { serialization: 'advanced' });
+      child.once('error', reject);
+      child.once('message', () => {
+        child.kill('SIGKILL');
+        resolve();
+      });
+      child.send(next());
+    });
+  return wayOf(processesAtOnce, call, async () => {});
+}
+
+function tinypoolEachWay(): Way {
+  const pool = new Tinypool({ filename: program('peers/pool-worker'), runtime: 'child_process', isolateWorkers: true, minThreads: 0, maxThreads: processesAtOnce });
+  return wayOf(processesAtOnce, () => pool.run(next()) as Promise<unknown>, () => pool.destroy());
+}
+
 export const poolWays = {
   comlink: comlinkWay,
   piscina: () => piscinaWay(1),
@@ -73,4 +95,6 @@ export const poolWays = {
   tinypool: tinypoolWay,
   workerpool: workerpoolWay,
   fork: forkWay,
+  'fork-each': forkEachWay,
+  'tinypool-each': tinypoolEachWay,
 } as const;

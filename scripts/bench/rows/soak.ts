@@ -46,7 +46,7 @@ export const soak: Row = {
     const windowMs = session.smoke ? windows.smoke : session.soakMinutes === undefined ? windows.short : windows.long;
     const totalMs = session.soakMinutes === undefined || session.smoke ? windowMs * shortWindows : session.soakMinutes * 60_000;
     const daemon = await serviceDaemon(session, 'free', { code: 'mixed' });
-    await daemon.load(await writeTool(daemon.folder), { start: false });
+    await daemon.load(await writeTool(daemon.folder, 'pooled'), { start: false });
     const station = await session.holding(Station.start('load/mixed-station', 'free'));
     const memory: Point[] = [];
     const beganMs = performance.now();

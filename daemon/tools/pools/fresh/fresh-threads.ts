@@ -1,170 +1,146 @@
-// "fresh": a thread of its own for every call, by tinypool with isolated workers. The answer comes on the call's
-// private port and the thread is ended then, so that nobody waits for a thread that is slow to end.
+// "fresh": a thread of its own for every call, started by tinypool. The answer comes on the call's private port and the thread
+// is ended then, so that nobody waits for a thread that is slow to end.
 import type { Tinypool } from 'tinypool';
 import { MessageChannel, type Worker } from 'node:worker_threads';
 import { flattenError } from '../../../../protocol/cell/plain-error.ts';
-import type { FreshTask, ToolCellMessage, ToolTask } from '../../../../protocol/cell/tool-messages.ts';
+import type { ToolCellMessage, ToolTask } from '../../../../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../../../../protocol/cell/tool-register.ts';
-import { cellEntry } from '../../../isolates/entries.ts';
-import { cellWatch } from '../../../isolates/cell-watch.ts';
 import { hardHeapMb } from '../../../isolates/memory-budget.ts';
 import { locateThread } from '../../../isolates/stack-capture.ts';
 import { threadInspector } from '../../../isolates/thread-inspector.ts';
 import { endsWhenRead } from '../../../isolates/unread-files.ts';
 import type { Whereabouts } from '../../../isolates/whereabouts.ts';
-import { KillSwitch } from '../kill-switch.ts';
-import { LivingCells } from '../living-cells.ts';
-import { type LoneEnd, LoneRun, onlyTask } from '../lone-run.ts';
+import type { LivingCells } from '../living-cells.ts';
+import { LonePool } from '../lone-pool.ts';
+import type { LoneCell, LoneCellOwner } from '../lone-run.ts';
 import { Seat } from '../seat.ts';
-import { strayCrash, threadEnd } from '../thread-end.ts';
-import { cellsOf, release } from '../tinypool-cell.ts';
+import { threadEnd } from '../thread-end.ts';
+import { TinypoolCell, type TinypoolOptions } from '../tinypool-cell.ts';
+import type { CallPhase, PoolListener, PoolSpec, ToolPool } from '../tool-pool.ts';
 import { ToolThreadWatch } from '../tool-thread-watch.ts';
-import { type CallPhase, type PoolListener, type PoolRun, type PoolSpec, type RunListener, type ToolPool, cellFunction } from '../tool-pool.ts';
 
 export async function freshThreads(spec: PoolSpec, listener: PoolListener): Promise<ToolPool> {
   const { Tinypool } = await import('tinypool');
   threadInspector.begin();
-  const pool = new Tinypool({
-    filename: cellEntry('tool-cell').href,
-    name: cellFunction,
+  const options: TinypoolOptions = {
     runtime: 'worker_threads',
-    isolateWorkers: true,
-    minThreads: 0,
-    maxThreads: spec.maxCells,
-    idleTimeout: spec.limits.toolIdleMs,
     useAtomics: false,
     argv: [],
     execArgv: [...spec.execArgv],
     env: { ...spec.env },
     resourceLimits: { maxOldGenerationSizeMb: hardHeapMb(spec.cell.heapMb) },
     workerData: spec.cell,
+  };
+  return new LonePool(spec, listener, {
+    keepsSpare: false,
+    start: (owner, living) => new FreshThread({ Tinypool, options, spec, listener, living }, owner),
   });
-  return new FreshThreads(pool, spec, listener);
 }
 
-class FreshThreads implements ToolPool {
-  readonly callsAtOnce = 1;
-  readonly #pool: Tinypool;
-  readonly #spec: PoolSpec;
+interface FreshThreadParts {
+  readonly Tinypool: typeof Tinypool;
+  readonly options: TinypoolOptions;
+  readonly spec: PoolSpec;
+  readonly listener: PoolListener;
+  readonly living: LivingCells;
+}
+
+class FreshThread implements LoneCell {
+  readonly #owner: LoneCellOwner;
   readonly #listener: PoolListener;
   readonly #living: LivingCells;
-  readonly #runs = new Set<FreshRun>();
+  readonly #folder: string;
+  readonly #register = new ToolRegister();
+  readonly #seat: Seat;
+  readonly #cell: TinypoolCell;
+  readonly #watch: ToolThreadWatch;
+  /** Its own modules are there. */
+  #up = false;
 
-  constructor(pool: Tinypool, spec: PoolSpec, listener: PoolListener) {
-    this.#pool = pool;
-    this.#spec = spec;
+  constructor({ Tinypool, options, spec, listener, living }: FreshThreadParts, owner: LoneCellOwner) {
+    this.#owner = owner;
     this.#listener = listener;
-    this.#living = new LivingCells({ clock: spec.clock, killMs: spec.limits.killMs, troubled: (error) => listener.troubled(error), gone: () => listener.gone() });
-    pool.on('error', (thrown: unknown) => this.#threadFailed(thrown));
-  }
-
-  get livingCells(): number {
-    return this.#living.size;
-  }
-
-  get cells(): number {
-    this.#adopt();
-    return this.#living.size;
-  }
-
-  run(tasks: readonly ToolTask[], listener: RunListener): PoolRun {
-    const task = onlyTask(tasks);
+    this.#living = living;
+    this.#folder = spec.folder;
     const { port1, port2 } = new MessageChannel();
-    const register = new ToolRegister();
-    const run: FreshRun = new FreshRun(task, listener, {
-      seat: new Seat(port1, register, this.#spec.limits.cellMessagesPerTurn, (message) => this.#receive(run, message)),
-      locate: (withinMs) => {
-        watch.meet();
-        return this.#locate(register, withinMs);
-      },
-      release: (killSwitch) => release(this.#pool, killSwitch, this.#living),
-      ended: () => {
-        this.#runs.delete(run);
-        watch.stop();
-      },
-    });
-    const watch = new ToolThreadWatch({ heapMb: this.#spec.cell.heapMb, rssMb: this.#spec.rssMb }, {
-      thread: () => {
-        const worker = run.begun ? this.#threadOf(register) : undefined;
-        return worker === undefined ? undefined : { worker, register };
-      },
-      locate: (withinMs) => this.#locate(register, withinMs),
-      overstepped: (error) => run.endCell({ kind: 'crashed', reason: 'heap_limit', error }),
-    });
-    cellWatch.wake();
-    this.#runs.add(run);
+    this.#seat = new Seat(port1, this.#register, spec.limits.cellMessagesPerTurn, (message) => this.#receive(message));
     try {
-      this.#pool.run({ ...task, port: port2, register: register.buffer } satisfies FreshTask, { transferList: [port2], signal: run.killSwitch }).then(
-        () => run.failed(new Error('the thread gave no answer')),
-        (thrown: unknown) => run.failed(thrown),
-      );
+      const preparation = { prepare: 'thread', port: port2, register: this.#register.buffer } as const;
+      this.#cell = new TinypoolCell(Tinypool, options, { preparation, transferList: [port2], failed: (thrown) => this.#failed(thrown) });
     } catch (thrown) {
-      queueMicrotask(() => run.failed(thrown));
+      this.#seat.close();
+      throw thrown;
     }
-    this.#adopt();
-    return run;
-  }
-
-  async close(deadlineMs: number): Promise<void> {
-    this.#adopt();
-    for (const cell of cellsOf(this.#pool)) this.#living.expectEnd(cell);
-    // Its promise waits for what may never end; the living cells are waited for with a deadline instead.
-    this.#pool.destroy().catch(() => undefined);
-    for (const run of this.#runs) run.kill();
-    await this.#living.allGone(deadlineMs);
-  }
-
-  /** Tinypool does not notice a thread that exits, so every new one is watched here. */
-  #adopt(): void {
-    for (const cell of cellsOf(this.#pool)) {
-      if (this.#living.has(cell)) continue;
-      const { threadId, thread } = cell;
-      let error: unknown = new Error('the thread ended');
-      cell.on('error', (thrown: unknown) => (error = thrown));
-      cell.once('exit', () => {
-        for (const run of this.#runs) {
-          if (run.begun && run.threadId === threadId) run.failed(error);
-        }
-      });
-      if (thread !== undefined) this.#endWhenRead(threadId, thread);
-      this.#living.add(cell, threadId, thread);
-    }
-  }
-
-  #endWhenRead(threadId: number, thread: Worker): void {
-    let up = false;
-    // Its first word to the pool is that its own modules are there.
-    thread.once('message', () => (up = true));
-    thread.once('exit', () => (up = true));
-    let run: FreshRun | undefined;
-    endsWhenRead(thread, () => {
-      if (!up) return 'own';
-      run ??= [...this.#runs].find((candidate) => candidate.begun && candidate.threadId === threadId);
-      return run?.phaseOf() === 'importing' ? 'plugin' : undefined;
+    const { thread } = this.#cell.worker;
+    if (thread !== undefined) this.#attend(thread);
+    living.add(this.#cell.worker, this.#cell.worker.threadId, thread);
+    this.#watch = new ToolThreadWatch({ heapMb: spec.cell.heapMb, rssMb: spec.rssMb }, {
+      thread: () => (thread === undefined || this.phase === undefined ? undefined : { worker: thread, register: this.#register }),
+      locate: (withinMs) => this.#locate(withinMs),
+      overstepped: (error) => owner.crashed('heap_limit', error),
     });
   }
 
-  #threadOf({ threadId }: ToolRegister): Worker | undefined {
-    return cellsOf(this.#pool).find((cell) => cell.threadId === threadId)?.thread;
+  get phase(): Exclude<CallPhase, 'queued'> | undefined {
+    // A call that has ended is still running to its caller, until the answer is here.
+    return this.#register.call === 0 ? undefined : (this.#register.phase ?? 'running');
   }
 
-  #locate(register: ToolRegister, withinMs: number): Promise<Whereabouts> {
-    const { threadId, osThread } = register;
-    const thread = this.#threadOf(register);
-    return locateThread(threadId, this.#spec.folder, withinMs, thread === undefined ? {} : { eventLoop: () => thread.performance.eventLoopUtilization(), osThread });
+  get beganMs(): number | undefined {
+    return this.phase === undefined ? undefined : this.#register.beganMs;
   }
 
-  #receive(run: FreshRun, message: ToolCellMessage): void {
+  take(task: ToolTask): void {
+    this.#cell.take(task);
+  }
+
+  abort(call: number, reason: string): void {
+    this.#seat.abort(call, reason);
+  }
+
+  locate(withinMs: number): Promise<Whereabouts> {
+    this.#watch.meet();
+    return this.#locate(withinMs);
+  }
+
+  end(): void {
+    this.#seat.endStarted();
+    this.#living.expectEnd(this.#cell.worker);
+    this.#cell.destroy();
+    this.#seat.close();
+    this.#watch.stop();
+  }
+
+  /** Tinypool does not notice a thread that exits, and would end one in the middle of a start. */
+  #attend(thread: Worker): void {
+    let error: unknown = new Error('the thread ended');
+    thread.on('error', (thrown: unknown) => (error = thrown));
+    thread.once('exit', () => {
+      this.#up = true;
+      this.#failed(error);
+    });
+    // Its first word to the pool is that its own modules are there.
+    thread.once('message', () => (this.#up = true));
+    endsWhenRead(thread, () => (this.#up ? (this.phase === 'importing' ? 'plugin' : undefined) : 'own'));
+  }
+
+  #locate(withinMs: number): Promise<Whereabouts> {
+    const { threadId, thread } = this.#cell.worker;
+    const { osThread } = this.#register;
+    return locateThread(threadId, this.#folder, withinMs, thread === undefined ? {} : { eventLoop: () => thread.performance.eventLoopUtilization(), osThread });
+  }
+
+  #receive(message: ToolCellMessage): void {
     switch (message.type) {
       case 'log':
       case 'logDropped':
         this.#listener.log(message);
         return;
       case 'lastAnswer':
-        if (message.call === run.call) run.endCell({ kind: 'answered', answer: message.answer });
+        this.#owner.answered(message.call, message.answer);
         return;
       case 'crash':
-        run.endCell({ kind: 'crashed', reason: message.reason, error: message.error });
+        this.#owner.crashed(message.reason, message.error);
         return;
       case 'answer':
       case 'progress':
@@ -173,81 +149,10 @@ class FreshThreads implements ToolPool {
     }
   }
 
-  /** A thread failed that had no task: calls that wait for it to be ready would wait for ever. */
-  #threadFailed(thrown: unknown): void {
-    const unbegun = [...this.#runs].filter((run) => !run.begun);
-    if (unbegun.length === 0) this.#listener.troubled(strayCrash('ended', flattenError(thrown)));
-    for (const run of unbegun) run.failed(thrown);
-  }
-}
-
-interface FreshRunParts {
-  readonly seat: Seat;
-  locate(withinMs: number): Promise<Whereabouts>;
-  release(killSwitch: KillSwitch): void;
-  ended(): void;
-}
-
-class FreshRun extends LoneRun implements PoolRun {
-  readonly killSwitch = new KillSwitch();
-  readonly #parts: FreshRunParts;
-  #over = false;
-
-  constructor(task: ToolTask, listener: RunListener, parts: FreshRunParts) {
-    super(task, listener);
-    this.#parts = parts;
-  }
-
-  get begun(): boolean {
-    return this.#parts.seat.holds(this.call);
-  }
-
-  get threadId(): number {
-    return this.#parts.seat.register.threadId;
-  }
-
-  get busy(): boolean {
-    return this.begun;
-  }
-
-  phaseOf(): CallPhase {
-    return this.#parts.seat.phaseOf(this.call);
-  }
-
-  beganMsOf(): number | undefined {
-    return this.begun ? this.#parts.seat.register.beganMs : undefined;
-  }
-
-  abort(call: number, reason: string): void {
-    this.#parts.seat.abort(call, reason);
-  }
-
-  kill(): void {
-    this.endCell({ kind: 'killed' });
-  }
-
-  locate(_call: number, withinMs: number): Promise<Whereabouts> {
-    return this.#parts.locate(withinMs);
-  }
-
-  retract(): void {
-    // A thread that has had no call before has nothing else to be busy with: it is starting.
-  }
-
-  /** Its thread is no more, or never was; what it said before that counts first. */
-  failed(thrown: unknown): void {
-    this.#parts.seat.drain();
-    this.endCell(this.begun ? threadEnd(thrown) : { kind: 'lost', error: flattenError(thrown) });
-  }
-
-  /** Whatever the end, the thread ends with it. */
-  endCell(end: LoneEnd): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#parts.seat.endStarted();
-    this.#parts.release(this.killSwitch);
-    this.#parts.seat.close();
-    this.#parts.ended();
-    this.tell(end);
+  /** What it said before its end counts first. */
+  #failed(thrown: unknown): void {
+    this.#owner.unfit();
+    this.#seat.drain();
+    this.#owner.failed(this.phase === undefined ? { kind: 'lost', error: flattenError(thrown) } : threadEnd(thrown));
   }
 }

@@ -4,10 +4,10 @@ import { flattenError } from '../../../../protocol/cell/plain-error.ts';
 import type { PooledTask, ToolAnswer, ToolTask } from '../../../../protocol/cell/tool-messages.ts';
 import type { ToolTray } from '../../../../protocol/cell/tool-tray.ts';
 import type { Whereabouts } from '../../../isolates/whereabouts.ts';
-import { KillSwitch } from '../kill-switch.ts';
+import { KillSwitch } from './kill-switch.ts';
 import type { Seat } from '../seat.ts';
 import { stalled, threadEnd } from '../thread-end.ts';
-import type { CallPhase, PoolRun, RunEnd, RunListener } from '../tool-pool.ts';
+import type { CallPhase, PoolRun, RunEnd, RunListener, SharedCellRun } from '../tool-pool.ts';
 
 export interface RunPlace {
   /** The thread that is at this call, or was last. */
@@ -21,7 +21,8 @@ export interface RunPlace {
   forget(run: PooledRun, reusable: boolean): void;
 }
 
-export class PooledRun implements PoolRun {
+export class PooledRun implements PoolRun, SharedCellRun {
+  readonly shared = this;
   readonly killSwitch = new KillSwitch();
   readonly task: PooledTask;
   readonly tray: ToolTray;

@@ -2,8 +2,9 @@
 // register of its own, so that the host can tell which thread is at which call without asking.
 import type { Piscina } from 'piscina';
 import type { Worker } from 'node:worker_threads';
+import type { CrashMessage } from '../../../../protocol/cell/messages.ts';
 import { type PlainError, flattenError } from '../../../../protocol/cell/plain-error.ts';
-import type { PooledOptions, ToolCellMessage, ToolCrashMessage, ToolTask } from '../../../../protocol/cell/tool-messages.ts';
+import type { PooledOptions, ToolCellMessage, ToolTask } from '../../../../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../../../../protocol/cell/tool-register.ts';
 import { ToolTray, trayCalls } from '../../../../protocol/cell/tool-tray.ts';
 import { cellEntry } from '../../../isolates/entries.ts';
@@ -265,7 +266,7 @@ class PooledThreads implements ToolPool {
     }
   }
 
-  #crashed(seat: Seat, { reason, error }: ToolCrashMessage): void {
+  #crashed(seat: Seat, { reason, error }: CrashMessage): void {
     const run = this.#runOf(seat.register.call);
     if (run !== undefined && seat.register.phase !== undefined) {
       run.endCell({ kind: 'crashed', reason, error });

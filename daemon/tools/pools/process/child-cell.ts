@@ -1,12 +1,13 @@
-// One child process of the process pool as the daemon holds it: kept away from the daemon's own output, read no faster
-// than a plugin may log, asked where it is and what it said last, and ended hard with all it started.
+// The child process of one call as the daemon holds it: kept away from the daemon's own output, read no faster than a
+// plugin may log, asked where it is and what it said last, and ended hard with all that it has started.
+import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { killTree } from '../../../isolates/process-tree.ts';
 import { locateProcess } from '../../../isolates/stack-capture.ts';
 import { WatchLine, closedLineMs } from '../../../isolates/watch-line.ts';
 import type { Whereabouts } from '../../../isolates/whereabouts.ts';
 import type { Clock } from '../../../time/clock.ts';
-import { type TinypoolCell, stdinLine } from '../tinypool-cell.ts';
+import { stdinLine } from '../tinypool-cell.ts';
 import type { PoolSpec, RunEnd } from '../tool-pool.ts';
 
 const tailLength = 4000;
@@ -15,9 +16,7 @@ const readPauseMs = 1000;
 const lastWordsMs = 200;
 
 export class ChildCell {
-  readonly worker: TinypoolCell;
-  /** It has said its last word, and ends by itself. */
-  doomed = false;
+  readonly #child: ChildProcess;
   readonly #spec: PoolSpec;
   readonly #clock: Clock;
   readonly #watch: WatchLine | undefined;
@@ -26,23 +25,22 @@ export class ChildCell {
   #exit: { readonly code: number | null; readonly signal: string | null } | undefined;
   readonly #closed: Promise<void>;
 
-  constructor(worker: TinypoolCell, spec: PoolSpec) {
-    this.worker = worker;
+  constructor(child: ChildProcess, spec: PoolSpec) {
+    this.#child = child;
     this.#spec = spec;
     this.#clock = spec.clock;
     const { logBytesPerSecond: bytesPerSecond, plugin } = spec.cell;
-    const child = worker.process;
-    const line = child === undefined ? undefined : stdinLine(child);
+    const line = stdinLine(child);
     this.#watch = line === undefined ? undefined : new WatchLine(line, () => this.#lineClosed());
-    if (child?.pid !== undefined) this.#record(child.pid, plugin.id);
-    this.#closed = new Promise((resolve) => child?.once('close', () => resolve()));
-    child?.once('exit', (code, signal) => {
+    if (child.pid !== undefined) this.#record(child.pid, plugin.id);
+    this.#closed = new Promise((resolve) => child.once('close', () => resolve()));
+    child.once('exit', (code, signal) => {
       this.#exit = { code, signal };
       this.#watch?.close();
     });
     // Tinypool pipes both into the daemon's own output. What the bootstrap does not send as log lines went round it.
-    if (child?.stdout) this.#read(child.stdout, bytesPerSecond, () => undefined);
-    if (child?.stderr) {
+    if (child.stdout) this.#read(child.stdout, bytesPerSecond, () => undefined);
+    if (child.stderr) {
       this.#read(child.stderr, bytesPerSecond, (text) => {
         this.#stderrTail = (this.#stderrTail + text).slice(-tailLength);
       });
@@ -50,7 +48,7 @@ export class ChildCell {
   }
 
   get pid(): number | undefined {
-    return this.worker.process?.pid;
+    return this.#child.pid;
   }
 
   kill(): void {
@@ -88,7 +86,7 @@ export class ChildCell {
   #record(pid: number, name: string): void {
     const { records } = this.#spec;
     records?.add(pid, name);
-    this.worker.once('exit', () => records?.remove(pid));
+    this.#child.once('exit', () => records?.remove(pid));
   }
 
   /** On the way to its end, or the plugin has closed what is not its own: no longer watched, it could outlive the daemon. */

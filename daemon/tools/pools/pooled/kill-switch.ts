@@ -1,5 +1,5 @@
-// Ends one run of a pool: both pools take an abort signal for that, and this is all of a signal that they use. A real
-// AbortController a call would cost as much as the call's own messages.
+// Ends one run of piscina, which takes an abort signal for that: this is all of a signal that it uses. A real
+// AbortController for each call would cost as much as the call's own messages.
 
 export class KillSwitch {
   #pulled: (() => void) | undefined;
