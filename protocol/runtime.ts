@@ -63,6 +63,9 @@ export const workerSummary = z.object({
 });
 export type WorkerSummary = z.output<typeof workerSummary>;
 
+export const inputKind = z.enum(['user', 'system']);
+export type InputKind = z.output<typeof inputKind>;
+
 export const workerView = workerSummary.extend({
   capabilities: workerCapabilities,
   implementation: z.object({
@@ -73,14 +76,13 @@ export const workerView = workerSummary.extend({
   inputs: z.object({
     pending: count.describe('accepted and not begun'),
     capacity: count,
+    kinds: z.array(inputKind).describe('the kinds of input that the worker takes'),
     running: z.string().nullable().describe('eventId of the input that runs; null where none runs, or inputs cannot be cancelled'),
   }),
   transcript: z.object({ firstSequence: count, totalItems: count, keptItems: count, keptBytes: count }),
   diagnostics: z.array(runtimeDiagnostic),
 });
 export type WorkerView = z.output<typeof workerView>;
-
-export const inputKind = z.enum(['user', 'system']);
 
 /**
  * `streaming`: the worker is still saying it. Each accepted input comes to exactly one item with one of `done` (of the

@@ -21,7 +21,7 @@ export const service = {
   },
 };`;
 
-async function daemonWith(t: TestContext, queue = { capacity: 2 }): Promise<Client> {
+async function daemonWith(t: TestContext, queue = { capacity: 2 }, autostart = true): Promise<Client> {
   const folder = await temporaryFolder(t);
   const section = (ingresses: object[]): object => ({ ingresses, queue, timeouts: { startMs: 20_000, handleMs: 20_000, stopMs: 500 }, restart: { policy: 'never' } });
   const manifest = (id: string, service: object): object => ({ schemaVersion: 1, id, name: `The ${id}`, version: '1.0.0', description: 'keeps things', entry: './index.js', service });
@@ -33,7 +33,7 @@ async function daemonWith(t: TestContext, queue = { capacity: 2 }): Promise<Clie
     'other/plugin.json': manifest('test.other', section([{ name: 'hooks', kinds: ['push'] }])),
     'other/index.js': source,
   });
-  const daemon = await startTestDaemon(t, { plugins: [`${folder}/keeper`, `${folder}/other`] });
+  const daemon = await startTestDaemon(t, { plugins: [`${folder}/keeper`, `${folder}/other`], config: { plugins: { autostart } } });
   return await daemon.connect();
 }
 
@@ -67,6 +67,22 @@ test('an input is an event of the ingress that takes its kind, with the answer\'
   for (const kind of ['user', 'system'] as const) {
     assert.equal((await refusal(() => client.call('worker.input', { ...address, workerId: 'test.other', kind, content: 'x' }))).code, 'unsupported_operation');
   }
+});
+
+test('each service says by itself which inputs it takes', async (t) => {
+  const client = await daemonWith(t);
+  const taken = async (workerId: string): Promise<unknown> => {
+    const { capabilities, inputs } = await client.call('worker.show', { ...address, workerId });
+    return [capabilities.canSendInput, inputs.kinds];
+  };
+  assert.deepEqual(await taken('test.keeper'), [true, ['user', 'system']]);
+  assert.deepEqual(await taken('test.other'), [false, []]);
+});
+
+test('a stop of a service that never ran has nothing to do', async (t) => {
+  const client = await daemonWith(t, { capacity: 2 }, false);
+  assert.equal((await client.call('service.status', { plugin: 'test.keeper' })).lifecycle, 'ready');
+  assert.deepEqual(await client.call('worker.stop', address), { ...address, state: 'stopped', changed: false });
 });
 
 test('what a service refuses is said in the words of a worker', async (t) => {

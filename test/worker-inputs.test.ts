@@ -112,7 +112,7 @@ test('as many inputs wait as may, and the next is told when to come again', asyn
   const { code, details } = await refusal(() => input('too many'));
   assert.deepEqual([code, details['capacity']], ['worker_busy', 2]);
   assert.ok(Number(details['retryAfterMs']) > 0);
-  assert.deepEqual((await registry.worker(address)).inputs, { pending: 2, capacity: 2, running: program1.current?.input.eventId });
+  assert.deepEqual((await registry.worker(address)).inputs, { pending: 2, capacity: 2, kinds: ['user', 'system'], running: program1.current?.input.eventId });
   program1.current?.end('done');
   await settled();
   await input('now there is room');
@@ -160,7 +160,7 @@ test('an input that waits can be cancelled: it never runs, and those before and 
   const [one, two, three] = [await input('one'), await input('two'), await input('three')];
   assert.equal((await registry.cancel(address, two.eventId)).changed, true);
   assert.equal((await registry.cancel(address, two.eventId)).changed, false);
-  assert.deepEqual((await registry.worker(address)).inputs, { pending: 1, capacity: 16, running: one.eventId });
+  assert.deepEqual((await registry.worker(address)).inputs, { pending: 1, capacity: 16, kinds: ['user', 'system'], running: one.eventId });
   assert.deepEqual(told(await items()).slice(3), [['host', 'The input was cancelled before it began.', 'cancelled']]);
   program1.current?.end('done');
   await settled();

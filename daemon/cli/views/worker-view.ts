@@ -49,7 +49,7 @@ export function workerDetail(worker: WorkerView, nowMs: number): Piece[][] {
     row('profile', worker.profile ?? 'none'),
     row('runs', `${implementation.kind}, ${implementation.isolation}, incarnation ${String(implementation.incarnation)}`),
     row('created', `${agoText(worker.createdAt, nowMs)}, active ${agoText(worker.lastActiveAt, nowMs)}`),
-    ...(capabilities.canSendInput ? [row('inputs', `${String(inputs.pending)} of ${String(inputs.capacity)} waiting`)] : []),
+    ...(capabilities.canSendInput ? [row('inputs', `${String(inputs.pending)} of ${String(inputs.capacity)} waiting; takes ${inputs.kinds.join(' and ')}`)] : []),
     ...(inputs.running === null ? [] : [row('running', `the input ${inputs.running}`)]),
     ...(capabilities.canReadTranscript
       ? [row('transcript', `${plural(transcript.totalItems, 'item')}, ${bytesText(transcript.keptBytes)} kept`, gone > 0 ? styled('yellow', `, the oldest ${String(gone)} are gone`) : '')]

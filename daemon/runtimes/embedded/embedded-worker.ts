@@ -1,7 +1,16 @@
 // One worker of the embedded runtime: its inputs wait in order, are given to its program one at a time, and each comes to
 // exactly one end in the transcript. Whatever the program does, it only ever costs the input it was given.
 import { type ErrorCode, HostError, asHostError, errorKinds } from '../../../protocol/errors.ts';
-import type { InputAnswer, RuntimeDiagnostic, TranscriptItem, TranscriptPage, WorkerState, WorkerSummary, WorkerView } from '../../../protocol/runtime.ts';
+import {
+  type InputAnswer,
+  type RuntimeDiagnostic,
+  type TranscriptItem,
+  type TranscriptPage,
+  type WorkerState,
+  type WorkerSummary,
+  type WorkerView,
+  inputKind,
+} from '../../../protocol/runtime.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { Limits } from '../../config/schema.ts';
 import type { Logger } from '../../telemetry/daemon-log.ts';
@@ -101,7 +110,7 @@ export class EmbeddedWorker {
       ...this.summary(),
       capabilities: workerCapabilities,
       implementation: { kind: 'embedded', isolation, incarnation },
-      inputs: { pending: this.#pending.length, capacity: this.#deps.limits.workerInputs, running: this.runningEventId },
+      inputs: { pending: this.#pending.length, capacity: this.#deps.limits.workerInputs, kinds: [...inputKind.options], running: this.runningEventId },
       transcript: this.#transcript.counts,
       diagnostics: this.#diagnostics.newest(this.#diagnostics.size),
     };

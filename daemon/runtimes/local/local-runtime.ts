@@ -4,8 +4,19 @@
 // An input becomes an event of the first ingress that declares the input's kind (`user` or `system`), a user's input else
 // of the first that declares `text`. The payload is `{ "text": content }`, the correlation id is the answer's eventId.
 import { HostError, errorKinds } from '../../../protocol/errors.ts';
-import type { InputAnswer, RuntimeCapabilities, RuntimeDiagnostic, RuntimeSummary, WorkerChange, WorkerState, WorkerSummary, WorkerView } from '../../../protocol/runtime.ts';
-import type { ServiceStatus } from '../../../protocol/status.ts';
+import {
+  type InputAnswer,
+  type InputKind,
+  type RuntimeCapabilities,
+  type RuntimeDiagnostic,
+  type RuntimeSummary,
+  type WorkerChange,
+  type WorkerState,
+  type WorkerSummary,
+  type WorkerView,
+  inputKind,
+} from '../../../protocol/runtime.ts';
+import type { Lifecycle, ServiceStatus } from '../../../protocol/status.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { Limits } from '../../config/schema.ts';
 import type { LoadedPlugin } from '../../plugins/plugin.ts';
@@ -39,6 +50,8 @@ export const localRuntimeId = 'local';
 
 const capabilities = { canSendInput: true, canStopWorker: true, canCancelWorker: false, canReadTranscript: false, canStreamEvents: false } as const;
 const usualKind = 'text';
+/** States in which a stop has nothing to do. */
+const restful: readonly Lifecycle[] = ['ready', 'stopped', 'stopping'];
 const source = 'worker-input';
 
 export class LocalRuntime implements Runtime {
@@ -79,11 +92,12 @@ export class LocalRuntime implements Runtime {
   show(workerId: string): WorkerView {
     const worker = this.#get(workerId);
     const status = worker.service.status();
+    const kinds = inputKind.options.filter((kind) => entranceOf(worker.plugin, kind) !== undefined);
     return {
       ...this.#summary(worker, status),
-      capabilities,
+      capabilities: { ...capabilities, canSendInput: kinds.length > 0 },
       implementation: { kind: this.kind, isolation: status.isolation, incarnation: status.incarnation },
-      inputs: { pending: status.queue.depth, capacity: status.queue.capacity, running: null },
+      inputs: { pending: status.queue.depth, capacity: status.queue.capacity, kinds, running: null },
       transcript: { firstSequence: 1, totalItems: 0, keptItems: 0, keptBytes: 0 },
       diagnostics: diagnosticsOf(status),
     };
@@ -96,7 +110,9 @@ export class LocalRuntime implements Runtime {
     const before = this.#answered.find(key, [kind, content]);
     if (before !== undefined) return before;
     const eventId = this.#deps.newId();
-    const event = { ...entranceOf(plugin, kind), source, payload: { text: content }, correlationId: eventId };
+    const entrance = entranceOf(plugin, kind);
+    if (entrance === undefined) throw noEntrance(workerId, kind);
+    const event = { ...entrance, source, payload: { text: content }, correlationId: eventId };
     try {
       service.publish(event);
     } catch (thrown) {
@@ -110,7 +126,7 @@ export class LocalRuntime implements Runtime {
   /** Answers when the stop has begun: a service may drain for longer than a runtime may take to answer. */
   stop(workerId: string): WorkerChange {
     const { service } = this.#get(workerId);
-    const changed = service.lifecycle !== 'stopped' && service.lifecycle !== 'stopping';
+    const changed = !restful.includes(service.lifecycle);
     if (changed) void this.#stop(workerId, service);
     return { runtimeId: this.runtimeId, workerId, state: stateOf(service.status()), changed };
   }
@@ -188,13 +204,19 @@ function diagnosticsOf({ lastError }: ServiceStatus): RuntimeDiagnostic[] {
   return lastError === null ? [] : [{ at: lastError.at, level: 'error', code: lastError.code, message: errorKinds[lastError.code].meaning }];
 }
 
-function entranceOf(plugin: LoadedPlugin, kind: InputRequest['kind']): { ingress: string; kind: string } {
+/** The first ingress that takes inputs of this kind, and as which kind of event. */
+function entranceOf(plugin: LoadedPlugin, kind: InputKind): { ingress: string; kind: string } | undefined {
   const ingresses = plugin.manifest.service?.ingresses ?? [];
   for (const wanted of kind === 'user' ? [kind, usualKind] : [kind]) {
     const found = ingresses.find(({ kinds }) => kinds.includes(wanted));
     if (found !== undefined) return { ingress: found.name, kind: wanted };
   }
-  throw new HostError('unsupported_operation', `This service has no ingress for inputs of the kind ${kind}: none declares ${kind === 'user' ? `"${kind}" or "${usualKind}"` : `"${kind}"`}.`, { runtimeId: localRuntimeId, workerId: plugin.id });
+  return undefined;
+}
+
+function noEntrance(workerId: string, kind: InputKind): HostError {
+  const kinds = kind === 'user' ? `"${kind}" or "${usualKind}"` : `"${kind}"`;
+  return new HostError('unsupported_operation', `This service takes no inputs of the kind ${kind}: none of its ingresses declares the kind ${kinds}.`, { runtimeId: localRuntimeId, workerId });
 }
 
 /** What a service refuses, in the words of a worker. */
