@@ -163,10 +163,13 @@ export class Tab {
     await this.send('Input.dispatchKeyEvent', { type: 'keyUp', key, code: key, windowsVirtualKeyCode: code });
   }
 
-  async click(selector: string): Promise<void> {
+  /** Twice within a moment is a double click. */
+  async click(selector: string, times = 1): Promise<void> {
     const found = await this.evaluate(`(() => { const e = document.querySelector(${JSON.stringify(selector)}); e.scrollIntoView({ block: 'center' }); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`);
     const [x, y] = found as [number, number];
-    for (const type of ['mousePressed', 'mouseReleased']) await this.send('Input.dispatchMouseEvent', { type, x, y, button: 'left', clickCount: 1 });
+    for (let clickCount = 1; clickCount <= times; clickCount += 1) {
+      for (const type of ['mousePressed', 'mouseReleased']) await this.send('Input.dispatchMouseEvent', { type, x, y, button: 'left', clickCount });
+    }
   }
 
   /** What the page threw, and what the browser refused to do for it. */

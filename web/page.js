@@ -5,7 +5,22 @@ const byId = (id) => document.getElementById(id);
 const at = (...segments) => `/api/${segments.map(encodeURIComponent).join('/')}`;
 
 /** What is shown at the moment. */
-const shown = { readOnly: false, runtimes: [], runtime: undefined, worker: undefined, can: {}, stream: undefined, after: undefined };
+const shown = {
+  readOnly: false,
+  runtimes: [],
+  runtime: undefined,
+  worker: undefined,
+  can: {},
+  /** The kinds of input that the worker takes; unknown until it was looked at. */
+  kinds: [],
+  /** The eventId of the input that ran when the worker was last looked at, until that input ends. */
+  running: undefined,
+  stream: undefined,
+  after: undefined,
+  /** The newest lines of the transcript stay in view. */
+  follows: true,
+  scrollTop: 0,
+};
 
 const lookEveryMs = 2000;
 
@@ -72,7 +87,8 @@ async function showRuntimes() {
   shown.runtime = shown.runtimes.find(({ runtimeId }) => runtimeId === shown.runtime?.runtimeId) ?? shown.runtimes[0];
   const items = shown.runtimes.map((runtime) => {
     const { total, busy } = runtime.workers;
-    return choice(runtime.runtimeId, runtime.displayName, [`${runtime.runtimeId}, ${runtime.kind}, ${runtime.status}`, `${total} workers, ${busy} busy`], runtime === shown.runtime, () => chooseRuntime(runtime));
+    const notes = [`${runtime.runtimeId}, ${runtime.kind}, ${runtime.status}`, `${total} ${total === 1 ? 'worker' : 'workers'}, ${busy} busy`];
+    return choice(runtime.runtimeId, runtime.displayName, notes, runtime === shown.runtime, () => chooseRuntime(runtime));
   });
   byId('runtimes').replaceChildren(...items);
 }
@@ -125,13 +141,15 @@ function openWorker(worker) {
   closeStream();
   shown.worker = worker;
   shown.can = shown.runtimes.find(({ runtimeId }) => runtimeId === worker.runtimeId)?.capabilities ?? {};
+  shown.kinds = [];
+  shown.running = undefined;
+  shown.follows = true;
   byId('transcript').hidden = !shown.can.canStreamEvents;
   byId('worker').hidden = false;
   byId('worker-title').textContent = worker.displayName;
   byId('worker-note').textContent = worker.intent;
-  byId('transcript').replaceChildren();
-  byId('input').hidden = shown.readOnly || !shown.can.canSendInput;
-  showState(worker.state);
+  clearTranscript();
+  showWorker(worker);
   for (const item of byId('workers').children) item.firstElementChild.setAttribute('aria-current', String(item.dataset.id === worker.workerId));
   if (shown.can.canStreamEvents) follow(worker);
   else watch();
@@ -144,7 +162,9 @@ function closeStream() {
 
 /** Where nothing is streamed, the worker is looked at now and then. */
 function watch() {
-  const timer = setInterval(() => lookAgain().catch(showProblem), lookEveryMs);
+  const look = () => lookAgain().catch(showProblem);
+  const timer = setInterval(look, lookEveryMs);
+  void look();
   shown.stream = { close: () => clearInterval(timer) };
 }
 
@@ -154,13 +174,15 @@ function follow(worker) {
   shown.stream = stream;
   const takes = {
     snapshot: ({ worker: now, items }) => {
-      byId('transcript').replaceChildren();
+      const { scrollTop } = shown;
+      clearTranscript();
       for (const item of items) showItem(item);
-      showState(now.state);
+      if (!shown.follows) byId('transcript').scrollTop = scrollTop;
+      showWorker(now);
     },
     item: ({ item }) => showItem(item),
     output: showOutput,
-    end: ({ sequence, status }) => itemAt(sequence)?.setAttribute('data-status', status),
+    end: ({ sequence, status }) => showEnd(itemAt(sequence), status),
     state: ({ state }) => showState(state),
     diagnostic: () => undefined,
   };
@@ -177,18 +199,21 @@ function follow(worker) {
   });
 }
 
+function clearTranscript() {
+  byId('transcript').replaceChildren();
+  shown.scrollTop = 0;
+}
+
 const itemAt = (sequence) => byId('transcript').querySelector(`li[data-sequence="${Number(sequence)}"]`);
 
 const names = { user: 'You', system: 'System', worker: 'Worker', host: 'Host' };
 
 /** An event may come more than once: an item has one place. */
-function showItem({ sequence, role, content, createdAt, status, truncated }) {
-  const list = byId('transcript');
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+function showItem({ sequence, role, content, eventId, createdAt, status, truncated }) {
   const item = document.createElement('li');
   item.dataset.sequence = String(sequence);
   item.dataset.role = role;
-  if (status !== undefined) item.dataset.status = status;
+  item.dataset.event = eventId;
   const who = document.createElement('span');
   who.className = 'who';
   who.textContent = `${names[role] ?? role}, ${new Date(createdAt).toLocaleTimeString()}${truncated === true ? ', cut short' : ''}`;
@@ -197,9 +222,47 @@ function showItem({ sequence, role, content, createdAt, status, truncated }) {
   said.textContent = content;
   item.append(who, said);
   const present = itemAt(sequence);
-  if (present === null) list.append(item);
+  if (present === null) byId('transcript').append(item);
   else present.replaceWith(item);
-  if (atEnd) list.scrollTop = list.scrollHeight;
+  showEnd(item, status);
+  showNewest();
+}
+
+/** What ends an input: a `partial` answer is followed by the host's word on it. */
+const ends = ['done', 'failed', 'cancelled'];
+
+function showEnd(item, status) {
+  if (item === null || status === undefined) return;
+  item.dataset.status = status;
+  if (ends.includes(status) && item.dataset.event === shown.running) shown.running = undefined;
+}
+
+/** The eventId of the oldest input that has not ended. */
+function runningInput() {
+  if (shown.running !== undefined) return shown.running;
+  const items = [...byId('transcript').children].map(({ dataset }) => dataset);
+  const ended = new Set(items.filter(({ status }) => ends.includes(status)).map(({ event }) => event));
+  return items.find(({ role, event }) => (role === 'user' || role === 'system') && !ended.has(event))?.event;
+}
+
+/** How far from its end, in pixels, a transcript still counts as read to the end. */
+const endSlack = 40;
+
+/** Only a reader scrolls up; the page itself only scrolls to the end, which may have moved on before it is told. */
+function noteScroll() {
+  const list = byId('transcript');
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < endSlack;
+  shown.follows = atEnd || (shown.follows && list.scrollTop >= shown.scrollTop);
+  shown.scrollTop = list.scrollTop;
+}
+
+function showNewest() {
+  const list = byId('transcript');
+  // The event that tells of the reader's scrolling may still be on its way.
+  if (list.scrollTop < shown.scrollTop) noteScroll();
+  if (!shown.follows) return;
+  list.scrollTop = list.scrollHeight;
+  shown.scrollTop = list.scrollTop;
 }
 
 function showOutput({ sequence, offset, text }) {
@@ -207,6 +270,16 @@ function showOutput({ sequence, offset, text }) {
   if (said === null || said === undefined) return;
   // By its place, so that a piece that comes twice stands there once.
   said.textContent = said.textContent.slice(0, offset) + text;
+  showNewest();
+}
+
+/** A summary of a list does not say what inputs the worker takes; the first look at the worker itself does. */
+function showWorker({ state, capabilities, inputs }) {
+  if (inputs !== undefined) {
+    shown.kinds = capabilities.canSendInput ? inputs.kinds : [];
+    shown.running = inputs.running ?? undefined;
+  }
+  showState(state);
 }
 
 function showState(state) {
@@ -216,7 +289,7 @@ function showState(state) {
   listed?.querySelector('small')?.replaceChildren(state);
   byId('cancel').disabled = shown.readOnly || !shown.can.canCancelWorker || state !== 'busy';
   byId('stop').disabled = shown.readOnly || !shown.can.canStopWorker || state === 'stopped';
-  byId('input').querySelector('button').disabled = state === 'stopped';
+  byId('input').hidden = shown.readOnly || state === 'stopped' || !shown.kinds.includes('user');
 }
 
 const sendInput = asked(async () => {
@@ -225,18 +298,37 @@ const sendInput = asked(async () => {
   if (content.trim() === '') return;
   await call('POST', pathOf(shown.worker, 'input'), { content, inputId: crypto.randomUUID() });
   field.value = '';
+  // One's own input is shown wherever one was reading.
+  shown.follows = true;
+  showNewest();
   await lookAgain();
 });
 
 async function lookAgain() {
   const { worker } = shown;
   if (shown.can.canStreamEvents) return;
-  const { state } = await call('GET', pathOf(worker));
-  if (shown.worker === worker) showState(state);
+  const now = await call('GET', pathOf(worker));
+  if (shown.worker === worker) showWorker(now);
 }
 
-const change = (what) => asked(async () => {
-  await call('POST', pathOf(shown.worker, what), {});
+/** The input is named, and the second half of a double click is not heard: by then the next input may run. */
+const cancelInput = asked(async ({ detail }) => {
+  const eventId = runningInput();
+  if (detail > 1 || eventId === undefined) return;
+  await call('POST', pathOf(shown.worker, 'cancel'), { eventId });
+});
+
+function askToStop() {
+  const { displayName, runtimeId } = shown.worker;
+  const { kind } = shown.runtimes.find((runtime) => runtime.runtimeId === runtimeId) ?? {};
+  const after = kind === 'embedded' ? 'It takes no more inputs after that.' : 'It can be started again with “nagaya start”.';
+  byId('stop-question').textContent = `Stop ${displayName}? What runs is ended. ${after}`;
+  byId('stop-dialog').showModal();
+}
+
+const stopWorker = asked(async () => {
+  byId('stop-dialog').close();
+  await call('POST', pathOf(shown.worker, 'stop'), {});
   await lookAgain();
 });
 
@@ -247,8 +339,11 @@ byId('input').addEventListener('submit', sendInput);
 byId('content').addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) void sendInput(event);
 });
-byId('cancel').addEventListener('click', change('cancel'));
-byId('stop').addEventListener('click', change('stop'));
+byId('transcript').addEventListener('scroll', noteScroll);
+byId('cancel').addEventListener('click', cancelInput);
+byId('stop').addEventListener('click', askToStop);
+byId('stop-no').addEventListener('click', () => byId('stop-dialog').close());
+byId('stop-yes').addEventListener('click', stopWorker);
 byId('more-workers').addEventListener('click', asked(() => showWorkers(shown.after)));
 byId('sign-out').addEventListener('click', asked(async () => {
   await call('DELETE', '/session');
