@@ -8,6 +8,8 @@ import { exitCodeOf } from './exit-code.ts';
 import { shieldChildren } from './guard/children.ts';
 import { type Grants, denial, noGrants, replace } from './guard/denial.ts';
 import { shieldFiles } from './guard/files.ts';
+import { shieldFolders } from './guard/folders.ts';
+import { shieldHandles } from './guard/handles.ts';
 import { shieldModules } from './guard/modules.ts';
 import { shieldProcess } from './guard/process.ts';
 
@@ -44,10 +46,13 @@ export function guardCell(hooks: GuardHooks, grants: Grants = noGrants): void {
 
 /** All that a thread could do to the process around it; its own end is another matter. */
 export function shieldDaemon(grants: Grants): void {
+  // What these need of Node's own is refused to the plugin by those that follow.
+  shieldHandles();
+  shieldFiles();
+  shieldFolders();
   shieldProcess(grants);
   shieldModules(grants);
   shieldChildren();
-  shieldFiles();
   syncBuiltinESMExports();
 }
 

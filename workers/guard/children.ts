@@ -10,8 +10,14 @@ interface SpawnOptions {
 
 type Spawn = (this: ChildProcess, options: SpawnOptions) => unknown;
 
-/** `inherit` for all three, and by number or name for one. */
-const isInherited = (entry: unknown, at: number): boolean => entry === 'inherit' || entry === at || (typeof entry === 'number' && entry <= 2);
+/** A stream with a number is taken for its number. */
+const numberOf = (entry: unknown): unknown => (typeof entry === 'object' && entry !== null && 'fd' in entry && typeof entry.fd === 'number' ? entry.fd : entry);
+
+/** By the word, or by the number of one of the daemon's first three. */
+function isInherited(entry: unknown): boolean {
+  const number = numberOf(entry);
+  return number === 'inherit' || (typeof number === 'number' && number >= 0 && number <= 2);
+}
 
 export function shieldChildren(): void {
   // Every way to start a process goes through this one.
@@ -20,8 +26,8 @@ export function shieldChildren(): void {
   const instead: Spawn = function (options) {
     const wanted = options.stdio === 'inherit' ? ['inherit', 'inherit', 'inherit'] : options.stdio;
     if (!Array.isArray(wanted)) return Reflect.apply(spawn, this, [options]);
-    const toLog: readonly number[] = [1, 2].filter((at) => isInherited(wanted[at], at));
-    const stdio = wanted.map((entry: unknown, at) => (!isInherited(entry, at) ? entry : at === 1 || at === 2 ? 'pipe' : 'ignore'));
+    const toLog: readonly number[] = [1, 2].filter((at) => isInherited(wanted[at]));
+    const stdio = wanted.map((entry: unknown, at) => (!isInherited(entry) ? entry : at === 1 || at === 2 ? 'pipe' : 'ignore'));
     const started: unknown = Reflect.apply(spawn, this, [{ ...options, stdio }]);
     for (const at of toLog) passOn(this, at);
     return started;

@@ -6,24 +6,81 @@ import { Denied, processIsolation } from './denial.ts';
 /** Far more than a plugin needs at once, and too few to use up the daemon's. */
 const mostDescriptors = 1000;
 
-const own = new Set<number>();
+const { apply } = Reflect;
+// A plugin that patches these hurts only itself.
+const weakRefDeref = WeakRef.prototype.deref;
+const { has: weakSetHas, add: weakSetAdd, delete: weakSetDelete } = WeakSet.prototype;
+
+/** `true`: until it is closed by its number. A file handle owns its number only while it exists: Node closes it with the handle. */
+type Owner = true | WeakRef<object>;
+
+const own = Object.create(null) as Record<number, Owner | undefined>;
+const counted = new WeakSet();
+let files = 0;
+let handles = 0;
+
+interface Collected {
+  readonly descriptor: number;
+  readonly owner: Owner;
+}
+
+const collectedFiles = new FinalizationRegistry<Collected>(({ descriptor, owner }) => {
+  if (own[descriptor] === owner) closed(descriptor);
+});
+const collectedHandles = new FinalizationRegistry(() => {
+  handles -= 1;
+});
+const { register, unregister } = FinalizationRegistry.prototype;
 
 export const isDescriptor = (value: unknown): value is number => typeof value === 'number';
 
+/** How many descriptors this cell has open now: files, folders, sockets and pipes. */
+export const openDescriptors = (): number => files + handles;
+
 export function requireRoom(): void {
-  if (own.size >= mostDescriptors) throw new Denied('Opening another file', `${String(mostDescriptors)} descriptors are open already, and all cells share the daemon's`, `Close what is done with, or use "isolation": "process" in plugin.json.`);
+  if (openDescriptors() >= mostDescriptors) throw new Denied('Opening another file', `${String(mostDescriptors)} descriptors are open already, and all cells share the daemon's`, `Close what is done with, or use "isolation": "process" in plugin.json.`);
 }
 
-export function opened(descriptor: number): void {
-  own.add(descriptor);
+export function opened(descriptor: number, owner: Owner = true): void {
+  if (own[descriptor] === undefined) files += 1;
+  own[descriptor] = owner;
+}
+
+/** A file handle that is collected as garbage gives its number back, and the daemon may be the next to get it. */
+export function openedBy(handle: object, descriptor: number): void {
+  const owner = new WeakRef(handle);
+  opened(descriptor, owner);
+  apply(register, collectedFiles, [handle, { descriptor, owner } satisfies Collected]);
 }
 
 export function closed(descriptor: number): void {
-  own.delete(descriptor);
+  if (own[descriptor] === undefined) return;
+  files -= 1;
+  own[descriptor] = undefined;
+}
+
+export function isOwn(descriptor: number): boolean {
+  const owner = own[descriptor];
+  return owner !== undefined && (owner === true || apply(weakRefDeref, owner, []) !== undefined);
+}
+
+/** Counts what has a descriptor without telling its number to the plugin: a socket, a pipe, a folder. */
+export function openedHandle(handle: object): void {
+  if (apply(weakSetHas, counted, [handle])) return;
+  apply(weakSetAdd, counted, [handle]);
+  handles += 1;
+  // Only a folder is ever collected open: Node keeps sockets and pipes until they are closed.
+  apply(register, collectedHandles, [handle, undefined, handle]);
+}
+
+export function closedHandle(handle: object): void {
+  if (!apply(weakSetDelete, counted, [handle])) return;
+  handles -= 1;
+  apply(unregister, collectedHandles, [handle]);
 }
 
 export function requireOwn(descriptor: number, what: string): void {
-  if (own.has(descriptor)) return;
+  if (isOwn(descriptor)) return;
   const why = descriptor === 0 ? 'a cell has no standard input' : 'the plugin did not open it, so that it is the daemon\'s or a neighbour\'s';
   throw new Denied(`${what} of descriptor ${String(descriptor)}`, why, processIsolation);
 }

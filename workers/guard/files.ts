@@ -1,24 +1,30 @@
 // The file functions of a thread cell, kept to what a thread can take: descriptors of the plugin's own, output that
 // goes to the plugin's log, and no file whose reading may never end.
-import type { EventEmitter } from 'node:events';
-import fs, { type Stats } from 'node:fs';
-import { Denied, processIsolation, replace } from './denial.ts';
+import fs from 'node:fs';
+import { replace } from './denial.ts';
 import { closed, isDescriptor, opened, outputOf, requireOwn, requireRoom } from './descriptors.ts';
+import { shieldFileBinding } from './file-binding.ts';
+import { rememberHandle } from './file-handles.ts';
+import { asWholeRead, requireBoundedDescriptor, requireHarmless } from './paths.ts';
 
 type FileFunction = (...args: unknown[]) => unknown;
 /** How a function tells its result, and so how it is to tell a refusal. */
 type Manner = 'sync' | 'callback' | 'promise';
 type Callback = (error: unknown, ...results: unknown[]) => void;
 
-/** Own references: what comes after this is replaced. */
-const { statSync } = fs;
-const { O_NONBLOCK } = fs.constants;
 const { nextTick } = process;
+/** Whether paths and descriptors are judged by the native functions below these. */
+let isHeldBelow = false;
 
 export function shieldFiles(): void {
+  isHeldBelow = shieldFileBinding();
   for (const name of ['read', 'readv']) onDescriptor(name, 'Reading');
   for (const name of ['write', 'writev']) onDescriptor(name, 'Writing');
+  for (const name of ['fsync', 'fdatasync']) onDescriptor(name, 'Syncing');
   onDescriptor('ftruncate', 'Truncating');
+  onDescriptor('fchmod', 'Changing the mode');
+  onDescriptor('fchown', 'Changing the owner');
+  onDescriptor('futimes', 'Changing the times');
   shieldOpening();
   shieldClosing();
   for (const name of ['readFile', 'writeFile', 'appendFile', 'copyFile']) onWholeFile(name);
@@ -65,10 +71,11 @@ function onDescriptor(name: string, what: string): void {
 function shieldOpening(): void {
   each('open', (original, manner) => (...args) =>
     inManner(manner, args, () => {
-      requireEnd(args[0], args[1]);
+      if (isHeldBelow) return original(...args);
+      requireHarmless(args[0], args[1], 'open');
       requireRoom();
       if (manner === 'sync') return remembered(original(...args));
-      if (manner === 'promise') return (original(...args) as Promise<Parameters<typeof rememberedHandle>[0]>).then(rememberedHandle);
+      if (manner === 'promise') return (original(...args) as Promise<Parameters<typeof rememberHandle>[0]>).then(rememberHandle);
       const callback = args.at(-1);
       if (typeof callback !== 'function') return original(...args);
       return original(...args.slice(0, -1), (error: unknown, descriptor: unknown) => (callback as Callback)(error, error === null ? remembered(descriptor) : descriptor));
@@ -80,19 +87,11 @@ function remembered(descriptor: unknown): unknown {
   return descriptor;
 }
 
-/** A handle tells of its end; Node's types leave that out. */
-function rememberedHandle(handle: fs.promises.FileHandle & Pick<EventEmitter, 'once'>): fs.promises.FileHandle {
-  const { fd } = handle;
-  opened(fd);
-  handle.once('close', () => closed(fd));
-  return handle;
-}
-
 function shieldClosing(): void {
   each('close', (original, manner) => (...args) =>
     inManner(manner, args, () => {
       const [descriptor] = args;
-      if (isDescriptor(descriptor)) {
+      if (isDescriptor(descriptor) && !isHeldBelow) {
         requireOwn(descriptor, 'Closing');
         closed(descriptor);
       }
@@ -102,44 +101,31 @@ function shieldClosing(): void {
 
 /** These take a path or a descriptor. */
 function onWholeFile(name: string): void {
+  const isReading = name === 'readFile';
   each(name, (original, manner) => (...args) =>
     inManner(manner, args, () => {
       const [file, data] = args;
+      const purpose = isReading ? (manner === 'sync' && isText(args[1]) ? 'text' : 'whole') : 'open';
       if (!isDescriptor(file)) {
-        requireEnd(file, undefined);
-        return original(...args);
+        if (!isHeldBelow) requireHarmless(file, isReading || name === 'copyFile' ? 'r' : 'w', purpose);
+        if (!isHeldBelow && name === 'copyFile') requireHarmless(data, 'w', 'open');
+        return isReading ? asWholeRead(() => original(...args)) : original(...args);
       }
-      const output = name === 'readFile' ? undefined : outputOf(file);
+      const output = isReading ? undefined : outputOf(file);
       if (output !== undefined) {
         written(output, [file, data, args.at(-1)], manner);
         return undefined;
       }
-      requireOwn(file, name === 'readFile' ? 'Reading' : 'Writing');
+      requireOwn(file, isReading ? 'Reading' : 'Writing');
+      requireBoundedDescriptor(file, purpose);
       return original(...args);
     }));
 }
 
-const terminalMajors = new Set([4, 5, 136, 137, 138, 139, 140, 141, 142, 143]);
-const majorOf = (device: number): number => (device >> 8) & 0xfff;
-
-/** A pipe or a terminal may keep its reader waiting for ever, in a system call that nothing can end. */
-function requireEnd(path: unknown, flags: unknown): void {
-  if (typeof flags === 'number' && (flags & O_NONBLOCK) !== 0) return;
-  const stats = statsOf(path);
-  if (stats === undefined) return;
-  const isTerminal = stats.isCharacterDevice() && terminalMajors.has(majorOf(stats.rdev));
-  if (!stats.isFIFO() && !isTerminal) return;
-  throw new Denied(`Opening a ${isTerminal ? 'terminal' : 'pipe'} by its path`, 'the thread could wait in the operating system, where nothing can end it', processIsolation);
-}
-
-function statsOf(path: unknown): Stats | undefined {
-  if (typeof path !== 'string' && !Buffer.isBuffer(path) && !(path instanceof URL)) return undefined;
-  try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch {
-    // Whatever is wrong with the path, the function itself says it.
-    return undefined;
-  }
+/** What is read is decoded at once where an encoding is given. */
+function isText(options: unknown): boolean {
+  const encoding: unknown = typeof options === 'object' && options !== null && 'encoding' in options ? options.encoding : options;
+  return typeof encoding === 'string' && encoding !== 'buffer';
 }
 
 /** Takes what was to be written, as the log's, and answers as the file function would. */
