@@ -33,6 +33,18 @@ export class VirtualClock implements Clock {
     return this.#startMonotonicMs + this.#elapsedMs;
   }
 
+  fromCellMs(atMs: number): number {
+    return atMs;
+  }
+
+  awakeOf(durationMs: number): number {
+    return durationMs;
+  }
+
+  elapsedMs(sinceMs: number): number {
+    return this.monotonicMs() - sinceMs;
+  }
+
   after(delayMs: number, run: () => void): Timer {
     const dueMs = this.#elapsedMs + Math.max(0, delayMs);
     const timer: VirtualTimer = { dueMs, run, cancel: () => this.#remove(timer) };

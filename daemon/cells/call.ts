@@ -2,6 +2,7 @@
 // other side is gone.
 import type { CellAnswer } from '../../protocol/cell/messages.ts';
 import { isPlainError } from '../../protocol/cell/plain-error.ts';
+import { awakeTime } from '../time/awake-time.ts';
 import type { CallOutcome, CellEnd, LoadedService } from './cell.ts';
 
 export class CellCalls {
@@ -12,11 +13,11 @@ export class CellCalls {
     if (this.#end !== undefined) return Promise.resolve({ ok: false, phase: 'ended', end: this.#end });
     return new Promise((resolve) => {
       const settle = (outcome: CallOutcome<Value>): void => {
-        clearTimeout(timer);
+        timer.cancel();
         this.#pending.delete(settle);
         resolve(outcome);
       };
-      const timer = setTimeout(() => settle({ ok: false, phase: 'deadline' }), deadlineMs);
+      const timer = awakeTime.after(deadlineMs, () => settle({ ok: false, phase: 'deadline' }));
       this.#pending.add(settle);
       call().then(
         (answer) => settle(checkedAnswer(answer, isValue)),

@@ -1,6 +1,9 @@
 // The kill ladder: ask (abort signal), then end (terminate), then give up. Each rung has its time, so that nobody
 // ever waits for a cell that does not end.
 
+import { awakeTime } from '../time/awake-time.ts';
+import type { Timer } from '../time/clock.ts';
+
 export interface KillLimits {
   /** What a cooperative plugin gets between the abort signal and its end. */
   readonly abortGraceMs: number;
@@ -17,7 +20,7 @@ export interface Rungs {
 export class KillLadder {
   readonly #limits: KillLimits;
   readonly #rungs: Rungs;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #climbing = false;
   #terminating = false;
   #over = false;
@@ -36,7 +39,7 @@ export class KillLadder {
     if (this.#climbing || this.#over) return;
     this.#climbing = true;
     this.#rungs.abort(reason);
-    this.#timer = setTimeout(() => this.terminate(), this.#limits.abortGraceMs);
+    this.#timer = awakeTime.after(this.#limits.abortGraceMs, () => this.terminate());
   }
 
   /** Straight to the second rung. */
@@ -44,14 +47,14 @@ export class KillLadder {
     if (this.#terminating || this.#over) return;
     this.#climbing = true;
     this.#terminating = true;
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#rungs.terminate();
-    this.#timer = setTimeout(() => this.#rungs.giveUp(), this.#limits.killMs);
+    this.#timer = awakeTime.after(this.#limits.killMs, () => this.#rungs.giveUp());
   }
 
   /** The cell is gone, for good: its last word may be read after its end, and must not start the ladder again. */
   stop(): void {
     this.#over = true;
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
   }
 }

@@ -73,7 +73,7 @@ export class Lane {
   /** Messages with results that have come; the register counts those that were sent. */
   #reports = 0;
   readonly #keep = (output: EventOutput): void => {
-    if (this.#isOpen(output.sequence)) this.#outputs.set(output.sequence, output);
+    if (this.#isOpen(output.sequence)) this.#outputs.set(output.sequence, this.#awake(output));
   };
 
   constructor(cell: LaneCell, queue: IngressQueue, clock: Clock, options: LaneOptions, listener: LaneListener) {
@@ -106,7 +106,7 @@ export class Lane {
     if (first === undefined) return undefined;
     const progress = this.#progress();
     const running = progress.phase === phases.running ? this.#inFlight[progress.sequence - this.#through - 1] : undefined;
-    return running === undefined ? { event: first, beganMs: undefined } : { event: running, beganMs: progress.beganMs };
+    return running === undefined ? { event: first, beganMs: undefined } : { event: running, beganMs: this.#clock.fromCellMs(progress.beganMs) };
   }
 
   /** What it has of the queue, in order. */
@@ -142,7 +142,7 @@ export class Lane {
   results({ through, failures, outputs }: ResultsMessage): void {
     this.#reports = (this.#reports + 1) | 0;
     for (const failure of failures) {
-      if (this.#isOpen(failure.sequence)) this.#failures.set(failure.sequence, failure);
+      if (this.#isOpen(failure.sequence)) this.#failures.set(failure.sequence, this.#awake(failure));
     }
     for (const output of outputs) this.#keep(output);
     this.#settleThrough(through);
@@ -203,8 +203,15 @@ export class Lane {
     if (this.#listener.mayGoOn?.() ?? true) this.pump();
   }
 
+  /** Its times are those of the cells' clock. */
   #progress(): Progress {
     return this.#cell.register.read(this.#through + 1);
+  }
+
+  /** Without what the daemon slept through. */
+  #awake<Report extends { readonly durationMs: number }>(report: Report): Report {
+    const durationMs = this.#clock.awakeOf(report.durationMs);
+    return durationMs === report.durationMs ? report : { ...report, durationMs };
   }
 
   #batchSize(): number {
@@ -280,7 +287,7 @@ export class Lane {
       this.#checkRunning(progress, now);
       return;
     }
-    const idleMs = now - Math.max(progress.progressMs, this.#sentMs);
+    const idleMs = now - Math.max(this.#clock.fromCellMs(progress.progressMs), this.#sentMs);
     if (idleMs < this.#options.stallMs) {
       this.#checkAgain(Math.min(this.#options.stallMs - idleMs, this.#options.handleMs));
       return;
@@ -296,7 +303,8 @@ export class Lane {
   }
 
   #checkRunning(progress: Progress, now: number): void {
-    const ranMs = now - progress.beganMs;
+    const beganMs = this.#clock.fromCellMs(progress.beganMs);
+    const ranMs = now - beganMs;
     if (ranMs < this.#options.handleMs) {
       this.#checkAgain(this.#options.handleMs - ranMs);
       return;
@@ -313,7 +321,7 @@ export class Lane {
     const event = this.#inFlight.shift();
     this.#through += 1;
     if (event === undefined) return;
-    this.#held = { event, beganMs: progress.beganMs };
+    this.#held = { event, beganMs };
     this.#listener.overran(event, ranMs);
   }
 

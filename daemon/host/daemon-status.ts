@@ -8,6 +8,7 @@ import type { Host } from './host.ts';
 import type { DaemonLog } from '../telemetry/daemon-log.ts';
 import { type EventLoopMonitor, memory } from '../telemetry/event-loop.ts';
 import type { Feed } from '../telemetry/feed.ts';
+import { awakeTime } from '../time/awake-time.ts';
 
 export interface DaemonStatusParts {
   readonly options: Pick<DaemonOptions, 'config' | 'configPath' | 'socket' | 'stateFolder'>;
@@ -38,6 +39,7 @@ export function daemonStatus({ options, version, startedMs, host, control, brows
     stateFolder: options.stateFolder,
     counts: { ...host.counts(), connections, halfLineBytes: halfLines.bytes, subscriptions: feed.subscriptions },
     dropped: { connectionsRefused, connectionsCutOff, notificationsFailed, subscriptionEvents: feed.dropped, logLines: daemonLog.dropped + host.droppedLogLines },
+    standstills: { count: awakeTime.count, totalMs: Math.round(awakeTime.stoodMs) },
     faults,
     eventLoopDelayMs: monitor.delay(),
     memory: memory(),

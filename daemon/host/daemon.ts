@@ -20,6 +20,8 @@ import { Shutdown } from './shutdown.ts';
 import { type DaemonLog, createDaemonLog, daemonFeedName } from '../telemetry/daemon-log.ts';
 import { EventLoopMonitor } from '../telemetry/event-loop.ts';
 import { Feed } from '../telemetry/feed.ts';
+import { awakeTime } from '../time/awake-time.ts';
+import { reportStandstill } from './standstill-report.ts';
 
 export interface Daemon {
   readonly socket: string;
@@ -48,6 +50,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   armFailpoints(process.env, log);
   const host = new Host({ config, version, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env });
   const monitor = new EventLoopMonitor();
+  awakeTime.watch((standstill) => reportStandstill(standstill, host, log));
   const faults = new HostFaults(log);
 
   const shutdown: Shutdown = new Shutdown({

@@ -2,6 +2,7 @@
 // would keep the process for ever; the last rung is SIGKILL to itself.
 import type { Limits } from '../config/schema.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
+import { awakeTime } from '../time/awake-time.ts';
 
 export interface ShutdownDeps {
   readonly limits: Pick<Limits, 'shutdownMs'>;
@@ -47,9 +48,9 @@ export class Shutdown {
     this.#begun = true;
     const { limits, log } = this.#deps;
     log.info({ reason, withinMs: limits.shutdownMs }, 'shutting down');
-    const hard = setTimeout(() => this.#endHard(`not done within ${String(limits.shutdownMs)} ms`), limits.shutdownMs);
+    const hard = awakeTime.after(limits.shutdownMs, () => this.#endHard(`not done within ${String(limits.shutdownMs)} ms`));
     void this.#stop().then((code) => {
-      clearTimeout(hard);
+      hard.cancel();
       this.#finish(code);
     });
   }

@@ -1,6 +1,8 @@
 // One timer that looks at every thread cell: quickly while any of them works, slowly while all rest. A timer a cell
 // would keep a daemon with many idle services awake.
 
+import { awakeTime } from '../time/awake-time.ts';
+
 export interface WatchedCell {
   /** Answers whether the cell did anything since the last look. */
   look(nowMs: number): boolean;
@@ -41,7 +43,7 @@ export class CellWatch {
 
   #look(): void {
     this.#timer = undefined;
-    const nowMs = performance.now();
+    const nowMs = awakeTime.nowMs();
     let active = false;
     for (const cell of this.#cells) active = cell.look(nowMs) || active;
     if (this.#cells.size > 0) this.#lookIn(active ? lookMs : restingLookMs);

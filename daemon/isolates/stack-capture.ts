@@ -8,6 +8,7 @@ import { ownFramesOf, positionsOf, shownFrames } from './plugin-frames.ts';
 import { threadInspector } from './thread-inspector.ts';
 import type { WatchLine } from './watch-line.ts';
 import type { Whereabouts } from './whereabouts.ts';
+import { awakeTime } from '../time/awake-time.ts';
 
 /** A thread or process that can be asked in the middle of a loop. */
 export interface AskableCell {
@@ -31,8 +32,8 @@ export const inspection = `globalThis[${JSON.stringify(inspectionName)}]`;
 const takeStack = `throw ${inspection}.threadId`;
 
 export async function whereabouts(cell: AskableCell, folder: string, withinMs: number): Promise<Whereabouts> {
-  const dueMs = performance.now() + withinMs;
-  const left = (): number => Math.max(0, dueMs - performance.now());
+  const dueMs = awakeTime.nowMs() + withinMs;
+  const left = (): number => Math.max(0, dueMs - awakeTime.nowMs());
   const resting = cell.rests?.(withinMs);
   const beganMs = performance.now();
   const before = cell.times?.();

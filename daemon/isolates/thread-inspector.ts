@@ -3,6 +3,7 @@
 import type { Session } from 'node:inspector';
 import type { Door } from '../../protocol/cell/door.ts';
 import { afterInterrupt } from '../../protocol/cell/interrupt.ts';
+import { awakeTime } from '../time/awake-time.ts';
 
 interface Question {
   readonly threadId: number;
@@ -97,8 +98,8 @@ export class ThreadInspector {
   }
 
   async #during(threadId: number, withinMs: number, act: (left: () => number) => Promise<unknown>): Promise<unknown> {
-    const dueMs = performance.now() + withinMs;
-    return this.reaches(threadId) ? act(() => Math.max(0, dueMs - performance.now())) : undefined;
+    const dueMs = awakeTime.nowMs() + withinMs;
+    return this.reaches(threadId) ? act(() => Math.max(0, dueMs - awakeTime.nowMs())) : undefined;
   }
 
   #ask(threadId: number, method: string, params: object, withinMs: number): Promise<unknown> {
@@ -108,9 +109,9 @@ export class ThreadInspector {
         resolve(undefined);
         return;
       }
-      const timer = setTimeout(() => answer(undefined), withinMs);
+      const timer = awakeTime.after(withinMs, () => answer(undefined));
       const answer = (result: unknown): void => {
-        clearTimeout(timer);
+        timer.cancel();
         this.#questions.delete(question);
         resolve(result);
       };

@@ -4,6 +4,7 @@
 // is ended then all the same.
 import type { Worker } from 'node:worker_threads';
 import { threadInspector } from './thread-inspector.ts';
+import { awakeTime } from '../time/awake-time.ts';
 
 /** What a thread is reading: the cell's own modules, which always comes to an end, or its plugin's. */
 export type Reading = 'own' | 'plugin' | undefined;
@@ -16,10 +17,10 @@ const mostPluginMs = 100;
 /** Calls `end` as soon as nothing is being read, at once where nothing is. */
 export function whenRead(reading: () => Reading, end: () => void, mostOwnMs: number = usualOwnMs): void {
   let pluginMs = 0;
-  const beganMs = performance.now();
+  const beganMs = awakeTime.nowMs();
   let lookedMs = beganMs;
   const look = (): void => {
-    const nowMs = performance.now();
+    const nowMs = awakeTime.nowMs();
     const what = reading();
     // A look that comes late says nothing of the time between.
     if (what === 'plugin') pluginMs += Math.min(nowMs - lookedMs, lookMs * 2);

@@ -2,6 +2,7 @@
 // pipe is open is what keeps the cell alive.
 import type { Duplex } from 'node:stream';
 import type { WatchAnswer, WatchQuestion } from '../../protocol/cell/process-messages.ts';
+import { awakeTime } from '../time/awake-time.ts';
 
 /** A watchdog says little; whoever says more on its pipe is none. */
 const maxLineLength = 1024 * 1024;
@@ -44,11 +45,11 @@ export class WatchLine {
       this.#lastAsk += 1;
       const ask = this.#lastAsk;
       const settle: Settle = (result) => {
-        clearTimeout(timer);
+        timer.cancel();
         this.#asks.delete(ask);
         resolve(result);
       };
-      const timer = setTimeout(() => settle(undefined), withinMs);
+      const timer = awakeTime.after(withinMs, () => settle(undefined));
       this.#asks.set(ask, settle);
       this.#pipe.write(`${JSON.stringify({ ask, expression } satisfies WatchQuestion)}\n`);
     });

@@ -50,6 +50,6 @@ function openEvent({ clock, intake, lane }: StoryParts, correlationId: string): 
 }
 
 /** The clock that cells share knows no date: it is reckoned from the present one. */
-const instant = (monotonicMs: number, clock: Clock): string => new Date(clock.wallMs() - (clock.monotonicMs() - monotonicMs)).toISOString();
+const instant = (monotonicMs: number, clock: Clock): string => new Date(clock.wallMs() - clock.elapsedMs(monotonicMs)).toISOString();
 
 const millis = (ms: number): number => Math.max(0, Math.round(ms * 1000) / 1000);

@@ -7,8 +7,14 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds since the epoch, for what is shown. */
   wallMs(): number;
-  /** Milliseconds of the clock that cells share; never goes back. */
+  /** Milliseconds that the daemon was awake; never goes back, and stands while the daemon is stopped or asleep. */
   monotonicMs(): number;
+  /** An instant that a cell took on the clock of `protocol/cell/register.ts`, on this clock. */
+  fromCellMs(atMs: number): number;
+  /** A duration that a cell measured and has just reported, without what the daemon slept through. */
+  awakeOf(durationMs: number): number;
+  /** How long ago an instant of this clock is on a clock that never stands, for what is shown as a date. */
+  elapsedMs(sinceMs: number): number;
   after(delayMs: number, run: () => void): Timer;
   /** Runs once the present turn's work is done. */
   soon(run: () => void): void;

@@ -133,7 +133,9 @@ export class PendingCall implements QueuedCall, Abortable, AnsweredCall {
 
   #at(): CallAt {
     const { call } = this.task;
-    const waitedUntilMs = this.run?.beganMsOf(call) ?? this.#owner.clock.monotonicMs();
+    const { clock } = this.#owner;
+    const beganMs = this.run?.beganMsOf(call);
+    const waitedUntilMs = beganMs === undefined ? clock.monotonicMs() : clock.fromCellMs(beganMs);
     return { toolName: this.toolName, phase: this.run?.phaseOf(call) ?? 'queued', waitedMs: Math.max(0, Math.round(waitedUntilMs - this.arrivedMs)) };
   }
 }

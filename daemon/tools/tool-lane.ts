@@ -200,8 +200,9 @@ export class ToolLane {
   #answered(batch: CallBatch, number: number, answer: ToolAnswer): void {
     const call = batch.settle(number, this.#parts.clock.monotonicMs());
     if (call === undefined) return;
-    this.#pace.learn(batch.toolName, answer.durationMs);
-    if (answer.ok) call.succeed({ outputJson: answer.json, durationMs: answer.durationMs });
+    const durationMs = this.#parts.clock.awakeOf(answer.durationMs);
+    this.#pace.learn(batch.toolName, durationMs);
+    if (answer.ok) call.succeed({ outputJson: answer.json, durationMs });
     else call.fail(refusedByCell(call.toolName, answer));
   }
 

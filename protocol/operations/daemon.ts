@@ -37,6 +37,7 @@ const daemonStatus = z.object({
     subscriptionEvents: count,
     logLines: count.describe('of the daemon\'s own log and those of the plugins that are loaded'),
   }),
+  standstills: z.object({ count, totalMs: count }).describe('how often the daemon was stopped or asleep, and for how long in all; deadlines leave it out'),
   faults: count.describe('errors of the daemon itself that it did not foresee'),
   eventLoopDelayMs: z.object({ p50: z.number(), p99: z.number(), max: z.number() }),
   memory: z.object({ rssMb: z.number(), heapUsedMb: z.number(), externalMb: z.number() }),

@@ -9,6 +9,7 @@ interface Room {
 }
 
 const time = 'reads the clock and sets timers that tests can control';
+const awake = 'measures deadlines without the time in which the daemon stood still';
 const limits = 'takes its bounds from the configuration';
 const ownIsolates = 'watches, measures and ends the threads and processes it starts';
 
@@ -115,9 +116,10 @@ export const rooms: Readonly<Record<string, Room>> = {
       isolates: ownIsolates,
       telemetry: 'types: tells the daemon\'s log what an earlier daemon left',
       files: 'reads the records of an earlier daemon\'s cells',
+      time: awake,
     },
   },
-  isolates: { holds: 'what is known about threads and processes', imports: {} },
+  isolates: { holds: 'what is known about threads and processes', imports: { time: awake } },
   telemetry: {
     holds: 'logs, feed, timelines, the flight recorder',
     imports: { config: 'types: takes its bounds from the configuration', files: 'writes bundles', time },

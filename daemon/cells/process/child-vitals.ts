@@ -1,9 +1,9 @@
 // Watches a cell's process from outside: its resident memory against its bound, and whether its event loop turns while
 // it has nothing to do. What the process says of itself is an extra, and stands in where there is no /proc.
 import type { VitalsMessage } from '../../../protocol/cell/process-messages.ts';
-import { monotonicMs } from '../../../protocol/cell/register.ts';
 import type { CellEnd } from '../cell.ts';
 import { cpuMsOf, rssMbOf } from './child-figures.ts';
+import { awakeTime } from '../../time/awake-time.ts';
 
 export interface VitalsOwner {
   /** Nobody waits for anything of the cell. */
@@ -29,7 +29,7 @@ export class ChildVitals {
   #timer: NodeJS.Timeout | undefined;
   #rssMb: number | undefined;
   #told: VitalsMessage | undefined;
-  #toldMs = monotonicMs();
+  #toldMs = awakeTime.nowMs();
   /** The processor time an idle cell had used when it was first found not to turn its event loop. */
   #quietCpuMs: number | undefined;
   #stopped = false;
@@ -43,7 +43,7 @@ export class ChildVitals {
 
   told(message: VitalsMessage): void {
     this.#told = message;
-    this.#toldMs = monotonicMs();
+    this.#toldMs = awakeTime.nowMs();
     this.#quietCpuMs = undefined;
   }
 
@@ -53,7 +53,7 @@ export class ChildVitals {
 
   /** A loop that does not turn is busy altogether. */
   get utilization(): number {
-    return monotonicMs() - this.#toldMs > quietMs ? 1 : (this.#told?.utilization ?? 0);
+    return awakeTime.nowMs() - this.#toldMs > quietMs ? 1 : (this.#told?.utilization ?? 0);
   }
 
   stop(): void {
@@ -68,7 +68,7 @@ export class ChildVitals {
   #look(): void {
     this.#rssMb = rssMbOf(this.#pid) ?? (this.#told === undefined ? undefined : this.#told.rssBytes / mebibyte);
     this.#checkMemory(this.#rssMb ?? 0);
-    this.#checkSpin(monotonicMs());
+    this.#checkSpin(awakeTime.nowMs());
     if (!this.#stopped) this.#lookIn((this.#rssMb ?? 0) > this.#rssLimitMb * nearShare ? nearLookMs : lookMs);
   }
 

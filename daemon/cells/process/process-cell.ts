@@ -24,6 +24,8 @@ import { WatchLine, closedLineMs } from '../../isolates/watch-line.ts';
 import { locateProcess } from '../../isolates/stack-capture.ts';
 import { ToldProgress } from './told-progress.ts';
 import type { Whereabouts } from '../../isolates/whereabouts.ts';
+import { awakeTime } from '../../time/awake-time.ts';
+import type { Timer } from '../../time/clock.ts';
 
 /** Remembers which processes are cells, for the daemon that comes after this one. */
 export interface CellRecorder {
@@ -57,7 +59,7 @@ export class ProcessCell implements Cell {
   #callsPending = 0;
   /** What it had started when its end was ordered. */
   #started: readonly ProcessIdentity[] = [];
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #timers: Timer[] = [];
 
   constructor(spec: CellSpec, listener: CellListener, limits: KillLimits, records?: CellRecorder) {
     this.#spec = spec;
@@ -166,7 +168,7 @@ export class ProcessCell implements Cell {
   /** SIGTERM is for what the plugin has started and for its own handlers; it gets as long as the abort signal had. */
   #terminate(graceMs: number): void {
     this.#signal('SIGTERM');
-    this.#timers.push(setTimeout(() => this.#signal('SIGKILL'), graceMs));
+    this.#timers.push(awakeTime.after(graceMs, () => this.#signal('SIGKILL')));
   }
 
   #signal(signal: 'SIGTERM' | 'SIGKILL'): void {
@@ -204,9 +206,9 @@ export class ProcessCell implements Cell {
 
   /** On the way to its end, or the plugin has closed what is not its own: then nothing more can be had of the cell. */
   #lineClosed(): void {
-    this.#timers.push(setTimeout(() => {
+    this.#timers.push(awakeTime.after(closedLineMs, () => {
       if (this.#exit === undefined) this.#endFor({ reason: 'ended', error: { name: 'CellEnded', message: 'the cell closed its line to the daemon' }, exitCode: null });
-    }, closedLineMs));
+    }));
   }
 
   #failed(error: Error): void {
@@ -225,8 +227,8 @@ export class ProcessCell implements Cell {
     const decide = (): void => this.#end(this.#ladder.climbing ? killed(exit) : childEnd(exit, this.#output.tail));
     this.#child.once('close', decide);
     // A process that has escaped from the group may hold the pipes open; the channel is the cell's alone.
-    this.#timers.push(setTimeout(() => setImmediate(() => this.#child.connected || decide()), outputDrainMs));
-    this.#timers.push(setTimeout(() => setImmediate(decide), drainMs));
+    this.#timers.push(awakeTime.after(outputDrainMs, () => setImmediate(() => this.#child.connected || decide())));
+    this.#timers.push(awakeTime.after(drainMs, () => setImmediate(decide)));
   }
 
   #giveUp(): void {
@@ -242,7 +244,7 @@ export class ProcessCell implements Cell {
     this.#ended = true;
     this.#ladder.stop();
     this.#vitals?.stop();
-    for (const timer of this.#timers) clearTimeout(timer);
+    for (const timer of this.#timers) timer.cancel();
     if (this.#child.pid !== undefined && !this.#unkillable) this.#records?.remove(this.#child.pid);
     this.#output.close();
     this.#watch?.close();

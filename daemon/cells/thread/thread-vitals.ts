@@ -9,6 +9,7 @@ import { threadInspector } from '../../isolates/thread-inspector.ts';
 import { ThreadMemory } from '../../isolates/thread-memory.ts';
 import { ThreadPriority } from '../../isolates/thread-priority.ts';
 import { type Whereabouts, stackText, whereText } from '../../isolates/whereabouts.ts';
+import { awakeTime } from '../../time/awake-time.ts';
 
 export interface VitalsLimits {
   readonly heapMb: number;
@@ -62,7 +63,7 @@ export class ThreadVitals implements WatchedCell {
   readonly #spinMs: number;
   readonly #owner: VitalsOwner;
   #loop: ReturnType<Worker['performance']['eventLoopUtilization']>;
-  #lookedMs = performance.now();
+  #lookedMs = awakeTime.nowMs();
   #confirming = false;
   #quiet: Quiet | undefined;
   #owing: Owing | undefined;

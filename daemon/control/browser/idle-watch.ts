@@ -1,6 +1,7 @@
 // Closes connections that say nothing, and those that leave their answer unread: both cost their peer nothing and would
 // otherwise take a place for ever.
 import type { Socket } from 'node:net';
+import { awakeTime } from '../../time/awake-time.ts';
 
 interface Looked {
   readonly unread: number;
@@ -21,7 +22,7 @@ export class IdleWatch {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.#sweep(performance.now()), Math.min(slowestSweepMs, this.#limitMs / 4));
+    this.#timer = setInterval(() => this.#sweep(awakeTime.nowMs()), Math.min(slowestSweepMs, this.#limitMs / 4));
   }
 
   stop(): void {

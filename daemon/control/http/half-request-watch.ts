@@ -2,6 +2,7 @@
 // bound of seconds needs no more, and the hot path none of it.
 import { HostError } from '../../../protocol/errors.ts';
 import type { Connection } from '../connection.ts';
+import { awakeTime } from '../../time/awake-time.ts';
 
 interface Begun {
   readonly request: number;
@@ -25,7 +26,7 @@ export class HalfRequestWatch {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.#sweep(performance.now()), Math.min(slowestSweepMs, this.#limitMs / 4));
+    this.#timer = setInterval(() => this.#sweep(awakeTime.nowMs()), Math.min(slowestSweepMs, this.#limitMs / 4));
   }
 
   stop(): void {

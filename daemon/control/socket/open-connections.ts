@@ -2,6 +2,7 @@
 // nobody is waited for.
 import type { Socket } from 'node:net';
 import type { Connection } from '../connection.ts';
+import { awakeTime } from '../../time/awake-time.ts';
 
 export class OpenConnections {
   readonly #open = new Map<Socket, Connection>();
@@ -27,12 +28,12 @@ export class OpenConnections {
 
   async finish(deadlineMs: number): Promise<void> {
     const emptied = new Promise<void>((resolve) => (this.#emptied = resolve));
-    const deadline = setTimeout(() => {
+    const deadline = awakeTime.after(deadlineMs, () => {
       for (const socket of this.#open.keys()) socket.destroy();
-    }, deadlineMs);
+    });
     for (const connection of [...this.#open.values()]) connection.finish();
     if (this.#open.size > 0) await emptied;
-    clearTimeout(deadline);
+    deadline.cancel();
   }
 
   #closed(socket: Socket): void {
