@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { entryIssues } from '../daemon/cli/authoring/entry-linking.ts';
+import { entryIssues } from '../daemon/isolates/entry-linking.ts';
 import { temporaryFolder, writeTree } from './temporary-folder.ts';
 
 test('an entry that cannot be read to its end is told within the deadline', async (t) => {

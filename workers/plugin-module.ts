@@ -11,7 +11,9 @@ export interface PluginModule {
 }
 
 /** The module was imported, and does not hold what its manifest says. */
-export class MissingExport extends Error {}
+export class MissingExport extends Error {
+  override readonly name = 'MissingExport';
+}
 
 export const isTypescript = (entryUrl: string): boolean => /\.[cm]?ts$/.test(entryUrl);
 

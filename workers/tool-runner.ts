@@ -99,7 +99,7 @@ export class ToolRunner {
     } catch (thrown) {
       // The module system remembers the failure for this cell's life, so the next call needs a new cell.
       this.#importFailed = true;
-      throw new Failure('The plugin could not be imported', thrown);
+      throw new Failure('The plugin could not be imported', thrown, 'import');
     }
     if (typeof tools !== 'object' || tools === null) throw new Failure(unusable, new Error('the entry exports no `tools` object; write `export const tools = { name(input, ctx) {} }`'));
     this.#enter(call, 'running');
@@ -165,10 +165,12 @@ class CallContext implements ToolContext {
 /** Something of the plugin failed: what that was, and what it threw. */
 class Failure extends Error {
   readonly thrown: unknown;
+  readonly phase: 'import' | undefined;
 
-  constructor(what: string, thrown: unknown) {
+  constructor(what: string, thrown: unknown, phase?: 'import') {
     super(what);
     this.thrown = thrown;
+    this.phase = phase;
   }
 }
 
@@ -207,6 +209,7 @@ function toolOf(tools: object, name: string): ToolFunction {
 function errorOf(thrown: unknown): Extract<ToolAnswer, { ok: false }>['error'] {
   // What the tool threw is inside a Failure, so that a HostError here is a refusal of this cell's own checks.
   if (thrown instanceof HostError) return { code: thrown.code as ToolErrorCode, message: thrown.message, details: thrown.details };
-  const cause = flattenError(thrown instanceof Failure ? thrown.thrown : thrown);
-  return { code: 'tool_failed', message: `${thrown instanceof Failure ? thrown.message : 'The tool failed'}: ${messageWithCauses(cause)}`, details: { cause } };
+  const failure = thrown instanceof Failure ? thrown : new Failure('The tool failed', thrown);
+  const cause = flattenError(failure.thrown);
+  return { code: 'tool_failed', message: `${failure.message}: ${messageWithCauses(cause)}`, details: { ...(failure.phase === undefined ? {} : { phase: failure.phase }), cause } };
 }

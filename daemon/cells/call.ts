@@ -1,8 +1,10 @@
 // One call to a cell, raced against its deadline and the cell's end: comlink's own promise never settles once the
 // other side is gone.
+import { fileURLToPath } from 'node:url';
 import type { CellAnswer } from '../../protocol/cell/messages.ts';
 import { isPlainError } from '../../protocol/cell/plain-error.ts';
 import { awakeTime } from '../time/awake-time.ts';
+import { withImportPlace } from '../isolates/import-place.ts';
 import type { CallOutcome, CellEnd, LoadedService } from './cell.ts';
 
 export class CellCalls {
@@ -50,4 +52,10 @@ function checkedAnswer<Value>(answer: unknown, isValue: (value: unknown) => valu
   const { phase, error } = answer as { phase?: unknown; error?: unknown };
   if (phase !== 'import' && phase !== 'start' && phase !== 'status' && phase !== 'stop' && phase !== 'exports') return malformed('its phase is unknown');
   return isPlainError(error) ? { ok: false, phase, error } : malformed('its error is none');
+}
+
+/** The outcome of loading the plugin; where its import failed, the error says in which file and line. */
+export async function withPlace<Value>(outcome: CallOutcome<Value>, folder: string, entryUrl: string): Promise<CallOutcome<Value>> {
+  if (outcome.ok || outcome.phase !== 'import') return outcome;
+  return { ...outcome, error: await withImportPlace(outcome.error, { folder, entry: fileURLToPath(entryUrl) }) };
 }

@@ -68,7 +68,7 @@ function forPeople(remedy: string): string {
 }
 
 /** Already said by the message, or shown in a form of their own. */
-const shownElsewhere = new Set(['issues', 'cause', 'lastError', 'stack', 'socket', 'reason']);
+const shownElsewhere = new Set(['inFiles', 'issues', 'cause', 'lastError', 'stack', 'socket', 'reason']);
 
 function detailLines(error: HostError): Piece[][] {
   const { details } = error;

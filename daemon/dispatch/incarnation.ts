@@ -4,6 +4,7 @@ import type { ServiceCellOptions } from '../../protocol/cell/messages.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, SpawnCell } from '../cells/cell.ts';
+import { liesInFiles } from '../isolates/import-place.ts';
 import type { Whereabouts } from '../isolates/whereabouts.ts';
 import type { Clock } from '../time/clock.ts';
 import { failpoint } from '../files/failpoints.ts';
@@ -247,8 +248,9 @@ export class Incarnation {
       }
       default: {
         const cause = causeOf(outcome.error, this.#redact);
+        const inFiles = during === 'import' && liesInFiles(outcome.error);
         const what = outcome.phase === 'exports' ? `does not export what a ${subject} needs` : outcome.phase === 'import' ? 'could not be imported' : 'failed to start';
-        return new HostError('start_failed', `The plugin ${what}: ${causeText(cause)}`, { phase: outcome.phase, cause });
+        return new HostError('start_failed', `The plugin ${what}: ${causeText(cause)}`, { phase: outcome.phase, ...(inFiles ? { inFiles } : {}), cause });
       }
     }
   }

@@ -22,6 +22,7 @@ import { PluginLog } from '../telemetry/plugin-log.ts';
 import { Redactor } from '../telemetry/redactor.ts';
 import { Timeline } from '../telemetry/timeline.ts';
 import { PluginTools, type ToolRequest } from '../tools/plugin-tools.ts';
+import { isImportFailure, withToolImportPlace } from '../tools/tool-errors.ts';
 import type { CallWaiter } from '../tools/pending-call.ts';
 
 export interface HostedDeps {
@@ -166,7 +167,7 @@ export class HostedPlugin {
   /** A tool's own words may hold what its environment told it in confidence. */
   callTool(request: ToolRequest, waiter: CallWaiter): void {
     try {
-      this.#tools.call(request, { succeeded: (result) => waiter.succeeded(result), failed: (error) => waiter.failed(this.#redacted(error)) });
+      this.#tools.call(request, { succeeded: (result) => waiter.succeeded(result), failed: (error) => this.#placed(error, (told) => waiter.failed(this.#redacted(told))) });
     } catch (thrown) {
       throw thrown instanceof HostError ? this.#redacted(thrown) : thrown;
     }
@@ -250,7 +251,7 @@ export class HostedPlugin {
       clock,
       records: this.#records,
       log: (message) => (message.type === 'log' ? this.log.fromCell(message, 0) : this.log.droppedByCell(message, 0)),
-      failed: (error, callId) => this.#callFailed(error, callId),
+      failed: (error, callId) => this.#placed(error, (told) => this.#callFailed(told, callId)),
     });
   }
 
@@ -309,6 +310,12 @@ export class HostedPlugin {
       else void tools.close(limits.killMs).then(() => this.#retiring.delete(tools));
     };
     look();
+  }
+
+  /** Passes an error of a tool on; one of a failed import first gets the place of the fault. */
+  #placed(error: HostError, then: (error: HostError) => void): void {
+    if (isImportFailure(error)) void withToolImportPlace(error, this.#plugin).then(then);
+    else then(error);
   }
 
   #redacted(error: HostError): HostError {

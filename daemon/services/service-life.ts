@@ -173,7 +173,7 @@ export class ServiceLife {
       live?.kill('the start failed');
       if (this.state.lifecycle !== 'starting') throw this.state.refusal();
       this.#deps.journal.failure(thrown as HostError, this.#incarnations);
-      this.state.fail('start_failed', this.#incarnations);
+      this.state.fail('start_failed', this.#incarnations, (thrown as HostError).details['inFiles'] === true);
       throw thrown;
     }
     if (this.state.lifecycle !== 'starting') throw this.state.refusal();

@@ -80,20 +80,21 @@ export class ServiceState {
     this.#running = { sinceWallMs: this.#deps.clock.wallMs(), sinceMs: this.#deps.clock.monotonicMs() };
   }
 
-  fail(cause: Failure, incarnation: number): void {
+  /** `inFiles`: the fault lies in the plugin's files, so that another try without a change of them is in vain. */
+  fail(cause: Failure, incarnation: number, inFiles = false): void {
     const { clock, journal, intake, pluginId } = this.#deps;
     const wasStopping = this.#lifecycle === 'stopping';
     const ranMs = this.#running === undefined ? 0 : clock.monotonicMs() - this.#running.sinceMs;
     this.move(cause, incarnation);
     if (wasStopping || this.#retired) return;
     this.#failedMs ??= clock.monotonicMs();
-    const verdict = this.supervisor.failed(ranMs);
+    const verdict = inFiles ? this.supervisor.giveUp('the fault lies in the plugin\'s files, and another start would end in the same way') : this.supervisor.failed(ranMs);
     if (verdict.kind === 'restart') {
       const { delayMs, attempt } = verdict;
       journal.note('info', 'restart_pending', `Restarts in ${String(delayMs)} ms (attempt ${String(attempt)}).`, incarnation, { delayMs, attempt });
       return;
     }
-    journal.note('error', 'gave_up', `The supervisor gave up: ${verdict.reason}. Start it again with nagaya start ${pluginId}.`, incarnation, { reason: verdict.reason });
+    journal.note('error', 'gave_up', `The supervisor gave up: ${verdict.reason}. ${inFiles ? `Correct them, then run nagaya reload ${pluginId}.` : `Start it again with nagaya start ${pluginId}.`}`, incarnation, { reason: verdict.reason });
     intake.refuseWaiting();
     intake.stateChanged();
   }

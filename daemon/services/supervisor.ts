@@ -42,10 +42,7 @@ export class Supervisor {
   failed(ranMs: number): Verdict {
     const { clock } = this.#deps;
     const decision = this.#policy.failed(clock.monotonicMs(), ranMs);
-    if (decision.kind === 'give_up') {
-      this.#gaveUp = decision.reason;
-      return decision;
-    }
+    if (decision.kind === 'give_up') return this.giveUp(decision.reason);
     this.#lastAttempt = decision.attempt;
     const timer = clock.after(decision.delayMs, () => {
       this.#pending = undefined;
@@ -53,6 +50,11 @@ export class Supervisor {
     });
     this.#pending = { timer, attempt: decision.attempt, nextAtMs: clock.wallMs() + decision.delayMs };
     return decision;
+  }
+
+  giveUp(reason: string): Verdict {
+    this.#gaveUp = reason;
+    return { kind: 'give_up', reason };
   }
 
   /** The service is wanted stopped, or is being started by hand. */

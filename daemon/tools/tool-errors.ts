@@ -1,8 +1,10 @@
 // The errors with which calls of tools end, in one place, so that all three kinds of pool read the same to a caller.
-import { messageWithCauses } from '../../protocol/cell/plain-error.ts';
+import { isPlainError, messageWithCauses } from '../../protocol/cell/plain-error.ts';
 import { HostError } from '../../protocol/errors.ts';
 import { nearest } from '../../protocol/issues.ts';
 import type { ToolAnswer } from '../../protocol/cell/tool-messages.ts';
+import type { PluginPlace } from '../isolates/entry-linking.ts';
+import { withImportPlace } from '../isolates/import-place.ts';
 import { type Whereabouts, whereText } from '../isolates/whereabouts.ts';
 import type { CallPhase, RunEnd } from './pools/tool-pool.ts';
 
@@ -49,6 +51,16 @@ const maxReason = 200;
 export function cancelled({ toolName, phase, waitedMs }: CallAt, reason: unknown): HostError {
   const text = reason instanceof Error ? reason.message : typeof reason === 'string' ? reason : 'the caller';
   return new HostError('tool_cancelled', `The call of tool "${toolName}" was cancelled: ${text.slice(0, maxReason)}.`, { tool: toolName, by: text.slice(0, maxReason), phase, waitedMs });
+}
+
+/** Whether a tool's plugin could not be imported, and the place of the fault is still to be found. */
+export const isImportFailure = ({ details }: HostError): boolean => details['phase'] === 'import' && isPlainError(details['cause']);
+
+export async function withToolImportPlace(error: HostError, plugin: PluginPlace): Promise<HostError> {
+  const { cause } = error.details;
+  if (!isPlainError(cause)) return error;
+  const placed = await withImportPlace(cause, plugin);
+  return new HostError(error.code, `The plugin could not be imported: ${messageWithCauses(placed)}`, { ...error.details, cause: placed });
 }
 
 export function refusedByCell(toolName: string, { error }: Extract<ToolAnswer, { ok: false }>): HostError {

@@ -8,7 +8,7 @@ import { flattenError } from '../../../protocol/cell/plain-error.ts';
 import { watchFd } from '../../../protocol/cell/process-messages.ts';
 import { ProgressRegister, monotonicMs } from '../../../protocol/cell/register.ts';
 import type { ProcessIdentity } from '../../isolates/process-identity.ts';
-import { CellCalls, isLoadedService, isNull, isText } from '../call.ts';
+import { CellCalls, isLoadedService, isNull, isText, withPlace } from '../call.ts';
 import { startChild } from './cell-child.ts';
 import { CellInbox } from '../cell-inbox.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, CellUsage, LoadedService } from '../cell.ts';
@@ -85,9 +85,9 @@ export class ProcessCell implements Cell {
     this.#child.once('disconnect', () => this.#lineClosed());
   }
 
-  load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
+  async load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
     this.#inbox.allowOutputs(options.maxOutputBytes);
-    return this.#call((api) => api.load(options), isLoadedService, deadlineMs);
+    return withPlace(await this.#call((api) => api.load(options), isLoadedService, deadlineMs), this.#spec.folder, options.entryUrl);
   }
 
   start(deadlineMs: number): Promise<CallOutcome<null>> {

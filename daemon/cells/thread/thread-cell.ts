@@ -8,7 +8,7 @@ import { flattenError } from '../../../protocol/cell/plain-error.ts';
 import { ProgressRegister, phases } from '../../../protocol/cell/register.ts';
 import type { ServiceCellData } from '../../../workers/service-cell.ts';
 import { BoundedPort } from '../../isolates/bounded-port.ts';
-import { CellCalls, isLoadedService, isNull, isText } from '../call.ts';
+import { CellCalls, isLoadedService, isNull, isText, withPlace } from '../call.ts';
 import { CellInbox } from '../cell-inbox.ts';
 import { cellWatch } from '../../isolates/cell-watch.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, CellUsage, LoadedService } from '../cell.ts';
@@ -97,9 +97,9 @@ export class ThreadCell implements Cell {
     this.#worker.once('exit', (exitCode) => this.#end({ reason: this.#ladder.climbing ? 'killed' : 'ended', error: { name: 'CellEnded', message: `the cell's thread ended with exit code ${String(exitCode)}` }, exitCode }));
   }
 
-  load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
+  async load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
     this.#inbox.allowOutputs(options.maxOutputBytes);
-    return this.#call(() => this.#api.load(options), isLoadedService, deadlineMs);
+    return withPlace(await this.#call(() => this.#api.load(options), isLoadedService, deadlineMs), this.#folder, options.entryUrl);
   }
 
   start(deadlineMs: number): Promise<CallOutcome<null>> {

@@ -47,7 +47,7 @@ async function checkPlugin(folder: string): Promise<CheckReport> {
     return { valid: false, folder, plugin: null, issues, notes: [] };
   }
   const { schemaIssues } = await import('../authoring/schema-compilation.ts');
-  const { entryIssues } = await import('../authoring/entry-linking.ts');
+  const { entryIssues } = await import('../../isolates/entry-linking.ts');
   const issues = (await Promise.all([schemaIssues(plugin.manifest, checkMs), entryIssues(plugin, checkMs)])).flat();
   const { id, manifest, entry, notes } = plugin;
   return {

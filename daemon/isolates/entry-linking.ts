@@ -1,0 +1,108 @@
+// Whether a plugin's entry, with all that it imports, can be read, parsed and linked: found out in a process of its own,
+// within a deadline, and without running any of it.
+import { spawn } from 'node:child_process';
+import { relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Issue } from '../../protocol/errors.ts';
+import { cellEntry } from './entries.ts';
+
+const heapMb = 256;
+/** Of what Node has to say; the first lines name the place and the fault. */
+const keptLength = 64 * 1024;
+const shownLength = 1000;
+
+/** Real paths. */
+export interface PluginPlace {
+  readonly folder: string;
+  readonly entry: string;
+}
+
+export interface LinkFault {
+  /** `lib/part.js:3:7`, relative to the plugin's folder; absent where it is not known. */
+  readonly place?: string;
+  /** `SyntaxError: Unexpected token ';'` */
+  readonly error: string;
+}
+
+/** Returns no issue if the entry can be imported. */
+export async function entryIssues(plugin: PluginPlace, deadlineMs: number): Promise<Issue[]> {
+  const fault = await linkFault(plugin, deadlineMs);
+  if (fault === undefined) return [];
+  if (fault === 'deadline') return [{ path: 'entry', message: `cannot be read within ${String(deadlineMs)} ms, with all that it imports` }];
+  return [{ path: 'entry', message: `cannot be imported: ${fault.place === undefined ? '' : `${fault.place}: `}${fault.error}` }];
+}
+
+/** Returns why the entry cannot be linked, or undefined if it can. */
+export async function linkFault({ folder, entry }: PluginPlace, deadlineMs: number): Promise<LinkFault | 'deadline' | undefined> {
+  const { code, said } = await link(folder, entry, deadlineMs);
+  if (code === 0) return undefined;
+  return code === undefined ? 'deadline' : faultIn(said, folder);
+}
+
+interface Linked {
+  /** Absent: not done in time. */
+  readonly code: number | null | undefined;
+  readonly said: string;
+}
+
+/** As a cell would: in the plugin's folder, and with nothing of this process's environment. */
+function link(folder: string, entry: string, deadlineMs: number): Promise<Linked> {
+  const flags = ['--no-warnings', '--experimental-vm-modules', `--max-old-space-size=${String(heapMb)}`];
+  const child = spawn(process.execPath, [...flags, fileURLToPath(cellEntry('entry-check')), pathToFileURL(entry).href], { cwd: folder, env: {}, stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(0, keptLength);
+  });
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      resolve({ code: undefined, said });
+    }, deadlineMs);
+    child.once('error', reject);
+    child.once('close', (code) => {
+      clearTimeout(timer);
+      resolve({ code, said });
+    });
+  });
+}
+
+const placeLine = /^((?:file:\/\/)?\/.+?):(\d+)$/;
+const caretLine = /^(\s*)\^/;
+const errorLine = /^[A-Za-z]*Error\b.*?: ./;
+/** How tsx reports a fault in TypeScript. */
+const compilerLine = /^(.+):(\d+):(\d+): ERROR: (.+)$/;
+
+/** Node prints the place, the line of source, carets below what is wrong, and then the error. */
+function faultIn(said: string, folder: string): LinkFault {
+  const lines = said.split('\n');
+  const compiler = lines.map((line) => compilerLine.exec(line)).find((found) => found !== null);
+  if (compiler !== undefined) {
+    const [, file = '', line = '', column = '', error = ''] = compiler;
+    // esbuild counts columns from 0.
+    return { place: `${nearName(file, folder)}:${line}:${String(Number(column) + 1)}`, error: shown(error) };
+  }
+  const errorAt = lines.findIndex((line) => errorLine.test(line));
+  const error = shown(lines[errorAt] ?? 'the process that tried it ended without a reason');
+  const place = placeIn(lines.slice(0, Math.max(1, errorAt)), folder);
+  return place === undefined ? { error } : { place, error };
+}
+
+/** Finds the place that Node prints above an error; some versions of Node print one of their own before it. */
+export function placeIn(lines: readonly string[], folder: string): string | undefined {
+  for (const [index, line] of lines.entries()) {
+    const found = placeLine.exec(line);
+    if (found === null) continue;
+    const caret = caretLine.exec(lines[index + 2] ?? '');
+    return `${nearName(found[1] ?? '', folder)}:${found[2] ?? ''}${caret === null ? '' : `:${String((caret[1] ?? '').length + 1)}`}`;
+  }
+  return undefined;
+}
+
+/** The file relative to the plugin's folder where it lies inside it. */
+export function nearName(file: string, folder: string): string {
+  const path = file.startsWith('file:') ? fileURLToPath(file) : file;
+  const near = relative(folder, path);
+  return near.startsWith('..') ? path : near;
+}
+
+const shown = (text: string): string => (text.length > shownLength ? `${text.slice(0, shownLength)}…` : text);
