@@ -1,7 +1,7 @@
 // What a build puts together: few files to load, whose places lead back to the sources, and which know where they stand.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile, symlink } from 'node:fs/promises';
+import { readFile, readdir, symlink } from 'node:fs/promises';
 import { SourceMap, type SourceMapPayload } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -42,9 +42,18 @@ test('a cell is one file and loads no other', async (t) => {
 
 test('the command loads what one of its commands needs, and no more', async (t) => {
   const folder = await bundled(t);
-  const modules = await loaded(join(folder, 'dist/daemon/cli/nagaya.js'));
+  const main = (await readdir(join(folder, 'dist/daemon/cli'))).find((name) => /^part-main-\w+\.js$/.test(name)) ?? '';
+  const modules = await loaded(join(folder, 'dist/daemon/cli', main));
   assert.deepEqual([...modules].filter((name) => !name.startsWith('/') && !name.startsWith('node:')), ['commander']);
   assert.ok(modules.size < 30, [...modules].join('\n'));
+});
+
+test('the guardian loads few files and no dependency', async (t) => {
+  const folder = await bundled(t);
+  const guardian = (await readdir(join(folder, 'dist/daemon/cli'))).find((name) => /^part-guardian-\w+\.js$/.test(name)) ?? '';
+  const modules = [...(await loaded(join(folder, 'dist/daemon/cli', guardian))), ...(await loaded(join(folder, 'dist/daemon/cli/nagaya.js')))];
+  assert.deepEqual(modules.filter((name) => !name.startsWith('/') && !name.startsWith('node:')), []);
+  assert.ok(modules.length < 20, modules.join('\n'));
 });
 
 test('a place in a cell\'s file leads back to its source', async (t) => {

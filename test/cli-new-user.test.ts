@@ -67,8 +67,8 @@ test('with --json the banner is one line of JSON, and the end of standard input 
   const socket = join(folder, 's');
   const running = startCommand(t, ['serve', '--json', '--until-stdin-ends', '--plugins', join(examplesFolder, 'primes'), join(folder, 'missing'), '--socket', socket], { env: { NAGAYA_STATE: join(folder, 'state') } });
   await running.until('the announcement', ({ stdout }) => stdout.includes('\n'));
-  const announced = JSON.parse(running.stdout()) as { event: string; socket: string; pid: number; plugins: { id: string }[]; invalid: { path: string }[]; try: string[] };
-  assert.deepEqual([announced.event, announced.socket, announced.pid], ['listening', socket, running.child.pid]);
+  const announced = JSON.parse(running.stdout()) as { event: string; socket: string; guardianPid: number; plugins: { id: string }[]; invalid: { path: string }[]; try: string[] };
+  assert.deepEqual([announced.event, announced.socket, announced.guardianPid], ['listening', socket, running.child.pid]);
   assert.deepEqual(announced.plugins.map(({ id }) => id), ['example.primes']);
   assert.deepEqual(announced.invalid.map(({ path }) => path), [join(folder, 'missing')]);
   assert.equal(announced.try.length, 3);

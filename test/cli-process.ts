@@ -115,6 +115,7 @@ export async function nagaya(t: Cleanup, args: readonly string[], options: RunOp
 export interface ServedDaemon {
   readonly socket: string;
   readonly folder: string;
+  /** Of the guardian. */
   readonly running: Running;
   /** Runs a command against this daemon. */
   nagaya(args: readonly string[], options?: RunOptions): Promise<Ran>;

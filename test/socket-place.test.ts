@@ -94,7 +94,7 @@ test('a socket that cannot be bound leaves no lock', async (t) => {
   const taken = createServer();
   await new Promise<void>((listening) => taken.listen(join(folder, 'taken'), listening));
   t.after(() => taken.close());
-  await assert.rejects(ControlSocket.listen(taken, path, () => Promise.resolve()));
+  await assert.rejects(ControlSocket.listenAt(path)(taken, () => Promise.resolve()));
   assert.equal(existsSync(`${path}.lock`), false);
 });
 

@@ -15,6 +15,8 @@ export interface TestDaemonOptions {
   readonly config?: object;
   readonly env?: Readonly<Record<string, string>>;
   readonly readyMs?: number;
+  /** Under a guardian, as users start it; without one, the process is the daemon itself. */
+  readonly guardian?: boolean;
   /** Where an earlier daemon was, to begin where that one ended; it stays. */
   readonly folder?: string;
 }
@@ -27,6 +29,7 @@ export interface Ended {
 export interface TestDaemon {
   readonly socket: string;
   readonly folder: string;
+  /** Of the guardian, where there is one. */
   readonly pid: number;
   readonly process: ChildProcessWithoutNullStreams;
   /** Everything it wrote to its log so far. */
@@ -42,7 +45,7 @@ export async function startTestDaemon(t: TestContext, options: TestDaemonOptions
   const config = join(folder, 'nagaya.json');
   await writeFile(config, JSON.stringify({ stateFolder: join(folder, 'state'), ...options.config }));
   const plugins = options.plugins === undefined || options.plugins.length === 0 ? [] : ['--plugins', ...options.plugins];
-  const child = spawn(process.execPath, [command, 'serve', '--json', '--socket', socket, '--config', config, ...plugins], {
+  const child = spawn(process.execPath, [command, 'serve', '--json', ...(options.guardian === true ? [] : ['--no-guardian']), '--socket', socket, '--config', config, ...plugins], {
     env: { PATH: process.env['PATH'], HOME: folder, ...options.env },
   });
   const ended = new Promise<Ended>((resolve) => void child.once('exit', (code, signal) => resolve({ code, signal })));

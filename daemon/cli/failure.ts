@@ -38,6 +38,7 @@ const ownCodes: Partial<Record<ErrorCode, ExitCode>> = {
   config_invalid: exitCodes.failed,
   socket_unusable: exitCodes.failed,
   port_unusable: exitCodes.failed,
+  guardian_version: exitCodes.failed,
 };
 
 const exitCodeOf = (error: HostError): ExitCode => ownCodes[error.code] ?? exitCodes.refused;

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Client, type ClientOptions, connect, defaultSocketPath } from '../../protocol/client/client.ts';
 import { longestMs } from '../../protocol/durations.ts';
+import { standardError } from '../guardian/standard-error.ts';
 import { type ExitCode, exitCodes } from './failure.ts';
 import { Terminal } from './views/terminal.ts';
 
@@ -38,7 +39,7 @@ export class Invocation {
 }
 
 export function processTerminal(json: boolean): Terminal {
-  return new Terminal({ out: process.stdout, err: process.stderr, env: process.env, json });
+  return new Terminal({ out: process.stdout, err: standardError, env: process.env, json });
 }
 
 type Run<Args extends readonly unknown[], Options> = (invocation: Invocation, options: Options, ...args: Args) => Promise<ExitCode | void> | ExitCode | void;

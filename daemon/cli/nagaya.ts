@@ -1,59 +1,13 @@
 #!/usr/bin/env node
-// The `nagaya` command: runs what the command line asks for and turns what went wrong into words and an exit code.
-import { CommanderError } from 'commander';
-import { asFailure, exitCodes, reportFailure, usageFailure } from './failure.ts';
-import { processTerminal } from './invocation.ts';
-import { buildProgram } from './program.ts';
-import { oneLine } from './views/terminal.ts';
+// The `nagaya` command. `serve` becomes the guardian, which starts the same command again for the daemon; everything else
+// is in main.ts. Whichever it is, the other one is not loaded.
+import { wantsGuardian } from '../guardian/wants-guardian.ts';
 
-/** A reader that has gone (`nagaya logs | head`) is no fault; whoever must outlive it listens for it as well. */
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  if (process.stdout.listenerCount('error') === 1) process.exit(exitCodes.fine);
-});
-
-/** Nobody is left to complain to. */
-process.stderr.on('error', () => undefined);
-
-/** What a shell asks for while a person types; its words are no command line yet. */
-const completeCommand = '__complete';
-
-async function complete(words: readonly string[]): Promise<void> {
-  const { completionOf, daemonNames, socketIn } = await import('./completion-words.ts');
-  const { candidates, paths } = await completionOf(await buildProgram(), words, daemonNames(socketIn(words)));
-  const terminal = processTerminal(false);
-  for (const { value, description } of candidates) terminal.text(`${oneLine(value)}\t${oneLine(description)}`);
-  terminal.text(`:${paths}`);
+const argv = process.argv.slice(2);
+if (wantsGuardian(argv, process.env)) {
+  const { runGuardian } = await import('../guardian/guardian.ts');
+  runGuardian(argv);
+} else {
+  const { main } = await import('./main.ts');
+  await main(argv);
 }
-
-async function main(argv: readonly string[]): Promise<void> {
-  if (argv[0] === completeCommand) return await complete(argv.slice(1));
-  const program = await buildProgram(argv);
-  try {
-    if (argv.length === 0) {
-      program.outputHelp({ error: true });
-      process.exitCode = exitCodes.usage;
-      return;
-    }
-    await program.parseAsync(argv, { from: 'user' });
-  } catch (thrown) {
-    if (thrown instanceof CommanderError && thrown.exitCode === 0) return;
-    // A group without its command (`nagaya config`): its help has been printed.
-    if (thrown instanceof CommanderError && thrown.code === 'commander.help') {
-      process.exitCode = exitCodes.usage;
-      return;
-    }
-    const failure = thrown instanceof CommanderError ? usageFailureOf(thrown) : asFailure(thrown);
-    reportFailure(processTerminal(argv.includes('--json')), failure);
-    process.exitCode = failure.exitCode;
-  }
-}
-
-/** Commander's own text: "error: unknown command 'stauts'\n(Did you mean status?)". */
-function usageFailureOf(error: CommanderError): ReturnType<typeof usageFailure> {
-  const [message = '', ...hints] = error.message.replace(/^error: /, '').split('\n');
-  const hint = hints.join(' ').replace(/^\(|\)$/g, '');
-  return usageFailure(`${message}.`.replace(/\.\.$/, '.'), hint === '' ? 'See `nagaya --help`, or --help after the name of a command.' : hint);
-}
-
-await main(process.argv.slice(2));

@@ -105,6 +105,11 @@ export type PluginOverride = z.output<typeof pluginOverride>;
 
 export const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']);
 
+/** The same words as a plugin's `restart`, with a shorter back-off: everything waits for the daemon. */
+const guardian = z.strictObject({
+  restart: restart.extend({ backoffMs: restart.shape.backoffMs.unwrap().default([20, 5000]).describe('least and most; doubles with deaths in a row, with full jitter') }).prefault({}).describe('when a daemon that died is started again'),
+});
+
 export const config = z.strictObject({
   $schema: z.string().optional().describe('for editors only'),
   socket: z.string().min(1).optional().describe('where the control socket is; relative to this file'),
@@ -121,6 +126,7 @@ export const config = z.strictObject({
     .strictObject({ payloads: z.boolean().default(false).describe('flight-recorder bundles also hold events that wait, with their payloads') })
     .prefault({}),
   http: http.optional(),
+  guardian: guardian.prefault({}),
   limits: limits.prefault({}),
 });
 export type Config = z.output<typeof config>;

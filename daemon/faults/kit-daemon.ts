@@ -64,7 +64,7 @@ export class KitDaemon {
     this.#ownsFolder = given === undefined;
     this.socket = join(folder, 's');
     const { NAGAYA_SOCKET: _socket, NAGAYA_CONFIG: _config, NAGAYA_STATE: _state, NODE_OPTIONS: _options, NODE_TEST_CONTEXT: _context, ...env } = process.env;
-    const args = [...nodeFlags, command, 'serve', '--json', '--until-stdin-ends', '--socket', this.socket, '--config', join(folder, 'nagaya.json')];
+    const args = [...nodeFlags, command, 'serve', '--no-guardian', '--json', '--until-stdin-ends', '--socket', this.socket, '--config', join(folder, 'nagaya.json')];
     this.#child = spawn(process.execPath, args, { cwd: folder, stdio: ['pipe', 'pipe', 'pipe'], env: { ...env, NO_COLOR: '1' } });
     this.#child.stdin?.on('error', () => undefined); // its end is seen as `ended`
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -1,4 +1,5 @@
 // What a daemon is started with, once the command line and the configuration have been read.
+import type { Guarding } from '../guardian/link.ts';
 import type { Config } from '../config/schema.ts';
 
 export interface DaemonOptions {
@@ -10,4 +11,8 @@ export interface DaemonOptions {
   readonly logLevel: Config['log']['level'];
   /** Log lines for a person instead of NDJSON. */
   readonly pretty: boolean;
+  /** The descriptor of the log; standard error when left out. */
+  readonly logDestination?: number;
+  /** The guardian under which this process runs, and what it has told. */
+  readonly guarding?: Guarding;
 }

@@ -11,7 +11,7 @@ import type { Feed } from '../telemetry/feed.ts';
 import { awakeTime } from '../time/awake-time.ts';
 
 export interface DaemonStatusParts {
-  readonly options: Pick<DaemonOptions, 'config' | 'configPath' | 'socket' | 'stateFolder'>;
+  readonly options: Pick<DaemonOptions, 'config' | 'configPath' | 'socket' | 'stateFolder' | 'guarding'>;
   readonly version: string;
   readonly startedMs: number;
   readonly host: Host;
@@ -45,5 +45,6 @@ export function daemonStatus({ options, version, startedMs, host, control, brows
     memory: memory(),
     limits: { ...options.config.limits },
     browser: browser?.status() ?? null,
+    guardian: options.guarding === undefined ? null : { pid: options.guarding.link.guardianPid, deaths: [...options.guarding.deaths] },
   };
 }

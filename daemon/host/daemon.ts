@@ -10,6 +10,7 @@ import { ControlServer } from '../control/socket/control-server.ts';
 import { HalfLines } from '../control/half-lines.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { daemonStatus } from './daemon-status.ts';
+import { underGuardian } from '../guardian/under-guardian.ts';
 import { armFailpoints } from '../files/failpoints.ts';
 import { handlers } from '../operations/handlers.ts';
 import type { DaemonHandlerDeps } from '../operations/daemon.ts';
@@ -28,6 +29,9 @@ export interface Daemon {
   /** Where browsers reach it; null where no port is open. */
   readonly browser: string | null;
   readonly pid: number;
+  readonly guardianPid: number | null;
+  /** How many daemons died under the guardian before this one. */
+  readonly deaths: number;
   readonly plugins: readonly OperationResult<'plugin.list'>['plugins'][number][];
   readonly invalid: readonly InvalidPlugin[];
   /** Graceful, and the same however often it is asked for. */
@@ -42,6 +46,7 @@ export const version = (JSON.parse(readFileSync(new URL(import.meta.url.endsWith
 
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { config, config: { limits } } = options;
+  const guardian = underGuardian(options.guarding, options.socket);
   const startedMs = Date.now();
   await prepareStateFolder(options.stateFolder);
   const feed = new Feed();
@@ -64,6 +69,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       await daemonLog.flush(logFlushMs);
     },
     release: () => control.release(),
+    ending: guardian.ending,
     leftover: () => host.leftover(),
   });
   const daemonParts: DaemonHandlerDeps = {
@@ -74,13 +80,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const halfLines = new HalfLines(limits.halfLineBytes);
   const surface = { handlers: handlers(host, daemonLog, daemonParts, () => browser), limits, feed, log, halfLines, shuttingDown: () => shutdown.begun, version };
   const control: ControlServer = new ControlServer(surface);
-  const browser: BrowserServer | undefined = config.http === undefined ? undefined : new BrowserServer({ ...surface, config: config.http, clock: realClock, stateFolder: options.stateFolder });
+  const browser: BrowserServer | undefined = config.http === undefined ? undefined : new BrowserServer({ ...surface, config: config.http, clock: realClock, stateFolder: options.stateFolder, ...guardian.browser });
 
   const lastCounters = new Map<string, string>();
-  const counters = setInterval(() => host.publishCounters(lastCounters), limits.countersEveryMs);
-  counters.unref();
+  const counters = setInterval(() => host.publishCounters(lastCounters), limits.countersEveryMs).unref();
   try {
-    await control.listen(options.socket, async () => {
+    await control.listen(guardian.control, async () => {
       await browser?.listen();
       await sweepOrphans(options.stateFolder, log);
       await host.loadAll([...config.plugins.folders, ...options.pluginFolders]);
@@ -92,13 +97,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     faults.stop();
     throw thrown;
   }
-  shutdown.onSignals();
+  guardian.ready(shutdown, config.guardian.restart);
   log.info({ socket: options.socket, pid: process.pid, plugins: host.catalog.size }, 'listening');
   await host.autostart();
   return {
     socket: options.socket,
     browser: browser?.status()?.address ?? null,
     pid: process.pid,
+    ...guardian.told,
     plugins: host.list().map((hosted) => hosted.summary()),
     invalid: host.catalog.invalid,
     shutdown: (reason) => {
@@ -110,10 +116,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
 }
 
-function publishedLog({ config: { limits }, logLevel, pretty }: DaemonOptions, feed: Feed): DaemonLog {
+function publishedLog({ config: { limits }, logLevel, pretty, logDestination }: DaemonOptions, feed: Feed): DaemonLog {
   return createDaemonLog({
     level: logLevel,
     pretty,
+    ...(logDestination === undefined ? {} : { destination: logDestination }),
     limits,
     onLine: (line) => {
       if (feed.wants('log')) feed.publish({ topic: 'log', at: line.time, plugin: daemonFeedName, data: line });

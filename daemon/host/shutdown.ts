@@ -11,6 +11,8 @@ export interface ShutdownDeps {
   stop(withinMs: number): Promise<void>;
   /** Removes socket and lock, whatever else is still there. */
   release(): void;
+  /** The end has been ordered: from here on it is no death, however it goes. */
+  ending?(reason: string): void;
   /** Threads that did not end: they would keep a plain exit from returning. */
   leftover(): number;
 }
@@ -34,9 +36,14 @@ export class Shutdown {
     return this.#begun;
   }
 
-  onSignals(): void {
+  /** The same signal within `sameWithinMs` is the same wish, sent to a whole group of processes. */
+  onSignals(sameWithinMs = 0): void {
+    let last: { readonly signal: string; readonly atMs: number } | undefined;
     for (const signal of signals) {
       process.on(signal, () => {
+        const atMs = performance.now();
+        if (last?.signal === signal && atMs - last.atMs < sameWithinMs) return;
+        last = { signal, atMs };
         if (this.#begun) this.#endHard(`a second signal (${signal})`);
         this.begin(signal);
       });
@@ -47,6 +54,7 @@ export class Shutdown {
     if (this.#begun) return;
     this.#begun = true;
     const { limits, log } = this.#deps;
+    this.#deps.ending?.(reason);
     log.info({ reason, withinMs: limits.shutdownMs }, 'shutting down');
     const hard = awakeTime.after(limits.shutdownMs, () => this.#endHard(`not done within ${String(limits.shutdownMs)} ms`));
     void this.#stop().then((code) => {

@@ -2,6 +2,7 @@
 // must never wait for that reader: it would sit in a thread of the pool, and the daemon could not even exit. So the
 // descriptor is made to answer "not now" instead.
 import { close, constants, fstatSync, openSync, write } from 'node:fs';
+import { Socket } from 'node:net';
 import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
 import type { LineTarget } from './line-writer.ts';
@@ -61,5 +62,6 @@ interface NodeStream {
 function streamOf(destination: number): NodeStream | undefined {
   if (isatty(destination) || fstatSync(destination).isFile()) return undefined;
   if (destination === 2) return process.stderr as NodeStream;
-  return destination === 1 ? (process.stdout as NodeStream) : undefined;
+  if (destination === 1) return process.stdout as NodeStream;
+  return new Socket({ fd: destination, readable: false, writable: true }).on('error', () => undefined).unref() as NodeStream;
 }

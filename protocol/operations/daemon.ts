@@ -4,6 +4,29 @@ import { operation } from '../operation.ts';
 
 const count = z.int().min(0);
 
+const lost = z.object({
+  events: count.describe('accepted by services whose queues are in memory, without an outcome'),
+  begun: count.describe('of these, given to a cell: they may have been handled'),
+  calls: count.describe('of tools, unanswered'),
+  inputs: count.describe('of workers, unanswered'),
+  plugins: count.describe('loaded at run time, and not loaded again'),
+  byPlugin: z.array(z.object({ plugin: z.string(), events: count, begun: count, calls: count, inputs: count })).describe('those that lost most'),
+});
+
+const death = z.object({
+  at: z.iso.datetime(),
+  signal: z.string().nullable(),
+  exitCode: z.int().optional(),
+  backAfterMs: count.optional().describe('from its end to the moment the next daemon listened'),
+  culprit: z.string().optional().describe('the plugin that the evidence names'),
+  where: z.string().optional().describe('where the culprit was, as far as it is known'),
+  suspects: z.array(z.string()).describe('plugins that were executing, where the evidence names none'),
+  message: z.string().optional().describe('the words of V8 or of the system'),
+  lost,
+});
+export type Death = z.output<typeof death>;
+export type Lost = Death['lost'];
+
 const daemonStatus = z.object({
   pid: count,
   version: z.string(),
@@ -54,6 +77,10 @@ const daemonStatus = z.object({
     })
     .nullable()
     .describe('the port for browsers; null where none is open'),
+  guardian: z
+    .object({ pid: count, deaths: z.array(death).describe('of the daemons before this one, oldest first; the last 20') })
+    .nullable()
+    .describe('the parent process that brings the daemon back; null where there is none'),
 });
 export type DaemonStatus = z.output<typeof daemonStatus>;
 

@@ -38,7 +38,7 @@ export class BenchDaemon {
   static async start({ placement = 'free', limits = {} }: BenchDaemonOptions = {}): Promise<BenchDaemon> {
     const folder = await mkdtemp(join(tmpdir(), 'nagaya-bench-'));
     await writeFile(join(folder, 'nagaya.json'), JSON.stringify({ stateFolder: join(folder, 'state'), limits }));
-    const args = [command, 'serve', '--json', '--log-level', 'warn', '--until-stdin-ends', '--socket', socketIn(folder), '--config', join(folder, 'nagaya.json')];
+    const args = [command, 'serve', '--no-guardian', '--json', '--log-level', 'warn', '--until-stdin-ends', '--socket', socketIn(folder), '--config', join(folder, 'nagaya.json')];
     const [first, rest] = commandLine(placement, args);
     const beganMs = performance.now();
     // Its log goes to its state folder as well; here nobody reads it.

@@ -19,6 +19,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     imports: {
       config: 'finds and checks the configuration without a daemon',
       faults: '`nagaya faults` runs the faults kit',
+      guardian: '`nagaya serve` becomes the guardian, or finds the one it runs under',
       host: '`nagaya serve` starts the daemon',
       isolates: '`nagaya check` runs a plugin\'s schemas and imports in a thread, and `doctor` looks at processes',
       plugins: '`nagaya check` and `new` read manifests',
@@ -26,9 +27,18 @@ export const rooms: Readonly<Record<string, Room>> = {
     },
   },
   faults: { holds: 'the faults kit that ships with the command', imports: {} },
+  guardian: {
+    holds: 'the parent process that holds the sockets and brings the daemon back, and the daemon\'s link to it',
+    imports: {
+      control: 'claims the place of the control socket, and says why a port cannot be had',
+      services: 'restarts the daemon by the policy of a service\'s supervisor',
+      isolates: 'names the daemon in the lock by its process identity',
+    },
+  },
   host: {
     holds: 'the composition root: daemon, host, hosted plugin, shutdown, status',
     imports: {
+      guardian: 'listens on the guardian\'s sockets, and tells it what it has to know',
       operations: 'gives the handlers to the control server',
       control: 'starts and ends the control and browser servers',
       services: 'builds each plugin\'s service',

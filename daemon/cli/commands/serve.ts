@@ -5,6 +5,7 @@ import { type Command, Option } from 'commander';
 import { connect } from '../../../protocol/client/client.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Daemon } from '../../host/daemon.ts';
+import { standardError } from '../../guardian/standard-error.ts';
 import { packageVersion, pasteable } from '../install.ts';
 import { groups } from '../groups.ts';
 import { type Invocation, examples, runs } from '../invocation.ts';
@@ -20,6 +21,8 @@ interface ServeOptions {
   readonly plugins?: readonly string[];
   readonly logLevel?: LogLevel;
   readonly untilStdinEnds?: boolean;
+  /** Read by nagaya.ts, before this file is loaded. */
+  readonly guardian?: boolean;
 }
 
 /** Those of daemon/config/schema.ts, which would bring zod along before it is needed; a test holds them equal. */
@@ -34,6 +37,7 @@ export function register(program: Command): void {
     .option('--plugins <folders...>', 'plugins, or folders of plugins, beside those of the configuration')
     .addOption(new Option('--log-level <level>', 'least level that is logged').choices(logLevels))
     .option('--until-stdin-ends', 'shut down when standard input ends: for a parent process that must not leave it behind')
+    .option('--no-guardian', 'run the daemon without the parent process that brings it back: for those who have another supervisor')
     .addHelpText('after', examples('nagaya serve', 'nagaya serve --plugins ./examples', 'nagaya serve --config ./nagaya.json --socket /tmp/try.sock --log-level debug', 'nagaya serve --json 2> daemon.ndjson'))
     .action(
       runs<[], ServeOptions>(async (invocation, options) => {
@@ -48,6 +52,8 @@ export function register(program: Command): void {
 }
 
 async function start({ namedSocket, socket, terminal }: Invocation, options: ServeOptions): Promise<Daemon> {
+  const { GuardianLink } = await import('../../guardian/link.ts');
+  const link = GuardianLink.find();
   const { loadConfig } = await import('../../config/load.ts');
   const { defaultStateFolder } = await import('../../config/state-folder.ts');
   const { config, path } = await loadConfig(options.config === undefined ? {} : { path: options.config });
@@ -59,7 +65,9 @@ async function start({ namedSocket, socket, terminal }: Invocation, options: Ser
     stateFolder: config.stateFolder ?? defaultStateFolder(),
     pluginFolders: (options.plugins ?? []).map((folder) => resolve(folder)),
     logLevel: options.logLevel ?? config.log.level,
-    pretty: !terminal.json && process.stderr.isTTY,
+    pretty: !terminal.json && standardError.isTTY,
+    logDestination: standardError.descriptor,
+    ...(link === undefined ? {} : { guarding: await link.welcome(packageVersion()) }),
   });
 }
 
@@ -72,6 +80,7 @@ interface Announcement {
   readonly socket: string;
   readonly browser: string | null;
   readonly pid: number;
+  readonly guardianPid: number | null;
   readonly version: string;
   readonly plugins: Daemon['plugins'];
   readonly invalid: Daemon['invalid'];
@@ -83,12 +92,14 @@ async function announce(terminal: Terminal, daemon: Daemon): Promise<void> {
     socket: daemon.socket,
     browser: daemon.browser,
     pid: daemon.pid,
+    guardianPid: daemon.guardianPid,
     version: packageVersion(),
     plugins: daemon.plugins,
     invalid: daemon.invalid,
     try: await toTry(daemon.socket),
   };
   if (terminal.json) terminal.record({ event: 'listening', ...announcement });
+  else if (daemon.deaths > 0) terminal.line(styled('bold', `nagaya ${announcement.version}`), ` is back on ${daemon.socket} (pid ${String(daemon.pid)})`);
   else showBanner(terminal, announcement);
 }
 

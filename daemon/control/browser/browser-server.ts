@@ -26,7 +26,8 @@ import { browserProjection } from './browser-projection.ts';
 import { Gate } from './gate.ts';
 import { IdleWatch } from './idle-watch.ts';
 import { Page } from './page.ts';
-import { Places, inUrl } from './places.ts';
+import { Places } from './places.ts';
+import { inUrl, portUnusable } from './port.ts';
 import { Sessions } from './sessions.ts';
 import { loadTokens } from './tokens.ts';
 
@@ -41,6 +42,8 @@ export interface BrowserServerOptions {
   readonly stateFolder: string;
   readonly version: string;
   shuttingDown(): boolean;
+  /** Begins to listen on the configured address in place of the server itself: for a port that somebody else owns. */
+  listenOn?(server: Server, host: string, port: number): Promise<void>;
 }
 
 type BrowserStatus = NonNullable<OperationResult<'daemon.status'>['browser']>;
@@ -143,11 +146,12 @@ export class BrowserServer {
 
   async #bind(): Promise<AddressInfo> {
     const { host, port } = this.#options.config;
-    this.#server.listen({ host, port, exclusive: true });
     try {
-      await once(this.#server, 'listening');
+      if (this.#options.listenOn === undefined) await once(this.#server.listen({ host, port, exclusive: true }), 'listening');
+      else await this.#options.listenOn(this.#server, host, port);
     } catch (error) {
-      throw unusable(host, port, (error as NodeJS.ErrnoException).code ?? 'unknown');
+      if (error instanceof HostError) throw error;
+      throw portUnusable(host, port, (error as NodeJS.ErrnoException).code ?? 'unknown');
     }
     // Accepting may fail for a moment, as when descriptors have run out: the next one is accepted again.
     this.#server.on('error', (err) => this.#context.log.warn({ err }, 'a connection could not be accepted'));
@@ -180,15 +184,4 @@ export class BrowserServer {
     writeProblem(socket, new HostError('too_many_requests', `There are ${String(maximum)} connections, as many as there may be.`, { limit: 'http.limits.connections', maximum }));
     partFrom(socket);
   }
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'is taken by another program; end it, or set another http.port (0 takes any free one)',
-  EACCES: 'may not be listened on by this user; set an http.port above 1023',
-  EADDRNOTAVAIL: 'is no address of this machine; set another http.host',
-};
-
-function unusable(host: string, port: number, reason: string): HostError {
-  const where = `${inUrl(host)}:${String(port)}`;
-  return new HostError('port_unusable', `${where} ${reasons[reason] ?? `cannot be listened on (${reason}); set another http.port or http.host`}.`, { host, port, reason });
 }

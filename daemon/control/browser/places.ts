@@ -1,8 +1,8 @@
 // The names under which browsers may reach the port. A page of another site that has its own name point at this machine
 // (DNS rebinding) still sends that name as the host, and is told apart by it.
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
 import type { HttpConfig } from '../../config/http.ts';
+import { inUrl } from './port.ts';
 
 export interface Bound {
   readonly address: string;
@@ -13,7 +13,6 @@ const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
 const plainPort = 80;
 
 /** An address as it stands in a URL. */
-export const inUrl = (address: string): string => (isIP(address) === 6 ? `[${address}]` : address);
 
 export class Places {
   readonly #port: number;

@@ -9,7 +9,7 @@ import type { Handlers } from '../../operations/caller.ts';
 import { partFrom } from '../connection.ts';
 import type { ControlContext } from '../control-context.ts';
 import type { ControlLog } from '../control-log.ts';
-import { ControlSocket } from './control-socket.ts';
+import { type ControlListener, ControlSocket, type ListenOnControl } from './control-socket.ts';
 import { Documents } from '../http/documents.ts';
 import type { Language } from './first-byte.ts';
 import { HalfRequestWatch } from '../http/half-request-watch.ts';
@@ -48,7 +48,7 @@ export class ControlServer {
   readonly #watch: HalfRequestWatch;
   readonly #server: Server;
   readonly #http: HttpServer;
-  #socket: ControlSocket | undefined;
+  #socket: ControlListener | undefined;
   #nextId = 1;
   #closing: Promise<void> | undefined;
 
@@ -64,8 +64,8 @@ export class ControlServer {
 
   /** `prepare` runs once the socket is surely this daemon's and before the first client can come. Throws
    * `already_running` and `socket_unusable`. */
-  async listen(socketPath: string, prepare: () => Promise<void> = () => Promise.resolve()): Promise<void> {
-    this.#socket = await ControlSocket.listen(this.#server, socketPath, prepare);
+  async listen(on: string | ListenOnControl, prepare: () => Promise<void> = () => Promise.resolve()): Promise<void> {
+    this.#socket = await (typeof on === 'string' ? ControlSocket.listenAt(on) : on)(this.#server, prepare);
     // Accepting may fail for a moment, as when descriptors have run out: the next one is accepted again.
     this.#server.on('error', (err) => this.#context.log.warn({ err }, 'a connection could not be accepted'));
     this.#watch.start();

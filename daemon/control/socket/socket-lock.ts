@@ -9,6 +9,8 @@ import { type ProcessIdentity, isAlive, thisProcess } from '../../isolates/proce
 export interface LockHolder extends ProcessIdentity {
   /** Told apart from every other holder there ever was. */
   readonly nonce: string;
+  /** The daemon, where the holder is its guardian: while it lives, the lock is held even if the guardian is gone. */
+  readonly daemon?: ProcessIdentity;
 }
 
 const rivalPollMs = 20;
@@ -16,7 +18,7 @@ const rivalWaitMs = 5000;
 
 export class SocketLock {
   readonly #path: string;
-  readonly #holder: LockHolder;
+  #holder: LockHolder;
 
   private constructor(path: string, holder: LockHolder) {
     this.#path = path;
@@ -30,7 +32,15 @@ export class SocketLock {
     const attempt = new LockAttempt(path, holder, answers);
     const rival = await attempt.take(path);
     if (rival === undefined) return new SocketLock(path, holder);
-    throw alreadyRunning(socket, rival.pid);
+    throw alreadyRunning(socket, rival);
+  }
+
+  /** False where the lock names another daemon, or none. */
+  static removeLeftOf(socket: string, daemonPid: number): boolean {
+    const path = `${socket}.lock`;
+    if (readHolder(path)?.daemon?.pid !== daemonPid) return false;
+    remove(path);
+    return true;
   }
 
   isOurs(): boolean {
@@ -40,17 +50,34 @@ export class SocketLock {
   release(): void {
     if (this.isOurs()) remove(this.#path);
   }
+
+  /** Replaces the lock by one that names the daemon as well; it stays as it is where that cannot be written. */
+  nameDaemon(daemon: ProcessIdentity): void {
+    if (!this.isOurs()) return;
+    this.#holder = { ...this.#holder, daemon };
+    try {
+      renameSync(writeDraft(this.#path, this.#holder), this.#path);
+    } catch {
+      // The disk is full or read-only: the guardian's own pid in the lock keeps others out.
+    }
+  }
 }
 
-/** The pid is null where somebody answers at the socket and no lock says who. */
-export function alreadyRunning(socket: string, pid: number | null): HostError {
-  const who = pid === null ? 'A daemon' : `A daemon (pid ${String(pid)})`;
-  return new HostError('already_running', `${who} has the socket ${socket} already.`, { pid, socket });
-}
-
-interface Rival {
+/** Who has the socket: the pid of the daemon, and that of its guardian where it has one. */
+export interface Rival {
+  /** Null where somebody answers at the socket and no lock says who. */
   readonly pid: number | null;
+  readonly guardianPid?: number;
 }
+
+export function alreadyRunning(socket: string, { pid, guardianPid }: Rival = { pid: null }): HostError {
+  const pids = [...(pid === null ? [] : [`pid ${String(pid)}`]), ...(guardianPid === undefined ? [] : [`guardian ${String(guardianPid)}`])].join(', ');
+  return new HostError('already_running', `A daemon${pids === '' ? '' : ` (${pids})`} has the socket ${socket} already.`, { pid, guardianPid: guardianPid ?? null, socket });
+}
+
+const isHeld = (holder: LockHolder): boolean => isAlive(holder) || (holder.daemon !== undefined && isAlive(holder.daemon));
+
+const rivalOf = ({ pid, daemon }: LockHolder): Rival => (daemon === undefined ? { pid } : { pid: daemon.pid, guardianPid: pid });
 
 /**
  * One starter's try for the lock. A dead holder's lock is replaced only under a claim, a second lock named after that
@@ -75,7 +102,7 @@ class LockAttempt {
       if (this.#create(path)) return undefined;
       const found = readHolder(path);
       if (found === undefined) continue;
-      if (isAlive(found)) return found;
+      if (isHeld(found)) return rivalOf(found);
       if (await this.#answers()) {
         // Whoever answers may have taken the lock while we asked, and then the lock says who it is.
         if (readHolder(path)?.nonce === found.nonce) return { pid: null };
@@ -120,14 +147,18 @@ class LockAttempt {
   }
 
   #draft(): string {
-    const draft = `${this.#base}.${this.#holder.nonce}.new`;
-    try {
-      writeFileSync(draft, `${JSON.stringify(this.#holder)}\n`, { mode: 0o600, flag: 'wx' });
-    } catch (error) {
-      throw unusable(draft, error);
-    }
-    return draft;
+    return writeDraft(this.#base, this.#holder);
   }
+}
+
+function writeDraft(lock: string, holder: LockHolder): string {
+  const draft = `${lock}.${holder.nonce}.new`;
+  try {
+    writeFileSync(draft, `${JSON.stringify(holder)}\n`, { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    throw unusable(draft, error);
+  }
+  return draft;
 }
 
 /** Undefined where there is no lock. */
@@ -138,13 +169,22 @@ function readHolder(path: string): LockHolder | undefined {
     throw new HostError('socket_unusable', `${path} is not a lock of this user's daemon; remove it or name another socket.`, { path, reason: 'foreign_lock' });
   }
   try {
-    const { pid, start, nonce } = JSON.parse(readFileSync(path, 'utf8')) as Partial<LockHolder>;
-    if (Number.isSafeInteger(pid) && Number(pid) > 0 && typeof start === 'string' && /^[\w-]{1,64}$/.test(nonce ?? '')) return { pid: Number(pid), start, nonce: String(nonce) };
+    const { pid, start, nonce, daemon } = JSON.parse(readFileSync(path, 'utf8')) as Partial<LockHolder>;
+    const holder = identity({ pid, start });
+    if (holder !== undefined && /^[\w-]{1,64}$/.test(nonce ?? '')) {
+      const under = identity(daemon);
+      return { ...holder, nonce: String(nonce), ...(under === undefined ? {} : { daemon: under }) };
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     // Torn by a power cut, for it is never written in place: a holder that cannot be alive.
   }
   return { pid: 0, start: '', nonce: `torn-${String(stats.ino)}-${String(Math.trunc(stats.mtimeMs))}` };
+}
+
+function identity(value: Partial<ProcessIdentity> | undefined): ProcessIdentity | undefined {
+  const { pid, start } = value ?? {};
+  return Number.isSafeInteger(pid) && Number(pid) > 0 && typeof start === 'string' ? { pid: Number(pid), start } : undefined;
 }
 
 function remove(path: string): void {
