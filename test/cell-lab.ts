@@ -39,6 +39,7 @@ export interface CellSetting {
   /** In place of the one that runs code: files by their path. */
   readonly files?: Readonly<Record<string, string>>;
   readonly entry?: string;
+  readonly pluginId?: string;
   /** Its import need not come to an end. */
   readonly loads?: boolean;
 }
@@ -52,7 +53,7 @@ export class Thrown extends Error {
   }
 }
 
-export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = { 'index.js': runner }, entry = 'index.js', loads = true }: CellSetting = {}): Promise<CellLab> {
+export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = { 'index.js': runner }, entry = 'index.js', pluginId = 'test.cell', loads = true }: CellSetting = {}): Promise<CellLab> {
   const folder = await temporaryFolder(t);
   await writeTree(folder, { 'package.json': { type: 'module' }, ...files });
   const logs: LogMessage[] = [];
@@ -87,7 +88,7 @@ export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = 
     await ended;
   });
   const loading = cell.load(
-    { plugin: { id: 'test.cell', name: 'Cell', version: '1.0.0' }, incarnation: 1, entryUrl: pathToFileURL(join(folder, entry)).href, configJson: '{}', payloadSchemas: {}, maxOutputBytes: 1024 * 1024 },
+    { plugin: { id: pluginId, name: 'Cell', version: '1.0.0' }, incarnation: 1, entryUrl: pathToFileURL(join(folder, entry)).href, configJson: '{}', payloadSchemas: {}, maxOutputBytes: 1024 * 1024 },
     30_000,
   );
   const loaded = loads ? await loading : undefined;

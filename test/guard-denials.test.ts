@@ -20,6 +20,15 @@ const denied: readonly (readonly [what: string, code: string, remedy: RegExp])[]
   ['an inspector\'s port', '(await import("node:inspector")).open(0)', /"isolation": "process"/],
   ['an inspector\'s port by its promises', '(await import("node:inspector/promises")).open(0)', /"isolation": "process"/],
   ['inspection of the main thread', 'new (await import("node:inspector")).Session().connectToMainThread()', /"isolation": "process"/],
+  ['an inspector session', 'new (await import("node:inspector")).Session().connect()', /"isolation": "process"/],
+  ['an inspector session by its promises', 'new (await import("node:inspector/promises")).Session().connect()', /"isolation": "process"/],
+  ['a thread for loaders', '(await import("node:module")).register("data:text/javascript,")', /"isolation": "process"/],
+  ['a script\'s cache', 'const vm = await import("node:vm"); new vm.Script("1", { cachedData: Buffer.alloc(64) })', /Compile the source/],
+  ['a script\'s cache by the class below', 'const vm = await import("node:vm"); new (Object.getPrototypeOf(vm.Script))("1", "x", 0, 0, Buffer.alloc(64), false, undefined)', /Compile the source/],
+  ['a script\'s cache where it is run at once', '(await import("node:vm")).runInThisContext("1", { cachedData: Buffer.alloc(64) })', /Compile the source/],
+  ['a script\'s cache in another context', '(await import("node:vm")).runInNewContext("1", {}, { cachedData: Buffer.alloc(64) })', /Compile the source/],
+  ['a function\'s cache', '(await import("node:vm")).compileFunction("1", [], { cachedData: Buffer.alloc(64) })', /Compile the source/],
+  ['a script\'s cache that all options inherit', 'const vm = await import("node:vm"); Object.prototype.cachedData = Buffer.alloc(64); try { new vm.Script("1", "name") } finally { delete Object.prototype.cachedData }', /Compile the source/],
   ['a blocking exec', '(await import("node:child_process")).execSync("true")', /without Sync/],
   ['a blocking exec of a file', '(await import("node:child_process")).execFileSync("true")', /without Sync/],
   ['a blocking spawn', '(await import("node:child_process")).spawnSync("true")', /without Sync/],
@@ -66,6 +75,19 @@ test('a granted worker thread is kept from the daemon as its cell is', async (t)
   const answer = await run(`const { Worker } = await import("node:worker_threads"); return new Promise((resolve, reject) => new Worker(${JSON.stringify(inside)}, { eval: true }).on("message", resolve).on("error", reject))`);
   assert.deepEqual(answer, Array(4).fill('ERR_NAGAYA_DENIED'));
   while (!logs.some(({ text }) => text === 'written below')) await new Promise((resolve) => setTimeout(resolve, 5));
+});
+
+test('a granted worker thread runs nothing before its guard, and its class leads to no other', async (t) => {
+  const { run } = await cellLab(t, { spec: { grants: { worker: true, addons: false } } });
+  const tries = ['new Worker("0", { eval: true, execArgv: ["--require", "/nowhere.cjs"] })', 'new Worker("0", { eval: true, execArgv: ["--import", "data:text/javascript,"] })', 'new Worker("0", { eval: true, execArgv: ["--experimental-loader=/nowhere.mjs"] })', 'new Worker("0", { eval: true, env: { NODE_OPTIONS: "--require /nowhere.cjs" } })'];
+  const code = `const { Worker } = await import("node:worker_threads"); const out = []; for (const act of [${tries.map((attempt) => `() => ${attempt}`).join(', ')}]) { try { act(); out.push("done") } catch (error) { out.push(error.code) } } const worker = new Worker("0", { eval: true, execArgv: ["--no-warnings"] }); return [out, Object.getPrototypeOf(Worker).name, worker.constructor === Worker, worker instanceof Worker]`;
+  assert.deepEqual(await run(code), [Array(4).fill('ERR_NAGAYA_DENIED'), 'EventEmitter', true, true]);
+});
+
+test('scripts without a cache run as ever', async (t) => {
+  const { run } = await cellLab(t);
+  const code = 'const vm = await import("node:vm"); class Own extends vm.Script {} const script = new vm.Script("1 + 1", { filename: "x.js", produceCachedData: true }); return [script.runInThisContext(), script.cachedData.length > 0, script instanceof vm.Script, new Own("3").runInNewContext(), vm.compileFunction("return a", ["a"], { filename: "y.js" })(4), vm.isContext(vm.createContext({}))]';
+  assert.deepEqual(await run(code), [2, true, true, 3, 4, true]);
 });
 
 test('what stays harmless still works: its own report, title, umask, handles and priority of its own children', async (t) => {

@@ -5,13 +5,16 @@ import workerThreads from 'node:worker_threads';
 import type { Door } from '../protocol/cell/door.ts';
 import type { CrashReason } from '../protocol/cell/messages.ts';
 import { exitCodeOf } from './exit-code.ts';
+import { shieldChannels } from './guard/channels.ts';
 import { shieldChildren } from './guard/children.ts';
+import { shieldControlSocket } from './guard/control-socket.ts';
 import { type Grants, denial, noGrants, replace } from './guard/denial.ts';
 import { shieldFiles } from './guard/files.ts';
 import { shieldFolders } from './guard/folders.ts';
 import { shieldHandles } from './guard/handles.ts';
 import { shieldModules } from './guard/modules.ts';
 import { shieldProcess } from './guard/process.ts';
+import { shieldScripts } from './guard/scripts.ts';
 
 export interface GuardHooks {
   /** Says the cell's last word and ends it. `exitCode`: where the plugin asked for one. */
@@ -46,6 +49,7 @@ export function guardCell(hooks: GuardHooks, grants: Grants = noGrants): void {
 
 /** All that a thread could do to the process around it; its own end is another matter. */
 export function shieldDaemon(grants: Grants): void {
+  if (grants.controlSocket !== undefined) shieldControlSocket(grants.controlSocket);
   // What these need of Node's own is refused to the plugin by those that follow.
   shieldHandles();
   shieldFiles();
@@ -53,6 +57,8 @@ export function shieldDaemon(grants: Grants): void {
   shieldProcess(grants);
   shieldModules(grants);
   shieldChildren();
+  shieldScripts();
+  shieldChannels();
   syncBuiltinESMExports();
 }
 

@@ -3,12 +3,12 @@
 import { Module } from 'node:module';
 import { join } from 'node:path';
 import { Script, constants } from 'node:vm';
-import { shieldDaemon } from './guard.ts';
+import { shieldNested } from './nested-shield.ts';
 
-shieldDaemon({ worker: true, addons: new URL(import.meta.url).search === '?addons' });
+const code = process.argv.pop() ?? '';
+shieldNested(process.argv.pop() ?? '');
 
 const filename = '[worker eval]';
-const code = process.argv.pop() ?? '';
 process.argv[1] = filename;
 
 const module = new Module(filename) as unknown as { readonly exports: unknown };

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { registering } from './guard/modules.ts';
 
 export interface PluginModule {
   readonly service?: unknown;
@@ -33,7 +34,7 @@ export async function tsxFor(entryUrl: string): Promise<typeof import('tsx/esm/a
 
 async function importTypescript(entryUrl: string): Promise<unknown> {
   const tsx = await tsxFor(entryUrl);
-  return tsx === undefined ? await import(entryUrl) : await tsx.tsImport(entryUrl, import.meta.url);
+  return tsx === undefined ? await import(entryUrl) : await registering(() => tsx.tsImport(entryUrl, import.meta.url));
 }
 
 /** tsx would compile such a file as CommonJS, and for that it starts a thread, which a cell does not allow. */

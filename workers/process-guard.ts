@@ -1,7 +1,8 @@
 // What a tool's process keeps from its plugin: the channel to the host, and the pipe at its stdin, which is the
-// watchdog's. A process of its own needs no more shielding than that; what it does to itself hurts nobody else.
+// watchdog's, and signals to the daemon. What a plugin does to its own process hurts nobody else.
 import { Readable } from 'node:stream';
 import type { GuardHooks } from './guard.ts';
+import { shieldDaemonFromSignals } from './guard/process-signals.ts';
 import { endStarted } from './started-processes.ts';
 
 export interface HostChannel {
@@ -30,6 +31,7 @@ export function guardProcess({ fatal }: GuardHooks): void {
   // Node itself calls it when the host is gone; what is to be done then is the watchdog's.
   Object.defineProperty(process, 'disconnect', { value: () => {}, configurable: true });
   hideStdin();
+  shieldDaemonFromSignals(false);
   const end = (): never => {
     endStarted();
     return reallyExit.call(process, 1);

@@ -9,6 +9,7 @@ import { flattenError } from '../protocol/cell/plain-error.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import { CellLog } from './cell-log.ts';
 import { endCell, guardCell, hideParent, leaveBy } from './guard.ts';
+import { nameChannelsFor } from './guard/channels.ts';
 import type { Grants } from './guard/denial.ts';
 import { layOutInspection } from './inspection.ts';
 import { osThread } from './os-thread.ts';
@@ -76,6 +77,7 @@ expose({ ...runner.api, load }, nodeEndpoint(rpcPort));
 
 /** The host ends no thread in the middle of this if it can be helped: what it has open would stay open. */
 async function load(options: ServiceCellOptions): ReturnType<ServiceCellApi['load']> {
+  nameChannelsFor(options.plugin.id);
   register.importing(true);
   try {
     return await runner.api.load(options);

@@ -2,6 +2,7 @@
 // to its own process hurts nobody else. An error nobody caught, and an exit, end the cell with a last word.
 import { exitCodeOf } from './exit-code.ts';
 import type { GuardHooks } from './guard.ts';
+import { shieldDaemonFromSignals } from './guard/process-signals.ts';
 import { endStarted } from './started-processes.ts';
 
 /** Taken before any plugin runs. */
@@ -14,8 +15,6 @@ export function endProcess(): never {
   kill(0, 'SIGKILL');
   return reallyExit.call(process, 1);
 }
-
-const daemonPid = process.ppid;
 
 const denied = (message: string): Error => Object.assign(new Error(message), { code: 'ERR_NAGAYA_DENIED' });
 
@@ -38,16 +37,5 @@ export function guardServiceProcess({ fatal }: GuardHooks): void {
       throw denied('process.setUncaughtExceptionCaptureCallback() is not allowed in a cell: an uncaught error always ends the cell.');
     },
   });
-  guardKill();
-}
-
-/** Signals to the daemon, its group or everybody are refused; the cell's own process and what it started are its own. */
-function guardKill(): void {
-  // process.kill goes through this one, whoever calls it.
-  const send = (Reflect.get(process, '_kill') as (pid: number, signal: number) => number).bind(process);
-  const shielded = new Set([daemonPid, -daemonPid, -1]);
-  Reflect.set(process, '_kill', (pid: number, signal: number) => {
-    if (shielded.has(pid) && signal !== 0) throw denied('process.kill() of the daemon is not allowed in a cell. Throw, or call process.exit(), to end this cell.');
-    return send(pid, signal);
-  });
+  shieldDaemonFromSignals(true);
 }

@@ -10,6 +10,7 @@ import { ToolRegister } from '../protocol/cell/tool-register.ts';
 import { ToolTray } from '../protocol/cell/tool-tray.ts';
 import { CellLog } from './cell-log.ts';
 import { endCell, guardCell, hideParent, leaveBy } from './guard.ts';
+import { nameChannelsFor } from './guard/channels.ts';
 import { layOutInspection } from './inspection.ts';
 import { osThread } from './os-thread.ts';
 import { captured, posterOf, writeText } from './primitives.ts';
@@ -111,6 +112,7 @@ function inThread(options: ToolCellOptions, port: MessagePort, register: ToolReg
   const cell = new ToolCell(options, posterOf(port), register);
   port.on('message', cell.receive);
   leaveBy(register.door);
+  nameChannelsFor(options.plugin.id);
   guardCell({
     fatal: (reason, thrown) => {
       if (cell.lastWord(reason, thrown)) endCell();

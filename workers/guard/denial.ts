@@ -5,6 +5,8 @@ export interface Grants {
   readonly worker: boolean;
   /** Native addons. */
   readonly addons: boolean;
+  /** The daemon's control socket, where it is kept from the plugin. */
+  readonly controlSocket?: string;
 }
 
 export const noGrants: Grants = { worker: false, addons: false };

@@ -39,6 +39,10 @@ export function shieldHandles(natives: NativeClasses = nativeClasses()): void {
 }
 
 const wrapped = new WeakSet();
+const started = Object.create(null) as Record<number, true | undefined>;
+
+/** A process of the plugin's own. Its number may have been given to another one since. */
+export const isStarted = (pid: number): boolean => started[pid] === true;
 
 function around(prototype: NativePrototype, name: string, instead: (original: Method) => Method): void {
   const original = prototype[name] as Method | undefined;
@@ -101,6 +105,7 @@ function shieldSpawning(prototype: NativePrototype): void {
       if (isByNumber(entry)) requireOwn(Number(entry.fd) | 0, 'Handing a child process a copy');
     }
     const result = apply(spawn, this, [{ ...(args[0] as object), stdio: Array.isArray(stdio) ? entries : undefined }]);
+    if (result === 0) started[Reflect.get(this, 'pid') as number] = true;
     for (const { type, handle } of entries) {
       if (result === 0 && handle !== undefined && (type === 'pipe' || type === 'overlapped')) openedHandle(handle);
     }

@@ -2,6 +2,8 @@
 // lead to the cell's own ports.
 import { MessagePort } from 'node:worker_threads';
 import { type Grants, denial, grantOf, processIsolation, replace } from './denial.ts';
+import { isStarted } from './handles.ts';
+import { shieldSignals } from './signals.ts';
 
 const wholeDaemon = 'it would act on the whole daemon';
 
@@ -22,13 +24,14 @@ export function shieldProcess(grants: Grants): void {
   replace(process, '_rawDebug', (...values: unknown[]) => void process.stderr.write(`${values.map(String).join(' ')}\n`));
 }
 
-/** Signals to the daemon or its parent are refused; a plugin may still end processes of its own. */
+/** A plugin may still end processes of its own, and ask whether any process lives. */
 function shieldKill(): void {
-  // process.kill goes through this one, whoever calls it.
-  const send = (Reflect.get(process, '_kill') as (pid: number, signal: number) => number).bind(process);
-  const refused = denial('process.kill() of the daemon', wholeDaemon, 'Throw, or call process.exit(), to end this cell.');
-  const daemon = new Set([process.pid, process.ppid, 0, -1, -process.pid, -process.ppid]);
-  replace(process, '_kill', (pid: number, signal: number) => (daemon.has(pid) && signal !== 0 ? refused() : send(pid, signal)));
+  const remedy = 'Throw, or call process.exit(), to end this cell; processes that the plugin started can be signalled.';
+  shieldSignals({
+    processes: [process.pid, process.ppid],
+    ownsGroup: false,
+    refuse: (what, of) => denial(what, wholeDaemon, of === 'signal' ? remedy : processIsolation)(),
+  }, isStarted);
 }
 
 function shieldUmask(): void {
