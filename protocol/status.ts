@@ -7,6 +7,12 @@ const count = z.int().min(0);
 const instant = z.iso.datetime();
 const milliseconds = z.number().min(0);
 
+/** What became of the events that had not begun when a service was stopped, restarted or reloaded. */
+export const keptEvents = z.object({
+  kept: z.int().min(0).describe('events that stay queued'),
+  discarded: z.int().min(0).describe('events that were dropped, those of callers that waited included'),
+});
+
 export const lifecycle = z.enum(['ready', 'starting', 'running', 'stopping', 'stopped', 'failed']);
 export type Lifecycle = z.output<typeof lifecycle>;
 

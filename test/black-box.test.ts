@@ -110,7 +110,7 @@ test('the documented life of a plugin, in bytes: load, start, publish, deliver, 
   assert.equal((await ask('service.restart', { plugin: 'test.lab' })).result?.['incarnation'], 2);
   assert.equal((await ask('service.stop', { plugin: 'test.lab' })).result?.['lifecycle'], 'stopped');
   assert.equal((await ask('ingress.publish', { plugin: 'test.lab', event: { ingress: 'work', kind: 'do' } })).error?.data.code, 'service_stopped');
-  assert.deepEqual((await ask('plugin.unload', { plugin: 'test.lab' })).result, { plugin: { id: 'test.lab', state: 'unloaded' } });
+  assert.deepEqual((await ask('plugin.unload', { plugin: 'test.lab' })).result, { plugin: { id: 'test.lab', state: 'unloaded' }, kept: 0, discarded: 0 });
   assert.equal((await ask('service.status', { plugin: 'test.lab' })).error?.data.code, 'plugin_not_found');
 });
 

@@ -67,7 +67,7 @@ export function lifecycleCases(isolation: Isolation): void {
     const { service, publish } = await made(t);
     await service.start();
     for (let n = 0; n < 20; n += 1) publish({ n, do: 'sleep', ms: 10 });
-    const stopping = service.stop({ now: false });
+    const stopping = service.stop();
     assert.equal(service.lifecycle, 'stopping');
     assert.throws(() => publish({}), refusal('service_stopped'));
     await stopping;
@@ -77,59 +77,46 @@ export function lifecycleCases(isolation: Isolation): void {
     assert.throws(() => publish({}), refusal('service_stopped'));
   });
 
-  test('a stop with now discards what is queued and tells whoever waits', async (t) => {
-    const { service, publish, deliver } = await made(t, { timeouts: { handleMs: 5000 } });
-    await service.start();
-    publish({ do: 'sleep', ms: 100 });
-    for (let n = 0; n < 10; n += 1) publish({ n, do: 'sleep', ms: 50 });
-    const waiting = assert.rejects(deliver({ do: 'echo' }), refusal('service_stopped'));
-    await service.stop({ now: true });
-    await waiting;
-    const { lifecycle, counters, queue } = service.status();
-    assert.equal(lifecycle, 'stopped');
-    assert.equal(queue.depth, 0);
-    assert.equal(counters.handled + counters.discarded, 12);
-    assert.ok(counters.discarded >= 10);
-  });
-
-  test('a queue too long for the stop\'s deadline is cut between two events', async (t) => {
-    const { service, publish } = await made(t, { timeouts: { stopMs: 150 } });
+  test('a queue too long for the stop\'s deadline is kept for the next start', async (t) => {
+    const { service, publish, deliver } = await made(t, { timeouts: { stopMs: 150 } });
     await service.start();
     for (let n = 0; n < 60; n += 1) publish({ n, do: 'sleep', ms: 20 });
-    await service.stop({ now: false });
-    const { lifecycle, counters } = service.status();
-    assert.equal(lifecycle, 'stopped');
-    assert.equal(counters.handled + counters.discarded, 60);
-    assert.ok(counters.handled > 0 && counters.discarded > 20);
+    const { kept, discarded, error } = await service.stop();
+    const { lifecycle, counters, queue } = service.status();
+    assert.deepEqual([lifecycle, error, discarded, queue.depth], ['stopped', undefined, 0, kept]);
+    assert.equal(counters.handled + kept, 60);
+    assert.ok(counters.handled > 0 && kept > 20, `${String(kept)} were kept`);
+    await service.start();
+    const seen = (await deliver({ do: 'seen' })) as (number | null)[];
+    assert.deepEqual(seen, [...Array.from({ length: kept }, (_, at) => 60 - kept + at), null]);
   });
 
-  test('an event that does not end keeps a stop no longer than its deadline', async (t) => {
+  test('an event that does not end keeps a stop no longer than its deadline; the service is stopped and the event is kept', async (t) => {
     const { service, publish } = await made(t, { timeouts: { handleMs: 20_000, stopMs: 200 } });
     await service.start();
     publish({ do: 'loop' });
     const began = performance.now();
-    await assert.rejects(service.stop({ now: false }), refusal('stop_timeout', ({ details }) => assert.equal(details['phase'], 'draining')));
+    const { kept, discarded, error } = await service.stop();
     assert.ok(performance.now() - began < 3000);
-    const { lifecycle, counters } = service.status();
-    assert.equal(lifecycle, 'failed');
-    assert.equal(counters.discarded, 1);
+    assert.deepEqual([error?.code, error?.details['phase'], kept, discarded], ['stop_timeout', 'draining', 1, 0]);
+    const { lifecycle, lastError, counters } = service.status();
+    assert.deepEqual([lifecycle, lastError?.code, counters.dispatched], ['stopped', 'stop_timeout', 1]);
   });
 
   for (const how of ['hang', 'loop'] as const) {
-    test(`a plugin's stop that ${how}s is ended at its deadline`, async (t) => {
+    test(`a plugin's stop that ${how}s is ended at its deadline, and the service is stopped all the same`, async (t) => {
       const { service } = await made(t, { config: { stopAs: how }, timeouts: { stopMs: 200 } });
       await service.start();
-      await assert.rejects(service.stop({ now: false }), refusal('stop_timeout', ({ details }) => assert.equal(details['phase'], 'stop')));
-      assert.equal(service.lifecycle, 'failed');
-      await service.stop({ now: false });
-      assert.equal(service.lifecycle, 'stopped');
+      const { error } = await service.stop();
+      assert.deepEqual([error?.code, error?.details['phase']], ['stop_timeout', 'stop']);
+      assert.deepEqual([service.lifecycle, service.status().lastError?.code], ['stopped', 'stop_timeout']);
     });
   }
 
   test('a plugin\'s stop that throws still leaves the service stopped, with the error told', async (t) => {
     const { service } = await made(t, { config: { stopAs: 'throw' } });
     await service.start();
-    await service.stop({ now: false });
+    await service.stop();
     const { lifecycle, lastError } = service.status();
     assert.equal(lifecycle, 'stopped');
     assert.equal(lastError?.code, 'stop_failed');
@@ -139,22 +126,22 @@ export function lifecycleCases(isolation: Isolation): void {
     const { service } = await made(t, { config: { startAs: 'hang' } });
     const start = assert.rejects(service.start(), refusal('service_stopped'));
     await new Promise((resolve) => setTimeout(resolve, 50));
-    await service.stop({ now: false });
+    await service.stop();
     await start;
     assert.equal(service.lifecycle, 'stopped');
   });
 
   test('stopping twice is one stop, and stopping what never ran is none', async (t) => {
     const { service } = await made(t);
-    await service.stop({ now: false });
+    await service.stop();
     assert.equal(service.lifecycle, 'ready');
     await service.start();
-    await Promise.all([service.stop({ now: false }), service.stop({ now: true })]);
-    await service.stop({ now: false });
+    await Promise.all([service.stop(), service.stop({ now: true })]);
+    await service.stop();
     assert.equal(service.lifecycle, 'stopped');
   });
 
-  test('a restart is a stop and a start, also of a failed service', async (t) => {
+  test('a restart gives the next incarnation, also of a failed service', async (t) => {
     const { service, deliver } = await made(t);
     await service.start();
     await service.restart();
@@ -226,7 +213,7 @@ export function lifecycleCases(isolation: Isolation): void {
   test('a flood of one refusal does not wash the diagnostics out', async (t) => {
     const { service, publish } = await made(t);
     await service.start();
-    await service.stop({ now: false });
+    await service.stop();
     for (let n = 0; n < 1000; n += 1) assert.throws(() => publish({}));
     const { diagnostics } = service.status();
     assert.match(diagnostics.at(-1)?.message ?? '', /1000 times/);

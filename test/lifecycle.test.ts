@@ -4,7 +4,7 @@ import { type Cause, acceptsEvents, nextState } from '../daemon/services/lifecyc
 import { lifecycle } from '../protocol/status.ts';
 
 const states = lifecycle.options;
-const causes: Cause[] = ['start', 'stop', 'restart', 'started', 'start_failed', 'stopped', 'stop_failed', 'cell_ended', 'cell_overran'];
+const causes: Cause[] = ['start', 'stop', 'restart', 'started', 'start_failed', 'stopped', 'cell_ended', 'cell_overran'];
 
 test('a service goes from ready through starting, running and stopping to stopped, and can start again', () => {
   assert.equal(nextState('ready', 'start'), 'starting');
@@ -15,10 +15,10 @@ test('a service goes from ready through starting, running and stopping to stoppe
   assert.equal(nextState('failed', 'start'), 'starting');
 });
 
-test('a service fails only from starting, running and stopping', () => {
+test('a service fails only from starting and running, never once it was told to stop', () => {
   for (const state of states) {
     const fails = causes.some((cause) => nextState(state, cause) === 'failed');
-    assert.equal(fails, ['starting', 'running', 'stopping'].includes(state), state);
+    assert.equal(fails, ['starting', 'running'].includes(state), state);
   }
 });
 
@@ -35,7 +35,7 @@ test('nothing returns to ready, and every state but ready can be reached', () =>
   for (const state of states) assert.ok(state === 'ready' || reached.has(state), state);
 });
 
-test('events are queued while starting and running, and while a failed service is coming back', () => {
+test('events are queued while starting and running, and while a failed or restarting service comes back', () => {
   assert.deepEqual(states.filter((state) => acceptsEvents(state, false)), ['starting', 'running']);
-  assert.deepEqual(states.filter((state) => acceptsEvents(state, true)), ['starting', 'running', 'failed']);
+  assert.deepEqual(states.filter((state) => acceptsEvents(state, true)), ['starting', 'running', 'stopping', 'failed']);
 });

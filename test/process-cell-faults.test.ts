@@ -106,7 +106,7 @@ test('what the plugin has started ends with its cell, however the cell ends', as
   }
   const made = await running(t);
   const grandchild = Number(await made.deliver({ do: 'grandchild' }));
-  await made.service.stop({ now: false });
+  await made.service.stop();
   await untilGone(grandchild);
 });
 
@@ -202,7 +202,7 @@ test('nested threads of the plugin end with its cell', async (t) => {
   const made = await running(t);
   const pid = pidOf(made);
   assert.equal(await made.deliver({ do: 'nestedWorker' }), 'spinning');
-  await made.service.stop({ now: false });
+  await made.service.stop();
   await untilGone(pid);
 });
 

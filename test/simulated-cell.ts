@@ -9,8 +9,9 @@ import type { Whereabouts } from '../daemon/isolates/whereabouts.ts';
 import { SharedReports } from '../workers/lane-reports.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
-/** What one event makes the simulated plugin do; `ms` is how long it takes. In `native` nothing can end it. */
-export type Deed = { readonly n: number; readonly does: 'return' | 'throw' | 'hang' | 'native' | 'exit' | 'stray'; readonly ms: number };
+/** What one event makes the simulated plugin do; `ms` is how long it takes. In `native` nothing can end it; `heed` waits
+ * until its signal is aborted and then throws. */
+export type Deed = { readonly n: number; readonly does: 'return' | 'throw' | 'heed' | 'hang' | 'native' | 'exit' | 'stray'; readonly ms: number };
 
 export interface SimulatedWorld {
   readonly clock: VirtualClock;
@@ -40,6 +41,8 @@ export class SimulatedCell implements Cell {
   readonly #calls = new Set<(outcome: { ok: false; phase: 'ended'; end: CellEnd }) => void>();
   #running = false;
   #native = false;
+  /** Set while a handler waits for its abort signal. */
+  #heed: (() => void) | undefined;
   #dead = false;
   #told = false;
   #killed = false;
@@ -86,6 +89,11 @@ export class SimulatedCell implements Cell {
 
   drain(): void {
     while (this.#posted.length > 0) this.#receive();
+  }
+
+  abort(): void {
+    this.#heed?.();
+    this.#heed = undefined;
   }
 
   kill(): void {
@@ -156,10 +164,12 @@ export class SimulatedCell implements Cell {
     this.#world.began(deed, this);
     this.#native = deed.does === 'native';
     if (deed.does === 'hang' || this.#native) return;
-    this.#world.clock.after(deed.ms, () => {
-      if (this.#dead) return;
-      this.#finish(deed, sequence, batch.awaited.includes(offset), offset);
-    });
+    const finishIn = (ms: number): void =>
+      void this.#world.clock.after(ms, () => {
+        if (!this.#dead) this.#finish(deed, sequence, batch.awaited.includes(offset), offset);
+      });
+    if (deed.does === 'heed') this.#heed = () => finishIn(1);
+    else finishIn(deed.ms);
   }
 
   #finish(deed: Deed, sequence: number, awaited: boolean, offset: number): void {
@@ -179,7 +189,7 @@ export class SimulatedCell implements Cell {
 
   /** Whether the host can know of it before the register says so. */
   #report({ does, n, ms }: Deed, sequence: number, awaited: boolean): boolean {
-    if (does === 'throw') {
+    if (does === 'throw' || does === 'heed') {
       this.#reports.failed({ sequence, code: 'dispatch_failed', error: { name: 'Error', message: 'thrown' }, durationMs: ms });
       return true;
     }

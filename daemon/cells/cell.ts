@@ -75,6 +75,8 @@ export interface Cell {
   drain(): void;
   /** Where messages cannot be taken at once: runs `then` when those that have arrived by now were taken. */
   arrivals?(then: () => void): void;
+  /** Aborts the plugin's signal and nothing more: the cell is not ended. */
+  abort(reason: string): void;
   /** Climbs the kill ladder; `ended` follows within the ladder's bound, whatever the plugin does. */
   kill(reason: string): void;
   /** The same without asking first: for a cell that has nothing left to do. */

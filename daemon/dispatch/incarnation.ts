@@ -51,6 +51,7 @@ export class Incarnation {
   #condemned = false;
   #hasStatus = false;
   #hasStop = false;
+  #hasHalted = false;
   #halted: (() => void) | undefined;
   #drained: (() => void) | undefined;
 
@@ -83,7 +84,10 @@ export class Incarnation {
         this.lane.progressed();
         this.#settledSome();
       },
-      halted: () => this.#halted?.(),
+      halted: () => {
+        this.#hasHalted = true;
+        this.#halted?.();
+      },
       log: (message) => listener.log(message),
       logDropped: (message) => listener.logDropped(message),
       said: (message) => listener.said?.(message),
@@ -190,8 +194,15 @@ export class Incarnation {
   async halt(withinMs: number): Promise<boolean> {
     this.lane.halt();
     if (this.#over) return false;
-    if (this.lane.inFlight === 0) return true;
+    if (this.#hasHalted || this.lane.atRest) return true;
     return (await this.#within(withinMs, (done) => (this.#halted = () => done('drained')))) === 'drained';
+  }
+
+  /** As `halt`, and the plugin's signal is aborted: an event that throws for it comes again. */
+  interrupt(reason: string, withinMs: number): Promise<boolean> {
+    this.lane.interrupt();
+    this.#cell.abort(reason);
+    return this.halt(withinMs);
   }
 
   takeRemains(): LaneRemains {
@@ -218,7 +229,7 @@ export class Incarnation {
   #settledSome(): void {
     this.#tellDrained();
     // A cell that was halted during its last event has nothing to halt before, and does not say so.
-    if (this.lane.inFlight === 0) this.#halted?.();
+    if (this.lane.atRest) this.#halted?.();
   }
 
   #tellDrained(): void {

@@ -25,6 +25,8 @@ export interface LaneListener {
   /** The event was claimed and the cell must be ended. The lane holds the event until `settleClaimed`. */
   overran(event: QueuedEvent, ranMs: number): void;
   stalled(idleMs: number): void;
+  /** The handler threw after its signal was aborted by `interrupt`. Returns the event as it comes again, if it does. */
+  interrupted?(event: QueuedEvent): QueuedEvent | undefined;
   /** Some have been settled. False: what is queued is handed over by a later `pump`. */
   mayGoOn?(): boolean;
   /** Other services wait for their turn. */
@@ -66,6 +68,8 @@ export class Lane {
   #claimed = Infinity;
   #held: { readonly event: QueuedEvent; readonly beganMs: number } | undefined;
   #again: QueuedEvent | undefined;
+  /** The cell executes this sequence, or one event more at most, when its signal is aborted. */
+  #interruptedFrom = Infinity;
   /** What is known of events that are not settled, by their sequence. */
   readonly #failures = new Map<number, EventFailure>();
   readonly #outputs = new Map<number, EventOutput>();
@@ -89,6 +93,11 @@ export class Lane {
     return this.#inFlight.length + (this.#held === undefined ? 0 : 1) + (this.#again === undefined ? 0 : 1);
   }
 
+  /** The cell has nothing of it, and no event waits for a decision. */
+  get atRest(): boolean {
+    return this.#inFlight.length === 0 && this.#held === undefined;
+  }
+
   /** Nothing waits and nothing is in flight. */
   get idle(): boolean {
     return this.inFlight === 0 && this.#queue.size === 0;
@@ -107,6 +116,13 @@ export class Lane {
     const progress = this.#progress();
     const running = progress.phase === phases.running ? this.#inFlight[progress.sequence - this.#through - 1] : undefined;
     return running === undefined ? { event: first, beganMs: undefined } : { event: running, beganMs: this.#clock.fromCellMs(progress.beganMs) };
+  }
+
+  /** The events that have begun and have no outcome yet, the one that is executing last. */
+  begun(): readonly QueuedEvent[] {
+    const { sequence } = this.#progress();
+    const begun = this.#inFlight.slice(0, Math.max(0, sequence - this.#through));
+    return this.#held === undefined ? begun : [this.#held.event, ...begun];
   }
 
   /** What it has of the queue, in order. */
@@ -161,6 +177,22 @@ export class Lane {
   halt(): void {
     this.#open = false;
     this.#cell.register.halt();
+  }
+
+  /** As `halt`, for a cell whose signal is aborted next: the event that then throws comes again. */
+  interrupt(): void {
+    this.halt();
+    if (this.#cell.arrivals === undefined) this.#cell.drain();
+    const { phase, sequence } = this.#progress();
+    this.#interruptedFrom = Math.max(this.#through + 1, phase === phases.running ? sequence : sequence + 1);
+  }
+
+  /** Takes the event that is executing from the cell, which must then be ended. Undefined if none is executing; else
+   * the lane holds the event until `settleClaimed`. */
+  claimRunning(): QueuedEvent | undefined {
+    const progress = this.#progress();
+    if (progress.phase !== phases.running || progress.sequence <= this.#through || !this.#cell.register.claim(progress.sequence)) return undefined;
+    return this.#takeClaimed(progress);
   }
 
   /** Between two events: the cell begins none any more. False where it executes one, or would not see it. */
@@ -247,6 +279,7 @@ export class Lane {
       const failure = this.#known(this.#failures);
       const output = this.#known(this.#outputs);
       if (failure === undefined) this.#listener.handled(event, output);
+      else if (this.#through >= this.#interruptedFrom && failure.code === 'dispatch_failed') this.#again = this.#listener.interrupted?.(event);
       else this.#listener.failed(event, failure);
     }
     while ((this.#batchEnds[0] ?? Infinity) <= this.#through) this.#batchEnds.shift();
@@ -314,15 +347,19 @@ export class Lane {
       this.#checkAgain(this.#options.handleMs);
       return;
     }
+    const event = this.#takeClaimed(progress);
+    if (event !== undefined) this.#listener.overran(event, ranMs);
+  }
+
+  #takeClaimed({ sequence, beganMs }: Progress): QueuedEvent | undefined {
     this.#open = false;
-    this.#claimed = progress.sequence;
+    this.#claimed = sequence;
     this.#cell.drain();
-    this.#settleThrough(progress.sequence - 1);
+    this.#settleThrough(sequence - 1);
     const event = this.#inFlight.shift();
     this.#through += 1;
-    if (event === undefined) return;
-    this.#held = { event, beganMs };
-    this.#listener.overran(event, ranMs);
+    if (event !== undefined) this.#held = { event, beganMs: this.#clock.fromCellMs(beganMs) };
+    return event;
   }
 
   /** Timers may fire a little early; a millisecond keeps them from spinning. */

@@ -76,6 +76,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     shutdownMs: limits.shutdownMs,
     status: () => daemonStatus({ options, version, startedMs, host, control, browser, halfLines, feed, daemonLog, monitor, faults: faults.count, shuttingDown: shutdown.begun }),
     shutdown: (reason) => shutdown.begin(reason),
+    servicesStopped: host.stopped,
   };
   const halfLines = new HalfLines(limits.halfLineBytes);
   const surface = { handlers: handlers(host, daemonLog, daemonParts, () => browser), limits, feed, log, halfLines, shuttingDown: () => shutdown.begun, version };

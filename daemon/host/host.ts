@@ -18,6 +18,7 @@ import { LocalRuntime } from '../runtimes/local/local-runtime.ts';
 import { Profiles } from '../runtimes/programs/profiles.ts';
 import { Registry } from '../runtimes/registry.ts';
 import { WakeTurns } from '../dispatch/wake-turns.ts';
+import { type KeptEvents, noEvents } from '../services/stop-order.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import type { Feed } from '../telemetry/feed.ts';
 import { FlightRecorder } from '../telemetry/flight-recorder.ts';
@@ -46,6 +47,9 @@ export class Host {
   readonly profiles: Profiles;
   /** Every runtime, and by it every worker. */
   readonly registry: Registry;
+  /** Resolves when the shutdown has stopped the services. */
+  readonly stopped: Promise<KeptEvents>;
+  #tellStopped: (events: KeptEvents) => void = () => {};
   readonly #embedded: EmbeddedRuntime;
   readonly #options: HostOptions;
   readonly #recorder: FlightRecorder;
@@ -61,6 +65,9 @@ export class Host {
   constructor(options: HostOptions) {
     this.config = options.config;
     this.#options = options;
+    this.stopped = new Promise((resolve) => {
+      this.#tellStopped = resolve;
+    });
     this.catalog = new Catalog({ maxPlugins: options.config.limits.plugins });
     this.profiles = new Profiles({
       limits: options.config.limits,
@@ -145,16 +152,17 @@ export class Host {
     }
   }
 
-  async unload(id: string): Promise<void> {
+  /** Returns what became of the events of its service: none of them is kept. */
+  async unload(id: string): Promise<KeptEvents> {
     const hosted = this.get(id);
     this.#unloading.add(id);
     hosted.service?.retire();
     const programsEnded = this.profiles.revoke(id, this.config.limits.killMs);
-    await this.#stopQuietly(hosted);
+    const events = await this.#stopForGood(hosted);
     await programsEnded;
     await hosted.closeTools(this.config.limits.killMs);
     // Another caller may have been faster.
-    if (this.#hosted.get(id) !== hosted) return;
+    if (this.#hosted.get(id) !== hosted) return events;
     this.#hosted.delete(id);
     if (hosted.leftover > 0) this.#departed.push(hosted);
     this.#startOrder = this.#startOrder.filter((started) => started !== id);
@@ -163,10 +171,12 @@ export class Host {
     this.catalog.remove(id);
     this.#unloading.delete(id);
     this.#publishChange(id, 'unloaded');
+    this.#options.log.info({ plugin: id, ...events }, 'a plugin was unloaded');
+    return events;
   }
 
   /** Reads the plugin anew; where that or the new incarnation fails, what runs goes on as it is. */
-  async reload(id: string): Promise<HostedPlugin> {
+  async reload(id: string): Promise<{ readonly hosted: HostedPlugin; readonly events: KeptEvents }> {
     const { config } = this.#options;
     const hosted = this.get(id);
     const plugin = await readPlugin(hosted.plugin.folder, { overrides: config.plugins.overrides, manifestBytes: config.limits.manifestBytes });
@@ -175,10 +185,10 @@ export class Host {
     }
     // What a reload made now would outlive the plugin.
     this.#staying(id);
-    await hosted.reload(plugin);
+    const events = await hosted.reload(plugin);
     this.catalog.replace(plugin);
     this.#publishChange(id, 'reloaded');
-    return hosted;
+    return { hosted, events };
   }
 
   async start(id: string): Promise<void> {
@@ -189,12 +199,12 @@ export class Host {
     await service.start();
   }
 
-  async restart(id: string): Promise<void> {
+  async restart(id: string): Promise<KeptEvents> {
     const hosted = this.get(id);
     const service = hosted.requireService();
     hosted.requireEnabled();
     this.#noteStart(id);
-    await service.restart();
+    return service.restart();
   }
 
   #noteStart(id: string): void {
@@ -271,17 +281,20 @@ export class Host {
     const workersEnded = this.registry.close(killMs);
     const stopped = this.#stopServices(withinMs - Math.min(withinMs / 2, abortGraceMs + killMs + lastWritesMs));
     await stopped.orLate;
-    await Promise.all([stopped.all, workersEnded, this.profiles.close(killMs), ...this.list().map((hosted) => hosted.closeTools(killMs))]);
+    const [events] = await Promise.all([stopped.all, workersEnded, this.profiles.close(killMs), ...this.list().map((hosted) => hosted.closeTools(killMs))]);
     await Promise.all([this.#recorder.close(recorderCloseMs), ...this.list().map((hosted) => hosted.close())]);
+    this.#options.log.info({ ...events }, 'the services are stopped');
+    this.#tellStopped(events);
   }
 
   /** Begins in the reverse order of their start. A service that has not stopped by `withinMs` is ended by the kill ladder. */
-  #stopServices(withinMs: number): { readonly all: Promise<unknown>; readonly orLate: Promise<unknown> } {
+  #stopServices(withinMs: number): { readonly all: Promise<KeptEvents>; readonly orLate: Promise<unknown> } {
     const { clock, log } = this.#options;
-    const all = Promise.all(this.#startOrder.toReversed().flatMap((id) => {
+    const stops = this.#startOrder.toReversed().flatMap((id) => {
       const hosted = this.#hosted.get(id);
-      return hosted === undefined ? [] : [this.#stopQuietly(hosted, withinMs)];
-    }));
+      return hosted === undefined ? [] : [this.#stopForGood(hosted, withinMs)];
+    });
+    const all = Promise.all(stops).then((each) => ({ kept: 0, discarded: each.reduce((sum, { discarded }) => sum + discarded, 0) }));
     const late = new Promise<void>((resolve) => {
       const timer = clock.after(withinMs, () => {
         log.warn({}, 'services did not stop in time; what is left is discarded');
@@ -293,13 +306,13 @@ export class Host {
     return { all, orLate: Promise.race([all, late]) };
   }
 
-  async #stopQuietly({ id, service }: HostedPlugin, withinMs?: number): Promise<void> {
-    try {
-      await service?.stop({ now: false, ...(withinMs === undefined ? {} : { withinMs }) });
-    } catch (thrown) {
-      // The service has told its journal; the unload or the shutdown goes on.
-      this.#options.log.warn({ plugin: id, code: thrown instanceof HostError ? thrown.code : 'internal' }, 'a service did not stop cleanly');
-    }
+  /** The service never starts again, so what it would keep for its next start is discarded. */
+  async #stopForGood({ id, service }: HostedPlugin, withinMs?: number): Promise<KeptEvents> {
+    if (service === undefined) return noEvents;
+    const { kept, discarded, error } = await service.stopForGood(withinMs === undefined ? {} : { withinMs });
+    // The service has told its journal; the unload or the shutdown goes on.
+    if (error !== undefined) this.#options.log.warn({ plugin: id, code: error.code }, 'a service did not stop cleanly');
+    return { kept, discarded };
   }
 
   #publishChange(id: string, change: 'loaded' | 'reloaded' | 'unloaded'): void {

@@ -14,6 +14,7 @@ import { PluginProfiles } from '../runtimes/programs/plugin-profiles.ts';
 import { DeadLetters } from '../services/dead-letters.ts';
 import { Service } from '../services/service.ts';
 import type { WakeTurns } from '../dispatch/wake-turns.ts';
+import { type KeptEvents, noEvents } from '../services/stop-order.ts';
 import type { ServicePlan } from '../dispatch/service-plan.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import type { Feed } from '../telemetry/feed.ts';
@@ -116,12 +117,10 @@ export class HostedPlugin {
   }
 
   /** Takes what was read anew; where the new incarnation does not start, everything stays as it is. */
-  async reload(plugin: LoadedPlugin): Promise<void> {
+  async reload(plugin: LoadedPlugin): Promise<KeptEvents> {
     const env = this.#environment(plugin);
     const plan = planOf(plugin, env);
-    if (this.#service === undefined) this.#service = this.#makeService(plugin, env);
-    else if (plan !== undefined) await this.#service.reload(plan);
-    else await this.#service.stop({ now: false });
+    const events = await this.#reloadService(plugin, env, plan);
     if (plan === undefined) {
       this.#formerUnkillable += this.#service?.unkillable ?? 0;
       this.#service = undefined;
@@ -131,6 +130,16 @@ export class HostedPlugin {
     this.profiles.replan(plugin, env);
     this.#plugin = plugin;
     this.#retire(old);
+    return events;
+  }
+
+  async #reloadService(plugin: LoadedPlugin, env: Readonly<Record<string, string>>, plan: ServicePlan | undefined): Promise<KeptEvents> {
+    const service = this.#service;
+    if (service !== undefined && plan !== undefined) return service.reload(plan);
+    // The plugin has no service any more.
+    if (service !== undefined) return service.stopForGood();
+    this.#service = this.#makeService(plugin, env);
+    return noEvents;
   }
 
   /** For operations that mean a service. */

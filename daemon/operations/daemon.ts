@@ -1,6 +1,7 @@
 // What the operations on the daemon itself do.
 import type { daemonOperations } from '../../protocol/operations/daemon.ts';
 import type { DaemonStatus } from '../../protocol/operations/daemon.ts';
+import type { KeptEvents } from '../services/stop-order.ts';
 import type { Handlers } from './caller.ts';
 
 export interface DaemonHandlerDeps {
@@ -8,15 +9,18 @@ export interface DaemonHandlerDeps {
   status(): DaemonStatus;
   /** Begins the shutdown and returns at once. */
   shutdown(reason: string): void;
+  /** Resolves when a shutdown has stopped the services, with what became of their events. */
+  readonly servicesStopped: Promise<KeptEvents>;
 }
 
-export function daemonHandlers({ shutdownMs, status, shutdown }: DaemonHandlerDeps): Pick<Handlers, keyof typeof daemonOperations> {
+export function daemonHandlers({ shutdownMs, status, shutdown, servicesStopped }: DaemonHandlerDeps): Pick<Handlers, keyof typeof daemonOperations> {
   return {
     'daemon.status': () => status(),
     'daemon.ping': () => ({ pong: true, at: new Date().toISOString() }),
-    'daemon.shutdown': () => {
+    'daemon.shutdown': async ({ wait }) => {
       shutdown('daemon.shutdown was called');
-      return { shuttingDown: true, pid: process.pid, withinMs: shutdownMs };
+      const begun = { shuttingDown: true, pid: process.pid, withinMs: shutdownMs } as const;
+      return wait ? { ...begun, ...(await servicesStopped) } : begun;
     },
   };
 }

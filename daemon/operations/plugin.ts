@@ -13,12 +13,12 @@ export function pluginHandlers(host: Host): Pick<Handlers, keyof typeof pluginOp
     },
     'plugin.load': async ({ path }) => ({ plugin: (await host.load(path)).summary() }),
     'plugin.reload': async ({ plugin: id }) => {
-      const hosted = await host.reload(id);
-      return { plugin: hosted.summary(), incarnation: hosted.service?.incarnation ?? 0 };
+      const { hosted, events: { kept, discarded } } = await host.reload(id);
+      return { plugin: hosted.summary(), incarnation: hosted.service?.incarnation ?? 0, kept, discarded };
     },
     'plugin.unload': async ({ plugin: id }) => {
-      await host.unload(id);
-      return { plugin: { id, state: 'unloaded' } };
+      const events = await host.unload(id);
+      return { plugin: { id, state: 'unloaded' }, ...events };
     },
   };
 }

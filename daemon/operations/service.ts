@@ -52,13 +52,14 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
       await host.start(id);
       return statusOf(id);
     },
-    'service.stop': async ({ plugin: id, now }) => {
-      await host.get(id).requireService().stop({ now });
-      return statusOf(id);
+    'service.stop': async ({ plugin: id, now, discard }) => {
+      const service = host.get(id).requireService();
+      const { kept, discarded, error } = await service.stop({ now, discard });
+      return { ...service.status(), kept, discarded, error: error?.toWire() ?? null };
     },
     'service.restart': async ({ plugin: id }) => {
-      await host.restart(id);
-      return statusOf(id);
+      const events = await host.restart(id);
+      return { ...statusOf(id), ...events };
     },
     'ingress.publish': (params, caller) => {
       const { plugin: id, event, wait, timeoutMs = limits.deliverMs } = params;

@@ -8,7 +8,7 @@ export const locateMs = 40;
 /** What an old cell gets to be gone before the next one executes. */
 const partMs = 100;
 /** Beyond its deadline, what an old cell gets to say that it stopped. */
-const haltSlackMs = 500;
+export const haltSlackMs = 500;
 
 /** Resolves when it is gone, or has had its time. */
 export const parted = (old: Incarnation): Promise<unknown> => old.endsWithin(partMs);

@@ -19,7 +19,8 @@ type EventExtras = Pick<QueuedEvent, 'waiter' | 'replayOf'>;
 /** What the service knows at present: read whenever an event arrives or is given up, so that nothing is made for it. */
 export interface Situation {
   readonly lifecycle: Lifecycle;
-  readonly restartPending: boolean;
+  /** It starts again without being asked to: the supervisor or a restart brings it back. */
+  readonly comesBack: boolean;
   /** Why the supervisor gave the service up. */
   readonly gaveUp: string | undefined;
   readonly incarnation: number;
@@ -29,12 +30,13 @@ export interface Situation {
   readonly eventMs: number;
 }
 
-export type DiscardReason = 'service_stopped' | 'service_failed' | 'caller_gave_up';
+export type DiscardReason = 'service_stopped' | 'service_failed' | 'caller_gave_up' | 'not_kept';
 
 const discardWords: Readonly<Record<DiscardReason, string>> = {
   service_stopped: 'the service was stopped',
   service_failed: 'the service failed while its caller waited',
   caller_gave_up: 'its caller gave up waiting',
+  not_kept: 'it was kept in memory only, and the plugin was unloaded or the daemon ended',
 };
 
 const longestRetryMs = 10_000;
@@ -53,6 +55,7 @@ export class Intake {
   readonly #room = new Room();
   #offering = false;
   #highWater = 0;
+  readonly #discarded: Record<DiscardReason, number> = { service_stopped: 0, service_failed: 0, caller_gave_up: 0, not_kept: 0 };
 
   constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: { clock: Clock; journal: Journal; trail: EventTrail; situation: Situation }) {
     this.#pluginId = pluginId;
@@ -102,8 +105,8 @@ export class Intake {
   }
 
   #admitted(raw: unknown, more: EventExtras): QueuedEvent {
-    const { lifecycle, restartPending } = this.#situation;
-    if (!acceptsEvents(lifecycle, restartPending)) throw this.#rejected('notAccepting', this.notAccepting());
+    const { lifecycle, comesBack } = this.#situation;
+    if (!acceptsEvents(lifecycle, comesBack)) throw this.#rejected('notAccepting', this.notAccepting());
     return this.#admit(raw, more);
   }
 
@@ -124,8 +127,8 @@ export class Intake {
     this.#offering = true;
     this.#clock.soon(() => {
       this.#offering = false;
-      const { lifecycle, restartPending, depth } = this.#situation;
-      const accepts = acceptsEvents(lifecycle, restartPending);
+      const { lifecycle, comesBack, depth } = this.#situation;
+      const accepts = acceptsEvents(lifecycle, comesBack);
       if (!accepts || (depth <= this.queue.capacity / 2 && this.queue.bytes <= this.queue.maxBytes / 2)) this.#room.offer();
     });
   }
@@ -143,8 +146,8 @@ export class Intake {
 
   /** An attempt that ended without an outcome; whether there is another is decided elsewhere. */
   lose(event: QueuedEvent, how: 'timedOut' | 'crashed', incarnation: number, handlerMs?: number): void {
-    this.ledger.attempt('dispatched');
-    this.ledger.attempt(how);
+    this.ledger.attempted(event);
+    this.ledger.lose(how);
     this.trail.record(event, how, incarnation, this.#clock.monotonicMs(), handlerMs);
   }
 
@@ -154,8 +157,18 @@ export class Intake {
     event.waiter?.refused(error);
   }
 
-  discard(events: readonly QueuedEvent[], reason: DiscardReason, error: HostError = this.notAccepting()): void {
+  get stopping(): boolean {
+    return this.#situation.lifecycle === 'stopping';
+  }
+
+  /** How many events were discarded for this reason so far. */
+  discardedFor(reason: DiscardReason): number {
+    return this.#discarded[reason];
+  }
+
+  discard(events: readonly QueuedEvent[], reason: DiscardReason, error: HostError = this.#discardError(reason)): void {
     const { incarnation } = this.#situation;
+    this.#discarded[reason] += events.length;
     for (const event of events) {
       this.settle(event, 'discarded', incarnation);
       this.#journal.note('warn', 'discarded', `An event was discarded: ${discardWords[reason]}.`, incarnation, { reason, correlationId: event.correlationId });
@@ -164,12 +177,17 @@ export class Intake {
   }
 
   discardQueued(reason: DiscardReason): void {
-    this.discard(this.queue.removeWhere(() => true), reason);
+    if (this.queue.size > 0) this.discard(this.queue.removeWhere(() => true), reason);
   }
 
-  /** A failed service keeps what was published until it is started again; who waits for an answer gets one now. */
-  refuseWaiting(): void {
-    this.discard(this.queue.removeWhere(({ waiter }) => waiter !== undefined), 'service_failed');
+  /** A failed or stopped service keeps what was published until it is started again; who waits for an answer gets one now. */
+  refuseWaiting(reason: 'service_stopped' | 'service_failed'): void {
+    if (this.queue.awaited > 0) this.discard(this.queue.removeWhere(({ waiter }) => waiter !== undefined), reason);
+  }
+
+  #discardError(reason: DiscardReason): HostError {
+    const { lifecycle } = this.#situation;
+    return reason === 'service_stopped' ? new HostError('service_stopped', `The service of ${this.#pluginId} was stopped before it handled the event.`, { lifecycle }) : this.notAccepting();
   }
 
   /** The caller's own deadline: an event still queued is withdrawn, one that has begun goes on without its caller. */

@@ -7,6 +7,7 @@ import type { Diagnostic, Lifecycle, RecordedError } from '../../protocol/status
 import type { Clock } from '../time/clock.ts';
 import { causeStack } from '../dispatch/cause.ts';
 import type { Cause } from './lifecycle.ts';
+import type { KeptEvents } from './stop-order.ts';
 
 type Entry = Omit<TimelineEntry, 'sequence' | 'at'>;
 
@@ -74,6 +75,13 @@ export class Journal {
     if (this.#tell({ level: 'warn', event: error.code, message: error.message, incarnation })) this.#outlets.log('warn', error.message, { incarnation, code: error.code });
   }
 
+  /** What became of the events that waited when the service was stopped, restarted or reloaded. */
+  tally(asked: 'stopped' | 'restarted' | 'reloaded' | 'discarded', { kept, discarded }: KeptEvents, incarnation: number): void {
+    const message = tallyText(asked, kept, discarded);
+    this.note(discarded > 0 ? 'warn' : 'info', 'events_kept', message, incarnation, { kept, discarded });
+    this.#outlets.log(discarded > 0 ? 'warn' : 'info', message, { incarnation, kept, discarded });
+  }
+
   note(level: 'info' | 'warn' | 'error', event: string, message: string, incarnation: number, data?: Readonly<Record<string, unknown>>): void {
     this.#tell({ level, event, message, incarnation, ...(data === undefined ? {} : { data }) });
   }
@@ -113,6 +121,13 @@ export class Journal {
   #now(): string {
     return new Date(this.#clock.wallMs()).toISOString();
   }
+}
+
+function tallyText(asked: 'stopped' | 'restarted' | 'reloaded' | 'discarded', kept: number, discarded: number): string {
+  const events = (count: number): string => (count === 1 ? '1 event' : `${String(count)} events`);
+  if (asked === 'discarded') return `${events(discarded)} that had been kept for the next start ${discarded === 1 ? 'was' : 'were'} discarded.`;
+  const goesOn = asked === 'stopped' ? 'kept for the next start' : 'kept for the new incarnation';
+  return `The service was ${asked}: ${events(kept)} ${goesOn}, ${String(discarded)} discarded.`;
 }
 
 function stackOf(error: HostError): string | undefined {

@@ -5,13 +5,15 @@ import type { ServiceCounters } from '../../protocol/status.ts';
 
 export type Outcome = 'handled' | 'failed' | 'deadLettered' | 'discarded';
 export type Rejection = keyof ServiceCounters['rejected'];
-export type Attempt = 'dispatched' | 'timedOut' | 'crashed' | 'retried';
+export type LostAttempt = 'timedOut' | 'crashed';
 
 export class Ledger {
   #enqueued = 0;
   #restarts = 0;
   readonly #outcomes: Record<Outcome, number> = { handled: 0, failed: 0, deadLettered: 0, discarded: 0 };
-  readonly #attempts: Record<Attempt, number> = { dispatched: 0, timedOut: 0, crashed: 0, retried: 0 };
+  #dispatched = 0;
+  #retried = 0;
+  readonly #lost: Record<LostAttempt, number> = { timedOut: 0, crashed: 0 };
   readonly #rejected: Record<Rejection, number> = { queueFull: 0, invalidEvent: 0, notAccepting: 0 };
 
   accept(): void {
@@ -22,8 +24,14 @@ export class Ledger {
     this.#rejected[why] += 1;
   }
 
-  attempt(what: Attempt): void {
-    this.#attempts[what] += 1;
+  /** An attempt has ended; those that are executing are counted by `counters`. */
+  attempted({ attempt }: { readonly attempt: number }): void {
+    this.#dispatched += 1;
+    if (attempt > 1) this.#retried += 1;
+  }
+
+  lose(how: LostAttempt): void {
+    this.#lost[how] += 1;
   }
 
   settle(outcome: Outcome): void {
@@ -45,10 +53,13 @@ export class Ledger {
     assert.equal(this.open, queued + inFlight, 'an event vanished or was counted twice');
   }
 
-  counters(): ServiceCounters {
+  /** `begun`: the events that have begun and have no outcome yet. */
+  counters(begun: readonly { readonly attempt: number }[] = []): ServiceCounters {
     return {
       enqueued: this.#enqueued,
-      ...this.#attempts,
+      dispatched: this.#dispatched + begun.length,
+      ...this.#lost,
+      retried: this.#retried + begun.filter(({ attempt }) => attempt > 1).length,
       ...this.#outcomes,
       restarts: this.#restarts,
       rejected: { ...this.#rejected },

@@ -6,13 +6,12 @@ export type Cause =
   /** The operator, or the daemon at its start, asks for it. */
   | 'start'
   | 'stop'
-  /** The supervisor brings a failed service back. */
+  /** The supervisor brings a failed service back, or the operator asked for a restart and the old incarnation is gone. */
   | 'restart'
   /** What the incarnation did. */
   | 'started'
   | 'start_failed'
   | 'stopped'
-  | 'stop_failed'
   | 'cell_ended'
   | 'cell_overran';
 
@@ -20,7 +19,8 @@ const table: Readonly<Record<Lifecycle, Readonly<Partial<Record<Cause, Lifecycle
   ready: { start: 'starting' },
   starting: { started: 'running', start_failed: 'failed', cell_ended: 'failed', stop: 'stopping' },
   running: { stop: 'stopping', cell_ended: 'failed', cell_overran: 'failed' },
-  stopping: { stopped: 'stopped', stop_failed: 'failed', cell_ended: 'failed', cell_overran: 'failed' },
+  // Whatever its cell does meanwhile: a service that was told to stop does not fail.
+  stopping: { stopped: 'stopped', restart: 'starting' },
   stopped: { start: 'starting' },
   failed: { start: 'starting', restart: 'starting', stop: 'stopped' },
 };
@@ -30,9 +30,9 @@ export function nextState(state: Lifecycle, cause: Cause): Lifecycle | undefined
   return table[state][cause];
 }
 
-/** Whether an event that arrives now is queued: in a failed service only while it is coming back by itself. */
-export function acceptsEvents(state: Lifecycle, restartPending: boolean): boolean {
-  return state === 'running' || state === 'starting' || (state === 'failed' && restartPending);
+/** Whether an event that arrives now is queued: in a failed or stopping service only if it comes back without being asked. */
+export function acceptsEvents(state: Lifecycle, comesBack: boolean): boolean {
+  return state === 'running' || state === 'starting' || ((state === 'failed' || state === 'stopping') && comesBack);
 }
 
 /** Whether the first open event counts as in flight. */

@@ -31,7 +31,7 @@ export class Outcomes {
 
   handled(event: QueuedEvent, output: EventOutput | undefined, incarnation: number): void {
     const { intake } = this.#deps;
-    intake.ledger.attempt('dispatched');
+    intake.ledger.attempted(event);
     const sinceMs = intake.settle(event, 'handled', incarnation, output?.durationMs);
     if (output === undefined) {
       event.waiter?.refused(new HostError('cell_crashed', 'The event was handled, but its cell ended before the answer was out.', { handled: true }));
@@ -43,7 +43,7 @@ export class Outcomes {
 
   failed(event: QueuedEvent, failure: EventFailure, incarnation: number): void {
     const { intake, redact } = this.#deps;
-    intake.ledger.attempt('dispatched');
+    intake.ledger.attempted(event);
     const cause = causeOf(failure.error, redact);
     const error =
       failure.code === 'invalid_event'
@@ -52,22 +52,30 @@ export class Outcomes {
     intake.fail(event, error, incarnation, failure.durationMs);
   }
 
-  /** Answers the event as it is to come again, if it is. */
-  timedOut(event: QueuedEvent, error: HostError, incarnation: number): QueuedEvent | undefined {
+  /** Returns the event as it comes again, if it does. `goesOn`: an incarnation will take it without the operator's help. */
+  timedOut(event: QueuedEvent, error: HostError, incarnation: number, goesOn: boolean): QueuedEvent | undefined {
     const { ranMs } = error.details;
     this.#deps.intake.lose(event, 'timedOut', incarnation, typeof ranMs === 'number' ? ranMs : undefined);
-    return this.#lost(event, error, incarnation);
+    return this.#lost(event, error, incarnation, goesOn);
   }
 
-  crashed(event: QueuedEvent, end: CellEnd, incarnation: number): QueuedEvent | undefined {
+  crashed(event: QueuedEvent, error: HostError, incarnation: number, goesOn: boolean): QueuedEvent | undefined {
     this.#deps.intake.lose(event, 'crashed', incarnation);
-    return this.#lost(event, this.crashError(end, true), incarnation);
+    return this.#lost(event, error, incarnation, goesOn);
   }
 
-  /** The cell was ended because the service stops: no fault of the event's. */
-  cutOff(event: QueuedEvent): void {
-    this.#deps.intake.ledger.attempt('dispatched');
-    this.#deps.intake.discard([event], 'service_stopped');
+  /** The event was cut off because the service stops. That is no fault of the event's and uses up no attempt: it comes
+   * again after the next start. A caller that waits is told now, unless the service comes back at once. */
+  cutOff(event: QueuedEvent, incarnation: number, goesOn: boolean): QueuedEvent | undefined {
+    const { intake, journal } = this.#deps;
+    intake.ledger.attempted(event);
+    if (event.waiter !== undefined && !goesOn) {
+      intake.discard([event], 'service_stopped', new HostError('service_stopped', 'The service was stopped while it handled the event.', { began: true, attempt: event.attempt }));
+      return undefined;
+    }
+    const attempt = event.attempt + 1;
+    journal.note('info', 'cut_off', `The stop cut the event off while it was handled; it comes again as attempt ${String(attempt)}.`, incarnation, { correlationId: event.correlationId, attempt });
+    return { ...event, attempt };
   }
 
   timeoutError(event: QueuedEvent, ranMs: number, timeoutMs: number, where: Whereabouts): HostError {
@@ -88,14 +96,18 @@ export class Outcomes {
   }
 
   /** A delivery that ended without an outcome: the event comes again, or its attempts are used up. */
-  #lost(event: QueuedEvent, error: HostError, incarnation: number): QueuedEvent | undefined {
+  #lost(event: QueuedEvent, error: HostError, incarnation: number, goesOn: boolean): QueuedEvent | undefined {
     const { intake, journal } = this.#deps;
     const story = [...event.story, this.#chapter(event, error, incarnation)];
     if (story.length < this.#deps.maxAttempts()) {
-      intake.ledger.attempt('retried');
       journal.failure(error, incarnation, event.correlationId);
+      if (event.waiter !== undefined && !goesOn) {
+        intake.discard([event], intake.stopping ? 'service_stopped' : 'service_failed', error);
+        return undefined;
+      }
       const attempt = event.attempt + 1;
-      journal.note('info', 'retried', `The event comes again: attempt ${String(attempt)} of ${String(this.#deps.maxAttempts())}.`, incarnation, { correlationId: event.correlationId, attempt });
+      const words = goesOn ? 'The event comes again' : 'The event stays queued for the next start';
+      journal.note('info', 'retried', `${words}: attempt ${String(story.length + 1)} of ${String(this.#deps.maxAttempts())}.`, incarnation, { correlationId: event.correlationId, attempt });
       return { ...event, attempt, story };
     }
     const letter = this.#letter(event, story);

@@ -1,8 +1,13 @@
 // The incarnations of one service whose cells are not gone: the live one, one that starts beside it, those on their way
 // out. Who stops the service waits for all of them, so that nothing of it outlives its stop unseen.
+import { Histogram } from '../../protocol/cell/histogram.ts';
 import type { Incarnation } from '../dispatch/incarnation.ts';
 
 export class Presence {
+  live: Incarnation | undefined;
+  /** Starts, or runs, beside the live one and is about to take over. */
+  next: Incarnation | undefined;
+  readonly #handleTimes = new Histogram();
   readonly #present = new Set<Incarnation>();
   /** Replaced, and still stopping itself; there is never more than one. */
   #leaving: Incarnation | undefined;
@@ -11,7 +16,16 @@ export class Presence {
     this.#present.add(incarnation);
   }
 
+  /** Of every incarnation there was. */
+  handleTimes(): Histogram {
+    const all = new Histogram();
+    all.add(this.#handleTimes);
+    if (this.live !== undefined) all.add(this.live.handleTimes);
+    return all;
+  }
+
   remove(incarnation: Incarnation): void {
+    this.#handleTimes.add(incarnation.handleTimes);
     this.#present.delete(incarnation);
     if (this.#leaving === incarnation) this.#leaving = undefined;
   }

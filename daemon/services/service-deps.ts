@@ -15,7 +15,7 @@ export interface ServiceDeps {
   readonly spawnCell: SpawnCell;
   /** Shared by all services of the daemon. */
   readonly wakes: WakeTurns;
-  readonly limits: { readonly eventBytes: number; readonly toolOutputBytes: number; readonly diagnostics: number; readonly eventTrail: number };
+  readonly limits: { readonly eventBytes: number; readonly toolOutputBytes: number; readonly diagnostics: number; readonly eventTrail: number; readonly abortGraceMs: number; readonly killMs: number };
   readonly redact: Redact;
   readonly outlets: JournalOutlets;
   readonly deadLetters: { add(letter: DeadLetterWithEvent): void; readonly counts: ServiceStatus['deadLetters'] };

@@ -1,22 +1,22 @@
 // The life of one service: started, reloaded, stopped, failed and restarted. The lifecycle table holds the transitions.
-import { Histogram } from '../../protocol/cell/histogram.ts';
+import type { Histogram } from '../../protocol/cell/histogram.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
 import type { CellEnd } from '../cells/cell.ts';
 import { blueprint } from '../dispatch/blueprint.ts';
 import { Escalation } from '../dispatch/escalation.ts';
-import { locateMs, makeWay, parted } from './hand-over.ts';
+import { makeWay, parted } from './hand-over.ts';
+import { IncarnationEnds } from './incarnation-ends.ts';
 import { Incarnation } from '../dispatch/incarnation.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
-import { dispatches } from './lifecycle.ts';
 import type { Outcomes } from './outcomes.ts';
 import { Presence } from './presence.ts';
-import { quiesce, stopTimes } from './quiesce.ts';
-import type { QueuedEvent } from '../dispatch/queued-event.ts';
+import { quiesce } from './quiesce.ts';
 import type { ServicePlan } from '../dispatch/service-plan.ts';
 import type { ServiceDeps } from './service-deps.ts';
 import { ServiceState } from './service-state.ts';
+import { type KeptEvents, StopOrder, type StopOptions, type Stopped } from './stop-order.ts';
 
 export interface LifeDeps extends ServiceDeps {
   readonly journal: Journal;
@@ -29,27 +29,24 @@ export interface LifeDeps extends ServiceDeps {
   othersWait(): boolean;
 }
 
-export interface StopOptions {
-  readonly now: boolean;
-  /** Bounds the whole stop where the daemon has less time than the service. */
-  readonly withinMs?: number;
-}
-
 export class ServiceLife {
   #plan: ServicePlan;
   readonly #deps: LifeDeps;
   readonly state: ServiceState;
-  readonly #handleTimes = new Histogram();
+  /** How many were spawned; a reload that fails uses up a number too. */
   #incarnations = 0;
-  #live: Incarnation | undefined;
-  /** Running beside the live one, about to take over. */
-  #next: Incarnation | undefined;
+  /** The number of the one that lives, or lived last. */
+  #number = 0;
   /** Runs, and waits for the old one to stand still: from here on the hand-over is short and is not cut. */
   #handingOver = false;
   readonly #presence = new Presence();
+  readonly #ends: IncarnationEnds;
   #starting: Promise<void> | undefined;
-  #stopping: Promise<void> | undefined;
-  #reloading: Promise<void> | undefined;
+  #stopping: Promise<Stopped> | undefined;
+  #restarting: Promise<KeptEvents> | undefined;
+  /** How often a stop was asked for: a restart that waits sees by it that it has been overtaken. */
+  #stops = 0;
+  #reloading: Promise<KeptEvents> | undefined;
   #unkillable = 0;
   readonly #escalation = new Escalation();
 
@@ -57,24 +54,25 @@ export class ServiceLife {
     this.#plan = plan;
     this.#deps = deps;
     this.state = new ServiceState(plan.section.restart, { pluginId: plan.plugin.id, clock: deps.clock, random: deps.random, journal: deps.journal, intake: deps.intake, comeBack: () => this.#comeBack() });
+    this.#ends = new IncarnationEnds({ clock: deps.clock, journal: deps.journal, intake: deps.intake, outcomes: deps.outcomes, state: this.state, presence: this.#presence });
   }
 
   get plan(): ServicePlan {
     return this.#escalation.of(this.#plan);
   }
 
-  /** The one that lives, or else the newest there was. */
+  /** The one that lives, or else the last that did. */
   get incarnation(): number {
-    return this.#live?.number ?? this.#incarnations;
+    return this.#number;
   }
 
   /** Of the cell there is; only the next one may be another kind. */
   get isolation(): Isolation {
-    return this.#live?.isolation ?? this.plan.plugin.manifest.isolation;
+    return this.#presence.live?.isolation ?? this.plan.plugin.manifest.isolation;
   }
 
   get live(): Incarnation | undefined {
-    return this.#live;
+    return this.#presence.live;
   }
 
   /** Cells that were given up and may still exist. */
@@ -84,10 +82,7 @@ export class ServiceLife {
 
   /** Of every incarnation there was. */
   handleTimes(): Histogram {
-    const all = new Histogram();
-    all.add(this.#handleTimes);
-    if (this.#live !== undefined) all.add(this.#live.handleTimes);
-    return all;
+    return this.#presence.handleTimes();
   }
 
   // What is asked of it.
@@ -95,51 +90,64 @@ export class ServiceLife {
   /** Resolves once the service runs; rejects with what its start ended in. */
   async start(): Promise<void> {
     if (this.state.lifecycle === 'running') return;
+    if (this.state.order?.comesBack === true) return void (await this.#restarting);
     if (this.#starting !== undefined) return this.#starting;
     if (this.#stopping !== undefined || !this.state.can('start')) throw this.state.refusal(this.#stopping !== undefined);
     this.state.supervisor.reset();
     return this.#begin('start');
   }
 
-  /** Resolves when the service is stopped, also when it was; rejects when its cell had to be ended for it. */
-  async stop(options: StopOptions): Promise<void> {
+  /** Resolves when the service is stopped, also when it was. What went wrong meanwhile is in the answer. */
+  async stop(options: StopOptions): Promise<Stopped> {
+    this.#stops += 1;
+    this.#restarting = undefined;
     if (this.#stopping !== undefined) {
-      if (options.now) this.#deps.intake.discardQueued('service_stopped');
+      this.state.join(options);
+      if (options.now) this.#presence.hurry('the service stops');
       return this.#stopping;
     }
-    if (this.state.lifecycle === 'ready' || this.state.lifecycle === 'stopped') return;
-    if (!this.#handingOver) this.#next?.kill('the service stops');
-    const stopping = this.#reloading === undefined ? this.#bringDown(options) : this.#afterReload(() => this.#bringDown(options));
-    return (this.#stopping = stopping.finally(() => (this.#stopping = undefined)));
+    if (this.state.lifecycle === 'ready' || this.state.lifecycle === 'stopped') {
+      return { discarded: options.discard ? this.dropQueue('service_stopped') : 0, kept: this.#deps.intake.queue.size, error: undefined };
+    }
+    return this.#bringDown(new StopOrder(options, false));
   }
 
-  async restart(): Promise<void> {
-    if (this.#stopping !== undefined || this.state.lifecycle === 'running' || this.state.lifecycle === 'starting') {
-      try {
-        await this.stop({ now: false });
-      } catch {
-        // A stop that failed is told in the journal and leaves a failed service, which may be started again.
-      }
-    }
-    this.#deps.intake.ledger.restarted();
-    await this.start();
+  /** The event that is executing is finished; the queue and the callers that wait go on with the new incarnation. */
+  async restart(): Promise<KeptEvents> {
+    if (this.#restarting !== undefined) return this.#restarting;
+    const restart = this.#restart().finally(() => {
+      if (this.#restarting === restart) this.#restarting = undefined;
+    });
+    this.#restarting = restart;
+    return restart;
   }
 
   /** Another plan: a running service is handed over between two events, any other has it at its next start. */
-  async reload(plan: ServicePlan): Promise<void> {
+  async reload(plan: ServicePlan): Promise<KeptEvents> {
     if (this.#reloading !== undefined || this.state.lifecycle === 'starting' || this.state.lifecycle === 'stopping') {
       throw new HostError('service_unavailable', `The service of ${plan.plugin.id} cannot be reloaded now: it is ${this.#reloading === undefined ? this.state.lifecycle : 'being reloaded'}.`, { lifecycle: this.state.lifecycle });
     }
-    if (this.state.lifecycle !== 'running') return this.#adopt(plan);
+    if (this.state.lifecycle !== 'running') {
+      this.#adopt(plan);
+      return { kept: this.#deps.intake.queue.size, discarded: 0 };
+    }
     this.#reloading = this.#handOver(plan).finally(() => {
       this.#reloading = undefined;
     });
     return this.#reloading;
   }
 
+  /** Drops what a stopped service keeps for its next start. Returns how many events that were. */
+  dropQueue(reason: 'service_stopped' | 'not_kept'): number {
+    const { intake, journal } = this.#deps;
+    const discarded = intake.queue.size;
+    intake.discardQueued(reason);
+    if (discarded > 0) journal.tally('discarded', { kept: 0, discarded }, this.#number);
+    return discarded;
+  }
+
   /** Ends its cells now, whatever they are doing: the last resort of a shutdown. */
   end(): void {
-    this.#deps.intake.discardQueued('service_stopped');
     this.#presence.kill('the daemon ends');
   }
 
@@ -160,20 +168,22 @@ export class ServiceLife {
   }
 
   async #bringUp(cause: 'start' | 'restart'): Promise<void> {
-    this.state.move(cause, this.#incarnations);
+    this.#number = this.#incarnations + 1;
+    this.state.move(cause, this.#number);
     let live: Incarnation | undefined;
     try {
       // Its cell comes up while the old one is going; its plugin is not loaded before that is gone.
       live = this.#spawn(this.#plan);
-      if (this.#live !== undefined) await parted(this.#live);
+      if (this.#presence.live !== undefined) await parted(this.#presence.live);
       if (this.state.lifecycle !== 'starting') throw this.state.refusal();
-      this.#live = live;
+      this.#presence.live = live;
       await live.start();
     } catch (thrown) {
       live?.kill('the start failed');
       if (this.state.lifecycle !== 'starting') throw this.state.refusal();
-      this.#deps.journal.failure(thrown as HostError, this.#incarnations);
-      this.state.fail('start_failed', this.#incarnations, (thrown as HostError).details['inFiles'] === true);
+      const inFiles = (thrown as HostError).details['inFiles'] === true;
+      this.#deps.journal.failure(thrown as HostError, this.#number);
+      this.state.fail('start_failed', this.#number, this.state.judge(inFiles), inFiles);
       throw thrown;
     }
     if (this.state.lifecycle !== 'starting') throw this.state.refusal();
@@ -181,59 +191,89 @@ export class ServiceLife {
   }
 
   #run(live: Incarnation, cause: 'started' | 'reloaded'): void {
-    this.#live = live;
+    this.#presence.live = live;
+    this.#number = live.number;
     this.state.markRunning();
-    if (cause === 'started') this.state.move(cause, this.#incarnations);
+    if (cause === 'started') this.state.move(cause, this.#number);
     live.lane.pump();
     this.#deps.began();
   }
 
   // Bringing down.
 
-  async #bringDown({ now, withinMs = Infinity }: StopOptions): Promise<void> {
+  #bringDown(order: StopOrder): Promise<Stopped & { readonly start?: Promise<void> }> {
+    this.state.give(order);
+    // A new incarnation that has not begun to take over is not wanted any more.
+    if (!this.#handingOver) this.#presence.next?.kill(order.comesBack ? 'the service restarts' : 'the service stops');
+    const done = this.#reloading === undefined ? this.#carryOut(order) : this.#afterReload(() => this.#carryOut(order));
+    this.#stopping = done;
+    return done;
+  }
+
+  async #carryOut(order: StopOrder): Promise<Stopped & { readonly start?: Promise<void> }> {
+    const { intake, journal } = this.#deps;
+    const { stopMs } = this.#plan.section.timeouts;
+    const discardedBefore = intake.discardedFor('service_stopped');
     const wasRunning = this.state.lifecycle === 'running';
     this.state.supervisor.cancel();
-    this.state.move('stop', this.#incarnations);
-    if (now) this.#presence.hurry('the service stops');
-    if (this.state.lifecycle === 'stopped') {
-      this.#deps.intake.discardQueued('service_stopped');
-      await this.#presence.gone();
-      return;
-    }
-    if (now || !wasRunning) this.#deps.intake.discardQueued('service_stopped');
-    const live = this.#live;
-    const error = wasRunning && live !== undefined ? await quiesce(live, this.#deps.intake, this.#deps.journal, stopTimes(this.#plan.section.timeouts.stopMs, withinMs), this.#deps.redact) : undefined;
-    if (error === undefined) live?.end();
-    else live?.kill('the service stops');
+    this.state.move('stop', this.#number);
+    if (order.now) this.#presence.hurry('the service stops');
+    if (wasRunning && this.#presence.live !== undefined) await quiesce(this.#presence.live, order, stopMs, this.#deps);
+    this.#presence.live?.end();
     await this.#presence.gone();
-    this.#deps.intake.discardQueued('service_stopped');
-    // The cell may have ended by itself meanwhile; that end has been told, and the service has failed.
-    if (this.state.lifecycle !== 'stopping') throw new HostError('cell_crashed', 'The cell ended by itself while the service stopped.', { lastFailure: this.#deps.journal.lastFailure });
-    if (error === undefined) {
-      this.state.move('stopped', this.#incarnations);
-      return;
+    const cause = this.state.lifecycle === 'stopped' ? 'start' : 'restart';
+    // Its plugin is going away meanwhile: the restart becomes a stop.
+    if (!this.state.can(cause)) order.join({ now: false, discard: false });
+    if (order.discard) intake.discardQueued('service_stopped');
+    else if (!order.comesBack) intake.refuseWaiting('service_stopped');
+    const events = { kept: intake.queue.size, discarded: intake.discardedFor('service_stopped') - discardedBefore };
+    journal.tally(order.comesBack ? 'restarted' : 'stopped', events, this.#number);
+    this.#stopping = undefined;
+    this.state.give(undefined);
+    if (this.state.lifecycle === 'stopping' && !order.comesBack) this.state.move('stopped', this.#number);
+    if (!order.comesBack) return { ...events, error: order.error };
+    // The start begins in the same turn, so that no other request can come between.
+    this.state.supervisor.reset();
+    const start = this.#begin(cause);
+    start.catch(() => {}); // Whoever asked for the restart awaits it a moment later.
+    return { ...events, error: order.error, start };
+  }
+
+  async #restart(): Promise<KeptEvents> {
+    const stopsBefore = this.#stops;
+    // A stop that is under way comes first.
+    await this.#stopping;
+    if (this.#stops !== stopsBefore) throw this.state.refusal(true);
+    const { intake } = this.#deps;
+    if (this.state.lifecycle !== 'running' && this.state.lifecycle !== 'starting') {
+      const kept = intake.queue.size;
+      intake.ledger.restarted();
+      await this.start();
+      return { kept, discarded: 0 };
     }
-    this.#deps.journal.failure(error, this.#incarnations);
-    this.state.move('stop_failed', this.#incarnations);
-    throw error;
+    const { start, kept, discarded } = await this.#bringDown(new StopOrder({ now: false, discard: false }, true));
+    if (start === undefined) throw this.state.refusal(true);
+    intake.ledger.restarted();
+    await start;
+    return { kept, discarded };
   }
 
   // Handing over.
 
   /** What is left of it is short: a new incarnation that was still starting has been ended. */
-  async #afterReload(act: () => Promise<void>): Promise<void> {
+  async #afterReload<Outcome>(act: () => Promise<Outcome>): Promise<Outcome> {
     try {
       await this.#reloading;
     } catch {
       // Whoever asked for the reload is told.
     }
-    await act();
+    return act();
   }
 
   /** The new incarnation starts beside the old one; only when it runs does the old one stop between two events. */
-  async #handOver(plan: ServicePlan): Promise<void> {
+  async #handOver(plan: ServicePlan): Promise<KeptEvents> {
     const next = this.#spawn(plan);
-    this.#next = next;
+    this.#presence.next = next;
     try {
       await next.start();
     } catch (thrown) {
@@ -242,30 +282,34 @@ export class ServiceLife {
       throw thrown;
     }
     this.#handingOver = true;
-    const old = this.#live;
+    const old = this.#presence.live;
     if (old !== undefined) await makeWay(old);
     this.#handingOver = false;
-    this.#next = undefined;
+    this.#presence.next = undefined;
     this.#deps.intake.queue.giveBack(old?.takeRemains().untouched ?? []);
     if (next.over) {
       // What was halted cannot go on: the old plan comes back in a new cell.
       old?.end();
-      this.#live = undefined;
+      this.#presence.live = undefined;
+      this.#number = next.number;
       this.state.fail('cell_ended', next.number);
       throw new HostError('cell_crashed', 'The new incarnation ended before it could take over.', { lastFailure: this.#deps.journal.lastFailure });
     }
     this.#adopt(plan);
     this.#deps.journal.note('info', 'reloaded', `Incarnation ${String(next.number)} took over${old === undefined ? '' : ` from ${String(old.number)}`}.`, next.number);
+    const events = { kept: this.#deps.intake.queue.size, discarded: 0 };
+    this.#deps.journal.tally('reloaded', events, next.number);
     this.#run(next, 'reloaded');
     if (old !== undefined) this.#presence.leave(old, this.#plan.section.timeouts.stopMs);
+    return events;
   }
 
   #keepOld(why: HostError, next: Incarnation): void {
-    this.#next = undefined;
-    const goesOn = this.#live !== undefined && !this.#live.condemned;
+    this.#presence.next = undefined;
+    const goesOn = this.#presence.live !== undefined && !this.#presence.live.condemned;
     this.#deps.journal.note('warn', 'reload_failed', `The new incarnation did not start${goesOn ? ', and the old one goes on' : ''}: ${why.message}`, next.number);
     // The old one died meanwhile, or is about to, and was left to the new one.
-    if (!goesOn) this.state.fail('cell_ended', next.number);
+    if (!goesOn) this.state.fail('cell_ended', this.#number);
   }
 
   #adopt(plan: ServicePlan): void {
@@ -287,8 +331,9 @@ export class ServiceLife {
       listener: {
         handled: (event, output) => this.#deps.outcomes.handled(event, output, spawned.number),
         failed: (event, failure) => this.#deps.outcomes.failed(event, failure, spawned.number),
-        overran: (event, ranMs) => spawned.settling(this.#overran(spawned, event, ranMs)),
-        stalled: (idleMs) => this.#stalled(spawned, idleMs),
+        interrupted: (event) => this.#ends.interrupted(spawned, event),
+        overran: (event, ranMs) => spawned.settling(this.#ends.overran(spawned, event, ranMs)),
+        stalled: (idleMs) => this.#ends.stalled(spawned, idleMs),
         mayGoOn: () => this.#deps.mayGoOn(),
         othersWait: () => this.#deps.othersWait(),
         ended: (end) => this.#cellEnded(spawned, end),
@@ -302,55 +347,10 @@ export class ServiceLife {
     return spawned;
   }
 
-  async #overran(live: Incarnation, event: QueuedEvent, ranMs: number): Promise<void> {
-    const where = await live.locate(locateMs);
-    const error = this.#deps.outcomes.timeoutError(event, ranMs, live.handleMs, where);
-    live.lane.settleClaimed(this.#deps.outcomes.timedOut(event, error, live.number));
-    this.#giveUp(live, error);
-  }
-
-  #stalled(live: Incarnation, idleMs: number): void {
-    const error = new HostError('cell_crashed', `The cell began no event for ${String(Math.round(idleMs))} ms although it had some: something outside the handler holds its thread.`, { reason: 'stalled' });
-    this.#deps.journal.failure(error, live.number);
-    this.#giveUp(live, error);
-  }
-
-  /** Callers are answered first; nobody waits for the cell to be gone. */
-  #giveUp(live: Incarnation, why: HostError): void {
-    const toldMs = this.#deps.clock.monotonicMs();
-    live.kill(why.message);
-    // Claimed or sealed, it can neither begin nor settle anything more: what it had can be decided about at once.
-    this.#deps.intake.queue.giveBack(live.takeRemains().untouched);
-    void live.ended.then(() => {
-      const tookMs = Math.round(this.#deps.clock.monotonicMs() - toldMs);
-      this.#deps.journal.note('info', 'killed', `The cell was gone ${String(tookMs)} ms after it had been told to end.`, live.number, { tookMs });
-    });
-    if (this.#live === live && this.#next === undefined && this.state.can('cell_overran')) this.state.fail('cell_overran', this.#incarnations);
-  }
-
-  #cellEnded(live: Incarnation, end: CellEnd): void {
-    this.#escalate(end.reason, live.number);
-    this.#presence.remove(live);
-    const { blamed, untouched } = live.takeRemains();
-    this.#handleTimes.add(live.handleTimes);
-    const again = blamed === undefined ? undefined : this.#blame(blamed, end, live);
-    this.#deps.intake.queue.giveBack(again === undefined ? untouched : [again, ...untouched]);
-    // Nobody else tells of it: it was not to be the live one before it had taken over.
-    if (this.#next === live && end.reason !== 'killed') this.#deps.journal.failure(this.#deps.outcomes.crashError(end, false), live.number);
-    if (this.#live === live) {
-      const byItself = end.reason !== 'killed' && dispatches(this.state.lifecycle);
-      if (byItself && blamed === undefined) this.#deps.journal.failure(this.#deps.outcomes.crashError(end, false), live.number);
-      this.#live = undefined;
-      if (byItself && this.#next === undefined) this.state.fail('cell_ended', this.#incarnations);
-    }
-    if (this.state.lifecycle === 'stopped') this.#deps.intake.discardQueued('service_stopped');
-    else if (!this.state.acceptsEvents) this.#deps.intake.refuseWaiting();
-  }
-
-  #blame(event: QueuedEvent, end: CellEnd, live: Incarnation): QueuedEvent | undefined {
-    if (end.reason !== 'killed' || this.state.lifecycle !== 'stopping') return this.#deps.outcomes.crashed(event, end, live.number);
-    this.#deps.outcomes.cutOff(event);
-    return undefined;
+  #cellEnded(incarnation: Incarnation, end: CellEnd): void {
+    this.#escalate(end.reason, incarnation.number);
+    this.#presence.remove(incarnation);
+    this.#ends.ended(incarnation, end);
   }
 
   #escalate(reason: string, incarnation: number): void {

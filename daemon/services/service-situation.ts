@@ -21,8 +21,8 @@ export class ServiceSituation implements Situation {
     return this.#life().state.lifecycle;
   }
 
-  get restartPending(): boolean {
-    return this.#life().state.supervisor.pending;
+  get comesBack(): boolean {
+    return this.#life().state.comesBack;
   }
 
   get gaveUp(): string | undefined {

@@ -7,7 +7,8 @@ import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import { type Cause, acceptsEvents, dispatches, nextState } from './lifecycle.ts';
 import type { RestartOptions } from './restart-policy.ts';
-import { Supervisor } from './supervisor.ts';
+import type { StopOptions, StopOrder } from './stop-order.ts';
+import { Supervisor, type Verdict } from './supervisor.ts';
 
 export interface StateDeps {
   readonly pluginId: string;
@@ -29,6 +30,7 @@ export class ServiceState {
   /** When what is to be brought back had failed. */
   #failedMs: number | undefined;
   #retired = false;
+  #order: StopOrder | undefined;
 
   constructor(restart: RestartOptions, deps: StateDeps) {
     this.#deps = deps;
@@ -44,7 +46,29 @@ export class ServiceState {
   }
 
   get acceptsEvents(): boolean {
-    return acceptsEvents(this.#lifecycle, this.supervisor.pending);
+    return acceptsEvents(this.#lifecycle, this.comesBack);
+  }
+
+  /** It starts again without being asked to. */
+  get comesBack(): boolean {
+    return !this.#retired && (this.supervisor.pending || this.#order?.comesBack === true);
+  }
+
+  /** The stop or restart that is being carried out. */
+  get order(): StopOrder | undefined {
+    return this.#order;
+  }
+
+  /** With a restart, the service queues what arrives while it stops. */
+  give(order: StopOrder | undefined): void {
+    this.#order = order;
+    this.#deps.intake.stateChanged();
+  }
+
+  /** Another stop came while one is carried out. */
+  join(options: StopOptions): void {
+    this.#order?.join(options);
+    this.#deps.intake.stateChanged();
   }
 
   can(cause: Cause): boolean {
@@ -80,22 +104,26 @@ export class ServiceState {
     this.#running = { sinceWallMs: this.#deps.clock.wallMs(), sinceMs: this.#deps.clock.monotonicMs() };
   }
 
-  /** `inFiles`: the fault lies in the plugin's files, so that another try without a change of them is in vain. */
-  fail(cause: Failure, incarnation: number, inFiles = false): void {
+  /** Whether the service comes back after a failure that is about to be told with `fail`. `inFiles`: the fault lies in the
+   * plugin's files, so that another try without a change of them is in vain. */
+  judge(inFiles = false): Verdict {
+    if (this.#retired) return { kind: 'give_up', reason: 'its plugin is going away' };
+    if (inFiles) return this.supervisor.giveUp('the fault lies in the plugin\'s files, and another start would end in the same way');
+    return this.supervisor.failed(this.#running === undefined ? 0 : this.#deps.clock.monotonicMs() - this.#running.sinceMs);
+  }
+
+  fail(cause: Failure, incarnation: number, verdict: Verdict = this.judge(), inFiles = false): void {
     const { clock, journal, intake, pluginId } = this.#deps;
-    const wasStopping = this.#lifecycle === 'stopping';
-    const ranMs = this.#running === undefined ? 0 : clock.monotonicMs() - this.#running.sinceMs;
     this.move(cause, incarnation);
-    if (wasStopping || this.#retired) return;
     this.#failedMs ??= clock.monotonicMs();
-    const verdict = inFiles ? this.supervisor.giveUp('the fault lies in the plugin\'s files, and another start would end in the same way') : this.supervisor.failed(ranMs);
     if (verdict.kind === 'restart') {
       const { delayMs, attempt } = verdict;
       journal.note('info', 'restart_pending', `Restarts in ${String(delayMs)} ms (attempt ${String(attempt)}).`, incarnation, { delayMs, attempt });
       return;
     }
-    journal.note('error', 'gave_up', `The supervisor gave up: ${verdict.reason}. ${inFiles ? `Correct them, then run nagaya reload ${pluginId}.` : `Start it again with nagaya start ${pluginId}.`}`, incarnation, { reason: verdict.reason });
-    intake.refuseWaiting();
+    const remedy = inFiles ? `Correct them, then run nagaya reload ${pluginId}.` : `Start it again with nagaya start ${pluginId}.`;
+    if (!this.#retired) journal.note('error', 'gave_up', `The supervisor gave up: ${verdict.reason}. ${remedy}`, incarnation, { reason: verdict.reason });
+    intake.refuseWaiting('service_failed');
     intake.stateChanged();
   }
 

@@ -30,7 +30,7 @@ export interface StatusParts {
 }
 
 export function serviceStatus(parts: StatusParts): ServiceStatus {
-  const { clock, intake, journal } = parts;
+  const { clock, intake, journal, lane } = parts;
   const { queue } = intake;
   return {
     pluginId: parts.pluginId,
@@ -48,7 +48,7 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
       maxBytes: queue.maxBytes,
     },
     inFlight: inFlight(parts),
-    counters: intake.ledger.counters(),
+    counters: intake.ledger.counters(lane?.begun()),
     latencyMs: intake.latency.percentiles(),
     handleMs: parts.handleTimes.percentiles(),
     lastError: journal.lastError,

@@ -14,11 +14,12 @@ import { publishPatiently } from './patient-publish.ts';
 import { type Handled, type QueuedEvent, type Waiter, wholeEvent } from '../dispatch/queued-event.ts';
 import { Reported } from './reported.ts';
 import type { Waiting } from './room.ts';
-import { ServiceLife, type StopOptions } from './service-life.ts';
+import { ServiceLife } from './service-life.ts';
 import type { ServicePlan } from '../dispatch/service-plan.ts';
 import type { ServiceDeps } from './service-deps.ts';
 import { ServiceSituation } from './service-situation.ts';
 import { serviceStatus } from './service-status.ts';
+import type { KeptEvents, StopOptions, Stopped } from './stop-order.ts';
 import type { WakeTurn } from '../dispatch/wake-turns.ts';
 
 const noExtras = {};
@@ -77,17 +78,23 @@ export class Service {
     return this.#life.start();
   }
 
-  /** Resolves when the service is stopped, also when it was; rejects when its cell had to be ended for it. */
-  stop(options: StopOptions): Promise<void> {
-    return this.#life.stop(options);
+  /** Resolves when the service is stopped, also when it was. What went wrong meanwhile is in the answer. */
+  stop(options: Partial<StopOptions> = {}): Promise<Stopped> {
+    return this.#life.stop({ now: false, discard: false, ...options });
   }
 
-  restart(): Promise<void> {
+  restart(): Promise<KeptEvents> {
     return this.#life.restart();
   }
 
-  reload(plan: ServicePlan): Promise<void> {
+  reload(plan: ServicePlan): Promise<KeptEvents> {
     return this.#life.reload(plan);
+  }
+
+  /** It never starts again: what a stop would keep for the next start is discarded too. */
+  async stopForGood(options: Partial<StopOptions> = {}): Promise<Stopped> {
+    const { discarded, error } = await this.stop(options);
+    return { kept: 0, discarded: discarded + this.#life.dropQueue('not_kept'), error };
   }
 
   /** From here on it can only stop: its plugin is being unloaded, or the daemon ends. */

@@ -1,6 +1,7 @@
 // Operations on the daemon itself.
 import { z } from 'zod';
 import { operation } from '../operation.ts';
+import { keptEvents } from '../status.ts';
 
 const count = z.int().min(0);
 
@@ -102,8 +103,8 @@ export const daemonOperations = {
   'daemon.shutdown': operation({
     summary: 'Stops every service and ends the daemon',
     http: { method: 'POST', path: '/api/daemon/shutdown' },
-    params: z.strictObject({}),
-    result: z.object({ shuttingDown: z.literal(true), pid: count, withinMs: count }),
+    params: z.strictObject({ wait: z.boolean().default(false).describe('answer when the services are stopped, with what became of their events') }),
+    result: z.object({ shuttingDown: z.literal(true), pid: count, withinMs: count, ...keptEvents.partial().shape }),
     duringShutdown: true,
   }),
 };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { pluginId } from '../identifiers.ts';
 import { isolation, manifest } from '../manifest.ts';
 import { operation } from '../operation.ts';
-import { lifecycle } from '../status.ts';
+import { keptEvents, lifecycle } from '../status.ts';
 
 const pluginSummary = z.object({
   id: z.string(),
@@ -54,14 +54,14 @@ export const pluginOperations = {
     summary: 'Reads the plugin anew and hands its running service over to a new incarnation between two events; the old one goes on where the new one does not start',
     http: { method: 'POST', path: '/api/plugins/{plugin}/reload' },
     params: z.strictObject({ plugin: pluginId }),
-    result: z.object({ plugin: pluginSummary, incarnation: z.int().min(0).describe('of its service, after the reload') }),
+    result: z.object({ plugin: pluginSummary, incarnation: z.int().min(0).describe('of its service, after the reload'), ...keptEvents.shape }),
     errors: ['plugin_not_found', 'plugin_invalid', 'start_timeout', 'start_failed', 'cell_crashed', 'service_unavailable', 'service_stopped'],
   }),
   'plugin.unload': operation({
     summary: 'Stops the plugin\'s service and tools and forgets it',
     http: { method: 'DELETE', path: '/api/plugins/{plugin}' },
     params: z.strictObject({ plugin: pluginId }),
-    result: z.object({ plugin: z.object({ id: z.string(), state: z.literal('unloaded') }) }),
+    result: z.object({ plugin: z.object({ id: z.string(), state: z.literal('unloaded') }), ...keptEvents.shape }),
     errors: ['plugin_not_found'],
   }),
 };

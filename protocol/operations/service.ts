@@ -5,7 +5,7 @@ import { errorCodes } from '../errors.ts';
 import { ingressEventInput } from '../event.ts';
 import { pluginId } from '../identifiers.ts';
 import { operation } from '../operation.ts';
-import { serviceStatus } from '../status.ts';
+import { keptEvents, serviceStatus } from '../status.ts';
 
 const count = z.int().min(0);
 const plugin = z.strictObject({ plugin: pluginId });
@@ -14,15 +14,13 @@ const plugin = z.strictObject({ plugin: pluginId });
 const anyEvent = z.unknown().meta({ ...z.toJSONSchema(ingressEventInput, { io: 'input' }), $schema: undefined });
 
 const accepted = z.object({ accepted: z.literal(true), correlationId: z.string(), queueDepth: count });
-const refused = z.object({
-  accepted: z.literal(false),
-  error: z.object({
-    code: z.enum(errorCodes),
-    message: z.string(),
-    retryable: z.boolean(),
-    details: z.record(z.string(), z.unknown()),
-  }),
+const wireError = z.object({
+  code: z.enum(errorCodes),
+  message: z.string(),
+  retryable: z.boolean(),
+  details: z.record(z.string(), z.unknown()),
 });
+const refused = z.object({ accepted: z.literal(false), error: wireError });
 
 const admissionErrors = ['plugin_not_found', 'unsupported_operation', 'invalid_event', 'queue_full', 'service_unavailable', 'service_failed', 'service_stopped'] as const;
 const startErrors = ['plugin_not_found', 'plugin_disabled', 'unsupported_operation', 'start_timeout', 'start_failed', 'cell_crashed', 'service_unavailable', 'service_stopped'] as const;
@@ -51,17 +49,20 @@ export const serviceOperations = {
     errors: startErrors,
   }),
   'service.stop': operation({
-    summary: 'Drains a service\'s queue and stops it',
+    summary: 'Drains a service\'s queue for at most stopMs and stops it; what is not handled by then stays queued for the next start',
     http: { method: 'POST', path: '/api/services/{plugin}/stop' },
-    params: plugin.extend({ now: z.boolean().default(false).describe('discard what is queued instead of draining it') }),
-    result: serviceStatus,
-    errors: ['plugin_not_found', 'unsupported_operation', 'stop_timeout', 'cell_crashed'],
+    params: plugin.extend({
+      now: z.boolean().default(false).describe('drain nothing; an event that does not heed its abort signal is cut off and comes again after the next start'),
+      discard: z.boolean().default(false).describe('drop the queue instead of keeping it'),
+    }),
+    result: serviceStatus.extend({ ...keptEvents.shape, error: wireError.nullable().describe('what went wrong while the service stopped; it is stopped all the same') }),
+    errors: ['plugin_not_found', 'unsupported_operation'],
   }),
   'service.restart': operation({
-    summary: 'Stops a service as service.stop does and starts it again',
+    summary: 'Starts a service again in a new cell once the event that is executing has ended; the queue and the callers that wait go on there',
     http: { method: 'POST', path: '/api/services/{plugin}/restart' },
     params: plugin,
-    result: serviceStatus,
+    result: serviceStatus.extend(keptEvents.shape),
     errors: startErrors,
   }),
   'ingress.publish': operation({

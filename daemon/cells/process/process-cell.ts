@@ -71,7 +71,7 @@ export class ProcessCell implements Cell {
     this.#channel = new ChildChannel(this.#child, (message) => this.#receive(message));
     this.#output = new PipeLines(this.#child, spec.logBytesPerSecond, listener);
     this.#ladder = new KillLadder(limits, {
-      abort: (reason) => this.#channel.post({ type: 'abort', reason }),
+      abort: (reason) => this.abort(reason),
       terminate: () => this.#terminate(limits.abortGraceMs),
       giveUp: () => this.#giveUp(),
     });
@@ -118,6 +118,10 @@ export class ProcessCell implements Cell {
   /** What has arrived by now is read before `then` runs. */
   arrivals(then: () => void): void {
     setImmediate(then);
+  }
+
+  abort(reason: string): void {
+    if (!this.#ended) this.#channel.post({ type: 'abort', reason });
   }
 
   kill(reason: string): void {

@@ -79,7 +79,7 @@ export class ThreadCell implements Cell {
     this.#messages = new BoundedPort(this.#lanePort, limits.cellMessagesPerTurn, (message) => this.#inbox.receive(message));
     this.#api = wrap<ServiceCellApi>(nodeEndpoint(this.#rpcPort));
     this.#ladder = new KillLadder(limits, {
-      abort: (reason) => this.#lanePort.postMessage({ type: 'abort', reason } satisfies AbortMessage),
+      abort: (reason) => this.abort(reason),
       terminate: () => this.#terminate(),
       giveUp: () => this.#giveUp(),
     });
@@ -127,6 +127,10 @@ export class ThreadCell implements Cell {
 
   drain(): void {
     this.#messages.drain();
+  }
+
+  abort(reason: string): void {
+    if (!this.#ended) this.#lanePort.postMessage({ type: 'abort', reason } satisfies AbortMessage);
   }
 
   kill(reason: string): void {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
+import { keptText } from '../views/service-view.ts';
 
 export function register(program: Command): void {
   program
@@ -15,7 +16,7 @@ export function register(program: Command): void {
         const answer = await withDaemon((client) => client.call('plugin.reload', { plugin: id }));
         const { plugin, incarnation } = answer;
         terminal.answer(answer, () => {
-          terminal.line(`${plugin.id} ${plugin.version} is reloaded${plugin.lifecycle === 'running' ? `; incarnation ${String(incarnation)} has taken over` : ''}`);
+          terminal.line(`${plugin.id} ${plugin.version} is reloaded${plugin.lifecycle === 'running' ? `; incarnation ${String(incarnation)} has taken over, ${keptText(answer, 'new incarnation')}` : ''}`);
           if (plugin.hasService && plugin.lifecycle !== 'running') terminal.note(`its service is ${plugin.lifecycle ?? 'ready'}: the new code comes with its next start`);
         });
       }),

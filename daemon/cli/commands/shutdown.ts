@@ -2,10 +2,12 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
+import type { Client } from '../../../protocol/client/client.ts';
 import { HostError } from '../../../protocol/errors.ts';
 import { localFailure } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
+import { plural } from '../views/quantity.ts';
 
 /** Beyond the daemon's own hard deadline: for its process to be gone. */
 const graceMs = 3000;
@@ -22,16 +24,30 @@ export function register(program: Command): void {
         await withDaemon(async (client) => {
           const answer = await client.call('daemon.shutdown', {});
           terminal.note(`the daemon (pid ${String(answer.pid)}) is shutting down`);
+          const events = await stoppedServices(client, answer.withinMs + graceMs);
           if (!(await hasEnded(answer.pid, socket, client.closed, answer.withinMs + graceMs))) {
             throw localFailure(
               new HostError('internal', `The daemon (pid ${String(answer.pid)}) has not ended within ${String(answer.withinMs + graceMs)} ms.`, { pid: answer.pid }),
               `End it with \`kill -9 ${String(answer.pid)}\`.`,
             );
           }
-          terminal.answer({ ...answer, ended: true }, () => terminal.line('the daemon has ended'));
+          const discarded = events?.discarded;
+          const told = discarded === undefined ? 'it was cut short before it told what became of waiting events' : discarded === 0 ? 'no event was discarded' : `${plural(discarded, 'event')} that waited ${discarded === 1 ? 'was' : 'were'} discarded`;
+          terminal.answer({ ...answer, ...events, ended: true }, () => terminal.line(`the daemon has ended; ${told}`));
         });
       }),
     );
+}
+
+/** Undefined where the daemon ended hard before it could tell. */
+async function stoppedServices(client: Client, timeoutMs: number): Promise<{ readonly kept?: number | undefined; readonly discarded?: number | undefined } | undefined> {
+  try {
+    const { kept, discarded } = await client.call('daemon.shutdown', { wait: true }, { timeoutMs });
+    return { kept, discarded };
+  } catch (thrown) {
+    if (thrown instanceof HostError && thrown.code === 'connection_closed') return undefined;
+    throw thrown;
+  }
 }
 
 async function hasEnded(pid: number, socket: string, closed: Promise<void>, withinMs: number): Promise<boolean> {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
+import { plural } from '../views/quantity.ts';
 
 export function register(program: Command): void {
   program
@@ -13,7 +14,7 @@ export function register(program: Command): void {
     .action(
       runs<[string]>(async ({ terminal, withDaemon }, _options, plugin) => {
         const answer = await withDaemon((client) => client.call('plugin.unload', { plugin }));
-        terminal.answer(answer, () => terminal.line(`${answer.plugin.id} is unloaded`));
+        terminal.answer(answer, () => terminal.line(`${answer.plugin.id} is unloaded; ${answer.discarded === 0 ? 'no event was discarded' : `${plural(answer.discarded, 'event')} that waited ${answer.discarded === 1 ? 'was' : 'were'} discarded`}`));
       }),
     );
 }

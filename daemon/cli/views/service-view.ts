@@ -1,7 +1,7 @@
 // A service's status as a row of a table and as lines in full.
 import type { Lifecycle, ServiceStatus } from '../../../protocol/status.ts';
 import { causeLines } from '../failure.ts';
-import { bytesText, clockText, durationText } from './quantity.ts';
+import { bytesText, clockText, durationText, plural } from './quantity.ts';
 import { type Piece, type Style, styled } from './terminal.ts';
 
 const lifecycleStyles: Record<Lifecycle, Style> = { ready: 'dim', starting: 'cyan', running: 'green', stopping: 'yellow', stopped: 'dim', failed: 'red' };
@@ -20,6 +20,13 @@ const deadPiece = ({ deadLetters }: ServiceStatus): Piece => (deadLetters.count 
 
 export function lifecycleLine(status: ServiceStatus): Piece[] {
   return [`${status.pluginId} is `, lifecyclePiece(status.lifecycle), ` (incarnation ${String(status.incarnation)})`];
+}
+
+/** What became of the events that had not begun. */
+export function keptText({ kept, discarded }: { readonly kept: number; readonly discarded: number }, keptFor: 'next start' | 'new incarnation'): string {
+  if (kept === 0 && discarded === 0) return 'no event was waiting';
+  const keptPart = `${plural(kept, 'event')} kept for the ${keptFor}`;
+  return `${keptPart}, ${String(discarded)} discarded`;
 }
 
 const depthPiece = ({ queue }: ServiceStatus): Piece => {

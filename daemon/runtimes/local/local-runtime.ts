@@ -127,7 +127,8 @@ export class LocalRuntime implements Runtime {
   stop(workerId: string): WorkerChange {
     const { service } = this.#get(workerId);
     const changed = !restful.includes(service.lifecycle);
-    if (changed) void this.#stop(workerId, service);
+    // The service tells its journal how its stop went.
+    if (changed) void service.stop();
     return { runtimeId: this.runtimeId, workerId, state: stateOf(service.status()), changed };
   }
 
@@ -153,15 +154,6 @@ export class LocalRuntime implements Runtime {
 
   /** The host stops its services itself, in their order. */
   async close(): Promise<void> {}
-
-  async #stop(workerId: string, service: Service): Promise<void> {
-    try {
-      await service.stop({ now: false });
-    } catch (thrown) {
-      // The service has told its journal; here nobody waits for it.
-      this.#deps.log.warn({ plugin: workerId, code: thrown instanceof HostError ? thrown.code : 'internal' }, 'a service did not stop cleanly');
-    }
-  }
 
   #workers(): LocalWorker[] {
     return this.#deps.owners().flatMap(({ id, plugin, service, timeline }) => (service === undefined ? [] : [{ id, plugin, service, timeline }]));

@@ -1,0 +1,104 @@
+// What follows when an incarnation overruns, stalls or ends: the event at hand is decided about, the others go back into
+// the queue, callers are answered, and the service fails if it was running and nobody had told it to stop.
+import { HostError } from '../../protocol/errors.ts';
+import type { CellEnd } from '../cells/cell.ts';
+import type { Clock } from '../time/clock.ts';
+import { locateMs } from './hand-over.ts';
+import type { Incarnation } from '../dispatch/incarnation.ts';
+import type { Intake } from './intake.ts';
+import type { Journal } from './journal.ts';
+import { dispatches } from './lifecycle.ts';
+import type { Outcomes } from './outcomes.ts';
+import type { Presence } from './presence.ts';
+import type { QueuedEvent } from '../dispatch/queued-event.ts';
+import type { ServiceState } from './service-state.ts';
+import type { Verdict } from './supervisor.ts';
+
+export interface EndsDeps {
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly intake: Intake;
+  readonly outcomes: Outcomes;
+  readonly state: ServiceState;
+  readonly presence: Presence;
+}
+
+export class IncarnationEnds {
+  readonly #deps: EndsDeps;
+
+  constructor(deps: EndsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Its handler threw because a stop had aborted its signal. Returns the event as it comes again, if it does. */
+  interrupted(incarnation: Incarnation, event: QueuedEvent): QueuedEvent | undefined {
+    const { outcomes, state } = this.#deps;
+    return outcomes.cutOff(event, incarnation.number, state.comesBack);
+  }
+
+  async overran(incarnation: Incarnation, event: QueuedEvent, ranMs: number): Promise<void> {
+    const { outcomes } = this.#deps;
+    const where = await incarnation.locate(locateMs);
+    const error = outcomes.timeoutError(event, ranMs, incarnation.handleMs, where);
+    const verdict = this.#judge(incarnation);
+    incarnation.lane.settleClaimed(outcomes.timedOut(event, error, incarnation.number, this.#goesOn(verdict)));
+    this.#giveUp(incarnation, error, verdict);
+  }
+
+  stalled(incarnation: Incarnation, idleMs: number): void {
+    const error = new HostError('cell_crashed', `The cell began no event for ${String(Math.round(idleMs))} ms although it had some: something outside the handler holds its thread.`, { reason: 'stalled' });
+    this.#deps.journal.failure(error, incarnation.number);
+    this.#giveUp(incarnation, error, this.#judge(incarnation));
+  }
+
+  ended(incarnation: Incarnation, end: CellEnd): void {
+    const { outcomes, intake, journal, state, presence } = this.#deps;
+    const byItself = end.reason !== 'killed';
+    const isLive = presence.live === incarnation && dispatches(state.lifecycle);
+    const { blamed, untouched } = incarnation.takeRemains();
+    const verdict = byItself ? this.#judge(incarnation) : undefined;
+    const error = outcomes.crashError(end, blamed !== undefined);
+    const again = blamed === undefined ? undefined : this.#blame(blamed, incarnation, { byItself, error, verdict });
+    intake.queue.giveBack(again === undefined ? untouched : [again, ...untouched]);
+    // Nobody else tells of it: the next one was not to be the live one before it had taken over.
+    if (byItself && blamed === undefined && (isLive || presence.next === incarnation)) journal.failure(error, incarnation.number);
+    if (byItself && isLive) state.order?.failed(error);
+    if (presence.live === incarnation) presence.live = undefined;
+    if (verdict !== undefined) state.fail('cell_ended', incarnation.number, verdict);
+    if (state.lifecycle === 'failed' && !state.acceptsEvents) intake.refuseWaiting('service_failed');
+  }
+
+  /** Callers are answered first; nobody waits for the cell to be gone. */
+  #giveUp(incarnation: Incarnation, why: HostError, verdict: Verdict | undefined): void {
+    const { clock, intake, journal, state, presence } = this.#deps;
+    const toldMs = clock.monotonicMs();
+    incarnation.kill(why.message);
+    // Claimed or sealed, it can neither begin nor settle anything more: what it had can be decided about at once.
+    intake.queue.giveBack(incarnation.takeRemains().untouched);
+    void incarnation.ended.then(() => {
+      const tookMs = Math.round(clock.monotonicMs() - toldMs);
+      journal.note('info', 'killed', `The cell was gone ${String(tookMs)} ms after it had been told to end.`, incarnation.number, { tookMs });
+    });
+    if (presence.live === incarnation) state.order?.failed(why);
+    if (verdict !== undefined) state.fail('cell_overran', incarnation.number, verdict);
+  }
+
+  /** What the supervisor says if this is a failure of the service. It is asked before the event at hand is decided about:
+   * the caller of that event is told another thing if the service does not come back. */
+  #judge(incarnation: Incarnation): Verdict | undefined {
+    const { presence, state } = this.#deps;
+    const fails = presence.live === incarnation && presence.next === undefined && state.lifecycle === 'running';
+    return fails ? state.judge() : undefined;
+  }
+
+  /** Whether an incarnation takes the queue without being asked to. */
+  #goesOn(verdict: Verdict | undefined): boolean {
+    return verdict === undefined ? this.#deps.state.acceptsEvents : verdict.kind === 'restart';
+  }
+
+  #blame(event: QueuedEvent, { number }: Incarnation, how: { readonly byItself: boolean; readonly error: HostError; readonly verdict: Verdict | undefined }): QueuedEvent | undefined {
+    const { outcomes, state } = this.#deps;
+    if (how.byItself || state.lifecycle !== 'stopping') return outcomes.crashed(event, how.error, number, this.#goesOn(how.verdict));
+    return outcomes.cutOff(event, number, state.comesBack);
+  }
+}
