@@ -12,6 +12,7 @@ test('curl reads, posts and is refused as anybody would expect', { skip: hasCurl
   const { path } = await startControl(t);
   const curl = async (...args: string[]): Promise<string> => (await run('curl', ['--silent', '--show-error', '--max-time', '20', '--unix-socket', path, ...args])).stdout;
   assert.deepEqual(JSON.parse(await curl('http://localhost/api/ping')), { pong: true, at: '2026-01-01T00:00:00.000Z' });
+  assert.equal(await curl('--http2', '-o', '/dev/null', '-w', '%{http_code} %{http_version}', 'http://localhost/api/ping'), '200 1.1', 'an offer of HTTP/2 is passed over');
   const json = ['-H', 'content-type: application/json'];
   assert.deepEqual(JSON.parse(await curl(...json, '-d', '{"input":{"a":1}}', 'http://localhost/api/tools/p/echo')), { output: { a: 1 }, durationMs: 0 });
   const large = JSON.stringify({ input: 'x'.repeat(2 * 1024 * 1024) });

@@ -45,6 +45,7 @@ export class HttpConnection implements Connection, HttpPeer {
   #exchanges = 0;
   /** How much had been read when the last exchange ended: more means that the next request has begun. */
   #bytesAtRest = 0;
+  #whenAnswered: (() => void) | undefined;
   #finishing = false;
   #gone = false;
 
@@ -72,6 +73,13 @@ export class HttpConnection implements Connection, HttpPeer {
     if (this.#current === undefined && this.#waiting.length === 0) this.#begin({ request, response });
     else if (this.#waiting.length < maximum) this.#waiting.push({ request, response });
     else sendProblem(response, new HostError('too_many_requests', `This connection has ${String(maximum)} unanswered requests, as many as it may.`, { limit, maximum }));
+  }
+
+  /** Calls back once every request that came so far is answered; never if the connection ends before. */
+  whenAnswered(go: () => void): void {
+    if (this.#gone) return;
+    if (this.#current === undefined && this.#waiting.length === 0) go();
+    else this.#whenAnswered = go;
   }
 
   beginStream(stream: { end(): void }): void {
@@ -121,8 +129,15 @@ export class HttpConnection implements Connection, HttpPeer {
   }
 
   #next(): void {
-    const exchange = this.#current === undefined && !this.#gone ? this.#waiting.shift() : undefined;
-    if (exchange !== undefined) this.#begin(exchange);
+    if (this.#gone || this.#current !== undefined) return;
+    const exchange = this.#waiting.shift();
+    if (exchange !== undefined) {
+      this.#begin(exchange);
+      return;
+    }
+    const go = this.#whenAnswered;
+    this.#whenAnswered = undefined;
+    go?.();
   }
 
   #part(): void {

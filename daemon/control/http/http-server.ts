@@ -6,6 +6,7 @@ import { HostError } from '../../../protocol/errors.ts';
 import type { Audience } from '../../../protocol/operation.ts';
 import type { ControlContext } from '../control-context.ts';
 import { sendProblem } from './http-answer.ts';
+import { headWithoutOffer } from './upgrade-offer.ts';
 import { HttpConnection, type PendingBound, type RequestHandler } from './http-connection.ts';
 
 export interface HttpServerOptions {
@@ -44,6 +45,7 @@ export class HttpServer {
       response.setHeader('connection', 'close');
       sendProblem(response, new HostError('invalid_request', 'The only expectation that is met is 100-continue.', { expected: '100-continue' }), { status: 417 });
     });
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, rest: Buffer) => this.#stayWithHttp(request, socket, rest));
     this.#server.on('connect', (_: IncomingMessage, socket: Socket) => this.#connections.get(socket)?.cutOff(noProxy()));
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuse(error, socket as Socket));
   }
@@ -58,6 +60,18 @@ export class HttpServer {
 
   #receive(request: IncomingMessage, response: ServerResponse): void {
     this.#connections.get(request.socket)?.receive(request, response);
+  }
+
+  /**
+   * A client may offer another protocol (curl does, for HTTP/2), and a server may go on with HTTP/1.1. Node's parser takes
+   * what follows the offer for that other protocol and loses it, also if nobody listens; so the request is parsed once more
+   * without its offer, together with what follows it.
+   */
+  #stayWithHttp(request: IncomingMessage, socket: Socket, rest: Buffer): void {
+    this.#connections.get(socket)?.whenAnswered(() => {
+      socket.unshift(Buffer.concat([headWithoutOffer(request), rest]));
+      this.#server.emit('connection', socket);
+    });
   }
 
   #refuse(error: NodeJS.ErrnoException, socket: Socket): void {
