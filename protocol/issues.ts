@@ -66,6 +66,11 @@ function knownKeys(schema: unknown, path: readonly PropertyKey[]): string[] {
 const maxIssues = 20;
 const shownKeyLength = 64;
 
+function hintOf(meant: string | undefined, known: readonly string[]): string {
+  if (meant !== undefined) return `did you mean "${meant}"?`;
+  return known.length === 0 ? 'no key is expected here' : `known keys are ${known.join(', ')}`;
+}
+
 export function issuesOf(error: z.ZodError, schema: z.ZodType): Issue[] {
   const issues: Issue[] = [];
   for (const found of error.issues) {
@@ -74,8 +79,7 @@ export function issuesOf(error: z.ZodError, schema: z.ZodType): Issue[] {
       const known = knownKeys(schema, found.path);
       for (const key of found.keys.slice(0, maxIssues - issues.length)) {
         const meant = nearest(key, known);
-        const hint = meant === undefined ? `known keys are ${known.join(', ')}` : `did you mean "${meant}"?`;
-        issues.push({ path: pathText([...found.path, key.slice(0, shownKeyLength)]), message: `unknown key; ${hint}` });
+        issues.push({ path: pathText([...found.path, key.slice(0, shownKeyLength)]), message: `unknown key; ${hintOf(meant, known)}` });
       }
     } else {
       issues.push({ path: pathText(found.path), message: found.message });

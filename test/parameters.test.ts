@@ -28,6 +28,16 @@ test('whatever else is wrong is an invalid request', async () => {
   }
 });
 
+test('an unknown key is told the nearest known one, all of them, or that there are none', async () => {
+  for (const [name, given, message] of [
+    ['worker.list', { limitt: 1 }, /limitt: unknown key; did you mean "limit"\?\.$/],
+    ['plugin.show', { plugin: 'p', xyzzy: 1 }, /xyzzy: unknown key; known keys are plugin\.$/],
+    ['daemon.ping', { xyzzy: 1 }, /xyzzy: unknown key; no key is expected here\.$/],
+  ] as const) {
+    assert.match((await refusal(() => parseParameters(operations[name].params, given, 'The call'))).message, message);
+  }
+});
+
 test('every operation with a page limit or a place refuses them by these codes, and says so in its row', async () => {
   for (const name of operationNames) {
     const row: Operation = operations[name];
