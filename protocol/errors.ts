@@ -72,6 +72,7 @@ export const errorKinds = {
   socket_unusable: kind(-32093, 500, false, 'The control socket cannot be made at this path.', 'Mend what `details.reason` names, or name another socket with --socket.'),
   port_unusable: kind(-32094, 500, false, 'The port for browsers cannot be listened on.', 'Mend what `details.reason` names, or set another `http.port`; 0 takes any free one.'),
   guardian_version: kind(-32095, 500, false, 'The guardian that runs is of another version than what is installed.', 'Stop the guardian with `nagaya shutdown` or a signal, and start `nagaya serve` again.'),
+  state_unusable: kind(-32096, 500, false, 'The state folder cannot be written.', 'Fix what `details.reason` names, or name another folder with `stateFolder` or `NAGAYA_STATE`.'),
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof errorKinds;

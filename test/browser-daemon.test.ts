@@ -1,8 +1,10 @@
 // The port for browsers as part of a daemon: off until configured, opened or refused at the start, ended with the daemon.
 import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openStream, runtimePath } from './browser-lab.ts';
@@ -67,6 +69,47 @@ test('a port that is taken keeps the daemon from starting, with the remedy', asy
   assert.equal(complaint.code, 'port_unusable');
   assert.match(complaint.message, new RegExp(`127\\.0\\.0\\.1:${String(port)} is taken`));
   assert.match(complaint.remedy, /http\.port/);
+});
+
+const canMount = spawnSync('mount', ['--version']).status === 0 && process.getuid?.() === 0;
+
+/** A file system of one page, which one file fills; gone with the test. Throws if mounting is not allowed here. */
+function smallFileSystem(t: test.TestContext, options: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'nagaya-small-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4k,mode=700', 'tmpfs', folder], { stdio: 'pipe' });
+  t.after(() => {
+    // A daemon of the test may still have it open.
+    execFileSync('umount', ['--lazy', folder]);
+    rmdirSync(folder);
+  });
+  writeFileSync(join(folder, 'filler'), Buffer.alloc(4096));
+  execFileSync('mount', ['-o', `remount,${options}`, folder], { stdio: 'pipe' });
+  return folder;
+}
+
+for (const [what, options, reason, words] of [
+  ['full', 'rw', 'ENOSPC', /nagaya-small-\w+ has no space left; free some, or set http\.token and http\.readToken/],
+  ['read-only', 'ro', 'EROFS', /nagaya-small-\w+ is on a file system that is mounted read-only/],
+] as const) {
+  test(`a state folder that is ${what} keeps a daemon with a port for browsers from starting, with the remedy`, { skip: canMount ? false : 'only root may mount' }, async (t) => {
+    const stateFolder = smallFileSystem(t, options);
+    const { code, stderr } = await refusedServe(t, { stateFolder, http: { port: 0 } });
+    assert.equal(code, 1);
+    const complaint = JSON.parse(stderr.trim().split('\n').at(-1) ?? '') as { code: string; message: string; details: object; remedy: string };
+    assert.deepEqual([complaint.code, complaint.details], ['state_unusable', { path: stateFolder, reason }]);
+    assert.match(complaint.message, words);
+    assert.match(complaint.remedy, /stateFolder/);
+    // Tokens of the configuration need no file.
+    const daemon = await startTestDaemon(t, { config: { stateFolder, http: { port: 0, ...tokens } } });
+    assert.equal((await (await daemon.connect()).call('daemon.ping', {})).pong, true);
+  });
+}
+
+test('a state folder that this user may not write is told the same way', { skip: process.getuid?.() === 0 ? 'root may write anywhere' : false }, async (t) => {
+  const stateFolder = temporaryFolder(t);
+  chmodSync(stateFolder, 0o500);
+  const { stderr } = await refusedServe(t, { stateFolder, http: { port: 0 } });
+  assert.match(stderr, /"code":"state_unusable".*may not be written/);
 });
 
 test('an address that others can reach needs a second setting, and is warned of', async (t) => {

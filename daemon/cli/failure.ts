@@ -39,6 +39,7 @@ const ownCodes: Partial<Record<ErrorCode, ExitCode>> = {
   socket_unusable: exitCodes.failed,
   port_unusable: exitCodes.failed,
   guardian_version: exitCodes.failed,
+  state_unusable: exitCodes.failed,
 };
 
 const exitCodeOf = (error: HostError): ExitCode => ownCodes[error.code] ?? exitCodes.refused;

@@ -1,9 +1,10 @@
 // Where the daemon keeps logs and state when the configuration does not say, and that nobody else can read it.
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { HostError } from '../../protocol/errors.ts';
-import { kindOfFile, wordingOfFileError } from '../files/file-fault.ts';
+import { makeFolders } from '../files/atomic-file.ts';
+import { kindOfFile, wordingOfWriteError } from '../files/file-fault.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -23,9 +24,9 @@ export async function prepareStateFolder(path: string): Promise<void> {
   const refuse = (message: string): HostError =>
     new HostError('config_invalid', `The state folder ${path} ${message}.`, { path, issues: [{ path: 'stateFolder', message }] });
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeFolders(path);
   } catch (error) {
-    throw refuse(await isOther(path) ?? `cannot be made: it ${wordingOfFileError(error)}; name another with stateFolder or $NAGAYA_STATE`);
+    throw refuse(await isOther(path) ?? `cannot be made: it ${wordingOfWriteError(error)}; name another with stateFolder or $NAGAYA_STATE`);
   }
 }
 

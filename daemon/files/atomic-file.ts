@@ -5,6 +5,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { failpoint } from './failpoints.ts';
+import { codeOfFileError } from './file-fault.ts';
 
 const fileMode = 0o600;
 const folderMode = 0o700;
@@ -15,9 +16,19 @@ const chunkBytes = 256 * 1024;
 /** What a write that was cut off leaves behind, told apart from a file whose own name happens to end so. */
 const temporaryForm = /^\.[0-9a-f]{16}\.tmp$/;
 
+/** The folder and those above it. Throws the system's reason: on a read-only file system node says that the path does not exist. */
+export async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: folderMode });
+  } catch (error) {
+    if (codeOfFileError(error) === 'ENOENT') await mkdir(path, { mode: folderMode });
+    throw error;
+  }
+}
+
 /** For this user alone; one that was made before with a wider mode is narrowed. */
 export async function ownFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: folderMode });
+  await makeFolders(path);
   if (((await stat(path)).mode & 0o077) !== 0) await chmod(path, folderMode);
 }
 

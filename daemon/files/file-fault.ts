@@ -14,9 +14,26 @@ const remedies: Readonly<Record<string, string>> = {
   ERR_INVALID_ARG_VALUE: 'has a zero byte in its path; correct the path',
 };
 
+const writeRemedies: Readonly<Record<string, string>> = {
+  ENOSPC: 'has no space left; free some',
+  EDQUOT: 'is over the quota of the user who runs the daemon; free some space',
+  EROFS: 'is on a file system that is mounted read-only; mount it for writing',
+  EACCES: 'may not be written; make it writable for the user who runs the daemon',
+  EPERM: 'may not be written; make it writable for the user who runs the daemon',
+};
+
+export function codeOfFileError(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'an unknown error';
+}
+
 export function wordingOfFileError(error: unknown): string {
-  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'an unknown error';
+  const code = codeOfFileError(error);
   return remedies[code] ?? `cannot be read (${code})`;
+}
+
+export function wordingOfWriteError(error: unknown): string {
+  const code = codeOfFileError(error);
+  return writeRemedies[code] ?? remedies[code] ?? `cannot be written (${code})`;
 }
 
 export function kindOfFile(stats: Stats): string {

@@ -3,7 +3,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { HostError } from '../../../protocol/errors.ts';
 import { writeAtomically } from '../../files/atomic-file.ts';
+import { codeOfFileError, wordingOfWriteError } from '../../files/file-fault.ts';
 import { readBoundedText } from '../../files/bounded-file.ts';
 import type { HttpConfig } from '../../config/http.ts';
 import type { ControlLog } from '../control-log.ts';
@@ -27,9 +29,19 @@ export async function loadTokens({ token, readToken }: Pick<HttpConfig, 'token' 
   if (own === undefined || (await isOpenToOthers(path))) {
     if (own !== undefined) log.warn({ path }, 'the tokens for browsers could be read by other users; new ones are made');
     own = { token: newSecret(), readToken: newSecret() };
-    await writeAtomically(path, [`${JSON.stringify(own)}\n`]);
+    await keep(path, own, stateFolder);
   }
   return { token: token ?? own.token, readToken: readToken ?? own.readToken };
+}
+
+/** A token that is not kept would be another one after the next start. */
+async function keep(path: string, own: Tokens, stateFolder: string): Promise<void> {
+  try {
+    await writeAtomically(path, [`${JSON.stringify(own)}\n`]);
+  } catch (error) {
+    const message = `The state folder ${stateFolder} ${wordingOfWriteError(error)}, or set http.token and http.readToken: without them the port for browsers keeps its tokens there.`;
+    throw new HostError('state_unusable', message, { path: stateFolder, reason: codeOfFileError(error) });
+  }
 }
 
 async function readKept(path: string): Promise<Tokens | undefined> {
