@@ -87,6 +87,36 @@ test('where all cells are busy an input waits for the first that is done', async
   assert.equal(waiting.text(), 'my turn');
 });
 
+for (const isolation of ['thread', 'process'] as const) {
+  test(`where more workers are busy than there are cells, a cell handles many inputs before it makes room: ${isolation}`, async (t) => {
+    const lab = await profileLab(t, { limits: { workerCells: 2 }, override: { isolation } });
+    const inputs = 12;
+    const workers = Array.from({ length: 4 }, () => lab.worker());
+    const beganMs = performance.now();
+    await Promise.all(
+      workers.map(async (worker) => {
+        for (let n = 0; n < inputs; n += 1) assert.equal((await worker.run({ do: 'pieces', pieces: [String(n)], ms: 5 })).text, String(n));
+      }),
+    );
+    const cells = workers.reduce((sum, { program }) => sum + program.view().incarnation, 0);
+    t.diagnostic(`${String(workers.length * inputs)} inputs took ${String(cells)} cells and ${String(Math.round(performance.now() - beganMs))} ms`);
+    assert.ok(cells <= (workers.length * inputs) / 3, `${String(cells)} cells`);
+  });
+}
+
+test('a worker that is never done lets another have the cell before that one\'s wait is over', async (t) => {
+  const lab = await profileLab(t, { limits: { workerCells: 1 }, override: { profiles: { lab: { timeoutMs: 800 } } } });
+  const [steady, other] = [lab.worker(), lab.worker()];
+  let going = true;
+  await steady.run({ do: 'echo', text: 'first' });
+  const work = (async () => {
+    while (going) assert.equal((await steady.run({ do: 'pieces', pieces: ['x'], ms: 5 })).kind, 'done');
+  })();
+  assert.equal((await other.run({ do: 'echo', text: 'in time' })).text, 'in time');
+  going = false;
+  await work;
+});
+
 test('an input that waits for a cell can be cancelled, and those behind it are not held up', async (t) => {
   const lab = await profileLab(t, { limits: { workerCells: 1 } });
   await lab.worker('builtin:default').run('idle');

@@ -2,6 +2,9 @@
 // cell that has been idle for longest; where none is idle it waits its turn.
 import type { Clock } from '../../time/clock.ts';
 
+/** Of the time that a wait may last. */
+const longShare = 0.25;
+
 /** The right to one cell, from before it is made until it is gone. */
 export interface Seat {
   /** Its cell has nothing to do; `leave` is called, once, when its seat is wanted. */
@@ -24,7 +27,8 @@ export class CellSeats {
   #leaving = 0;
   /** In the order in which they became idle. */
   readonly #idle = new Map<Seat, () => void>();
-  readonly #waiting = new Set<(seat: Seat | undefined) => void>();
+  /** In the order in which they came, each with the time from which its wait is a long one. */
+  readonly #waiting = new Map<(seat: Seat | undefined) => void, number>();
 
   constructor(capacity: number, clock: Clock) {
     this.#capacity = capacity;
@@ -37,6 +41,13 @@ export class CellSeats {
 
   get waiting(): number {
     return this.#waiting.size;
+  }
+
+  /** Somebody has waited for a good part of the time that it can wait: cells that could go on by right should leave. */
+  get urgent(): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    for (const longFromMs of this.#waiting.values()) if (longFromMs <= nowMs) return true;
+    return false;
   }
 
   take(withinMs: number): SeatWait {
@@ -53,7 +64,7 @@ export class CellSeats {
       };
       const timer = this.#clock.after(withinMs, () => settle(undefined));
       giveUp = () => settle(undefined);
-      this.#waiting.add(settle);
+      this.#waiting.set(settle, this.#clock.monotonicMs() + withinMs * longShare);
     });
     this.#makeRoom();
     return { seat, giveUp };
@@ -94,7 +105,7 @@ export class CellSeats {
   }
 
   #passOn(): void {
-    const [next] = this.#waiting;
+    const [next] = this.#waiting.keys();
     if (next === undefined) this.#taken -= 1;
     else next(this.#newSeat());
   }

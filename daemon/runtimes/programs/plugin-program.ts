@@ -26,6 +26,8 @@ export interface PluginProgramDeps {
 
 /** What an old cell gets to be gone before the next one starts. */
 const partMs = 100;
+/** For how long a cell that has not paid for its start yet waits for the next input before others may have its seat. */
+const nextInputMs = 25;
 
 export class PluginProgram implements Program {
   readonly #worker: WorkerAddress;
@@ -37,6 +39,7 @@ export class PluginProgram implements Program {
   #turn: Turn | undefined;
   #wait: SeatWait | undefined;
   #idle: Timer | undefined;
+  #expecting: Timer | undefined;
   #isolation: Isolation;
   #turns = 0;
   #incarnations = 0;
@@ -54,6 +57,7 @@ export class PluginProgram implements Program {
     if (this.#closed) return { kind: 'failed', error: new HostError('worker_stopped', 'The worker was stopped; its program takes no more input.') };
     if (this.#turn !== undefined) return { kind: 'failed', error: new HostError('internal', 'A program takes one input at a time.') };
     this.#idle?.cancel();
+    this.#expecting?.cancel();
     this.#turns += 1;
     const turn = new Turn(this.#turns, input, say, this.#deps.limits);
     this.#turn = turn;
@@ -175,19 +179,26 @@ export class PluginProgram implements Program {
     this.#present.delete(cell);
     if (this.#cell !== cell) return;
     this.#idle?.cancel();
+    this.#expecting?.cancel();
     this.#cell = undefined;
   }
 
-  /** Between two inputs its seat may be wanted, and after a while the cell is not worth its memory. */
+  /**
+   * Between two inputs its seat may be wanted, and after a while the cell is not worth its memory. Where more workers are
+   * busy than there are seats, a cell first handles some of its worker's inputs: else each of them would start a cell.
+   */
   #rest(): void {
     const cell = this.#cell;
     if (cell?.usable !== true || this.#turn !== undefined) return;
     this.#idle = this.#deps.clock.after(this.#deps.limits.workerIdleMs, () => this.#leave(cell));
-    cell.seat.idle(() => this.#leave(cell));
+    const offer = (): void => cell.seat.idle(() => this.#leave(cell));
+    if (cell.hasPaid || this.#deps.seats.urgent) offer();
+    else this.#expecting = this.#deps.clock.after(nextInputMs, offer);
   }
 
   #leave(cell: ProgramCell): void {
     this.#idle?.cancel();
+    this.#expecting?.cancel();
     // Its seat comes back by itself now: nobody needs to ask for it any more.
     cell.seat.busy();
     cell.end();
@@ -203,6 +214,7 @@ export class PluginProgram implements Program {
 
   async #endAll(end: ProgramEnd, reason: string, deadlineMs: number): Promise<void> {
     this.#idle?.cancel();
+    this.#expecting?.cancel();
     if (this.#turn !== undefined) this.#stopTurn(this.#turn, end, reason);
     // Others have nothing to do, or were told to end before.
     for (const cell of this.#present) if (cell.usable) cell.end();

@@ -33,6 +33,10 @@ export interface ProgramCellListener {
   gone(end: CellEnd): void;
 }
 
+/** A cell has paid for its start once it has lived for so many times as long as that took, within these bounds. */
+const paidFactor = 10;
+const paidBoundsMs = { least: 250, most: 1000 } as const;
+
 /** What finding out where a program is may cost whoever waits for its end. */
 const locateMs = 40;
 
@@ -47,6 +51,7 @@ export class ProgramCell {
   #turn: Turn | undefined;
   #grace: Timer | undefined;
   #started = false;
+  #paidAtMs = Infinity;
 
   /** Throws `start_failed` where no cell can be made at all. */
   constructor(options: ProgramCellOptions, listener: ProgramCellListener) {
@@ -87,10 +92,19 @@ export class ProgramCell {
     return this.#started && !this.#incarnation.over && !this.#incarnation.condemned;
   }
 
+  /** It has been of use for long enough that it may leave for another worker's cell. */
+  get hasPaid(): boolean {
+    return this.#options.clock.monotonicMs() >= this.#paidAtMs;
+  }
+
   /** Resolves when it can take an input; throws what its start ended in. */
   async start(): Promise<void> {
+    const { clock } = this.#options;
+    const beganMs = clock.monotonicMs();
     await this.#incarnation.start();
     this.#started = true;
+    const startedMs = clock.monotonicMs();
+    this.#paidAtMs = startedMs + Math.min(paidBoundsMs.most, Math.max(paidBoundsMs.least, (startedMs - beganMs) * paidFactor));
   }
 
   has(turn: Turn): boolean {
