@@ -51,7 +51,7 @@ export const errorKinds = {
   tool_not_found: kind(-32040, 404, false, 'The plugin has no such tool.', 'See `nagaya tools`.'),
   tool_input_invalid: kind(-32041, 400, false, 'The input does not fit the tool\'s input schema.', 'Correct what `details.issues` names.'),
   tool_output_invalid: kind(-32042, 502, false, 'The tool\'s result does not fit its output schema or cannot be sent as JSON.', 'Correct the tool: `details` names what is wrong.'),
-  tool_timeout: kind(-32043, 504, false, 'The tool did not answer within its deadline.', 'See `details.phase` for where the time went; raise the tool\'s `timeoutMs` if the work needs longer.'),
+  tool_timeout: kind(-32043, 504, false, 'The tool did not answer within its deadline.', 'See `details.phase` for where the time went; raise the tool\'s `timeoutMs` if the work needs longer, or `limits.toolStartMs` where the phase is `starting` or `compiling`.'),
   tool_failed: kind(-32044, 502, false, 'The tool threw, rejected, or could not be imported.', 'Read `details.cause`: it is the plugin\'s own error.'),
   tool_crashed: kind(-32045, 502, true, 'The tool\'s cell ended during the call.', 'Read `details.cause` and `nagaya logs ID`.'),
   tool_cancelled: kind(-32046, 409, false, 'The call was cancelled.', 'Nothing to mend: the caller or its connection asked for it.'),

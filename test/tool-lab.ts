@@ -36,22 +36,24 @@ export interface ToolSetting {
   readonly heapMb?: number;
   readonly logBytesPerSecond?: number;
   readonly permissions?: object;
+  /** By tool, in place of what the fixture has. */
+  readonly inputSchemas?: Readonly<Record<string, unknown>>;
 }
 
 interface RawManifest {
   readonly entry: string;
-  readonly tools: Record<string, unknown>[];
+  readonly tools: (Record<string, unknown> & { readonly name: string })[];
 }
 
 export async function withTools(fixture: string, setting: ToolSetting, use: (lab: ToolLab) => Promise<void>): Promise<void> {
   const folder = join(fixtures, fixture);
   const raw = JSON.parse(await readFile(join(folder, 'plugin.json'), 'utf8')) as RawManifest;
-  const { isolation = 'pooled', heapMb, logBytesPerSecond, permissions } = setting;
+  const { isolation = 'pooled', heapMb, logBytesPerSecond, permissions, inputSchemas = {} } = setting;
   const manifest = manifestSchema.parse({
     ...raw,
     limits: { ...(heapMb === undefined ? {} : { heapMb }), ...(logBytesPerSecond === undefined ? {} : { logBytesPerSecond }) },
     ...(permissions === undefined ? {} : { permissions }),
-    tools: raw.tools.map((tool) => ({ timeoutMs: calmMs, isolation, ...tool })),
+    tools: raw.tools.map((tool) => ({ timeoutMs: calmMs, isolation, ...tool, ...(tool.name in inputSchemas ? { inputSchema: inputSchemas[tool.name] } : {}) })),
   });
   const logs: ToolLab['logs'] = [];
   const failures: ToolLab['failures'] = [];

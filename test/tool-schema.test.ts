@@ -48,7 +48,8 @@ test('a pattern that runs for ever is a timeout of that call, and the next call 
     assert.equal(await call('slowPattern', 'aaa'), 3);
     const error = await refusal('slowPattern', `${'a'.repeat(60)}!`, { timeoutMs: 300 });
     assert.equal(error.code, 'tool_timeout');
-    assert.equal(error.details['phase'], 'running');
+    assert.equal(error.details['phase'], 'checkingInput');
+    assert.match(error.message, /look in its inputSchema for a pattern that takes too long/);
     assert.equal(await call('slowPattern', 'aaa'), 3);
   });
 });

@@ -17,7 +17,7 @@ for (const isolation of isolations) {
       assert.equal(error.code, 'tool_timeout');
       assert.equal(error.details['tool'], 'loop');
       assert.equal(error.details['timeoutMs'], 700);
-      assert.ok(typeof error.details['waitedMs'] === 'number' && error.details['waitedMs'] <= 700);
+      assert.ok(typeof error.details['waitedMs'] === 'number', 'what its cell took to start is in it, and not in the 700 ms');
       assert.ok(tookMs >= 690 && tookMs < 3000, `answered after ${String(tookMs)} ms`);
       assert.equal(await neighbour, 1500);
       assert.equal(await call('echo', 'next'), 'next');

@@ -5,7 +5,7 @@ import { MessageChannel, type MessagePort, isMainThread, parentPort, threadId, w
 import type { CrashReason } from '../protocol/cell/messages.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
 import { monotonicMs } from '../protocol/cell/register.ts';
-import type { AbortCallMessage, PooledOptions, PooledTask, SeatMessage, ToolAnswer, ToolCellMessage, ToolCellOptions, ToolPreparation, ToolTask } from '../protocol/cell/tool-messages.ts';
+import type { AbortCallMessage, CellPhase, PooledOptions, PooledTask, SeatMessage, ToolAnswer, ToolCellMessage, ToolCellOptions, ToolPreparation, ToolTask } from '../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../protocol/cell/tool-register.ts';
 import { ToolTray } from '../protocol/cell/tool-tray.ts';
 import { CellLog } from './cell-log.ts';
@@ -33,6 +33,8 @@ class ToolCell {
   readonly #log: CellLog;
   readonly #runner: ToolRunner;
   readonly #register: ToolRegister | undefined;
+  /** Of the batch that runs here. */
+  #tray: ToolTray | undefined;
   #dying = false;
 
   constructor(options: ToolCellOptions, post: Post, register?: ToolRegister) {
@@ -52,12 +54,14 @@ class ToolCell {
 
   /** Calls in their order, until all are through or the host takes back the rest. Their answers are found on the tray. */
   async runBatch(tray: ToolTray, { tool, calls, inputs, callIds }: PooledTask): Promise<void> {
+    this.#tray = tray;
     for (let index = 0; index < calls.length; index += 1) {
       const call = calls[index] ?? 0;
       // What an earlier call left behind and nobody catches comes up in this turn, and not under the next call.
       if (index > 0) await turn();
       if (!tray.begin(index)) return;
       this.#begin(call);
+      if (index === 0 && this.#runner.isCompiled(tool)) tray.start(monotonicMs());
       const callId = callIds?.[index];
       const { answer, last } = await this.#runner.run({ call, tool, inputJson: inputs[index] ?? 'null', ...(callId === undefined ? {} : { callId }) });
       if (last) await this.#sayLast(call, answer);
@@ -70,8 +74,7 @@ class ToolCell {
   }
 
   #begin(call: number): void {
-    if (this.#register === undefined) this.#enter(call, 'running');
-    else this.#register.begin(call, threadId, monotonicMs());
+    if (this.#register !== undefined) this.#register.begin(call, threadId, monotonicMs());
   }
 
   /** Never resolves: the pool must not believe this cell free, so that it never hears of the end of this call. */
@@ -97,9 +100,18 @@ class ToolCell {
     return true;
   }
 
-  #enter(call: number, phase: 'importing' | 'running'): void {
-    if (this.#register === undefined) this.#post({ type: 'progress', call, phase });
-    else this.#register.enter(call, phase);
+  #enter(call: number, phase: CellPhase): void {
+    const register = this.#register;
+    if (register === undefined) {
+      this.#post({ type: 'progress', call, phase });
+      return;
+    }
+    if (register.phase === 'compiling') {
+      const nowMs = monotonicMs();
+      register.beginAgain(nowMs);
+      this.#tray?.start(nowMs);
+    }
+    register.enter(call, phase);
   }
 }
 

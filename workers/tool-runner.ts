@@ -1,6 +1,6 @@
 // A plugin's tools inside their cell: imports the plugin at the first call, under that call's own deadline, and runs
 // one call at a time. Whatever the tool does becomes an answer made of plain data.
-import type { ToolAnswer, ToolCellOptions, ToolErrorCode, ToolTask } from '../protocol/cell/tool-messages.ts';
+import type { CellPhase, ToolAnswer, ToolCellOptions, ToolErrorCode, ToolTask } from '../protocol/cell/tool-messages.ts';
 import { flattenError, messageWithCauses } from '../protocol/cell/plain-error.ts';
 import { monotonicMs } from '../protocol/cell/register.ts';
 import { HostError, type Issue, invalid } from '../protocol/errors.ts';
@@ -32,7 +32,7 @@ const mebibyte = 1024 * 1024;
 export class ToolRunner {
   readonly #options: ToolCellOptions;
   readonly #log: CellLog;
-  readonly #enter: (call: number, phase: 'importing' | 'running') => void;
+  readonly #enter: (call: number, phase: CellPhase) => void;
   readonly #shared: Pick<ToolContext, 'plugin' | 'config'>;
   readonly #schemas = new Map<string, ToolCellOptions['tools'][number]>();
   readonly #checks = new Map<string, ToolChecks>();
@@ -41,7 +41,7 @@ export class ToolRunner {
   #running: CallContext | undefined;
   #heapLookedMs = 0;
 
-  constructor(options: ToolCellOptions, log: CellLog, enter: (call: number, phase: 'importing' | 'running') => void) {
+  constructor(options: ToolCellOptions, log: CellLog, enter: (call: number, phase: CellPhase) => void) {
     this.#options = options;
     this.#log = log;
     this.#enter = enter;
@@ -67,27 +67,44 @@ export class ToolRunner {
     return { answer, last: this.#importFailed || ctx.aborted || this.#heapTooLarge() };
   }
 
+  /** Whether a call of this tool begins at once. */
+  isCompiled(tool: string): boolean {
+    return this.#checks.has(tool);
+  }
+
   abort(call: number, reason: string): void {
     if (this.#running?.call === call) this.#running.abort(reason);
   }
 
   async #output(task: ToolTask, ctx: CallContext): Promise<string> {
-    const checks = this.#checks.get(task.tool) ?? (await this.#compile(task.tool));
+    const { call } = task;
+    const checks = this.#checks.get(task.tool) ?? (await this.#compile(task));
     const input = parseJson(task.inputJson);
-    refuse('tool_input_invalid', `The input of tool "${task.tool}"`, checks.input?.(input));
+    if (checks.input !== undefined) {
+      // A pattern may take for ever: the host must see what does.
+      this.#enter(call, 'checkingInput');
+      refuse('tool_input_invalid', `The input of tool "${task.tool}"`, checks.input(input));
+      this.#enter(call, 'running');
+    }
     const tools = this.#tools ?? (await this.#import(task.call));
     // Its caller was answered while the plugin was being imported.
     if (ctx.aborted) throw new Error('the call is over');
     const json = resultJson(await called(tools, task.tool, input, ctx), this.#options.maxOutputBytes);
     // What is checked is what will be sent: dates are texts there, and what JSON drops is gone.
-    if (checks.output !== undefined) refuse('tool_output_invalid', `The result of tool "${task.tool}"`, checks.output(parseJson(json)));
+    if (checks.output !== undefined) {
+      this.#enter(call, 'checkingOutput');
+      refuse('tool_output_invalid', `The result of tool "${task.tool}"`, checks.output(parseJson(json)));
+    }
     return json;
   }
 
-  async #compile(tool: string): Promise<ToolChecks> {
+  /** Part of the cell's start: the call's own time begins after it. */
+  async #compile({ call, tool }: ToolTask): Promise<ToolChecks> {
+    this.#enter(call, 'compiling');
     const schemas = this.#schemas.get(tool);
     const checks = { input: await checkOf('inputSchema', schemas?.inputSchema), output: await checkOf('outputSchema', schemas?.outputSchema) };
     this.#checks.set(tool, checks);
+    this.#enter(call, 'running');
     return checks;
   }
 

@@ -19,6 +19,7 @@ export const limits = z.strictObject({
   toolOutputBytes: bytes(kib, 64 * mib).default(mib).describe('what a tool or a handler may answer'),
   toolThreads: many(256).default(4).describe('threads or processes of one plugin\'s tools, for each isolation'),
   toolQueue: many().default(256).describe('calls of one plugin that may wait for a thread'),
+  toolStartMs: durationMs().default(10_000).describe('what a thread or process of a tool may take to start and to compile the schemas of the tool, beside the call\'s own timeoutMs'),
   toolIdleMs: durationMs().default(30_000).describe('after this a tool\'s idle thread or process ends'),
   lineBytes: bytes(kib, 256 * mib).default(8 * mib).describe('one line of the control socket, or one HTTP body'),
   halfLineBytes: bytes(mib, 4096 * mib).default(64 * mib).describe('what the unfinished lines and bodies of all connections hold together'),

@@ -34,7 +34,10 @@ export class CallBatch {
     this.handedOverMs = atMs;
     this.movedMs = atMs;
     this.#size = this.open.length;
-    for (const call of this.open) call.run = run;
+    for (const call of this.open) {
+      call.handOver(atMs);
+      call.run = run;
+    }
   }
 
   /** The call of this number, which is now through. */
@@ -47,9 +50,9 @@ export class CallBatch {
   }
 
   /** Those that had not begun are no part of it any more. */
-  takeBack(count: number): PendingCall[] {
+  takeBack(count: number, atMs: number): PendingCall[] {
     const calls = this.open.splice(this.open.length - count, count);
-    for (const call of calls) call.run = undefined;
+    for (const call of calls) call.comeBack(atMs);
     this.#size -= calls.length;
     return calls;
   }

@@ -2,6 +2,7 @@
 // of the cell that still runs it is its owner's business and keeps nobody waiting.
 import type { ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { HostError } from '../../protocol/errors.ts';
+import type { ToolIsolation } from '../../protocol/manifest.ts';
 import { locateMs } from '../isolates/stack-capture.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Deadline, Deadlines } from '../time/deadlines.ts';
@@ -9,7 +10,7 @@ import { type Abortable, watchAbort } from './abort-watch.ts';
 import type { AnsweredCall } from './answered-calls.ts';
 import type { QueuedCall } from './call-queue.ts';
 import type { Link } from './chain.ts';
-import { type CallAt, cancelled, timedOut } from './tool-errors.ts';
+import { type CallAt, cancelled, notStarted, timedOut } from './tool-errors.ts';
 import type { PoolRun } from './pools/tool-pool.ts';
 
 export interface ToolResult {
@@ -28,6 +29,9 @@ export interface CallWaiter {
 export interface CallOwner {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
+  readonly isolation: ToolIsolation;
+  /** What a cell may take to start. */
+  readonly startMs: number;
   /** The waiter is to be told. */
   answered(call: PendingCall, error: HostError | undefined): void;
   /** It was answered without its cell, which may still run it. */
@@ -42,6 +46,9 @@ export interface CallTerms {
   readonly waiter: CallWaiter;
 }
 
+/** A call whose own time is nearly used up is not looked at more often than this while its cell starts. */
+const leastLookMs = 5;
+
 export class PendingCall implements QueuedCall, Abortable, AnsweredCall {
   readonly task: ToolTask;
   readonly arrival: number;
@@ -54,7 +61,11 @@ export class PendingCall implements QueuedCall, Abortable, AnsweredCall {
   losses = 0;
   readonly #owner: CallOwner;
   readonly #signal: AbortSignal;
-  readonly #deadline: Deadline;
+  #deadline: Deadline;
+  /** Since when a cell is being started for it, or runs it. */
+  #handedOverMs: number | undefined;
+  /** What earlier cells took to start, which then did not run it. */
+  #startingMs = 0;
   readonly #unwatch: () => void;
   readonly #waiter: CallWaiter;
   #outcome: ToolResult | HostError | undefined;
@@ -67,7 +78,7 @@ export class PendingCall implements QueuedCall, Abortable, AnsweredCall {
     this.#owner = owner;
     this.#signal = signal;
     this.#waiter = waiter;
-    this.#deadline = owner.deadlines.set(this.arrivedMs, timeoutMs, () => void this.#timeOut());
+    this.#deadline = owner.deadlines.set(this.arrivedMs, Math.min(timeoutMs, owner.startMs), () => this.#look());
     this.#unwatch = watchAbort(signal, this);
   }
 
@@ -82,6 +93,18 @@ export class PendingCall implements QueuedCall, Abortable, AnsweredCall {
   /** When it will have been answered at the latest, on the clock of `monotonicMs`. */
   get deadlineMs(): number {
     return this.arrivedMs + this.timeoutMs;
+  }
+
+  /** From here on it waits for its cell to start, and its own time stands still until that has begun. */
+  handOver(atMs: number): void {
+    this.#handedOverMs ??= atMs;
+  }
+
+  /** It waits for a cell again. */
+  comeBack(atMs: number): void {
+    this.#startingMs = this.#startMs(atMs);
+    this.#handedOverMs = undefined;
+    this.run = undefined;
   }
 
   succeed(result: ToolResult): void {
@@ -107,11 +130,43 @@ export class PendingCall implements QueuedCall, Abortable, AnsweredCall {
     this.cancel(this.#signal.reason);
   }
 
-  /** Where the tool is stands in the answer; what it answers itself meanwhile counts. */
-  async #timeOut(): Promise<void> {
+  /** At the earliest time at which one of its bounds could be reached. */
+  #look(): void {
     // It may have answered in time and not be heard yet.
     this.run?.shared?.collect();
     if (this.answered) return;
+    const { clock, deadlines, isolation, startMs } = this.#owner;
+    const nowMs = clock.monotonicMs();
+    const startedForMs = this.#startMs(nowMs);
+    const leftMs = this.timeoutMs - (nowMs - this.arrivedMs - startedForMs);
+    let nextMs = leftMs;
+    if (this.#starting) {
+      if (startedForMs >= startMs) {
+        this.#giveUp(notStarted(this.#at(), { isolation, startMs }));
+        return;
+      }
+      nextMs = Math.min(startMs - startedForMs, Math.max(leftMs, leastLookMs));
+    } else if (leftMs <= 0) {
+      void this.#timeOut();
+      return;
+    }
+    this.#deadline = deadlines.set(nowMs, Math.min(nextMs, startMs), () => this.#look());
+  }
+
+  get #starting(): boolean {
+    return this.#handedOverMs !== undefined && this.run?.startedMs === undefined;
+  }
+
+  /** How long cells have been starting for it. */
+  #startMs(nowMs: number): number {
+    if (this.#handedOverMs === undefined) return this.#startingMs;
+    const startedMs = this.run?.startedMs;
+    const untilMs = startedMs === undefined ? nowMs : this.#owner.clock.fromCellMs(startedMs);
+    return this.#startingMs + Math.max(0, untilMs - this.#handedOverMs);
+  }
+
+  /** Where the tool is stands in the answer; what it answers itself meanwhile counts. */
+  async #timeOut(): Promise<void> {
     const at = this.#at();
     const where = at.phase === 'queued' ? undefined : await this.run?.locate(this.task.call, locateMs);
     this.#giveUp(timedOut(at, this.timeoutMs, where));
@@ -136,6 +191,6 @@ export class PendingCall implements QueuedCall, Abortable, AnsweredCall {
     const { clock } = this.#owner;
     const beganMs = this.run?.beganMsOf(call);
     const waitedUntilMs = beganMs === undefined ? clock.monotonicMs() : clock.fromCellMs(beganMs);
-    return { toolName: this.toolName, phase: this.run?.phaseOf(call) ?? 'queued', waitedMs: Math.max(0, Math.round(waitedUntilMs - this.arrivedMs)) };
+    return { toolName: this.toolName, phase: this.run?.phaseOf(call) ?? (this.#handedOverMs === undefined ? 'queued' : 'starting'), waitedMs: Math.max(0, Math.round(waitedUntilMs - this.arrivedMs)) };
   }
 }

@@ -133,6 +133,8 @@ export class PluginTools {
     const owner: CallOwner = {
       clock: this.#clock,
       deadlines: this.#deadlines,
+      isolation,
+      startMs: limits.toolStartMs,
       answered: (call, error) => {
         this.#pending -= 1;
         this.#answered.add(call);

@@ -2,6 +2,7 @@
 import { isPlainError, messageWithCauses } from '../../protocol/cell/plain-error.ts';
 import { HostError } from '../../protocol/errors.ts';
 import { nearest } from '../../protocol/issues.ts';
+import type { ToolIsolation } from '../../protocol/manifest.ts';
 import type { ToolAnswer } from '../../protocol/cell/tool-messages.ts';
 import type { PluginPlace } from '../isolates/entry-linking.ts';
 import { withImportPlace } from '../isolates/import-place.ts';
@@ -33,15 +34,26 @@ export function overloaded(tool: string, waiting: number, retryAfterMs: number):
   return new HostError('tool_overloaded', `${String(waiting)} calls of this plugin's tools are waiting already.`, { tool, waiting, limit: 'limits.toolQueue', retryAfterMs });
 }
 
-const whereItWas: Readonly<Record<CallPhase, string>> = {
+/** A call's own time does not run while its cell is being started. */
+const whereItWas: Readonly<Record<Exclude<CallPhase, 'starting' | 'compiling'>, string>> = {
   queued: 'it was waiting for a thread or process',
+  checkingInput: 'its input was still being checked; look in its inputSchema for a pattern that takes too long',
   importing: 'the plugin was being imported',
   running: 'it was running',
+  checkingOutput: 'its result was still being checked; look in its outputSchema for a pattern that takes too long',
 };
 
+/** The cell took longer to be ready than it may. */
+export function notStarted({ toolName, phase, waitedMs }: CallAt, { isolation, startMs }: { readonly isolation: ToolIsolation; readonly startMs: number }): HostError {
+  const cell = isolation === 'process' ? 'process' : 'thread';
+  const late = phase === 'compiling' ? `The inputSchema and outputSchema of tool "${toolName}" were not compiled` : `The ${cell} of tool "${toolName}" did not start`;
+  return new HostError('tool_timeout', `${late} within ${String(startMs)} ms.`, { tool: toolName, phase, startMs, limit: 'limits.toolStartMs', waitedMs });
+}
+
 export function timedOut({ toolName, phase, waitedMs }: CallAt, timeoutMs: number, where?: Whereabouts): HostError {
-  const place = where === undefined ? '' : whereText(where);
-  const message = `The tool "${toolName}" did not answer within ${String(timeoutMs)} ms: ${whereItWas[phase]}${place === '' ? '' : `, ${place}`}.`;
+  const place = where === undefined || phase.startsWith('checking') ? '' : whereText(where);
+  const was = phase === 'starting' || phase === 'compiling' ? whereItWas.queued : whereItWas[phase];
+  const message = `The tool "${toolName}" did not answer within ${String(timeoutMs)} ms: ${was}${place === '' ? '' : `, ${place}`}.`;
   return new HostError('tool_timeout', message, { tool: toolName, phase, timeoutMs, waitedMs, ...(where === undefined ? {} : { where }) });
 }
 

@@ -76,7 +76,8 @@ export class ToolLane {
     if (batch === undefined || run === undefined) return;
     this.#takeBack(batch);
     const given = batch.open.includes(call);
-    if (given && run.phaseOf(call.task.call) === 'queued') {
+    const phase = run.phaseOf(call.task.call);
+    if (given && (phase === 'queued' || phase === 'starting')) {
       run.kill();
     } else if (given || batch.open.length === 0) {
       // A cell that comes round in time to find that nothing is left for it may go on.
@@ -122,6 +123,7 @@ export class ToolLane {
   };
 
   async #beginInNewPool(batch: CallBatch): Promise<void> {
+    for (const call of batch.open) call.handOver(this.#parts.clock.monotonicMs());
     this.#poolPromise ??= this.#makePool();
     const pool = await this.#poolPromise;
     if (pool !== undefined) this.#begin(pool, batch, 1);
@@ -181,7 +183,7 @@ export class ToolLane {
   /** What has not begun waits again, before all others of its tool. */
   #takeBack(batch: CallBatch): void {
     batch.run?.shared?.collect();
-    const calls = batch.takeBack(batch.run?.shared?.withdraw() ?? 0);
+    const calls = batch.takeBack(batch.run?.shared?.withdraw() ?? 0, this.#parts.clock.monotonicMs());
     this.#queue.putBack(calls.filter(({ answered }) => !answered));
   }
 
@@ -209,11 +211,12 @@ export class ToolLane {
   #ended(batch: CallBatch, end: RunEnd): void {
     this.#running.splice(this.#running.indexOf(batch), 1);
     this.#queue.ended(batch);
-    if (batch.run !== undefined && end.kind !== 'over') this.#pace.learn(batch.toolName, this.#parts.clock.monotonicMs() - batch.handedOverMs);
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (batch.run !== undefined && end.kind !== 'over') this.#pace.learn(batch.toolName, nowMs - batch.handedOverMs);
     if (end.kind === 'crashed') batch.open.shift()?.fail(crashed(batch.toolName, end));
     const again: PendingCall[] = [];
     for (const call of batch.open) {
-      call.run = undefined;
+      call.comeBack(nowMs);
       if (end.kind === 'lost' && batch.fruitless) call.losses += 1;
       if (call.losses >= maxRuns && end.kind === 'lost') call.fail(neverBegan(call.toolName, end));
       else if (!call.answered) again.push(call);

@@ -80,11 +80,14 @@ export interface AnswerMessage {
   readonly answer: ToolAnswer;
 }
 
+/** What a cell does for a call. */
+export type CellPhase = 'compiling' | 'checkingInput' | 'importing' | 'running' | 'checkingOutput';
+
 /** Where a call is, from a cell without shared memory. */
 export interface ProgressMessage {
   readonly type: 'progress';
   readonly call: number;
-  readonly phase: 'importing' | 'running';
+  readonly phase: CellPhase;
 }
 
 export type ToolCellMessage = LogMessage | LogDroppedMessage | CrashMessage | AnswerMessage | LastAnswerMessage | ProgressMessage;

@@ -2,6 +2,7 @@
 // thread that loops cannot say so itself. One word holds call and phase together, so that they never disagree.
 
 import { Door, doorWords } from './door.ts';
+import type { CellPhase } from './tool-messages.ts';
 
 const wordAt = 0;
 const threadAt = 1;
@@ -14,10 +15,13 @@ const upAt = 8;
 const integersEnd = 40;
 const byteLength = integersEnd + 8;
 
-const codes = { ended: 0, importing: 1, running: 2 } as const;
+/** In the order of their codes. A call that has ended is in none. */
+const phases: readonly (CellPhase | undefined)[] = [undefined, 'compiling', 'checkingInput', 'importing', 'running', 'checkingOutput'];
+const codes = { ended: 0, compiling: 1, checkingInput: 2, importing: 3, running: 4, checkingOutput: 5 } as const;
+const codeBits = 3;
 
 /** Call numbers go from 1 to one less than this, and then from the start again. */
-export const callNumberSpan = 2 ** 29;
+export const callNumberSpan = 2 ** (31 - codeBits);
 
 export class ToolRegister {
   readonly buffer: SharedArrayBuffer;
@@ -40,6 +44,11 @@ export class ToolRegister {
     this.enter(call, 'running');
   }
 
+  /** The schemas of its tool had to be compiled first: the call's own time begins here. */
+  beginAgain(atMs: number): void {
+    this.#times[0] = atMs;
+  }
+
   /** The cell's own modules are there. */
   comeUp(): void {
     Atomics.store(this.#words, upAt, 1);
@@ -57,7 +66,7 @@ export class ToolRegister {
   }
 
   enter(call: number, phase: keyof typeof codes): void {
-    Atomics.store(this.#words, wordAt, (call << 2) | codes[phase]);
+    Atomics.store(this.#words, wordAt, (call << codeBits) | codes[phase]);
   }
 
   // The host's side.
@@ -69,13 +78,12 @@ export class ToolRegister {
 
   /** The call last begun here; 0 before the first. */
   get call(): number {
-    return Atomics.load(this.#words, wordAt) >>> 2;
+    return Atomics.load(this.#words, wordAt) >>> codeBits;
   }
 
   /** Where the call last begun is; nothing when it has ended. */
-  get phase(): 'importing' | 'running' | undefined {
-    const code = Atomics.load(this.#words, wordAt) & 3;
-    return code === codes.importing ? 'importing' : code === codes.running ? 'running' : undefined;
+  get phase(): CellPhase | undefined {
+    return phases[Atomics.load(this.#words, wordAt) & ((1 << codeBits) - 1)];
   }
 
   /** When that call began, on the clock of `monotonicMs`. */

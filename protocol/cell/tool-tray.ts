@@ -10,7 +10,9 @@ const gateAt = 0;
 const doneAt = 1;
 const lengthsAt = 2;
 const timesStart = (lengthsAt + trayCalls) * 4;
-const textStart = timesStart + trayCalls * 8;
+/** Beside the times of the answers: when the first call began, with its thread started and its schemas compiled. */
+const startedAt = trayCalls;
+const textStart = timesStart + (trayCalls + 1) * 8;
 const byteLength = 32 * 1024;
 
 /** Beside the count of the calls that have begun. */
@@ -36,7 +38,7 @@ export class ToolTray {
     this.id = id;
     this.buffer = buffer;
     this.#words = new Int32Array(buffer, 0, lengthsAt + trayCalls);
-    this.#times = new Float64Array(buffer, timesStart, trayCalls);
+    this.#times = new Float64Array(buffer, timesStart, trayCalls + 1);
     this.#text = Buffer.from(buffer, textStart);
   }
 
@@ -50,6 +52,10 @@ export class ToolTray {
   /** Calls begin in their order. False where the host has taken back this one and those behind it. */
   begin(index: number): boolean {
     return Atomics.compareExchange(this.#words, gateAt, index, index + 1) === index;
+  }
+
+  start(atMs: number): void {
+    this.#times[startedAt] = atMs;
   }
 
   /** Puts down the answer of a call that has begun; false where there is no room for it. */
@@ -80,6 +86,7 @@ export class ToolTray {
   clear(): void {
     this.#at = 0;
     this.#words.fill(0);
+    this.#times[startedAt] = 0;
   }
 
   /** From here on no call begins. Answers how many had. */
@@ -89,6 +96,12 @@ export class ToolTray {
 
   get begun(): number {
     return Atomics.load(this.#words, gateAt) & ~closed;
+  }
+
+  /** When the first call began; undefined before. */
+  get startedMs(): number | undefined {
+    const atMs = this.#times[startedAt] ?? 0;
+    return atMs === 0 ? undefined : atMs;
   }
 
   /** How many have ended. */

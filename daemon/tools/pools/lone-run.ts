@@ -1,7 +1,7 @@
 // One call in a thread or process of its own. The run begins before it has a call, when its cell is started to be ready for
 // one, and ends with that call's answer; the cell is ended with it, whatever the end.
 import { type PlainError, flattenError } from '../../../protocol/cell/plain-error.ts';
-import type { ToolAnswer, ToolTask } from '../../../protocol/cell/tool-messages.ts';
+import type { CellPhase, ToolAnswer, ToolTask } from '../../../protocol/cell/tool-messages.ts';
 import type { HostError } from '../../../protocol/errors.ts';
 import type { Whereabouts } from '../../isolates/whereabouts.ts';
 import { strayCrash } from './thread-end.ts';
@@ -12,8 +12,9 @@ export type LoneEnd = RunEnd | { readonly kind: 'answered'; readonly answer: Too
 /** A thread or process that runs one call. */
 export interface LoneCell {
   take(task: ToolTask): void;
-  /** Undefined until the call has begun. */
-  readonly phase: Exclude<CallPhase, 'queued'> | undefined;
+  /** Undefined until the cell is at the call. */
+  readonly phase: CellPhase | undefined;
+  /** When the call began, on the clock of `monotonicMs`; undefined before the schemas are compiled. */
   readonly beganMs: number | undefined;
   abort(call: number, reason: string): void;
   locate(withinMs: number): Promise<Whereabouts>;
@@ -23,7 +24,7 @@ export interface LoneCell {
 
 /** Whom a cell tells what becomes of it. */
 export interface LoneCellOwner {
-  /** Its call has begun. */
+  /** It is at its call. */
   began(): void;
   answered(call: number, answer: ToolAnswer): void;
   crashed(reason: string, error: PlainError): void;
@@ -64,10 +65,14 @@ export class LoneRun implements PoolRun, LoneCellOwner {
   // What the lane asks.
 
   phaseOf(): CallPhase {
-    return this.#cell?.phase ?? 'queued';
+    return this.#cell?.phase ?? 'starting';
   }
 
   beganMsOf(): number | undefined {
+    return this.#cell?.beganMs;
+  }
+
+  get startedMs(): number | undefined {
     return this.#cell?.beganMs;
   }
 

@@ -5,7 +5,6 @@ import type { AbortCallMessage, ToolCellMessage } from '../../../protocol/cell/t
 import type { ToolRegister } from '../../../protocol/cell/tool-register.ts';
 import { BoundedPort } from '../../isolates/bounded-port.ts';
 import { killStartedBy } from '../../isolates/process-tree.ts';
-import type { CallPhase } from './tool-pool.ts';
 import { isToolCellMessage } from './tool-message.ts';
 
 export class Seat {
@@ -24,11 +23,6 @@ export class Seat {
   /** Whether this thread has begun the call, be it ended or not. */
   holds(call: number): boolean {
     return this.register.call === call;
-  }
-
-  phaseOf(call: number): CallPhase {
-    // One that has ended is still running to its caller, until the answer is here.
-    return this.holds(call) ? (this.register.phase ?? 'running') : 'queued';
   }
 
   abort(call: number, reason: string): void {

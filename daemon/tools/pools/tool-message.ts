@@ -1,12 +1,14 @@
 // What comes from a tool's cell, checked by hand: it comes from where the plugin lives, so only the expected shapes
 // are let through.
 import { MessagePort } from 'node:worker_threads';
-import type { AnswerMessage, LastAnswerMessage, ProgressMessage, SeatMessage, ToolAnswer, ToolCellMessage, ToolErrorCode } from '../../../protocol/cell/tool-messages.ts';
+import type { AnswerMessage, CellPhase, LastAnswerMessage, ProgressMessage, SeatMessage, ToolAnswer, ToolCellMessage, ToolErrorCode } from '../../../protocol/cell/tool-messages.ts';
 import { isCellMessage } from '../../cells/cell-message.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
 const answerCodes: readonly ToolErrorCode[] = ['tool_input_invalid', 'tool_output_invalid', 'tool_failed', 'payload_too_large'];
+
+const phases: readonly CellPhase[] = ['compiling', 'checkingInput', 'importing', 'running', 'checkingOutput'];
 
 const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
 const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
@@ -26,7 +28,7 @@ const isAnswer = (value: Fields): value is Fields & (AnswerMessage | LastAnswerM
   (value['type'] === 'answer' || value['type'] === 'lastAnswer') && isCount(value['call']) && isToolAnswer(value['answer']);
 
 const isProgress = (value: Fields): value is Fields & ProgressMessage =>
-  value['type'] === 'progress' && isCount(value['call']) && (value['phase'] === 'importing' || value['phase'] === 'running');
+  value['type'] === 'progress' && isCount(value['call']) && phases.includes(value['phase'] as CellPhase);
 
 export function isToolCellMessage(value: unknown): value is ToolCellMessage {
   if (!isFields(value)) return false;

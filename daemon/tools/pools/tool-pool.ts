@@ -2,14 +2,15 @@
 // runs a tool. A pool runs what it is given at once: whose turn it is, and until when, is decided before.
 import type { PlainError } from '../../../protocol/cell/plain-error.ts';
 import type { LogDroppedMessage, LogMessage } from '../../../protocol/cell/messages.ts';
-import type { ToolAnswer, ToolCellOptions, ToolTask } from '../../../protocol/cell/tool-messages.ts';
+import type { CellPhase, ToolAnswer, ToolCellOptions, ToolTask } from '../../../protocol/cell/tool-messages.ts';
 import type { HostError } from '../../../protocol/errors.ts';
 import type { CellRecorder } from '../../cells/process/process-cell.ts';
 import type { Whereabouts } from '../../isolates/whereabouts.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { Limits } from '../../config/schema.ts';
 
-export type CallPhase = 'queued' | 'importing' | 'running';
+/** `queued`: it waits for a cell to come free, or behind another call. `starting`: its cell is being started. */
+export type CallPhase = 'queued' | 'starting' | CellPhase;
 
 /** How a run came to its end. Its answers were told before. */
 export type RunEnd =
@@ -25,6 +26,8 @@ export interface PoolRun {
   phaseOf(call: number): CallPhase;
   /** When the call began in its cell, on the clock of `monotonicMs`. */
   beganMsOf(call: number): number | undefined;
+  /** When its first call began, on the same clock, with the cell started and the schemas of the tool compiled; undefined before. */
+  readonly startedMs: number | undefined;
   /** Tells the tool by its ctx.signal that it is about to be ended. */
   abort(call: number, reason: string): void;
   /** Ends the cell that runs it, and with it nothing else. */

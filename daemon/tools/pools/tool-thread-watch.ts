@@ -61,7 +61,7 @@ export class ToolThreadWatch implements WatchedCell {
       return false;
     }
     this.#memory?.look(sinceMs);
-    if (register !== undefined) this.#priority.look(register.osThread, rested || register.phase !== 'running' ? undefined : register.call);
+    if (register !== undefined) this.#priority.look(register.osThread, rested || register.phase === undefined || register.phase === 'importing' ? undefined : register.call);
     return true;
   }
 

@@ -3,7 +3,7 @@
 import type { Tinypool } from 'tinypool';
 import { MessageChannel, type Worker } from 'node:worker_threads';
 import { flattenError } from '../../../../protocol/cell/plain-error.ts';
-import type { ToolCellMessage, ToolTask } from '../../../../protocol/cell/tool-messages.ts';
+import type { CellPhase, ToolCellMessage, ToolTask } from '../../../../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../../../../protocol/cell/tool-register.ts';
 import { hardHeapMb } from '../../../isolates/memory-budget.ts';
 import { locateThread } from '../../../isolates/stack-capture.ts';
@@ -16,7 +16,7 @@ import type { LoneCell, LoneCellOwner } from '../lone-run.ts';
 import { Seat } from '../seat.ts';
 import { threadEnd } from '../thread-end.ts';
 import { TinypoolCell, type TinypoolOptions } from '../tinypool-cell.ts';
-import type { CallPhase, PoolListener, PoolSpec, ToolPool } from '../tool-pool.ts';
+import type { PoolListener, PoolSpec, ToolPool } from '../tool-pool.ts';
 import { ToolThreadWatch } from '../tool-thread-watch.ts';
 
 export async function freshThreads(spec: PoolSpec, listener: PoolListener): Promise<ToolPool> {
@@ -81,13 +81,14 @@ class FreshThread implements LoneCell {
     });
   }
 
-  get phase(): Exclude<CallPhase, 'queued'> | undefined {
+  get phase(): CellPhase | undefined {
     // A call that has ended is still running to its caller, until the answer is here.
     return this.#register.call === 0 ? undefined : (this.#register.phase ?? 'running');
   }
 
   get beganMs(): number | undefined {
-    return this.phase === undefined ? undefined : this.#register.beganMs;
+    const { phase } = this;
+    return phase === undefined || phase === 'compiling' ? undefined : this.#register.beganMs;
   }
 
   take(task: ToolTask): void {

@@ -72,9 +72,15 @@ export class PooledRun implements PoolRun, SharedCellRun {
   }
 
   phaseOf(call: number): CallPhase {
-    if (this.task.calls.indexOf(call) >= this.tray.begun) return 'queued';
+    const { begun } = this.tray;
+    if (begun === 0) return 'starting';
+    if (this.task.calls.indexOf(call) >= begun) return 'queued';
     // One that has ended is still running to its caller, until the answer is here.
     return this.#place.seatOf(call)?.register.phase ?? 'running';
+  }
+
+  get startedMs(): number | undefined {
+    return this.tray.startedMs;
   }
 
   beganMsOf(call: number): number | undefined {

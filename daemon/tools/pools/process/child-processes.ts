@@ -3,7 +3,7 @@
 import type { Tinypool, TinypoolChannel } from 'tinypool';
 import { monotonicMs } from '../../../../protocol/cell/register.ts';
 import { flattenError } from '../../../../protocol/cell/plain-error.ts';
-import type { AbortCallMessage, ToolTask } from '../../../../protocol/cell/tool-messages.ts';
+import type { AbortCallMessage, CellPhase, ToolTask } from '../../../../protocol/cell/tool-messages.ts';
 import { withWatchdog } from '../../../isolates/permissions.ts';
 import type { Whereabouts } from '../../../isolates/whereabouts.ts';
 import type { LivingCells } from '../living-cells.ts';
@@ -11,7 +11,7 @@ import { LonePool } from '../lone-pool.ts';
 import type { LoneCell, LoneCellOwner } from '../lone-run.ts';
 import { TinypoolCell, type TinypoolOptions } from '../tinypool-cell.ts';
 import { isToolCellMessage } from '../tool-message.ts';
-import type { CallPhase, PoolListener, PoolSpec, ToolPool } from '../tool-pool.ts';
+import type { PoolListener, PoolSpec, ToolPool } from '../tool-pool.ts';
 import { ChildCell } from './child-cell.ts';
 
 export async function childProcesses(spec: PoolSpec, listener: PoolListener): Promise<ToolPool> {
@@ -46,7 +46,7 @@ class ProcessCell implements LoneCell, TinypoolChannel {
   readonly #cell: TinypoolCell;
   readonly #child: ChildCell | undefined;
   #send: ((message: AbortCallMessage) => void) | undefined;
-  #phase: Exclude<CallPhase, 'queued'> | undefined;
+  #phase: CellPhase | undefined;
   #beganMs: number | undefined;
   #ended = false;
 
@@ -63,7 +63,7 @@ class ProcessCell implements LoneCell, TinypoolChannel {
     living.add(worker, worker.process.pid);
   }
 
-  get phase(): Exclude<CallPhase, 'queued'> | undefined {
+  get phase(): CellPhase | undefined {
     return this.#phase;
   }
 
@@ -118,12 +118,11 @@ class ProcessCell implements LoneCell, TinypoolChannel {
     }
   }
 
-  #entered(phase: Exclude<CallPhase, 'queued'>): void {
-    const first = this.#phase === undefined;
+  #entered(phase: CellPhase): void {
+    const isFirst = this.#phase === undefined;
     this.#phase = phase;
-    if (!first) return;
-    this.#beganMs = monotonicMs();
-    this.#owner.began();
+    if (phase !== 'compiling') this.#beganMs ??= monotonicMs();
+    if (isFirst) this.#owner.began();
   }
 
   /** Its last words may come after its end; without one of them that its call has begun, it has not. */
