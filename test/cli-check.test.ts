@@ -33,7 +33,7 @@ for (const name of readdirSync(examplesFolder)) {
 }
 
 test('a fault of the manifest is named by its path', async (t) => {
-  const { code, report } = await check(t, { ...good, entrypoint: './x.js', service: { ingresses: [{ name: 'in', kinds: [] }] } });
+  const { code, report } = await check(t, { ...good, entrypoint: './x.js', service: { ingresses: [{ name: 'in', kinds: [] }] } }, { 'index.js': 'export const service = {};' });
   assert.equal(code, 1);
   assert.equal(report.valid, false);
   assert.equal(report.plugin, null);
@@ -54,7 +54,7 @@ test('a JSON Schema that does not compile is named by where it stands', async (t
     ...good,
     service: { ingresses: [{ name: 'in', kinds: ['k'], payloadSchema: { type: 'objekt' } }] },
     tools: [{ name: 'fine' }, { name: 'broken', inputSchema: { $ref: '#/nowhere' }, outputSchema: { pattern: '(' } }],
-  });
+  }, { 'index.js': 'export const service = {}; export const tools = {};' });
   assert.equal(code, 1);
   assert.equal(report.plugin?.id, 'a');
   assert.deepEqual(report.issues.map(({ path }) => path), ['service.ingresses[0].payloadSchema', 'tools[1].inputSchema', 'tools[1].outputSchema']);
@@ -76,6 +76,31 @@ for (const [what, files, expected] of [
     assert.match(report.issues[0]?.message ?? '', expected);
   });
 }
+
+for (const [what, manifest, source, expected] of [
+  ['a service is exported under a misspelt name', { service: { ingresses: [{ name: 'in', kinds: ['k'] }] } }, 'export const sevice = {};', ['exports no `service`, which plugin.json declares; it exports `sevice`: did you mean `service`?']],
+  ['nothing is exported', { tools: [{ name: 'greet' }] }, 'const tools = {}; export {};', ['exports no `tools`, which plugin.json declares; it exports nothing']],
+  ['something else is exported', { profiles: [{ name: 'chat' }] }, 'export const tools = {}; export function main() {}', ['exports no `profiles`, which plugin.json declares; it exports `main`, `tools`']],
+  ['two parts are missing', { service: { ingresses: [{ name: 'in', kinds: ['k'] }] }, tools: [{ name: 'greet' }] }, 'export * from "./lib/part.js";', ['exports no `service`, which plugin.json declares; it exports `tool`', 'exports no `tools`, which plugin.json declares; it exports `tool`: did you mean `tools`?']],
+] as const) {
+  test(`an entry is held against its manifest: ${what}`, async (t) => {
+    const { code, report } = await check(t, { ...good, ...manifest }, { 'index.js': source, 'lib/part.js': 'export const tool = {}; throw new Error("it was run");' });
+    assert.equal(code, 1);
+    assert.deepEqual(report.issues, expected.map((message) => ({ path: 'entry', message })));
+  });
+}
+
+test('a default export may hold what the manifest declares', async (t) => {
+  const { code, report } = await check(t, { ...good, tools: [{ name: 'greet' }] }, { 'index.js': 'export default { tools: {} };' });
+  assert.deepEqual([code, report.issues], [0, []]);
+});
+
+test('one pass finds the faults of the manifest, of a schema, and of the entry', async (t) => {
+  const manifest = { ...good, entrypoint: './x.js', tools: [{ name: 'greet', timeoutMs: -1, inputSchema: { type: 'objekt' } }] };
+  const { code, report } = await check(t, manifest, { 'index.js': 'export const tool = {};' });
+  assert.equal(code, 1);
+  assert.deepEqual(report.issues.map(({ path }) => path).toSorted(), ['entry', 'entrypoint', 'tools[0].inputSchema', 'tools[0].timeoutMs']);
+});
 
 test('an entry in TypeScript that does not parse is a fault with its place', async (t) => {
   const { report } = await check(t, { ...good, entry: './index.ts' }, { 'package.json': '{"type":"module"}', 'index.ts': 'export const tools: object = {};\nexport const b: = 2;\n' });
@@ -103,7 +128,7 @@ test('nothing of the plugin is run', async (t) => {
 });
 
 test('a plugin with profiles is no fault, and needs no note', async (t) => {
-  const { code, report } = await check(t, { ...good, profiles: [{ name: 'chat' }] });
+  const { code, report } = await check(t, { ...good, profiles: [{ name: 'chat' }] }, { 'index.js': 'export const profiles = {};' });
   assert.equal(code, 0);
   assert.equal(report.valid, true);
   assert.deepEqual(report.notes, []);

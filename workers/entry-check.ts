@@ -1,6 +1,7 @@
-// Whether a plugin's entry can be imported, found out in a process of its own that runs nothing of it: Node reads, parses
-// and links every module of an import before it runs the first, and the first here ends the process.
+// Whether a plugin's entry can be imported, and what it exports, found out in a process of its own that runs nothing of it: Node
+// reads, parses and links every module of an import before it runs the first, and the first here ends the process.
 import { readFileSync } from 'node:fs';
+import { register } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { SourceTextModule, compileFunction } from 'node:vm';
 import { isTypescript, tsxFor } from './plugin-module.ts';
@@ -21,11 +22,35 @@ function parse(source: string): void {
   }
 }
 
+/**
+ * Writes the names of what the entry exports, and ends the process. The probe imports the report before it imports the entry, so
+ * that the report runs when all is linked and nothing of the plugin has run; by the circle between the two it reaches the
+ * probe's function, which exists from then on. A namespace tells its names, while its values are not there yet.
+ */
+const sources = {
+  'nagaya:probe': "import 'nagaya:report'; import * as entry from 'nagaya:entry'; export function names() { return Reflect.ownKeys(entry); }",
+  'nagaya:report': `
+    import { writeSync } from 'node:fs';
+    import { names } from 'nagaya:probe';
+    writeSync(1, JSON.stringify(names().filter((name) => typeof name === 'string').slice(0, 1000)));
+    process.exit(0);
+  `,
+};
+
+/** Runs in Node's thread for hooks, as text, because it names modules that are in no file. */
+const hooks = `
+  const sources = ${JSON.stringify(sources)};
+  export const resolve = (specifier, context, next) =>
+    specifier in sources ? { url: specifier, shortCircuit: true } : next(specifier === 'nagaya:entry' ? ${JSON.stringify(entryUrl)} : specifier, context);
+  export const load = (url, context, next) => (url in sources ? { format: 'module', source: sources[url], shortCircuit: true } : next(url, context));
+`;
+
 if (isTypescript(entryUrl)) (await tsxFor(entryUrl))?.register();
 else parse(readFileSync(fileURLToPath(entryUrl), 'utf8'));
-const inTurn = ['data:text/javascript,process.exit(0)', entryUrl].map((url) => `import ${JSON.stringify(url)};`).join('');
+register(`data:text/javascript,${encodeURIComponent(hooks)}`);
+const probe = 'nagaya:probe';
 try {
-  await import(`data:text/javascript,${encodeURIComponent(inTurn)}`);
+  await import(probe);
 } catch (error) {
   // For a SyntaxError Node prints the place itself, when the error ends this process.
   if (error instanceof Error) process.stderr.write(placeOfImport(error.message));

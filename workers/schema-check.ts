@@ -1,7 +1,7 @@
-// Compiles JSON Schemas away from whoever asks: compiling is the plugin's data at work, and some of it may take for
-// ever. One answer a schema, so that the one that hangs is known by what is missing.
-import { parentPort, workerData } from 'node:worker_threads';
+// Compiles JSON Schemas in a process of its own: compiling is the plugin's data at work, and some of it takes for ever, or all
+// the memory there is. There is one answer for each schema, so that the one that hangs is known by what is missing.
 import { compileSchema } from './json-schema.ts';
+import { startWatchdog } from './start-watchdog.ts';
 
 export interface SchemaCheckRequest {
   /** Where each schema stands in the manifest, and its JSON text. */
@@ -15,12 +15,18 @@ export interface SchemaCheckAnswer {
 }
 
 const maxFault = 1000;
+const stdinFd = 0;
 
-const { schemas } = workerData as SchemaCheckRequest;
+startWatchdog({ fd: stdinFd, canInspect: false, ends: 'tree' });
 
-for (const { path, json } of schemas) {
-  const answer: SchemaCheckAnswer = { path, fault: await faultOf(json) };
-  parentPort?.postMessage(answer);
+process.once('message', (request: SchemaCheckRequest) => void answerAll(request));
+
+async function answerAll({ schemas }: SchemaCheckRequest): Promise<void> {
+  for (const { path, json } of schemas) {
+    const answer: SchemaCheckAnswer = { path, fault: await faultOf(json) };
+    // Whoever asked may be gone; then this process is about to end too.
+    process.send?.(answer, () => undefined);
+  }
 }
 
 async function faultOf(json: string): Promise<string | null> {

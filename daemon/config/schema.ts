@@ -14,6 +14,7 @@ const durationMs = (least = 1, most = longestMs) => z.int().min(least).max(most)
 export const limits = z.strictObject({
   plugins: many(10_000).default(256).describe('plugins loaded at once'),
   manifestBytes: bytes(kib, 16 * mib).default(256 * kib).describe('one plugin.json'),
+  schemaCheckMs: durationMs().default(10_000).describe('what compiling the JSON Schemas of a plugin may take when it is loaded or reloaded'),
   eventBytes: bytes(kib, 64 * mib).default(256 * kib).describe('one event, as JSON'),
   toolInputBytes: bytes(kib, 64 * mib).default(mib).describe('what a tool may be called with'),
   toolOutputBytes: bytes(kib, 64 * mib).default(mib).describe('what a tool or a handler may answer'),

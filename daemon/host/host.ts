@@ -11,7 +11,8 @@ import { HostedPlugin } from './hosted-plugin.ts';
 import { Catalog } from '../plugins/catalog.ts';
 import { discover } from '../plugins/discovery.ts';
 import { invalidPlugin } from '../plugins/invalid-plugin.ts';
-import { readPlugin } from '../plugins/manifest-file.ts';
+import { readPlugin, refusedPlugin } from '../plugins/manifest-file.ts';
+import { schemaIssues } from '../isolates/schema-compilation.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import { EmbeddedRuntime } from '../runtimes/embedded/embedded-runtime.ts';
 import { LocalRuntime } from '../runtimes/local/local-runtime.ts';
@@ -61,6 +62,8 @@ export class Host {
   readonly #unloading = new Set<string>();
   /** Unloaded, with threads that did not end. */
   #departed: HostedPlugin[] = [];
+  /** The last check of a plugin's schemas. */
+  #schemaChecks: Promise<unknown> = Promise.resolve();
 
   constructor(options: HostOptions) {
     this.config = options.config;
@@ -111,9 +114,29 @@ export class Host {
     return this.get(id);
   }
 
+  /** Whoever loads a plugin hears at once of a broken JSON Schema. */
   async load(folder: string): Promise<HostedPlugin> {
-    const { config, log } = this.#options;
-    const plugin = await readPlugin(folder, { overrides: config.plugins.overrides, manifestBytes: config.limits.manifestBytes });
+    const plugin = await this.#read(folder);
+    await this.#requireSchemas(plugin);
+    return await this.#add(plugin);
+  }
+
+  #read(folder: string): Promise<LoadedPlugin> {
+    const { config } = this.#options;
+    return readPlugin(folder, { overrides: config.plugins.overrides, manifestBytes: config.limits.manifestBytes });
+  }
+
+  /** One plugin at a time, so that many that are loaded at once start no more than one process for it. */
+  async #requireSchemas({ folder, manifest }: LoadedPlugin): Promise<void> {
+    const checked = this.#schemaChecks.then(() => schemaIssues(manifest, this.config.limits.schemaCheckMs));
+    // Its failure is told to the one who waits for it, below.
+    this.#schemaChecks = checked.catch(() => undefined);
+    const issues = await checked;
+    if (issues.length > 0) throw refusedPlugin(folder, issues);
+  }
+
+  async #add(plugin: LoadedPlugin): Promise<HostedPlugin> {
+    const { log } = this.#options;
     this.catalog.add(plugin);
     const hosted = await this.#open(plugin);
     this.#hosted.set(plugin.id, hosted);
@@ -133,7 +156,10 @@ export class Host {
     }
   }
 
-  /** Loads what is found; what is refused is noted and never keeps the others from being loaded. */
+  /**
+   * Loads what is found; what is refused is noted and never keeps the others from being loaded. The daemon's start does not wait
+   * for JSON Schemas to be compiled: the cells that use them do that.
+   */
   async loadAll(folders: readonly string[]): Promise<void> {
     const { log } = this.#options;
     const found = await discover(folders, { maxPlugins: this.config.limits.plugins });
@@ -143,7 +169,7 @@ export class Host {
     }
     for (const folder of found.folders) {
       try {
-        await this.load(folder);
+        await this.#add(await this.#read(folder));
       } catch (thrown) {
         const refused = invalidPlugin(folder, thrown);
         this.catalog.noteInvalid(refused);
@@ -177,12 +203,12 @@ export class Host {
 
   /** Reads the plugin anew; where that or the new incarnation fails, what runs goes on as it is. */
   async reload(id: string): Promise<{ readonly hosted: HostedPlugin; readonly events: KeptEvents }> {
-    const { config } = this.#options;
     const hosted = this.get(id);
-    const plugin = await readPlugin(hosted.plugin.folder, { overrides: config.plugins.overrides, manifestBytes: config.limits.manifestBytes });
+    const plugin = await this.#read(hosted.plugin.folder);
     if (plugin.id !== id) {
       throw new HostError('plugin_invalid', `The folder now holds the plugin ${plugin.id}; unload ${id} and load that one.`, { path: plugin.folder, issues: [{ path: 'id', message: `changed from ${id}` }] });
     }
+    await this.#requireSchemas(plugin);
     // What a reload made now would outlive the plugin.
     this.#staying(id);
     const events = await hosted.reload(plugin);

@@ -3,7 +3,6 @@
 import { spawn } from 'node:child_process';
 import { relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { Issue } from '../../protocol/errors.ts';
 import { cellEntry } from './entries.ts';
 
 const heapMb = 256;
@@ -24,44 +23,58 @@ export interface LinkFault {
   readonly error: string;
 }
 
-/** Returns no issue if the entry can be imported. */
-export async function entryIssues(plugin: PluginPlace, deadlineMs: number): Promise<Issue[]> {
-  const fault = await linkFault(plugin, deadlineMs);
-  if (fault === undefined) return [];
-  if (fault === 'deadline') return [{ path: 'entry', message: `cannot be read within ${String(deadlineMs)} ms, with all that it imports` }];
-  return [{ path: 'entry', message: `cannot be imported: ${fault.place === undefined ? '' : `${fault.place}: `}${fault.error}` }];
+export interface LinkResult {
+  /** Why the entry cannot be linked; undefined if it can. */
+  readonly fault: LinkFault | 'deadline' | undefined;
+  /** The names of what it exports, if it can. */
+  readonly exports: readonly string[];
+}
+
+export async function linkEntry({ folder, entry }: PluginPlace, deadlineMs: number): Promise<LinkResult> {
+  const { code, said, exported } = await link(folder, entry, deadlineMs);
+  if (code === 0) return { fault: undefined, exports: namesIn(exported) };
+  return { fault: code === undefined ? 'deadline' : faultIn(said, folder), exports: [] };
 }
 
 /** Returns why the entry cannot be linked, or undefined if it can. */
-export async function linkFault({ folder, entry }: PluginPlace, deadlineMs: number): Promise<LinkFault | 'deadline' | undefined> {
-  const { code, said } = await link(folder, entry, deadlineMs);
-  if (code === 0) return undefined;
-  return code === undefined ? 'deadline' : faultIn(said, folder);
+export async function linkFault(plugin: PluginPlace, deadlineMs: number): Promise<LinkFault | 'deadline' | undefined> {
+  return (await linkEntry(plugin, deadlineMs)).fault;
+}
+
+function namesIn(json: string): string[] {
+  const names: unknown = JSON.parse(json);
+  return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
 }
 
 interface Linked {
   /** Absent: not done in time. */
   readonly code: number | null | undefined;
   readonly said: string;
+  /** The names of what the entry exports, as JSON, where it could be linked. */
+  readonly exported: string;
 }
 
 /** As a cell would: in the plugin's folder, and with nothing of this process's environment. */
 function link(folder: string, entry: string, deadlineMs: number): Promise<Linked> {
   const flags = ['--no-warnings', '--experimental-vm-modules', `--max-old-space-size=${String(heapMb)}`];
-  const child = spawn(process.execPath, [...flags, fileURLToPath(cellEntry('entry-check')), pathToFileURL(entry).href], { cwd: folder, env: {}, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [...flags, fileURLToPath(cellEntry('entry-check')), pathToFileURL(entry).href], { cwd: folder, env: {}, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
+  let exported = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    exported += text;
+  });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(0, keptLength);
   });
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
-      resolve({ code: undefined, said });
+      resolve({ code: undefined, said, exported });
     }, deadlineMs);
     child.once('error', reject);
     child.once('close', (code) => {
       clearTimeout(timer);
-      resolve({ code, said });
+      resolve({ code, said, exported });
     });
   });
 }

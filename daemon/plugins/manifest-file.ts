@@ -21,21 +21,39 @@ export interface ReadPluginOptions {
   readonly manifestBytes: number;
 }
 
+/** What there is in a plugin's folder. */
+export interface PluginInspection {
+  /** The real path, where there is one. */
+  readonly folder: string;
+  /** Undefined where there are issues. */
+  readonly plugin?: LoadedPlugin;
+  readonly issues: readonly Issue[];
+  /** The manifest as it was written, where it is JSON. */
+  readonly written?: unknown;
+}
+
 /** Throws `plugin_invalid` with `details.path` and every fault found. */
 export async function readPlugin(folder: string, options: ReadPluginOptions): Promise<LoadedPlugin> {
-  if (!isAbsolute(folder)) throw refusal(folder, [{ path: '', message: 'the path of a plugin must be absolute; give the folder\'s full path' }]);
+  const { folder: path, plugin, issues } = await inspectPlugin(folder, options);
+  if (plugin === undefined) throw refusedPlugin(path, issues);
+  return plugin;
+}
+
+export async function inspectPlugin(folder: string, options: ReadPluginOptions): Promise<PluginInspection> {
+  if (!isAbsolute(folder)) return { folder, issues: [{ path: '', message: 'the path of a plugin must be absolute; give the folder\'s full path' }] };
   const found = await realFolder(folder);
-  if (!found.ok) throw refusal(folder, [{ path: '', message: found.message }]);
+  if (!found.ok) return { folder, issues: [{ path: '', message: found.message }] };
   const root = found.path;
   const declared = await readManifest(root, options.manifestBytes);
-  if (!declared.ok) throw refusal(root, declared.issues);
+  const { written } = declared;
+  if (!declared.ok) return { folder: root, issues: declared.issues, written };
   const reserved = reservedIdIssue(declared.manifest.id);
   const entry = await findEntry(root, declared.manifest.entry);
   const override = Object.hasOwn(options.overrides, declared.manifest.id) ? options.overrides[declared.manifest.id] : undefined;
   const applied = applyOverride(declared.manifest, override ?? {});
   const issues = [...(reserved === undefined ? [] : [reserved]), ...(entry.ok ? [] : [entry.issue]), ...applied.issues];
-  if (issues.length > 0 || !entry.ok) throw refusal(root, issues);
-  return {
+  if (issues.length > 0 || !entry.ok) return { folder: root, issues, written };
+  const plugin: LoadedPlugin = {
     id: applied.manifest.id,
     folder: root,
     entry: entry.path,
@@ -46,13 +64,14 @@ export async function readPlugin(folder: string, options: ReadPluginOptions): Pr
     config: override?.config ?? {},
     notes: notesOn(applied.manifest),
   };
+  return { folder: root, plugin, issues: [], written };
 }
 
-function refusal(path: string, issues: readonly Issue[]): HostError {
+export function refusedPlugin(path: string, issues: readonly Issue[]): HostError {
   return new HostError('plugin_invalid', invalid('plugin_invalid', `The plugin in ${path}`, issues).message, { path, issues });
 }
 
-type ReadManifest = { readonly ok: true; readonly manifest: Manifest } | { readonly ok: false; readonly issues: readonly Issue[] };
+type ReadManifest = ({ readonly ok: true; readonly manifest: Manifest } | { readonly ok: false; readonly issues: readonly Issue[] }) & { readonly written?: unknown };
 
 async function readManifest(root: string, manifestBytes: number): Promise<ReadManifest> {
   const file = await readBoundedText(join(root, manifestName), { maxBytes: manifestBytes, raisedBy: 'limits.manifestBytes in the configuration' });
@@ -63,5 +82,6 @@ async function readManifest(root: string, manifestBytes: number): Promise<ReadMa
   const parsed = parseJsonText(file.text);
   if (!parsed.ok) return { ok: false, issues: [{ path: manifestName, message: parsed.issue.message }] };
   const checked = manifest.safeParse(parsed.value, { error: wordingOf });
-  return checked.success ? { ok: true, manifest: checked.data } : { ok: false, issues: issuesOf(checked.error, manifest) };
+  const written = parsed.value;
+  return checked.success ? { ok: true, manifest: checked.data, written } : { ok: false, issues: issuesOf(checked.error, manifest), written };
 }

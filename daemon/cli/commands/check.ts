@@ -1,8 +1,7 @@
 // `nagaya check DIR`: whether a plugin would load, without running any of it.
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { HostError, type Issue } from '../../../protocol/errors.ts';
-import type { LoadedPlugin } from '../../plugins/plugin.ts';
+import type { Issue } from '../../../protocol/errors.ts';
 import { exitCodes } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
@@ -23,7 +22,7 @@ export function register(program: Command): void {
   program
     .command('check')
     .helpGroup(groups.author)
-    .description('validate a plugin without running it: manifest, JSON Schemas, and the entry with all that it imports')
+    .description('validate a plugin without running it: manifest, JSON Schemas, the entry with all that it imports, and what it exports')
     .argument('<folder>', 'folder that holds plugin.json')
     .addHelpText('after', examples('nagaya check ./greeter', 'nagaya check ./greeter --json'))
     .action(
@@ -36,23 +35,19 @@ export function register(program: Command): void {
 }
 
 async function checkPlugin(folder: string): Promise<CheckReport> {
-  const { readPlugin } = await import('../../plugins/manifest-file.ts');
+  const { inspectPlugin } = await import('../../plugins/manifest-file.ts');
+  const { schemaIssues } = await import('../../isolates/schema-compilation.ts');
+  const { entryIssues } = await import('../authoring/entry-issues.ts');
   const { limits } = await import('../../config/schema.ts');
-  let plugin: LoadedPlugin;
-  try {
-    plugin = await readPlugin(folder, { overrides: {}, manifestBytes: limits.parse({}).manifestBytes });
-  } catch (error) {
-    if (!(error instanceof HostError) || error.code !== 'plugin_invalid') throw error;
-    const issues = (error.details['issues'] as Issue[] | undefined) ?? [{ path: '', message: error.message }];
-    return { valid: false, folder, plugin: null, issues, notes: [] };
-  }
-  const { schemaIssues } = await import('../authoring/schema-compilation.ts');
-  const { entryIssues } = await import('../../isolates/entry-linking.ts');
-  const issues = (await Promise.all([schemaIssues(plugin.manifest, checkMs), entryIssues(plugin, checkMs)])).flat();
+  const { folder: root, plugin, issues: found, written } = await inspectPlugin(folder, { overrides: {}, manifestBytes: limits.parse({}).manifestBytes });
+  // A fault of the manifest hides none of the schemas or the entry.
+  const more = await Promise.all([schemaIssues(written, checkMs), entryIssues(root, written, checkMs)]);
+  const issues = [...found, ...more.flat().filter((issue) => !found.some(({ path }) => path === issue.path))];
+  if (plugin === undefined) return { valid: false, folder: root, plugin: null, issues, notes: [] };
   const { id, manifest, entry, notes } = plugin;
   return {
     valid: issues.length === 0,
-    folder: plugin.folder,
+    folder: root,
     plugin: { id, version: manifest.version, entry, hasService: manifest.service !== undefined, tools: manifest.tools.map(({ name }) => name), profiles: manifest.profiles.map(({ name }) => name) },
     issues,
     notes,

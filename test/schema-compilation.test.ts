@@ -1,7 +1,7 @@
 // A schema that takes for ever to compile is told as such; the host that asked is not held up.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { schemaIssues } from '../daemon/cli/authoring/schema-compilation.ts';
+import { schemaIssues } from '../daemon/isolates/schema-compilation.ts';
 import { manifest } from '../protocol/manifest.ts';
 
 const withSchemas = (...inputSchemas: unknown[]) =>

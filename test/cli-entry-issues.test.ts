@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { entryIssues } from '../daemon/isolates/entry-linking.ts';
+import { entryIssues } from '../daemon/cli/authoring/entry-issues.ts';
 import { temporaryFolder, writeTree } from './temporary-folder.ts';
 
 test('an entry that cannot be read to its end is told within the deadline', async (t) => {
@@ -11,7 +11,7 @@ test('an entry that cannot be read to its end is told within the deadline', asyn
   await writeTree(folder, { 'index.js': 'import "./pipe.js"; export const tools = {};' });
   execFileSync('mkfifo', [join(folder, 'pipe.js')]);
   const startedMs = performance.now();
-  const issues = await entryIssues({ folder, entry: join(folder, 'index.js') }, 1000);
+  const issues = await entryIssues(folder, { entry: './index.js' }, 1000);
   assert.deepEqual(issues, [{ path: 'entry', message: 'cannot be read within 1000 ms, with all that it imports' }]);
   assert.ok(performance.now() - startedMs < 20_000);
 });
