@@ -65,7 +65,7 @@ export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = 
     tellEnded = resolve;
   });
   const cell = new ThreadCell(
-    { isolation: 'thread', name: 'test.cell', folder, env: {}, execArgv: [], heapMb: 128, rssMb: 512, logBytesPerSecond: 1024 * 1024, beginWithinMs: 1500, spinMs: 1000, ...spec },
+    { isolation: 'thread', name: 'test.cell', folder, env: {}, execArgv: [], heapMb: 128, rssMb: 512, descriptors: 1000, logBytesPerSecond: 1024 * 1024, beginWithinMs: 1500, spinMs: 1000, ...spec },
     {
       results: ({ outputs, failures }) => {
         for (const { sequence: of, json } of outputs) waiting.get(of)?.resolve(JSON.parse(new EncodedJson('', json).text));

@@ -51,7 +51,7 @@ function begin(folder: string): { readonly cell: ThreadCell; readonly ended: Pro
   let tell: (end: CellEnd) => void = () => {};
   const ended = new Promise<CellEnd>((resolve) => (tell = resolve));
   const quiet = { results() {}, halted() {}, said() {}, log() {}, logDropped() {}, unkillable() {}, ended: tell };
-  const cell = new ThreadCell({ isolation: 'thread', name: 'test.cut', folder, env: {}, execArgv: [], heapMb: 128, rssMb: 512, logBytesPerSecond: 65_536, beginWithinMs: 1500, spinMs: 1000 }, quiet, limits);
+  const cell = new ThreadCell({ isolation: 'thread', name: 'test.cut', folder, env: {}, execArgv: [], heapMb: 128, rssMb: 512, descriptors: 1000, logBytesPerSecond: 65_536, beginWithinMs: 1500, spinMs: 1000 }, quiet, limits);
   const load = (): Promise<unknown> =>
     cell.load({ plugin: { id: 'test.cut', name: 'Cut', version: '1.0.0' }, incarnation: 1, entryUrl: pathToFileURL(`${folder}/index.js`).href, configJson: '{}', payloadSchemas: {}, maxOutputBytes: 1024 }, 30_000);
   return { cell, ended, load };

@@ -11,6 +11,7 @@ import { CellLog } from './cell-log.ts';
 import { endCell, guardCell, hideParent, leaveBy } from './guard.ts';
 import { nameChannelsFor } from './guard/channels.ts';
 import type { Grants } from './guard/denial.ts';
+import { openDescriptors } from './guard/descriptors.ts';
 import { layOutInspection } from './inspection.ts';
 import { osThread } from './os-thread.ts';
 import { SharedReports } from './lane-reports.ts';
@@ -89,6 +90,7 @@ async function load(options: ServiceCellOptions): ReturnType<ServiceCellApi['loa
 function reportMemory(): void {
   const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
   register.reportMemory(heap, external);
+  register.reportDescriptors(openDescriptors());
 }
 reportMemory();
 register.reportThread(osThread());

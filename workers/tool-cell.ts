@@ -12,6 +12,7 @@ import { CellLog } from './cell-log.ts';
 import { endCell, guardCell, hideParent, leaveBy } from './guard.ts';
 import { nameChannelsFor } from './guard/channels.ts';
 import { layOutInspection } from './inspection.ts';
+import { openDescriptors } from './guard/descriptors.ts';
 import { osThread } from './os-thread.ts';
 import { captured, posterOf, writeText } from './primitives.ts';
 import { guardProcess, hostChannel } from './process-guard.ts';
@@ -134,6 +135,7 @@ function inThread(options: ToolCellOptions, port: MessagePort, register: ToolReg
   const reportMemory = (): void => {
     const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
     register.reportMemory(heap, external);
+    register.reportDescriptors(openDescriptors());
   };
   // What is open now is the cell's own.
   layOutInspection({ ownResources: process.getActiveResourcesInfo(), reportMemory });

@@ -9,7 +9,7 @@ import type { Whereabouts } from '../isolates/whereabouts.ts';
 
 /** Why a cell is no more; `killed` only when the host ended it. */
 export interface CellEnd {
-  readonly reason: CrashReason | 'killed' | 'out_of_memory' | 'heap_limit' | 'stalled' | 'rss_limit' | 'signal' | 'spinning' | 'spawn_failed' | 'ended';
+  readonly reason: CrashReason | 'killed' | 'out_of_memory' | 'heap_limit' | 'descriptor_limit' | 'stalled' | 'rss_limit' | 'signal' | 'spinning' | 'spawn_failed' | 'ended';
   readonly error: PlainError;
   readonly exitCode: number | null;
 }
@@ -100,6 +100,8 @@ export interface CellSpec {
   readonly heapMb: number;
   /** Of a process cell. */
   readonly rssMb: number;
+  /** Files, folders, sockets and pipes. */
+  readonly descriptors: number;
   readonly logBytesPerSecond: number;
   /** An event that a process cell has not begun after this it must not begin any more: it may be somebody else's by then. */
   readonly beginWithinMs: number;

@@ -46,6 +46,7 @@ export const limits = z.strictObject({
   logFileBytes: bytes(64 * kib, 1024 * mib).default(5 * mib).describe('one file of a plugin\'s log'),
   logFiles: z.int().min(1).max(100).default(3).describe('files kept of a plugin\'s log'),
   cellMessagesPerTurn: many(100_000).default(256).describe('messages taken from one cell before the others have their turn'),
+  daemonRssMb: z.int().min(256).max(1_048_576).default(4096).describe('resident memory of the daemon with all its thread cells; beyond it the cell that grew last is ended'),
   abortGraceMs: durationMs(0, 60_000).default(20).describe('between ctx.signal and the end of a cell'),
   killMs: durationMs(10, 60_000).default(2000).describe('after this a cell that does not end is given up as unkillable'),
   stalledMs: durationMs(100, 3_600_000).default(5000).describe('a thread cell that has nothing to do and whose event loop does not turn for this long is ended'),

@@ -25,6 +25,7 @@ export function blueprint({ plugin, section, env, entryUrl }: ServicePlan, incar
       ...(manifest.permissions === undefined ? {} : { grants: manifest.permissions }),
       heapMb: manifest.limits.heapMb,
       rssMb: manifest.limits.rssMb,
+      descriptors: manifest.limits.descriptors,
       logBytesPerSecond: manifest.limits.logBytesPerSecond,
       beginWithinMs: leastMs - wordMs,
       spinMs: Math.max(leastSpinMs, stallMs),

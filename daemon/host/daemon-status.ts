@@ -9,6 +9,7 @@ import type { DaemonLog } from '../telemetry/daemon-log.ts';
 import { type EventLoopMonitor, memory } from '../telemetry/event-loop.ts';
 import type { Feed } from '../telemetry/feed.ts';
 import { awakeTime } from '../time/awake-time.ts';
+import type { ProcessWatch } from './process-watch.ts';
 
 export interface DaemonStatusParts {
   readonly options: Pick<DaemonOptions, 'config' | 'configPath' | 'socket' | 'stateFolder' | 'guarding'>;
@@ -21,11 +22,12 @@ export interface DaemonStatusParts {
   readonly feed: Feed;
   readonly daemonLog: DaemonLog;
   readonly monitor: EventLoopMonitor;
+  readonly processWatch: ProcessWatch;
   readonly faults: number;
   readonly shuttingDown: boolean;
 }
 
-export function daemonStatus({ options, version, startedMs, host, control, browser, halfLines, feed, daemonLog, monitor, faults, shuttingDown }: DaemonStatusParts): DaemonStatus {
+export function daemonStatus({ options, version, startedMs, host, control, browser, halfLines, feed, daemonLog, monitor, processWatch, faults, shuttingDown }: DaemonStatusParts): DaemonStatus {
   const { connections, connectionsRefused, connectionsCutOff, notificationsFailed } = control.counts();
   return {
     pid: process.pid,
@@ -43,6 +45,7 @@ export function daemonStatus({ options, version, startedMs, host, control, brows
     faults,
     eventLoopDelayMs: monitor.delay(),
     memory: memory(),
+    descriptors: processWatch.descriptors(),
     limits: { ...options.config.limits },
     browser: browser?.status() ?? null,
     guardian: options.guarding === undefined ? null : { pid: options.guarding.link.guardianPid, deaths: [...options.guarding.deaths] },

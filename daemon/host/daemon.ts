@@ -23,6 +23,7 @@ import { EventLoopMonitor } from '../telemetry/event-loop.ts';
 import { Feed } from '../telemetry/feed.ts';
 import { awakeTime } from '../time/awake-time.ts';
 import { reportStandstill } from './standstill-report.ts';
+import { ProcessWatch } from './process-watch.ts';
 
 export interface Daemon {
   readonly socket: string;
@@ -55,6 +56,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   armFailpoints(process.env, log);
   const host = new Host({ config, version, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env });
   const monitor = new EventLoopMonitor();
+  const processWatch = new ProcessWatch(limits, log);
   awakeTime.watch((standstill) => reportStandstill(standstill, host, log));
   const faults = new HostFaults(log);
 
@@ -66,6 +68,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       await host.shutdown(withinMs);
       await Promise.all([control.close(controlCloseMs), browser?.close(controlCloseMs)]);
       monitor.stop();
+      processWatch.stop();
       await daemonLog.flush(logFlushMs);
     },
     release: () => control.release(),
@@ -74,7 +77,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   const daemonParts: DaemonHandlerDeps = {
     shutdownMs: limits.shutdownMs,
-    status: () => daemonStatus({ options, version, startedMs, host, control, browser, halfLines, feed, daemonLog, monitor, faults: faults.count, shuttingDown: shutdown.begun }),
+    status: () => daemonStatus({ options, version, startedMs, host, control, browser, halfLines, feed, daemonLog, monitor, processWatch, faults: faults.count, shuttingDown: shutdown.begun }),
     shutdown: (reason) => shutdown.begin(reason),
     servicesStopped: host.stopped,
   };
@@ -95,6 +98,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     await browser?.close(0);
     clearInterval(counters);
     monitor.stop();
+    processWatch.stop();
     faults.stop();
     throw thrown;
   }

@@ -3,6 +3,7 @@
 import type { Worker } from 'node:worker_threads';
 import { type MemoryFigures, MemoryBudget } from './memory-budget.ts';
 import { inspection } from './stack-capture.ts';
+import { type ThreadAccount, type ThreadLimit, threadAccounts } from './thread-accounts.ts';
 import { threadInspector } from './thread-inspector.ts';
 import type { Whereabouts } from './whereabouts.ts';
 
@@ -10,6 +11,8 @@ import type { Whereabouts } from './whereabouts.ts';
 export interface MemoryRegister {
   readonly heapUsedMb: number;
   readonly externalMb: number;
+  readonly descriptors: number;
+  readonly osThread: number;
   /** Grows with every report. */
   readonly memoryReports: number;
   reportMemory(heapUsedBytes: number, externalBytes: number): void;
@@ -18,7 +21,7 @@ export interface MemoryRegister {
 export interface MemoryOwner {
   locate(withinMs: number): Promise<Whereabouts>;
   /** The thread is to be ended for this. */
-  overstepped(what: string, locate: () => Whereabouts | Promise<Whereabouts>): void;
+  overstepped(limit: ThreadLimit, what: string, locate: () => Whereabouts | Promise<Whereabouts>): void;
 }
 
 /** Newer Nodes have it; the types are those of the oldest. */
@@ -35,7 +38,15 @@ const shortWhereMs = 40;
 
 const reportMemory = `${inspection}.reportMemory()`;
 
-export class ThreadMemory {
+export interface ThreadBounds {
+  readonly heapMb: number;
+  readonly rssMb: number;
+  readonly descriptors: number;
+}
+
+export class ThreadMemory implements ThreadAccount {
+  readonly allowedMb: number;
+  readonly #mostDescriptors: number;
   readonly #worker: AskableWorker;
   readonly #threadId: number;
   readonly #register: MemoryRegister;
@@ -48,16 +59,36 @@ export class ThreadMemory {
   #collectedMs = -Infinity;
   #stopped = false;
 
-  constructor(worker: Worker, register: MemoryRegister, limits: { readonly heapMb: number; readonly rssMb: number }, owner: MemoryOwner) {
+  constructor(worker: Worker, register: MemoryRegister, limits: ThreadBounds, owner: MemoryOwner) {
     this.#worker = worker;
     this.#threadId = worker.threadId;
     this.#register = register;
     this.#budget = new MemoryBudget(limits.heapMb, limits.rssMb);
     this.#owner = owner;
+    this.allowedMb = Math.max(limits.rssMb, limits.heapMb);
+    this.#mostDescriptors = limits.descriptors;
+    threadAccounts.add(this);
+  }
+
+  get osThread(): number {
+    return this.#register.osThread;
+  }
+
+  get accountedMb(): number {
+    return this.#register.heapUsedMb + this.#register.externalMb;
+  }
+
+  get descriptors(): number {
+    return this.#register.descriptors;
+  }
+
+  end(limit: ThreadLimit, what: string): void {
+    if (!this.#stopped) this.#owner.overstepped(limit, what, () => this.#owner.locate(shortWhereMs));
   }
 
   stop(): void {
     this.#stopped = true;
+    threadAccounts.delete(this);
   }
 
   /** After the thread was busy for this long. */
@@ -95,6 +126,10 @@ export class ThreadMemory {
   }
 
   #judge(): void {
+    if (this.descriptors > this.#mostDescriptors) {
+      this.end('descriptors', `the cell had ${String(this.descriptors)} descriptors open; limits.descriptors allows ${String(this.#mostDescriptors)}`);
+      return;
+    }
     const verdict = this.#budget.judge(this.#figures);
     if (verdict === 'farOver') this.#end();
     else if (verdict === 'over' && !this.#collecting && performance.now() - this.#collectedMs >= collectAgainMs) void this.#collect();
@@ -112,6 +147,6 @@ export class ThreadMemory {
   /** `seen`: where it was before it collected, which keeps it from answering for a while. */
   #end(seen?: Whereabouts): void {
     if (this.#stopped) return;
-    this.#owner.overstepped(this.#budget.text(this.#figures), () => (seen?.kind === 'javascript' ? seen : this.#owner.locate(shortWhereMs)));
+    this.#owner.overstepped('memory', this.#budget.text(this.#figures), () => (seen?.kind === 'javascript' ? seen : this.#owner.locate(shortWhereMs)));
   }
 }

@@ -172,6 +172,7 @@ export class PluginTools {
       folder,
       cell,
       rssMb: manifest.limits.rssMb,
+      descriptors: manifest.limits.descriptors,
       env,
       execArgv: permissionArgs(manifest.permissions, folder),
       maxCells: limits.toolThreads + spareThreads,

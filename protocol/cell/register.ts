@@ -15,10 +15,11 @@ const stageAt = 7;
 const doorAt = 8;
 const bellAt = 10;
 const reportsAt = 11;
+const descriptorsAt = 12;
 const beganAt = 0;
 const progressAt = 1;
 
-const integersEnd = 48;
+const integersEnd = 56;
 const floatsEnd = integersEnd + 16;
 const byteLength = floatsEnd + histogramLength * 4;
 
@@ -109,6 +110,10 @@ export class ProgressRegister {
     Atomics.add(this.#words, memoryReportsAt, 1);
   }
 
+  reportDescriptors(open: number): void {
+    Atomics.store(this.#words, descriptorsAt, open);
+  }
+
   /** The cell's event loop has come round again. */
   turned(): void {
     Atomics.add(this.#words, aliveAt, 1);
@@ -184,6 +189,11 @@ export class ProgressRegister {
 
   get externalMb(): number {
     return Atomics.load(this.#words, externalKbAt) / 1024;
+  }
+
+  /** Open in the cell at its last report. */
+  get descriptors(): number {
+    return Atomics.load(this.#words, descriptorsAt);
   }
 
   /** Grows with every report of the memory. */

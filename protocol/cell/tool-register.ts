@@ -12,6 +12,7 @@ const externalKbAt = 4;
 const memoryReportsAt = 5;
 const doorAt = 6;
 const upAt = 8;
+const descriptorsAt = 9;
 const integersEnd = 40;
 const byteLength = integersEnd + 8;
 
@@ -65,6 +66,10 @@ export class ToolRegister {
     Atomics.add(this.#words, memoryReportsAt, 1);
   }
 
+  reportDescriptors(open: number): void {
+    Atomics.store(this.#words, descriptorsAt, open);
+  }
+
   enter(call: number, phase: keyof typeof codes): void {
     Atomics.store(this.#words, wordAt, (call << codeBits) | codes[phase]);
   }
@@ -102,6 +107,11 @@ export class ToolRegister {
 
   get externalMb(): number {
     return Atomics.load(this.#words, externalKbAt) / 1024;
+  }
+
+  /** Open in the thread at its last report. */
+  get descriptors(): number {
+    return Atomics.load(this.#words, descriptorsAt);
   }
 
   /** Grows with every report of the memory. */

@@ -64,6 +64,7 @@ const daemonStatus = z.object({
   standstills: z.object({ count, totalMs: count }).describe('how often the daemon was stopped or asleep, and for how long in all; deadlines leave it out'),
   faults: count.describe('errors of the daemon itself that it did not foresee'),
   eventLoopDelayMs: z.object({ p50: z.number(), p99: z.number(), max: z.number() }),
+  descriptors: z.object({ open: count.nullable(), limit: count.nullable() }).describe('of the daemon\'s process, with all its thread cells; null where the system does not tell'),
   memory: z.object({ rssMb: z.number(), heapUsedMb: z.number(), externalMb: z.number() }),
   limits: z.record(z.string(), z.number()).describe('every bound in force'),
   browser: z

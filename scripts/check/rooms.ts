@@ -46,7 +46,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       runtimes: 'builds the registry and its runtimes',
       dispatch: 'builds what all services share',
       cells: 'builds what spawns cells, and ends the cells of a daemon that died',
-      isolates: 'has the schemas of a plugin that is loaded compiled in a process',
+      isolates: 'has the schemas of a plugin that is loaded compiled in a process, and watches what all threads share',
       telemetry: 'builds logs, feed, timelines and the flight recorder',
       plugins: 'discovers and reads plugins',
       config: 'is built from the configuration',

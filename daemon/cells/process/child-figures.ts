@@ -1,6 +1,6 @@
 // What the system says of a process: its resident memory and the processor time it has used. Nothing where there is
 // no /proc; then the cell's own word must do.
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 
 /** Kernels have counted processor time in hundredths of a second for programs since long before Node. */
 const tickMs = 10;
@@ -18,6 +18,19 @@ export function cpuMsOf(pid: number): number | undefined {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const ticks = Number(fields[userTimeField]) + Number(fields[systemTimeField]);
   return Number.isFinite(ticks) ? ticks * tickMs : undefined;
+}
+
+/** Standard streams, the channel, the watchdog's pipe and what Node's event loops hold. */
+export const ownDescriptors = 40;
+
+/** How many descriptors a process has open. */
+export function descriptorsOf(pid: number): number | undefined {
+  try {
+    return readdirSync(`/proc/${String(pid)}/fd`).length;
+  } catch {
+    // No /proc here, or the process is gone.
+    return undefined;
+  }
 }
 
 function read(pid: number, name: 'stat' | 'status'): string {

@@ -2,7 +2,7 @@
 // it has nothing to do. What the process says of itself is an extra, and stands in where there is no /proc.
 import type { VitalsMessage } from '../../../protocol/cell/process-messages.ts';
 import type { CellEnd } from '../cell.ts';
-import { cpuMsOf, rssMbOf } from './child-figures.ts';
+import { cpuMsOf, descriptorsOf, ownDescriptors, rssMbOf } from './child-figures.ts';
 import { awakeTime } from '../../time/awake-time.ts';
 
 export interface VitalsOwner {
@@ -20,11 +20,15 @@ const nearLookMs = 50;
 const quietMs = 1500;
 /** An idle cell whose event loop has not turned for this much processor time does not come back. */
 const spinCpuMs = 3000;
+/** Counting them costs more than the rest of a look. */
+const descriptorLooks = 2;
 const mebibyte = 1024 * 1024;
 
 export class ChildVitals {
   readonly #pid: number;
   readonly #rssLimitMb: number;
+  readonly #mostDescriptors: number;
+  #looks = 0;
   readonly #owner: VitalsOwner;
   #timer: NodeJS.Timeout | undefined;
   #rssMb: number | undefined;
@@ -34,9 +38,10 @@ export class ChildVitals {
   #quietCpuMs: number | undefined;
   #stopped = false;
 
-  constructor(pid: number, rssLimitMb: number, owner: VitalsOwner) {
+  constructor(pid: number, limits: { readonly rssMb: number; readonly descriptors: number }, owner: VitalsOwner) {
     this.#pid = pid;
-    this.#rssLimitMb = rssLimitMb;
+    this.#rssLimitMb = limits.rssMb;
+    this.#mostDescriptors = limits.descriptors;
     this.#owner = owner;
     this.#lookIn(lookMs);
   }
@@ -68,6 +73,8 @@ export class ChildVitals {
   #look(): void {
     this.#rssMb = rssMbOf(this.#pid) ?? (this.#told === undefined ? undefined : this.#told.rssBytes / mebibyte);
     this.#checkMemory(this.#rssMb ?? 0);
+    if (this.#looks % descriptorLooks === 0) this.#checkDescriptors();
+    this.#looks += 1;
     this.#checkSpin(awakeTime.nowMs());
     if (!this.#stopped) this.#lookIn((this.#rssMb ?? 0) > this.#rssLimitMb * nearShare ? nearLookMs : lookMs);
   }
@@ -76,6 +83,14 @@ export class ChildVitals {
     if (rssMb <= this.#rssLimitMb) return;
     const message = `the cell's process held ${rssMb.toFixed(0)} MB of resident memory; limits.rssMb allows ${String(this.#rssLimitMb)}`;
     this.#overstepped({ reason: 'rss_limit', error: { name: 'MemoryLimit', message }, exitCode: null });
+  }
+
+  #checkDescriptors(): void {
+    const open = descriptorsOf(this.#pid);
+    // Those that the cell itself needs do not count as the plugin's.
+    if (open === undefined || open - ownDescriptors <= this.#mostDescriptors) return;
+    const message = `the cell's process had ${String(open - ownDescriptors)} descriptors open; limits.descriptors allows ${String(this.#mostDescriptors)}`;
+    this.#overstepped({ reason: 'descriptor_limit', error: { name: 'DescriptorLimit', message }, exitCode: null });
   }
 
   #checkSpin(nowMs: number): void {

@@ -79,7 +79,7 @@ export class ProcessCell implements Cell {
     this.#child.once('exit', (code, signal) => this.#exited({ code, signal }));
     if (pid === undefined) return;
     records?.add(pid, spec.name);
-    this.#vitals = new ChildVitals(pid, spec.rssMb, { idle: () => this.#progress.idle && this.#callsPending === 0, overstepped: (end) => this.#endFor(end) });
+    this.#vitals = new ChildVitals(pid, spec, { idle: () => this.#progress.idle && this.#callsPending === 0, overstepped: (end) => this.#endFor(end) });
     // Asked for as a pipe, so it is a duplex stream.
     this.#watch = new WatchLine(this.#child.stdio[watchFd] as Duplex, () => this.#lineClosed());
     this.#child.once('disconnect', () => this.#lineClosed());

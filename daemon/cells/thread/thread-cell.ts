@@ -83,7 +83,7 @@ export class ThreadCell implements Cell {
       terminate: () => this.#terminate(),
       giveUp: () => this.#giveUp(),
     });
-    this.#vitals = new ThreadVitals(this.#worker, this.register, { heapMb: spec.heapMb, rssMb: spec.rssMb, stalledMs: limits.stalledMs, spinMs: spec.spinMs }, {
+    this.#vitals = new ThreadVitals(this.#worker, this.register, { heapMb: spec.heapMb, rssMb: spec.rssMb, descriptors: spec.descriptors, stalledMs: limits.stalledMs, spinMs: spec.spinMs }, {
       idle: () => this.#isIdle(),
       owing: () => this.#owing(),
       at: () => this.#at(),

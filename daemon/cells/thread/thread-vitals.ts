@@ -14,6 +14,7 @@ import { awakeTime } from '../../time/awake-time.ts';
 export interface VitalsLimits {
   readonly heapMb: number;
   readonly rssMb: number;
+  readonly descriptors: number;
   readonly stalledMs: number;
   readonly spinMs: number;
 }
@@ -42,6 +43,9 @@ const longestLookMs = 500;
 /** Where the operating system does not tell whether a thread had a processor. */
 const blindFactor = 3;
 const stuckShare = 0.8;
+
+const reasons = { memory: 'heap_limit', descriptors: 'descriptor_limit' } as const;
+const errorNames = { memory: 'MemoryLimit', descriptors: 'DescriptorLimit' } as const;
 
 interface Owing {
   readonly after: number;
@@ -75,7 +79,7 @@ export class ThreadVitals implements WatchedCell {
     this.#stalledMs = limits.stalledMs;
     this.#spinMs = limits.spinMs;
     this.#owner = owner;
-    this.#memory = new ThreadMemory(worker, register, limits, { locate: (withinMs) => owner.locate(withinMs), overstepped: (what, locate) => void this.#overstepped('heap_limit', 'MemoryLimit', what, locate) });
+    this.#memory = new ThreadMemory(worker, register, limits, { locate: (withinMs) => owner.locate(withinMs), overstepped: (limit, what, locate) => void this.#overstepped(reasons[limit], errorNames[limit], what, locate) });
     this.#loop = worker.performance.eventLoopUtilization();
     cellWatch.add(this);
   }
@@ -159,7 +163,7 @@ export class ThreadVitals implements WatchedCell {
     return Math.max(ranMs, restedMs) >= this.#stalledMs * stuckShare;
   }
 
-  async #overstepped(reason: 'heap_limit' | 'stalled', name: string, what: string, locate: () => Whereabouts | Promise<Whereabouts>): Promise<void> {
+  async #overstepped(reason: 'heap_limit' | 'descriptor_limit' | 'stalled', name: string, what: string, locate: () => Whereabouts | Promise<Whereabouts>): Promise<void> {
     if (this.#stopped) return;
     this.stop();
     const where = await locate();

@@ -85,6 +85,7 @@ export interface PoolSpec {
   readonly cell: ToolCellOptions;
   /** What a thread may hold in and beside its heap. */
   readonly rssMb: number;
+  readonly descriptors: number;
   readonly env: Readonly<Record<string, string>>;
   /** Flags of Node's permission model; none where the plugin may do everything. */
   readonly execArgv: readonly string[];

@@ -4,8 +4,9 @@ import type { Worker } from 'node:worker_threads';
 import type { PlainError } from '../../../protocol/cell/plain-error.ts';
 import type { ToolRegister } from '../../../protocol/cell/tool-register.ts';
 import { type WatchedCell, cellWatch } from '../../isolates/cell-watch.ts';
+import type { ThreadLimit } from '../../isolates/thread-accounts.ts';
 import { threadInspector } from '../../isolates/thread-inspector.ts';
-import { ThreadMemory } from '../../isolates/thread-memory.ts';
+import { type ThreadBounds, ThreadMemory } from '../../isolates/thread-memory.ts';
 import { ThreadPriority } from '../../isolates/thread-priority.ts';
 import { type Whereabouts, whereText } from '../../isolates/whereabouts.ts';
 
@@ -19,14 +20,14 @@ export interface ToolThreadOwner {
   thread(): ToolThread | undefined;
   locate(withinMs: number): Promise<Whereabouts>;
   /** The thread is to be ended for this. */
-  overstepped(error: PlainError): void;
+  overstepped(reason: 'heap_limit' | 'descriptor_limit', error: PlainError): void;
 }
 
 /** Less than this is housekeeping. */
 const leastActiveMs = 1;
 
 export class ToolThreadWatch implements WatchedCell {
-  readonly #limits: { readonly heapMb: number; readonly rssMb: number };
+  readonly #limits: ThreadBounds;
   readonly #owner: ToolThreadOwner;
   #worker: Worker | undefined;
   #memory: ThreadMemory | undefined;
@@ -35,7 +36,7 @@ export class ToolThreadWatch implements WatchedCell {
   #idleMs = 0;
   #threadId = 0;
 
-  constructor(limits: { readonly heapMb: number; readonly rssMb: number }, owner: ToolThreadOwner) {
+  constructor(limits: ThreadBounds, owner: ToolThreadOwner) {
     this.#limits = limits;
     this.#owner = owner;
     cellWatch.add(this);
@@ -74,7 +75,7 @@ export class ToolThreadWatch implements WatchedCell {
     threadInspector.introduce(this.#threadId, thread.register.door);
     this.#memory = new ThreadMemory(thread.worker, thread.register, this.#limits, {
       locate: (withinMs) => this.#owner.locate(withinMs),
-      overstepped: (what, locate) => void this.#overstepped(what, locate),
+      overstepped: (limit, what, locate) => void this.#overstepped(limit, what, locate),
     });
   }
 
@@ -83,9 +84,9 @@ export class ToolThreadWatch implements WatchedCell {
     cellWatch.remove(this);
   }
 
-  async #overstepped(what: string, locate: () => Whereabouts | Promise<Whereabouts>): Promise<void> {
+  async #overstepped(limit: ThreadLimit, what: string, locate: () => Whereabouts | Promise<Whereabouts>): Promise<void> {
     this.#rest();
     const place = whereText(await locate());
-    this.#owner.overstepped({ name: 'MemoryLimit', message: place === '' ? what : `${what}; it was ${place}` });
+    this.#owner.overstepped(limit === 'memory' ? 'heap_limit' : 'descriptor_limit', { name: limit === 'memory' ? 'MemoryLimit' : 'DescriptorLimit', message: place === '' ? what : `${what}; it was ${place}` });
   }
 }

@@ -74,10 +74,10 @@ class FreshThread implements LoneCell {
     const { thread } = this.#cell.worker;
     if (thread !== undefined) this.#attend(thread);
     living.add(this.#cell.worker, this.#cell.worker.threadId, thread);
-    this.#watch = new ToolThreadWatch({ heapMb: spec.cell.heapMb, rssMb: spec.rssMb }, {
+    this.#watch = new ToolThreadWatch({ heapMb: spec.cell.heapMb, rssMb: spec.rssMb, descriptors: spec.descriptors }, {
       thread: () => (thread === undefined || this.phase === undefined ? undefined : { worker: thread, register: this.#register }),
       locate: (withinMs) => this.#locate(withinMs),
-      overstepped: (error) => owner.crashed('heap_limit', error),
+      overstepped: (reason, error) => owner.crashed(reason, error),
     });
   }
 

@@ -184,13 +184,13 @@ class PooledThreads implements ToolPool {
     endsWhenRead(worker, () => (this.#seats.get(threadId)?.register.phase === 'importing' ? 'plugin' : undefined));
     worker.once('exit', () => this.#exited(threadId));
     this.#living.add(worker, threadId, worker);
-    const watch = new ToolThreadWatch({ heapMb: this.#spec.cell.heapMb, rssMb: this.#spec.rssMb }, {
+    const watch = new ToolThreadWatch({ heapMb: this.#spec.cell.heapMb, rssMb: this.#spec.rssMb, descriptors: this.#spec.descriptors }, {
       thread: () => {
         const register = this.#seats.get(threadId)?.register;
         return register === undefined ? undefined : { worker, register };
       },
       locate: (withinMs) => this.#locate(threadId, withinMs),
-      overstepped: (error) => this.#overstepped(threadId, error),
+      overstepped: (reason, error) => this.#overstepped(threadId, reason, error),
     });
     worker.once('exit', () => watch.stop());
   }
@@ -214,14 +214,14 @@ class PooledThreads implements ToolPool {
     );
   }
 
-  #overstepped(threadId: number, error: PlainError): void {
+  #overstepped(threadId: number, reason: 'heap_limit' | 'descriptor_limit', error: PlainError): void {
     const seat = this.#seats.get(threadId);
     const run = seat?.register.phase === undefined ? undefined : this.#runOf(seat.register.call);
     if (run !== undefined) {
-      run.endCell({ kind: 'crashed', reason: 'heap_limit', error });
+      run.endCell({ kind: 'crashed', reason, error });
       return;
     }
-    this.#listener.troubled(strayCrash('heap_limit', error));
+    this.#listener.troubled(strayCrash(reason, error));
     this.#expectEnd(threadId);
   }
 
