@@ -77,7 +77,7 @@ export const serviceStatus = z.object({
       unkillable: z.boolean(),
     })
     .nullable(),
-  unkillable: count.describe('cells that were given up and may still exist'),
+  unkillable: count.describe('cells that were given up and still exist'),
   reported: z.object({ value: z.unknown(), at: instant, stale: z.boolean(), error: z.string().optional() }).nullable(),
   log: z.object({ lines: count, droppedLines: count, droppedBytes: count }),
   diagnostics: z.array(diagnostic),

@@ -9,8 +9,8 @@ profileCases('thread');
 test('a thread that sits in native code is given up and counted, and the next input does not wait for it', async (t) => {
   const { host, worker } = await profileLab(t, { override: { profiles: { lab: { timeoutMs: 300 } } }, limits: { killMs: 200 } });
   const lab = worker();
-  // Some seconds: long enough to outlast the ladder, and still an end.
-  const end = await lab.run({ do: 'native', rounds: 6_000_000 });
+  // A second or more: long enough to outlast the ladder, and still an end.
+  const end = await lab.run({ do: 'native', rounds: 2_000_000 });
   failed(end, 'dispatch_timeout');
   assert.equal(end.text, 'computing');
   assert.equal((await lab.run({ do: 'echo', text: 'goes on' })).text, 'goes on');
@@ -18,6 +18,8 @@ test('a thread that sits in native code is given up and counted, and the next in
   assert.equal(host.counts().unkillable, 1);
   await lab.program.close(10_000);
   assert.equal(host.leftover(), 1);
+  await until('it is gone and no longer counted', () => host.counts().unkillable === 0);
+  assert.deepEqual([lab.program.view().unkillable, host.leftover()], [0, 0]);
 });
 
 test('a worker whose thread ran out of memory goes on in a process, where its plugin asks for that', async (t) => {

@@ -63,7 +63,9 @@ test('a call whose thread sits in native code is answered at its deadline, and t
     assert.equal(await call('echo', 'next'), 'next');
     assert.equal(tools.threads, 2, 'the old thread is still there');
     await until('it is told that a thread does not end', () => failures.some(({ error: { details } }) => details['unkillable'] === true));
+    assert.equal(tools.unkillable, 1);
     await until('the thread is gone', () => tools.threads === 1);
+    assert.equal(tools.unkillable, 0);
   });
 });
 

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { daemonFindings } from '../daemon/cli/doctor/running-daemon.ts';
 import { HostError } from '../protocol/errors.ts';
+import { until } from './log-lab.ts';
 import { startTestDaemon } from './test-daemon.ts';
 
 const lab = fileURLToPath(new URL('./fixtures/services/lab', import.meta.url));
@@ -34,4 +35,20 @@ test('a thread that does not end is answered for, counted, replaced, and does no
   assert.ok(Date.now() - stopping < 5000);
   assert.deepEqual(ended, { code: null, signal: 'SIGKILL' }, 'a plain exit would have waited for the thread for ever');
   assert.ok(!existsSync(daemon.socket) && !existsSync(`${daemon.socket}.lock`));
+});
+
+test('a thread that was given up is counted only until it is gone, and the daemon then exits as if it had never been', async (t) => {
+  const daemon = await startTestDaemon(t, { plugins: [lab], config: { limits: { killMs: 200, shutdownMs: 10_000 } } });
+  const client = await daemon.connect();
+  const threads = async (): Promise<number[]> => [(await client.call('daemon.status', {})).counts.unkillable, (await client.call('service.status', { plugin: 'test.lab' })).unkillable];
+  const told = async (event: string): Promise<number> => (await client.call('timeline.read', { plugin: 'test.lab', limit: 1000 })).entries.filter((entry) => entry.event === event).length;
+  // A second or more: long enough to outlast the ladder, and still an end.
+  await assert.rejects(client.call('ingress.deliver', { plugin: 'test.lab', event: { ingress: 'work', kind: 'do', payload: { do: 'native', rounds: 1_500_000 } } }));
+  await until('the thread is given up', async () => (await threads()).join() === '1,1');
+  assert.deepEqual([await told('unkillable'), await told('killed'), await told('gone')], [1, 0, 0], 'it is still there, and nothing says otherwise');
+  await until('the thread is gone', async () => (await threads()).join() === '0,0');
+  assert.deepEqual([await told('killed'), await told('gone')], [0, 1]);
+  assert.ok(!daemonFindings(await client.call('daemon.status', {}), daemon.socket).some(({ check }) => check === 'threads'));
+  daemon.signal('SIGTERM');
+  assert.deepEqual(await daemon.ended, { code: 0, signal: null });
 });

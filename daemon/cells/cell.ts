@@ -56,6 +56,8 @@ export interface CellListener {
   ended(end: CellEnd): void;
   /** The kill ladder ran out before the cell did; `ended` follows at once, and the cell is given up. */
   unkillable(): void;
+  /** The thread or process of a cell that was given up has ended after all. */
+  leftBehindEnded?(): void;
   /** It has computed for long without a rest, and its thread got a lower priority. */
   lowered?(): void;
 }

@@ -12,7 +12,7 @@ import { type Redact, causeOf, causeText } from './cause.ts';
 import type { IngressQueue } from './ingress-queue.ts';
 import { Lane, type LaneListener, type LaneRemains } from './lane.ts';
 
-export interface IncarnationListener extends LaneListener, Pick<CellListener, 'log' | 'logDropped' | 'said' | 'sayDropped' | 'unkillable' | 'lowered'> {
+export interface IncarnationListener extends LaneListener, Pick<CellListener, 'log' | 'logDropped' | 'said' | 'sayDropped' | 'unkillable' | 'leftBehindEnded' | 'lowered'> {
   /** Comes once, after whatever `settling` waits for; the lane's remains are had by `takeRemains`. */
   ended(end: CellEnd): void;
 }
@@ -49,6 +49,7 @@ export class Incarnation {
   #settled: Promise<void> = Promise.resolve();
   #over = false;
   #condemned = false;
+  #leftBehind = false;
   #hasStatus = false;
   #hasStop = false;
   #hasHalted = false;
@@ -92,7 +93,11 @@ export class Incarnation {
       logDropped: (message) => listener.logDropped(message),
       said: (message) => listener.said?.(message),
       sayDropped: (message) => listener.sayDropped?.(message),
-      unkillable: () => listener.unkillable(),
+      unkillable: () => {
+        this.#leftBehind = true;
+        listener.unkillable();
+      },
+      leftBehindEnded: () => listener.leftBehindEnded?.(),
       lowered: () => listener.lowered?.(),
       ended: (end) => {
         this.lane.seal();
@@ -122,6 +127,11 @@ export class Incarnation {
   /** The host has ordered its end. */
   get condemned(): boolean {
     return this.#condemned;
+  }
+
+  /** Its cell did not end and was given up: `ended` has resolved all the same. */
+  get leftBehind(): boolean {
+    return this.#leftBehind;
   }
 
   get isolation(): Isolation {

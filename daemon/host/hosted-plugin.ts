@@ -1,6 +1,5 @@
 // One loaded plugin with everything the host keeps for it: its service, its tools, its log and its timeline.
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { HostError } from '../../protocol/errors.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import type { PluginSummary } from '../../protocol/operations/plugin.ts';
@@ -15,7 +14,7 @@ import { DeadLetters } from '../services/dead-letters.ts';
 import { Service } from '../services/service.ts';
 import type { WakeTurns } from '../dispatch/wake-turns.ts';
 import { type KeptEvents, noEvents } from '../services/stop-order.ts';
-import type { ServicePlan } from '../dispatch/service-plan.ts';
+import { type ServicePlan, planOf } from '../dispatch/service-plan.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import type { Feed } from '../telemetry/feed.ts';
 import type { FlightRecorder } from '../telemetry/flight-recorder.ts';
@@ -53,10 +52,11 @@ export class HostedPlugin {
   #redactor = new Redactor([]);
   #plugin: LoadedPlugin;
   #tools: PluginTools;
+  /** Tools of before a reload that still have calls or cells. */
   readonly #retiring = new Set<PluginTools>();
   #service: Service | undefined;
-  /** Cells of a service that a reload has taken away. */
-  #formerUnkillable = 0;
+  /** Services that a reload has taken away while cells of theirs could not be ended. */
+  #formerServices: Service[] = [];
 
   /** With what an earlier daemon kept of it. */
   static async open(plugin: LoadedPlugin, deps: HostedDeps): Promise<HostedPlugin> {
@@ -100,6 +100,7 @@ export class HostedPlugin {
       log: (message, incarnation) => this.log.fromCell(message, incarnation),
       logDropped: (message, incarnation) => this.log.droppedByCell(message, incarnation),
       failed: (error, incarnation, eventId) => this.#callFailed(error, eventId, incarnation),
+      note: (event, message, incarnation) => void this.timeline.record({ level: 'info', event, message, incarnation }),
     });
     this.profiles.replan(plugin, env);
   }
@@ -122,7 +123,7 @@ export class HostedPlugin {
     const plan = planOf(plugin, env);
     const events = await this.#reloadService(plugin, env, plan);
     if (plan === undefined) {
-      this.#formerUnkillable += this.#service?.unkillable ?? 0;
+      this.#formerServices = [...this.#formerServices, ...(this.#service === undefined ? [] : [this.#service])].filter(({ unkillable }) => unkillable > 0);
       this.#service = undefined;
     }
     const old = this.#tools;
@@ -261,6 +262,10 @@ export class HostedPlugin {
       records: this.#records,
       log: (message) => (message.type === 'log' ? this.log.fromCell(message, 0) : this.log.droppedByCell(message, 0)),
       failed: (error, callId) => this.#placed(error, (told) => this.#callFailed(told, callId)),
+      leftBehindEnded: () => {
+        this.timeline.record({ level: 'info', event: 'gone', message: 'A cell of the plugin\'s tools that did not end in time has ended.', incarnation: 0 });
+        this.#forgetRetired();
+      },
     });
   }
 
@@ -296,18 +301,25 @@ export class HostedPlugin {
 
   /** Ends its tools, those of before a reload included; what does not end in time is left. */
   async closeTools(deadlineMs: number): Promise<void> {
-    await Promise.all([this.#tools, ...this.#retiring].map((tools) => tools.close(deadlineMs)));
+    await Promise.all(this.#allTools().map((tools) => tools.close(deadlineMs)));
   }
 
   /** Threads that would keep the process from exiting: cells given up, and tools' cells that still exist. */
   get leftover(): number {
-    const tools = [this.#tools, ...this.#retiring].reduce((sum, { threads }) => sum + threads, 0);
-    return tools + this.unkillable;
+    return sum(this.#allTools(), ({ threads }) => threads) + this.#unkillableOfServices();
   }
 
-  /** Cells of its service that were given up and may still exist. */
+  /** Cells of its service and of its tools that were given up and still exist. */
   get unkillable(): number {
-    return this.#formerUnkillable + (this.#service?.unkillable ?? 0);
+    return sum(this.#allTools(), ({ unkillable }) => unkillable) + this.#unkillableOfServices();
+  }
+
+  #unkillableOfServices(): number {
+    return sum([...this.#formerServices, ...(this.#service === undefined ? [] : [this.#service])], ({ unkillable }) => unkillable);
+  }
+
+  #allTools(): PluginTools[] {
+    return [this.#tools, ...this.#retiring];
   }
 
   /** Calls that are pending in the tools of before the reload come to their end; then those tools go. */
@@ -316,7 +328,7 @@ export class HostedPlugin {
     this.#retiring.add(tools);
     const look = (): void => {
       if (tools.pending > 0) clock.after(retireLookMs, look);
-      else void tools.close(limits.killMs).then(() => this.#retiring.delete(tools));
+      else void tools.close(limits.killMs).then(() => this.#forgetRetired());
     };
     look();
   }
@@ -325,6 +337,11 @@ export class HostedPlugin {
   #placed(error: HostError, then: (error: HostError) => void): void {
     if (isImportFailure(error)) void withToolImportPlace(error, this.#plugin).then(then);
     else then(error);
+  }
+
+  /** Cells that did not end are counted until they are gone. */
+  #forgetRetired(): void {
+    for (const tools of this.#retiring) if (tools.pending === 0 && tools.threads === 0) this.#retiring.delete(tools);
   }
 
   #redacted(error: HostError): HostError {
@@ -342,14 +359,13 @@ export class HostedPlugin {
   }
 }
 
+function sum<Item>(items: readonly Item[], of: (item: Item) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}
+
 /** The one at the front is most likely the one it failed on. */
 const bundledEvents = 5;
 /** A disk that hangs must not hold up the end of the daemon. */
 const deadLetterCloseMs = 1500;
 /** Every call has a deadline, so this ends. */
 const retireLookMs = 200;
-
-function planOf(plugin: LoadedPlugin, env: Readonly<Record<string, string>>): ServicePlan | undefined {
-  const section = plugin.manifest.service;
-  return section === undefined ? undefined : { plugin, section, env, entryUrl: pathToFileURL(plugin.entry).href };
-}

@@ -76,6 +76,7 @@ export class IncarnationEnds {
     // Claimed or sealed, it can neither begin nor settle anything more: what it had can be decided about at once.
     intake.queue.giveBack(incarnation.takeRemains().untouched);
     void incarnation.ended.then(() => {
+      if (incarnation.leftBehind) return;
       const tookMs = Math.round(clock.monotonicMs() - toldMs);
       journal.note('info', 'killed', `The cell was gone ${String(tookMs)} ms after it had been told to end.`, incarnation.number, { tookMs });
     });

@@ -8,6 +8,8 @@ export class Presence {
   /** Starts, or runs, beside the live one and is about to take over. */
   next: Incarnation | undefined;
   readonly #handleTimes = new Histogram();
+  /** Given up by the kill ladder, and still there. */
+  readonly #leftBehind = new Set<Incarnation>();
   readonly #present = new Set<Incarnation>();
   /** Replaced, and still stopping itself; there is never more than one. */
   #leaving: Incarnation | undefined;
@@ -28,6 +30,19 @@ export class Presence {
     this.#handleTimes.add(incarnation.handleTimes);
     this.#present.delete(incarnation);
     if (this.#leaving === incarnation) this.#leaving = undefined;
+  }
+
+  /** How many cells were given up and still exist. */
+  get leftBehind(): number {
+    return this.#leftBehind.size;
+  }
+
+  leaveBehind(incarnation: Incarnation): void {
+    this.#leftBehind.add(incarnation);
+  }
+
+  leftBehindEnded(incarnation: Incarnation): void {
+    this.#leftBehind.delete(incarnation);
   }
 
   /** It stops itself beside the new one. One that is still at it from an earlier reload has had its time. */

@@ -47,7 +47,6 @@ export class ServiceLife {
   /** How often a stop was asked for: a restart that waits sees by it that it has been overtaken. */
   #stops = 0;
   #reloading: Promise<KeptEvents> | undefined;
-  #unkillable = 0;
   readonly #escalation = new Escalation();
 
   constructor(plan: ServicePlan, deps: LifeDeps) {
@@ -75,9 +74,9 @@ export class ServiceLife {
     return this.#presence.live;
   }
 
-  /** Cells that were given up and may still exist. */
+  /** Cells that were given up and still exist. */
   get unkillable(): number {
-    return this.#unkillable;
+    return this.#presence.leftBehind;
   }
 
   /** Of every incarnation there was. */
@@ -154,10 +153,7 @@ export class ServiceLife {
   // Bringing up.
 
   #begin(cause: 'start' | 'restart'): Promise<void> {
-    this.#starting = this.#bringUp(cause).finally(() => {
-      this.#starting = undefined;
-    });
-    return this.#starting;
+    return (this.#starting = this.#bringUp(cause).finally(() => (this.#starting = undefined)));
   }
 
   /** The supervisor's timer came: whoever asked for this start is nobody, so its error is told in the journal alone. */
@@ -340,6 +336,7 @@ export class ServiceLife {
         log: (message) => cellLog.log(message, spawned.number),
         logDropped: (message) => cellLog.logDropped(message, spawned.number),
         unkillable: () => this.#gaveUpCell(spawned),
+        leftBehindEnded: () => this.#leftBehindEnded(spawned),
         lowered: () => this.#deps.journal.note('info', 'lowered', 'The thread has computed for long without a rest and has a lower priority until it ends, so that the others can go on.', spawned.number),
       },
     });
@@ -359,8 +356,13 @@ export class ServiceLife {
   }
 
   #gaveUpCell(live: Incarnation): void {
-    this.#unkillable += 1;
+    this.#presence.leaveBehind(live);
     this.#escalate('unkillable', live.number);
-    this.#deps.journal.note('warn', 'unkillable', 'A thread did not end within its bound: it sits in native code and was given up.', live.number);
+    this.#deps.journal.note('warn', 'unkillable', `The cell's ${live.isolation} does not end: it sits in native code or in a call of the system. It was given up and is not waited for.`, live.number);
+  }
+
+  #leftBehindEnded(live: Incarnation): void {
+    this.#presence.leftBehindEnded(live);
+    this.#deps.journal.note('info', 'gone', `The ${live.isolation} that was given up has ended.`, live.number);
   }
 }

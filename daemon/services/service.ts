@@ -68,7 +68,7 @@ export class Service {
     return this.#life.incarnation;
   }
 
-  /** Cells that were given up and may still exist. */
+  /** Cells that were given up and still exist. */
   get unkillable(): number {
     return this.#life.unkillable;
   }

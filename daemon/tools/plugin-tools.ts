@@ -42,6 +42,8 @@ export interface ToolDeps {
   log(message: LogMessage | LogDroppedMessage): void;
   /** What the plugin is to blame for: calls that failed by its doing, and cells that ended without a call. */
   failed(error: HostError, callId?: string): void;
+  /** A cell that did not end in time has ended after all. */
+  leftBehindEnded?(): void;
   readonly clock?: Clock;
   readonly records?: CellRecorder;
 }
@@ -90,6 +92,13 @@ export class PluginTools {
     return threads;
   }
 
+  /** Threads and processes that did not end in time and still exist. */
+  get unkillable(): number {
+    let unkillable = 0;
+    for (const { lane } of this.#lanes.values()) unkillable += lane.leftBehind;
+    return unkillable;
+  }
+
   /** Throws what it refuses; from then on the waiter hears of the end. */
   call({ tool: name, input, timeoutMs, signal, callId }: ToolRequest, waiter: CallWaiter): void {
     const tool = this.#tools.get(name);
@@ -127,7 +136,10 @@ export class PluginTools {
         pools[isolation](this.#poolSpec(isolation), {
           log: (message) => this.#deps.log(message),
           troubled: (error) => this.#deps.failed(error),
-          gone: () => lane.pump(),
+          gone: (leftBehind) => {
+            if (leftBehind) this.#deps.leftBehindEnded?.();
+            lane.pump();
+          },
         }),
     });
     const owner: CallOwner = {

@@ -57,6 +57,10 @@ export class ToolLane {
     return this.#pool?.cells ?? 0;
   }
 
+  get leftBehind(): number {
+    return this.#pool?.leftBehind ?? 0;
+  }
+
   /** Refuses a call that could neither begin nor wait. */
   requireRoom(toolName: string): void {
     if (this.#queue.admits(toolName) && this.#hasRoom()) return;

@@ -205,6 +205,7 @@ export class ProcessCell implements Cell {
       sayDropped: (message) => listener.sayDropped?.(message),
       ended: (end) => listener.ended(end),
       unkillable: () => listener.unkillable(),
+      leftBehindEnded: () => listener.leftBehindEnded?.(),
     };
   }
 
@@ -228,6 +229,7 @@ export class ProcessCell implements Cell {
     if (this.#child.pid !== undefined) signalGroup(this.#child.pid, 'SIGKILL');
     killRemaining(this.#started);
     this.#output.finish();
+    if (this.#unkillable) this.#leftBehindEnded();
     const decide = (): void => this.#end(this.#ladder.climbing ? killed(exit) : childEnd(exit, this.#output.tail));
     this.#child.once('close', decide);
     // A process that has escaped from the group may hold the pipes open; the channel is the cell's alone.
@@ -240,6 +242,11 @@ export class ProcessCell implements Cell {
     this.#child.unref();
     this.#listener.unkillable();
     this.#end({ reason: 'killed', error: { name: 'Unkillable', message: 'the cell\'s process did not end: it sits in a call of the system that does not return' }, exitCode: null });
+  }
+
+  #leftBehindEnded(): void {
+    if (this.#child.pid !== undefined) this.#records?.remove(this.#child.pid);
+    this.#listener.leftBehindEnded?.();
   }
 
   /** Everything the cell had sent has been taken by now. */

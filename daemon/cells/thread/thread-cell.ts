@@ -94,7 +94,7 @@ export class ThreadCell implements Cell {
     this.#worker.on('error', (error: Error & { code?: string }) => {
       this.#inbox.remember({ reason: error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out_of_memory' : 'ended', error: flattenError(error), exitCode: null });
     });
-    this.#worker.once('exit', (exitCode) => this.#end({ reason: this.#ladder.climbing ? 'killed' : 'ended', error: { name: 'CellEnded', message: `the cell's thread ended with exit code ${String(exitCode)}` }, exitCode }));
+    this.#worker.once('exit', (exitCode) => this.#unkillable ? this.#listener.leftBehindEnded?.() : this.#end({ reason: this.#ladder.climbing ? 'killed' : 'ended', error: { name: 'CellEnded', message: `the cell's thread ended with exit code ${String(exitCode)}` }, exitCode }));
   }
 
   async load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {

@@ -22,6 +22,8 @@ export interface PluginProgramDeps {
   closed(program: PluginProgram): void;
   /** A cell of it was given up. */
   unkillable(): void;
+  /** A cell that was given up has ended after all. */
+  leftBehindEnded(): void;
 }
 
 /** What an old cell gets to be gone before the next one starts. */
@@ -157,7 +159,7 @@ export class PluginProgram implements Program {
     try {
       const cell: ProgramCell = new ProgramCell(
         { offer, plan, worker: this.#worker, number: this.#incarnations, seat, limits, clock },
-        { dropped: (pieces) => (this.#dropped += pieces), again: (turn) => void this.#carryOut(turn), unkillable: () => this.#gaveUp(offer), gone: (end) => this.#gone(cell, end) },
+        { dropped: (pieces) => (this.#dropped += pieces), again: (turn) => void this.#carryOut(turn), unkillable: () => this.#gaveUp(offer), leftBehindEnded: () => this.#leftBehindEnded(), gone: (end) => this.#gone(cell, end) },
       );
       this.#present.add(cell);
       this.#cell = cell;
@@ -172,6 +174,11 @@ export class PluginProgram implements Program {
     this.#unkillable += 1;
     this.#escalation.consider(plan, 'unkillable');
     this.#deps.unkillable();
+  }
+
+  #leftBehindEnded(): void {
+    this.#unkillable -= 1;
+    this.#deps.leftBehindEnded();
   }
 
   #gone(cell: ProgramCell, end: CellEnd): void {

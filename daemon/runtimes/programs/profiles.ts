@@ -73,7 +73,7 @@ export class Profiles {
     return this.#seats.taken;
   }
 
-  /** Cells that were given up and may still exist. */
+  /** Cells that were given up and still exist. */
   get unkillable(): number {
     return this.#unkillable;
   }
@@ -119,6 +119,7 @@ export class Profiles {
       seats: this.#seats,
       offer: () => this.#offer(id, name),
       unkillable: () => (this.#unkillable += 1),
+      leftBehindEnded: () => (this.#unkillable -= 1),
       closed: (closed) => {
         programs.delete(closed);
         if (programs.size === 0 && this.#programs.get(id) === programs) this.#programs.delete(id);
@@ -145,6 +146,7 @@ function builtinHome({ limits, log }: ProfilesOptions): ProgramHome {
     redact: (text) => text,
     log: ({ text }) => log.debug({ plugin: builtinId }, text),
     logDropped: () => {},
+    note: (_event, message, incarnation) => log.info({ plugin: builtinId, incarnation }, message),
     failed: (error, incarnation) => log.warn({ plugin: builtinId, code: error.code, incarnation }, error.message),
   };
 }

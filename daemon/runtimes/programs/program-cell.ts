@@ -30,6 +30,8 @@ export interface ProgramCellListener {
   again(turn: Turn): void;
   /** Given up; `gone` follows at once. */
   unkillable(): void;
+  /** The cell that was given up has ended after all. */
+  leftBehindEnded(): void;
   gone(end: CellEnd): void;
 }
 
@@ -82,6 +84,10 @@ export class ProgramCell {
         unkillable: () => {
           home.failed(new HostError('cell_crashed', 'The program\'s cell does not end: it sits in native code, and is given up.', { reason: 'unkillable' }), number);
           listener.unkillable();
+        },
+        leftBehindEnded: () => {
+          home.note('gone', 'A cell of a worker that was given up has ended.', number);
+          listener.leftBehindEnded();
         },
       },
     });

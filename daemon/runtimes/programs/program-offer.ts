@@ -19,6 +19,8 @@ export interface ProgramHome {
   logDropped(message: LogDroppedMessage, incarnation: number): void;
   /** An input failed, or a cell ended between two of them. */
   failed(error: HostError, incarnation: number, eventId?: string): void;
+  /** Something worth a line in the timeline that is no failure. */
+  note(event: string, message: string, incarnation: number): void;
 }
 
 export interface ProgramOffer {

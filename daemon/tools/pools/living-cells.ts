@@ -12,7 +12,9 @@ export interface EndableCell {
 interface Life {
   readonly id: number;
   readonly thread: EndableThread | undefined;
-  givenUp?: Timer;
+  endDue?: Timer;
+  /** It has not ended in the time it had. */
+  leftBehind?: true;
 }
 
 export class LivingCells {
@@ -20,10 +22,10 @@ export class LivingCells {
   readonly #clock: Clock;
   readonly #killMs: number;
   readonly #troubled: (error: HostError) => void;
-  readonly #gone: () => void;
+  readonly #gone: (leftBehind: boolean) => void;
   readonly #waiters: (() => void)[] = [];
 
-  constructor(options: { clock: Clock; killMs: number; troubled(error: HostError): void; gone(): void }) {
+  constructor(options: { clock: Clock; killMs: number; troubled(error: HostError): void; gone(leftBehind: boolean): void }) {
     this.#clock = options.clock;
     this.#killMs = options.killMs;
     this.#troubled = options.troubled;
@@ -32,6 +34,13 @@ export class LivingCells {
 
   get size(): number {
     return this.#lives.size;
+  }
+
+  /** Cells that did not end in time and still exist. */
+  get leftBehind(): number {
+    let count = 0;
+    for (const life of this.#lives.values()) if (life.leftBehind === true) count += 1;
+    return count;
   }
 
   has(cell: EndableCell): boolean {
@@ -47,9 +56,10 @@ export class LivingCells {
   /** The cell's end was ordered: what does not end in time is told of, and no longer keeps the daemon alive. `loadMs`: it may have to load first. */
   expectEnd(cell: EndableCell, loadMs = 0): void {
     const life = this.#lives.get(cell);
-    if (life === undefined || life.givenUp !== undefined) return;
+    if (life === undefined || life.endDue !== undefined) return;
     if (life.thread !== undefined) terminateThread(life.thread);
-    life.givenUp = this.#clock.after(this.#killMs + loadMs, () => {
+    life.endDue = this.#clock.after(this.#killMs + loadMs, () => {
+      life.leftBehind = true;
       cell.unref?.();
       this.#troubled(
         new HostError('tool_timeout', `A cell of the plugin's tools does not end within ${String(this.#killMs)} ms: it sits in native code. It is not waited for.`, { unkillable: true, cell: life.id }),
@@ -68,15 +78,19 @@ export class LivingCells {
       });
     });
     // Whoever is left has had its time: nobody may be told of it later.
-    for (const { givenUp } of this.#lives.values()) givenUp?.cancel();
+    for (const life of this.#lives.values()) {
+      life.endDue?.cancel();
+      life.leftBehind = true;
+    }
   }
 
   #remove(cell: EndableCell): void {
-    this.#lives.get(cell)?.givenUp?.cancel();
+    const life = this.#lives.get(cell);
+    life?.endDue?.cancel();
     this.#lives.delete(cell);
     if (this.#lives.size === 0) {
       for (const resolve of this.#waiters.splice(0)) resolve();
     }
-    this.#gone();
+    this.#gone(life?.leftBehind === true);
   }
 }

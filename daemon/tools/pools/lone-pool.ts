@@ -27,7 +27,7 @@ export class LonePool implements ToolPool {
   constructor(spec: PoolSpec, listener: PoolListener, kind: LonePoolKind) {
     this.#spec = spec;
     this.#kind = kind;
-    this.#living = new LivingCells({ clock: spec.clock, killMs: spec.limits.killMs, troubled: (error) => listener.troubled(error), gone: () => listener.gone() });
+    this.#living = new LivingCells({ clock: spec.clock, killMs: spec.limits.killMs, troubled: (error) => listener.troubled(error), gone: (leftBehind) => listener.gone(leftBehind) });
     this.#parts = {
       began: () => this.#keepSpare(),
       unfit: (run) => this.#drop(run),
@@ -44,6 +44,10 @@ export class LonePool implements ToolPool {
   }
 
   /** The spare one is beyond what calls may use. */
+  get leftBehind(): number {
+    return this.#living.leftBehind;
+  }
+
   get livingCells(): number {
     return this.#living.size - (this.#spare === undefined ? 0 : 1);
   }

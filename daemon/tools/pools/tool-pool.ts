@@ -67,6 +67,8 @@ export interface ToolPool {
   readonly cells: number;
   /** The same without those that are just being started, for who asks at every call. */
   readonly livingCells: number;
+  /** Cells that did not end in time and still exist. */
+  readonly leftBehind: number;
   /** Ends all there is. Resolves when it is gone, or at the deadline without what does not end. */
   close(deadlineMs: number): Promise<void>;
 }
@@ -75,8 +77,8 @@ export interface PoolListener {
   log(message: LogMessage | LogDroppedMessage): void;
   /** A cell ended while no call was to blame, or does not end at all. */
   troubled(error: HostError): void;
-  /** A cell is gone. */
-  gone(): void;
+  /** A cell is gone. `leftBehind`: it had not ended in the time it had. */
+  gone(leftBehind: boolean): void;
 }
 
 export interface PoolSpec {

@@ -70,7 +70,7 @@ class PooledThreads implements ToolPool {
     this.#trayIds = trays.length;
     this.#spec = spec;
     this.#listener = listener;
-    this.#living = new LivingCells({ clock: spec.clock, killMs: spec.limits.killMs, troubled: (error) => listener.troubled(error), gone: () => listener.gone() });
+    this.#living = new LivingCells({ clock: spec.clock, killMs: spec.limits.killMs, troubled: (error) => listener.troubled(error), gone: (leftBehind) => listener.gone(leftBehind) });
     pool.on('message', (message: unknown) => this.#seat(message));
     pool.on('workerCreate', ({ id }: { id: number }) => this.#adopt(id));
     pool.on('workerDestroy', ({ id }: { id: number }) => this.#expectEnd(id));
@@ -79,6 +79,10 @@ class PooledThreads implements ToolPool {
 
   get livingCells(): number {
     return this.#living.size;
+  }
+
+  get leftBehind(): number {
+    return this.#living.leftBehind;
   }
 
   get cells(): number {
