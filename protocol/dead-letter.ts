@@ -16,6 +16,8 @@ export type AttemptStory = z.output<typeof attemptStory>;
 
 export const deadLetter = z.object({
   id: z.string(),
+  /** Absent where an older daemon wrote it. */
+  eventId: z.string().optional(),
   correlationId: z.string(),
   ingress: z.string(),
   kind: z.string(),

@@ -8,8 +8,7 @@ export const ingressEventInput = z.strictObject({
   source: openId.default('client').describe('who sent it, in the sender\'s own words'),
   payload: z.unknown().optional().describe('any JSON; absent means null'),
   createdAt: z.iso.datetime({ offset: true }).optional().describe('RFC 3339; the host fills in the present time'),
-  attempt: z.int().min(1).max(1_000_000).default(1).describe('which delivery this is'),
-  correlationId: openId.optional().describe('the host fills in a UUIDv7'),
+  correlationId: openId.optional().describe('the sender\'s own id, which several events may share; the host fills in the eventId'),
 });
 
 export type IngressEventInput = z.input<typeof ingressEventInput>;
@@ -21,5 +20,8 @@ export interface IngressEvent {
   readonly payload: unknown;
   readonly createdAt: string;
   readonly attempt: number;
+  /** The sender's own id for it; several events may share one. */
   readonly correlationId: string;
+  /** The host's own id for it; no other event has the same, and each attempt at it has. */
+  readonly eventId: string;
 }

@@ -20,6 +20,7 @@ export const recordedError = z.object({
   code: z.enum(errorCodes),
   message: z.string(),
   at: instant,
+  eventId: z.string().optional(),
   correlationId: z.string().optional(),
   stack: z.string().optional(),
 });
@@ -33,6 +34,7 @@ export const diagnostic = z.object({
   event: z.string(),
   message: z.string(),
   incarnation: count,
+  eventId: z.string().optional(),
   correlationId: z.string().optional(),
 });
 export type Diagnostic = z.output<typeof diagnostic>;
@@ -60,7 +62,7 @@ export const serviceStatus = z.object({
   startedAt: instant.nullable(),
   uptimeMs: count,
   queue: z.object({ depth: count, capacity: count, highWater: count, oldestAgeMs: count, bytes: count, maxBytes: count }),
-  inFlight: z.object({ correlationId: z.string(), attempt: count, sinceMs: count }).nullable(),
+  inFlight: z.object({ eventId: z.string(), correlationId: z.string(), attempt: count, sinceMs: count }).nullable(),
   counters: serviceCounters,
   latencyMs: percentiles.describe('from accepted to settled'),
   handleMs: percentiles.describe('inside the handler'),

@@ -96,7 +96,8 @@ export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = 
   const send = (code: string, payload: Record<string, unknown>, awaited: number[]): number => {
     sequence += 1;
     const text = new BatchText();
-    text.add({ ingress: 'work', kind: 'do', source: 'test', createdAt: new Date().toISOString() }, 1, `test-${String(sequence)}`, JSON.stringify({ ...payload, code }));
+    const id = `test-${String(sequence)}`;
+    text.add({ head: { ingress: 'work', kind: 'do', source: 'test', createdAt: new Date().toISOString() }, attempt: 1, eventId: id, correlationId: id, payload: JSON.stringify({ ...payload, code }) });
     cell.send({ type: 'batch', first: sequence, count: 1, json: text.toString(), awaited });
     return sequence;
   };

@@ -33,7 +33,7 @@ export const inputOf = (given: unknown): unknown => (given instanceof EncodedJso
 /** Answers at once; a tool named `later` answers with its input after `input.ms`, one named `never` never does. */
 export const usualHandlers: Partial<Handlers> = {
   'daemon.ping': () => ({ pong: true, at: '2026-01-01T00:00:00.000Z' }),
-  'ingress.publish': (params) => ({ accepted: true, correlationId: String((params.event as { id?: unknown }).id), queueDepth: 0 }),
+  'ingress.publish': (params) => ({ accepted: true, eventId: 'e', correlationId: String((params.event as { id?: unknown }).id), queueDepth: 0 }),
   'tool.call': async ({ tool, input: given }, caller) => {
     const input = inputOf(given);
     if (tool === 'never') await new Promise((_, reject) => caller.signal.addEventListener('abort', () => reject(new HostError('tool_cancelled', 'gone'))));

@@ -84,7 +84,9 @@ test('a letter that is replayed comes with its old correlation id, and is none a
   assert.ok(lost);
   // Still poison: it is lost again, and its new letter names the old one.
   const { results } = await client.call('deadLetter.replay', { plugin: 'test.lab', ids: [lost.id] });
-  assert.deepEqual(results, [{ id: lost.id, accepted: true, correlationId: 'crash-0' }]);
+  const [replayed] = results;
+  assert.ok(replayed?.accepted === true && replayed.eventId !== lost.eventId, 'a replay is another event');
+  assert.deepEqual(results, [{ id: lost.id, accepted: true, eventId: replayed.eventId, correlationId: 'crash-0' }]);
   await until('it is a dead letter again', async () => (await client.call('deadLetter.list', { plugin: 'test.lab' })).deadLetters.some(({ replayOf }) => replayOf === lost.id), 60_000);
   const { deadLetters } = await client.call('deadLetter.list', { plugin: 'test.lab' });
   assert.deepEqual(deadLetters.map(({ correlationId, replayOf }) => [correlationId, replayOf]), [['crash-0', lost.id]]);

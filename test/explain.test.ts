@@ -26,7 +26,7 @@ const parsed = async (document: unknown): Promise<ReturnType<(typeof operations)
 test('an event that was handled is told from its acceptance to its end', async () => {
   await daemon.json(['deliver', lab, '{"do":"sleep","ms":30}', '--ingress', 'work', '--kind', 'do', '--correlation-id', 'fine']);
   const { events, open } = await storyOf('fine');
-  assert.equal(open, null);
+  assert.deepEqual(open, []);
   assert.deepEqual(events.map(({ outcome, attempt, incarnation }) => [outcome, attempt, incarnation]), [['handled', 1, 1]]);
   assert.ok((events[0]?.handlerMs ?? 0) >= 25 && (events[0]?.sinceAcceptedMs ?? 0) >= (events[0]?.handlerMs ?? 0));
   assert.ok(Math.abs(Date.parse(events[0]?.acceptedAt ?? '') - Date.now()) < 60_000);
@@ -53,10 +53,22 @@ test('an event that killed its cell twice is told attempt by attempt, with the k
 test('an event that waits, or is being handled, is told as such', async () => {
   await publish({ do: 'sleep', ms: 250 }, 'slow');
   await publish({ do: 'echo' }, 'behind');
-  const { open } = await storyOf('behind');
-  if (open !== null) assert.deepEqual([open.state, open.attempt, open.ahead], ['queued', 1, 1]);
+  const { open: [open] } = await storyOf('behind');
+  if (open !== undefined) assert.deepEqual([open.state, open.attempt, open.ahead], ['queued', 1, 1]);
   await until('both are done', async () => (await storyOf('behind')).events.length === 1);
-  assert.deepEqual((await storyOf('behind')).open, null);
+  assert.deepEqual((await storyOf('behind')).open, []);
+});
+
+test('events that share a correlation id are told apart by the ids that the daemon gave them', async () => {
+  const [first, second] = [await publish({ do: 'echo' }, 'talk'), await publish({ do: 'throw', what: 'planned' }, 'talk')] as [{ eventId: string }, { eventId: string }];
+  await until('both are done', async () => (await storyOf('talk')).events.length === 2);
+  assert.deepEqual((await storyOf('talk')).events.map(({ eventId, correlationId, outcome }) => [eventId, correlationId, outcome]), [[first.eventId, 'talk', 'handled'], [second.eventId, 'talk', 'failed']]);
+  assert.deepEqual((await storyOf(first.eventId)).events.map(({ outcome }) => outcome), ['handled']);
+  const { events, entries } = await storyOf(second.eventId);
+  assert.deepEqual([events.map(({ outcome }) => outcome), entries.map(({ event, eventId }) => [event, eventId])], [['failed'], [['dispatch_failed', second.eventId]]]);
+  const told = (await daemon.nagaya(['explain', lab, '--event', 'talk'])).stdout;
+  for (const { eventId } of [first, second]) assert.match(told, new RegExp(`${eventId}: accepted and queued`));
+  assert.match(told, new RegExp(`${first.eventId}: it was handled[^]*${second.eventId}: it failed`));
 });
 
 test('what nobody knows is said to be unknown, and what was pushed out is counted', async () => {

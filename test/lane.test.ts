@@ -47,7 +47,7 @@ class Bench {
   push(count: number, waits?: Waiter): void {
     for (let i = 0; i < count; i += 1) {
       const n = String(this.lane.inFlight + this.queue.size + 1);
-      this.queue.push({ head, payload: n, correlationId: n, attempt: 1, bytes: 10, acceptedMs: this.clock.monotonicMs(), waiter: waits, story: [] });
+      this.queue.push({ head, payload: n, eventId: n, correlationId: n, attempt: 1, bytes: 10, acceptedMs: this.clock.monotonicMs(), waiter: waits, story: [] });
     }
     this.lane.pump();
   }

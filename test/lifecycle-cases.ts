@@ -199,6 +199,8 @@ export function lifecycleCases(isolation: Isolation): void {
     ['an undeclared ingress', { ingress: 'wrok', kind: 'do' }, 'ingress'],
     ['an undeclared kind', { ingress: 'work', kind: 'dont' }, 'kind'],
     ['a payload that is too large', { ingress: 'work', kind: 'do', payload: 'x'.repeat(300_000) }, 'payload'],
+    ['an attempt, which is the host\'s to count', { ingress: 'work', kind: 'do', attempt: 2 }, 'attempt'],
+    ['an event id, which is the host\'s to give', { ingress: 'work', kind: 'do', eventId: 'mine' }, 'eventId'],
     ['a date that is none', { ingress: 'work', kind: 'do', createdAt: 'yesterday' }, 'createdAt'],
   ] as const) {
     test(`an event with ${what} is refused with the path of it`, async (t) => {

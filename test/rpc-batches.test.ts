@@ -46,7 +46,7 @@ test('notifications are executed and never answered; the failed ones are counted
     handlers: {
       'ingress.publish': () => {
         published += 1;
-        return { accepted: true, correlationId: 'c', queueDepth: published };
+        return { accepted: true, eventId: 'e', correlationId: 'c', queueDepth: published };
       },
     },
   });

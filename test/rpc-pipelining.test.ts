@@ -76,7 +76,7 @@ test('events sent one after the other on a connection reach their operation in t
     handlers: {
       'ingress.publish': ({ event }) => {
         seen.push((event as { id: string }).id);
-        return { accepted: true, correlationId: 'c', queueDepth: 0 };
+        return { accepted: true, eventId: 'e', correlationId: 'c', queueDepth: 0 };
       },
     },
   });

@@ -13,11 +13,11 @@ const source = `
 const kept = [];
 export const service = {
   start() {},
-  async handleIngress({ kind, source, payload, correlationId }) {
+  async handleIngress({ kind, source, payload, eventId }) {
     if (kind === 'recall') return kept;
     if (payload.text === 'throw') throw new Error('SECRET words of the plugin');
     if (payload.text === 'hang') await new Promise(() => {});
-    kept.push({ kind, source, payload, correlationId });
+    kept.push({ kind, source, payload, eventId });
   },
 };`;
 
@@ -60,8 +60,8 @@ test('an input is an event of the ingress that takes its kind, with the answer\'
   assert.deepEqual(await client.call('worker.input', { ...address, content: 'hello', inputId: 'a' }), first, 'a repeated inputId is one event');
   const { output } = await client.call('ingress.deliver', { plugin: 'test.keeper', event: { ingress: 'odd', kind: 'recall' } });
   assert.deepEqual(output, [
-    { kind: 'text', source: 'worker-input', payload: { text: 'hello' }, correlationId: first.eventId },
-    { kind: 'system', source: 'worker-input', payload: { text: 'be kind' }, correlationId: second.eventId },
+    { kind: 'text', source: 'worker-input', payload: { text: 'hello' }, eventId: first.eventId },
+    { kind: 'system', source: 'worker-input', payload: { text: 'be kind' }, eventId: second.eventId },
   ]);
   assert.deepEqual([first.sequence, second.sequence], [1, 2]);
   for (const kind of ['user', 'system'] as const) {

@@ -186,6 +186,7 @@ export function serviceCases(isolation: Isolation): void {
     const { service } = await running(t);
     const handled = await service.deliver({ ingress: 'work', kind: 'do', payload: { do: 'mutate' }, correlationId: 'mine' }, 5000);
     assert.equal(handled.correlationId, 'mine');
+    assert.match(handled.eventId, /^[0-9a-f]{8}-[0-9a-f]{4}-7/);
   });
 
   test('console, stdout, stderr and ctx.log are lines of the plugin\'s log', async (t) => {

@@ -6,7 +6,7 @@ import type { WireError } from '../../protocol/errors.ts';
 import type { IngressEventInput } from '../../protocol/event.ts';
 
 export type PublishResult =
-  | { readonly accepted: true; readonly correlationId: string; readonly queueDepth: number }
+  | { readonly accepted: true; readonly eventId: string; readonly correlationId: string; readonly queueDepth: number }
   | { readonly accepted: false; readonly error: WireError };
 
 export interface Settled {

@@ -49,13 +49,12 @@ export class IngressQueue {
     return this.#items[this.#head];
   }
 
-  /** The event and how many stand before it. */
-  find(correlationId: string): { readonly event: QueuedEvent; readonly ahead: number } | undefined {
+  /** All of them, in order; they stay. */
+  *[Symbol.iterator](): Generator<QueuedEvent, void> {
     for (let at = this.#head; at < this.#items.length; at += 1) {
       const event = this.#items[at];
-      if (event?.correlationId === correlationId) return { event, ahead: at - this.#head };
+      if (event !== undefined) yield event;
     }
-    return undefined;
   }
 
   /** The next so many; they stay. */

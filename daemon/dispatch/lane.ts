@@ -142,7 +142,7 @@ export class Lane {
       for (let offset = 0; offset < events.length; offset += 1) {
         const event = events[offset] as QueuedEvent;
         if (event.waiter !== undefined) awaited.push(offset);
-        text.add(event.head, event.attempt, event.correlationId, event.payload);
+        text.add(event);
         this.#inFlight.push(event);
       }
       this.#batchEnds.push(first + events.length - 1);

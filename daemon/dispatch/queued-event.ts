@@ -6,6 +6,7 @@ import type { HostError } from '../../protocol/errors.ts';
 import type { IngressEvent } from '../../protocol/event.ts';
 
 export interface Handled {
+  readonly eventId: string;
   readonly correlationId: string;
   readonly attempt: number;
   /** The handler's output. */
@@ -28,10 +29,17 @@ export interface EventHead {
   readonly createdAt: string;
 }
 
-export interface QueuedEvent {
+/** By which an event is told apart, and by which its sender knows it. */
+export interface EventIds {
+  /** The host's own: no other event has the same. */
+  readonly eventId: string;
+  /** The sender's: several events may share one. */
+  readonly correlationId: string;
+}
+
+export interface QueuedEvent extends EventIds {
   readonly head: EventHead;
   readonly payload: string;
-  readonly correlationId: string;
   readonly attempt: number;
   /** Of the whole event as JSON text. */
   readonly bytes: number;
@@ -44,17 +52,19 @@ export interface QueuedEvent {
   readonly replayOf?: string | undefined;
 }
 
+export const idsOf = ({ eventId, correlationId }: EventIds): EventIds => ({ eventId, correlationId });
+
 /** As its plugin gets it. The payload was checked to be JSON when the event came. */
-export function wholeEvent({ head: { ingress, kind, source, createdAt }, payload, attempt, correlationId }: QueuedEvent): IngressEvent {
-  return { ingress, kind, source, payload: JSON.parse(payload) as unknown, createdAt, attempt, correlationId };
+export function wholeEvent({ head: { ingress, kind, source, createdAt }, payload, attempt, correlationId, eventId }: QueuedEvent): IngressEvent {
+  return { ingress, kind, source, payload: JSON.parse(payload) as unknown, createdAt, attempt, correlationId, eventId };
 }
 
-/** What stands around the five texts of an event and its attempt. */
-const frameBytes = '{"ingress":"","kind":"","source":"","payload":,"createdAt":"","attempt":,"correlationId":""}'.length;
+/** What stands around the texts of an event and its attempt. */
+const frameBytes = '{"ingress":"","kind":"","source":"","payload":,"createdAt":"","attempt":,"correlationId":"","eventId":""}'.length;
 
-/** The names and ids hold no character that takes more than one byte, or that JSON would escape. */
-export function eventBytes({ ingress, kind, source, createdAt }: EventHead, payloadBytes: number, attempt: number, correlationId: string): number {
-  return frameBytes + ingress.length + kind.length + source.length + createdAt.length + payloadBytes + digitsOf(attempt) + correlationId.length;
+/** Of an event as it is accepted. The names and ids hold no character that takes more than one byte, or that JSON would escape. */
+export function eventBytes({ ingress, kind, source, createdAt }: EventHead, payloadBytes: number, { eventId, correlationId }: EventIds): number {
+  return frameBytes + firstAttemptBytes + ingress.length + kind.length + source.length + createdAt.length + payloadBytes + correlationId.length + eventId.length;
 }
 
-const digitsOf = (attempt: number): number => (attempt < 10 ? 1 : String(attempt).length);
+const firstAttemptBytes = '1'.length;

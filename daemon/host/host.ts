@@ -85,7 +85,7 @@ export class Host {
     this.#embedded = new EmbeddedRuntime(this.profiles, { clock, limits, log, newId });
     this.registry = new Registry({ clock, limits, log });
     this.registry.add(this.#embedded);
-    this.registry.add(new LocalRuntime({ clock, limits, log, newId, owners: () => this.list() }));
+    this.registry.add(new LocalRuntime({ clock, limits, log, owners: () => this.list() }));
     // One processor is the host's own.
     this.#wakes = new WakeTurns(options.clock, Math.max(1, availableParallelism() - 1));
     this.#recorder = new FlightRecorder({

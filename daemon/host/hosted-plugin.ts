@@ -11,6 +11,7 @@ import type { Limits } from '../config/schema.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import { PluginProfiles } from '../runtimes/programs/plugin-profiles.ts';
 import { DeadLetters } from '../services/dead-letters.ts';
+import { replayLetters } from '../services/replay.ts';
 import { Service } from '../services/service.ts';
 import type { WakeTurns } from '../dispatch/wake-turns.ts';
 import { type KeptEvents, noEvents } from '../services/stop-order.ts';
@@ -24,6 +25,7 @@ import { Timeline } from '../telemetry/timeline.ts';
 import { PluginTools, type ToolRequest } from '../tools/plugin-tools.ts';
 import { isImportFailure, withToolImportPlace } from '../tools/tool-errors.ts';
 import type { CallWaiter } from '../tools/pending-call.ts';
+import { RetiringTools } from '../tools/retiring-tools.ts';
 
 export interface HostedDeps {
   readonly limits: Limits;
@@ -53,7 +55,7 @@ export class HostedPlugin {
   #plugin: LoadedPlugin;
   #tools: PluginTools;
   /** Tools of before a reload that still have calls or cells. */
-  readonly #retiring = new Set<PluginTools>();
+  readonly #retiring: RetiringTools;
   #service: Service | undefined;
   /** Services that a reload has taken away while cells of theirs could not be ended. */
   #formerServices: Service[] = [];
@@ -92,6 +94,7 @@ export class HostedPlugin {
       onTrouble: (error) => log.warn({ plugin: id, err: error.message }, 'the plugin\'s log cannot be written'),
     });
     const env = this.#environment(plugin);
+    this.#retiring = new RetiringTools(clock, limits.killMs);
     this.#tools = this.#makeTools(plugin, env);
     this.#service = this.#makeService(plugin, env);
     this.profiles = new PluginProfiles({
@@ -130,7 +133,7 @@ export class HostedPlugin {
     this.#tools = this.#makeTools(plugin, env);
     this.profiles.replan(plugin, env);
     this.#plugin = plugin;
-    this.#retire(old);
+    this.#retiring.add(old);
     return events;
   }
 
@@ -161,17 +164,7 @@ export class HostedPlugin {
 
   /** Publishes dead letters again; one that is accepted is a dead letter no more. */
   replay(ids: readonly string[] = this.#deadLetters.ids()): OperationResult<'deadLetter.replay'>['results'] {
-    const service = this.requireService();
-    this.requireDeadLetters().requireAll(ids);
-    // An id that is given twice is meant once.
-    const letters = [...new Set(ids)].map((id) => this.requireDeadLetters().get(id));
-    return letters.map(({ id, event }) => {
-      const answer = service.publishOne(event, id);
-      if (!answer.accepted) return { id, accepted: false, error: answer.error };
-      this.#deadLetters.remove([id]);
-      this.timeline.record({ level: 'info', event: 'replayed', message: `The dead letter ${id} is published again.`, incarnation: service.incarnation, correlationId: answer.correlationId, data: { deadLetter: id } });
-      return { id, accepted: true, correlationId: answer.correlationId };
-    });
+    return replayLetters({ service: this.requireService(), deadLetters: this.#deadLetters, timeline: this.timeline }, ids);
   }
 
   /** A tool's own words may hold what its environment told it in confidence. */
@@ -183,9 +176,9 @@ export class HostedPlugin {
     }
   }
 
-  /** The story of one event, or of the newest. */
+  /** The story of one event, of those that share a correlation id, or of the newest. */
   explain(event: string | undefined, limit: number): OperationResult<'event.explain'> {
-    const { events, forgotten, open } = this.#service?.trail(event, limit) ?? { events: [], forgotten: 0, open: null };
+    const { events, forgotten, open } = this.#service?.trail(event, limit) ?? { events: [], forgotten: 0, open: [] };
     return {
       events,
       forgotten,
@@ -264,7 +257,7 @@ export class HostedPlugin {
       failed: (error, callId) => this.#placed(error, (told) => this.#callFailed(told, callId)),
       leftBehindEnded: () => {
         this.timeline.record({ level: 'info', event: 'gone', message: 'A cell of the plugin\'s tools that did not end in time has ended.', incarnation: 0 });
-        this.#forgetRetired();
+        this.#retiring.forgetEnded();
       },
     });
   }
@@ -322,26 +315,10 @@ export class HostedPlugin {
     return [this.#tools, ...this.#retiring];
   }
 
-  /** Calls that are pending in the tools of before the reload come to their end; then those tools go. */
-  #retire(tools: PluginTools): void {
-    const { clock, limits } = this.#deps;
-    this.#retiring.add(tools);
-    const look = (): void => {
-      if (tools.pending > 0) clock.after(retireLookMs, look);
-      else void tools.close(limits.killMs).then(() => this.#forgetRetired());
-    };
-    look();
-  }
-
   /** Passes an error of a tool on; one of a failed import first gets the place of the fault. */
   #placed(error: HostError, then: (error: HostError) => void): void {
     if (isImportFailure(error)) void withToolImportPlace(error, this.#plugin).then(then);
     else then(error);
-  }
-
-  /** Cells that did not end are counted until they are gone. */
-  #forgetRetired(): void {
-    for (const tools of this.#retiring) if (tools.pending === 0 && tools.threads === 0) this.#retiring.delete(tools);
   }
 
   #redacted(error: HostError): HostError {
@@ -367,5 +344,3 @@ function sum<Item>(items: readonly Item[], of: (item: Item) => number): number {
 const bundledEvents = 5;
 /** A disk that hangs must not hold up the end of the daemon. */
 const deadLetterCloseMs = 1500;
-/** Every call has a deadline, so this ends. */
-const retireLookMs = 200;

@@ -13,10 +13,10 @@ import { millis } from './millis.ts';
 
 /** By hand, because every event has one: an id holds nothing that JSON would escape. */
 const acceptedText = (answer: Accepted | Refused): string =>
-  answer.accepted ? `{"accepted":true,"correlationId":"${answer.correlationId}","queueDepth":${String(answer.queueDepth)}}` : JSON.stringify(answer);
+  answer.accepted ? `{"accepted":true,"eventId":"${answer.eventId}","correlationId":"${answer.correlationId}","queueDepth":${String(answer.queueDepth)}}` : JSON.stringify(answer);
 
-const handledText = ({ correlationId, attempt, json, queuedMs, durationMs }: Handled): EncodedJson =>
-  new EncodedJson(`{"correlationId":"${correlationId}","attempt":${String(attempt)},"output":`, json, `,"queuedMs":${millis(queuedMs)},"durationMs":${millis(durationMs)}}`);
+const handledText = ({ eventId, correlationId, attempt, json, queuedMs, durationMs }: Handled): EncodedJson =>
+  new EncodedJson(`{"eventId":"${eventId}","correlationId":"${correlationId}","attempt":${String(attempt)},"output":`, json, `,"queuedMs":${millis(queuedMs)},"durationMs":${millis(durationMs)}}`);
 
 const asList = (answers: readonly (Accepted | Refused)[]): EncodedJson => new EncodedJson(`{"results":[${answers.map(acceptedText).join(',')}]}`);
 

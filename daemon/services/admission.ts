@@ -21,9 +21,11 @@ interface Parts {
   readonly head: EventHead;
   readonly payload: string;
   readonly payloadBytes: number;
-  readonly attempt: number;
-  readonly correlationId: string;
+  readonly correlationId: string | undefined;
 }
+
+/** Set by the host alone. */
+const hostsOwn = ['attempt', 'eventId'] as const;
 
 export class Admission {
   readonly #kinds: ReadonlyMap<string, ReadonlySet<string>>;
@@ -40,23 +42,27 @@ export class Admission {
   }
 
   admit(raw: unknown, more: Pick<QueuedEvent, 'waiter' | 'replayOf'> = {}): QueuedEvent {
-    const { head, payload, payloadBytes, attempt, correlationId } = raw instanceof ReadEvent ? this.#read(raw) : this.#checked(raw);
-    const bytes = eventBytes(head, payloadBytes, attempt, correlationId);
+    const { head, payload, payloadBytes, correlationId: given } = raw instanceof ReadEvent ? this.#read(raw) : this.#checked(raw);
+    const eventId = uuidv7();
+    const correlationId = given ?? eventId;
+    const bytes = eventBytes(head, payloadBytes, { eventId, correlationId });
     if (bytes > this.#eventBytes) throw this.#tooLarge(bytes);
     // Always the same members in the same order: what reads them is then fast.
-    return { head, payload, correlationId, attempt, bytes, acceptedMs: this.#clock.monotonicMs(), waiter: more.waiter, story: noStory, replayOf: more.replayOf };
+    return { head, payload, eventId, correlationId, attempt: 1, bytes, acceptedMs: this.#clock.monotonicMs(), waiter: more.waiter, story: noStory, replayOf: more.replayOf };
   }
 
   /** As it came, where nothing is wrong with it; else it is looked at like any other. */
   #read(event: ReadEvent): Parts {
     const { ingress, kind, source, payload, payloadBytes, correlationId } = event;
     if (!this.#declares(ingress, kind) || !isSource(source) || !isCorrelationId(correlationId) || payloadBytes > this.#eventBytes - mostFrameBytes) return this.#checked(event.whole());
-    return { head: this.#heads.of(ingress, kind, source, undefined), payload, payloadBytes, attempt: 1, correlationId: correlationId ?? uuidv7() };
+    return { head: this.#heads.of(ingress, kind, source, undefined), payload, payloadBytes, correlationId };
   }
 
   #checked(raw: unknown): Parts {
     const plain = plainEvent(raw, this.#declares);
-    if (plain !== undefined) return this.#parts({ ...plain, attempt: 1 });
+    if (plain !== undefined) return this.#parts(plain);
+    const forbidden = hostsOwn.filter((name) => typeof raw === 'object' && raw !== null && name in raw);
+    if (forbidden.length > 0) throw invalid('invalid_event', 'The event', forbidden.map((path) => ({ path, message: 'is set by the host alone: leave it out' })));
     const parsed = ingressEventInput.safeParse(raw);
     if (!parsed.success) throw invalidBy(parsed.error, ingressEventInput, 'invalid_event', 'The event');
     const issue = this.#undeclared(parsed.data.ingress, parsed.data.kind);
@@ -64,10 +70,10 @@ export class Admission {
     return this.#parts(parsed.data);
   }
 
-  #parts(event: Partial<PlainEvent> & Pick<PlainEvent, 'ingress' | 'kind' | 'source'> & { readonly createdAt?: string | undefined; readonly attempt: number }): Parts {
-    const { ingress, kind, source, createdAt, attempt, correlationId = uuidv7() } = event;
+  #parts(event: Partial<PlainEvent> & Pick<PlainEvent, 'ingress' | 'kind' | 'source'> & { readonly createdAt?: string | undefined }): Parts {
+    const { ingress, kind, source, createdAt, correlationId } = event;
     const payload = payloadText(event.payload);
-    return { head: this.#heads.of(ingress, kind, source, createdAt), payload, payloadBytes: Buffer.byteLength(payload), attempt, correlationId };
+    return { head: this.#heads.of(ingress, kind, source, createdAt), payload, payloadBytes: Buffer.byteLength(payload), correlationId };
   }
 
   #undeclared(ingress: string, kind: string): Issue | undefined {

@@ -3,6 +3,7 @@ import type { WireError } from '../../protocol/errors.ts';
 
 export interface Accepted {
   readonly accepted: true;
+  readonly eventId: string;
   readonly correlationId: string;
   readonly queueDepth: number;
 }

@@ -83,9 +83,9 @@ export class DeadLetters {
     if (missing.length > 0) throw notFound(missing);
   }
 
-  /** Of one event: a replay that failed too makes another. */
-  idsOf(correlationId: string): string[] {
-    return [...this.#letters.values()].filter(({ letter }) => letter.correlationId === correlationId).map(({ letter }) => letter.id);
+  /** Of the event with this id, and of all that were sent under it as their correlation id. */
+  idsOf(id: string): string[] {
+    return [...this.#letters.values()].filter(({ letter }) => letter.eventId === id || letter.correlationId === id).map(({ letter }) => letter.id);
   }
 
   ids(): string[] {

@@ -4,12 +4,12 @@ import type { Clock } from '../time/clock.ts';
 import type { TrailRecord } from './event-trail.ts';
 import type { Intake } from './intake.ts';
 import type { Lane } from '../dispatch/lane.ts';
-import type { QueuedEvent } from '../dispatch/queued-event.ts';
+import { type QueuedEvent, idsOf } from '../dispatch/queued-event.ts';
 
 export interface EventStory {
   readonly events: EventRecord[];
   readonly forgotten: number;
-  readonly open: OpenEvent | null;
+  readonly open: OpenEvent[];
 }
 
 interface StoryParts {
@@ -18,13 +18,14 @@ interface StoryParts {
   readonly lane: Lane | undefined;
 }
 
-export function eventStory(parts: StoryParts, correlationId: string | undefined, limit: number): EventStory {
+/** `id`: of an event, or the correlation id that several share; absent: the newest events. */
+export function eventStory(parts: StoryParts, id: string | undefined, limit: number): EventStory {
   const { trail } = parts.intake;
-  const records = correlationId === undefined ? trail.newest(limit) : trail.of(correlationId).slice(-limit);
+  const records = id === undefined ? trail.newest(limit) : trail.of(id).slice(-limit);
   return {
     events: records.map((record) => asRecord(record, parts.clock)),
     forgotten: trail.forgotten,
-    open: correlationId === undefined ? null : openEvent(parts, correlationId),
+    open: id === undefined ? [] : openEvents(parts, id, limit),
   };
 }
 
@@ -32,21 +33,32 @@ function asRecord({ acceptedMs, atMs, handlerMs, ...record }: TrailRecord, clock
   return { ...record, acceptedAt: instant(acceptedMs, clock), at: instant(atMs, clock), sinceAcceptedMs: millis(atMs - acceptedMs), handlerMs: handlerMs === undefined ? null : millis(handlerMs) };
 }
 
-function openEvent({ clock, intake, lane }: StoryParts, correlationId: string): OpenEvent | null {
-  const taken = lane?.open() ?? [];
-  const at = taken.findIndex((event) => event.correlationId === correlationId);
-  const queued = at === -1 ? intake.queue.find(correlationId) : undefined;
-  const event: QueuedEvent | undefined = taken[at] ?? queued?.event;
-  if (event === undefined) return null;
+/** Those that the cell has come first, then those that are queued. */
+function openEvents({ clock, intake, lane }: StoryParts, id: string, limit: number): OpenEvent[] {
   const current = lane?.current();
-  const beganMs = current?.event === event ? current.beganMs : undefined;
-  return {
-    acceptedAt: instant(event.acceptedMs, clock),
-    attempt: event.attempt,
-    state: beganMs === undefined ? 'queued' : 'inFlight',
-    ahead: at === -1 ? taken.length + (queued?.ahead ?? 0) : at,
-    runningMs: beganMs === undefined ? null : millis(clock.monotonicMs() - beganMs),
-  };
+  const found: OpenEvent[] = [];
+  let ahead = 0;
+  for (const event of inOrder(lane, intake)) {
+    if (found.length >= limit) break;
+    if (event.eventId === id || event.correlationId === id) {
+      const beganMs = current?.event === event ? current.beganMs : undefined;
+      found.push({
+        ...idsOf(event),
+        acceptedAt: instant(event.acceptedMs, clock),
+        attempt: event.attempt,
+        state: beganMs === undefined ? 'queued' : 'inFlight',
+        ahead,
+        runningMs: beganMs === undefined ? null : millis(clock.monotonicMs() - beganMs),
+      });
+    }
+    ahead += 1;
+  }
+  return found;
+}
+
+function* inOrder(lane: Lane | undefined, { queue }: Intake): Generator<QueuedEvent, void> {
+  yield* lane?.open() ?? [];
+  yield* queue;
 }
 
 /** The clock that cells share knows no date: it is reckoned from the present one. */

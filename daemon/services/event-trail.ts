@@ -1,12 +1,13 @@
 // What became of a service's newest events, one compact record an attempt: enough to tell the story of any of them, at
 // full speed, without washing the timeline out, which is kept for what is exceptional. Records are numbers in typed
-// arrays beside one row of ids, so that remembering an event costs a few stores and no object.
+// arrays beside two rows of ids, so that remembering an event costs a few stores and no object.
 import type { QueuedEvent } from '../dispatch/queued-event.ts';
 
 export const trailOutcomes = ['handled', 'failed', 'deadLettered', 'discarded', 'timedOut', 'crashed'] as const;
 export type TrailOutcome = (typeof trailOutcomes)[number];
 
 export interface TrailRecord {
+  readonly eventId: string;
   readonly correlationId: string;
   readonly outcome: TrailOutcome;
   readonly attempt: number;
@@ -30,7 +31,8 @@ const codes: Readonly<Record<TrailOutcome, number>> = { handled: 0, failed: 1, d
 
 export class EventTrail {
   readonly #capacity: number;
-  readonly #ids: string[] = [];
+  readonly #eventIds: string[] = [];
+  readonly #correlationIds: string[] = [];
   #columns: Columns | undefined;
   /** Records ever made. */
   #made = 0;
@@ -51,7 +53,8 @@ export class EventTrail {
     const place = this.#place;
     this.#place = place + 1 === this.#capacity ? 0 : place + 1;
     this.#made += 1;
-    this.#ids[place] = event.correlationId;
+    this.#eventIds[place] = event.eventId;
+    this.#correlationIds[place] = event.correlationId;
     const time = place * timesEach;
     times[time] = event.acceptedMs;
     times[time + 1] = atMs;
@@ -68,11 +71,12 @@ export class EventTrail {
     return Array.from({ length: this.#made - first }, (_, at) => this.#read(first + at));
   }
 
-  /** Those of one event, oldest first. */
-  of(correlationId: string): TrailRecord[] {
+  /** Those of the event with this id, and of all that were sent under it as their correlation id, oldest first. */
+  of(id: string): TrailRecord[] {
     const found: TrailRecord[] = [];
     for (let at = this.forgotten; at < this.#made; at += 1) {
-      if (this.#ids[at % this.#capacity] === correlationId) found.push(this.#read(at));
+      const place = at % this.#capacity;
+      if (this.#eventIds[place] === id || this.#correlationIds[place] === id) found.push(this.#read(at));
     }
     return found;
   }
@@ -82,6 +86,6 @@ export class EventTrail {
     const [acceptedMs = 0, atMs = 0, handlerMs = NaN] = this.#columns?.times.subarray(place * timesEach) ?? [];
     const [code = 0, attempt = 0, incarnation = 0] = this.#columns?.facts.subarray(place * factsEach) ?? [];
     const outcome = trailOutcomes[code] ?? 'handled';
-    return { correlationId: this.#ids[place] ?? '', outcome, attempt, incarnation, acceptedMs, atMs, handlerMs: Number.isNaN(handlerMs) ? undefined : handlerMs };
+    return { eventId: this.#eventIds[place] ?? '', correlationId: this.#correlationIds[place] ?? '', outcome, attempt, incarnation, acceptedMs, atMs, handlerMs: Number.isNaN(handlerMs) ? undefined : handlerMs };
   }
 }

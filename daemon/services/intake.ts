@@ -11,7 +11,7 @@ import { IngressQueue } from '../dispatch/ingress-queue.ts';
 import type { Journal } from './journal.ts';
 import { Ledger, type Outcome, type Rejection } from './ledger.ts';
 import { acceptsEvents } from './lifecycle.ts';
-import type { QueuedEvent } from '../dispatch/queued-event.ts';
+import { type QueuedEvent, idsOf } from '../dispatch/queued-event.ts';
 import { Room, type Waiting } from './room.ts';
 
 type EventExtras = Pick<QueuedEvent, 'waiter' | 'replayOf'>;
@@ -153,7 +153,7 @@ export class Intake {
 
   fail(event: QueuedEvent, error: HostError, incarnation: number, handlerMs?: number): void {
     this.settle(event, 'failed', incarnation, handlerMs);
-    this.#journal.failure(error, incarnation, event.correlationId);
+    this.#journal.failure(error, incarnation, event);
     event.waiter?.refused(error);
   }
 
@@ -171,7 +171,7 @@ export class Intake {
     this.#discarded[reason] += events.length;
     for (const event of events) {
       this.settle(event, 'discarded', incarnation);
-      this.#journal.note('warn', 'discarded', `An event was discarded: ${discardWords[reason]}.`, incarnation, { reason, correlationId: event.correlationId });
+      this.#journal.note('warn', 'discarded', `An event was discarded: ${discardWords[reason]}.`, incarnation, { reason, ...idsOf(event) });
       event.waiter?.refused(error);
     }
   }
@@ -199,7 +199,7 @@ export class Intake {
     const error = new HostError(
       'dispatch_timeout',
       `The event was not handled within the ${String(timeoutMs)} ms its caller allowed; it was ${phase}${withdrawn ? ' and has been withdrawn' : ' and goes on without its caller'}.`,
-      { phase, timeoutMs, withdrawn, correlationId: event.correlationId },
+      { phase, timeoutMs, withdrawn, ...idsOf(event) },
     );
     if (queued !== undefined) this.discard([queued], 'caller_gave_up', error);
     else event.waiter?.refused(error);

@@ -6,6 +6,7 @@ import type { FeedEvent, TimelineEntry } from '../../protocol/operations/telemet
 import type { Diagnostic, Lifecycle, RecordedError } from '../../protocol/status.ts';
 import type { Clock } from '../time/clock.ts';
 import { causeStack } from '../dispatch/cause.ts';
+import { type EventIds, idsOf } from '../dispatch/queued-event.ts';
 import type { Cause } from './lifecycle.ts';
 import type { KeptEvents } from './stop-order.ts';
 
@@ -60,13 +61,14 @@ export class Journal {
   }
 
   /** Something of the service failed: an event, its cell, its start or stop. */
-  failure(error: HostError, incarnation: number, correlationId?: string): void {
+  failure(error: HostError, incarnation: number, event?: EventIds): void {
     const stack = stackOf(error);
-    this.#remember(error, correlationId, stack);
+    const ids = event === undefined ? {} : idsOf(event);
+    this.#remember(error, ids, stack);
     this.#lastFailure = this.#lastError;
-    this.#tell({ level: 'error', event: error.code, message: error.message, incarnation, ...(correlationId === undefined ? {} : { correlationId }), data: { ...error.details } });
-    this.#outlets.log('error', error.message, { incarnation, code: error.code, ...(correlationId === undefined ? {} : { correlationId }), ...(stack === undefined ? {} : { stack }) });
-    this.#publish('failure', { ...error.toWire(), incarnation, ...(correlationId === undefined ? {} : { correlationId }) });
+    this.#tell({ level: 'error', event: error.code, message: error.message, incarnation, ...ids, data: { ...error.details } });
+    this.#outlets.log('error', error.message, { incarnation, code: error.code, ...ids, ...(stack === undefined ? {} : { stack }) });
+    this.#publish('failure', { ...error.toWire(), incarnation, ...ids });
   }
 
   /** Somebody was refused: visible, but no failure of the service. */
@@ -90,12 +92,12 @@ export class Journal {
     this.#outlets.feed({ topic, at: this.#now(), plugin: this.#pluginId, data });
   }
 
-  #remember(error: HostError, correlationId?: string, stack?: string): void {
+  #remember(error: HostError, ids: Partial<EventIds> = {}, stack?: string): void {
     this.#lastError = {
       code: error.code,
       message: error.message,
       at: this.#now(),
-      ...(correlationId === undefined ? {} : { correlationId }),
+      ...ids,
       ...(stack === undefined ? {} : { stack }),
     };
   }

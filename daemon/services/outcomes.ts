@@ -10,7 +10,7 @@ import type { Clock } from '../time/clock.ts';
 import { type Cause, type Redact, causeOf, causeStack, causeText } from '../dispatch/cause.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
-import { type QueuedEvent, wholeEvent } from '../dispatch/queued-event.ts';
+import { type QueuedEvent, idsOf, wholeEvent } from '../dispatch/queued-event.ts';
 
 export interface OutcomesDeps {
   readonly intake: Intake;
@@ -37,8 +37,8 @@ export class Outcomes {
       event.waiter?.refused(new HostError('cell_crashed', 'The event was handled, but its cell ended before the answer was out.', { handled: true }));
       return;
     }
-    const { correlationId, attempt } = event;
-    event.waiter?.handled({ correlationId, attempt, json: output.json, durationMs: output.durationMs, queuedMs: Math.max(0, sinceMs - output.durationMs) });
+    const { eventId, correlationId, attempt } = event;
+    event.waiter?.handled({ eventId, correlationId, attempt, json: output.json, durationMs: output.durationMs, queuedMs: Math.max(0, sinceMs - output.durationMs) });
   }
 
   failed(event: QueuedEvent, failure: EventFailure, incarnation: number): void {
@@ -74,7 +74,7 @@ export class Outcomes {
       return undefined;
     }
     const attempt = event.attempt + 1;
-    journal.note('info', 'cut_off', `The stop cut the event off while it was handled; it comes again as attempt ${String(attempt)}.`, incarnation, { correlationId: event.correlationId, attempt });
+    journal.note('info', 'cut_off', `The stop cut the event off while it was handled; it comes again as attempt ${String(attempt)}.`, incarnation, { ...idsOf(event), attempt });
     return { ...event, attempt };
   }
 
@@ -100,20 +100,20 @@ export class Outcomes {
     const { intake, journal } = this.#deps;
     const story = [...event.story, this.#chapter(event, error, incarnation)];
     if (story.length < this.#deps.maxAttempts()) {
-      journal.failure(error, incarnation, event.correlationId);
+      journal.failure(error, incarnation, event);
       if (event.waiter !== undefined && !goesOn) {
         intake.discard([event], intake.stopping ? 'service_stopped' : 'service_failed', error);
         return undefined;
       }
       const attempt = event.attempt + 1;
       const words = goesOn ? 'The event comes again' : 'The event stays queued for the next start';
-      journal.note('info', 'retried', `${words}: attempt ${String(story.length + 1)} of ${String(this.#deps.maxAttempts())}.`, incarnation, { correlationId: event.correlationId, attempt });
+      journal.note('info', 'retried', `${words}: attempt ${String(story.length + 1)} of ${String(this.#deps.maxAttempts())}.`, incarnation, { ...idsOf(event), attempt });
       return { ...event, attempt, story };
     }
     const letter = this.#letter(event, story);
     intake.settle(event, 'deadLettered', incarnation);
-    journal.failure(error, incarnation, event.correlationId);
-    journal.note('warn', 'deadLettered', `The event is a dead letter after ${String(story.length)} ${story.length === 1 ? 'attempt' : 'attempts'}.`, incarnation, { correlationId: event.correlationId, deadLetter: letter.id });
+    journal.failure(error, incarnation, event);
+    journal.note('warn', 'deadLettered', `The event is a dead letter after ${String(story.length)} ${story.length === 1 ? 'attempt' : 'attempts'}.`, incarnation, { ...idsOf(event), deadLetter: letter.id });
     this.#deps.deadLetters.add(letter);
     event.waiter?.refused(new HostError(error.code, error.message, { ...error.details, attempts: story.length, deadLetter: letter.id }));
     return undefined;
@@ -134,8 +134,8 @@ export class Outcomes {
 
   #letter(event: QueuedEvent, attempts: AttemptStory[]): DeadLetterWithEvent {
     const sent = { ...wholeEvent(event), attempt: 1 };
-    const { ingress, kind, source, createdAt, correlationId } = sent;
+    const { ingress, kind, source, createdAt, correlationId, eventId } = sent;
     const deadAt = new Date(this.#deps.clock.wallMs()).toISOString();
-    return { id: uuidv7(), correlationId, ingress, kind, source, createdAt, deadAt, attempts, replayOf: event.replayOf ?? null, bytes: event.bytes, event: sent };
+    return { id: uuidv7(), eventId, correlationId, ingress, kind, source, createdAt, deadAt, attempts, replayOf: event.replayOf ?? null, bytes: event.bytes, event: sent };
   }
 }

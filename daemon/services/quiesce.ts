@@ -69,7 +69,7 @@ function cutOff(live: Incarnation, order: StopOrder, drainMs: number, { intake, 
   live.end();
   if (order.now || order.comesBack) return;
   const error = new HostError('stop_timeout', `An event was still being handled ${String(drainMs)} ms after the stop; its cell was ended.`, { phase: 'draining', timeoutMs: drainMs });
-  journal.failure(error, live.number, event?.correlationId);
+  journal.failure(error, live.number, event);
   order.failed(error);
 }
 

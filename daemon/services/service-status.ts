@@ -4,6 +4,7 @@ import type { Isolation } from '../../protocol/manifest.ts';
 import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
 import type { CellUsage } from '../cells/cell.ts';
 import type { Clock } from '../time/clock.ts';
+import { idsOf } from '../dispatch/queued-event.ts';
 import { dispatches } from './lifecycle.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
@@ -75,5 +76,5 @@ function inFlight({ lane, intake, lifecycle, clock }: StatusParts): ServiceStatu
   const event = current?.event ?? intake.queue.oldest;
   if (event === undefined) return null;
   const sinceMs = current?.beganMs === undefined ? 0 : Math.max(0, Math.round(clock.monotonicMs() - current.beganMs));
-  return { correlationId: event.correlationId, attempt: event.attempt, sinceMs };
+  return { ...idsOf(event), attempt: event.attempt, sinceMs };
 }

@@ -175,8 +175,8 @@ export class Service {
   }
 
   /** What became of its newest events, or of one of them. */
-  trail(correlationId: string | undefined, limit: number): EventStory {
-    return eventStory({ clock: this.#deps.clock, intake: this.#intake, lane: this.#life.live?.lane }, correlationId, limit);
+  trail(id: string | undefined, limit: number): EventStory {
+    return eventStory({ clock: this.#deps.clock, intake: this.#intake, lane: this.#life.live?.lane }, id, limit);
   }
 
   /** The next so many events, whole. */
@@ -192,9 +192,9 @@ export class Service {
     await this.#reported.refresh(live, plan.section.timeouts.statusMs);
   }
 
-  #accepted({ correlationId }: QueuedEvent): Accepted {
+  #accepted({ eventId, correlationId }: QueuedEvent): Accepted {
     this.#pumpInTurn();
-    return { accepted: true, correlationId, queueDepth: this.#situation.depth };
+    return { accepted: true, eventId, correlationId, queueDepth: this.#situation.depth };
   }
 
   /** False where nothing was handed over. */

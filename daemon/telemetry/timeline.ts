@@ -42,6 +42,7 @@ export class Timeline {
       event: cut(happened.event, maxName),
       message: cut(happened.message, maxMessage),
       incarnation: happened.incarnation,
+      ...(happened.eventId === undefined ? {} : { eventId: cut(happened.eventId, maxName) }),
       ...(happened.correlationId === undefined ? {} : { correlationId: cut(happened.correlationId, maxName) }),
       sequence: this.#nextSequence,
       ...(happened.data === undefined ? {} : { data: boundedData(happened.data) }),
@@ -59,11 +60,11 @@ export class Timeline {
     return { entries, firstSequence, nextSequence: this.#nextSequence };
   }
 
-  /** The newest that speak of this event, oldest first. */
-  about(correlationId: string, count: number): TimelineEntry[] {
+  /** The newest that speak of an event with this id or correlation id, oldest first. */
+  about(id: string, count: number): TimelineEntry[] {
     return this.#entries
       .newest(this.#entries.size)
-      .filter((entry) => entry.correlationId === correlationId || entry.data?.['correlationId'] === correlationId)
+      .filter(({ eventId, correlationId, data }) => [eventId, correlationId, data?.['eventId'], data?.['correlationId']].includes(id))
       .slice(-count);
   }
 

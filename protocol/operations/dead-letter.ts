@@ -10,7 +10,7 @@ const count = z.int().min(0);
 const letterId = z.string().min(1).max(64);
 const errors = ['plugin_not_found', 'unsupported_operation', 'dead_letter_not_found'] as const;
 const replayed = z.union([
-  z.object({ id: z.string(), accepted: z.literal(true), correlationId: z.string() }),
+  z.object({ id: z.string(), accepted: z.literal(true), eventId: z.string(), correlationId: z.string() }),
   z.object({
     id: z.string(),
     accepted: z.literal(false),

@@ -13,7 +13,7 @@ const plugin = z.strictObject({ plugin: pluginId });
 /** Documented in full, checked event by event, so that one bad event of a batch does not refuse the others. */
 const anyEvent = z.unknown().meta({ ...z.toJSONSchema(ingressEventInput, { io: 'input' }), $schema: undefined });
 
-const accepted = z.object({ accepted: z.literal(true), correlationId: z.string(), queueDepth: count });
+const accepted = z.object({ accepted: z.literal(true), eventId: z.string().describe('the host\'s own id for the event'), correlationId: z.string(), queueDepth: count });
 const wireError = z.object({
   code: z.enum(errorCodes),
   message: z.string(),
@@ -82,6 +82,7 @@ export const serviceOperations = {
     http: { method: 'POST', path: '/api/services/{plugin}/deliver' },
     params: plugin.extend({ event: anyEvent, timeoutMs: z.int().min(1).max(longestMs).optional() }),
     result: z.object({
+      eventId: z.string(),
       correlationId: z.string(),
       attempt: count,
       output: z.unknown(),

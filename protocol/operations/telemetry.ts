@@ -34,6 +34,7 @@ const milliseconds = z.number().min(0);
 
 /** How one attempt at an event ended. */
 export const eventRecord = z.object({
+  eventId: z.string(),
   correlationId: z.string(),
   outcome: z.enum(['handled', 'failed', 'deadLettered', 'discarded', 'timedOut', 'crashed']),
   attempt: count,
@@ -46,6 +47,8 @@ export const eventRecord = z.object({
 export type EventRecord = z.output<typeof eventRecord>;
 
 export const openEvent = z.object({
+  eventId: z.string(),
+  correlationId: z.string(),
   acceptedAt: z.iso.datetime(),
   attempt: count,
   state: z.enum(['queued', 'inFlight']),
@@ -85,12 +88,12 @@ export const telemetryOperations = {
   'event.explain': operation({
     summary: 'What became of a plugin\'s newest events, or of one of them, with what the timeline tells of it',
     http: { method: 'GET', path: '/api/plugins/{plugin}/story' },
-    params: z.strictObject({ plugin: pluginId, event: openId.optional().describe('a correlation id; absent: the newest'), limit: pageLimit(1000, 200) }),
+    params: z.strictObject({ plugin: pluginId, event: openId.optional().describe('an event id, or a correlation id that several events may share; absent: the newest events'), limit: pageLimit(1000, 200) }),
     result: z.object({
       events: z.array(eventRecord).describe('attempts that ended, oldest first'),
       forgotten: count.describe('older attempts that are no longer known'),
-      open: openEvent.nullable().describe('where the event in question is, when it has no outcome yet'),
-      deadLetters: z.array(z.string()).describe('what the event in question became'),
+      open: z.array(openEvent).describe('where the events in question are that have no outcome yet'),
+      deadLetters: z.array(z.string()).describe('what the events in question became'),
       entries: z.array(timelineEntry),
     }),
     errors: ['plugin_not_found', 'limit_too_large'],

@@ -24,7 +24,7 @@ export interface PluginUnderTest extends AsyncDisposable {
   /** Answers with the handler's output once the event was handled; rejects with the event's error. */
   deliver(eventOrPayload: unknown, fields?: EventFields): Promise<OperationResult<'ingress.deliver'>>;
   /** Answers once the event is queued. */
-  publish(eventOrPayload: unknown, fields?: EventFields): Promise<{ readonly correlationId: string; readonly queueDepth: number }>;
+  publish(eventOrPayload: unknown, fields?: EventFields): Promise<{ readonly eventId: string; readonly correlationId: string; readonly queueDepth: number }>;
   call(tool: string, input?: unknown, options?: { readonly timeoutMs?: number }): Promise<OperationResult<'tool.call'>>;
   /** The service's status with the plugin's own, freshly asked, as `reported`. */
   status(): Promise<OperationResult<'service.status'>>;
@@ -122,7 +122,7 @@ class RunningPlugin implements PluginUnderTest {
     return await this.#client.call('ingress.deliver', { plugin: this.id, event: this.#event(eventOrPayload, fields), ...(timeoutMs === undefined ? {} : { timeoutMs }) });
   }
 
-  async publish(eventOrPayload: unknown, fields: EventFields = {}): Promise<{ readonly correlationId: string; readonly queueDepth: number }> {
+  async publish(eventOrPayload: unknown, fields: EventFields = {}): Promise<{ readonly eventId: string; readonly correlationId: string; readonly queueDepth: number }> {
     const answer = await this.#client.call('ingress.publish', { plugin: this.id, event: this.#event(eventOrPayload, fields) });
     if ('results' in answer) throw new TypeError('one event was answered as a batch');
     return answer;

@@ -27,7 +27,7 @@ export function register(program: Command): void {
           const answer = await client.call('ingress.deliver', { plugin, event, ...(options.timeout === undefined ? {} : { timeoutMs: options.timeout }) });
           terminal.answer(answer, () => {
             terminal.value(answer.output);
-            terminal.note(styled('dim', `handled in ${durationText(answer.durationMs)} after ${durationText(answer.queuedMs)} in the queue, ${answer.correlationId}`));
+            terminal.note(styled('dim', `handled in ${durationText(answer.durationMs)} after ${durationText(answer.queuedMs)} in the queue, ${answer.eventId}`));
           });
         });
       }),

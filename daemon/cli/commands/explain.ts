@@ -20,14 +20,14 @@ export function register(program: Command): void {
     .helpGroup(groups.see)
     .description('tell in plain words what happened to a plugin, or to one event')
     .argument('<plugin>', 'id of a loaded plugin')
-    .option('--event <id>', 'only this event, by its correlation id')
+    .option('--event <id>', 'only this event, by its id, or those of a correlation id')
     .option('-n, --lines <count>', 'how many entries and events at most', wholeNumber(1, 1000), 50)
     .addHelpText('after', examples('nagaya explain example.greeter', 'nagaya explain example.greeter --event 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f'))
     .action(
       runs<[string], ExplainOptions>(async ({ terminal, withDaemon }, { event, lines }, plugin) => {
         return await withDaemon(async (client) => {
           const story = await client.call('event.explain', { plugin, limit: lines, ...(event === undefined ? {} : { event }) });
-          const known = story.events.length + story.entries.length + story.deadLetters.length > 0 || story.open !== null;
+          const known = story.events.length + story.entries.length + story.deadLetters.length + story.open.length > 0;
           const now = terminal.json || event !== undefined ? undefined : await present(client, plugin);
           terminal.answer(story, () => {
             terminal.lines(event === undefined ? pluginStoryLines(story) : eventStoryLines(story));

@@ -58,7 +58,7 @@ export function register(program: Command): void {
 async function publishOne({ terminal }: Invocation, client: Client, plugin: string, event: unknown): Promise<ExitCode> {
   const answer = await client.call('ingress.publish', { plugin, event });
   if ('results' in answer) throw new TypeError('one event was answered as a batch');
-  terminal.answer(answer, () => terminal.line(`queued ${answer.correlationId} (${String(answer.queueDepth)} waiting)`));
+  terminal.answer(answer, () => terminal.line(`queued ${answer.eventId} (${String(answer.queueDepth)} waiting)`));
   return exitCodes.fine;
 }
 

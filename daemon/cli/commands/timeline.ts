@@ -5,6 +5,7 @@ import { groups } from '../groups.ts';
 import { examples, runs, wholeNumber } from '../invocation.ts';
 import { clockText } from '../views/quantity.ts';
 import { type Piece, styled } from '../views/terminal.ts';
+import { idsText } from '../views/event-ids.ts';
 
 const levelStyles = { info: 'cyan', warn: 'yellow', error: 'red' } as const;
 
@@ -28,6 +29,6 @@ export function register(program: Command): void {
     );
 }
 
-function entryLine({ sequence, at, level, event, message, incarnation, correlationId }: TimelineEntry): Piece[] {
-  return [styled('dim', `${String(sequence).padStart(5)} ${clockText(at)} #${String(incarnation)} `), styled(levelStyles[level], event), `  ${message}`, styled('dim', correlationId === undefined ? '' : `  ${correlationId}`)];
+function entryLine({ sequence, at, level, event, message, incarnation, eventId, correlationId }: TimelineEntry): Piece[] {
+  return [styled('dim', `${String(sequence).padStart(5)} ${clockText(at)} #${String(incarnation)} `), styled(levelStyles[level], event), `  ${message}`, styled('dim', idsText(eventId, correlationId, '  '))];
 }

@@ -3,6 +3,7 @@ import type { AttemptStory, DeadLetter } from '../../../protocol/dead-letter.ts'
 import { causeLines } from '../failure.ts';
 import { bytesText, clockText } from './quantity.ts';
 import { type Piece, styled } from './terminal.ts';
+import { idsText } from './event-ids.ts';
 
 export const deadLetterHeadings: readonly string[] = ['ID', 'DEAD SINCE', 'EVENT', 'TRIES', 'CORRELATION ID', 'LAST ERROR'];
 
@@ -15,7 +16,7 @@ export function deadLetterStory(letter: DeadLetter): Piece[][] {
   const row = (label: string, ...pieces: Piece[]): Piece[] => [styled('dim', label.padEnd(12)), ...pieces];
   return [
     [styled('bold', letter.id)],
-    row('event', `${letter.correlationId}, ${letter.kind} through ${letter.ingress} from ${letter.source}, ${bytesText(letter.bytes)}`),
+    row('event', `${idsText(letter.eventId, letter.correlationId)}, ${letter.kind} through ${letter.ingress} from ${letter.source}, ${bytesText(letter.bytes)}`),
     row('created', dayAndTime(letter.createdAt)),
     row('dead since', dayAndTime(letter.deadAt)),
     ...(letter.replayOf === null ? [] : [row('replay of', letter.replayOf)]),

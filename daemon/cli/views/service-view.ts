@@ -3,6 +3,7 @@ import type { Lifecycle, ServiceStatus } from '../../../protocol/status.ts';
 import { causeLines } from '../failure.ts';
 import { bytesText, clockText, durationText, plural } from './quantity.ts';
 import { type Piece, type Style, styled } from './terminal.ts';
+import { idsText } from './event-ids.ts';
 
 const lifecycleStyles: Record<Lifecycle, Style> = { ready: 'dim', starting: 'cyan', running: 'green', stopping: 'yellow', stopped: 'dim', failed: 'red' };
 
@@ -87,7 +88,7 @@ const headSection: Section = (status) => [
 
 const queueSection: Section = ({ queue, inFlight }) => [
   row('queue', `${String(queue.depth)} of ${String(queue.capacity)}, ${bytesText(queue.bytes)} of ${bytesText(queue.maxBytes)}; most ever ${String(queue.highWater)}${queue.depth === 0 ? '' : `, the oldest has waited ${durationText(queue.oldestAgeMs)}`}`),
-  row('in flight', inFlight === null ? 'nothing' : `${inFlight.correlationId}, attempt ${String(inFlight.attempt)}, for ${durationText(inFlight.sinceMs)}`),
+  row('in flight', inFlight === null ? 'nothing' : `${idsText(inFlight.eventId, inFlight.correlationId)}, attempt ${String(inFlight.attempt)}, for ${durationText(inFlight.sinceMs)}`),
 ];
 
 const countersSection: Section = ({ counters, latencyMs, handleMs }) => {
@@ -137,7 +138,7 @@ const errorSection: Section = ({ lastError }) =>
   lastError === null
     ? []
     : [
-        row('last error', styled('red', `${lastError.code}: ${lastError.message}`), `  ${clockText(lastError.at)}${lastError.correlationId === undefined ? '' : ` ${lastError.correlationId}`}`),
+        row('last error', styled('red', `${lastError.code}: ${lastError.message}`), `  ${clockText(lastError.at)}${idsText(lastError.eventId, lastError.correlationId, ' ')}`),
         ...causeLines({ message: '', stack: lastError.stack }).slice(1),
       ];
 

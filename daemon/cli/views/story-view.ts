@@ -29,24 +29,28 @@ const countedWords = { handled: 'handled', failed: 'failed', deadLettered: 'made
 
 const line = (at: string, ...pieces: Piece[]): Piece[] => [styled('dim', `${clockText(at)}  `), ...pieces];
 
-/** Of one event, from its acceptance to where it is now. */
+/** Of one event, or of those that share a correlation id, from the acceptance to where it is now. */
 export function eventStoryLines(story: Story): Piece[][] {
-  const accepted = story.events[0]?.acceptedAt ?? story.open?.acceptedAt;
+  const accepted = new Map<string, string>();
+  for (const { eventId, acceptedAt } of [...story.events, ...story.open]) if (!accepted.has(eventId)) accepted.set(eventId, acceptedAt);
+  const named = (eventId: unknown): string => (accepted.size > 1 && typeof eventId === 'string' ? `${eventId}: ` : '');
   const told: Told[] = [
-    ...(accepted === undefined ? [] : [{ at: accepted, pieces: ['accepted and queued'] }]),
-    ...story.events.map((record) => ({ at: record.at, pieces: [attemptText(record)] })),
-    ...story.entries.map(toldEntry),
+    ...[...accepted].map(([eventId, at]) => ({ at, pieces: [`${named(eventId)}accepted and queued`] })),
+    ...story.events.map((record) => ({ at: record.at, pieces: [`${named(record.eventId)}${attemptText(record)}`] })),
+    ...story.entries.map((entry) => toldEntry(entry, named(entry.eventId ?? entry.data?.['eventId']))),
   ];
   const lines = inOrder(told).map(({ at, pieces }) => line(at, ...pieces));
-  const { open } = story;
-  if (open !== null) lines.push([styled('bold', 'now  '), open.state === 'inFlight' ? `attempt ${String(open.attempt)} is being handled, for ${durationText(open.runningMs ?? 0)}` : `it waits for attempt ${String(open.attempt)}, with ${plural(open.ahead, 'event')} before it`]);
+  for (const open of story.open) {
+    const where = open.state === 'inFlight' ? `attempt ${String(open.attempt)} is being handled, for ${durationText(open.runningMs ?? 0)}` : `it waits for attempt ${String(open.attempt)}, with ${plural(open.ahead, 'event')} before it`;
+    lines.push([styled('bold', 'now  '), `${named(open.eventId)}${where}`]);
+  }
   for (const id of story.deadLetters) lines.push([styled('bold', 'now  '), `it is the dead letter ${id}`]);
   return lines;
 }
 
 /** Of a plugin: what happened, with its newest events between. */
 export function pluginStoryLines(story: Story): Piece[][] {
-  const told = inOrder([...story.entries.map(toldEntry), ...story.events.map((record): Told => ({ at: record.at, pieces: [`the event ${record.correlationId} ${outcomeWords[record.outcome]}`], record }))]);
+  const told = inOrder([...story.entries.map((entry) => toldEntry(entry)), ...story.events.map((record): Told => ({ at: record.at, pieces: [`the event ${record.eventId} ${outcomeWords[record.outcome]}`], record }))]);
   const lines: Piece[][] = [];
   for (let at = 0; at < told.length; ) {
     const run = recordsFrom(told, at);
@@ -77,8 +81,8 @@ function attemptText({ outcome, attempt, incarnation, sinceAcceptedMs, handlerMs
   return `it ${outcomeWords[outcome]}${where}${inHandler}; ${durationText(sinceAcceptedMs)} after it was accepted`;
 }
 
-function toldEntry({ at, level, event, message, incarnation }: TimelineEntry): Told {
-  return { at, pieces: [styled(levelStyles[level], event), styled('dim', ` #${String(incarnation)}`), `  ${message}`] };
+function toldEntry({ at, level, event, message, incarnation }: TimelineEntry, eventName = ''): Told {
+  return { at, pieces: [styled(levelStyles[level], event), styled('dim', ` #${String(incarnation)}`), `  ${eventName}${message}`] };
 }
 
 /** Of the same moment, what stands first in the list is told first. */

@@ -2,7 +2,7 @@
 // event, stop. There is no conversation behind them, and whatever needs one is refused by the capabilities.
 //
 // An input becomes an event of the first ingress that declares the input's kind (`user` or `system`), a user's input else
-// of the first that declares `text`. The payload is `{ "text": content }`, the correlation id is the answer's eventId.
+// of the first that declares `text`. The payload is `{ "text": content }`, the answer's eventId is the event's.
 import { HostError, errorKinds } from '../../../protocol/errors.ts';
 import {
   type InputAnswer,
@@ -20,6 +20,7 @@ import type { Lifecycle, ServiceStatus } from '../../../protocol/status.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { Limits } from '../../config/schema.ts';
 import type { LoadedPlugin } from '../../plugins/plugin.ts';
+import type { Accepted } from '../../services/admitted.ts';
 import type { Service } from '../../services/service.ts';
 import type { Logger } from '../../telemetry/daemon-log.ts';
 import type { Timeline } from '../../telemetry/timeline.ts';
@@ -39,7 +40,6 @@ export interface LocalRuntimeDeps {
   readonly limits: Pick<Limits, 'workerKeys' | 'plugins'>;
   readonly log: Pick<Logger, 'warn'>;
   owners(): readonly ServiceOwner[];
-  newId(): string;
 }
 
 interface LocalWorker extends ServiceOwner {
@@ -109,15 +109,9 @@ export class LocalRuntime implements Runtime {
     const key = inputId === undefined ? undefined : `${workerId}/${inputId}`;
     const before = this.#answered.find(key, [kind, content]);
     if (before !== undefined) return before;
-    const eventId = this.#deps.newId();
     const entrance = entranceOf(plugin, kind);
     if (entrance === undefined) throw noEntrance(workerId, kind);
-    const event = { ...entrance, source, payload: { text: content }, correlationId: eventId };
-    try {
-      service.publish(event);
-    } catch (thrown) {
-      throw thrown instanceof HostError ? asWorkerError(thrown, workerId) : thrown;
-    }
+    const { eventId } = published(service, workerId, { ...entrance, source, payload: { text: content } });
     const answer: InputAnswer = { state: 'accepted', sequence: service.status().counters.enqueued, eventId };
     this.#answered.keep(key, [kind, content], answer);
     return answer;
@@ -209,6 +203,14 @@ function entranceOf(plugin: LoadedPlugin, kind: InputKind): { ingress: string; k
 function noEntrance(workerId: string, kind: InputKind): HostError {
   const kinds = kind === 'user' ? `"${kind}" or "${usualKind}"` : `"${kind}"`;
   return new HostError('unsupported_operation', `This service takes no inputs of the kind ${kind}: none of its ingresses declares the kind ${kinds}.`, { runtimeId: localRuntimeId, workerId });
+}
+
+function published(service: Service, workerId: string, event: object): Accepted {
+  try {
+    return service.publish(event);
+  } catch (thrown) {
+    throw thrown instanceof HostError ? asWorkerError(thrown, workerId) : thrown;
+  }
 }
 
 /** What a service refuses, in the words of a worker. */

@@ -127,7 +127,7 @@ export class ProgramCell {
       this.#passOn(turn, new HostError('cell_crashed', 'The program\'s cell ended before the input began.', { reason: 'ended' }));
       return;
     }
-    this.#queue.push({ head, payload, correlationId: eventId, attempt: 1, bytes: payload.length, acceptedMs: this.#options.clock.monotonicMs(), story: [] });
+    this.#queue.push({ head, payload, eventId, correlationId: eventId, attempt: 1, bytes: payload.length, acceptedMs: this.#options.clock.monotonicMs(), story: [] });
     this.#incarnation.lane.pump();
   }
 

@@ -43,11 +43,11 @@ export class LonePool implements ToolPool {
     return this.#living.size;
   }
 
-  /** The spare one is beyond what calls may use. */
   get leftBehind(): number {
     return this.#living.leftBehind;
   }
 
+  /** The spare one is beyond what calls may use. */
   get livingCells(): number {
     return this.#living.size - (this.#spare === undefined ? 0 : 1);
   }

@@ -1,0 +1,36 @@
+// The tools of one plugin that a reload has replaced: their pending calls end as they began, then their cells are ended.
+// Cells that do not end are counted until they are gone.
+import type { Clock } from '../time/clock.ts';
+import type { PluginTools } from './plugin-tools.ts';
+
+/** Every call has a deadline, so this ends. */
+const lookMs = 200;
+
+export class RetiringTools {
+  readonly #retiring = new Set<PluginTools>();
+  readonly #clock: Clock;
+  readonly #killMs: number;
+
+  constructor(clock: Clock, killMs: number) {
+    this.#clock = clock;
+    this.#killMs = killMs;
+  }
+
+  *[Symbol.iterator](): Generator<PluginTools, void> {
+    yield* this.#retiring;
+  }
+
+  add(tools: PluginTools): void {
+    this.#retiring.add(tools);
+    const look = (): void => {
+      if (tools.pending > 0) this.#clock.after(lookMs, look);
+      else void tools.close(this.#killMs).then(() => this.forgetEnded());
+    };
+    look();
+  }
+
+  /** Drops those that have nothing left. */
+  forgetEnded(): void {
+    for (const tools of this.#retiring) if (tools.pending === 0 && tools.threads === 0) this.#retiring.delete(tools);
+  }
+}
