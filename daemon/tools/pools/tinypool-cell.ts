@@ -11,6 +11,9 @@ import { longestMs } from '../../../protocol/durations.ts';
 import { cellEntry } from '../../isolates/entries.ts';
 import { cellFunction } from './tool-pool.ts';
 
+/** The version whose parts this file was written for; a test holds the installed one against it. */
+export const tinypoolVersion = '2.2.0';
+
 type TinypoolInternals = TinypoolWorker & { readonly process?: ChildProcess; readonly thread?: Worker };
 
 export type TinypoolOptions = Omit<NonNullable<ConstructorParameters<typeof Tinypool>[0]>, 'filename' | 'name' | 'minThreads' | 'maxThreads' | 'idleTimeout'>;
