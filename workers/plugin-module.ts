@@ -1,8 +1,9 @@
 // Imports a plugin's entry. JavaScript costs nothing extra; a TypeScript entry is left to Node where Node can, and
 // to tsx where that is installed, so that a plugin needs no build step on Node 20 either.
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { registering } from './guard/modules.ts';
 
 export interface PluginModule {
@@ -24,11 +25,24 @@ export async function tsxFor(entryUrl: string): Promise<typeof import('tsx/esm/a
   if ((process.features as { typescript?: unknown }).typescript) return undefined;
   requireModuleType(fileURLToPath(entryUrl));
   try {
-    return await import('tsx/esm/api');
+    // Wherever it is, it is the same module.
+    return (await import(tsxBeside(entryUrl) ?? 'tsx/esm/api')) as typeof import('tsx/esm/api');
   } catch {
     throw new Error(
-      `Node ${process.versions.node} cannot load ${fileURLToPath(entryUrl)} by itself: use Node 22.18 or newer, install tsx beside nagaya, or compile the plugin to JavaScript and name that file as "entry".`,
+      `Node ${process.versions.node} cannot load ${fileURLToPath(entryUrl)} by itself: use Node 22.18 or newer, install tsx in the plugin's folder (npm install tsx), or compile the plugin to JavaScript and name that file as "entry".`,
     );
+  }
+}
+
+/** The one that is installed for the plugin comes before the one that is installed for nagaya. */
+function tsxBeside(entryUrl: string): string | undefined {
+  try {
+    // `resolve` finds packages as a CommonJS module would, and of tsx the other half is wanted.
+    const manifest = createRequire(entryUrl).resolve('tsx/package.json');
+    return pathToFileURL(join(dirname(manifest), 'dist/esm/api/index.mjs')).href;
+  } catch {
+    // None is installed there.
+    return undefined;
   }
 }
 

@@ -15,6 +15,9 @@ export const packageRoot = resolve(fileURLToPath(new URL(fromSource ? '../../' :
 /** The file that runs the command: always the compiled one, as in an installation. */
 export const commandFile = join(packageRoot, 'dist/daemon/cli/nagaya.js');
 
+/** What npm links as the command: it loads the compiled file. */
+const launcherFile = join(packageRoot, 'bin/nagaya.js');
+
 export function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
   return version;
@@ -57,7 +60,8 @@ export const nagayaOnPath = (env: Environment = process.env): string | undefined
 /** The words before the command's name. */
 function commandWords(env: Environment): string[] {
   const found = nagayaOnPath(env);
-  if (found !== undefined && realPath(found) === realPath(commandFile)) return ['nagaya'];
+  const real = found === undefined ? undefined : realPath(found);
+  if (real !== undefined && (real === realPath(launcherFile) || real === realPath(commandFile))) return ['nagaya'];
   const node = onPath('node', env);
   return [node !== undefined && realPath(node) === realPath(process.execPath) ? 'node' : process.execPath, commandFile];
 }

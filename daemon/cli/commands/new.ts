@@ -41,7 +41,7 @@ export function register(program: Command): void {
         terminal.answer({ kind, id, folder: target, files: files.map(({ path }) => path), linked: { path: linked, to: packageRoot }, next }, () => {
           terminal.line(`wrote the ${kind} `, styled('bold', id), ` to ${target}: ${files.map(({ path }) => path).join(', ')}`);
           terminal.note(`linked node_modules/nagaya to ${packageRoot}, so that 'nagaya/sdk' and the test work as they are`);
-          if (options.typescript === true && !loadsTypescript()) terminal.note(styled('yellow', `Node ${process.versions.node} needs tsx for an entry in TypeScript: run \`npm install tsx\` in ${packageRoot}`));
+          if (options.typescript === true && !loadsTypescript()) terminal.note(styled('yellow', `Node ${process.versions.node} needs tsx for an entry in TypeScript: run \`npm install\` in ${shellWord(nearPath(target))}`));
           terminal.line();
           terminal.line('Try next:');
           for (const command of next) terminal.line('  ', styled('cyan', command));
