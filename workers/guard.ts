@@ -15,6 +15,7 @@ import { shieldHandles } from './guard/handles.ts';
 import { shieldModules } from './guard/modules.ts';
 import { shieldProcess } from './guard/process.ts';
 import { shieldScripts } from './guard/scripts.ts';
+import { shieldWholeFiles } from './guard/whole-files.ts';
 
 export interface GuardHooks {
   /** Says the cell's last word and ends it. `exitCode`: where the plugin asked for one. */
@@ -54,6 +55,7 @@ export function shieldDaemon(grants: Grants): void {
   shieldHandles();
   shieldFiles();
   shieldFolders();
+  shieldWholeFiles();
   shieldProcess(grants);
   shieldModules(grants);
   shieldChildren();

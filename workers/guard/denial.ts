@@ -25,7 +25,8 @@ export class Denied extends Error {
 
 /** In place of a function that is not allowed. */
 export function denial(what: string, why: string, remedy: string = processIsolation): () => never {
-  return () => {
+  // Also in place of a class.
+  return function refused() {
     throw new Denied(what, why, remedy);
   };
 }

@@ -9,6 +9,7 @@ import { shieldThreads } from './threads.ts';
 const wholeDaemon = 'it would act on the whole daemon';
 
 export function shieldModules(grants: Grants): void {
+  shieldWasi();
   replace(v8, 'setFlagsFromString', denial('v8.setFlagsFromString()', wholeDaemon));
   for (const name of ['open', 'close', 'waitForDebugger']) replace(inspector, name, denial(`inspector.${name}()`, wholeDaemon));
   replace(inspector.Session.prototype, 'connectToMainThread', denial('Inspecting the main thread', 'it is the daemon\'s own'));
@@ -16,8 +17,20 @@ export function shieldModules(grants: Grants): void {
   for (const name of ['execSync', 'execFileSync', 'spawnSync']) {
     replace(childProcess, name, denial(`child_process.${name}()`, 'the thread would wait where nothing can end it', 'Use the function without Sync, or "isolation": "process" in plugin.json.'));
   }
-  shieldLoaders();
+  shieldLoaders(module, denial('module.register()', 'loaders run in a thread that has no guard and no bounds'));
   shieldThreads(grants);
+}
+
+/** Loading it tells that it is experimental: nobody here uses it, so that nobody is told. */
+function shieldWasi(): void {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    const wasi = module.createRequire(import.meta.url)('node:wasi') as object;
+    replace(wasi, 'WASI', denial('Running a program with WASI', 'it opens files and takes descriptors past the guard'));
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 }
 
 let mayRegister = false;
@@ -33,9 +46,8 @@ export function registering<Value>(act: () => Value): Value {
 }
 
 /** Loaders run in a thread of their own, which nobody guards or watches. */
-function shieldLoaders(): void {
-  const register = Reflect.get(module, 'register') as ((...args: unknown[]) => unknown) | undefined;
+export function shieldLoaders(target: object, refused: () => never): void {
+  const register = Reflect.get(target, 'register') as ((...args: unknown[]) => unknown) | undefined;
   if (register === undefined) return;
-  const refused = denial('module.register()', 'loaders run in a thread that has no guard and no bounds');
-  replace(module, 'register', (...args: unknown[]) => (mayRegister ? Reflect.apply(register, module, args) : refused()));
+  replace(target, 'register', (...args: unknown[]) => (mayRegister ? Reflect.apply(register, target, args) : refused()));
 }

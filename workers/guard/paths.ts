@@ -14,12 +14,8 @@ const { bufferFrom, fileUrl } = { bufferFrom: Buffer.from.bind(Buffer), fileUrl:
 /** What is opened for: `text` is decoded as a whole in one native call that nothing can end. */
 export type Purpose = 'open' | 'whole' | 'text';
 
-let mostTextBytes = 256 * 1024 * 1024;
-
-/** A cell that may hold so much could not hold a larger file as text: reading it takes a multiple of its size. */
-export function boundTexts(bytes: number): void {
-  mostTextBytes = bytes;
-}
+/** Reading a file as text takes a multiple of its size, and nothing can end it: a cell of the usual bounds could not hold more. */
+const mostTextBytes = 256 * 1024 * 1024;
 
 let wholeRead = false;
 
@@ -86,7 +82,7 @@ function requireBound(stats: Stats, purpose: Purpose): void {
     throw new Denied('Reading a device as a whole', 'it has no end', 'Open it and read as many bytes as you need, or use "isolation": "process" in plugin.json.');
   }
   if (purpose === 'text' && stats.size > mostTextBytes) {
-    throw new Denied(`Reading a file of ${String(Math.ceil(stats.size / 1024 / 1024))} MiB as one text`, `more than ${String(Math.floor(mostTextBytes / 1024 / 1024))} MiB at once is a call that nothing can end, and takes a multiple of that from the daemon's memory`, 'Read it as a stream, raise "limits": { "rssMb" }, or use "isolation": "process" in plugin.json.');
+    throw new Denied(`Reading a file of ${String(Math.ceil(stats.size / 1024 / 1024))} MiB as one text`, `more than ${String(Math.floor(mostTextBytes / 1024 / 1024))} MiB at once is a call that nothing can end, and takes a multiple of that from the daemon's memory`, 'Read it as a stream or as bytes, or use "isolation": "process" in plugin.json.');
   }
 }
 
