@@ -32,6 +32,7 @@ export const permissions = z.strictObject({
   childProcess: z.boolean().default(false).describe('start programs; what they may do is not bounded by this'),
   worker: z.boolean().default(false).describe('start worker threads; what they may do is not bounded by this'),
   addons: z.boolean().default(false).describe('load native addons'),
+  control: z.boolean().default(false).describe('connect to the daemon\'s control socket, by which other plugins can be loaded; without it a cell is refused, unless childProcess or addons lead round the refusal'),
 });
 
 export const serviceTimeouts = z.strictObject({

@@ -7,6 +7,7 @@ import { flattenError } from '../protocol/cell/plain-error.ts';
 import { type ProcessCellBoot, type RpcMessage, watchFd } from '../protocol/cell/process-messages.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import { CellLog } from './cell-log.ts';
+import { keepControlSocket } from './guard/process-control.ts';
 import { takeHostLine } from './host-line.ts';
 import { layOutInspection } from './inspection.ts';
 import { captured } from './primitives.ts';
@@ -46,6 +47,7 @@ function fatal(reason: CrashReason, thrown: unknown, exitCode?: number): void {
 
 guardServiceProcess({ fatal });
 if (boot.restricted && !boot.mayStartWorkers) denyWorkers();
+if (boot.controlSocket !== undefined) keepControlSocket(boot.controlSocket, boot.mayStartWorkers);
 log.captureOutput();
 // Without it no cell would be told of its daemon's end, nor could be asked where it is.
 watchdog.once('error', (error) => fatal('uncaught_exception', error));

@@ -11,6 +11,7 @@ import { ToolTray } from '../protocol/cell/tool-tray.ts';
 import { CellLog } from './cell-log.ts';
 import { endCell, guardCell, hideParent, leaveBy } from './guard.ts';
 import { nameChannelsFor } from './guard/channels.ts';
+import { keepControlSocket } from './guard/process-control.ts';
 import { layOutInspection } from './inspection.ts';
 import { openDescriptors } from './guard/descriptors.ts';
 import { osThread } from './os-thread.ts';
@@ -158,7 +159,9 @@ function inProcess(options: ToolCellOptions): ToolCell {
   const cell = new ToolCell(options, (message) => hostChannel.post(message));
   hostChannel.receive(cell.receive);
   guardProcess({ fatal: (reason, thrown) => void cell.lastWord(reason, thrown) });
-  if (restricted && !options.grants.worker) denyWorkers();
+  const { worker, controlSocket } = options.grants;
+  if (restricted && !worker) denyWorkers();
+  if (controlSocket !== undefined) keepControlSocket(controlSocket, worker);
   layOutInspection({ ownResources: process.getActiveResourcesInfo(), reportMemory: () => {} });
   return cell;
 }

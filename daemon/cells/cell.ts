@@ -2,7 +2,7 @@
 // cell it holds. Every call has a deadline, and no call outlives its cell.
 import type { BatchMessage, CellAnswer, CrashReason, HaltedMessage, LogDroppedMessage, LogMessage, ResultsMessage, SayDroppedMessage, SayMessage, ServiceCellOptions } from '../../protocol/cell/messages.ts';
 import type { PlainError } from '../../protocol/cell/plain-error.ts';
-import type { Permissions } from '../../protocol/manifest.ts';
+import type { CellGrants } from '../isolates/permissions.ts';
 import type { ProgressRegister } from '../../protocol/cell/register.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
 import type { Whereabouts } from '../isolates/whereabouts.ts';
@@ -98,7 +98,7 @@ export interface CellSpec {
   /** Flags of Node's permission model; none where the plugin may do everything. */
   readonly execArgv: readonly string[];
   /** What a thread cell's own guard lets through; flags of Node's are beside it. */
-  readonly grants?: Pick<Permissions, 'worker' | 'addons'>;
+  readonly grants?: CellGrants;
   readonly heapMb: number;
   /** Of a process cell. */
   readonly rssMb: number;

@@ -1,5 +1,5 @@
 // How a service's cells are made: everything of the plugin and the configuration that an incarnation needs.
-import { permissionArgs } from '../isolates/permissions.ts';
+import { cellGrants, permissionArgs } from '../isolates/permissions.ts';
 import type { IncarnationOptions } from './incarnation.ts';
 import type { ServicePlan } from './service-plan.ts';
 
@@ -21,8 +21,8 @@ export function blueprint({ plugin, section, env, entryUrl }: ServicePlan, incar
       name: plugin.id,
       folder: plugin.folder,
       env,
-      execArgv: permissionArgs(manifest.permissions, plugin.folder),
-      ...(manifest.permissions === undefined ? {} : { grants: manifest.permissions }),
+      execArgv: permissionArgs(manifest.permissions, plugin.folder, plugin.keptSocket),
+      grants: cellGrants(manifest.permissions, plugin.keptSocket),
       heapMb: manifest.limits.heapMb,
       rssMb: manifest.limits.rssMb,
       descriptors: manifest.limits.descriptors,

@@ -54,7 +54,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const daemonLog = publishedLog(options, feed);
   const log = daemonLog.logger;
   armFailpoints(process.env, log);
-  const host = new Host({ config, version, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env });
+  const host = new Host({ config, version, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env, controlSocket: options.socket });
   const monitor = new EventLoopMonitor();
   const processWatch = new ProcessWatch(limits, log);
   awakeTime.watch((standstill) => reportStandstill(standstill, host, log));

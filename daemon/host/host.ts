@@ -13,7 +13,7 @@ import { discover } from '../plugins/discovery.ts';
 import { invalidPlugin } from '../plugins/invalid-plugin.ts';
 import { readPlugin, refusedPlugin } from '../plugins/manifest-file.ts';
 import { schemaIssues } from '../isolates/schema-compilation.ts';
-import type { LoadedPlugin } from '../plugins/plugin.ts';
+import { type LoadedPlugin, keepingSocket } from '../plugins/plugin.ts';
 import { EmbeddedRuntime } from '../runtimes/embedded/embedded-runtime.ts';
 import { LocalRuntime } from '../runtimes/local/local-runtime.ts';
 import { Profiles } from '../runtimes/programs/profiles.ts';
@@ -34,6 +34,8 @@ export interface HostOptions {
   readonly feed: Feed;
   readonly log: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where it listens; left out where nothing does. */
+  readonly controlSocket?: string;
 }
 
 /** The part of the shutdown's time that is kept for the last writes. */
@@ -146,9 +148,9 @@ export class Host {
   }
 
   async #open(plugin: LoadedPlugin): Promise<HostedPlugin> {
-    const { config, stateFolder, clock, feed, log, env } = this.#options;
+    const { config, stateFolder, clock, feed, log, env, controlSocket } = this.#options;
     try {
-      return await HostedPlugin.open(plugin, { limits: config.limits, bundlePayloads: config.bundles.payloads, stateFolder, clock, wakes: this.#wakes, feed, log, env, recorder: this.#recorder });
+      return await HostedPlugin.open(keepingSocket(plugin, controlSocket), { limits: config.limits, bundlePayloads: config.bundles.payloads, stateFolder, clock, wakes: this.#wakes, feed, log, env, recorder: this.#recorder });
     } catch (thrown) {
       // Its id is free again for another try.
       this.catalog.remove(plugin.id);
@@ -211,7 +213,7 @@ export class Host {
     await this.#requireSchemas(plugin);
     // What a reload made now would outlive the plugin.
     this.#staying(id);
-    const events = await hosted.reload(plugin);
+    const events = await hosted.reload(keepingSocket(plugin, this.#options.controlSocket));
     this.catalog.replace(plugin);
     this.#publishChange(id, 'reloaded');
     return { hosted, events };

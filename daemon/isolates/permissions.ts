@@ -83,15 +83,27 @@ function pathFlags(flag: string, grants: readonly Grant[]): string[] {
   return [...new Set([...outermost.map((path) => `${path}*`), ...files])].sort().map((path) => `${flag}=${path}`);
 }
 
-/** No flags where the plugin is not restricted. */
-export function permissionArgs(permissions: Permissions | undefined, pluginFolder: string): string[] {
+/** What the guard inside a cell has to know beside Node's flags. */
+export interface CellGrants extends Pick<Permissions, 'worker' | 'addons'> {
+  /** The daemon's control socket, where it is kept from the plugin. */
+  readonly controlSocket?: string;
+}
+
+export const cellGrants = (permissions: Permissions | undefined, keptSocket: string | undefined): CellGrants => ({
+  worker: permissions?.worker ?? false,
+  addons: permissions?.addons ?? false,
+  ...(keptSocket === undefined ? {} : { controlSocket: keptSocket }),
+});
+
+/** No flags where the plugin is not restricted. `keptSocket` is looked at by the guard, to know it by any of its names. */
+export function permissionArgs(permissions: Permissions | undefined, pluginFolder: string, keptSocket?: string): string[] {
   if (permissions === undefined) return [];
   const { fs, childProcess, worker, addons } = permissions;
   const of = (paths: readonly string[]): Grant[] => paths.map((path) => (path === everything ? file(everything) : granted(path, pluginFolder)));
   return [
     permissionFlag,
     ...networkFlags,
-    ...pathFlags('--allow-fs-read', [...filesOfCells(), folder(pluginFolder), ...packageFiles(pluginFolder), ...of(fs.read)]),
+    ...pathFlags('--allow-fs-read', [...filesOfCells(), folder(pluginFolder), ...packageFiles(pluginFolder), ...(keptSocket === undefined ? [] : [file(keptSocket)]), ...of(fs.read)]),
     ...pathFlags('--allow-fs-write', of(fs.write)),
     ...(childProcess ? ['--allow-child-process'] : []),
     ...(worker ? [allowWorker] : []),

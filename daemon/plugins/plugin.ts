@@ -16,4 +16,12 @@ export interface LoadedPlugin {
   readonly config: Readonly<Record<string, unknown>>;
   /** What the manifest asks for that this daemon does not act on. */
   readonly notes: readonly string[];
+  /** The daemon's control socket, where the plugin's permissions keep it from its cells. */
+  readonly keptSocket?: string;
+}
+
+/** Under permissions the daemon's control socket is kept from a plugin that was not granted it. */
+export function keepingSocket(plugin: LoadedPlugin, controlSocket: string | undefined): LoadedPlugin {
+  const { permissions } = plugin.manifest;
+  return permissions === undefined || permissions.control || controlSocket === undefined ? plugin : { ...plugin, keptSocket: controlSocket };
 }

@@ -8,7 +8,7 @@ import { longestMs } from '../../protocol/durations.ts';
 import type { ErrorCode, HostError } from '../../protocol/errors.ts';
 import { EncodedJson, encodeJson } from '../../protocol/json-rpc.ts';
 import type { ToolIsolation, ToolSection } from '../../protocol/manifest.ts';
-import { permissionArgs } from '../isolates/permissions.ts';
+import { cellGrants, permissionArgs } from '../isolates/permissions.ts';
 import type { CellRecorder } from '../cells/process/process-cell.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Limits } from '../config/schema.ts';
@@ -166,7 +166,7 @@ export class PluginTools {
   }
 
   #poolSpec(isolation: ToolIsolation): PoolSpec {
-    const { manifest, entry, folder, config } = this.#plugin;
+    const { manifest, entry, folder, config, keptSocket } = this.#plugin;
     const { limits, env, records } = this.#deps;
     const cell: ToolCellOptions = {
       plugin: { id: manifest.id, name: manifest.name, version: manifest.version },
@@ -178,7 +178,7 @@ export class PluginTools {
       logBytesPerSecond: manifest.limits.logBytesPerSecond,
       maxOutputBytes: limits.toolOutputBytes,
       heapMb: manifest.limits.heapMb,
-      grants: { worker: manifest.permissions?.worker ?? false, addons: manifest.permissions?.addons ?? false },
+      grants: cellGrants(manifest.permissions, keptSocket),
     };
     return {
       folder,
@@ -186,7 +186,7 @@ export class PluginTools {
       rssMb: manifest.limits.rssMb,
       descriptors: manifest.limits.descriptors,
       env,
-      execArgv: permissionArgs(manifest.permissions, folder),
+      execArgv: permissionArgs(manifest.permissions, folder, keptSocket),
       maxCells: limits.toolThreads + spareThreads,
       limits,
       clock: this.#clock,

@@ -11,6 +11,8 @@ export interface ProcessCellBoot {
   /** Node's permission model is on: the inspector is not to be had, and the cell itself has to refuse threads. */
   readonly restricted: boolean;
   readonly mayStartWorkers: boolean;
+  /** The daemon's, where it is kept from the plugin. */
+  readonly controlSocket?: string;
 }
 
 /**

@@ -15,8 +15,8 @@ export interface ToolCellOptions {
   readonly maxOutputBytes: number;
   /** A cell whose heap is larger than this after a call is replaced. */
   readonly heapMb: number;
-  /** What the guard of a thread lets through. */
-  readonly grants: { readonly worker: boolean; readonly addons: boolean };
+  /** What the cell's guard lets through. */
+  readonly grants: { readonly worker: boolean; readonly addons: boolean; readonly controlSocket?: string };
 }
 
 /** What a pooled thread is started with. Memory that comes with each task is costly to take. */

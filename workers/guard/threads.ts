@@ -49,8 +49,9 @@ export function guardThreads(grants: Grants, shieldsDaemon = true): void {
 
 function guarded(file: unknown, options: WorkerOptions, nested: NestedGuard): unknown[] {
   const text = JSON.stringify(nested);
-  const execArgv = options.execArgv ?? process.execArgv;
-  requireHarmlessOptions(execArgv, options);
+  requireHarmlessOptions(options);
+  // Those of a whole process, such as the size of its heap, no thread takes.
+  const execArgv = options.execArgv ?? process.execArgv.filter((option) => harmless.test(option));
   const own = { ...options, execArgv: ['--import', new URL(`../nested-guard.js?guard=${encodeURIComponent(text)}`, import.meta.url).href, ...execArgv] };
   if (options.eval !== true) return [file, own];
   // Node leaves out the query of a thread's own file.
@@ -61,8 +62,8 @@ function guarded(file: unknown, options: WorkerOptions, nested: NestedGuard): un
 const harmless = /^(?:--(?:no-)?(?:warnings|deprecation|enable-source-maps|preserve-symlinks|preserve-symlinks-main|force-context-aware|network-family-autoselection|verify-base-objects|addons|global-search-paths|experimental-(?:permission|global-[\w-]+|fetch|websocket|strip-types|transform-types))|--(?:permission|pending-deprecation|throw-deprecation|trace-[\w-]+|disable-warning=.*|unhandled-rejections=\w+|stack-trace-limit=\d+|conditions=.*|dns-result-order=\w+|allow-[\w-]+(?:=.*)?))$/;
 
 /** Node runs what these name before the guard, or before anything at all. */
-function requireHarmlessOptions(execArgv: readonly string[], { env }: WorkerOptions): void {
-  const given = execArgv.find((option, at) => !harmless.test(option) && process.execArgv[at] !== option);
+function requireHarmlessOptions({ execArgv = [], env }: WorkerOptions): void {
+  const given = execArgv.find((option) => !harmless.test(option));
   if (given !== undefined) throw new Denied(`Starting a Worker with ${given}`, 'it could run code before the thread is guarded', processIsolation);
   const inherited: unknown = typeof env === 'object' && env !== null ? Reflect.get(env, 'NODE_OPTIONS') : process.env['NODE_OPTIONS'];
   if (inherited !== undefined && inherited !== '') throw new Denied('Starting a Worker with NODE_OPTIONS', 'they could run code before the thread is guarded', processIsolation);

@@ -13,12 +13,13 @@ const spareDescriptors = 128;
 /** Where the system gives less already, that stays. `exec` keeps the pid, so that the child is Node itself. */
 const bounded = (descriptors: number): string => `ulimit -c 0 2>/dev/null; ulimit -n ${String(descriptors + spareDescriptors)} 2>/dev/null; exec "$0" "$@"`;
 
-const bootOf = ({ name, logBytesPerSecond, env, execArgv }: CellSpec): ProcessCellBoot => ({
+const bootOf = ({ name, logBytesPerSecond, env, execArgv, grants }: CellSpec): ProcessCellBoot => ({
   title: `nagaya cell ${name}`,
   logBytesPerSecond,
   env: Object.keys(env),
   restricted: execArgv.length > 0,
   mayStartWorkers: mayStartWorkers(execArgv),
+  ...(grants?.controlSocket === undefined ? {} : { controlSocket: grants.controlSocket }),
 });
 
 export function startChild(spec: CellSpec): ChildProcess {

@@ -7,6 +7,7 @@ import type { AbortMessage, BatchMessage, CancelMessage, ServiceCellApi, Service
 import { flattenError } from '../../../protocol/cell/plain-error.ts';
 import { ProgressRegister, phases } from '../../../protocol/cell/register.ts';
 import type { ServiceCellData } from '../../../workers/service-cell.ts';
+import { cellGrants } from '../../isolates/permissions.ts';
 import { BoundedPort } from '../../isolates/bounded-port.ts';
 import { CellCalls, isLoadedService, isNull, isText, withPlace } from '../call.ts';
 import { CellInbox } from '../cell-inbox.ts';
@@ -55,7 +56,7 @@ export class ThreadCell implements Cell {
     const lane = new MessageChannel();
     this.#rpcPort = rpc.port1;
     this.#lanePort = lane.port1;
-    const data: ServiceCellData = { rpcPort: rpc.port2, lanePort: lane.port2, register: this.register.buffer, logBytesPerSecond: spec.logBytesPerSecond, grants: { worker: spec.grants?.worker ?? false, addons: spec.grants?.addons ?? false } };
+    const data: ServiceCellData = { rpcPort: rpc.port2, lanePort: lane.port2, register: this.register.buffer, logBytesPerSecond: spec.logBytesPerSecond, grants: spec.grants ?? cellGrants(undefined, undefined) };
     threadInspector.begin();
     this.#worker = new Worker(cellEntry('service-cell'), {
       name: spec.name,
