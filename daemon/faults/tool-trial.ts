@@ -14,6 +14,8 @@ const patienceMs = 5000;
 const companionMs = 200;
 /** More than a pool has slots, so that each of them is used. */
 const burst = 12;
+/** It finds out whether a slot is lost, not how fast a busy machine starts a process for each call. */
+const burstMs = 30_000;
 
 /** `recovered` is called when the slot works again, before the kit looks further. */
 export async function toolTrial(client: Client, fault: Fault, folder: string, recovered: () => void): Promise<Seen> {
@@ -100,15 +102,15 @@ class ToolTrial {
   }
 
   async #burst(): Promise<void> {
-    const calls = Array.from({ length: burst }, (_, at) => this.#work(at));
+    const calls = Array.from({ length: burst }, (_, at) => this.#work(at, undefined, burstMs));
     const ended = await Promise.allSettled(calls);
     const refused = ended.flatMap((call) => (call.status === 'rejected' ? [wordsOf(call.reason)] : []));
     if (refused.length > 0) this.#problems.push(`${String(refused.length)} of ${String(burst)} calls that came after it failed: ${String(refused[0])}`);
   }
 
-  async #work(n: number, ms?: number): Promise<void> {
+  async #work(n: number, ms?: number, timeoutMs?: number): Promise<void> {
     const input = ms === undefined ? { n } : { n, ms };
-    const { output } = await this.#client.call('tool.call', { plugin: this.#plugin, tool: 'work', input });
+    const { output } = await this.#client.call('tool.call', { plugin: this.#plugin, tool: 'work', input, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
     if ((output as { n?: unknown } | null)?.n !== n) this.#problems.push(`a later call was answered ${JSON.stringify(output)}`);
   }
 }
