@@ -153,17 +153,28 @@ export function lifecycleCases(isolation: Isolation): void {
     assert.equal(await deliver({ do: 'echo', value: 'back' }), 'back');
   });
 
-  test('a caller\'s own deadline withdraws an event that still waits and leaves one that has begun', async (t) => {
+  test('a caller\'s own deadline withdraws an event that has not begun, also from its cell\'s batch, and leaves one that has', async (t) => {
     const { service, deliver, publish } = await made(t, { timeouts: { handleMs: 5000 } });
     await service.start();
-    const running = assert.rejects(deliver({ do: 'sleep', ms: 400 }, 100), refusal('dispatch_timeout', ({ details }) => assert.deepEqual([details['phase'], details['withdrawn']], ['running', false])));
-    for (let n = 0; n < 40; n += 1) publish({ do: 'echo' });
-    const queued = assert.rejects(deliver({ do: 'echo' }, 100), refusal('dispatch_timeout', ({ details }) => assert.equal(details['phase'], 'queued')));
-    await Promise.all([running, queued]);
-    while (service.status().inFlight !== null) await new Promise((resolve) => setTimeout(resolve, 10));
-    const { counters } = service.status();
-    assert.equal(counters.handled + counters.discarded, 42);
-    assert.equal(service.lifecycle, 'running');
+    const running = assert.rejects(deliver({ n: 0, do: 'sleep', ms: 400 }, 100), refusal('dispatch_timeout', ({ message, details }) => {
+      assert.deepEqual([details['phase'], details['withdrawn']], ['running', false]);
+      assert.match(message, /goes on without its caller/);
+    }));
+    const withdrawn = Array.from({ length: 60 }, (_, n) => n + 1).filter((n) => n % 2 === 0);
+    const waiting: Promise<void>[] = [];
+    for (let n = 1; n <= 60; n += 1) {
+      if (!withdrawn.includes(n)) publish({ n, do: 'echo' });
+      else waiting.push(assert.rejects(deliver({ n, do: 'echo' }, 100), refusal('dispatch_timeout', ({ message, details }) => {
+        assert.deepEqual([details['phase'], details['withdrawn']], ['queued', true]);
+        assert.match(message, /has been withdrawn/);
+      })));
+    }
+    await Promise.all([running, ...waiting]);
+    assert.deepEqual([service.status().counters.discarded, service.status().queue.depth], [30, 30]);
+    const seen = (await deliver({ do: 'seen' })) as (number | null)[];
+    assert.deepEqual(seen, [0, ...Array.from({ length: 30 }, (_, at) => 2 * at + 1), null]);
+    const { counters, queue, inFlight } = service.status();
+    assert.deepEqual([counters.handled, counters.dispatched, queue.depth, inFlight, service.lifecycle], [32, 32, 0, null, 'running']);
   });
 
   test('a queue at capacity refuses the next event and says when to try again', async (t) => {

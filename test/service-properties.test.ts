@@ -44,6 +44,7 @@ class History {
   readonly clock = new VirtualClock();
   readonly service: Service;
   readonly began: number[] = [];
+  readonly withdrawn = new Set<number>();
   /** How often each event has begun, and how often a stop cut it off, by its correlation id. */
   readonly begins = new Map<string, number>();
   readonly cutOffs = new Map<string, number>();
@@ -88,6 +89,7 @@ class History {
             began: (begun, cell) => {
               assert.ok(this.executing === undefined || this.executing.cell.dead, 'two events execute at once');
               this.executing = { deed: begun, cell };
+              assert.ok(!this.withdrawn.has(begun.n), 'an event began that its caller was told is withdrawn');
               this.began.push(begun.n);
               countIn(this.begins, idOf(begun.n));
             },
@@ -161,10 +163,15 @@ class History {
       this.outcomes.set(payload.n, outcome);
     };
     if (how === 'deliver') {
-      this.service.deliver(event, 5000).then((handled) => {
+      // Some callers wait for less than others are handled in.
+      this.service.deliver(event, payload.n % 3 === 0 ? 20 : 5000).then((handled) => {
         assert.equal(new EncodedJson('', handled.json).text.trimStart(), String(payload.n), 'an answer of another event');
         settle('handled')();
-      }, (error: unknown) => settle((error as HostError).code)());
+      }, (error: unknown) => {
+        const { code, details } = error as HostError;
+        if (details['withdrawn'] === true) this.withdrawn.add(payload.n);
+        settle(code)();
+      });
       return;
     }
     try {

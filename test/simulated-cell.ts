@@ -156,6 +156,13 @@ export class SimulatedCell implements Cell {
     }
     const sequence = batch.first + offset;
     const deed = deedsOf(batch)[offset] as Deed;
+    if (batch.awaited.includes(offset) && !this.register.take(sequence)) {
+      if (!this.register.finish(sequence, this.#world.clock.monotonicMs())) return;
+      this.#through = sequence;
+      this.#untold += 1;
+      this.#world.clock.after(0, () => this.#runNext(offset + 1));
+      return;
+    }
     if (!this.register.begin(sequence, this.#world.clock.monotonicMs())) {
       this.#batches.length = 0;
       this.#running = false;

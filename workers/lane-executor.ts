@@ -83,6 +83,10 @@ export class LaneExecutor {
       const event = events.next();
       const awaited = batch.awaited[nextAwaited] === offset;
       if (awaited) nextAwaited += 1;
+      if (awaited && !this.#register.take(sequence)) {
+        if (!this.#passOver(sequence)) return false;
+        continue;
+      }
       const beganMs = monotonicMs();
       if (!this.#register.begin(sequence, beganMs)) return false;
       const issues = this.#handler.payloadIssues(event);
@@ -102,10 +106,7 @@ export class LaneExecutor {
       this.#register.handleTimes.record(durationMs);
       this.#through = sequence;
       this.#untold += 1;
-      let known = false;
-      if (issues.length > 0) known = this.#failed(invalidPayload(sequence, issues, durationMs));
-      else if (!ended.ok) known = this.#failed(failure(sequence, ended.thrown, durationMs));
-      else if (awaited) known = this.#answered(sequence, ended.value, durationMs);
+      const known = issues.length > 0 ? this.#failed(invalidPayload(sequence, issues, durationMs)) : this.#reported(sequence, ended, awaited, durationMs);
       if (!this.#register.finish(sequence, endedMs)) return false;
       if (known) this.#told(endedMs);
       else if (awaited || endedMs - this.#toldAtMs >= tellMs) this.#tell(endedMs);
@@ -123,6 +124,20 @@ export class LaneExecutor {
     } catch (thrown) {
       return { ok: false, thrown };
     }
+  }
+
+  /** The caller of this event has gone, and the host has taken it back. False when the cell is to begin no further event. */
+  #passOver(sequence: number): boolean {
+    if (!this.#register.finish(sequence, monotonicMs())) return false;
+    this.#through = sequence;
+    this.#untold += 1;
+    return true;
+  }
+
+  /** Whether the host knows of it. */
+  #reported(sequence: number, ended: Ended, awaited: boolean, durationMs: number): boolean {
+    if (!ended.ok) return this.#failed(failure(sequence, ended.thrown, durationMs));
+    return awaited && this.#answered(sequence, ended.value, durationMs);
   }
 
   #failed(event: EventFailure): true {

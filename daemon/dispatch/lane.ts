@@ -8,7 +8,8 @@ import { type Progress, phases } from '../../protocol/cell/register.ts';
 import type { Cell, LaneWindow } from '../cells/cell.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import type { IngressQueue } from './ingress-queue.ts';
-import type { QueuedEvent } from './queued-event.ts';
+import type { QueuedEvent, Waiter } from './queued-event.ts';
+import { SentEvents } from './sent-events.ts';
 
 export interface LaneOptions {
   readonly handleMs: number;
@@ -56,7 +57,7 @@ export class Lane {
   readonly #options: LaneOptions;
   readonly #listener: LaneListener;
   /** Sent and not settled; the first has sequence `#through + 1`. */
-  #inFlight: QueuedEvent[] = [];
+  readonly #sent = new SentEvents();
   readonly #window: LaneWindow;
   #through = 0;
   readonly #batchEnds: number[] = [];
@@ -90,12 +91,12 @@ export class Lane {
   }
 
   get inFlight(): number {
-    return this.#inFlight.length + (this.#held === undefined ? 0 : 1) + (this.#again === undefined ? 0 : 1);
+    return this.#sent.count + (this.#held === undefined ? 0 : 1) + (this.#again === undefined ? 0 : 1);
   }
 
   /** The cell has nothing of it, and no event waits for a decision. */
   get atRest(): boolean {
-    return this.#inFlight.length === 0 && this.#held === undefined;
+    return this.#sent.length === 0 && this.#held === undefined;
   }
 
   /** Nothing waits and nothing is in flight. */
@@ -111,24 +112,31 @@ export class Lane {
   /** The event being executed, or else the next one to be. */
   current(): { readonly event: QueuedEvent; readonly beganMs: number | undefined } | undefined {
     if (this.#held !== undefined) return this.#held;
-    const first = this.#again ?? this.#inFlight[0];
+    const first = this.#again ?? this.#sent.first;
     if (first === undefined) return undefined;
     const progress = this.#progress();
-    const running = progress.phase === phases.running ? this.#inFlight[progress.sequence - this.#through - 1] : undefined;
+    const running = progress.phase === phases.running ? this.#sent.at(progress.sequence - this.#through - 1) : undefined;
     return running === undefined ? { event: first, beganMs: undefined } : { event: running, beganMs: this.#clock.fromCellMs(progress.beganMs) };
   }
 
   /** The events that have begun and have no outcome yet, the one that is executing last. */
   begun(): readonly QueuedEvent[] {
-    const { sequence } = this.#progress();
-    const begun = this.#inFlight.slice(0, Math.max(0, sequence - this.#through));
+    const begun = this.#sent.list(Math.max(0, this.#progress().sequence - this.#through));
     return this.#held === undefined ? begun : [this.#held.event, ...begun];
   }
 
   /** What it has of the queue, in order. */
   open(): readonly QueuedEvent[] {
     const first = this.#held?.event ?? this.#again;
-    return first === undefined ? this.#inFlight : [first, ...this.#inFlight];
+    return first === undefined ? this.#sent.list() : [first, ...this.#sent.list()];
+  }
+
+  /** Takes back the event of a caller that does not wait any longer. Undefined if it has begun, or is not here; of a cell
+   * without shared memory, nobody can tell in time. */
+  withdraw(waiter: Waiter): QueuedEvent | undefined {
+    const place = this.#sent.placeOf(waiter);
+    if (place === -1 || this.#cell.arrivals !== undefined || !this.#cell.register.withdraw(this.#through + place + 1)) return undefined;
+    return this.#sent.withdraw(place);
   }
 
   /** Hands over what the window has room for; false where that is nothing. */
@@ -136,14 +144,14 @@ export class Lane {
     let handedOver = false;
     while (this.#open && this.#batchEnds.length < this.#window.batches && this.#queue.size > 0) {
       const events = this.#queue.take(this.#batchSize(), mostBatchBytes);
-      const first = this.#through + this.#inFlight.length + 1;
+      const first = this.#through + this.#sent.length + 1;
       const awaited: number[] = [];
       const text = new BatchText();
       for (let offset = 0; offset < events.length; offset += 1) {
         const event = events[offset] as QueuedEvent;
         if (event.waiter !== undefined) awaited.push(offset);
         text.add(event);
-        this.#inFlight.push(event);
+        this.#sent.push(event);
       }
       this.#batchEnds.push(first + events.length - 1);
       this.#sentMs = this.#clock.monotonicMs();
@@ -182,7 +190,7 @@ export class Lane {
   /** As `halt`, for a cell whose signal is aborted next: the event that then throws comes again. */
   interrupt(): void {
     this.halt();
-    if (this.#cell.arrivals === undefined) this.#cell.drain();
+    this.#cell.drain();
     const { phase, sequence } = this.#progress();
     this.#interruptedFrom = Math.max(this.#through + 1, phase === phases.running ? sequence : sequence + 1);
   }
@@ -216,11 +224,9 @@ export class Lane {
     this.seal();
     const progress = this.#progress();
     const between = progress.phase === phases.done || progress.phase === phases.sealed;
-    const ended = between ? progress.sequence : progress.sequence - 1;
-    this.#settleThrough(ended);
-    const blamed = progress.phase === phases.running && progress.sequence > this.#through ? this.#inFlight.shift() : undefined;
-    const untouched = this.#again === undefined ? this.#inFlight : [this.#again, ...this.#inFlight];
-    this.#inFlight = [];
+    this.#settleThrough(between ? progress.sequence : progress.sequence - 1);
+    const blamed = progress.phase === phases.running && progress.sequence > this.#through ? this.#sent.take(1)[0] : undefined;
+    const untouched = this.#again === undefined ? this.#sent.clear() : [this.#again, ...this.#sent.clear()];
     this.#again = undefined;
     return { blamed, untouched };
   }
@@ -270,12 +276,12 @@ export class Lane {
 
   /** What the cell says is held against what was sent: it cannot settle more than that. */
   #settleThrough(through: number): void {
-    const count = Math.min(through - this.#through, this.#inFlight.length, this.#claimed - 1 - this.#through);
+    const count = Math.min(through - this.#through, this.#sent.length, this.#claimed - 1 - this.#through);
     if (count <= 0) return;
     this.#ring?.read(this.#keep);
-    const settled = this.#inFlight.splice(0, count);
-    for (const event of settled) {
+    for (const event of this.#sent.take(count)) {
       this.#through += 1;
+      if (event === undefined) continue;
       const failure = this.#known(this.#failures);
       const output = this.#known(this.#outputs);
       if (failure === undefined) this.#listener.handled(event, output);
@@ -296,7 +302,7 @@ export class Lane {
 
   /** Sent and not settled: of nothing else anything is kept. */
   #isOpen(sequence: number): boolean {
-    return sequence > this.#through && sequence <= this.#through + this.#inFlight.length;
+    return sequence > this.#through && sequence <= this.#through + this.#sent.length;
   }
 
   #learnPace(count: number): void {
@@ -308,12 +314,12 @@ export class Lane {
 
   /** One timer a lane, not one an event: when it fires, the register says whose deadline it is. */
   #watch(): void {
-    if (!this.#open || this.#timer !== undefined || this.#inFlight.length === 0) return;
+    if (!this.#open || this.#timer !== undefined || this.#sent.length === 0) return;
     this.#checkIn(Math.min(this.#options.handleMs, this.#options.stallMs));
   }
 
   #check(): void {
-    if (this.#inFlight.length === 0) return;
+    if (this.#sent.length === 0) return;
     const now = this.#clock.monotonicMs();
     const progress = this.#progress();
     if (progress.phase === phases.running && progress.sequence > this.#through) {
@@ -356,7 +362,7 @@ export class Lane {
     this.#claimed = sequence;
     this.#cell.drain();
     this.#settleThrough(sequence - 1);
-    const event = this.#inFlight.shift();
+    const event = this.#sent.take(1)[0];
     this.#through += 1;
     if (event !== undefined) this.#held = { event, beganMs: this.#clock.fromCellMs(beganMs) };
     return event;

@@ -190,18 +190,19 @@ export class Intake {
     return reason === 'service_stopped' ? new HostError('service_stopped', `The service of ${this.#pluginId} was stopped before it handled the event.`, { lifecycle }) : this.notAccepting();
   }
 
-  /** The caller's own deadline: an event still queued is withdrawn, one that has begun goes on without its caller. */
-  giveUpWaiting(event: QueuedEvent, timeoutMs: number, running: boolean): void {
+  /** The caller's own deadline. An event that has not begun is withdrawn from the queue, or was taken back from the cell
+   * already; one that has begun goes on without its caller. */
+  giveUpWaiting(event: QueuedEvent, timeoutMs: number, { takenBack, running }: { readonly takenBack: QueuedEvent | undefined; readonly running: boolean }): void {
     // By its waiter: an event that comes again is another object for the same caller.
-    const [queued] = this.queue.removeWhere(({ waiter }) => waiter === event.waiter);
-    const withdrawn = queued !== undefined;
+    const waiting = takenBack ?? this.queue.removeWhere(({ waiter }) => waiter === event.waiter)[0];
+    const withdrawn = waiting !== undefined;
     const phase = running ? 'running' : 'queued';
     const error = new HostError(
       'dispatch_timeout',
       `The event was not handled within the ${String(timeoutMs)} ms its caller allowed; it was ${phase}${withdrawn ? ' and has been withdrawn' : ' and goes on without its caller'}.`,
       { phase, timeoutMs, withdrawn, ...idsOf(event) },
     );
-    if (queued !== undefined) this.discard([queued], 'caller_gave_up', error);
+    if (waiting !== undefined) this.discard([waiting], 'caller_gave_up', error);
     else event.waiter?.refused(error);
   }
 

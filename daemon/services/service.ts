@@ -145,9 +145,11 @@ export class Service {
     const event = this.#intake.accept(raw, { waiter: delivery });
     this.#pumpSoon();
     delivery.due(event.acceptedMs, timeoutMs, () => {
-      const current = this.#life.live?.lane.current();
+      const lane = this.#life.live?.lane;
+      const takenBack = lane?.withdraw(delivery);
+      const current = lane?.current();
       const running = current?.event.waiter === delivery && current.beganMs !== undefined;
-      this.#intake.giveUpWaiting(event, timeoutMs, running);
+      this.#intake.giveUpWaiting(event, timeoutMs, { takenBack, running });
     });
   }
 

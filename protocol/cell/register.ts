@@ -21,7 +21,14 @@ const progressAt = 1;
 
 const integersEnd = 56;
 const floatsEnd = integersEnd + 16;
-const byteLength = floatsEnd + histogramLength * 4;
+const histogramEnd = floatsEnd + histogramLength * 4;
+
+/** For each event that somebody waits for, who has it: the cell, which has begun it, or the host, which has withdrawn it.
+ * More than are ever in flight, so that a place is free again before its next turn. */
+const claims = 256;
+const taken = 1;
+const withdrawn = 2;
+const byteLength = histogramEnd + claims * 4;
 
 /** What the word says of the sequence it names. */
 export const phases = { done: 0, running: 1, claimed: 2, sealed: 3 } as const;
@@ -33,7 +40,7 @@ const stages = { booting: 0, up: 1, importing: 2 } as const;
 /** Sequences wrap; far fewer than half of this are ever in flight, so the short distance tells which is meant. */
 const sequenceSpan = 2 ** 29;
 
-const pack = (sequence: number, phase: Phase): number => ((sequence % sequenceSpan) << 2) | phase;
+const pack = (sequence: number, phase: number): number => ((sequence % sequenceSpan) << 2) | phase;
 
 export interface Progress {
   readonly phase: Phase;
@@ -60,12 +67,14 @@ export class ProgressRegister {
   /** What the cell last wrote: whatever else it finds there is the host's. */
   #written = pack(0, phases.done);
   readonly #times: Float64Array;
+  readonly #claims: Int32Array;
 
   constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(byteLength)) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer, 0, integersEnd / 4);
     this.door = new Door(this.#words.subarray(doorAt, doorAt + doorWords));
     this.#times = new Float64Array(buffer, integersEnd, 2);
+    this.#claims = new Int32Array(buffer, histogramEnd, claims);
     this.handleTimes = new Histogram(new Uint32Array(buffer, floatsEnd, histogramLength));
   }
 
@@ -88,6 +97,11 @@ export class ProgressRegister {
     if (Atomics.compareExchange(this.#words, wordAt, this.#written, done) !== this.#written) return false;
     this.#written = done;
     return true;
+  }
+
+  /** For an event that somebody waits for, before it begins. False when the host has withdrawn it: it is passed over. */
+  take(sequence: number): boolean {
+    return this.#settleClaim(sequence, taken);
   }
 
   /** True when the host has not been told since it last looked: then it is to be. After `finish`, never before. */
@@ -170,6 +184,19 @@ export class ProgressRegister {
   claim(sequence: number): boolean {
     const running = pack(sequence, phases.running);
     return Atomics.compareExchange(this.#words, wordAt, running, pack(sequence, phases.claimed)) === running;
+  }
+
+  /** Takes an event that somebody waited for back from the cell; false when it has begun. */
+  withdraw(sequence: number): boolean {
+    return this.#settleClaim(sequence, withdrawn);
+  }
+
+  /** Only the first of the two sides gets the event. */
+  #settleClaim(sequence: number, by: typeof taken | typeof withdrawn): boolean {
+    const place = sequence % claims;
+    const before = Atomics.load(this.#claims, place);
+    if (before === pack(sequence, taken) || before === pack(sequence, withdrawn)) return false;
+    return Atomics.compareExchange(this.#claims, place, before, pack(sequence, by)) === before;
   }
 
   /** Between two events: from here on none begins. False when one began in the meantime. */
