@@ -65,6 +65,10 @@ export const retry = z.strictObject({
   maxAttempts: z.int().min(1).max(100).default(3).describe('deliveries of one event whose cell died under it, before it is a dead letter'),
 });
 
+export const reload = z
+  .enum(['beside', 'after'])
+  .describe('whether a reload starts the new incarnation beside the old one or after the old one has stopped, as a plugin needs it that holds a port or a lock');
+
 const distinctNames = (rows: readonly { name: string }[]): boolean => new Set(rows.map((row) => row.name)).size === rows.length;
 
 export const serviceSection = z.strictObject({
@@ -73,6 +77,7 @@ export const serviceSection = z.strictObject({
   timeouts: serviceTimeouts.prefault({}),
   restart: restart.prefault({}),
   retry: retry.prefault({}),
+  reload: reload.default('beside'),
 });
 
 export const toolSection = z.strictObject({

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { longestMs } from '../../protocol/durations.ts';
 import { pluginId } from '../../protocol/identifiers.ts';
-import { cellLimits, isolation, manifest, permissions, profileSection, queueLimits, restart, retry, serviceTimeouts, toolSection } from '../../protocol/manifest.ts';
+import { cellLimits, isolation, manifest, permissions, profileSection, queueLimits, reload, restart, retry, serviceTimeouts, toolSection } from '../../protocol/manifest.ts';
 import { http } from './http.ts';
 
 const kib = 1024;
@@ -101,6 +101,7 @@ export const pluginOverride = z.strictObject({
   timeouts: overriding(serviceTimeouts).optional(),
   restart: overriding(restart).optional(),
   retry: overriding(retry).optional(),
+  reload: reload.optional(),
   tools: z.record(z.string(), overriding(toolSection.pick({ timeoutMs: true, isolation: true }))).optional(),
   profiles: z.record(z.string(), overriding(profileSection.pick({ timeoutMs: true }))).optional(),
 });

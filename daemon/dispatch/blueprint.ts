@@ -21,7 +21,7 @@ export function blueprint({ plugin, section, env, entryUrl }: ServicePlan, incar
       name: plugin.id,
       folder: plugin.folder,
       env,
-      execArgv: permissionArgs(manifest.permissions, plugin.folder, plugin.keptSocket),
+      execArgv: permissionArgs(manifest.permissions, plugin.folder, plugin.keptSocket, plugin.codeFolder),
       grants: cellGrants(manifest.permissions, plugin.keptSocket),
       heapMb: manifest.limits.heapMb,
       rssMb: manifest.limits.rssMb,

@@ -15,3 +15,9 @@ export function planOf(plugin: LoadedPlugin, env: Readonly<Record<string, string
   const section = plugin.manifest.service;
   return section === undefined ? undefined : { plugin, section, env, entryUrl: pathToFileURL(plugin.entry).href };
 }
+
+/** The same plan, carried out by the code of `plugin`. */
+export function withCodeOf(plan: ServicePlan, { codeFolder, entry }: LoadedPlugin): ServicePlan {
+  const plugin = { ...plan.plugin, entry, ...(codeFolder === undefined ? {} : { codeFolder }) };
+  return { ...plan, plugin, entryUrl: pathToFileURL(entry).href };
+}

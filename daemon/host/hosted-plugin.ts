@@ -8,6 +8,7 @@ import { CellRecords } from '../cells/process/cell-records.ts';
 import { spawnCellFor } from '../cells/spawn.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Limits } from '../config/schema.ts';
+import { KeptCode } from '../plugins/kept-code.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import { PluginProfiles } from '../runtimes/programs/plugin-profiles.ts';
 import { DeadLetters } from '../services/dead-letters.ts';
@@ -51,6 +52,7 @@ export class HostedPlugin {
   /** Values that were in the environment of any of its cells: a reload must not uncover an old one. */
   readonly #secrets = new Set<string>();
   readonly #records: CellRecords;
+  readonly #keptCode: KeptCode;
   #redactor = new Redactor([]);
   #plugin: LoadedPlugin;
   #tools: PluginTools;
@@ -82,6 +84,10 @@ export class HostedPlugin {
     this.#plugin = plugin;
     this.#deadLetters = deadLetters;
     this.#records = new CellRecords(deps.stateFolder, (error) => log.warn({ plugin: id, err: error.message }, 'the record of a process cell cannot be kept'));
+    this.#keptCode = new KeptCode(join(deps.stateFolder, 'kept-code', id), (message) => {
+      this.timeline.record({ level: 'warn', event: 'code_not_kept', message, incarnation: this.#service?.incarnation ?? 0 });
+      this.log.host('warn', message);
+    });
     this.timeline = new Timeline({ capacity: limits.timeline, clock });
     this.log = new PluginLog({
       pluginId: id,
@@ -209,7 +215,7 @@ export class HostedPlugin {
 
   /** Nothing of it runs any more: what is still to be written gets a moment. */
   async close(): Promise<void> {
-    await Promise.all([this.log.close(), this.#deadLetters.close(deadLetterCloseMs)]);
+    await Promise.all([this.log.close(), this.#deadLetters.close(deadLetterCloseMs), this.#keptCode.remove(deadLetterCloseMs)]);
   }
 
   #recordFlight(): void {
@@ -274,6 +280,7 @@ export class HostedPlugin {
       limits,
       redact: (text) => this.#redactor.text(text),
       deadLetters: this.#deadLetters,
+      keptCode: this.#keptCode,
       outlets: {
         timeline: (entry) => void this.timeline.record(entry),
         feed: (event) => feed.publish(event),

@@ -95,15 +95,18 @@ export const cellGrants = (permissions: Permissions | undefined, keptSocket: str
   ...(keptSocket === undefined ? {} : { controlSocket: keptSocket }),
 });
 
-/** No flags where the plugin is not restricted. `keptSocket` is looked at by the guard, to know it by any of its names. */
-export function permissionArgs(permissions: Permissions | undefined, pluginFolder: string, keptSocket?: string): string[] {
+/**
+ * No flags where the plugin is not restricted. `keptSocket` is looked at by the guard, to know it by any of its names;
+ * `codeFolder` is where the plugin's code is if not in its folder.
+ */
+export function permissionArgs(permissions: Permissions | undefined, pluginFolder: string, keptSocket?: string, codeFolder = pluginFolder): string[] {
   if (permissions === undefined) return [];
   const { fs, childProcess, worker, addons } = permissions;
   const of = (paths: readonly string[]): Grant[] => paths.map((path) => (path === everything ? file(everything) : granted(path, pluginFolder)));
   return [
     permissionFlag,
     ...networkFlags,
-    ...pathFlags('--allow-fs-read', [...filesOfCells(), folder(pluginFolder), ...packageFiles(pluginFolder), ...(keptSocket === undefined ? [] : [file(keptSocket)]), ...of(fs.read)]),
+    ...pathFlags('--allow-fs-read', [...filesOfCells(), ...[pluginFolder, codeFolder].flatMap((path) => [folder(path), ...packageFiles(path)]), ...(keptSocket === undefined ? [] : [file(keptSocket)]), ...of(fs.read)]),
     ...pathFlags('--allow-fs-write', of(fs.write)),
     ...(childProcess ? ['--allow-child-process'] : []),
     ...(worker ? [allowWorker] : []),

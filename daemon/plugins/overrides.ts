@@ -27,14 +27,14 @@ export function applyOverride(declared: Manifest, override: PluginOverride): Ove
   const layService = (service: ServiceSection | undefined): ServiceSection | undefined => {
     if (service !== undefined) {
       return {
-        ...service,
+        ...lay('service', service, override.reload === undefined ? {} : { reload: override.reload }),
         queue: lay('service.queue', service.queue, override.queue),
         timeouts: lay('service.timeouts', service.timeouts, override.timeouts),
         restart: lay('service.restart', service.restart, override.restart),
         retry: lay('service.retry', service.retry, override.retry),
       };
     }
-    for (const section of ['queue', 'timeouts', 'restart', 'retry'] as const) {
+    for (const section of ['queue', 'timeouts', 'restart', 'retry', 'reload'] as const) {
       if (override[section] !== undefined) issues.push({ path: `${where}.${section}`, message: 'the plugin has no service; remove this override' });
     }
     return undefined;

@@ -7,6 +7,8 @@ export interface LoadedPlugin {
   readonly folder: string;
   /** Real path of the entry, inside the folder. */
   readonly entry: string;
+  /** Where the code is if not in the folder: in a copy that was kept of it. */
+  readonly codeFolder?: string;
   readonly manifest: Manifest;
   /** What the configuration changed, by manifest path. */
   readonly overridden: readonly string[];

@@ -7,6 +7,7 @@ import type { SpawnCell } from '../cells/cell.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Redact } from '../dispatch/cause.ts';
 import type { JournalOutlets } from './journal.ts';
+import type { KeptCode } from '../plugins/kept-code.ts';
 import type { WakeTurns } from '../dispatch/wake-turns.ts';
 
 export interface ServiceDeps {
@@ -19,6 +20,8 @@ export interface ServiceDeps {
   readonly redact: Redact;
   readonly outlets: JournalOutlets;
   readonly deadLetters: { add(letter: DeadLetterWithEvent): void; readonly counts: ServiceStatus['deadLetters'] };
+  /** Keeps the code that runs, for a service that is reloaded after it has stopped. */
+  readonly keptCode?: Pick<KeptCode, 'keep' | 'kept'>;
   readonly cellLog: {
     log(message: LogMessage, incarnation: number): void;
     logDropped(message: LogDroppedMessage, incarnation: number): void;

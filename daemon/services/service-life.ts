@@ -2,62 +2,46 @@
 import type { Histogram } from '../../protocol/cell/histogram.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
-import type { CellEnd } from '../cells/cell.ts';
-import { blueprint } from '../dispatch/blueprint.ts';
-import { Escalation } from '../dispatch/escalation.ts';
 import { makeWay, parted } from './hand-over.ts';
 import { IncarnationEnds } from './incarnation-ends.ts';
-import { Incarnation } from '../dispatch/incarnation.ts';
-import type { Intake } from './intake.ts';
-import type { Journal } from './journal.ts';
-import type { Outcomes } from './outcomes.ts';
+import { Incarnations, type LifeDeps } from './incarnations.ts';
+import type { Incarnation } from '../dispatch/incarnation.ts';
 import { Presence } from './presence.ts';
 import { quiesce } from './quiesce.ts';
-import type { ServicePlan } from '../dispatch/service-plan.ts';
-import type { ServiceDeps } from './service-deps.ts';
+import { type ServicePlan, withCodeOf } from '../dispatch/service-plan.ts';
+import { withReloadAdvice } from './reload-advice.ts';
 import { ServiceState } from './service-state.ts';
 import { type KeptEvents, StopOrder, type StopOptions, type Stopped } from './stop-order.ts';
-
-export interface LifeDeps extends ServiceDeps {
-  readonly journal: Journal;
-  readonly intake: Intake;
-  readonly outcomes: Outcomes;
-  /** A new incarnation runs. */
-  began(): void;
-  /** Whether the lane may hand over more at once. */
-  mayGoOn(): boolean;
-  othersWait(): boolean;
-}
 
 export class ServiceLife {
   #plan: ServicePlan;
   readonly #deps: LifeDeps;
   readonly state: ServiceState;
-  /** How many were spawned; a reload that fails uses up a number too. */
-  #incarnations = 0;
+  readonly #incarnations: Incarnations;
   /** The number of the one that lives, or lived last. */
   #number = 0;
   /** Runs, and waits for the old one to stand still: from here on the hand-over is short and is not cut. */
   #handingOver = false;
+  /** What is started again if a reload's new code does not start. */
+  #former: ServicePlan | undefined;
   readonly #presence = new Presence();
-  readonly #ends: IncarnationEnds;
   #starting: Promise<void> | undefined;
   #stopping: Promise<Stopped> | undefined;
   #restarting: Promise<KeptEvents> | undefined;
   /** How often a stop was asked for: a restart that waits sees by it that it has been overtaken. */
   #stops = 0;
   #reloading: Promise<KeptEvents> | undefined;
-  readonly #escalation = new Escalation();
 
   constructor(plan: ServicePlan, deps: LifeDeps) {
     this.#plan = plan;
     this.#deps = deps;
     this.state = new ServiceState(plan.section.restart, { pluginId: plan.plugin.id, clock: deps.clock, random: deps.random, journal: deps.journal, intake: deps.intake, comeBack: () => this.#comeBack() });
-    this.#ends = new IncarnationEnds({ clock: deps.clock, journal: deps.journal, intake: deps.intake, outcomes: deps.outcomes, state: this.state, presence: this.#presence });
+    const { clock, journal, intake, outcomes } = deps;
+    this.#incarnations = new Incarnations(deps, this.#presence, new IncarnationEnds({ clock, journal, intake, outcomes, state: this.state, presence: this.#presence }));
   }
 
   get plan(): ServicePlan {
-    return this.#escalation.of(this.#plan);
+    return this.#incarnations.planned(this.#plan);
   }
 
   /** The one that lives, or else the last that did. */
@@ -126,6 +110,7 @@ export class ServiceLife {
     if (this.#reloading !== undefined || this.state.lifecycle === 'starting' || this.state.lifecycle === 'stopping') {
       throw new HostError('service_unavailable', `The service of ${plan.plugin.id} cannot be reloaded now: it is ${this.#reloading === undefined ? this.state.lifecycle : 'being reloaded'}.`, { lifecycle: this.state.lifecycle });
     }
+    if (this.state.lifecycle === 'running' && plan.section.reload === 'after') return this.#replace(plan);
     if (this.state.lifecycle !== 'running') {
       this.#adopt(plan);
       return { kept: this.#deps.intake.queue.size, discarded: 0 };
@@ -164,26 +149,40 @@ export class ServiceLife {
   }
 
   async #bringUp(cause: 'start' | 'restart'): Promise<void> {
-    this.#number = this.#incarnations + 1;
+    this.#number = this.#incarnations.next;
     this.state.move(cause, this.#number);
+    await this.#launch();
+  }
+
+  async #launch(): Promise<void> {
+    this.#number = this.#incarnations.next;
     let live: Incarnation | undefined;
     try {
       // Its cell comes up while the old one is going; its plugin is not loaded before that is gone.
-      live = this.#spawn(this.#plan);
+      live = this.#incarnations.spawn(this.#plan);
       if (this.#presence.live !== undefined) await parted(this.#presence.live);
       if (this.state.lifecycle !== 'starting') throw this.state.refusal();
       this.#presence.live = live;
       await live.start();
+      await this.#keepCode(live);
     } catch (thrown) {
       live?.kill('the start failed');
       if (this.state.lifecycle !== 'starting') throw this.state.refusal();
       const inFiles = (thrown as HostError).details['inFiles'] === true;
       this.#deps.journal.failure(thrown as HostError, this.#number);
+      if (this.#former !== undefined) throw await this.#goBack(this.#former, thrown as HostError);
       this.state.fail('start_failed', this.#number, this.state.judge(inFiles), inFiles);
       throw thrown;
     }
     if (this.state.lifecycle !== 'starting') throw this.state.refusal();
     this.#run(live, 'started');
+  }
+
+  /** Whoever is told that the service runs may change its files from then on. */
+  async #keepCode(live: Incarnation): Promise<void> {
+    if (this.#plan.section.reload !== 'after') return;
+    await this.#deps.keptCode?.keep(this.#plan.plugin);
+    if (live.over) throw new HostError('start_failed', 'The cell ended right after its start.', { phase: 'start', lastFailure: this.#deps.journal.lastFailure });
   }
 
   #run(live: Incarnation, cause: 'started' | 'reloaded'): void {
@@ -266,16 +265,39 @@ export class ServiceLife {
     return act();
   }
 
+  /** The old incarnation stops first, as in a restart, and the queue waits. */
+  async #replace(plan: ServicePlan): Promise<KeptEvents> {
+    const kept = await this.#deps.keptCode?.kept();
+    if (this.state.lifecycle !== 'running') return this.reload(plan);
+    this.#former = kept === undefined ? undefined : withCodeOf(this.#plan, kept);
+    this.#adopt(plan);
+    try {
+      return await this.restart();
+    } finally {
+      this.#former = undefined;
+    }
+  }
+
+  /** The lifecycle stays "starting" meanwhile, so that events and callers go on waiting. Returns what to tell of the reload. */
+  async #goBack(former: ServicePlan, why: HostError): Promise<HostError> {
+    this.#former = undefined;
+    this.#adopt(former);
+    await this.#launch();
+    this.#deps.journal.note('warn', 'reload_failed', `The new code did not start, and the old code runs again: ${why.message}`, this.incarnation);
+    return new HostError(why.code, `${why.message} The old code runs again, as incarnation ${String(this.incarnation)}.`, why.details);
+  }
+
   /** The new incarnation starts beside the old one; only when it runs does the old one stop between two events. */
   async #handOver(plan: ServicePlan): Promise<KeptEvents> {
-    const next = this.#spawn(plan);
+    const next = this.#incarnations.spawn(plan);
     this.#presence.next = next;
     try {
       await next.start();
     } catch (thrown) {
       next.kill('the new incarnation did not start');
-      this.#keepOld(thrown as HostError, next);
-      throw thrown;
+      const advised = withReloadAdvice(thrown as HostError);
+      this.#keepOld(advised, next);
+      throw advised;
     }
     this.#handingOver = true;
     const old = this.#presence.live;
@@ -289,7 +311,7 @@ export class ServiceLife {
       this.#presence.live = undefined;
       this.#number = next.number;
       this.state.fail('cell_ended', next.number);
-      throw new HostError('cell_crashed', 'The new incarnation ended before it could take over.', { lastFailure: this.#deps.journal.lastFailure });
+      throw withReloadAdvice(new HostError('cell_crashed', 'The new incarnation ended before it could take over.', { lastFailure: this.#deps.journal.lastFailure }));
     }
     this.#adopt(plan);
     this.#deps.journal.note('info', 'reloaded', `Incarnation ${String(next.number)} took over${old === undefined ? '' : ` from ${String(old.number)}`}.`, next.number);
@@ -312,57 +334,5 @@ export class ServiceLife {
     this.#plan = plan;
     this.#deps.intake.replan(plan.section);
     this.state.supervisor.replan(plan.section.restart);
-  }
-
-  // What a cell tells.
-
-  #spawn(plan: ServicePlan): Incarnation {
-    const { clock, spawnCell, redact, limits, cellLog } = this.#deps;
-    this.#incarnations += 1;
-    const spawned: Incarnation = Incarnation.spawn(blueprint(this.#escalation.of(plan), this.#incarnations, limits.toolOutputBytes), {
-      spawnCell,
-      queue: this.#deps.intake.queue,
-      clock,
-      redact,
-      listener: {
-        handled: (event, output) => this.#deps.outcomes.handled(event, output, spawned.number),
-        failed: (event, failure) => this.#deps.outcomes.failed(event, failure, spawned.number),
-        interrupted: (event) => this.#ends.interrupted(spawned, event),
-        overran: (event, ranMs) => spawned.settling(this.#ends.overran(spawned, event, ranMs)),
-        stalled: (idleMs) => this.#ends.stalled(spawned, idleMs),
-        mayGoOn: () => this.#deps.mayGoOn(),
-        othersWait: () => this.#deps.othersWait(),
-        ended: (end) => this.#cellEnded(spawned, end),
-        log: (message) => cellLog.log(message, spawned.number),
-        logDropped: (message) => cellLog.logDropped(message, spawned.number),
-        unkillable: () => this.#gaveUpCell(spawned),
-        leftBehindEnded: () => this.#leftBehindEnded(spawned),
-        lowered: () => this.#deps.journal.note('info', 'lowered', 'The thread has computed for long without a rest and has a lower priority until it ends, so that the others can go on.', spawned.number),
-      },
-    });
-    this.#presence.add(spawned);
-    return spawned;
-  }
-
-  #cellEnded(incarnation: Incarnation, end: CellEnd): void {
-    this.#escalate(end.reason, incarnation.number);
-    this.#presence.remove(incarnation);
-    this.#ends.ended(incarnation, end);
-  }
-
-  #escalate(reason: string, incarnation: number): void {
-    if (!this.#escalation.consider(this.#plan, reason)) return;
-    this.#deps.journal.note('warn', 'escalated', `From its next start on the service runs in a process cell: its thread's end (${reason}) is one that threads cannot hold.`, incarnation, { reason });
-  }
-
-  #gaveUpCell(live: Incarnation): void {
-    this.#presence.leaveBehind(live);
-    this.#escalate('unkillable', live.number);
-    this.#deps.journal.note('warn', 'unkillable', `The cell's ${live.isolation} does not end: it sits in native code or in a call of the system. It was given up and is not waited for.`, live.number);
-  }
-
-  #leftBehindEnded(live: Incarnation): void {
-    this.#presence.leftBehindEnded(live);
-    this.#deps.journal.note('info', 'gone', `The ${live.isolation} that was given up has ended.`, live.number);
   }
 }

@@ -61,7 +61,8 @@ export class BatchEvents {
       this.#head = item;
       item = this.#items[this.#at++] as string | Ids;
     }
-    const [eventId, correlationId] = typeof item === 'string' ? [item, item] : item;
+    const eventId = typeof item === 'string' ? item : item[0];
+    const correlationId = typeof item === 'string' ? item : item[1];
     const [ingress, kind, source, createdAt, attempt] = this.#head;
     return { ingress, kind, source, payload: this.#items[this.#at++], createdAt, attempt, correlationId, eventId };
   }
