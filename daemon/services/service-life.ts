@@ -269,7 +269,9 @@ export class ServiceLife {
   async #replace(plan: ServicePlan): Promise<KeptEvents> {
     const kept = await this.#deps.keptCode?.kept();
     if (this.state.lifecycle !== 'running') return this.reload(plan);
-    this.#former = kept === undefined ? undefined : withCodeOf(this.#plan, kept);
+    // Code is kept only of starts under this setting: of any other, the copy is older than what runs.
+    const isKept = this.#plan.section.reload === 'after';
+    this.#former = isKept && kept !== undefined ? withCodeOf(this.#plan, kept) : undefined;
     this.#adopt(plan);
     try {
       return await this.restart();
