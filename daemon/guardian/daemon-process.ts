@@ -5,6 +5,12 @@ import { writeOut } from './guardian-log.ts';
 import type { BoundHandle } from './bound-handle.ts';
 import { type FromDaemon, type FromGuardian, guardianVariable } from './wire.ts';
 
+/**
+ * What Node and the system's allocator read before the first line of the daemon runs. Node's pool is larger than one plugin
+ * fills by accident; and large blocks that a thread frees go back to the system instead of staying in that thread's arena.
+ */
+const daemonSettings = { UV_THREADPOOL_SIZE: '32', MALLOC_MMAP_THRESHOLD_: '524288' } as const;
+
 export interface DaemonExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -39,7 +45,7 @@ export class DaemonProcess {
     this.#child = spawn(process.execPath, [...process.execArgv, ...options.args], {
       // A group of its own: Ctrl-C reaches the guardian alone, which passes it on once.
       detached: true,
-      env: { ...process.env, [guardianVariable]: String(process.pid) },
+      env: { ...daemonSettings, ...process.env, [guardianVariable]: String(process.pid) },
       stdio: ['inherit', 'inherit', 'pipe', 'ipc', 2, options.account, options.report],
     });
     this.#child.on('message', (message) => options.message(message as FromDaemon));

@@ -24,6 +24,7 @@ import { Feed } from '../telemetry/feed.ts';
 import { awakeTime } from '../time/awake-time.ts';
 import { reportStandstill } from './standstill-report.ts';
 import { ProcessWatch } from './process-watch.ts';
+import { readDirectly } from '../isolates/entries.ts';
 
 export interface Daemon {
   readonly socket: string;
@@ -49,6 +50,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { config, config: { limits } } = options;
   const guardian = underGuardian(options.guarding, options.socket);
   const startedMs = Date.now();
+  readDirectly();
   await prepareStateFolder(options.stateFolder);
   const feed = new Feed();
   const daemonLog = publishedLog(options, feed);

@@ -22,7 +22,8 @@ export class DescriptorReserve {
 
   /** Answers true when the process has just become short of descriptors; the reserve is free then. */
   look(): boolean {
-    const lowest = lowestFree();
+    // What the reserve gave back must not pass for room.
+    const lowest = lowestFree(this.#short ? probes + 2 * reservedDescriptors : probes);
     const short = lowest === undefined || lowest >= this.limit - shortBelow;
     const began = short && !this.#short;
     this.#short = short;
@@ -55,14 +56,20 @@ export class DescriptorReserve {
   }
 }
 
-/** The system gives the lowest free number, so that a high one says how many are taken. */
-function lowestFree(): number | undefined {
+/** A few numbers may be free among many that are taken. */
+const probes = 8;
+
+/** The highest of the lowest free numbers: the system gives the lowest first, so that a high one says how many are taken. */
+function lowestFree(count: number): number | undefined {
+  const opened: number[] = [];
   try {
-    const descriptor = openSync('/dev/null', 'r');
-    closeSync(descriptor);
-    return descriptor;
+    while (opened.length < count) opened.push(openSync('/dev/null', 'r'));
+    return opened.at(-1);
   } catch {
+    // Fewer than that are free.
     return undefined;
+  } finally {
+    for (const descriptor of opened) closeSync(descriptor);
   }
 }
 

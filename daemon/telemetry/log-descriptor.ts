@@ -1,7 +1,7 @@
 // The daemon's own log goes to a descriptor that somebody else reads: a terminal, a pipe, a service manager. A write
 // must never wait for that reader: it would sit in a thread of the pool, and the daemon could not even exit. So the
 // descriptor is made to answer "not now" instead.
-import { close, constants, fstatSync, openSync, write } from 'node:fs';
+import { close, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
@@ -26,6 +26,8 @@ export class LogDescriptor implements LineTarget {
     // Every time: a child process that inherits the descriptor makes it wait again, for us as well.
     this.#stream?._handle?.setBlocking?.(false);
     try {
+      // With a mode of its own it never waits, and needs no thread of libuv's pool, which a plugin may have filled.
+      if (this.#reopened) return writeSync(this.#descriptor, chunk, offset, chunk.length - offset, null);
       return (await writeBytes(this.#descriptor, chunk, offset, chunk.length - offset, null)).bytesWritten;
     } catch (error) {
       // The reader is slow, which is no fault: what is left is kept and tried again.

@@ -13,7 +13,7 @@ import { CellCalls, isLoadedService, isNull, isText, withPlace } from '../call.t
 import { CellInbox } from '../cell-inbox.ts';
 import { cellWatch } from '../../isolates/cell-watch.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, CellUsage, LoadedService } from '../cell.ts';
-import { cellEntry } from '../../isolates/entries.ts';
+import { cellEntry, directReads } from '../../isolates/entries.ts';
 import { KillLadder, type KillLimits } from '../kill-ladder.ts';
 import { hardHeapMb } from '../../isolates/memory-budget.ts';
 import { killStartedBy } from '../../isolates/process-tree.ts';
@@ -62,7 +62,7 @@ export class ThreadCell implements Cell {
       name: spec.name,
       env: { ...spec.env },
       argv: [],
-      execArgv: [...(spec.execArgv ?? [])],
+      execArgv: [...directReads, ...spec.execArgv],
       stdout: true,
       stderr: true,
       resourceLimits: { maxOldGenerationSizeMb: hardHeapMb(spec.heapMb) },

@@ -7,6 +7,7 @@ import type { CellPhase, ToolCellMessage, ToolTask } from '../../../../protocol/
 import { ToolRegister } from '../../../../protocol/cell/tool-register.ts';
 import { hardHeapMb } from '../../../isolates/memory-budget.ts';
 import { locateThread } from '../../../isolates/stack-capture.ts';
+import { directReads } from '../../../isolates/entries.ts';
 import { threadInspector } from '../../../isolates/thread-inspector.ts';
 import { endsWhenRead } from '../../../isolates/unread-files.ts';
 import type { Whereabouts } from '../../../isolates/whereabouts.ts';
@@ -26,7 +27,7 @@ export async function freshThreads(spec: PoolSpec, listener: PoolListener): Prom
     runtime: 'worker_threads',
     useAtomics: false,
     argv: [],
-    execArgv: [...spec.execArgv],
+    execArgv: [...directReads, ...spec.execArgv],
     env: { ...spec.env },
     resourceLimits: { maxOldGenerationSizeMb: hardHeapMb(spec.cell.heapMb) },
     workerData: spec.cell,

@@ -7,7 +7,7 @@ import { type PlainError, flattenError } from '../../../../protocol/cell/plain-e
 import type { PooledOptions, ToolCellMessage, ToolTask } from '../../../../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../../../../protocol/cell/tool-register.ts';
 import { ToolTray, trayCalls } from '../../../../protocol/cell/tool-tray.ts';
-import { cellEntry } from '../../../isolates/entries.ts';
+import { cellEntry, directReads } from '../../../isolates/entries.ts';
 import { cellWatch } from '../../../isolates/cell-watch.ts';
 import { hardHeapMb } from '../../../isolates/memory-budget.ts';
 import { locateThread } from '../../../isolates/stack-capture.ts';
@@ -41,7 +41,7 @@ export async function pooledThreads(spec: PoolSpec, listener: PoolListener): Pro
     recordTiming: false,
     trackUnmanagedFds: true,
     argv: [],
-    execArgv: [...spec.execArgv],
+    execArgv: [...directReads, ...spec.execArgv],
     env: { ...spec.env },
     resourceLimits: { maxOldGenerationSizeMb: hardHeapMb(spec.cell.heapMb) },
     workerData: { ...spec.cell, trays: trays.map(({ buffer }) => buffer) } satisfies PooledOptions,
