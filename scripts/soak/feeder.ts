@@ -90,12 +90,21 @@ export class Feeder {
   async #publish(): Promise<void> {
     const size = Math.min(1 + this.#random.below(largestBatch), this.#feed.events - this.#accepted);
     const events = Array.from({ length: size }, () => this.#next());
-    const answer = await this.#client.call('ingress.publish', { plugin: this.plugin, events });
-    const results = 'results' in answer ? answer.results : [];
-    const accepted = results.filter((result) => result.accepted).length;
+    const accepted = await this.#accept(events);
     this.#accepted += accepted;
     // Full, or between two lives: give it a moment.
     if (accepted < size) await sleep(pauseMs);
+  }
+
+  async #accept(events: SoakEvent[]): Promise<number> {
+    try {
+      const answer = await this.#client.call('ingress.publish', { plugin: this.plugin, events });
+      return 'results' in answer ? answer.results.filter((result) => result.accepted).length : 0;
+    } catch (thrown) {
+      // Its plugin is just being unloaded and loaded.
+      if (thrown instanceof HostError && thrown.code === 'plugin_not_found') return 0;
+      throw thrown;
+    }
   }
 
   async #deliver(): Promise<void> {
