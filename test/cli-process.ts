@@ -42,7 +42,8 @@ export function fileCleanup(): Cleanup {
 
 export function temporaryFolder(t: Cleanup): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'nagaya-cli-')));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  // A daemon that is still there may be writing to it.
+  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
   return folder;
 }
 

@@ -6,6 +6,7 @@ import type { Isolation } from '../../protocol/manifest.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, SpawnCell } from '../cells/cell.ts';
 import { liesInFiles } from '../isolates/import-place.ts';
 import type { Whereabouts } from '../isolates/whereabouts.ts';
+import { lossAccount } from '../files/loss-account.ts';
 import type { Clock } from '../time/clock.ts';
 import { failpoint } from '../files/failpoints.ts';
 import { type Redact, causeOf, causeText } from './cause.ts';
@@ -108,7 +109,7 @@ export class Incarnation {
         });
       },
     });
-    this.lane = new Lane(this.#cell, deps.queue, deps.clock, { handleMs: options.handleMs, stallMs: options.stallMs }, listener);
+    this.lane = new Lane(this.#cell, deps.queue, deps.clock, { handleMs: options.handleMs, stallMs: options.stallMs, account: lossAccount.of(options.spec.name) }, listener);
   }
 
   get ended(): Promise<CellEnd> {
@@ -178,6 +179,17 @@ export class Incarnation {
 
   /** Resolves when the service runs; throws what its start ended in. */
   async start(): Promise<void> {
+    const account = lossAccount.of(this.#options.spec.name);
+    account.add('starting', 1);
+    lossAccount.flush();
+    try {
+      await this.#start();
+    } finally {
+      account.add('starting', -1);
+    }
+  }
+
+  async #start(): Promise<void> {
     const { startMs } = this.#options;
     const dueMs = this.#clock.monotonicMs() + startMs;
     const loaded = await this.#cell.load(this.#options.cell, startMs);

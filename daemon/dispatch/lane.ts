@@ -6,6 +6,7 @@ import type { EventFailure, EventOutput, ResultsMessage } from '../../protocol/c
 import { OutputRing } from '../../protocol/cell/output-ring.ts';
 import { type Progress, phases } from '../../protocol/cell/register.ts';
 import type { Cell, LaneWindow } from '../cells/cell.ts';
+import { type PluginAccount, lossAccount } from '../files/loss-account.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import type { IngressQueue } from './ingress-queue.ts';
 import type { QueuedEvent, Waiter } from './queued-event.ts';
@@ -15,6 +16,8 @@ export interface LaneOptions {
   readonly handleMs: number;
   /** The cell begins nothing for this long although it has work: something else holds its thread. */
   readonly stallMs: number;
+  /** Is told how much the cell has, before the cell has it. */
+  readonly account?: PluginAccount;
 }
 
 /** What the lane needs of its cell. */
@@ -77,6 +80,7 @@ export class Lane {
   #ring: OutputRing | undefined;
   /** Messages with results that have come; the register counts those that were sent. */
   #reports = 0;
+  #toldExecuting = 0;
   readonly #keep = (output: EventOutput): void => {
     if (this.#isOpen(output.sequence)) this.#outputs.set(output.sequence, this.#awake(output));
   };
@@ -156,6 +160,8 @@ export class Lane {
       this.#batchEnds.push(first + events.length - 1);
       this.#sentMs = this.#clock.monotonicMs();
       if (this.inFlight === events.length) this.#settledMs = this.#sentMs;
+      this.#tellAccount();
+      lossAccount.flush();
       this.#cell.send({ type: 'batch', first, count: events.length, json: text.toString(), awaited, ...this.#newRing(awaited), ...(this.#listener.othersWait?.() === true ? othersWait : undefined) });
       handedOver = true;
     }
@@ -228,6 +234,7 @@ export class Lane {
     const blamed = progress.phase === phases.running && progress.sequence > this.#through ? this.#sent.take(1)[0] : undefined;
     const untouched = this.#again === undefined ? this.#sent.clear() : [this.#again, ...this.#sent.clear()];
     this.#again = undefined;
+    this.#tellAccount();
     return { blamed, untouched };
   }
 
@@ -290,6 +297,13 @@ export class Lane {
     }
     while ((this.#batchEnds[0] ?? Infinity) <= this.#through) this.#batchEnds.shift();
     this.#learnPace(count);
+    this.#tellAccount();
+  }
+
+  #tellAccount(): void {
+    const executing = this.inFlight;
+    this.#options.account?.add('executing', executing - this.#toldExecuting);
+    this.#toldExecuting = executing;
   }
 
   /** Of the event that is being settled. */

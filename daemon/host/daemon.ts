@@ -10,7 +10,7 @@ import { ControlServer } from '../control/socket/control-server.ts';
 import { HalfLines } from '../control/half-lines.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { daemonStatus } from './daemon-status.ts';
-import { underGuardian } from '../guardian/under-guardian.ts';
+import { type UnderGuardian, underGuardian } from '../guardian/under-guardian.ts';
 import { armFailpoints } from '../files/failpoints.ts';
 import { handlers } from '../operations/handlers.ts';
 import type { DaemonHandlerDeps } from '../operations/daemon.ts';
@@ -56,7 +56,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const daemonLog = publishedLog(options, feed);
   const log = daemonLog.logger;
   armFailpoints(process.env, log);
-  const host = new Host({ config, version, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env, controlSocket: options.socket });
+  const host = new Host({ config, version, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env, controlSocket: options.socket, guarding: options.guarding });
   const monitor = new EventLoopMonitor();
   const processWatch = new ProcessWatch(limits, log);
   awakeTime.watch((standstill) => reportStandstill(standstill, host, log));
@@ -107,6 +107,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   guardian.ready(shutdown, config.guardian.restart);
   log.info({ socket: options.socket, pid: process.pid, plugins: host.catalog.size }, 'listening');
   await host.autostart();
+  return started(options, host, browser, shutdown, guardian);
+}
+
+function started(options: DaemonOptions, host: Host, browser: BrowserServer | undefined, shutdown: Shutdown, guardian: UnderGuardian): Daemon {
   return {
     socket: options.socket,
     browser: browser?.status()?.address ?? null,

@@ -7,6 +7,8 @@ import type { OperationResult } from '../../protocol/operations.ts';
 import { uuidv7 } from '../../protocol/uuid.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Config } from '../config/schema.ts';
+import type { Guarding } from '../guardian/link.ts';
+import { AfterDeath } from './after-death.ts';
 import { HostedPlugin } from './hosted-plugin.ts';
 import { Catalog } from '../plugins/catalog.ts';
 import { discover } from '../plugins/discovery.ts';
@@ -36,6 +38,8 @@ export interface HostOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where it listens; left out where nothing does. */
   readonly controlSocket?: string;
+  /** Under a guardian. */
+  readonly guarding?: Guarding | undefined;
 }
 
 /** The part of the shutdown's time that is kept for the last writes. */
@@ -57,6 +61,7 @@ export class Host {
   readonly #options: HostOptions;
   readonly #recorder: FlightRecorder;
   readonly #wakes: WakeTurns;
+  readonly #afterDeath: AfterDeath;
   readonly #hosted = new Map<string, HostedPlugin>();
   /** Ids of services in the order of their last start. */
   #startOrder: string[] = [];
@@ -73,6 +78,7 @@ export class Host {
     this.stopped = new Promise((resolve) => {
       this.#tellStopped = resolve;
     });
+    this.#afterDeath = new AfterDeath(options.guarding, options.log);
     this.catalog = new Catalog({ maxPlugins: options.config.limits.plugins });
     this.profiles = new Profiles({
       limits: options.config.limits,
@@ -137,12 +143,15 @@ export class Host {
     if (issues.length > 0) throw refusedPlugin(folder, issues);
   }
 
-  async #add(plugin: LoadedPlugin): Promise<HostedPlugin> {
+  async #add(read: LoadedPlugin): Promise<HostedPlugin> {
+    const plugin = this.#afterDeath.runnable(read);
     const { log } = this.#options;
     this.catalog.add(plugin);
     const hosted = await this.#open(plugin);
     this.#hosted.set(plugin.id, hosted);
     for (const note of plugin.notes) log.warn({ plugin: plugin.id }, note);
+    this.#afterDeath.tell(hosted);
+    this.#afterDeath.countLoaded(this.#hosted);
     this.#publishChange(plugin.id, 'loaded');
     return hosted;
   }
@@ -178,6 +187,7 @@ export class Host {
         log.warn({ path: folder, issues: refused.issues }, 'a plugin was refused');
       }
     }
+    this.#afterDeath.startHasLoaded(this.#hosted);
   }
 
   /** Returns what became of the events of its service: none of them is kept. */
@@ -198,6 +208,8 @@ export class Host {
     await hosted.close();
     this.catalog.remove(id);
     this.#unloading.delete(id);
+    this.#afterDeath.forget(id);
+    this.#afterDeath.countLoaded(this.#hosted);
     this.#publishChange(id, 'unloaded');
     this.#options.log.info({ plugin: id, ...events }, 'a plugin was unloaded');
     return events;
@@ -215,6 +227,7 @@ export class Host {
     this.#staying(id);
     const events = await hosted.reload(keepingSocket(plugin, this.#options.controlSocket));
     this.catalog.replace(plugin);
+    this.#afterDeath.forget(id);
     this.#publishChange(id, 'reloaded');
     return { hosted, events };
   }

@@ -194,6 +194,12 @@ export class HostedPlugin {
     };
   }
 
+  /** Something that happened to it before it was loaded. */
+  tell(event: string, message: string): void {
+    this.timeline.record({ level: 'warn', event, message, incarnation: this.#service?.incarnation ?? 0 });
+    this.log.host('warn', message);
+  }
+
   requireEnabled(): void {
     if (!this.plugin.enabled) throw new HostError('plugin_disabled', `The configuration disables the plugin ${this.id}.`, { plugin: this.id });
   }

@@ -4,6 +4,7 @@ import { Histogram } from '../../protocol/cell/histogram.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { ServiceSection } from '../../protocol/manifest.ts';
 import type { Lifecycle } from '../../protocol/status.ts';
+import { type PluginAccount, lossAccount } from '../files/loss-account.ts';
 import type { Clock } from '../time/clock.ts';
 import { Admission } from './admission.ts';
 import type { EventTrail } from './event-trail.ts';
@@ -52,6 +53,7 @@ export class Intake {
   readonly #journal: Journal;
   readonly #clock: Clock;
   readonly #situation: Situation;
+  readonly #account: PluginAccount;
   readonly #room = new Room();
   #offering = false;
   #highWater = 0;
@@ -59,6 +61,7 @@ export class Intake {
 
   constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: { clock: Clock; journal: Journal; trail: EventTrail; situation: Situation }) {
     this.#pluginId = pluginId;
+    this.#account = lossAccount.of(pluginId);
     this.#eventBytes = eventBytes;
     this.queue = new IngressQueue(section.queue);
     this.#admission = new Admission(section.ingresses, eventBytes, deps.clock);
@@ -116,6 +119,7 @@ export class Intake {
 
   #push(event: QueuedEvent): QueuedEvent {
     this.ledger.accept();
+    this.#account.add('events', 1);
     this.queue.push(event);
     this.#highWater = Math.max(this.#highWater, this.#situation.depth);
     return event;
@@ -138,6 +142,7 @@ export class Intake {
     const nowMs = this.#clock.monotonicMs();
     const sinceMs = nowMs - event.acceptedMs;
     this.ledger.settle(outcome);
+    this.#account.add('events', -1);
     this.trail.record(event, outcome, incarnation, nowMs, handlerMs);
     if (outcome !== 'discarded') this.latency.record(sinceMs);
     if (this.#room.awaited) this.#offerSoon();

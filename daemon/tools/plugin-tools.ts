@@ -12,6 +12,7 @@ import { cellGrants, permissionArgs } from '../isolates/permissions.ts';
 import type { CellRecorder } from '../cells/process/process-cell.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Limits } from '../config/schema.ts';
+import { type PluginAccount, lossAccount } from '../files/loss-account.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import { realClock } from '../time/real-clock.ts';
 import { AnsweredCalls } from './answered-calls.ts';
@@ -67,12 +68,14 @@ export class PluginTools {
   readonly #answered: AnsweredCalls;
   readonly #tools: ReadonlyMap<string, ToolSection>;
   readonly #lanes = new Map<ToolIsolation, { readonly lane: ToolLane; readonly owner: CallOwner }>();
+  readonly #account: PluginAccount;
   #pending = 0;
   #arrivals = 0;
   #closed = false;
 
   constructor(plugin: LoadedPlugin, deps: ToolDeps) {
     this.#plugin = plugin;
+    this.#account = lossAccount.of(plugin.id);
     this.#deps = deps;
     this.#clock = deps.clock ?? realClock;
     this.#deadlines = new Deadlines(this.#clock);
@@ -109,6 +112,7 @@ export class PluginTools {
     lane.requireRoom(name);
     this.#arrivals += 1;
     this.#pending += 1;
+    this.#account.add('calls', 1);
     // Call numbers begin again before they outgrow their place in a register; 0 stands for none.
     const number = 1 + (this.#arrivals % (callNumberSpan - 1));
     const task: ToolTask = callId === undefined ? { call: number, tool: name, inputJson } : { call: number, tool: name, inputJson, callId };
@@ -149,6 +153,7 @@ export class PluginTools {
       startMs: limits.toolStartMs,
       answered: (call, error) => {
         this.#pending -= 1;
+        this.#account.add('calls', -1);
         this.#answered.add(call);
         if (error !== undefined && pluginsFault.has(error.code)) this.#deps.failed(error, call.task.callId);
       },

@@ -11,6 +11,7 @@ interface Room {
 const time = 'reads the clock and sets timers that tests can control';
 const awake = 'measures deadlines without the time in which the daemon stood still';
 const limits = 'takes its bounds from the configuration';
+const account = 'counts what would be lost if the daemon died';
 const ownIsolates = 'watches, measures and ends the threads and processes it starts';
 
 export const rooms: Readonly<Record<string, Room>> = {
@@ -31,6 +32,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     holds: 'the parent process that holds the sockets and brings the daemon back, and the daemon\'s link to it',
     imports: {
       control: 'claims the place of the control socket, and says why a port cannot be had',
+      files: 'reads the account of what a dead daemon had in memory',
       services: 'restarts the daemon by the policy of a service\'s supervisor',
       isolates: 'names the daemon in the lock by its process identity',
     },
@@ -95,6 +97,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       isolates: ownIsolates,
       plugins: 'types: names the plugin it belongs to',
       config: limits,
+      files: account,
       time,
     },
   },
@@ -108,6 +111,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       telemetry: 'keeps transcripts and events in its rings, and tells the daemon\'s log',
       plugins: 'finds the profiles of plugins',
       config: limits,
+      files: account,
       time,
     },
   },

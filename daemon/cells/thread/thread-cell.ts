@@ -5,6 +5,7 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { AbortMessage, BatchMessage, CancelMessage, ServiceCellApi, ServiceCellOptions } from '../../../protocol/cell/messages.ts';
 import { flattenError } from '../../../protocol/cell/plain-error.ts';
+import { lossAccount } from '../../files/loss-account.ts';
 import { ProgressRegister, phases } from '../../../protocol/cell/register.ts';
 import type { ServiceCellData } from '../../../workers/service-cell.ts';
 import { cellGrants } from '../../isolates/permissions.ts';
@@ -71,6 +72,8 @@ export class ThreadCell implements Cell {
     });
     this.#threadId = this.#worker.threadId;
     threadInspector.introduce(this.#threadId, this.register.door);
+    lossAccount.threadBegan(this.#threadId, spec.name);
+    this.#worker.once('exit', () => lossAccount.threadEnded(this.#threadId));
     this.#folder = spec.folder;
     // The cell's bootstrap sends output as log lines; what reaches these streams went round it and is thrown away.
     this.#worker.stdout.resume();
@@ -100,7 +103,9 @@ export class ThreadCell implements Cell {
 
   async load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
     this.#inbox.allowOutputs(options.maxOutputBytes);
-    return withPlace(await this.#call(() => this.#api.load(options), isLoadedService, deadlineMs), this.#folder, options.entryUrl);
+    const loaded = await this.#call(() => this.#api.load(options), isLoadedService, deadlineMs);
+    lossAccount.threadKnown(this.#threadId, this.register.osThread);
+    return withPlace(loaded, this.#folder, options.entryUrl);
   }
 
   start(deadlineMs: number): Promise<CallOutcome<null>> {
@@ -194,6 +199,7 @@ export class ThreadCell implements Cell {
   #terminate(): void {
     killStartedBy(this.register.osThread);
     threadInspector.release(this.#threadId);
+    lossAccount.threadEnding(this.#threadId);
     // A cell that is not up yet ends by itself when it sees this.
     this.register.halt();
     whenRead(() => this.#ended ? undefined : this.register.reading, () => this.#ended || terminateThread(this.#worker));

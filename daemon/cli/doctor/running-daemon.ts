@@ -3,6 +3,7 @@ import { connect } from '../../../protocol/client/client.ts';
 import { HostError } from '../../../protocol/errors.ts';
 import type { DaemonStatus } from '../../../protocol/operations/daemon.ts';
 import { packageVersion, pasteable } from '../install.ts';
+import { deathText, lostText } from '../views/daemon-view.ts';
 import { durationText, plural } from '../views/quantity.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
@@ -25,11 +26,22 @@ export async function askDaemon(socket: string): Promise<DaemonStatus | undefine
   }
 }
 
+function deathFindings({ guardian }: DaemonStatus, socket: string): Finding[] {
+  const last = guardian?.deaths.at(-1);
+  if (guardian === null || last === undefined) return [];
+  const named = [...new Set(guardian.deaths.flatMap(({ culprit, suspects }) => (culprit === undefined ? suspects : [culprit])))];
+  const remedy = named.length === 0
+    ? `See what ended it in the daemon's log: \`${pasteable(['logs'], socket)}\``
+    : `Mend ${named.join(', ')} and \`${pasteable(['reload', named[0] ?? ''], socket)}\`, or give it \`"isolation": "process"\` in its manifest.`;
+  return [warning('guardian', `the daemon died ${plural(guardian.deaths.length, 'time')}, last at ${last.at} of ${deathText(last)}; lost: ${lostText(last.lost)}`, remedy)];
+}
+
 export function daemonFindings(daemon: DaemonStatus | undefined, socket: string): Finding[] {
   if (daemon === undefined) return [ok('daemon', `none answers at ${socket}`, `Start one with \`${pasteable(['serve'], socket)}\``)];
   const restart = `\`${pasteable(['shutdown'], socket)}\` and start it again`;
   const findings = [ok('daemon', `nagaya ${daemon.version} with pid ${String(daemon.pid)}, up ${durationText(daemon.uptimeMs)}`)];
   if (daemon.version !== packageVersion()) findings.push(warning('daemon version', `the daemon is nagaya ${daemon.version}, this command is ${packageVersion()}`, `Bring both to one version: ${restart}.`));
+  findings.push(...deathFindings(daemon, socket));
   const { unkillable, servicesFailed } = daemon.counts;
   if (unkillable > 0) {
     findings.push(warning('threads', `${plural(unkillable, 'thread')} of plugins could not be ended and still take memory: they sit in native code or a blocking system call`, `Find the plugin with \`${pasteable(['status'], socket)}\`, then ${restart}.`));

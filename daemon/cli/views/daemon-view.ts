@@ -1,5 +1,5 @@
 // The daemon's own status as lines.
-import type { DaemonStatus } from '../../../protocol/operations/daemon.ts';
+import type { DaemonStatus, Death } from '../../../protocol/operations/daemon.ts';
 import { durationText, plural } from './quantity.ts';
 import { type Piece, styled } from './terminal.ts';
 
@@ -9,6 +9,7 @@ export function daemonLines(daemon: DaemonStatus): Piece[][] {
   const dropped = Object.entries(daemon.dropped).filter(([, count]) => count > 0);
   return [
     [styled('bold', `nagaya ${daemon.version}`), `  pid ${String(daemon.pid)}, node ${daemon.node}, up ${durationText(daemon.uptimeMs)}`, daemon.state === 'running' ? '' : styled('yellow', '  shutting down')],
+    ...guardianLines(daemon, label),
     [label('socket'), daemon.socket],
     [label('config'), daemon.config ?? 'none (defaults)'],
     [label('memory'), `rss ${memory.rssMb.toFixed(0)} MB, heap ${memory.heapUsedMb.toFixed(0)} MB; event loop delay p50 ${durationText(delay.p50)}, p99 ${durationText(delay.p99)}, max ${durationText(delay.max)}`],
@@ -21,4 +22,27 @@ export function daemonLines(daemon: DaemonStatus): Piece[][] {
     ...(counts.unkillable > 0 ? [[label('warning'), styled('red', `${plural(counts.unkillable, 'thread')} could not be ended: see \`nagaya doctor\``)]] : []),
     ...(dropped.length > 0 ? [[label('dropped'), styled('yellow', dropped.map(([what, count]) => `${what} ${String(count)}`).join(', '))]] : []),
   ];
+}
+
+function guardianLines({ guardian }: DaemonStatus, label: (text: string) => Piece): Piece[][] {
+  if (guardian === null) return [];
+  const last = guardian.deaths.at(-1);
+  const head: Piece[] = [label('guardian'), `pid ${String(guardian.pid)}`];
+  if (last === undefined) return [head];
+  return [
+    [...head, '; ', styled('yellow', `the daemon died ${plural(guardian.deaths.length, 'time')}, last at ${last.at}: ${deathText(last)}`)],
+    [label('lost'), styled('yellow', lostText(last.lost))],
+  ];
+}
+
+/** How it died, and by whose doing. */
+export function deathText({ signal, exitCode, culprit, where, suspects, message }: Death): string {
+  const how = `${signal ?? `exit code ${String(exitCode)}`}${message === undefined ? '' : ` (${message})`}`;
+  if (culprit !== undefined) return `${how}, by ${culprit}${where === undefined ? '' : ` in ${where}`}`;
+  return suspects.length === 0 ? how : `${how}; suspects: ${suspects.join(', ')}`;
+}
+
+export function lostText({ events, begun, calls, inputs, plugins }: Death['lost']): string {
+  const may = begun > 0 ? ` (${String(begun)} of them may have been handled)` : '';
+  return `${plural(events, 'event')}${may}, ${plural(calls, 'call')}, ${plural(inputs, 'input')}${plugins > 0 ? `, ${plural(plugins, 'plugin')} loaded at run time` : ''}`;
 }

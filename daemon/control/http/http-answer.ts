@@ -2,6 +2,7 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type HostError, asHostError, errorKinds } from '../../../protocol/errors.ts';
+import { lossAccount } from '../../files/loss-account.ts';
 import type { SentJson } from '../../../protocol/json-rpc.ts';
 
 type Headers = Readonly<Record<string, string>>;
@@ -19,6 +20,8 @@ export function sendJson(response: ServerResponse, json: SentJson, status = 200,
   // The other side has gone: nobody is there to be answered.
   if (response.destroyed || response.headersSent) return;
   const body = bodyOf(json);
+  // What it says is accepted has to be in the account first; over JSON-RPC answers leave later than the account is written.
+  lossAccount.flush();
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length, ...always, ...headers });
   response.end(body);
 }

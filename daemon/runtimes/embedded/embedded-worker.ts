@@ -11,6 +11,7 @@ import {
   type WorkerView,
   inputKind,
 } from '../../../protocol/runtime.ts';
+import { type PluginAccount, lossAccount } from '../../files/loss-account.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { Limits } from '../../config/schema.ts';
 import type { Logger } from '../../telemetry/daemon-log.ts';
@@ -69,6 +70,7 @@ export class EmbeddedWorker {
   readonly #answered: Remembered<InputAnswer>;
   readonly #diagnostics: Ring<RuntimeDiagnostic>;
   readonly #createdAt: string;
+  readonly #account: PluginAccount;
   #pending: Turn[] = [];
   #running: RunningTurn | undefined;
   #state: WorkerState = 'idle';
@@ -80,6 +82,7 @@ export class EmbeddedWorker {
   constructor(birth: WorkerBirth, program: Program, deps: WorkerDeps) {
     const { limits, clock } = deps;
     this.birth = birth;
+    this.#account = lossAccount.of(birth.profile);
     this.#program = program;
     this.#deps = deps;
     this.#transcript = new Transcript({ items: limits.transcriptItems, bytes: limits.transcriptBytes });
@@ -130,6 +133,7 @@ export class EmbeddedWorker {
     const answer: InputAnswer = { state: 'accepted', sequence, eventId };
     this.#answered.keep(inputId, [kind, content], answer);
     this.#pending.push({ sequence, eventId, kind, content, createdAt });
+    this.#account.add('inputs', 1);
     this.#move('input');
     this.#pumpLater();
     return answer;
@@ -145,6 +149,7 @@ export class EmbeddedWorker {
     const waiting = this.#pending.find((turn) => turn.eventId === eventId);
     if (waiting !== undefined) {
       this.#pending = this.#pending.filter((turn) => turn !== waiting);
+      this.#account.add('inputs', -1);
       this.#tell(waiting, 'cancelled', 'The input was cancelled before it began.');
       if (this.atRest) this.#move('cancelled');
       return true;
@@ -165,6 +170,7 @@ export class EmbeddedWorker {
     this.#move('stop');
     const waiting = this.#pending;
     this.#pending = [];
+    this.#account.add('inputs', -waiting.length);
     for (const turn of waiting) this.#tell(turn, 'cancelled', 'The worker was stopped before it came to this.');
     void this.close(this.#deps.limits.killMs);
     return true;
@@ -232,6 +238,7 @@ export class EmbeddedWorker {
   #ended(turn: RunningTurn, end: ProgramEnd): void {
     if (this.#running !== turn) return;
     this.#running = undefined;
+    this.#account.add('inputs', -1);
     this.#lastActiveAt = this.#now();
     this.#turnMs += (this.#deps.clock.monotonicMs() - turn.beganMs - this.#turnMs) / 4;
     if (end.kind === 'done') {

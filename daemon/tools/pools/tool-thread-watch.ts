@@ -3,6 +3,7 @@
 import type { Worker } from 'node:worker_threads';
 import type { PlainError } from '../../../protocol/cell/plain-error.ts';
 import type { ToolRegister } from '../../../protocol/cell/tool-register.ts';
+import { lossAccount } from '../../files/loss-account.ts';
 import { type WatchedCell, cellWatch } from '../../isolates/cell-watch.ts';
 import type { ThreadLimit } from '../../isolates/thread-accounts.ts';
 import { threadInspector } from '../../isolates/thread-inspector.ts';
@@ -28,6 +29,7 @@ const leastActiveMs = 1;
 
 export class ToolThreadWatch implements WatchedCell {
   readonly #limits: ThreadBounds;
+  readonly #plugin: string;
   readonly #owner: ToolThreadOwner;
   #worker: Worker | undefined;
   #memory: ThreadMemory | undefined;
@@ -36,7 +38,8 @@ export class ToolThreadWatch implements WatchedCell {
   #idleMs = 0;
   #threadId = 0;
 
-  constructor(limits: ThreadBounds, owner: ToolThreadOwner) {
+  constructor(plugin: string, limits: ThreadBounds, owner: ToolThreadOwner) {
+    this.#plugin = plugin;
     this.#limits = limits;
     this.#owner = owner;
     cellWatch.add(this);
@@ -46,6 +49,7 @@ export class ToolThreadWatch implements WatchedCell {
   stop(): void {
     this.#rest();
     threadInspector.dismiss(this.#threadId);
+    lossAccount.threadEnding(this.#threadId);
   }
 
   look(): boolean {
@@ -73,6 +77,8 @@ export class ToolThreadWatch implements WatchedCell {
     this.#worker = thread.worker;
     this.#threadId = thread.worker.threadId;
     threadInspector.introduce(this.#threadId, thread.register.door);
+    lossAccount.threadBegan(this.#threadId, this.#plugin, thread.register.osThread);
+    thread.worker.once('exit', () => lossAccount.threadEnded(this.#threadId));
     this.#memory = new ThreadMemory(thread.worker, thread.register, this.#limits, {
       locate: (withinMs) => this.#owner.locate(withinMs),
       overstepped: (limit, what, locate) => void this.#overstepped(limit, what, locate),

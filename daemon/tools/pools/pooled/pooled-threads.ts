@@ -11,6 +11,7 @@ import { cellEntry, directReads } from '../../../isolates/entries.ts';
 import { cellWatch } from '../../../isolates/cell-watch.ts';
 import { hardHeapMb } from '../../../isolates/memory-budget.ts';
 import { locateThread } from '../../../isolates/stack-capture.ts';
+import { lossAccount } from '../../../files/loss-account.ts';
 import { threadInspector } from '../../../isolates/thread-inspector.ts';
 import { endsWhenRead } from '../../../isolates/unread-files.ts';
 import type { Whereabouts } from '../../../isolates/whereabouts.ts';
@@ -173,6 +174,7 @@ class PooledThreads implements ToolPool {
     const seat = new Seat(port, new ToolRegister(register), this.#spec.limits.cellMessagesPerTurn, (told) => this.#receive(seat, told));
     this.#seats.set(threadId, seat);
     threadInspector.introduce(threadId, seat.register.door);
+    lossAccount.threadBegan(threadId, this.#spec.cell.plugin.id);
   }
 
   #adopt(threadId: number): void {
@@ -188,7 +190,7 @@ class PooledThreads implements ToolPool {
     endsWhenRead(worker, () => (this.#seats.get(threadId)?.register.phase === 'importing' ? 'plugin' : undefined));
     worker.once('exit', () => this.#exited(threadId));
     this.#living.add(worker, threadId, worker);
-    const watch = new ToolThreadWatch({ heapMb: this.#spec.cell.heapMb, rssMb: this.#spec.rssMb, descriptors: this.#spec.descriptors }, {
+    const watch = new ToolThreadWatch(this.#spec.cell.plugin.id, { heapMb: this.#spec.cell.heapMb, rssMb: this.#spec.rssMb, descriptors: this.#spec.descriptors }, {
       thread: () => {
         const register = this.#seats.get(threadId)?.register;
         return register === undefined ? undefined : { worker, register };
@@ -232,10 +234,12 @@ class PooledThreads implements ToolPool {
   #expectEnd(threadId: number): void {
     const worker = this.#workers.get(threadId);
     if (worker !== undefined) this.#living.expectEnd(worker);
+    lossAccount.threadEnding(threadId);
   }
 
   #exited(threadId: number): void {
     threadInspector.dismiss(threadId);
+    lossAccount.threadEnded(threadId);
     const seat = this.#seats.get(threadId);
     this.#workers.delete(threadId);
     seat?.drain();
