@@ -6,7 +6,7 @@ import { assertContained } from './faults-lab.ts';
 const isolated = { subject: 'service', isolation: 'process' } as const;
 
 test('a process holds what a thread holds', async () => {
-  await assertContained(isolated, ['sync-loop', 'throw-undefined', 'late-rejection', 'symbol-result', 'process-exit', 'log-flood', 'import-throws', 'env-mutation']);
+  await assertContained(isolated, ['sync-loop', 'throw-undefined', 'late-rejection', 'symbol-result', 'kill-converted', 'control-socket', 'process-exit', 'log-flood', 'import-throws', 'env-mutation']);
 });
 
 test('a process holds what no thread can: native calls, signals, crashes of native code', async () => {

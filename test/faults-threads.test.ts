@@ -1,6 +1,7 @@
 // The quick part of the faults kit, for services in threads; `nagaya faults --isolation thread` is the whole of it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { catalogue } from '../daemon/faults/catalogue.ts';
 import { assertContained } from './faults-lab.ts';
 
 const thread = { subject: 'service', isolation: 'thread' } as const;
@@ -19,6 +20,16 @@ test('a thread is refused what would end the daemon, with an error that says wha
     assert.equal(verdict, 'denied', id);
     assert.match(cause, /is not allowed in a thread cell/);
   }
+});
+
+test('a thread is refused what goes past the guard of a single function', async () => {
+  const ids = catalogue.filter(({ group, id }) => group === 'guard' && id !== 'collected-handles').map(({ id }) => id);
+  const report = await assertContained(thread, ids);
+  for (const { id, verdict } of report.rows) assert.equal(verdict, 'denied', id);
+});
+
+test('a thread that closes the numbers of collected file handles cuts nobody off', async () => {
+  await assertContained(thread, ['collected-handles']);
 });
 
 test('a thread that takes memory is ended before the daemon is', async () => {

@@ -28,6 +28,7 @@ export const groups = {
   memory: 'takes memory',
   floods: 'says too much',
   process: 'reaches for the process',
+  guard: 'goes past the guard',
   imports: 'cannot be imported',
   patches: 'changes what is shared',
   daemon: 'the daemon itself is ended',
@@ -49,6 +50,10 @@ export interface Fault {
   readonly deadlineMs?: number;
   /** Committed by importing the plugin, not by a handler. */
   readonly atImport?: true;
+  /** Of its plugin; none where it may do everything. */
+  readonly permissions?: Readonly<Record<string, unknown>>;
+  /** Named pipes that it finds in its folder. */
+  readonly pipes?: number;
   /** The text of the faulty module; null: there is none. Where it is left out, the kit has a file of its own for it. */
   readonly source?: string | null;
 }

@@ -43,6 +43,7 @@ export const deadlineOf = ({ deadlineMs }: Fault, subject: Place['subject']): nu
 
 export function writeFaulty(folder: string, fault: Fault, place: Place): string {
   const { isolation } = place;
+  const { pipes = 0, permissions } = fault;
   const part =
     place.subject === 'service'
       ? { isolation, service: { ...service, timeouts: { ...service.timeouts, handleMs: deadlineOf(fault, place.subject) } } }
@@ -52,10 +53,9 @@ export function writeFaulty(folder: string, fault: Fault, place: Place): string 
             { name: 'fault', isolation, timeoutMs: deadlineOf(fault, place.subject) },
           ],
         };
-  const target = write(join(folder, fault.id), { ...base, id: pluginIdOf(fault), name: fault.id, ...part }, 'entry.js');
+  const target = write(join(folder, fault.id), { ...base, id: pluginIdOf(fault), name: fault.id, ...(permissions === undefined ? {} : { permissions }), ...part }, 'entry.js');
   writeModule(target, fault);
   if (fault.id === 'native-segfault') writeFileSync(join(target, 'addon.node'), crashingAddon() ?? '');
-  const pipes = fault.id === 'blocked-pool' ? 4 : fault.id === 'read-fifo' ? 1 : 0;
   for (let at = 0; at < pipes; at += 1) spawnSync('mkfifo', [join(target, `${String(at)}.fifo`)]);
   return target;
 }

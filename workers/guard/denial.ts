@@ -1,5 +1,7 @@
 // What a thread cell refuses, and in which words: each refusal says what would allow it. A guard against faults, not
 // against malice.
+import { isMainThread } from 'node:worker_threads';
+
 export interface Grants {
   /** Worker threads of the plugin's own. */
   readonly worker: boolean;
@@ -14,11 +16,13 @@ export const noGrants: Grants = { worker: false, addons: false };
 export const processIsolation = 'Use "isolation": "process" in plugin.json.';
 export const grantOf = (name: string): string => `Grant it with "permissions": { "${name}": true } in plugin.json, or use "isolation": "process".`;
 
+const kindOfCell = isMainThread ? 'a cell' : 'a thread cell';
+
 export class Denied extends Error {
   readonly code = 'ERR_NAGAYA_DENIED';
 
   constructor(what: string, why: string, remedy: string) {
-    super(`${what} is not allowed in a thread cell: ${why}. ${remedy}`);
+    super(`${what} is not allowed in ${kindOfCell}: ${why}. ${remedy}`);
     this.name = 'Denied';
   }
 }
