@@ -10,7 +10,7 @@ import type { Escalated } from './wire.ts';
 
 const keptDeaths = 20;
 const reportBytes = 1024 * 1024;
-const toldPlugins = 20;
+const toldPlugins = 100;
 
 export class Deaths {
   readonly #account = new NamelessFile();
