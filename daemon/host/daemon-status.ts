@@ -6,10 +6,10 @@ import type { HalfLines } from '../control/half-lines.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import type { Host } from './host.ts';
 import type { DaemonLog } from '../telemetry/daemon-log.ts';
-import { type EventLoopMonitor, memory } from '../telemetry/event-loop.ts';
+import { memory } from '../telemetry/event-loop.ts';
 import type { Feed } from '../telemetry/feed.ts';
 import { awakeTime } from '../time/awake-time.ts';
-import type { ProcessWatch } from './process-watch.ts';
+import type { HostWatches } from './host-watches.ts';
 
 export interface DaemonStatusParts {
   readonly options: Pick<DaemonOptions, 'config' | 'configPath' | 'socket' | 'stateFolder' | 'guarding'>;
@@ -21,13 +21,12 @@ export interface DaemonStatusParts {
   readonly halfLines: HalfLines;
   readonly feed: Feed;
   readonly daemonLog: DaemonLog;
-  readonly monitor: EventLoopMonitor;
-  readonly processWatch: ProcessWatch;
+  readonly watches: HostWatches;
   readonly faults: number;
   readonly shuttingDown: boolean;
 }
 
-export function daemonStatus({ options, version, startedMs, host, control, browser, halfLines, feed, daemonLog, monitor, processWatch, faults, shuttingDown }: DaemonStatusParts): DaemonStatus {
+export function daemonStatus({ options, version, startedMs, host, control, browser, halfLines, feed, daemonLog, watches, faults, shuttingDown }: DaemonStatusParts): DaemonStatus {
   const { connections, connectionsRefused, connectionsCutOff, notificationsFailed } = control.counts();
   return {
     pid: process.pid,
@@ -43,9 +42,9 @@ export function daemonStatus({ options, version, startedMs, host, control, brows
     dropped: { connectionsRefused, connectionsCutOff, notificationsFailed, subscriptionEvents: feed.dropped, logLines: daemonLog.dropped + host.droppedLogLines },
     standstills: { count: awakeTime.count, totalMs: Math.round(awakeTime.stoodMs) },
     faults,
-    eventLoopDelayMs: monitor.delay(),
+    eventLoopDelayMs: watches.eventLoop.delay(),
     memory: memory(),
-    descriptors: processWatch.descriptors(),
+    descriptors: watches.process.descriptors(),
     limits: { ...options.config.limits },
     browser: browser?.status() ?? null,
     guardian: options.guarding === undefined ? null : { pid: options.guarding.link.guardianPid, deaths: [...options.guarding.deaths] },

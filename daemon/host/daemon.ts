@@ -19,11 +19,8 @@ import { HostFaults } from './host-faults.ts';
 import { realClock } from '../time/real-clock.ts';
 import { Shutdown } from './shutdown.ts';
 import { type DaemonLog, createDaemonLog, daemonFeedName } from '../telemetry/daemon-log.ts';
-import { EventLoopMonitor } from '../telemetry/event-loop.ts';
 import { Feed } from '../telemetry/feed.ts';
-import { awakeTime } from '../time/awake-time.ts';
-import { reportStandstill } from './standstill-report.ts';
-import { ProcessWatch } from './process-watch.ts';
+import { HostWatches } from './host-watches.ts';
 import { readDirectly } from '../isolates/entries.ts';
 
 export interface Daemon {
@@ -57,20 +54,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const log = daemonLog.logger;
   armFailpoints(process.env, log);
   const host = new Host({ config, version, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env, controlSocket: options.socket, guarding: options.guarding });
-  const monitor = new EventLoopMonitor();
-  const processWatch = new ProcessWatch(limits, log);
-  awakeTime.watch((standstill) => reportStandstill(standstill, host, log));
+  const watches = new HostWatches(host, limits, log);
   const faults = new HostFaults(log);
 
   const shutdown: Shutdown = new Shutdown({
     limits,
     log,
     async stop(withinMs) {
-      clearInterval(counters);
       await host.shutdown(withinMs);
       await Promise.all([control.close(controlCloseMs), browser?.close(controlCloseMs)]);
-      monitor.stop();
-      processWatch.stop();
+      watches.stop();
       await daemonLog.flush(logFlushMs);
     },
     release: () => control.release(),
@@ -79,7 +72,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   const daemonParts: DaemonHandlerDeps = {
     shutdownMs: limits.shutdownMs,
-    status: () => daemonStatus({ options, version, startedMs, host, control, browser, halfLines, feed, daemonLog, monitor, processWatch, faults: faults.count, shuttingDown: shutdown.begun }),
+    status: () => daemonStatus({ options, version, startedMs, host, control, browser, halfLines, feed, daemonLog, watches, faults: faults.count, shuttingDown: shutdown.begun }),
     shutdown: (reason) => shutdown.begin(reason),
     servicesStopped: host.stopped,
   };
@@ -88,8 +81,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const control: ControlServer = new ControlServer(surface);
   const browser: BrowserServer | undefined = config.http === undefined ? undefined : new BrowserServer({ ...surface, config: config.http, clock: realClock, stateFolder: options.stateFolder, ...guardian.browser });
 
-  const lastCounters = new Map<string, string>();
-  const counters = setInterval(() => host.publishCounters(lastCounters), limits.countersEveryMs).unref();
   try {
     await control.listen(guardian.control, async () => {
       await browser?.listen();
@@ -98,9 +89,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     });
   } catch (thrown) {
     await browser?.close(0);
-    clearInterval(counters);
-    monitor.stop();
-    processWatch.stop();
+    watches.stop();
     faults.stop();
     throw thrown;
   }

@@ -1,0 +1,32 @@
+// What looks at the daemon itself at intervals: its event loop, its process, the time it stood still, and the counters of its
+// services for whoever follows them.
+import { EventLoopMonitor } from '../telemetry/event-loop.ts';
+import type { Logger } from '../telemetry/daemon-log.ts';
+import { awakeTime } from '../time/awake-time.ts';
+import type { Host } from './host.ts';
+import { ProcessWatch } from './process-watch.ts';
+import { reportStandstill } from './standstill-report.ts';
+
+interface WatchLimits {
+  readonly daemonRssMb: number;
+  readonly countersEveryMs: number;
+}
+
+export class HostWatches {
+  readonly eventLoop = new EventLoopMonitor();
+  readonly process: ProcessWatch;
+  readonly #counters: NodeJS.Timeout;
+
+  constructor(host: Host, limits: WatchLimits, log: Logger) {
+    this.process = new ProcessWatch(limits, log);
+    awakeTime.watch((standstill) => reportStandstill(standstill, host, log));
+    const last = new Map<string, string>();
+    this.#counters = setInterval(() => host.publishCounters(last), limits.countersEveryMs).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#counters);
+    this.eventLoop.stop();
+    this.process.stop();
+  }
+}
