@@ -163,8 +163,9 @@ export class Tab {
     await this.send('Input.dispatchKeyEvent', { type: 'keyUp', key, code: key, windowsVirtualKeyCode: code });
   }
 
-  /** Twice within a moment is a double click. */
+  /** Waits until the element is there. Twice within a moment is a double click. */
   async click(selector: string, times = 1): Promise<void> {
+    await this.until(`there is ${selector} to click`, `document.querySelector(${JSON.stringify(selector)}) !== null`);
     const found = await this.evaluate(`(() => { const e = document.querySelector(${JSON.stringify(selector)}); e.scrollIntoView({ block: 'center' }); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`);
     const [x, y] = found as [number, number];
     for (let clickCount = 1; clickCount <= times; clickCount += 1) {

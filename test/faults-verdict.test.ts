@@ -52,6 +52,10 @@ test('anything that is wrong makes it not contained, and says what', () => {
   }
 });
 
+test('a plugin whose files are at fault is contained though somebody has to start it again', () => {
+  assert.equal(rowOf({ recovery: { ms: 80, by: 'command' } }, { needsRepair: true }).verdict, 'contained');
+});
+
 test('what was late beyond the goals, but not by far, is contained and told', () => {
   const row = rowOf({ answer: { ...good.answer, ms: 600 }, recovery: { ms: 300, by: 'itself' }, neighbour: { longestGapMs: 120, answers: 40, wrong: null } });
   assert.equal(row.verdict, 'contained');

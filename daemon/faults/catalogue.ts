@@ -94,8 +94,8 @@ export const catalogue: readonly Fault[] = [
   ]),
   ...rows('imports', [
     ['import-throws', 'throws while it is imported', ['failed'], atImport],
-    ['import-syntax', 'has a syntax error', ['failed'], { ...atImport, source: 'export const deeds = { here: ;\n' }],
-    ['import-missing', 'imports a module that is not there', ['failed'], { ...atImport, source: null }],
+    ['import-syntax', 'has a syntax error', ['failed'], { ...atImport, needsRepair: true, source: 'export const deeds = { here: ;\n' }],
+    ['import-missing', 'imports a module that is not there', ['failed'], { ...atImport, needsRepair: true, source: null }],
     ['import-never-ends', 'awaits for ever at its top level', ['timeout', 'failed'], atImport],
     ['import-loops', 'loops at its top level', ['timeout'], atImport],
   ]),

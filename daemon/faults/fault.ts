@@ -50,6 +50,8 @@ export interface Fault {
   readonly deadlineMs?: number;
   /** Committed by importing the plugin, not by a handler. */
   readonly atImport?: true;
+  /** Its cause lies in the plugin's files, so that no restart can help: the service waits until somebody starts it again. */
+  readonly needsRepair?: true;
   /** Of its plugin; none where it may do everything. */
   readonly permissions?: Readonly<Record<string, unknown>>;
   /** Named pipes that it finds in its folder. */

@@ -87,7 +87,7 @@ function problemsOf(fault: Fault, place: Place, seen: Observation): string[] {
   problems.push(...answerProblems(fault, answer));
   if (fault.crashesLater === true && place.subject === 'service' && answer.kind === 'answer' && !seen.crashedLater) problems.push('what went wrong after the answer was not told');
   if (fault.group !== 'daemon' && answer.kind !== 'none' && recovery.ms === null) problems.push('it did not work again');
-  if (recovery.by === 'command') problems.push('it worked again only after it was started by hand');
+  if (recovery.by === 'command' && fault.needsRepair !== true) problems.push('it worked again only after it was started by hand');
   if (neighbour !== null && neighbour.answers === 0) problems.push('the neighbour never answered');
   if (neighbour?.wrong != null) problems.push(neighbour.wrong);
   return problems;
