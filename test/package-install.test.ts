@@ -38,7 +38,7 @@ async function bytesOf(folder: string): Promise<number> {
 test('the package installs from its tarball, and everything a new user tries works', { timeout: installMs }, async (t) => {
   const folder = await temporaryFolder(t);
   const clone = await cleanClone(folder);
-  const launcher = join(clone, 'bin/nagaya.js');
+  const launcher = join(clone, 'bin/nagaya.cjs');
   const unbuilt = await run(process.execPath, [launcher, 'serve']).catch((error: { code: number; stderr: string }) => error);
   assert.match(unbuilt.stderr, /^nagaya is not built yet: run `npm ci && npm start` in /);
   assert.equal('code' in unbuilt && unbuilt.code, 1);

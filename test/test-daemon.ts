@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { type Client, connect } from '../protocol/client/client.ts';
 
 const command = fileURLToPath(new URL('../dist/daemon/cli/nagaya.js', import.meta.url));
+const launcher = fileURLToPath(new URL('../bin/nagaya.cjs', import.meta.url));
 
 export interface TestDaemonOptions {
   readonly plugins?: readonly string[];
@@ -17,6 +18,8 @@ export interface TestDaemonOptions {
   readonly readyMs?: number;
   /** Under a guardian, as users start it; without one, the process is the daemon itself. */
   readonly guardian?: boolean;
+  /** By the command that npm links, instead of the compiled file. */
+  readonly launcher?: boolean;
   /** Where an earlier daemon was, to begin where that one ended; it stays. */
   readonly folder?: string;
 }
@@ -45,7 +48,7 @@ export async function startTestDaemon(t: TestContext, options: TestDaemonOptions
   const config = join(folder, 'nagaya.json');
   await writeFile(config, JSON.stringify({ stateFolder: join(folder, 'state'), ...options.config }));
   const plugins = options.plugins === undefined || options.plugins.length === 0 ? [] : ['--plugins', ...options.plugins];
-  const child = spawn(process.execPath, [command, 'serve', '--json', ...(options.guardian === true ? [] : ['--no-guardian']), '--socket', socket, '--config', config, ...plugins], {
+  const child = spawn(process.execPath, [options.launcher === true ? launcher : command, 'serve', '--json', ...(options.guardian === true ? [] : ['--no-guardian']), '--socket', socket, '--config', config, ...plugins], {
     env: { PATH: process.env['PATH'], HOME: folder, ...options.env },
   });
   const ended = new Promise<Ended>((resolve) => void child.once('exit', (code, signal) => resolve({ code, signal })));
