@@ -18,13 +18,13 @@ export const serviceManifest = {
 
 export const manifestBytes = 64 * 1024;
 
-export function read(folder: string, overrides: Record<string, PluginOverride> = {}): Promise<LoadedPlugin> {
+export function read(folder: string, overrides: Record<string, PluginOverride> = {}): LoadedPlugin {
   return readPlugin(folder, { overrides, manifestBytes });
 }
 
-export async function issuesOfReading(folder: string, overrides: Record<string, PluginOverride> = {}): Promise<readonly Issue[]> {
+export function issuesOfReading(folder: string, overrides: Record<string, PluginOverride> = {}): readonly Issue[] {
   try {
-    await read(folder, overrides);
+    read(folder, overrides);
   } catch (error) {
     assert(error instanceof HostError, String(error));
     assert.equal(error.code, 'plugin_invalid');

@@ -9,7 +9,7 @@ import { temporaryFolder, writeTree } from './temporary-folder.ts';
 test('a plugin is read with every default filled in and nothing of it run', async (t) => {
   const folder = await temporaryFolder(t);
   await writeTree(folder, { 'plugin.json': serviceManifest, 'index.js': 'throw new Error("discovery must not run me")' });
-  const plugin = await read(folder);
+  const plugin = read(folder);
   assert.equal(plugin.id, 'example.service');
   assert.equal(plugin.folder, folder);
   assert.equal(plugin.entry, join(folder, 'index.js'));
@@ -24,7 +24,7 @@ test('a folder reached through a link is known by its real path', async (t) => {
   const folder = await temporaryFolder(t);
   await writeTree(folder, { 'real/plugin.json': toolManifest, 'real/index.js': '' });
   await symlink(join(folder, 'real'), join(folder, 'link'));
-  const plugin = await read(join(folder, 'link'));
+  const plugin = read(join(folder, 'link'));
   assert.equal(plugin.folder, join(folder, 'real'));
   assert.equal(plugin.entry, join(folder, 'real', 'index.js'));
 });
@@ -33,7 +33,7 @@ test('a key that stands twice counts as it stands last, and a byte order mark is
   const folder = await temporaryFolder(t);
   const text = JSON.stringify(toolManifest).replace('{', '{"name":"First",');
   await writeTree(folder, { 'plugin.json': `\uFEFF${text}`, 'index.js': '' });
-  assert.equal((await read(folder)).manifest.name, 'Tool');
+  assert.equal((read(folder)).manifest.name, 'Tool');
 });
 
 test('a manifest that asks for nothing the daemon leaves undone gets no notes', async (t) => {
@@ -44,8 +44,8 @@ test('a manifest that asks for nothing the daemon leaves undone gets no notes', 
     'b/plugin.json': { ...serviceManifest, isolation: 'process', service: { ...serviceManifest.service, restart: { intensity: 2 }, retry: { maxAttempts: 1 } } },
     'b/index.js': '',
   });
-  const { notes, manifest } = await read(join(folder, 'a'));
+  const { notes, manifest } = read(join(folder, 'a'));
   assert.deepEqual(notes, []);
   assert.deepEqual(manifest.profiles, [{ name: 'chat', description: '', timeoutMs: 120_000 }]);
-  assert.deepEqual((await read(join(folder, 'b'))).notes, []);
+  assert.deepEqual((read(join(folder, 'b'))).notes, []);
 });

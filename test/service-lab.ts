@@ -31,7 +31,7 @@ export interface Lab {
 const folder = fileURLToPath(new URL('./fixtures/services/lab', import.meta.url));
 
 async function labPlan(override: Record<string, unknown>, env: Record<string, string>): Promise<ServicePlan> {
-  const plugin = await readPlugin(folder, { overrides: { 'test.lab': pluginOverride.parse(override) }, manifestBytes: limits.manifestBytes });
+  const plugin = readPlugin(folder, { overrides: { 'test.lab': pluginOverride.parse(override) }, manifestBytes: limits.manifestBytes });
   const section = plugin.manifest.service;
   if (section === undefined) throw new Error('the lab has a service');
   return { plugin, section, env: cellEnvironment(plugin.manifest.env, env), entryUrl: pathToFileURL(plugin.entry).href };

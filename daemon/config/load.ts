@@ -38,7 +38,7 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Loade
   const named = options.path ?? env['NAGAYA_CONFIG'];
   if (named !== undefined && named !== '') {
     const path = resolve(cwd, named);
-    const file = await readBoundedText(path, { maxBytes: maxConfigBytes });
+    const file = readBoundedText(path, { maxBytes: maxConfigBytes });
     if (!file.ok) throw refusal(path, [{ path: '', message: `the file ${file.message}` }]);
     return { config: await check(path, file.text, env), path };
   }
@@ -53,7 +53,7 @@ async function findIn(folder: string): Promise<{ path: string; text: string } | 
   const found: { path: string; text: string }[] = [];
   for (const ending of ['.json', ...yamlEndings]) {
     const path = join(folder, `nagaya${ending}`);
-    const file = await readBoundedText(path, { maxBytes: maxConfigBytes });
+    const file = readBoundedText(path, { maxBytes: maxConfigBytes });
     if (file.ok) found.push({ path, text: file.text });
     else if (!file.missing) throw refusal(path, [{ path: '', message: `the file ${file.message}` }]);
   }

@@ -1,7 +1,7 @@
 // Reads one small text file of somebody else's making. Whatever stands at the path (a fifo nobody writes, a device, a
-// folder, a file that grows while it is read), the answer comes at once and within a bound.
-import { constants } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+// folder, a file that grows while it is read), the answer comes at once and within a bound. It is read by the calling thread
+// itself, because a plugin may have filled libuv's pool of threads, in which Node reads files otherwise.
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { kindOfFile, wordingOfFileError } from './file-fault.ts';
 
 export type BoundedText =
@@ -16,23 +16,23 @@ export interface ReadBound {
 
 const refused = (message: string, missing = false): BoundedText => ({ ok: false, missing, message });
 
-export async function readBoundedText(path: string, bound: ReadBound): Promise<BoundedText> {
-  let file: FileHandle | undefined;
+export function readBoundedText(path: string, bound: ReadBound): BoundedText {
+  let file: number | undefined;
   try {
     // Looked at before it is opened, because opening a device may already do something to it.
-    const before = await stat(path);
+    const before = statSync(path);
     if (!before.isFile()) return refused(`is ${kindOfFile(before)}; it must be a regular file`);
     // Not to block should a fifo have taken the file's place meanwhile.
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const now = await file.stat();
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const now = fstatSync(file);
     if (!now.isFile()) return refused(`is ${kindOfFile(now)}; it must be a regular file`);
     if (now.size > bound.maxBytes) return tooLarge(bound);
-    return await readText(file, now.size, bound);
+    return readText(file, now.size, bound);
   } catch (error) {
     const missing = ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
     return refused(wordingOfFileError(error), missing);
   } finally {
-    await file?.close();
+    if (file !== undefined) closeSync(file);
   }
 }
 
@@ -41,12 +41,12 @@ function tooLarge({ maxBytes, raisedBy }: ReadBound): BoundedText {
 }
 
 /** The size said before reading is a hint: files grow, and those of /proc say 0. */
-async function readText(file: FileHandle, size: number, bound: ReadBound): Promise<BoundedText> {
+function readText(file: number, size: number, bound: ReadBound): BoundedText {
   const chunks: Buffer[] = [];
   let total = 0;
   for (;;) {
     const chunk = Buffer.allocUnsafe(Math.min(Math.max(size - total, 4096), bound.maxBytes - total) + 1);
-    const { bytesRead } = await file.read(chunk, 0, chunk.length);
+    const bytesRead = readSync(file, chunk, 0, chunk.length, null);
     if (bytesRead === 0) break;
     total += bytesRead;
     if (total > bound.maxBytes) return tooLarge(bound);

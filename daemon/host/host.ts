@@ -124,12 +124,12 @@ export class Host {
 
   /** Whoever loads a plugin hears at once of a broken JSON Schema. */
   async load(folder: string): Promise<HostedPlugin> {
-    const plugin = await this.#read(folder);
+    const plugin = this.#read(folder);
     await this.#requireSchemas(plugin);
     return await this.#add(plugin);
   }
 
-  #read(folder: string): Promise<LoadedPlugin> {
+  #read(folder: string): LoadedPlugin {
     const { config } = this.#options;
     return readPlugin(folder, { overrides: config.plugins.overrides, manifestBytes: config.limits.manifestBytes });
   }
@@ -173,14 +173,14 @@ export class Host {
    */
   async loadAll(folders: readonly string[]): Promise<void> {
     const { log } = this.#options;
-    const found = await discover(folders, { maxPlugins: this.config.limits.plugins });
+    const found = discover(folders, { maxPlugins: this.config.limits.plugins });
     for (const refused of found.invalid) {
       this.catalog.noteInvalid(refused);
       log.warn({ path: refused.path, issues: refused.issues }, 'a folder could not be looked at');
     }
     for (const folder of found.folders) {
       try {
-        await this.#add(await this.#read(folder));
+        await this.#add(this.#read(folder));
       } catch (thrown) {
         const refused = invalidPlugin(folder, thrown);
         this.catalog.noteInvalid(refused);
@@ -218,7 +218,7 @@ export class Host {
   /** Reads the plugin anew; where that or the new incarnation fails, what runs goes on as it is. */
   async reload(id: string): Promise<{ readonly hosted: HostedPlugin; readonly events: KeptEvents }> {
     const hosted = this.get(id);
-    const plugin = await this.#read(hosted.plugin.folder);
+    const plugin = this.#read(hosted.plugin.folder);
     if (plugin.id !== id) {
       throw new HostError('plugin_invalid', `The folder now holds the plugin ${plugin.id}; unload ${id} and load that one.`, { path: plugin.folder, issues: [{ path: 'id', message: `changed from ${id}` }] });
     }

@@ -1,7 +1,7 @@
 // Finds plugin folders by looking for manifests: an inventory that reads no manifest and runs nothing. A folder that
-// cannot be looked at is reported and never keeps the others from being found.
-import type { Dirent } from 'node:fs';
-import { lstat, opendir } from 'node:fs/promises';
+// cannot be looked at is reported and never keeps the others from being found. Folders are read without libuv's pool of
+// threads, which a plugin may have filled.
+import { type Dir, type Dirent, lstatSync, opendirSync } from 'node:fs';
 import { join } from 'node:path';
 import { wordingOfFileError } from '../files/file-fault.ts';
 import type { InvalidPlugin } from './invalid-plugin.ts';
@@ -22,7 +22,7 @@ export interface Discovered {
 
 const defaultMaxEntries = 10_000;
 
-export async function discover(folders: readonly string[], options: DiscoveryOptions): Promise<Discovered> {
+export function discover(folders: readonly string[], options: DiscoveryOptions): Discovered {
   const found = new Set<string>();
   const invalid: InvalidPlugin[] = [];
   const fault = (path: string, message: string): void => void invalid.push({ path, issues: [{ path: '', message }] });
@@ -34,21 +34,21 @@ export async function discover(folders: readonly string[], options: DiscoveryOpt
   };
 
   for (const folder of folders) {
-    const root = await realFolder(folder);
+    const root = realFolder(folder);
     if (!root.ok) {
       fault(folder, root.message);
       continue;
     }
-    if (await holdsManifest(root.path)) {
+    if (holdsManifest(root.path)) {
       add(root.path);
       continue;
     }
-    const children = await childFolders(root.path, options.maxEntries ?? defaultMaxEntries);
+    const children = childFolders(root.path, options.maxEntries ?? defaultMaxEntries);
     if (children.fault !== undefined) fault(folder, children.fault);
     for (const name of children.names) {
-      const child = await realFolder(join(root.path, name));
+      const child = realFolder(join(root.path, name));
       if (!child.ok) fault(join(folder, name), child.message);
-      else if (await holdsManifest(child.path)) add(child.path);
+      else if (holdsManifest(child.path)) add(child.path);
     }
     if (leftOut > 0) {
       fault(folder, `holds ${String(leftOut)} plugins more than limits.plugins (${String(options.maxPlugins)}) allows; raise it in the configuration`);
@@ -59,9 +59,9 @@ export async function discover(folders: readonly string[], options: DiscoveryOpt
 }
 
 /** Whatever stands there by that name: reading it later says what is wrong with it. */
-async function holdsManifest(folder: string): Promise<boolean> {
+function holdsManifest(folder: string): boolean {
   try {
-    await lstat(join(folder, manifestName));
+    lstatSync(join(folder, manifestName));
     return true;
   } catch (error) {
     // Only a name that is surely not there makes it no plugin; anything else is for the reader of the manifest to report.
@@ -78,11 +78,13 @@ interface Children {
 const mayHoldPlugin = (entry: Dirent): boolean =>
   (entry.isDirectory() || entry.isSymbolicLink()) && !entry.name.startsWith('.') && entry.name !== 'node_modules';
 
-async function childFolders(folder: string, maxEntries: number): Promise<Children> {
+function childFolders(folder: string, maxEntries: number): Children {
   const names: string[] = [];
   let entries = 0;
+  let open: Dir | undefined;
   try {
-    for await (const entry of await opendir(folder)) {
+    open = opendirSync(folder);
+    for (let entry = open.readSync(); entry !== null; entry = open.readSync()) {
       entries += 1;
       if (entries > maxEntries) {
         return { names: names.sort(), fault: `holds more than ${String(maxEntries)} entries, of which only as many were looked at; give the plugins a folder of their own` };
@@ -92,5 +94,7 @@ async function childFolders(folder: string, maxEntries: number): Promise<Childre
     return { names: names.sort() };
   } catch (error) {
     return { names: names.sort(), fault: `the folder ${wordingOfFileError(error)}` };
+  } finally {
+    open?.closeSync();
   }
 }

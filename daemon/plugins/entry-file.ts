@@ -1,6 +1,6 @@
 // Finds the module a plugin names as its entry, and holds it inside the plugin's own folder: neither `..` nor a link
 // may make the daemon run a file from elsewhere.
-import { realpath, stat } from 'node:fs/promises';
+import { realpathSync, statSync } from 'node:fs';
 import { extname, isAbsolute, join, sep } from 'node:path';
 import type { Issue } from '../../protocol/errors.ts';
 import { kindOfFile, wordingOfFileError } from '../files/file-fault.ts';
@@ -13,15 +13,15 @@ const commonJsEndings = ['.cjs', '.cts'];
 const refused = (message: string): FoundEntry => ({ ok: false, issue: { path: 'entry', message } });
 
 /** `root` is a real path. */
-export async function findEntry(root: string, entry: string): Promise<FoundEntry> {
+export function findEntry(root: string, entry: string): FoundEntry {
   if (isAbsolute(entry)) return refused('must be relative to the plugin\'s folder, such as "./index.js"');
   if (entry.split('/').includes('..')) return refused('must stay inside the plugin\'s folder; take the ".." out of it');
   let path: string;
   try {
-    path = await realpath(join(root, entry));
+    path = realpathSync.native(join(root, entry));
     const inside = path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
     if (!inside) return refused('is, or lies behind, a link that leads out of the plugin\'s folder; put the file itself there');
-    const found = await stat(path);
+    const found = statSync(path);
     if (!found.isFile()) return refused(`is ${kindOfFile(found)}; name the module file itself, such as "./index.js"`);
   } catch (error) {
     return refused(wordingOfFileError(error));

@@ -33,22 +33,22 @@ export interface PluginInspection {
 }
 
 /** Throws `plugin_invalid` with `details.path` and every fault found. */
-export async function readPlugin(folder: string, options: ReadPluginOptions): Promise<LoadedPlugin> {
-  const { folder: path, plugin, issues } = await inspectPlugin(folder, options);
+export function readPlugin(folder: string, options: ReadPluginOptions): LoadedPlugin {
+  const { folder: path, plugin, issues } = inspectPlugin(folder, options);
   if (plugin === undefined) throw refusedPlugin(path, issues);
   return plugin;
 }
 
-export async function inspectPlugin(folder: string, options: ReadPluginOptions): Promise<PluginInspection> {
+export function inspectPlugin(folder: string, options: ReadPluginOptions): PluginInspection {
   if (!isAbsolute(folder)) return { folder, issues: [{ path: '', message: 'the path of a plugin must be absolute; give the folder\'s full path' }] };
-  const found = await realFolder(folder);
+  const found = realFolder(folder);
   if (!found.ok) return { folder, issues: [{ path: '', message: found.message }] };
   const root = found.path;
-  const declared = await readManifest(root, options.manifestBytes);
+  const declared = readManifest(root, options.manifestBytes);
   const { written } = declared;
   if (!declared.ok) return { folder: root, issues: declared.issues, written };
   const reserved = reservedIdIssue(declared.manifest.id);
-  const entry = await findEntry(root, declared.manifest.entry);
+  const entry = findEntry(root, declared.manifest.entry);
   const override = Object.hasOwn(options.overrides, declared.manifest.id) ? options.overrides[declared.manifest.id] : undefined;
   const applied = applyOverride(declared.manifest, override ?? {});
   const issues = [...(reserved === undefined ? [] : [reserved]), ...(entry.ok ? [] : [entry.issue]), ...applied.issues];
@@ -73,8 +73,8 @@ export function refusedPlugin(path: string, issues: readonly Issue[]): HostError
 
 type ReadManifest = ({ readonly ok: true; readonly manifest: Manifest } | { readonly ok: false; readonly issues: readonly Issue[] }) & { readonly written?: unknown };
 
-async function readManifest(root: string, manifestBytes: number): Promise<ReadManifest> {
-  const file = await readBoundedText(join(root, manifestName), { maxBytes: manifestBytes, raisedBy: 'limits.manifestBytes in the configuration' });
+function readManifest(root: string, manifestBytes: number): ReadManifest {
+  const file = readBoundedText(join(root, manifestName), { maxBytes: manifestBytes, raisedBy: 'limits.manifestBytes in the configuration' });
   if (!file.ok) {
     const remedy = file.missing ? 'is missing; a plugin is a folder with a plugin.json' : file.message;
     return { ok: false, issues: [{ path: manifestName, message: remedy }] };

@@ -41,7 +41,7 @@ async function namesIn(folder: string, log: Logger): Promise<readonly string[]> 
 
 /** Undefined for what is torn or no record: nobody can be found by it. */
 async function read(path: string): Promise<CellRecord | undefined> {
-  const file = await readBoundedText(path, { maxBytes: maxRecordBytes });
+  const file = readBoundedText(path, { maxBytes: maxRecordBytes });
   if (!file.ok) return undefined;
   try {
     return cellRecord.parse(JSON.parse(file.text));

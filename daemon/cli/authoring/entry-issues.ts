@@ -11,7 +11,7 @@ const parts = ['service', 'tools', 'profiles'] as const;
 export async function entryIssues(folder: string, manifest: unknown, deadlineMs: number): Promise<Issue[]> {
   const { entry: declared } = fieldsOf(manifest);
   if (typeof declared !== 'string') return [];
-  const entry = await findEntry(folder, declared);
+  const entry = findEntry(folder, declared);
   if (!entry.ok) return [entry.issue];
   const { fault, exports } = await linkEntry({ folder, entry: entry.path }, deadlineMs);
   if (fault === undefined) return exportIssues(manifest, exports);

@@ -39,7 +39,7 @@ async function checkPlugin(folder: string): Promise<CheckReport> {
   const { schemaIssues } = await import('../../isolates/schema-compilation.ts');
   const { entryIssues } = await import('../authoring/entry-issues.ts');
   const { limits } = await import('../../config/schema.ts');
-  const { folder: root, plugin, issues: found, written } = await inspectPlugin(folder, { overrides: {}, manifestBytes: limits.parse({}).manifestBytes });
+  const { folder: root, plugin, issues: found, written } = inspectPlugin(folder, { overrides: {}, manifestBytes: limits.parse({}).manifestBytes });
   // A fault of the manifest hides none of the schemas or the entry.
   const more = await Promise.all([schemaIssues(written, checkMs), entryIssues(root, written, checkMs)]);
   const issues = [...found, ...more.flat().filter((issue) => !found.some(({ path }) => path === issue.path))];

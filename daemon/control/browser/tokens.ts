@@ -45,7 +45,7 @@ async function keep(path: string, own: Tokens, stateFolder: string): Promise<voi
 }
 
 async function readKept(path: string): Promise<Tokens | undefined> {
-  const file = await readBoundedText(path, { maxBytes: maxFileBytes });
+  const file = readBoundedText(path, { maxBytes: maxFileBytes });
   if (!file.ok) return undefined;
   try {
     return kept.safeParse(JSON.parse(file.text)).data;

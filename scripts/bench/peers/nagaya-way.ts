@@ -21,7 +21,7 @@ const events = eventsOf(4096);
 const limits = limitsSchema.parse({});
 
 async function startService(folder: string): Promise<Service> {
-  const plugin = await readPlugin(await writeService(folder, { capacity: fill * 2 }), { overrides: {}, manifestBytes: limits.manifestBytes });
+  const plugin = readPlugin(await writeService(folder, { capacity: fill * 2 }), { overrides: {}, manifestBytes: limits.manifestBytes });
   const section = plugin.manifest.service;
   if (section === undefined) throw new Error('the plugin of the suite has a service');
   const timeline = new Timeline({ capacity: limits.timeline, clock: realClock });
