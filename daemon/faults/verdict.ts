@@ -86,11 +86,15 @@ function problemsOf(fault: Fault, place: Place, seen: Observation): string[] {
   const problems = [...new Set(seen.problems)];
   problems.push(...answerProblems(fault, answer));
   if (fault.crashesLater === true && place.subject === 'service' && answer.kind === 'answer' && !seen.crashedLater) problems.push('what went wrong after the answer was not told');
-  if (fault.group !== 'daemon' && answer.kind !== 'none' && recovery.ms === null) problems.push('it did not work again');
-  if (recovery.by === 'command' && fault.needsRepair !== true) problems.push('it worked again only after it was started by hand');
+  if (answer.kind !== 'none') problems.push(...recoveryProblems(fault, recovery));
   if (neighbour !== null && neighbour.answers === 0) problems.push('the neighbour never answered');
   if (neighbour?.wrong != null) problems.push(neighbour.wrong);
   return problems;
+}
+
+function recoveryProblems(fault: Fault, recovery: Observation['recovery']): string[] {
+  if (fault.group !== 'daemon' && recovery.ms === null) return ['it did not work again'];
+  return recovery.by === 'command' && fault.needsRepair !== true ? ['it worked again only after it was started by hand'] : [];
 }
 
 function answerProblems(fault: Fault, answer: Observation['answer']): string[] {
