@@ -82,6 +82,7 @@ export const serviceStatus = z.object({
   unkillable: count.describe('cells that were given up and still exist'),
   reported: z.object({ value: z.unknown(), at: instant, stale: z.boolean(), error: z.string().optional() }).nullable(),
   log: z.object({ lines: count, droppedLines: count, droppedBytes: count }),
+  notes: z.array(z.string()).describe('declared environment variables that are not set, and what this daemon does not act on'),
   diagnostics: z.array(diagnostic),
 });
 export type ServiceStatus = z.output<typeof serviceStatus>;

@@ -190,6 +190,6 @@ test('another installation on the PATH is told', (t) => {
 
 test('a daemon of another version, with unkillable threads or failed services is told', () => {
   // Only the parts the doctor looks at; the rest of a status is as large as the daemon.
-  const status = { version: '0.0.0', pid: 1, uptimeMs: 5, counts: { unkillable: 2, servicesFailed: 1 }, eventLoopDelayMs: { p99: 900 } } as unknown as DaemonStatus;
+  const status = { version: '0.0.0', pid: 1, uptimeMs: 5, counts: { unkillable: 2, servicesFailed: 1 }, notes: [], eventLoopDelayMs: { p99: 900 } } as unknown as DaemonStatus;
   assert.deepEqual(daemonFindings(status, '/s').map(({ check, state }) => [check, state]), [['daemon', 'ok'], ['daemon version', 'warning'], ['threads', 'warning'], ['services', 'warning'], ['host', 'warning']]);
 });

@@ -68,7 +68,7 @@ export class ServiceRunner {
     for (const [ingress, schema] of Object.entries(options.payloadSchemas)) checks.set(ingress, await compileSchema(schema));
     const module = await importPlugin(options.entryUrl);
     if (options.profile !== undefined) this.#profile = new ProfileService(module, options.profile, this.#log, this.#post);
-    const service: Service = this.#profile ?? serviceOf(module);
+    const service: Service = options.importOnly === true ? idleService : (this.#profile ?? serviceOf(module));
     const ctx = this.#context(options);
     const executor = new LaneExecutor(
       this.#register,
@@ -136,6 +136,9 @@ class EventContext implements ServiceContext {
     return this.#cellLog.logger(this.#event.correlationId);
   }
 }
+
+/** Of a cell in which the plugin is only imported. */
+const idleService: Service = { start: () => undefined, handleIngress: () => undefined };
 
 function serviceOf(module: { readonly service?: unknown }): Service {
   const { service } = module;

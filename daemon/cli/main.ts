@@ -1,5 +1,5 @@
 // The command line: runs what it asks for and turns what went wrong into words and an exit code.
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { asFailure, exitCodes, reportFailure, usageFailure } from './failure.ts';
 import { processTerminal } from './invocation.ts';
 import { buildProgram } from './program.ts';
@@ -25,8 +25,25 @@ async function complete(words: readonly string[]): Promise<void> {
   terminal.text(`:${paths}`);
 }
 
-export async function main(argv: readonly string[]): Promise<void> {
-  if (argv[0] === completeCommand) return await complete(argv.slice(1));
+/** `nagaya help worker send` is `nagaya worker send --help`: commander's own help command knows only the first word. */
+const withoutHelpCommand = (argv: readonly string[]): readonly string[] => (argv[0] === 'help' && argv.length > 1 ? [...argv.slice(1), '--help'] : argv);
+
+function knowsCommand(program: Command, argv: readonly string[]): boolean {
+  let command: Command | undefined = program;
+  for (const word of argv) {
+    if (word.startsWith('-') || word === 'help' || command.commands.length === 0) return true;
+    command = command.commands.find((known) => known.name() === word);
+    if (command === undefined) return false;
+  }
+  return true;
+}
+
+/** With --help among the words, commander prints its general help for a command that it does not know, as if nothing were wrong. */
+const withoutHelpOption = (argv: readonly string[]): readonly string[] => argv.filter((word) => word !== '--help' && word !== '-h');
+
+export async function main(given: readonly string[]): Promise<void> {
+  if (given[0] === completeCommand) return await complete(given.slice(1));
+  const argv = withoutHelpCommand(given);
   const program = await buildProgram(argv);
   try {
     if (argv.length === 0) {
@@ -34,7 +51,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       process.exitCode = exitCodes.usage;
       return;
     }
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(knowsCommand(program, argv) ? argv : withoutHelpOption(argv), { from: 'user' });
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return;
     // A group without its command (`nagaya config`): its help has been printed.

@@ -41,6 +41,7 @@ export function daemonStatus({ options, version, startedMs, host, control, brows
     counts: { ...host.counts(), connections, halfLineBytes: halfLines.bytes, subscriptions: feed.subscriptions },
     dropped: { connectionsRefused, connectionsCutOff, notificationsFailed, subscriptionEvents: feed.dropped, logLines: daemonLog.dropped + host.droppedLogLines },
     standstills: { count: awakeTime.count, totalMs: Math.round(awakeTime.stoodMs) },
+    notes: host.notes(),
     faults,
     eventLoopDelayMs: watches.eventLoop.delay(),
     memory: memory(),

@@ -13,8 +13,8 @@ import { HostedPlugin } from './hosted-plugin.ts';
 import { Catalog } from '../plugins/catalog.ts';
 import { discover } from '../plugins/discovery.ts';
 import { invalidPlugin } from '../plugins/invalid-plugin.ts';
-import { readPlugin, refusedPlugin } from '../plugins/manifest-file.ts';
-import { schemaIssues } from '../isolates/schema-compilation.ts';
+import { unusedOverrides } from '../plugins/overrides.ts';
+import { PluginReader } from './plugin-reader.ts';
 import { type LoadedPlugin, keepingSocket } from '../plugins/plugin.ts';
 import { EmbeddedRuntime } from '../runtimes/embedded/embedded-runtime.ts';
 import { LocalRuntime } from '../runtimes/local/local-runtime.ts';
@@ -70,11 +70,12 @@ export class Host {
   /** Unloaded, with threads that did not end. */
   #departed: HostedPlugin[] = [];
   /** The last check of a plugin's schemas. */
-  #schemaChecks: Promise<unknown> = Promise.resolve();
+  readonly #reader: PluginReader;
 
   constructor(options: HostOptions) {
     this.config = options.config;
     this.#options = options;
+    this.#reader = new PluginReader(options.config, options.env);
     this.stopped = new Promise((resolve) => {
       this.#tellStopped = resolve;
     });
@@ -122,45 +123,33 @@ export class Host {
     return this.get(id);
   }
 
-  /** Whoever loads a plugin hears at once of a broken JSON Schema. */
+  /** Whoever loads a plugin hears at once of a broken JSON Schema, and of tools or profiles that cannot be imported. */
   async load(folder: string): Promise<HostedPlugin> {
-    const plugin = this.#read(folder);
-    await this.#requireSchemas(plugin);
-    return await this.#add(plugin);
+    return await this.#add(await this.#reader.readChecked(folder), { tryImport: true });
   }
 
-  #read(folder: string): LoadedPlugin {
-    const { config } = this.#options;
-    return readPlugin(folder, { overrides: config.plugins.overrides, manifestBytes: config.limits.manifestBytes });
-  }
-
-  /** One plugin at a time, so that many that are loaded at once start no more than one process for it. */
-  async #requireSchemas({ folder, manifest }: LoadedPlugin): Promise<void> {
-    const checked = this.#schemaChecks.then(() => schemaIssues(manifest, this.config.limits.schemaCheckMs));
-    // Its failure is told to the one who waits for it, below.
-    this.#schemaChecks = checked.catch(() => undefined);
-    const issues = await checked;
-    if (issues.length > 0) throw refusedPlugin(folder, issues);
-  }
-
-  async #add(read: LoadedPlugin): Promise<HostedPlugin> {
+  async #add(read: LoadedPlugin, options: { readonly tryImport: boolean }): Promise<HostedPlugin> {
     const plugin = this.#afterDeath.runnable(read);
-    const { log } = this.#options;
     this.catalog.add(plugin);
-    const hosted = await this.#open(plugin);
+    const hosted = await this.#open(plugin, options.tryImport);
     this.#hosted.set(plugin.id, hosted);
-    for (const note of plugin.notes) log.warn({ plugin: plugin.id }, note);
+    this.#tell(plugin.notes, { plugin: plugin.id });
     this.#afterDeath.tell(hosted);
     this.#afterDeath.countLoaded(this.#hosted);
     this.#publishChange(plugin.id, 'loaded');
     return hosted;
   }
 
-  async #open(plugin: LoadedPlugin): Promise<HostedPlugin> {
+  async #open(plugin: LoadedPlugin, tryImport: boolean): Promise<HostedPlugin> {
     const { config, stateFolder, clock, feed, log, env, controlSocket } = this.#options;
+    const kept = keepingSocket(plugin, controlSocket);
+    let hosted: HostedPlugin | undefined;
     try {
-      return await HostedPlugin.open(keepingSocket(plugin, controlSocket), { limits: config.limits, bundlePayloads: config.bundles.payloads, stateFolder, clock, wakes: this.#wakes, feed, log, env, recorder: this.#recorder });
+      hosted = await HostedPlugin.open(kept, { limits: config.limits, bundlePayloads: config.bundles.payloads, stateFolder, clock, wakes: this.#wakes, feed, log, env, recorder: this.#recorder });
+      if (tryImport) await hosted.tryImport(kept);
+      return hosted;
     } catch (thrown) {
+      await hosted?.close();
       // Its id is free again for another try.
       this.catalog.remove(plugin.id);
       throw thrown;
@@ -180,7 +169,7 @@ export class Host {
     }
     for (const folder of found.folders) {
       try {
-        await this.#add(this.#read(folder));
+        await this.#add(this.#reader.read(folder), { tryImport: false });
       } catch (thrown) {
         const refused = invalidPlugin(folder, thrown);
         this.catalog.noteInvalid(refused);
@@ -188,7 +177,13 @@ export class Host {
       }
     }
     this.#afterDeath.startHasLoaded(this.#hosted);
+    this.#tell(this.notes());
   }
+
+  readonly #tell = (notes: readonly string[], fields: Readonly<Record<string, unknown>> = {}): void => notes.forEach((note) => this.#options.log.warn(fields, note));
+
+  /** What the configuration says that has no effect. */
+  readonly notes = (): string[] => unusedOverrides(this.config.plugins.overrides, this.catalog.list().map(({ id }) => id));
 
   /** Returns what became of the events of its service: none of them is kept. */
   async unload(id: string): Promise<KeptEvents> {
@@ -218,17 +213,24 @@ export class Host {
   /** Reads the plugin anew; where that or the new incarnation fails, what runs goes on as it is. */
   async reload(id: string): Promise<{ readonly hosted: HostedPlugin; readonly events: KeptEvents }> {
     const hosted = this.get(id);
-    const plugin = this.#read(hosted.plugin.folder);
+    const plugin = await this.#reader.readChecked(hosted.plugin.folder);
     if (plugin.id !== id) {
       throw new HostError('plugin_invalid', `The folder now holds the plugin ${plugin.id}; unload ${id} and load that one.`, { path: plugin.folder, issues: [{ path: 'id', message: `changed from ${id}` }] });
     }
-    await this.#requireSchemas(plugin);
     // What a reload made now would outlive the plugin.
     this.#staying(id);
-    const events = await hosted.reload(keepingSocket(plugin, this.#options.controlSocket));
+    const kept = keepingSocket(plugin, this.#options.controlSocket);
+    await hosted.tryImport(kept);
+    // A start that the supervisor has begun ends by its own deadline; how it ends is of no interest here.
+    if (hosted.service?.lifecycle === 'starting') await hosted.service.start().catch(() => undefined);
+    const hadFailed = hosted.service?.lifecycle === 'failed';
+    const events = await hosted.reload(kept);
     this.catalog.replace(plugin);
     this.#afterDeath.forget(id);
+    this.#tell(plugin.notes, { plugin: plugin.id });
     this.#publishChange(id, 'reloaded');
+    // It ran until it failed, so whoever corrects it wants it to run.
+    if (hadFailed && hosted.service !== undefined && plugin.enabled) await this.start(id);
     return { hosted, events };
   }
 

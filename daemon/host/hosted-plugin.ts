@@ -9,7 +9,10 @@ import { spawnCellFor } from '../cells/spawn.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Limits } from '../config/schema.ts';
 import { KeptCode } from '../plugins/kept-code.ts';
+import { tryImport } from './import-trial.ts';
+import { noService } from './no-service.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
+import type { ProgramHome } from '../runtimes/programs/program-offer.ts';
 import { PluginProfiles } from '../runtimes/programs/plugin-profiles.ts';
 import { DeadLetters } from '../services/dead-letters.ts';
 import { replayLetters } from '../services/replay.ts';
@@ -24,7 +27,7 @@ import { PluginLog } from '../telemetry/plugin-log.ts';
 import { Redactor } from '../telemetry/redactor.ts';
 import { Timeline } from '../telemetry/timeline.ts';
 import { PluginTools, type ToolRequest } from '../tools/plugin-tools.ts';
-import { isImportFailure, withToolImportPlace } from '../tools/tool-errors.ts';
+import { passOnPlaced, redactedError } from './told-error.ts';
 import type { CallWaiter } from '../tools/pending-call.ts';
 import { RetiringTools } from '../tools/retiring-tools.ts';
 
@@ -53,6 +56,7 @@ export class HostedPlugin {
   readonly #secrets = new Set<string>();
   readonly #records: CellRecords;
   readonly #keptCode: KeptCode;
+  readonly #home: ProgramHome;
   #redactor = new Redactor([]);
   #plugin: LoadedPlugin;
   #tools: PluginTools;
@@ -61,6 +65,7 @@ export class HostedPlugin {
   #service: Service | undefined;
   /** Services that a reload has taken away while cells of theirs could not be ended. */
   #formerServices: Service[] = [];
+  #trialsLeftBehind = 0;
 
   /** With what an earlier daemon kept of it. */
   static async open(plugin: LoadedPlugin, deps: HostedDeps): Promise<HostedPlugin> {
@@ -103,14 +108,15 @@ export class HostedPlugin {
     this.#retiring = new RetiringTools(clock, limits.killMs);
     this.#tools = this.#makeTools(plugin, env);
     this.#service = this.#makeService(plugin, env);
-    this.profiles = new PluginProfiles({
+    this.#home = {
       spawnCell: spawnCellFor(limits, this.#records),
       redact: (text) => this.#redactor.text(text),
       log: (message, incarnation) => this.log.fromCell(message, incarnation),
       logDropped: (message, incarnation) => this.log.droppedByCell(message, incarnation),
       failed: (error, incarnation, eventId) => this.#callFailed(error, eventId, incarnation),
       note: (event, message, incarnation) => void this.timeline.record({ level: 'info', event, message, incarnation }),
-    });
+    };
+    this.profiles = new PluginProfiles(this.#home);
     this.profiles.replan(plugin, env);
   }
 
@@ -124,6 +130,12 @@ export class HostedPlugin {
 
   get service(): Service | undefined {
     return this.#service;
+  }
+
+  /** Rejects if the plugin has tools or profiles that cannot be imported. A service is imported by its own start. */
+  async tryImport(plugin: LoadedPlugin): Promise<void> {
+    const slow = ({ message }: HostError): void => this.log.host('warn', message);
+    await tryImport(plugin, this.#environment(plugin), { home: this.#home, clock: this.#deps.clock, leftBehind: (change) => (this.#trialsLeftBehind += change), slow });
   }
 
   /** Takes what was read anew; where the new incarnation does not start, everything stays as it is. */
@@ -154,13 +166,8 @@ export class HostedPlugin {
 
   /** For operations that mean a service. */
   requireService(): Service {
-    if (this.#service !== undefined) return this.#service;
-    const { tools, profiles } = this.plugin.manifest;
-    const offered = [...(tools.length > 0 ? ['tools'] : []), ...(profiles.length > 0 ? ['profiles for workers'] : [])].join(' and ');
-    throw new HostError('unsupported_operation', `The plugin ${this.id} has no service; it offers ${offered === '' ? 'nothing that can be called' : offered}.`, {
-      plugin: this.id,
-      tools: tools.map(({ name }) => name),
-    });
+    if (this.#service === undefined) throw noService(this.plugin);
+    return this.#service;
   }
 
   requireDeadLetters(): DeadLetters {
@@ -176,9 +183,9 @@ export class HostedPlugin {
   /** A tool's own words may hold what its environment told it in confidence. */
   callTool(request: ToolRequest, waiter: CallWaiter): void {
     try {
-      this.#tools.call(request, { succeeded: (result) => waiter.succeeded(result), failed: (error) => this.#placed(error, (told) => waiter.failed(this.#redacted(told))) });
+      this.#tools.call(request, { succeeded: (result) => waiter.succeeded(result), failed: (error) => passOnPlaced(error, this.#plugin, (told) => waiter.failed(redactedError(told, this.#redactor))) });
     } catch (thrown) {
-      throw thrown instanceof HostError ? this.#redacted(thrown) : thrown;
+      throw thrown instanceof HostError ? redactedError(thrown, this.#redactor) : thrown;
     }
   }
 
@@ -216,6 +223,7 @@ export class HostedPlugin {
       tools: manifest.tools.map(({ name }) => name),
       profiles: manifest.profiles.map(({ name }) => name),
       isolation: manifest.isolation,
+      notes: [...this.plugin.notes],
     };
   }
 
@@ -266,7 +274,7 @@ export class HostedPlugin {
       clock,
       records: this.#records,
       log: (message) => (message.type === 'log' ? this.log.fromCell(message, 0) : this.log.droppedByCell(message, 0)),
-      failed: (error, callId) => this.#placed(error, (told) => this.#callFailed(told, callId)),
+      failed: (error, callId) => passOnPlaced(error, this.#plugin, (told) => this.#callFailed(told, callId)),
       leftBehindEnded: () => {
         this.timeline.record({ level: 'info', event: 'gone', message: 'A cell of the plugin\'s tools that did not end in time has ended.', incarnation: 0 });
         this.#retiring.forgetEnded();
@@ -321,27 +329,15 @@ export class HostedPlugin {
   }
 
   #unkillableOfServices(): number {
-    return sum([...this.#formerServices, ...(this.#service === undefined ? [] : [this.#service])], ({ unkillable }) => unkillable);
+    return sum([...this.#formerServices, ...(this.#service === undefined ? [] : [this.#service])], ({ unkillable }) => unkillable) + this.#trialsLeftBehind;
   }
 
-  #allTools(): PluginTools[] {
-    return [this.#tools, ...this.#retiring];
-  }
-
-  /** Passes an error of a tool on; one of a failed import first gets the place of the fault. */
-  #placed(error: HostError, then: (error: HostError) => void): void {
-    if (isImportFailure(error)) void withToolImportPlace(error, this.#plugin).then(then);
-    else then(error);
-  }
-
-  #redacted(error: HostError): HostError {
-    return new HostError(error.code, this.#redactor.text(error.message), JSON.parse(this.#redactor.json(JSON.stringify(error.details))) as Record<string, unknown>);
-  }
+  readonly #allTools = (): PluginTools[] => [this.#tools, ...this.#retiring];
 
   /** A call of a tool, or an input of a worker. */
   #callFailed(raw: HostError, correlationId: string | undefined, incarnation = 0): void {
     const { feed, log, clock } = this.#deps;
-    const error = this.#redacted(raw);
+    const error = redactedError(raw, this.#redactor);
     this.timeline.record({ level: 'error', event: error.code, message: error.message, incarnation, ...(correlationId === undefined ? {} : { correlationId }), data: { ...error.details } });
     this.log.host('error', error.message, { code: error.code, incarnation, correlationId });
     log.warn({ plugin: this.id, code: error.code }, error.message);

@@ -19,6 +19,8 @@ export interface ReadPluginOptions {
   readonly overrides: Readonly<Record<string, PluginOverride>>;
   /** `limits.manifestBytes` of the configuration. */
   readonly manifestBytes: number;
+  /** The environment from which the plugin's cells get the variables that the manifest declares. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /** What there is in a plugin's folder. */
@@ -62,7 +64,7 @@ export function inspectPlugin(folder: string, options: ReadPluginOptions): Plugi
     enabled: override?.enabled ?? true,
     autostart: override?.autostart ?? true,
     config: override?.config ?? {},
-    notes: notesOn(applied.manifest),
+    notes: notesOn(applied.manifest, options.env),
   };
   return { folder: root, plugin, issues: [], written };
 }

@@ -57,6 +57,16 @@ export function applyOverride(declared: Manifest, override: PluginOverride): Ove
   return { manifest: service === undefined ? manifest : { ...manifest, service }, overridden, issues };
 }
 
+/** What to tell of overrides whose plugin is not among the loaded ones. */
+export function unusedOverrides(overrides: Readonly<Record<string, PluginOverride>>, loaded: readonly string[]): string[] {
+  return Object.keys(overrides)
+    .filter((id) => !loaded.includes(id))
+    .map((id) => {
+      const meant = nearest(id, loaded);
+      return `plugins.overrides.${id}: no plugin with this id is loaded${meant === undefined ? '' : `; did you mean "${meant}"?`}`;
+    });
+}
+
 function unknownName(what: 'tool' | 'profile', name: string, names: readonly string[]): string {
   if (names.length === 0) return `the plugin has no ${what}s; remove this override`;
   const meant = nearest(name, names);

@@ -28,6 +28,7 @@ export interface StatusParts {
   readonly deadLetters: ServiceStatus['deadLetters'];
   readonly reported: ServiceStatus['reported'];
   readonly log: ServiceStatus['log'];
+  readonly notes: readonly string[];
 }
 
 export function serviceStatus(parts: StatusParts): ServiceStatus {
@@ -59,6 +60,7 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
     unkillable: parts.unkillable,
     reported: parts.reported,
     log: { ...parts.log },
+    notes: [...parts.notes],
     diagnostics: journal.diagnostics,
   };
 }

@@ -173,6 +173,7 @@ export class Service {
       deadLetters: this.#deps.deadLetters.counts,
       reported: this.#reported.view(life.incarnation),
       log: this.#deps.cellLog.counts(),
+      notes: life.plan.plugin.notes,
     });
   }
 

@@ -132,6 +132,8 @@ export interface ServiceCellOptions {
   readonly maxOutputBytes: number;
   /** Instead of the plugin's service, one of its profiles runs here. */
   readonly profile?: ProfileCellOptions;
+  /** The plugin is only imported: it has no service, and the cell ends afterwards. */
+  readonly importOnly?: boolean;
 }
 
 export interface ProfileCellOptions {

@@ -62,6 +62,7 @@ const daemonStatus = z.object({
     logLines: count.describe('of the daemon\'s own log and those of the plugins that are loaded'),
   }),
   standstills: z.object({ count, totalMs: count }).describe('how often the daemon was stopped or asleep, and for how long in all; deadlines leave it out'),
+  notes: z.array(z.string()).describe('what the configuration says that has no effect'),
   faults: count.describe('errors of the daemon itself that it did not foresee'),
   eventLoopDelayMs: z.object({ p50: z.number(), p99: z.number(), max: z.number() }),
   descriptors: z.object({ open: count.nullable(), limit: count.nullable() }).describe('of the daemon\'s process, with all its thread cells; null where the system does not tell'),

@@ -15,6 +15,7 @@ const pluginSummary = z.object({
   tools: z.array(z.string()),
   profiles: z.array(z.string()).describe('programs that workers can run'),
   isolation,
+  notes: z.array(z.string()).describe('what the author or operator should know: declared environment variables that are not set, and what this daemon does not act on'),
 });
 export type PluginSummary = z.output<typeof pluginSummary>;
 
@@ -44,14 +45,14 @@ export const pluginOperations = {
     errors: ['plugin_not_found'],
   }),
   'plugin.load': operation({
-    summary: 'Reads a plugin\'s manifest and makes it known; runs nothing of it',
+    summary: 'Reads a plugin\'s manifest and makes it known; a plugin without a service is imported once, and refused if that fails',
     http: { method: 'POST', path: '/api/plugins' },
     params: z.strictObject({ path: z.string().min(1).max(4096).describe('the plugin\'s folder, absolute') }),
     result: z.object({ plugin: pluginSummary }),
-    errors: ['plugin_invalid', 'plugin_already_loaded', 'limit_too_large'],
+    errors: ['plugin_invalid', 'plugin_already_loaded', 'limit_too_large', 'start_failed'],
   }),
   'plugin.reload': operation({
-    summary: 'Reads the plugin anew and hands its running service over to a new incarnation between two events; the old one goes on where the new one does not start',
+    summary: 'Reads the plugin anew and hands its running service over to a new incarnation between two events; the old one goes on where the new one does not start; a service that has failed is started',
     http: { method: 'POST', path: '/api/plugins/{plugin}/reload' },
     params: z.strictObject({ plugin: pluginId }),
     result: z.object({ plugin: pluginSummary, incarnation: z.int().min(0).describe('of its service, after the reload'), ...keptEvents.shape }),

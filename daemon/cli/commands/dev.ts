@@ -106,6 +106,7 @@ function tellBrought(terminal: Terminal, brought: Brought): void {
   const { how, plugin, incarnation, tookMs } = brought;
   const state = plugin.lifecycle === null ? '' : `, incarnation ${String(incarnation)} is ${plugin.lifecycle}`;
   tell(terminal, { event: how, plugin, incarnation, tookMs: Math.round(tookMs) }, `${plugin.id} ${plugin.version} is ${how}${state} (${durationText(tookMs)})`);
+  if (!terminal.json) for (const note of plugin.notes) terminal.note(styled('yellow', note));
 }
 
 function tell(terminal: Terminal, record: Readonly<Record<string, unknown>>, text: string): void {

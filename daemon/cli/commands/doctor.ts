@@ -51,7 +51,7 @@ async function examine(invocation: Invocation, configPath: string | undefined): 
     await folders.checkStateFolder(stateFolder),
     await folders.checkDisk(stateFolder),
     await checkOpenFiles(config.limits.connections),
-    ...daemonFindings(daemon, socket),
+    ...daemonFindings(daemon?.status, socket, daemon?.plugins),
   ];
 }
 

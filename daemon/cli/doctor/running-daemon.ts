@@ -2,6 +2,7 @@
 import { connect } from '../../../protocol/client/client.ts';
 import { HostError } from '../../../protocol/errors.ts';
 import type { DaemonStatus } from '../../../protocol/operations/daemon.ts';
+import type { PluginSummary } from '../../../protocol/operations/plugin.ts';
 import { packageVersion, pasteable } from '../install.ts';
 import { deathText, lostText } from '../views/daemon-view.ts';
 import { durationText, plural } from '../views/quantity.ts';
@@ -12,11 +13,17 @@ const answerMs = 3000;
 /** A busy host is felt in every answer long before this. */
 const slowLoopMs = 250;
 
-export async function askDaemon(socket: string): Promise<DaemonStatus | undefined> {
+export interface AnsweringDaemon {
+  readonly status: DaemonStatus;
+  readonly plugins: readonly PluginSummary[];
+}
+
+export async function askDaemon(socket: string): Promise<AnsweringDaemon | undefined> {
   try {
     const client = await connect({ socket, connectMs: answerMs, callMs: answerMs });
     try {
-      return await client.call('daemon.status', {});
+      const [status, { plugins }] = await Promise.all([client.call('daemon.status', {}), client.call('plugin.list', {})]);
+      return { status, plugins };
     } finally {
       await client.close();
     }
@@ -36,7 +43,7 @@ function deathFindings({ guardian }: DaemonStatus, socket: string): Finding[] {
   return [warning('guardian', `the daemon died ${plural(guardian.deaths.length, 'time')}, last at ${last.at} of ${deathText(last)}; lost: ${lostText(last.lost)}`, remedy)];
 }
 
-export function daemonFindings(daemon: DaemonStatus | undefined, socket: string): Finding[] {
+export function daemonFindings(daemon: DaemonStatus | undefined, socket: string, plugins: readonly PluginSummary[] = []): Finding[] {
   if (daemon === undefined) return [ok('daemon', `none answers at ${socket}`, `Start one with \`${pasteable(['serve'], socket)}\``)];
   const restart = `\`${pasteable(['shutdown'], socket)}\` and start it again`;
   const findings = [ok('daemon', `nagaya ${daemon.version} with pid ${String(daemon.pid)}, up ${durationText(daemon.uptimeMs)}`)];
@@ -49,6 +56,13 @@ export function daemonFindings(daemon: DaemonStatus | undefined, socket: string)
   if (servicesFailed > 0) findings.push(warning('services', `${plural(servicesFailed, 'service')} failed`, `See why with \`${pasteable(['status'], socket)}\`.`));
   if (daemon.eventLoopDelayMs.p99 > slowLoopMs) {
     findings.push(warning('host', `the daemon's event loop is late by ${durationText(daemon.eventLoopDelayMs.p99)} in one of a hundred turns`, 'Give it a core of its own, or load fewer plugins.'));
+  }
+  for (const note of daemon.notes) findings.push(warning('configuration', note, 'Correct the id, load that plugin, or remove the override; then start the daemon again.'));
+  for (const { id, notes } of plugins) {
+    for (const note of notes) {
+      const remedy = note.startsWith('env: ') ? `Set it where the daemon is started, then ${restart}; or take it out of "env" in plugin.json.` : 'Set "isolation" to "process" in plugin.json if the grants must hold exactly.';
+      findings.push(warning('plugin', `${id}: ${note}`, remedy));
+    }
   }
   return findings;
 }

@@ -19,6 +19,7 @@ export function daemonLines(daemon: DaemonStatus): Piece[][] {
       counts.servicesFailed > 0 ? styled('red', `, ${String(counts.servicesFailed)} failed`) : '',
       `; ${plural(counts.tools, 'tool')}, ${plural(counts.toolCallsPending, 'call')} pending on ${plural(counts.toolThreads, 'thread')}`,
     ],
+    ...daemon.notes.map((note) => [label('note'), styled('yellow', note)]),
     ...(counts.unkillable > 0 ? [[label('warning'), styled('red', `${plural(counts.unkillable, 'thread')} could not be ended: see \`nagaya doctor\``)]] : []),
     ...(dropped.length > 0 ? [[label('dropped'), styled('yellow', dropped.map(([what, count]) => `${what} ${String(count)}`).join(', '))]] : []),
   ];

@@ -144,11 +144,13 @@ const errorSection: Section = ({ lastError }) =>
 
 const levelStyles: Record<ServiceStatus['diagnostics'][number]['level'], Style> = { info: 'dim', warn: 'yellow', error: 'red' };
 
+const notesSection: Section = ({ notes }) => notes.map((note) => row('note', styled('yellow', note)));
+
 const diagnosticsSection: Section = ({ diagnostics }) =>
   diagnostics.length === 0
     ? []
     : [[], [styled('dim', 'diagnostics, the newest last')], ...diagnostics.map((entry): Piece[] => [`  ${clockText(entry.at)} #${String(entry.incarnation)} `, styled(levelStyles[entry.level], entry.event), `  ${entry.message}`])];
 
 export function serviceDetail(status: ServiceStatus): Piece[][] {
-  return [headSection, restartSection, queueSection, countersSection, deadLettersSection, cellSection, reportedSection, errorSection, diagnosticsSection].flatMap((section) => section(status));
+  return [headSection, restartSection, queueSection, countersSection, deadLettersSection, cellSection, reportedSection, errorSection, notesSection, diagnosticsSection].flatMap((section) => section(status));
 }
