@@ -33,6 +33,13 @@ class SlowCell extends SimulatedCell {
     if (!this.deaf) super.send(batch);
   }
 
+  /** What its start came to is heard a moment after its end. */
+  override async start(deadlineMs: number): Promise<CallOutcome<null>> {
+    const outcome = await super.start(deadlineMs);
+    for (let turns = 0; turns < 10; turns += 1) await Promise.resolve();
+    return outcome;
+  }
+
   override kill(): void {
     this.#clock.after(this.dyingMs, () => super.kill());
   }
@@ -204,4 +211,17 @@ test('a new incarnation does not wait for the end of an old cell that sits in na
   const { incarnation, counters, queue } = trial.service.status();
   assert.deepEqual([reload.state, incarnation, counters.handled, queue.depth], ['resolved', 2, 1, 0]);
   assert.equal(trial.cell(1).dead, false);
+});
+
+test('a restart during a start leaves one incarnation, and the start that it ended fails nothing', async () => {
+  const trial = new Trial('hang', 'run');
+  const start = watched(trial.service.start());
+  await trial.pass(5);
+  const restart = watched(trial.service.restart());
+  await trial.pass(50);
+  assert.deepEqual([start.state, restart.state, trial.service.lifecycle, trial.service.incarnation], ['service_stopped', 'resolved', 'running', 2]);
+  assert.equal(trial.cells.filter(({ dead }) => !dead).length, 1);
+  const stop = watched(trial.service.stop());
+  await trial.pass(50);
+  assert.equal(stop.state, 'resolved');
 });

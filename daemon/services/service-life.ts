@@ -215,7 +215,8 @@ export class ServiceLife {
     if (order.now) this.#presence.hurry('the service stops');
     if (wasRunning && this.#presence.live !== undefined) await quiesce(this.#presence.live, order, stopMs, this.#deps);
     this.#presence.live?.end();
-    await this.#presence.gone();
+    // A start that was under way has come to its end too: it must not take the next start for its own.
+    await Promise.all([this.#presence.gone(), this.#starting?.catch(() => undefined)]);
     const cause = this.state.lifecycle === 'stopped' ? 'start' : 'restart';
     // Its plugin is going away meanwhile: the restart becomes a stop.
     if (!this.state.can(cause)) order.join({ now: false, discard: false });
