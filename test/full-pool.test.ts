@@ -31,6 +31,25 @@ export const service = { start() {}, handleIngress: () => value };
 export const tools = { pooled: () => value, fresh: () => value };
 `;
 
+test('a plugin is loaded and reloaded while another one has filled the pool', async (t) => {
+  const [filler, late] = [await temporaryFolder(t), await temporaryFolder(t)];
+  await writeTree(filler, { 'plugin.json': manifest('test.filler'), 'index.js': filling });
+  const withSchema = { ...manifest('test.late'), tools: [{ name: 'fresh', inputSchema: { type: 'object' } }] };
+  await writeTree(late, { 'plugin.json': withSchema, 'index.js': plain, 'other.js': 'export const value = "here";\n' });
+  const daemon = await startTestDaemon(t, { plugins: [filler], env: { UV_THREADPOOL_SIZE: '4' } });
+  const client = await daemon.connect();
+  const deliver = (plugin: string, payload: object): Promise<{ output: unknown }> => client.call('ingress.deliver', { plugin, event: { ingress: 'in', kind: 'do', payload } });
+  await deliver('test.filler', { fill: true });
+  await client.call('plugin.load', { path: late });
+  await client.call('service.start', { plugin: 'test.late' });
+  assert.equal((await deliver('test.late', {})).output, 'here');
+  await client.call('plugin.reload', { plugin: 'test.late' });
+  assert.equal((await deliver('test.late', {})).output, 'here');
+  const left = (await deliver('test.filler', {})).output;
+  assert.ok(typeof left === 'number' && left >= 4, `the pool was full all the time: ${String(left)} jobs are left`);
+  daemon.signal('SIGKILL');
+});
+
 test('services restart and tools start in new threads while a plugin has filled the pool', async (t) => {
   const [filler, neighbour] = [await temporaryFolder(t), await temporaryFolder(t)];
   await writeTree(filler, { 'plugin.json': manifest('test.filler'), 'index.js': filling });

@@ -24,7 +24,7 @@ export async function prepareStateFolder(path: string): Promise<void> {
   const refuse = (message: string): HostError =>
     new HostError('config_invalid', `The state folder ${path} ${message}.`, { path, issues: [{ path: 'stateFolder', message }] });
   try {
-    await makeFolders(path);
+    makeFolders(path);
   } catch (error) {
     throw refuse(await isOther(path) ?? `cannot be made: it ${wordingOfWriteError(error)}; name another with stateFolder or $NAGAYA_STATE`);
   }

@@ -1,8 +1,8 @@
 // Writes a whole file or nothing of it: whatever ends the daemon, and at whatever moment, who reads the name finds the
 // old file or the new one. The bytes go to a file beside it first, are made to last, and then take its name.
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { chmodSync, constants, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { failpoint } from './failpoints.ts';
 import { codeOfFileError } from './file-fault.ts';
@@ -17,25 +17,25 @@ const chunkBytes = 256 * 1024;
 const temporaryForm = /^\.[0-9a-f]{16}\.tmp$/;
 
 /** The folder and those above it. Throws the system's reason: on a read-only file system node says that the path does not exist. */
-export async function makeFolders(path: string): Promise<void> {
+export function makeFolders(path: string): void {
   try {
-    await mkdir(path, { recursive: true, mode: folderMode });
+    mkdirSync(path, { recursive: true, mode: folderMode });
   } catch (error) {
-    if (codeOfFileError(error) === 'ENOENT') await mkdir(path, { mode: folderMode });
+    if (codeOfFileError(error) === 'ENOENT') mkdirSync(path, { mode: folderMode });
     throw error;
   }
 }
 
 /** For this user alone; one that was made before with a wider mode is narrowed. */
-export async function ownFolder(path: string): Promise<void> {
-  await makeFolders(path);
-  if (((await stat(path)).mode & 0o077) !== 0) await chmod(path, folderMode);
+export function ownFolder(path: string): void {
+  makeFolders(path);
+  if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, folderMode);
 }
 
 /** `parts` are read once, in order, while the file is written. */
 export async function writeAtomically(path: string, parts: Iterable<string>): Promise<void> {
   failpoint('state-unwritable')?.throwErrno('EACCES');
-  await ownFolder(dirname(path));
+  ownFolder(dirname(path));
   const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`;
   try {
     await writeWhole(temporary, parts);
@@ -48,10 +48,10 @@ export async function writeAtomically(path: string, parts: Iterable<string>): Pr
 }
 
 /** Removes what writes of this file left behind when the daemon was ended in the midst of them. */
-export async function removeLeftovers(path: string): Promise<void> {
+export function removeLeftovers(path: string): void {
   const name = basename(path);
-  for (const found of await readdir(dirname(path))) {
-    if (found.startsWith(name) && temporaryForm.test(found.slice(name.length))) await rm(join(dirname(path), found), { force: true });
+  for (const found of readdirSync(dirname(path))) {
+    if (found.startsWith(name) && temporaryForm.test(found.slice(name.length))) rmSync(join(dirname(path), found), { force: true });
   }
 }
 

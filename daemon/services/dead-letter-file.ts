@@ -1,8 +1,8 @@
 // The dead letters of one service on disk, one letter a line behind a line that says what the file is. Writing never
 // holds anybody up: changes are gathered, one write is under way at a time, and a disk that does not take them is told
 // once and tried again while the letters stay in memory.
-import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
-import { constants } from 'node:fs';
+import { readdir, rename, rm } from 'node:fs/promises';
+import { closeSync, constants, openSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { ownFolder, removeLeftovers, writeAtomically } from '../files/atomic-file.ts';
 import type { Clock, Timer } from '../time/clock.ts';
@@ -54,8 +54,8 @@ export class DeadLetterFile {
   /** What an earlier daemon left; whatever is wrong with it is told, put aside, and never fatal. */
   async read(): Promise<FoundLetters> {
     try {
-      await ownFolder(this.#options.folder);
-      await removeLeftovers(this.#path);
+      ownFolder(this.#options.folder);
+      removeLeftovers(this.#path);
     } catch (error) {
       this.#trouble('the folder of dead letters cannot be used; they are kept in memory', error);
     }
@@ -137,17 +137,18 @@ export class DeadLetterFile {
   }
 
   async #readFile(): Promise<FoundLetters> {
-    let file: FileHandle | undefined;
+    let file: number | undefined;
     try {
-      // Neither following a link nor waiting, should a pipe stand there.
-      file = await open(this.#path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      // Neither following a link nor waiting, should a pipe stand there. Without libuv's pool, which another plugin may have
+      // filled: a plugin is loaded when its letters are read.
+      file = openSync(this.#path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       return await readLetters(file, this.#options);
     } catch (error) {
       const { code = 'an unknown error' } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ENOTDIR') return { letters: [] };
       return { letters: [], fault: `cannot be read (${code})` };
     } finally {
-      await file?.close();
+      if (file !== undefined) closeSync(file);
     }
   }
 

@@ -1,6 +1,6 @@
 // How dead letters stand in their file, and how a file is read that somebody may have torn, forged or made in another
 // version: line by line and within a bound, so that whatever is whole in it is had.
-import type { FileHandle } from 'node:fs/promises';
+import { fstatSync, readSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type DeadLetterWithEvent, deadLetterWithEvent } from '../../protocol/dead-letter.ts';
 
@@ -32,8 +32,8 @@ export function headLine(pluginId: string, count: number): string {
   return `${JSON.stringify({ format, version, plugin: pluginId, letters: count })}\n`;
 }
 
-export async function readLetters(file: FileHandle, expected: Expected): Promise<FoundLetters> {
-  const found = await file.stat();
+export async function readLetters(file: number, expected: Expected): Promise<FoundLetters> {
+  const found = fstatSync(file);
   if (!found.isFile()) return { letters: [], fault: 'is not a regular file' };
   if (found.size > expected.maxBytes) return { letters: [], fault: `is larger than ${String(expected.maxBytes)} bytes` };
   const letters: StoredLetter[] = [];
@@ -87,10 +87,11 @@ function parsed(bytes: Buffer): unknown {
 }
 
 /** True when the last line was whole; `take` answers whether to go on. */
-async function eachLine(file: FileHandle, maxBytes: number, take: (line: Buffer) => boolean): Promise<boolean> {
+async function eachLine(file: number, maxBytes: number, take: (line: Buffer) => boolean): Promise<boolean> {
   let rest: Buffer[] = [];
   for (let total = 0; total <= maxBytes; ) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(readBytes), 0, readBytes);
+    const buffer = Buffer.allocUnsafe(readBytes);
+    const bytesRead = readSync(file, buffer, 0, readBytes, null);
     if (bytesRead === 0) break;
     total += bytesRead;
     let chunk = buffer.subarray(0, bytesRead);

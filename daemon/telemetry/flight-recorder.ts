@@ -108,7 +108,7 @@ export class FlightRecorder {
   /** The one just written stays, whatever the clock has done to its name. */
   async #forgetOldest(newest: string): Promise<void> {
     const { folder, limits } = this.#options;
-    await ownFolder(folder);
+    ownFolder(folder);
     const names = await readdir(folder);
     const older = names.filter((name) => bundleName.test(name) && name !== newest).sort();
     const leftovers = names.filter((name) => temporaryForm.test(name));
