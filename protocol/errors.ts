@@ -132,9 +132,17 @@ export function asHostError(thrown: unknown): HostError {
     : new HostError('internal', 'The daemon failed unexpectedly; its log has the cause.', { at: new Date().toISOString() });
 }
 
+/** A message that says what the field is or must be follows its path as a sentence does: "payload.ref is missing". */
+const sentence = /^(?:is|must|has|does|fits) /;
+
+export function issueText({ path, message }: Issue): string {
+  if (sentence.test(message)) return `${path === '' ? 'it' : path} ${message}`;
+  return path === '' ? message : `${path}: ${message}`;
+}
+
 export function invalid(code: ErrorCode, subject: string, issues: readonly Issue[]): HostError {
   const first = issues[0];
-  const where = first === undefined ? '' : `: ${first.path === '' ? '' : `${first.path}: `}${first.message}`;
+  const where = first === undefined ? '' : `: ${issueText(first)}`;
   const more = issues.length > 1 ? ` (and ${String(issues.length - 1)} more)` : '';
   return new HostError(code, `${subject} is not valid${where}${more}.`, { issues });
 }

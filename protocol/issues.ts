@@ -2,16 +2,8 @@
 // nearest known one.
 import type { z } from 'zod';
 import { type ErrorCode, type HostError, type Issue, invalid } from './errors.ts';
+import { pathText } from './paths.ts';
 import { wordingOf } from './wording.ts';
-
-export function pathText(path: readonly PropertyKey[]): string {
-  let text = '';
-  for (const step of path) {
-    if (typeof step === 'number') text += `[${String(step)}]`;
-    else text += text === '' ? String(step) : `.${String(step)}`;
-  }
-  return text;
-}
 
 export function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);

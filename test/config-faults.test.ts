@@ -10,7 +10,7 @@ import { temporaryFolder, writeTree } from './temporary-folder.ts';
 const faults: readonly [what: string, config: unknown, path: string, message: RegExp][] = [
   ['an unknown key', { limts: {} }, 'limts', /did you mean "limits"\?/],
   ['an unknown bound', { limits: { lineByte: 1 } }, 'limits.lineByte', /did you mean "lineBytes"\?/],
-  ['a wrong type', { limits: { plugins: 'many' } }, 'limits.plugins', /must be a number, not a string/],
+  ['a wrong type', { limits: { plugins: 'many' } }, 'limits.plugins', /must be a number, but it is a text/],
   ['a value out of range', { limits: { shutdownMs: 1 } }, 'limits.shutdownMs', /must be at least 100/],
   ['an unknown log level', { log: { level: 'loud' } }, 'log.level', /must be "trace", "debug"/],
   ['an override of what is no id', { plugins: { overrides: { 'No Id': {} } } }, 'plugins.overrides.No Id', /is not a valid name: it must be 1-128 characters/],
@@ -21,7 +21,7 @@ const faults: readonly [what: string, config: unknown, path: string, message: Re
   ['no time between asking a cell and ending it', { limits: { abortGraceMs: 50, killMs: 50 } }, 'limits.abortGraceMs', /50 must be less than limits\.killMs \(50\)/],
   ['a transcript that fits no answer once it is JSON', { limits: { transcriptBytes: 16 * 1024 * 1024 } }, 'limits.transcriptBytes', /must not be more than 1\/6 of limits\.answerBytes \(33554432\)/],
   ['a daemon that ends before its cells', { limits: { killMs: 5000, shutdownMs: 4000 } }, 'limits.killMs', /must be less than limits\.shutdownMs/],
-  ['no object at all', [], '', /must be an object, not a list/],
+  ['no object at all', [], '', /must be an object, but it is a list/],
 ];
 
 for (const [what, config, path, message] of faults) {

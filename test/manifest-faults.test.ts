@@ -8,10 +8,10 @@ import { temporaryFolder, writeTree } from './temporary-folder.ts';
 const faults: readonly [what: string, manifest: unknown, path: string, message: RegExp][] = [
   ['an unknown key', { ...toolManifest, isolaton: 'thread' }, 'isolaton', /did you mean "isolation"\?/],
   ['an unknown key deep inside', { ...toolManifest, tools: [{ name: 'greet', timeoutms: 5 }] }, 'tools[0].timeoutms', /did you mean "timeoutMs"\?/],
-  ['a missing field', { ...toolManifest, name: undefined }, 'name', /is missing; it must be a string/],
-  ['a wrong type', { ...toolManifest, limits: { heapMb: '128' } }, 'limits.heapMb', /must be a number, not a string/],
+  ['a missing field', { ...toolManifest, name: undefined }, 'name', /is missing; it must be a text/],
+  ['a wrong type', { ...toolManifest, limits: { heapMb: '128' } }, 'limits.heapMb', /must be a number, but it is a text/],
   ['a number out of range', { ...toolManifest, limits: { heapMb: 1 } }, 'limits.heapMb', /must be at least 8/],
-  ['a fraction', { ...toolManifest, limits: { heapMb: 8.5 } }, 'limits.heapMb', /whole number, not 8.5/],
+  ['a fraction', { ...toolManifest, limits: { heapMb: 8.5 } }, 'limits.heapMb', /whole number, but it is 8\.5/],
   ['a word outside the list', { ...toolManifest, isolation: 'vm' }, 'isolation', /must be "thread" or "process"/],
   ['another schema version', { ...toolManifest, schemaVersion: 2 }, 'schemaVersion', /must be 1/],
   ['an id with capitals', { ...toolManifest, id: 'Example' }, 'id', /a-z 0-9/],
@@ -20,8 +20,8 @@ const faults: readonly [what: string, manifest: unknown, path: string, message: 
   ['an environment name that is none', { ...toolManifest, env: ['A B'] }, 'env[0]', /name of an environment variable/],
   ['two tools of one name', { ...toolManifest, tools: [{ name: 'a' }, { name: 'a' }] }, 'tools', /same name/],
   ['a service without ingresses', { ...serviceManifest, service: { ingresses: [] } }, 'service.ingresses', /at least 1 entry/],
-  ['a schema that is none', { ...toolManifest, tools: [{ name: 'a', inputSchema: 3 }] }, 'tools[0].inputSchema', /an object or true or false, not a number/],
-  ['no object at all', [toolManifest], '', /must be an object, not a list/],
+  ['a schema that is none', { ...toolManifest, tools: [{ name: 'a', inputSchema: 3 }] }, 'tools[0].inputSchema', /an object or true or false, but it is a number/],
+  ['no object at all', [toolManifest], '', /must be an object, but it is a list/],
 ];
 
 for (const [what, manifest, path, message] of faults) {

@@ -18,7 +18,7 @@ test('what fits comes back with its defaults', () => {
 test('an identifier of another form and a limit beyond the largest have codes of their own, and the form or the most in the details', async () => {
   for (const runtimeId of ['', 'a b', 'a/b', '../x', 'é', 'x'.repeat(129)]) assert.equal(await codeOf({ runtimeId }), 'invalid_identifier', runtimeId);
   const { code, message, details } = await refusal(() => parseParameters(schema, { limit: 201 }, 'The call'));
-  assert.deepEqual([code, details['maximum'], message], ['limit_too_large', 200, 'The call is not valid: limit: must be at most 200.']);
+  assert.deepEqual([code, details['maximum'], message], ['limit_too_large', 200, 'The call is not valid: limit must be at most 200, but it is 201.']);
   assert.equal(await codeOf({ limit: 201, runtimeId: 'a b' }), 'invalid_identifier', 'who is meant comes first');
 });
 

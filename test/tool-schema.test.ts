@@ -19,7 +19,7 @@ for (const isolation of isolations) {
 
       const output = await refusal('order', { items: [{ name: 'wrong' }] });
       assert.equal(output.code, 'tool_output_invalid');
-      assert.deepEqual(output.details['issues'], [{ path: 'total', message: 'must be number' }]);
+      assert.deepEqual(output.details['issues'], [{ path: 'total', message: 'must be a number, but it is a text' }]);
       assert.deepEqual(failures.map(({ error }) => error.code), ['tool_output_invalid']);
 
       assert.deepEqual(await call('anything', { any: ['thing'] }), { any: ['thing'] });

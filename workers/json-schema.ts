@@ -2,18 +2,11 @@
 // that must be the plugin's own problem. The validator is loaded only by plugins that have something to check.
 import type { Issue } from '../protocol/errors.ts';
 import { parseJson } from './primitives.ts';
+import { issuesOfFindings } from './schema-words.ts';
 
 export type SchemaCheck = (value: unknown) => Issue[];
 
-const maxIssues = 20;
 const acceptsAll = /^(?:\{\s*\}|true)$/;
-
-/** "/items/0/name" as people write it: items[0].name. */
-function pathOf(pointer: string, missing: unknown): string {
-  const steps = pointer.split('/').slice(1).map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
-  if (typeof missing === 'string') steps.push(missing);
-  return steps.reduce((path, step) => (/^\d+$/.test(step) ? `${path}[${step}]` : path === '' ? step : `${path}.${step}`), '');
-}
 
 export interface SchemaOptions {
   /** Hold the schema itself against the meta-schema: for checking a plugin, not for running it. */
@@ -31,11 +24,5 @@ export async function compileSchema(schemaJson: string, { thorough = false }: Sc
   const ajv = new Ajv2020({ allErrors: true, strict: false, validateFormats: false, logger: false, meta, validateSchema: meta });
   const { $schema: _dialect, ...schema } = parseJson(schemaJson) as { $schema?: unknown };
   const validate = ajv.compile(schemaJson === 'false' ? false : schema);
-  return (value) => {
-    if (validate(value)) return [];
-    return (validate.errors ?? []).slice(0, maxIssues).map((error) => ({
-      path: pathOf(error.instancePath, error.keyword === 'required' ? error.params['missingProperty'] : error.keyword === 'additionalProperties' ? error.params['additionalProperty'] : undefined),
-      message: error.message ?? error.keyword,
-    }));
-  };
+  return (value) => (validate(value) ? [] : issuesOfFindings(validate.errors ?? [], value));
 }

@@ -6,7 +6,7 @@ import { BatchEvents } from '../protocol/cell/batch.ts';
 import type { BatchMessage, EventFailure } from '../protocol/cell/messages.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
 import { type ProgressRegister, monotonicMs } from '../protocol/cell/register.ts';
-import type { Issue } from '../protocol/errors.ts';
+import { type Issue, issueText } from '../protocol/errors.ts';
 import type { LaneReports } from './lane-reports.ts';
 import { captured, parseJson, stringifyJson } from './primitives.ts';
 
@@ -193,10 +193,10 @@ function failure(sequence: number, thrown: unknown, durationMs: number): EventFa
 }
 
 function invalidPayload(sequence: number, issues: readonly Issue[], durationMs: number): EventFailure {
-  const first = issues[0];
-  const where = first === undefined || first.path === '' ? '' : `.${first.path}`;
-  const error = { name: 'InvalidPayload', message: `payload${where} ${first?.message ?? 'does not fit'}` };
-  return { sequence, code: 'invalid_event', error, issues: issues.map(({ path, message }) => ({ path: path === '' ? 'payload' : `payload.${path}`, message })), durationMs };
+  const placed = issues.map(({ path, message }) => ({ path: path === '' || path.startsWith('[') ? `payload${path}` : `payload.${path}`, message }));
+  const [first] = placed;
+  const error = { name: 'InvalidPayload', message: first === undefined ? 'payload does not fit' : issueText(first) };
+  return { sequence, code: 'invalid_event', error, issues: placed, durationMs };
 }
 
 /** A handler's answer as JSON text, made here so that what cannot be sent never reaches the host. */

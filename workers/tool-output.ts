@@ -3,7 +3,7 @@
 import { isMap, isPromise, isSet } from 'node:util/types';
 import { HostError, invalid } from '../protocol/errors.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
-import { pathText } from '../protocol/issues.ts';
+import { pathText } from '../protocol/paths.ts';
 import { captured, stringifyJson } from './primitives.ts';
 
 const maxDepth = 500;

@@ -2,7 +2,7 @@
 // names the field and what would be right.
 import { HostError, type Issue, invalid } from '../../protocol/errors.ts';
 import { ingressEventInput } from '../../protocol/event.ts';
-import { invalidBy, nearest } from '../../protocol/issues.ts';
+import { nearest, parseOr } from '../../protocol/issues.ts';
 import type { ServiceSection } from '../../protocol/manifest.ts';
 import { uuidv7 } from '../../protocol/uuid.ts';
 import type { Clock } from '../time/clock.ts';
@@ -63,11 +63,10 @@ export class Admission {
     if (plain !== undefined) return this.#parts(plain);
     const forbidden = hostsOwn.filter((name) => typeof raw === 'object' && raw !== null && name in raw);
     if (forbidden.length > 0) throw invalid('invalid_event', 'The event', forbidden.map((path) => ({ path, message: 'is set by the host alone: leave it out' })));
-    const parsed = ingressEventInput.safeParse(raw);
-    if (!parsed.success) throw invalidBy(parsed.error, ingressEventInput, 'invalid_event', 'The event');
-    const issue = this.#undeclared(parsed.data.ingress, parsed.data.kind);
+    const event = parseOr(ingressEventInput, raw, 'invalid_event', 'The event');
+    const issue = this.#undeclared(event.ingress, event.kind);
     if (issue !== undefined) throw invalid('invalid_event', 'The event', [issue]);
-    return this.#parts(parsed.data);
+    return this.#parts(event);
   }
 
   #parts(event: Partial<PlainEvent> & Pick<PlainEvent, 'ingress' | 'kind' | 'source'> & { readonly createdAt?: string | undefined }): Parts {

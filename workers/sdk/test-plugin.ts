@@ -2,6 +2,7 @@
 // with a socket and a state folder of its own, driven through the same client as everything else.
 import { fileURLToPath } from 'node:url';
 import { type Client, HostError, connect } from '../../protocol/client/client.ts';
+import { issueText } from '../../protocol/errors.ts';
 import type { IngressEventInput } from '../../protocol/event.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import { TestDaemon, type TestPluginOptions } from './test-daemon.ts';
@@ -63,7 +64,7 @@ async function loadedId(client: Client): Promise<string> {
   if (plugin !== undefined) return plugin.id;
   const [refused] = invalid;
   const issues = refused?.issues ?? [];
-  const list = issues.map(({ path, message }) => `${path === '' ? '' : `${path}: `}${message}`).join('; ');
+  const list = issues.map(issueText).join('; ');
   throw new HostError('plugin_invalid', `The plugin in ${refused?.path ?? 'the folder'} is not valid: ${list}`, { path: refused?.path, issues });
 }
 

@@ -1,7 +1,7 @@
 // `nagaya check DIR`: whether a plugin would load, without running any of it.
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { Issue } from '../../../protocol/errors.ts';
+import { type Issue, issueText } from '../../../protocol/errors.ts';
 import { exitCodes } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
@@ -61,6 +61,6 @@ function showReport(terminal: Terminal, { valid, folder, plugin, issues, notes }
     terminal.line(styled('bold', `${plugin.id} ${plugin.version}`), `  ${parts.length === 0 ? 'neither service nor tools nor profiles' : parts.join(' and ')}`);
   }
   for (const note of notes) terminal.line(styled('yellow', 'note  '), note);
-  for (const { path, message } of issues) terminal.line(styled('red', 'fault '), path === '' ? message : `${path}: ${message}`);
+  for (const issue of issues) terminal.line(styled('red', 'fault '), issueText(issue));
   terminal.line(valid ? styled('green', 'valid') : styled('red', `not valid: ${plural(issues.length, 'fault')}`), `  ${folder}`);
 }

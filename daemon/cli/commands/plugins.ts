@@ -1,5 +1,6 @@
 // `nagaya plugins`: what is loaded, and what was found and refused.
 import type { Command } from 'commander';
+import { issueText } from '../../../protocol/errors.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
 import { lifecyclePiece } from '../views/service-view.ts';
@@ -35,7 +36,7 @@ export function register(program: Command): void {
           for (const { id, notes } of found.plugins) for (const note of notes) terminal.complain(styled('yellow', `${id}: `), note);
           for (const { path, issues } of found.invalid) {
             terminal.complain(styled('yellow', 'refused '), path);
-            for (const issue of issues) terminal.complain(`  ${issue.path === '' ? '' : `${issue.path}: `}${issue.message}`);
+            for (const issue of issues) terminal.complain(`  ${issueText(issue)}`);
           }
         });
       }),

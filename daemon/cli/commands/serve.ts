@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { connect } from '../../../protocol/client/client.ts';
+import { issueText } from '../../../protocol/errors.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Daemon } from '../../host/daemon.ts';
 import { standardError } from '../../guardian/standard-error.ts';
@@ -126,7 +127,7 @@ function showBanner(terminal: Terminal, { socket, browser, pid, version, plugins
   if (rows.length > 0) terminal.lines(table(['PLUGIN', 'SERVICE', 'TOOLS', 'PROFILES'], rows));
   for (const { path, issues } of invalid) {
     terminal.line(styled('yellow', 'refused '), path);
-    for (const issue of issues) terminal.line(`  ${issue.path === '' ? '' : `${issue.path}: `}${issue.message}`);
+    for (const issue of issues) terminal.line(`  ${issueText(issue)}`);
   }
   terminal.line();
   terminal.line('Try next, in another terminal:');

@@ -2,7 +2,7 @@
 // where it puts it.
 import { stat } from 'node:fs/promises';
 import { defaultSocketPath } from '../../../protocol/client/socket-path.ts';
-import { HostError, type Issue } from '../../../protocol/errors.ts';
+import { HostError, type Issue, issueText } from '../../../protocol/errors.ts';
 import { loadConfig } from '../../config/load.ts';
 import { type Config, config as configSchema } from '../../config/schema.ts';
 import { shellWord } from '../install.ts';
@@ -24,7 +24,7 @@ export async function checkConfiguration(path: string | undefined): Promise<Conf
     if (!(error instanceof HostError) || error.code !== 'config_invalid') throw error;
     const issues = (error.details['issues'] as Issue[] | undefined) ?? [];
     const remedy = 'Correct what is named; `nagaya config schema` prints what may stand there.';
-    const findings = issues.length === 0 ? [fault(check, error.message, remedy)] : issues.map((issue) => fault(check, `${issue.path === '' ? '' : `${issue.path}: `}${issue.message}`, remedy));
+    const findings = issues.length === 0 ? [fault(check, error.message, remedy)] : issues.map((issue) => fault(check, issueText(issue), remedy));
     return { config: configSchema.parse({}), findings };
   }
 }
