@@ -1,6 +1,8 @@
 // An error as plain data. Whatever a plugin throws (null, a text, an object whose getters throw, a circular cause)
 // becomes this inside its cell, so that the host only ever sees bounded strings.
 
+import { pluginStack } from './plugin-stack.ts';
+
 export interface PlainError {
   readonly name: string;
   readonly message: string;
@@ -94,7 +96,8 @@ function flatten(thrown: unknown, depth: number, flattening: Flattening): PlainE
     return kept;
   };
   const told = `${spend(message, maxMessage)}${grantHint(thrown, code)}`;
-  const stack = textOf(thrown, 'stack');
+  const fullStack = textOf(thrown, 'stack');
+  const stack = fullStack === undefined ? undefined : pluginStack(fullStack);
   const stackText = stack === undefined || flattening.charactersLeft === 0 ? undefined : spend(stack, depth === 0 ? maxStack : maxInnerStack);
   const cause = causeIn(thrown, depth, flattening);
   const errors = errorsIn(thrown, depth, flattening);
