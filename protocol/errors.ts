@@ -26,7 +26,7 @@ export const errorKinds = {
   unauthorized: kind(-32005, 401, false, 'The request carries no valid token.', 'Send the configured token as a bearer token.'),
   forbidden: kind(-32006, 403, false, 'This caller may not do this.', 'Use the unix socket, or a token that allows it.'),
   limit_too_large: kind(-32007, 400, false, 'A page or limit larger than the largest allowed was asked for.', 'Ask for at most `details.maximum`.'),
-  unsupported_operation: kind(-32008, 501, false, 'This daemon, runtime or plugin does not do this.', 'Use what `details` names instead.'),
+  unsupported_operation: kind(-32008, 501, false, 'This daemon, runtime or plugin does not do this.', 'Use what `details.instead` names.'),
   config_invalid: kind(-32009, 400, false, 'The configuration of the daemon is not valid.', 'Run `nagaya config check`: it names each fault and its remedy.'),
 
   plugin_not_found: kind(-32010, 404, false, 'No plugin with this id is loaded.', 'See `nagaya plugins`; load it with `nagaya load DIR`.'),
@@ -59,10 +59,10 @@ export const errorKinds = {
 
   runtime_not_found: kind(-32050, 404, false, 'No runtime with this id is registered.', 'See `nagaya runtimes`.'),
   runtime_unavailable: kind(-32051, 503, true, 'The runtime does not answer at the moment.', 'Try again later; see its diagnostics.'),
-  worker_not_found: kind(-32052, 404, false, 'The runtime has no worker with this id.', 'See `nagaya workers --runtime ID`; an id is always given whole.'),
+  worker_not_found: kind(-32052, 404, false, 'The runtime has no worker with this id.', 'See `nagaya workers --runtime RUNTIME`; an id is always given whole.'),
   worker_busy: kind(-32053, 429, true, 'The worker has as many inputs pending as it may.', 'Try again after `details.retryAfterMs`.'),
   worker_stopped: kind(-32054, 409, false, 'The worker was stopped.', 'Make a new one with `nagaya worker new`.'),
-  profile_not_found: kind(-32055, 404, false, 'No profile with this name is offered.', 'See `nagaya runtimes ID`: it lists the profiles; or leave the profile out.'),
+  profile_not_found: kind(-32055, 404, false, 'No profile with this name is offered.', 'See `nagaya runtimes RUNTIME`: it lists the profiles; or leave the profile out.'),
   runtime_full: kind(-32056, 429, true, 'The runtime has as many workers as it may, and all of them are in use.', 'Stop one that is no longer needed with `nagaya worker stop WORKER`, or raise `limits.workers`.'),
   input_not_found: kind(-32057, 404, false, 'The worker has no input with this eventId, or no longer keeps it.', 'See the `eventId` of the items in `nagaya worker transcript WORKER`.'),
 

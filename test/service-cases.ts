@@ -133,6 +133,7 @@ export function serviceCases(isolation: Isolation): void {
       assert.equal(counters.handled, 1);
       assert.equal(counters.crashed, 0);
       assert.equal(lastError?.code, 'cell_crashed');
+      assert.match(lastError.message, deed === 'later' ? /^The plugin's code threw an error outside of any event, and nobody caught it: / : /^The plugin's code rejected a promise outside of any event, and nobody handled it: /);
       assert.match(lastError.stack ?? '', /index\.js/);
     });
   }

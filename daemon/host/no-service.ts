@@ -6,6 +6,7 @@ export function noService({ id, manifest: { tools, profiles } }: LoadedPlugin): 
   const offered = [...(tools.length > 0 ? ['tools'] : []), ...(profiles.length > 0 ? ['profiles for workers'] : [])].join(' and ');
   return new HostError('unsupported_operation', `The plugin ${id} has no service; it offers ${offered === '' ? 'nothing that can be called' : offered}.`, {
     plugin: id,
+    ...(offered === '' ? {} : { instead: `its ${offered}` }),
     tools: tools.map(({ name }) => name),
   });
 }

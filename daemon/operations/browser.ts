@@ -15,7 +15,7 @@ export function browserHandlers(browser: () => BrowserLinks | undefined): Pick<H
     'browser.link': ({ readOnly }) => {
       const open = browser();
       if (open === undefined) {
-        throw new HostError('unsupported_operation', 'This daemon opens no port for browsers: set http.port in its configuration and start it again.', { instead: 'http.port' });
+        throw new HostError('unsupported_operation', 'This daemon opens no port for browsers: set http.port in its configuration and start it again.', { instead: 'a daemon with `http.port` set' });
       }
       return open.link(readOnly);
     },

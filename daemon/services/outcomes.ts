@@ -7,7 +7,7 @@ import { uuidv7 } from '../../protocol/uuid.ts';
 import type { CellEnd } from '../cells/cell.ts';
 import { type Whereabouts, stackText, whereText } from '../isolates/whereabouts.ts';
 import type { Clock } from '../time/clock.ts';
-import { type Cause, type Redact, causeOf, causeStack, causeText } from '../dispatch/cause.ts';
+import { type Cause, type Redact, causeOf, causeStack, causeText, endOutsideText } from '../dispatch/cause.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import { type QueuedEvent, idsOf, wholeEvent } from '../dispatch/queued-event.ts';
@@ -91,8 +91,8 @@ export class Outcomes {
 
   crashError(end: CellEnd, duringEvent: boolean): HostError {
     const cause = causeOf(end.error, this.#deps.redact);
-    const when = duringEvent ? 'while it handled the event' : 'between two events';
-    return new HostError('cell_crashed', `The cell ended ${when}: ${causeText(cause)}`, { reason: end.reason, exitCode: end.exitCode, cause });
+    const message = duringEvent ? `The cell ended while it handled the event: ${causeText(cause)}` : endOutsideText(end.reason, 'event', cause);
+    return new HostError('cell_crashed', message, { reason: end.reason, exitCode: end.exitCode, cause });
   }
 
   /** A delivery that ended without an outcome: the event comes again, or its attempts are used up. */

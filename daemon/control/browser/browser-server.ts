@@ -140,7 +140,7 @@ export class BrowserServer {
   }
 
   #open(): Opened {
-    if (this.#opened === undefined) throw new HostError('unsupported_operation', 'The port for browsers is not open.');
+    if (this.#opened === undefined) throw new HostError('unsupported_operation', 'The port for browsers is not open.', { instead: 'the unix socket' });
     return this.#opened;
   }
 

@@ -127,23 +127,23 @@ export class LocalRuntime implements Runtime {
   }
 
   create(): never {
-    throw this.#unsupported('made by loading a plugin');
+    throw this.#unsupported('made by loading a plugin', '`nagaya load`');
   }
 
   cancel(): never {
-    throw this.#unsupported('not cancelled');
+    throw this.#unsupported('not cancelled', '`nagaya stop`');
   }
 
   transcript(): never {
-    throw this.#unsupported('without a transcript');
+    throw this.#unsupported('without a transcript', '`nagaya timeline`');
   }
 
   events(): never {
-    throw this.#unsupported('followed by events.subscribe');
+    throw this.#unsupported('followed by events.subscribe', 'events.subscribe');
   }
 
   subscribe(): never {
-    throw this.#unsupported('followed by events.subscribe');
+    throw this.#unsupported('followed by events.subscribe', 'events.subscribe');
   }
 
   /** The host stops its services itself, in their order. */
@@ -173,8 +173,8 @@ export class LocalRuntime implements Runtime {
     };
   }
 
-  #unsupported(instead: string): HostError {
-    return new HostError('unsupported_operation', `The workers of ${this.runtimeId} are services: they are ${instead}.`, { runtimeId: this.runtimeId, kind: this.kind });
+  #unsupported(how: string, instead: string): HostError {
+    return new HostError('unsupported_operation', `The workers of ${this.runtimeId} are services: they are ${how}.`, { runtimeId: this.runtimeId, kind: this.kind, instead });
   }
 }
 
@@ -202,7 +202,7 @@ function entranceOf(plugin: LoadedPlugin, kind: InputKind): { ingress: string; k
 
 function noEntrance(workerId: string, kind: InputKind): HostError {
   const kinds = kind === 'user' ? `"${kind}" or "${usualKind}"` : `"${kind}"`;
-  return new HostError('unsupported_operation', `This service takes no inputs of the kind ${kind}: none of its ingresses declares the kind ${kinds}.`, { runtimeId: localRuntimeId, workerId });
+  return new HostError('unsupported_operation', `This service takes no inputs of the kind ${kind}: none of its ingresses declares the kind ${kinds}.`, { runtimeId: localRuntimeId, workerId, instead: '`nagaya publish` with an ingress and kind that it declares' });
 }
 
 function published(service: Service, workerId: string, event: object): Accepted {

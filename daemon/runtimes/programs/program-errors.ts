@@ -3,7 +3,7 @@ import type { EventFailure } from '../../../protocol/cell/messages.ts';
 import { HostError } from '../../../protocol/errors.ts';
 import type { CellEnd } from '../../cells/cell.ts';
 import { type Whereabouts, whereText } from '../../isolates/whereabouts.ts';
-import { type Redact, causeOf, causeText } from '../../dispatch/cause.ts';
+import { type Redact, causeOf, causeText, endOutsideText } from '../../dispatch/cause.ts';
 
 export function threwError(failure: EventFailure, redact: Redact): HostError {
   const cause = causeOf(failure.error, redact);
@@ -26,7 +26,8 @@ export function stalledError(idleMs: number): HostError {
 
 export function endedError(end: CellEnd, duringInput: boolean, redact: Redact): HostError {
   const cause = causeOf(end.error, redact);
-  return new HostError('cell_crashed', `The program's cell ended ${duringInput ? 'during the input' : 'between two inputs'}: ${causeText(cause)}`, { reason: end.reason, exitCode: end.exitCode, cause });
+  const message = duringInput ? `The program's cell ended during the input: ${causeText(cause)}` : endOutsideText(end.reason, 'input', cause);
+  return new HostError('cell_crashed', message, { reason: end.reason, exitCode: end.exitCode, cause });
 }
 
 export function noSeatError(waitedMs: number, cells: number): HostError {
