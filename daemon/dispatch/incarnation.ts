@@ -5,7 +5,8 @@ import { HostError } from '../../protocol/errors.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, SpawnCell } from '../cells/cell.ts';
 import { liesInFiles } from '../isolates/import-place.ts';
-import type { Whereabouts } from '../isolates/whereabouts.ts';
+import { locateMs } from '../isolates/stack-capture.ts';
+import { type Whereabouts, whereText } from '../isolates/whereabouts.ts';
 import { lossAccount } from '../files/loss-account.ts';
 import type { Clock } from '../time/clock.ts';
 import { failpoint } from '../files/failpoints.ts';
@@ -193,11 +194,11 @@ export class Incarnation {
     const { startMs } = this.#options;
     const dueMs = this.#clock.monotonicMs() + startMs;
     const loaded = await this.#cell.load(this.#options.cell, startMs);
-    if (!loaded.ok) throw this.#startError(loaded, 'import');
+    if (!loaded.ok) throw await this.#startError(loaded, 'import');
     this.#hasStatus = loaded.value.hasStatus;
     this.#hasStop = loaded.value.hasStop;
     const started = await this.#cell.start(Math.max(1, dueMs - this.#clock.monotonicMs()));
-    if (!started.ok) throw this.#startError(started, 'start');
+    if (!started.ok) throw await this.#startError(started, 'start');
   }
 
   status(deadlineMs: number): Promise<CallOutcome<string>> {
@@ -270,11 +271,15 @@ export class Incarnation {
     });
   }
 
-  #startError(outcome: Exclude<CallOutcome<unknown>, { ok: true }>, during: 'import' | 'start'): HostError {
+  async #startError(outcome: Exclude<CallOutcome<unknown>, { ok: true }>, during: 'import' | 'start'): Promise<HostError> {
     const { startMs, subject = 'service' } = this.#options;
     switch (outcome.phase) {
-      case 'deadline':
-        return new HostError('start_timeout', `The ${subject} did not start within ${String(startMs)} ms; it was in its ${during}.`, { phase: during, timeoutMs: startMs });
+      case 'deadline': {
+        // Before the cell is ended, for afterwards nobody can tell.
+        const where = await this.#cell.locate(locateMs);
+        const place = whereText(where);
+        return new HostError('start_timeout', `The ${subject} did not start within ${String(startMs)} ms; it was in its ${during}${place === '' ? '' : `: ${place}`}.`, { phase: during, timeoutMs: startMs, where });
+      }
       case 'ended': {
         const cause = causeOf(outcome.end.error, this.#redact);
         return new HostError('start_failed', `The cell ended during the ${during}: ${causeText(cause)}.`, { phase: during, reason: outcome.end.reason, cause });
