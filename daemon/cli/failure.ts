@@ -1,7 +1,9 @@
 // How the command ends when something is wrong: which exit code a failure has, and how it is told to a person or,
 // with --json, to a program. Every failure carries a code of the registry, also those made here.
-import { type ErrorCode, HostError, type Issue, errorKinds } from '../../protocol/errors.ts';
+import { type ErrorCode, HostError, type Issue } from '../../protocol/errors.ts';
 import { maxCauseDepth } from '../../protocol/cell/plain-error.ts';
+import type { Whereabouts } from '../isolates/whereabouts.ts';
+import { type NamedArguments, remedyOf } from './remedy.ts';
 import { type Piece, type Terminal, printable, styled } from './views/terminal.ts';
 
 export const exitCodes = { fine: 0, failed: 1, usage: 2, noDaemon: 3, refused: 4 } as const;
@@ -13,7 +15,7 @@ export class CommandFailure extends Error {
   readonly exitCode: ExitCode;
   readonly remedy: string;
 
-  constructor(exitCode: ExitCode, error: HostError, remedy: string = errorKinds[error.code].remedy) {
+  constructor(exitCode: ExitCode, error: HostError, remedy: string = remedyOf(error)) {
     super(error.message);
     this.name = 'CommandFailure';
     this.error = error;
@@ -44,9 +46,9 @@ const ownCodes: Partial<Record<ErrorCode, ExitCode>> = {
 
 const exitCodeOf = (error: HostError): ExitCode => ownCodes[error.code] ?? exitCodes.refused;
 
-export function asFailure(thrown: unknown): CommandFailure {
+export function asFailure(thrown: unknown, named: NamedArguments = {}): CommandFailure {
   if (thrown instanceof CommandFailure) return thrown;
-  if (thrown instanceof HostError) return new CommandFailure(exitCodeOf(thrown), thrown);
+  if (thrown instanceof HostError) return new CommandFailure(exitCodeOf(thrown), thrown, remedyOf(thrown, named));
   const message = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
   return localFailure(new HostError('internal', `The command failed in a way it did not foresee: ${message}`), 'Report it with the command line you used.');
 }
@@ -70,7 +72,7 @@ function forPeople(remedy: string): string {
 }
 
 /** Already said by the message, or shown in a form of their own. */
-const shownElsewhere = new Set(['inFiles', 'issues', 'cause', 'lastError', 'stack', 'socket', 'reason']);
+const shownElsewhere = new Set(['inFiles', 'issues', 'cause', 'lastError', 'lastFailure', 'where', 'instead', 'stack', 'socket', 'reason']);
 
 function detailLines(error: HostError): Piece[][] {
   const { details } = error;
@@ -79,13 +81,27 @@ function detailLines(error: HostError): Piece[][] {
   // A single one is in the message already.
   const told = issues.length === 1 && error.message.includes(issues[0]?.message ?? '');
   for (const issue of told ? [] : issues) lines.push([styled('yellow', issue.path === '' ? '(the whole)' : issue.path), ': ', issue.message]);
-  lines.push(...causeLines(details['cause'] ?? details['lastError']));
+  lines.push(...causeLines(details['cause'] ?? details['lastError']), ...lastFailureLines(details['lastFailure']), ...whereLines(details['where']));
   if (typeof details['stack'] === 'string') lines.push(...stackLines(details['stack']));
   for (const [key, value] of Object.entries(details)) {
     if (shownElsewhere.has(key) || value === null || value === undefined) continue;
     lines.push([styled('dim', `${key}: `), typeof value === 'string' ? value : JSON.stringify(value)]);
   }
   return lines;
+}
+
+/** What failed before, with the place in the plugin where it came up. */
+function lastFailureLines(failure: unknown): Piece[][] {
+  if (typeof failure !== 'object' || failure === null) return [];
+  const { code, message, stack } = failure as { code?: unknown; message?: unknown; stack?: unknown };
+  const place = typeof stack === 'string' ? stackLines(stack).slice(0, 1) : [];
+  return [['last failure: ', `${String(code)}: ${String(message)}`], ...place];
+}
+
+function whereLines(where: unknown): Piece[][] {
+  const { frames } = (where ?? {}) as Partial<Whereabouts>;
+  if (!Array.isArray(frames)) return [];
+  return (frames as Whereabouts['frames']).map(({ function: name, file, line, column }) => [styled('dim', `    at ${name} (${file}:${String(line)}:${String(column)})`)]);
 }
 
 function issuesIn(value: unknown): Issue[] {

@@ -4,8 +4,10 @@ import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Client, type ClientOptions, connect, defaultSocketPath } from '../../protocol/client/client.ts';
 import { longestMs } from '../../protocol/durations.ts';
+import { HostError } from '../../protocol/errors.ts';
 import { standardError } from '../guardian/standard-error.ts';
-import { type ExitCode, exitCodes } from './failure.ts';
+import { type ExitCode, asFailure, exitCodes } from './failure.ts';
+import type { NamedArguments } from './remedy.ts';
 import { Terminal } from './views/terminal.ts';
 
 /** The daemon ends every wait by its own deadlines, the longest being a day; a lost daemon ends the connection. */
@@ -48,9 +50,18 @@ type Run<Args extends readonly unknown[], Options> = (invocation: Invocation, op
 export function runs<Args extends readonly unknown[], Options = Record<string, never>>(run: Run<Args, Options>): (...given: unknown[]) => Promise<void> {
   return async (...given) => {
     const command = given.at(-1) as Command;
-    const code = await run(new Invocation(command), given.at(-2) as Options, ...(given.slice(0, -2) as unknown as Args));
-    process.exitCode = code ?? exitCodes.fine;
+    try {
+      const code = await run(new Invocation(command), given.at(-2) as Options, ...(given.slice(0, -2) as unknown as Args));
+      process.exitCode = code ?? exitCodes.fine;
+    } catch (thrown) {
+      // Here it is known what the command line names, which the remedy can then name as well.
+      throw thrown instanceof HostError ? asFailure(thrown, argumentsOf(command)) : thrown;
+    }
   };
+}
+
+function argumentsOf({ registeredArguments, args }: Command): NamedArguments {
+  return Object.fromEntries(registeredArguments.map((argument, at) => [argument.name(), args[at]]));
 }
 
 export function wholeNumber(least: number, most: number): (text: string) => number {

@@ -192,7 +192,7 @@ export class Intake {
 
   #discardError(reason: DiscardReason): HostError {
     const { lifecycle } = this.#situation;
-    return reason === 'service_stopped' ? new HostError('service_stopped', `The service of ${this.#pluginId} was stopped before it handled the event.`, { lifecycle }) : this.notAccepting();
+    return reason === 'service_stopped' ? new HostError('service_stopped', `The service of ${this.#pluginId} was stopped before it handled the event.`, { plugin: this.#pluginId, lifecycle }) : this.notAccepting();
   }
 
   /** The caller's own deadline. An event that has not begun is withdrawn from the queue, or was taken back from the cell
@@ -216,13 +216,14 @@ export class Intake {
     const id = this.#pluginId;
     if (lifecycle === 'failed') {
       return new HostError('service_failed', `The service of ${id} has failed and is not coming back by itself${gaveUp === undefined ? '' : `: the supervisor gave up, ${gaveUp}`}.`, {
+        plugin: id,
         lifecycle,
         ...(gaveUp === undefined ? {} : { gaveUp }),
         lastFailure: this.#journal.lastFailure,
       });
     }
-    if (lifecycle === 'ready') return new HostError('service_unavailable', `The service of ${id} has not been started.`, { lifecycle });
-    return new HostError('service_stopped', `The service of ${id} ${lifecycle === 'stopping' ? 'is stopping' : 'was stopped'}.`, { lifecycle });
+    if (lifecycle === 'ready') return new HostError('service_unavailable', `The service of ${id} has not been started.`, { plugin: id, lifecycle });
+    return new HostError('service_stopped', `The service of ${id} ${lifecycle === 'stopping' ? 'is stopping' : 'was stopped'}.`, { plugin: id, lifecycle });
   }
 
   #admit(raw: unknown, more: EventExtras): QueuedEvent {

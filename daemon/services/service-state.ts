@@ -130,7 +130,7 @@ export class ServiceState {
   /** `stopping`: also a failed one may still be on its way down. */
   refusal(stopping = false): HostError {
     const id = this.#deps.pluginId;
-    const details = { lifecycle: this.#lifecycle };
+    const details = { plugin: id, lifecycle: this.#lifecycle };
     if (stopping || this.#lifecycle === 'stopped' || this.#lifecycle === 'stopping') return new HostError('service_stopped', `The service of ${id} was stopped meanwhile.`, details);
     return new HostError('service_unavailable', `The service of ${id} cannot be started now: it is ${this.#retired ? 'going away' : this.#lifecycle}.`, details);
   }
