@@ -96,8 +96,7 @@ function flatten(thrown: unknown, depth: number, flattening: Flattening): PlainE
     return kept;
   };
   const told = `${spend(message, maxMessage)}${grantHint(thrown, code)}`;
-  const fullStack = textOf(thrown, 'stack');
-  const stack = fullStack === undefined ? undefined : pluginStack(fullStack);
+  const stack = stackIn(thrown);
   const stackText = stack === undefined || flattening.charactersLeft === 0 ? undefined : spend(stack, depth === 0 ? maxStack : maxInnerStack);
   const cause = causeIn(thrown, depth, flattening);
   const errors = errorsIn(thrown, depth, flattening);
@@ -109,6 +108,11 @@ function flatten(thrown: unknown, depth: number, flattening: Flattening): PlainE
     ...(cause === undefined ? {} : { cause }),
     ...(errors.length === 0 ? {} : { errors }),
   };
+}
+
+function stackIn(thrown: object): string | undefined {
+  const stack = textOf(thrown, 'stack');
+  return stack === undefined ? undefined : pluginStack(stack);
 }
 
 /** Nothing where the bounds are reached, or the chain has come back to an error it has passed. */
