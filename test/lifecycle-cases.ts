@@ -49,8 +49,8 @@ export function lifecycleCases(isolation: Isolation): void {
   for (const [how, code, override] of [
     ['throw', 'start_failed', {}],
     ['exit', 'start_failed', {}],
-    ['hang', 'start_timeout', { timeouts: { startMs: 300 } }],
-    ['loop', 'start_timeout', { timeouts: { startMs: 300 } }],
+    ['hang', 'start_timeout', { timeouts: { startMs: 2000 } }],
+    ['loop', 'start_timeout', { timeouts: { startMs: 2000 } }],
   ] as const) {
     test(`a start that ${how}s leaves the service failed with ${code}, and it can be tried again`, async (t) => {
       const { service, feed } = await made(t, { config: { startAs: how }, ...override });
