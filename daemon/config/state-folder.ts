@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { HostError } from '../../protocol/errors.ts';
-import { makeFolders } from '../files/atomic-file.ts';
+import { makeFolders } from '../files/make-folders.ts';
 import { kindOfFile, wordingOfWriteError } from '../files/file-fault.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;

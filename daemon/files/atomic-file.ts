@@ -1,11 +1,11 @@
 // Writes a whole file or nothing of it: whatever ends the daemon, and at whatever moment, who reads the name finds the
 // old file or the new one. The bytes go to a file beside it first, are made to last, and then take its name.
 import { randomBytes } from 'node:crypto';
-import { chmodSync, constants, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, constants, readdirSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { failpoint } from './failpoints.ts';
-import { codeOfFileError } from './file-fault.ts';
+import { makeFolders } from './make-folders.ts';
 
 const fileMode = 0o600;
 const folderMode = 0o700;
@@ -15,16 +15,6 @@ const chunkBytes = 256 * 1024;
 
 /** What a write that was cut off leaves behind, told apart from a file whose own name happens to end so. */
 const temporaryForm = /^\.[0-9a-f]{16}\.tmp$/;
-
-/** The folder and those above it. Throws the system's reason: on a read-only file system node says that the path does not exist. */
-export function makeFolders(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true, mode: folderMode });
-  } catch (error) {
-    if (codeOfFileError(error) === 'ENOENT') mkdirSync(path, { mode: folderMode });
-    throw error;
-  }
-}
 
 /** For this user alone; one that was made before with a wider mode is narrowed. */
 export function ownFolder(path: string): void {
