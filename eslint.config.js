@@ -90,6 +90,11 @@ export default defineConfig(
     rules: { 'no-undef': 'error', 'no-dupe-keys': 'error', 'no-unreachable': 'error', 'no-var': 'error', 'prefer-const': 'error' },
   },
   {
+    name: 'CommonJS: the launcher',
+    files: ['**/*.cjs'],
+    languageOptions: { sourceType: 'commonjs', globals: { require: 'readonly', module: 'writable', __dirname: 'readonly', __filename: 'readonly' } },
+  },
+  {
     name: 'the page that the daemon serves',
     files: ['web/**/*.js'],
     languageOptions: { globals: browserGlobals },

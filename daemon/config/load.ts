@@ -43,13 +43,13 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Loade
     return { config: await check(path, file.text, env), path };
   }
   for (const folder of [cwd, join(baseFolder('XDG_CONFIG_HOME', '.config', env), 'nagaya')]) {
-    const found = await findIn(folder);
+    const found = findIn(folder);
     if (found !== undefined) return { config: await check(found.path, found.text, env), path: found.path };
   }
   return { config: config.parse({}), path: null };
 }
 
-async function findIn(folder: string): Promise<{ path: string; text: string } | undefined> {
+function findIn(folder: string): { path: string; text: string } | undefined {
   const found: { path: string; text: string }[] = [];
   for (const ending of ['.json', ...yamlEndings]) {
     const path = join(folder, `nagaya${ending}`);

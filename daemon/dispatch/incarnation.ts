@@ -12,7 +12,8 @@ import type { Clock } from '../time/clock.ts';
 import { failpoint } from '../files/failpoints.ts';
 import { type Redact, causeOf, causeText } from './cause.ts';
 import type { IngressQueue } from './ingress-queue.ts';
-import { Lane, type LaneListener, type LaneRemains } from './lane.ts';
+import { Lane } from './lane.ts';
+import type { LaneListener, LaneRemains } from './lane-contract.ts';
 
 export interface IncarnationListener extends LaneListener, Pick<CellListener, 'log' | 'logDropped' | 'said' | 'sayDropped' | 'unkillable' | 'leftBehindEnded' | 'lowered'> {
   /** Comes once, after whatever `settling` waits for; the lane's remains are had by `takeRemains`. */

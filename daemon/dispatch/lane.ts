@@ -5,44 +5,13 @@ import { BatchText } from '../../protocol/cell/batch.ts';
 import type { EventFailure, EventOutput, ResultsMessage } from '../../protocol/cell/messages.ts';
 import { OutputRing } from '../../protocol/cell/output-ring.ts';
 import { type Progress, phases } from '../../protocol/cell/register.ts';
-import type { Cell, LaneWindow } from '../cells/cell.ts';
-import { type PluginAccount, lossAccount } from '../files/loss-account.ts';
+import type { LaneWindow } from '../cells/cell.ts';
+import { lossAccount } from '../files/loss-account.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import type { IngressQueue } from './ingress-queue.ts';
+import type { LaneCell, LaneListener, LaneOptions, LaneRemains } from './lane-contract.ts';
 import type { QueuedEvent, Waiter } from './queued-event.ts';
 import { SentEvents } from './sent-events.ts';
-
-export interface LaneOptions {
-  readonly handleMs: number;
-  /** The cell begins nothing for this long although it has work: something else holds its thread. */
-  readonly stallMs: number;
-  /** Is told how much the cell has, before the cell has it. */
-  readonly account?: PluginAccount;
-}
-
-/** What the lane needs of its cell. */
-export type LaneCell = Pick<Cell, 'register' | 'window' | 'send' | 'drain' | 'arrivals'>;
-
-export interface LaneListener {
-  handled(event: QueuedEvent, output: EventOutput | undefined): void;
-  failed(event: QueuedEvent, failure: EventFailure): void;
-  /** The event was claimed and the cell must be ended. The lane holds the event until `settleClaimed`. */
-  overran(event: QueuedEvent, ranMs: number): void;
-  stalled(idleMs: number): void;
-  /** The handler threw after its signal was aborted by `interrupt`. Returns the event as it comes again, if it does. */
-  interrupted?(event: QueuedEvent): QueuedEvent | undefined;
-  /** Some have been settled. False: what is queued is handed over by a later `pump`. */
-  mayGoOn?(): boolean;
-  /** Other services wait for their turn. */
-  othersWait?(): boolean;
-}
-
-export interface LaneRemains {
-  /** The event the cell was executing when it ended by itself. */
-  readonly blamed: QueuedEvent | undefined;
-  /** What is to come next, in order: an event that comes again, then those sent and never begun. */
-  readonly untouched: readonly QueuedEvent[];
-}
 
 /** Of a cell that does not say otherwise. */
 const widest: LaneWindow = { batches: 2, events: 64 };

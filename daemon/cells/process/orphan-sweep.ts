@@ -17,7 +17,7 @@ export async function sweepOrphans(stateFolder: string, log: Logger): Promise<vo
   const folder = recordsFolder(stateFolder);
   for (const name of await namesIn(folder, log)) {
     const path = join(folder, name);
-    const record = await read(path);
+    const record = read(path);
     // Two daemons may share a state folder: what belongs to one that lives is its own.
     if (record !== undefined && isAlive(record.daemon)) continue;
     if (record !== undefined && isSurelyAlive(record.cell)) {
@@ -40,7 +40,7 @@ async function namesIn(folder: string, log: Logger): Promise<readonly string[]> 
 }
 
 /** Undefined for what is torn or no record: nobody can be found by it. */
-async function read(path: string): Promise<CellRecord | undefined> {
+function read(path: string): CellRecord | undefined {
   const file = readBoundedText(path, { maxBytes: maxRecordBytes });
   if (!file.ok) return undefined;
   try {

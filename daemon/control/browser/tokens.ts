@@ -25,7 +25,7 @@ export const tokenFile = (stateFolder: string): string => join(stateFolder, 'bro
 export async function loadTokens({ token, readToken }: Pick<HttpConfig, 'token' | 'readToken'>, stateFolder: string, log: ControlLog): Promise<Tokens> {
   if (token !== undefined && readToken !== undefined) return { token, readToken };
   const path = tokenFile(stateFolder);
-  let own = await readKept(path);
+  let own = readKept(path);
   if (own === undefined || (await isOpenToOthers(path))) {
     if (own !== undefined) log.warn({ path }, 'the tokens for browsers could be read by other users; new ones are made');
     own = { token: newSecret(), readToken: newSecret() };
@@ -44,7 +44,7 @@ async function keep(path: string, own: Tokens, stateFolder: string): Promise<voi
   }
 }
 
-async function readKept(path: string): Promise<Tokens | undefined> {
+function readKept(path: string): Tokens | undefined {
   const file = readBoundedText(path, { maxBytes: maxFileBytes });
   if (!file.ok) return undefined;
   try {
