@@ -4,7 +4,7 @@ import type { Client } from '../../protocol/client/client.ts';
 import { type Fault, bounds } from './fault.ts';
 import { type Answer, type Seen, answerTo, unanswered, untilDaemonEnds, wordsOf } from './observation.ts';
 import { Outage } from './outage.ts';
-import { deadlineOf, mend, pluginIdOf } from './plugin-folder.ts';
+import { deadlineOf, deadlines, mend, pluginIdOf } from './plugin-folder.ts';
 
 const quietMs = 150;
 /** Each may take a thread or a process of its own to begin with: more would only measure the kit. */
@@ -46,11 +46,12 @@ class ToolTrial {
   }
 
   async #steps(): Promise<void> {
-    await this.#client.call('plugin.load', { path: this.#folder });
     const imports = this.#fault.atImport === true;
+    const refused = imports ? await this.#refusedAtLoad() : undefined;
+    if (!imports || refused !== undefined) await this.#load();
     if (!imports) await this.#work(0);
     const companion = imports ? undefined : this.#companion();
-    this.#answer = await this.#commit();
+    this.#answer = refused ?? (await this.#commit());
     if (imports) mend(this.#folder);
     if (this.#answer.kind === 'none') return;
     this.#outage = new Outage(performance.now());
@@ -58,6 +59,21 @@ class ToolTrial {
     this.#recovered();
     await companion;
     await this.#burst();
+  }
+
+  async #load(): Promise<void> {
+    await this.#client.call('plugin.load', { path: this.#folder });
+  }
+
+  /** A plugin without a service is imported when it is loaded. Undefined where it is loaded all the same: its import is only slow. */
+  async #refusedAtLoad(): Promise<Answer | undefined> {
+    const answer = await answerTo(async () => {
+      await this.#load();
+      return undefined;
+    }, deadlines.startMs);
+    if (answer.kind !== 'failed') return undefined;
+    mend(this.#folder);
+    return answer;
   }
 
   #commit(): Promise<Answer> {
