@@ -56,7 +56,10 @@ async function watch(run: TestRun, runner: ChildProcess, group: number): Promise
       signalGroup(group, 'SIGKILL');
       return;
     }
-    for (const { pid, command, zombie } of (await processes()).filter(({ parent }) => parent === group)) {
+    const present = (await processes()).filter(({ parent }) => parent === group);
+    // The system gives a number again: another process must not inherit the time of the one before it.
+    for (const pid of seenMs.keys()) if (!present.some((found) => found.pid === pid)) seenMs.delete(pid);
+    for (const { pid, command, zombie } of present) {
       const sinceMs = seenMs.get(pid) ?? nowMs;
       seenMs.set(pid, sinceMs);
       if (zombie || nowMs - sinceMs < run.fileMs) continue;
