@@ -35,7 +35,7 @@ export const errorKinds = {
   plugin_disabled: kind(-32013, 409, false, 'The configuration disables this plugin.', 'Set `plugins.overrides.<id>.enabled` to true and start the daemon again.'),
 
   invalid_event: kind(-32020, 400, false, 'The event is malformed, or the service declares no such ingress or kind.', 'Correct what `details.issues` names.'),
-  queue_full: kind(-32021, 429, true, 'The service\'s ingress queue is at its capacity.', 'Try again after `details.retryAfterMs`, or publish with `wait` to be held until there is room.'),
+  queue_full: kind(-32021, 429, true, 'The service\'s ingress queue is at its capacity.', 'Try again after `details.retryAfterMs`, or publish with `wait` to be held until there is room, or raise the bound that the message names.'),
   service_unavailable: kind(-32022, 503, true, 'The service is not in a state that allows this.', 'See `details.lifecycle`; start it with `nagaya start ID`.'),
   service_failed: kind(-32023, 503, false, 'The service has failed and is not coming back by itself.', 'See `nagaya status ID` for the cause; start it again with `nagaya start ID`.'),
   service_stopped: kind(-32024, 409, false, 'The service was stopped, or is stopping.', 'Start it with `nagaya start ID`.'),
@@ -55,12 +55,12 @@ export const errorKinds = {
   tool_failed: kind(-32044, 502, false, 'The tool threw, rejected, or could not be imported.', 'Read `details.cause`: it is the plugin\'s own error.'),
   tool_crashed: kind(-32045, 502, true, 'The tool\'s cell ended during the call.', 'Read `details.cause` and `nagaya logs ID`.'),
   tool_cancelled: kind(-32046, 409, false, 'The call was cancelled.', 'Nothing to mend: the caller or its connection asked for it.'),
-  tool_overloaded: kind(-32047, 429, true, 'As many calls of this plugin\'s tools are waiting as may wait.', 'Try again after `details.retryAfterMs`.'),
+  tool_overloaded: kind(-32047, 429, true, 'As many calls of this plugin\'s tools are waiting as may wait.', 'Try again after `details.retryAfterMs`, or raise the bound that the message names.'),
 
   runtime_not_found: kind(-32050, 404, false, 'No runtime with this id is registered.', 'See `nagaya runtimes`.'),
   runtime_unavailable: kind(-32051, 503, true, 'The runtime does not answer at the moment.', 'Try again later; see its diagnostics.'),
   worker_not_found: kind(-32052, 404, false, 'The runtime has no worker with this id.', 'See `nagaya workers --runtime RUNTIME`; an id is always given whole.'),
-  worker_busy: kind(-32053, 429, true, 'The worker has as many inputs pending as it may.', 'Try again after `details.retryAfterMs`.'),
+  worker_busy: kind(-32053, 429, true, 'The worker has as many inputs pending as it may.', 'Try again after `details.retryAfterMs`, or raise the bound that the message names.'),
   worker_stopped: kind(-32054, 409, false, 'The worker was stopped.', 'Make a new one with `nagaya worker new`.'),
   profile_not_found: kind(-32055, 404, false, 'No profile with this name is offered.', 'See `nagaya runtimes RUNTIME`: it lists the profiles; or leave the profile out.'),
   runtime_full: kind(-32056, 429, true, 'The runtime has as many workers as it may, and all of them are in use.', 'Stop one that is no longer needed with `nagaya worker stop WORKER`, or raise `limits.workers`.'),

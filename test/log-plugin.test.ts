@@ -49,8 +49,8 @@ test('what the cell dropped is a visible line and is counted', async (context) =
   await log.close();
   const lines = await fileLines(path);
   assert.deepEqual(lines.map(({ level, msg }) => [level, msg]), [
-    ['warn', 'dropped 120 lines (9 kB): over the log budget of the cell'],
-    ['warn', 'dropped 1 line (80 bytes): over the log budget of the cell'],
+    ['warn', 'dropped 120 lines (9 kB): over the log budget of the cell; limits.logBytesPerSecond of the plugin sets it'],
+    ['warn', 'dropped 1 line (80 bytes): over the log budget of the cell; limits.logBytesPerSecond of the plugin sets it'],
   ]);
   assert.deepEqual(lines[0]?.['data'], { droppedLines: 120, droppedBytes: 9000 });
   assert.deepEqual(log.counts, { lines: 2, droppedLines: 121, droppedBytes: 9080 });

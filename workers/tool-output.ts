@@ -94,7 +94,7 @@ class ResultWalk {
 
 function tooLarge(maxBytes: number, bytes?: number): HostError {
   const size = bytes === undefined ? `more than ${String(maxBytes)}` : String(bytes);
-  return new HostError('payload_too_large', `The tool's result has ${size} bytes of JSON; at most ${String(maxBytes)} are allowed.`, {
+  return new HostError('payload_too_large', `The tool's result has ${size} bytes of JSON; at most ${String(maxBytes)} are allowed; limits.toolOutputBytes sets this bound.`, {
     what: 'result',
     limit: 'limits.toolOutputBytes',
     maximum: maxBytes,

@@ -18,7 +18,7 @@ export class Subscriptions {
   open(filter: FeedFilter, push: (notification: FeedNotification) => boolean): { subscriptionId: string; buffer: number } {
     const maximum = this.#limits.subscriptions;
     if (this.#open.size >= maximum) {
-      throw new HostError('limit_too_large', `This connection has ${String(maximum)} subscriptions, as many as it may.`, { limit: 'limits.subscriptions', maximum });
+      throw new HostError('limit_too_large', `This connection has ${String(maximum)} subscriptions, as many as it may. Raise limits.subscriptions to allow more.`, { limit: 'limits.subscriptions', maximum });
     }
     const buffer = this.#limits.subscriptionBuffer;
     const subscription = this.#feed.subscribe({ filter, buffer, push });

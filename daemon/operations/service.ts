@@ -35,7 +35,7 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
     }
     if (event !== undefined) throw new HostError('invalid_request', 'Give `event` or `events`, not both.', { issues: [{ path: 'events', message: 'given beside event' }] });
     if (events.length > limits.publishBatch) {
-      throw new HostError('limit_too_large', `A batch holds at most ${String(limits.publishBatch)} events; this one has ${String(events.length)}.`, { limit: 'limits.publishBatch', maximum: limits.publishBatch });
+      throw new HostError('limit_too_large', `A batch holds at most ${String(limits.publishBatch)} events; this one has ${String(events.length)}; limits.publishBatch sets this bound.`, { limit: 'limits.publishBatch', maximum: limits.publishBatch });
     }
     return events;
   };

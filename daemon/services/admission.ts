@@ -82,7 +82,7 @@ export class Admission {
   }
 
   #tooLarge(bytes: number): HostError {
-    const issue: Issue = { path: 'payload', message: `too large: the event has ${String(bytes)} bytes of JSON, at most ${String(this.#eventBytes)} are allowed` };
+    const issue: Issue = { path: 'payload', message: `too large: the event has ${String(bytes)} bytes of JSON, at most ${String(this.#eventBytes)} are allowed; limits.eventBytes sets this bound` };
     return new HostError('invalid_event', `The event is not valid: payload: ${issue.message}.`, { issues: [issue], limit: 'limits.eventBytes', maximum: this.#eventBytes, bytes });
   }
 }

@@ -245,6 +245,6 @@ export class Intake {
   #full(limit: string, size: string): HostError {
     const { depth, eventMs } = this.#situation;
     const retryAfterMs = Math.min(longestRetryMs, Math.max(1, Math.ceil((eventMs * depth) / 4)));
-    return new HostError('queue_full', `The queue of ${this.#pluginId} is full: ${size} wait.`, { capacity: this.queue.capacity, depth, limit, retryAfterMs });
+    return new HostError('queue_full', `The queue of ${this.#pluginId} is full: ${size} wait. Raise plugins.overrides.${this.#pluginId}.${limit} to let more wait.`, { capacity: this.queue.capacity, depth, limit, retryAfterMs });
   }
 }

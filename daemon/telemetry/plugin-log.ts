@@ -105,7 +105,7 @@ export class PluginLog {
   droppedByCell(message: LogDroppedMessage, incarnation: number): void {
     this.#counts.droppedLines += message.lines;
     this.#counts.droppedBytes += message.bytes;
-    this.#noteDropped(message, 'over the log budget of the cell', incarnation);
+    this.#noteDropped(message, 'over the log budget of the cell; limits.logBytesPerSecond of the plugin sets it', incarnation);
   }
 
   /** What the host has to say about the plugin, in the plugin's log. */

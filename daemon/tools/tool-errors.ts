@@ -27,11 +27,11 @@ export function unknownTool(name: string, known: readonly string[]): HostError {
 }
 
 export function inputTooLarge(tool: string, bytes: number, maximum: number): HostError {
-  return new HostError('payload_too_large', `The input has ${String(bytes)} bytes of JSON; at most ${String(maximum)} are allowed.`, { tool, what: 'input', limit: 'limits.toolInputBytes', bytes, maximum });
+  return new HostError('payload_too_large', `The input has ${String(bytes)} bytes of JSON; at most ${String(maximum)} are allowed; limits.toolInputBytes sets this bound.`, { tool, what: 'input', limit: 'limits.toolInputBytes', bytes, maximum });
 }
 
 export function overloaded(tool: string, waiting: number, retryAfterMs: number): HostError {
-  return new HostError('tool_overloaded', `${String(waiting)} calls of this plugin's tools are waiting already.`, { tool, waiting, limit: 'limits.toolQueue', retryAfterMs });
+  return new HostError('tool_overloaded', `${String(waiting)} calls of this plugin's tools are waiting already, as many as may. Raise limits.toolQueue to let more wait.`, { tool, waiting, limit: 'limits.toolQueue', retryAfterMs });
 }
 
 /** A call's own time does not run while its cell is being started. */

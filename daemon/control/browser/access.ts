@@ -24,7 +24,7 @@ export class Access {
   openStream(stream: Ending): () => void {
     const maximum = this.#maxStreams;
     if (this.#streams.size >= maximum) {
-      throw new HostError('too_many_requests', `There are ${String(maximum)} streams open already, as many as there may be.`, { limit: 'http.limits.streams', maximum });
+      throw new HostError('too_many_requests', `There are ${String(maximum)} streams open already, as many as there may be. Raise http.limits.streams to allow more.`, { limit: 'http.limits.streams', maximum });
     }
     this.#streams.add(stream);
     return () => void this.#streams.delete(stream);

@@ -181,7 +181,7 @@ export class BrowserServer {
     }
     this.#parting += 1;
     socket.once('close', () => (this.#parting -= 1));
-    writeProblem(socket, new HostError('too_many_requests', `There are ${String(maximum)} connections, as many as there may be.`, { limit: 'http.limits.connections', maximum }));
+    writeProblem(socket, new HostError('too_many_requests', `There are ${String(maximum)} connections, as many as there may be. Raise http.limits.connections to allow more.`, { limit: 'http.limits.connections', maximum }));
     partFrom(socket);
   }
 }

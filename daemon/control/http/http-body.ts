@@ -90,4 +90,4 @@ function parseBody(bytes: Buffer, nesting: number): Record<string, unknown> {
 }
 
 const tooLarge = ({ maximum, limit }: BodyBound): HostError =>
-  new HostError('payload_too_large', `The body is larger than ${String(maximum)} bytes.`, { limit, maximum });
+  new HostError('payload_too_large', `The body is larger than ${String(maximum)} bytes; ${limit} sets this bound.`, { limit, maximum });

@@ -72,7 +72,7 @@ export class HttpConnection implements Connection, HttpPeer {
     if (this.#gone) return;
     if (this.#current === undefined && this.#waiting.length === 0) this.#begin({ request, response });
     else if (this.#waiting.length < maximum) this.#waiting.push({ request, response });
-    else sendProblem(response, new HostError('too_many_requests', `This connection has ${String(maximum)} unanswered requests, as many as it may.`, { limit, maximum }));
+    else sendProblem(response, new HostError('too_many_requests', `This connection has ${String(maximum)} unanswered requests, as many as it may. Raise ${limit} to allow more.`, { limit, maximum }));
   }
 
   /** Calls back once every request that came so far is answered; never if the connection ends before. */

@@ -175,4 +175,4 @@ export class RpcConnection implements Connection {
 }
 
 const tooLong = (maximum: number): HostError =>
-  new HostError('payload_too_large', `The line is longer than ${String(maximum)} bytes.`, { limit: 'limits.lineBytes', maximum });
+  new HostError('payload_too_large', `The line is longer than ${String(maximum)} bytes; limits.lineBytes sets this bound.`, { limit: 'limits.lineBytes', maximum });

@@ -91,7 +91,7 @@ export class RpcDispatcher {
       return undefined;
     }
     if (members.length > maximum) {
-      this.#refuse(null, new HostError('limit_too_large', `The batch holds ${String(members.length)} requests and may hold ${String(maximum)}.`, { limit: 'limits.rpcBatch', maximum }));
+      this.#refuse(null, new HostError('limit_too_large', `The batch holds ${String(members.length)} requests and may hold ${String(maximum)}; limits.rpcBatch sets this bound.`, { limit: 'limits.rpcBatch', maximum }));
       return undefined;
     }
     return this.advance(new RpcBatch(members, this.#options.outbox));
@@ -213,4 +213,4 @@ function notJson(error: unknown): HostError {
 }
 
 const tooManyCalls = (maximum: number): HostError =>
-  new HostError('too_many_requests', `This connection has ${String(maximum)} unanswered calls, as many as it may.`, { limit: 'limits.pendingCalls', maximum });
+  new HostError('too_many_requests', `This connection has ${String(maximum)} unanswered calls, as many as it may. Raise limits.pendingCalls to allow more.`, { limit: 'limits.pendingCalls', maximum });

@@ -101,7 +101,7 @@ export class ControlServer {
       socket.destroy();
     } else if (this.#connections.size >= maximum) {
       this.#context.tally.connectionsRefused += 1;
-      const refusal = new HostError('too_many_requests', `The daemon has ${String(maximum)} connections, as many as it takes.`, { limit: 'limits.connections', maximum });
+      const refusal = new HostError('too_many_requests', `The daemon has ${String(maximum)} connections, as many as it takes. Raise limits.connections to allow more.`, { limit: 'limits.connections', maximum });
       socket.end(`${encodeRefusal(null, refusal)}\n`, () => socket.destroy());
     } else {
       this.#connections.set(socket, new OpeningConnection(socket, (language) => this.#speak(socket, language)));

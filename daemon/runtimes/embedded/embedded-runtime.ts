@@ -132,7 +132,7 @@ export class EmbeddedRuntime implements Runtime {
   #checkLength(field: string, text: string, limit: 'workerIntentLength' | 'workerNameLength'): void {
     const maximum = this.#deps.limits[limit];
     if (text.length <= maximum) return;
-    throw new HostError('payload_too_large', `${field} has ${String(text.length)} characters and may have ${String(maximum)}.`, { limit: `limits.${limit}`, maximum });
+    throw new HostError('payload_too_large', `${field} has ${String(text.length)} characters and may have ${String(maximum)}; limits.${limit} sets this bound.`, { limit: `limits.${limit}`, maximum });
   }
 
   /** Of those that are of no more use the one that was last used longest ago goes. */
@@ -142,7 +142,7 @@ export class EmbeddedRuntime implements Runtime {
     const spent = [...this.#workers.values()].filter((worker) => worker.atRest && (worker.state === 'stopped' || worker.state === 'failed'));
     const oldest = spent.sort((one, other) => (one.summary().lastActiveAt < other.summary().lastActiveAt ? -1 : 1))[0];
     if (oldest === undefined) {
-      throw new HostError('runtime_full', `The runtime has ${String(maximum)} workers, as many as it may, and none of them has stopped or failed.`, { limit: 'limits.workers', maximum });
+      throw new HostError('runtime_full', `The runtime has ${String(maximum)} workers, as many as it may, and none of them has stopped or failed. Raise limits.workers to allow more.`, { limit: 'limits.workers', maximum });
     }
     const { workerId } = oldest.birth;
     this.#workers.delete(workerId);

@@ -191,11 +191,11 @@ export class EmbeddedWorker {
     if (this.#state === 'stopped') throw new HostError('worker_stopped', 'The worker was stopped.', { workerId });
     const size = Buffer.byteLength(content);
     if (size > limits.workerInputBytes) {
-      throw new HostError('payload_too_large', `The input has ${String(size)} bytes and may have ${String(limits.workerInputBytes)}.`, { limit: 'limits.workerInputBytes', maximum: limits.workerInputBytes });
+      throw new HostError('payload_too_large', `The input has ${String(size)} bytes and may have ${String(limits.workerInputBytes)}; limits.workerInputBytes sets this bound.`, { limit: 'limits.workerInputBytes', maximum: limits.workerInputBytes });
     }
     if (this.#pending.length >= limits.workerInputs) {
       const retryAfterMs = Math.ceil(Math.min(longestAdviceMs, this.#turnMs));
-      throw new HostError('worker_busy', `${String(limits.workerInputs)} inputs wait for this worker, as many as may.`, { workerId, limit: 'limits.workerInputs', capacity: limits.workerInputs, retryAfterMs });
+      throw new HostError('worker_busy', `${String(limits.workerInputs)} inputs wait for this worker, as many as may. Raise limits.workerInputs to let more wait.`, { workerId, limit: 'limits.workerInputs', capacity: limits.workerInputs, retryAfterMs });
     }
   }
 

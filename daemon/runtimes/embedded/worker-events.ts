@@ -119,7 +119,7 @@ export class WorkerEvents implements Backlog {
   #watch(watcher: Watcher): Watcher {
     const maximum = this.#options.limits.workerReaders;
     if (this.#watchers.size >= maximum) {
-      throw new HostError('too_many_requests', `This worker is watched by ${String(maximum)} readers, as many as it may.`, { limit: 'limits.workerReaders', maximum });
+      throw new HostError('too_many_requests', `This worker is watched by ${String(maximum)} readers, as many as it may. Raise limits.workerReaders to allow more.`, { limit: 'limits.workerReaders', maximum });
     }
     if (!this.#closed) this.#watchers.add(watcher);
     return watcher;

@@ -216,8 +216,8 @@ function published(service: Service, workerId: string, event: object): Accepted 
 /** What a service refuses, in the words of a worker. */
 function asWorkerError(error: HostError, workerId: string): HostError {
   const { retryAfterMs, limit, maximum, lifecycle } = error.details;
-  if (error.code === 'queue_full') return new HostError('worker_busy', 'As many events wait for this service as may.', { workerId, retryAfterMs });
-  if (error.code === 'invalid_event' && limit !== undefined) return new HostError('payload_too_large', 'The input is larger than an event of this service may be.', { limit, maximum });
+  if (error.code === 'queue_full') return new HostError('worker_busy', `As many events wait for this service as may. Raise plugins.overrides.${workerId}.${String(limit)} to let more wait.`, { workerId, limit, retryAfterMs });
+  if (error.code === 'invalid_event' && limit !== undefined) return new HostError('payload_too_large', 'The input is larger than an event of this service may be; limits.eventBytes sets this bound.', { limit, maximum });
   if (['service_stopped', 'service_unavailable', 'service_failed'].includes(error.code)) return new HostError('worker_stopped', 'This service does not run.', { workerId, lifecycle });
   return error;
 }
