@@ -123,7 +123,8 @@ test('descriptors are bounded, and a plugin that uses them up keeps its cell', a
   const made = await running(t);
   const opened = (await made.deliver({ do: 'openDescriptors', most: 10_000 })) as { count: number; code: string };
   assert.equal(opened.code, 'EMFILE');
-  assert.ok(opened.count < 1024);
+  // limits.descriptors, and what the cell itself needs.
+  assert.ok(opened.count < 1000 + 128, String(opened.count));
   assert.equal(await made.deliver({ do: 'echo', value: 'still here' }), 'still here');
 });
 

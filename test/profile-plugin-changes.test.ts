@@ -12,8 +12,11 @@ const saying = (text: string): string => `export const profiles = { one: { onInp
 
 async function ownPlugin(t: TestContext, source: string, profiles: readonly object[] = [{ name: 'one' }], setting: LabSetting = {}): Promise<{ readonly lab: ProfileLab; write(files: Record<string, unknown>): Promise<void> }> {
   const folder = await temporaryFolder(t);
-  await writeTree(folder, { 'package.json': { type: 'module' }, 'plugin.json': manifestOf(profiles), 'index.js': source });
-  return { lab: await profileLab(t, { ...setting, folders: [folder] }), write: (files) => writeTree(folder, files) };
+  // A plugin that cannot be imported is refused when it is loaded; here it is changed afterwards, as by a broken save.
+  await writeTree(folder, { 'package.json': { type: 'module' }, 'plugin.json': manifestOf(profiles), 'index.js': saying('as it was loaded') });
+  const lab = await profileLab(t, { ...setting, folders: [folder] });
+  await writeTree(folder, { 'index.js': source });
+  return { lab, write: (files) => writeTree(folder, files) };
 }
 
 test('profiles are found by plugin and name, by the plugin alone where it has one, and the built-in one always', async (t) => {
@@ -90,7 +93,7 @@ test('a profile that a reload takes away is told as missing, with those there ar
 });
 
 for (const [what, source, expected] of [
-  ['cannot be imported', 'throw new Error("broken at import");', /could not be imported: broken at import/],
+  ['cannot be imported', 'throw new Error("broken at import");', /could not be imported: index\.js:1:7: broken at import/],
   ['has no such profile', 'export const profiles = { other: {} };', /does not export what a profile "one" needs: the entry exports no profile "one"/],
   ['has no profiles', 'export const service = {};', /does not export what a profile "one" needs/],
   ['has an odd profile', 'export const profiles = { one: { onInput: 5 } };', /onInput must be a function/],
