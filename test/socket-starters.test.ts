@@ -19,7 +19,7 @@ test('a second daemon is told the pid of the first, and the first does not notic
   const first = await StarterProcess.spawn(t, path);
   const second = await StarterProcess.spawn(t, path);
   assert.deepEqual(await first.listen(), { listening: first.pid });
-  assert.deepEqual(await second.listen(), { code: 'already_running', details: { pid: first.pid, socket: path } });
+  assert.deepEqual(await second.listen(), { code: 'already_running', details: { pid: first.pid, guardianPid: null, socket: path } });
   assert.ok(await answers(t, path));
   await first.end('close');
   assert.deepEqual([existsSync(path), existsSync(`${path}.lock`)], [false, false]);
@@ -45,7 +45,7 @@ test('what a daemon left that was killed is taken over, and of many that start a
     const winner = racing.find((_, index) => sayings[index]?.listening !== undefined);
     assert.equal(sayings.filter((saying) => saying.listening !== undefined).length, 1, JSON.stringify(sayings));
     for (const saying of sayings) {
-      if (saying.listening === undefined) assert.deepEqual(saying, { code: 'already_running', details: { pid: winner?.pid, socket: path } });
+      if (saying.listening === undefined) assert.deepEqual(saying, { code: 'already_running', details: { pid: winner?.pid, guardianPid: null, socket: path } });
     }
     assert.ok(await answers(t, path));
     await winner?.end('die');
@@ -80,10 +80,10 @@ test('whoever answers at the socket keeps it, with a dead lock beside it or with
   await new Promise<void>((listening) => other.listen(path, listening));
   t.after(() => other.close());
   const starter = await StarterProcess.spawn(t, path);
-  assert.deepEqual(await starter.listen(), { code: 'already_running', details: { pid: null, socket: path } });
+  assert.deepEqual(await starter.listen(), { code: 'already_running', details: { pid: null, guardianPid: null, socket: path } });
   assert.equal(existsSync(`${path}.lock`), false, 'its own lock is gone again');
   const lock = JSON.stringify({ pid: 999_999_999, start: '', nonce: 'n' });
   writeFileSync(`${path}.lock`, lock);
-  assert.deepEqual(await starter.listen(), { code: 'already_running', details: { pid: null, socket: path } });
+  assert.deepEqual(await starter.listen(), { code: 'already_running', details: { pid: null, guardianPid: null, socket: path } });
   assert.equal(readFileSync(`${path}.lock`, 'utf8'), lock, 'a lock that may be of another container is left as it is');
 });
