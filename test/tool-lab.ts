@@ -53,7 +53,7 @@ export async function withTools(fixture: string, setting: ToolSetting, use: (lab
     ...raw,
     limits: { ...(heapMb === undefined ? {} : { heapMb }), ...(logBytesPerSecond === undefined ? {} : { logBytesPerSecond }) },
     ...(permissions === undefined ? {} : { permissions }),
-    tools: raw.tools.map((tool) => ({ timeoutMs: calmMs, isolation, ...tool, ...(tool.name in inputSchemas ? { inputSchema: inputSchemas[tool.name] } : {}) })),
+    tools: raw.tools.map((tool) => ({ timeoutMs: calmMs, isolation, ...tool, ...(Object.hasOwn(inputSchemas, tool.name) ? { inputSchema: inputSchemas[tool.name] } : {}) })),
   });
   const logs: ToolLab['logs'] = [];
   const failures: ToolLab['failures'] = [];
