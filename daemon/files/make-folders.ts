@@ -1,7 +1,6 @@
 // Makes a folder and those above it, for this user alone.
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { codeOfFileError } from './file-fault.ts';
 
 const folderMode = 0o700;
 
@@ -13,7 +12,7 @@ export function makeFolders(path: string): void {
   try {
     mkdirSync(path, { mode: folderMode });
   } catch (error) {
-    const code = codeOfFileError(error);
+    const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST' && statSync(path).isDirectory()) return;
     const above = dirname(path);
     if (code !== 'ENOENT' || above === path || existsSync(above)) throw error;

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Permissions } from '../../protocol/manifest.ts';
 
 /** Named anew where it left its trial. */
-const permissionFlag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
+export const permissionFlag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
 
 /** Newer Nodes close the network too; a plugin's manifest has no grant for it, so it stays open. */
 const networkFlags = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : [];

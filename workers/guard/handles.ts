@@ -96,15 +96,21 @@ interface Stdio {
 /** Whatever else it says, Node takes it for a descriptor by its number. */
 const isByNumber = ({ type }: Stdio): boolean => type !== 'ignore' && type !== 'pipe' && type !== 'overlapped' && type !== 'wrap';
 
+/** Of the native spawn of Node 26: file, arguments, folder, environment, stdio, flags, user and group. */
+const stdioPlace = 4;
+
 function shieldSpawning(prototype: NativePrototype): void {
   around(prototype, 'spawn', (spawn) => function (...args) {
-    const { stdio } = args[0] as { readonly stdio?: readonly Stdio[] };
+    // Up to Node 24 the options come as one object, from 26 on one after the other.
+    const listed = typeof args[0] !== 'object';
+    const stdio = listed ? args[stdioPlace] : (args[0] as { readonly stdio?: unknown }).stdio;
     // Each entry is read once: what is checked is what is used.
     const entries = Array.isArray(stdio) ? (stdio as Stdio[]).map((entry) => ({ ...entry })) : [];
     for (const entry of entries) {
       if (isByNumber(entry)) requireOwn(Number(entry.fd) | 0, 'Handing a child process a copy');
     }
-    const result = apply(spawn, this, [{ ...(args[0] as object), stdio: Array.isArray(stdio) ? entries : undefined }]);
+    const checked = Array.isArray(stdio) ? entries : undefined;
+    const result = apply(spawn, this, listed ? args.map((arg, place) => (place === stdioPlace ? checked : arg)) : [{ ...(args[0] as object), stdio: checked }]);
     if (result === 0) started[Reflect.get(this, 'pid') as number] = true;
     for (const { type, handle } of entries) {
       if (result === 0 && handle !== undefined && (type === 'pipe' || type === 'overlapped')) openedHandle(handle);
