@@ -18,6 +18,11 @@ export const deathCodes = {
 } as const;
 export type DeathCode = keyof typeof deathCodes;
 
+/** Node 26 survives the others. */
+const survives = Number(process.versions.node.split('.')[0]) >= 26;
+export const fatalCodes: readonly DeathCode[] = survives ? ['splitHuge'] : ['regexAtStackEnd', 'splitHuge', 'sortHole'];
+export const quickDeath: DeathCode = survives ? 'splitHuge' : 'sortHole';
+
 /** A plugin whose handler, tool and profile run the code they are given, and whose handler tells when it has begun. */
 export function writeKiller(folder: string, id: string, limits: object = {}): void {
   mkdirSync(folder, { recursive: true });

@@ -6,7 +6,7 @@ import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import v8 from 'node:v8';
 import { Worker } from 'node:worker_threads';
-import { permissionFlag } from '../daemon/isolates/permissions.ts';
+import { networkFlags, permissionFlag } from '../daemon/isolates/permissions.ts';
 import { type CellLab, cellLab } from './cell-lab.ts';
 
 /** One of the host's own sockets, as one of its clients has. */
@@ -62,7 +62,7 @@ async function codes({ run }: CellLab, tried: readonly string[], fd: number): Pr
   )) as unknown[];
 }
 
-for (const [where, execArgv] of [['a thread cell', []], ['a thread cell under permissions', [permissionFlag, '--allow-fs-read=*', '--allow-fs-write=*', '--allow-child-process']]] as const) {
+for (const [where, execArgv] of [['a thread cell', []], ['a thread cell under permissions', [permissionFlag, ...networkFlags, '--allow-fs-read=*', '--allow-fs-write=*', '--allow-child-process']]] as const) {
   test(`${where} is refused descriptors of the daemon, whatever takes them`, async (t) => {
     const lab = await cellLab(t, { spec: { execArgv } });
     const { descriptor, isOpen } = await foreignSocket(t);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { permissionFlag } from '../daemon/isolates/permissions.ts';
+import { networkFlags, permissionFlag } from '../daemon/isolates/permissions.ts';
 import { cellLab } from './cell-lab.ts';
 
 const denied = 'ERR_NAGAYA_DENIED';
@@ -38,7 +38,7 @@ test('a thread cell signals neither the daemon, its threads, its group nor its p
 });
 
 test('a thread cell under permissions, which cannot look at the system\'s threads, signals only what it started', async (t) => {
-  const { run } = await cellLab(t, { spec: { execArgv: [permissionFlag, '--allow-fs-read=/tmp/*', `--allow-fs-read=${process.cwd()}/*`, '--allow-child-process'] } });
+  const { run } = await cellLab(t, { spec: { execArgv: [permissionFlag, ...networkFlags, '--allow-fs-read=/tmp/*', `--allow-fs-read=${process.cwd()}/*`, '--allow-child-process'] } });
   const other = spawn('sleep', ['60']);
   t.after(() => other.kill());
   const answer = await run(`const { spawn } = await import('node:child_process'); const child = spawn('sleep', ['60']); const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve(signal)));

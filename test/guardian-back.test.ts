@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Client } from '../protocol/client/client.ts';
-import { type DeathCode, deathCodes, deathLab, handledIn, until, writeCounter, writeKiller } from './death-lab.ts';
+import { type DeathCode, deathCodes, deathLab, fatalCodes, handledIn, until, writeCounter, writeKiller } from './death-lab.ts';
 
 const rounds = Number(process.env['NAGAYA_DEATHS'] ?? 1);
 const counters = Array.from({ length: 20 }, (_, index) => `test.counter-${String(index)}`);
@@ -20,9 +20,7 @@ const byCode = (name: DeathCode): Cause => (client) => {
 const bySignal = (signal: NodeJS.Signals): Cause => (_, pid) => void process.kill(pid, signal);
 
 const causes: Readonly<Record<string, Cause>> = {
-  splitHuge: byCode('splitHuge'),
-  sortHole: byCode('sortHole'),
-  regexAtStackEnd: byCode('regexAtStackEnd'),
+  ...Object.fromEntries(fatalCodes.map((name) => [name, byCode(name)])),
   segfault: bySignal('SIGSEGV'),
   killed: bySignal('SIGKILL'),
 };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Client } from '../protocol/client/client.ts';
-import { type DeathCode, deathCodes, deathLab, handledIn, until, writeCounter, writeKiller } from './death-lab.ts';
+import { deathCodes, deathLab, fatalCodes, handledIn, quickDeath, until, writeCounter, writeKiller } from './death-lab.ts';
 
 const killer = 'test.killer';
 const other = 'test.other';
@@ -20,7 +20,7 @@ async function hang(client: Client, plugin: string): Promise<void> {
   await until('it hangs', async () => (await client.call('service.status', { plugin })).inFlight !== null);
 }
 
-for (const name of ['regexAtStackEnd', 'splitHuge', 'sortHole'] satisfies DeathCode[]) {
+for (const name of fatalCodes) {
   test(`${name} takes the daemon down once: it comes back, names the plugin, and runs it as a process`, async (t) => {
     const lab = await deathLab(t, (folder) => {
       writeKiller(join(folder, 'killer'), killer);
@@ -54,12 +54,12 @@ for (const name of ['regexAtStackEnd', 'splitHuge', 'sortHole'] satisfies DeathC
 
 test('a tool that takes the daemon down runs as a process afterwards', async (t) => {
   const lab = await deathLab(t, (folder) => writeKiller(join(folder, 'killer'), killer));
-  const { death } = await lab.die((client) => forgotten(client.call('tool.call', { plugin: killer, tool: 'run', input: { code: deathCodes.sortHole } })));
+  const { death } = await lab.die((client) => forgotten(client.call('tool.call', { plugin: killer, tool: 'run', input: { code: deathCodes[quickDeath] } })));
   assert.equal(death.culprit, killer);
   assert.equal(death.lost.calls, 1);
   const client = await lab.client();
   const { pid } = await lab.status();
-  await assert.rejects(client.call('tool.call', { plugin: killer, tool: 'run', input: { code: deathCodes.sortHole } }), { code: 'tool_crashed' });
+  await assert.rejects(client.call('tool.call', { plugin: killer, tool: 'run', input: { code: deathCodes[quickDeath] } }), { code: 'tool_crashed' });
   assert.equal((await lab.status()).pid, pid);
 });
 
@@ -67,7 +67,7 @@ test('a worker that takes the daemon down is named by its plugin, and its input 
   const lab = await deathLab(t, (folder) => writeKiller(join(folder, 'killer'), killer));
   const client = await lab.client();
   const worker = await client.call('worker.create', { runtimeId: 'backend-internal', intent: 'to die', profile: `${killer}:run` });
-  const { death } = await lab.die((first) => forgotten(first.call('worker.input', { runtimeId: worker.runtimeId, workerId: worker.workerId, content: deathCodes.sortHole })));
+  const { death } = await lab.die((first) => forgotten(first.call('worker.input', { runtimeId: worker.runtimeId, workerId: worker.workerId, content: deathCodes[quickDeath] })));
   assert.equal(death.culprit, killer);
   assert.equal(death.lost.inputs, 1);
 });

@@ -10,7 +10,7 @@ import type { Permissions } from '../../protocol/manifest.ts';
 export const permissionFlag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
 
 /** Newer Nodes close the network too; a plugin's manifest has no grant for it, so it stays open. */
-const networkFlags = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : [];
+export const networkFlags = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : [];
 
 const fromSource = import.meta.url.endsWith('.ts');
 const packageRoot = fileURLToPath(new URL(fromSource ? '../../' : '../../../', import.meta.url)).replace(/\/$/, '');

@@ -27,7 +27,12 @@ export function nativeBinding(name: string): Record<string, unknown> | undefined
   }
 }
 
-export function nativeClasses(): NativeClasses {
+let known: NativeClasses | undefined;
+
+/** Found once: afterwards the guard itself stands in the way of finding them. */
+export const nativeClasses = (): NativeClasses => (known ??= findNativeClasses());
+
+function findNativeClasses(): NativeClasses {
   const of = (binding: string, name: string): NativePrototype | undefined => (nativeBinding(binding) as Binding | undefined)?.[name]?.prototype;
   return {
     pipe: of('pipe_wrap', 'Pipe') ?? prototypeOf(handleOfSocket({ path: '/' })),
