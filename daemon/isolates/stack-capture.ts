@@ -44,8 +44,11 @@ export async function whereabouts(cell: AskableCell, folder: string, withinMs: n
     return unanswered(cell.reachable(), standing(before, cell.times?.(), performance.now() - beganMs));
   }
   if (own.length === 0) {
-    // It answered from its event loop, or from the middle of something that is not the plugin's own.
-    if ((await resting) === false) return { kind: 'javascript', frames: [] };
+    // It answered from its event loop, or from the middle of something that is not the plugin's own. Answering took
+    // processor time too, so a thread that seemed busy meanwhile is looked at once more now that it has answered.
+    if ((await resting) === false && (await cell.rests?.(Math.max(lookMs, left()))) === false) {
+      return { kind: 'javascript', frames: [] };
+    }
     const open = texts(await json(cell, 'open()', left()));
     return { kind: 'waiting', frames: [], ...(open === undefined ? {} : { open }) };
   }
