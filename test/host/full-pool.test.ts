@@ -1,0 +1,67 @@
+// A plugin that fills libuv's pool of threads, which all of the daemon shares, keeps no other one from starting.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
+import { startTestDaemon } from '../labs/test-daemon.ts';
+
+const manifest = (id: string): object => ({
+  schemaVersion: 1,
+  id,
+  name: 'Plugin',
+  version: '1.0.0',
+  entry: './index.js',
+  service: { ingresses: [{ name: 'in', kinds: ['do'] }] },
+  tools: ['pooled', 'fresh'].map((name) => ({ name, isolation: name })),
+});
+
+const filling = `
+import { pbkdf2 } from 'node:crypto';
+let left = 0;
+const handleIngress = ({ payload }) => {
+  if (payload.fill) for (let job = 0; job < 12; job += 1) { left += 1; pbkdf2('secret', 'salt', 12_000_000, 64, 'sha512', () => { left -= 1; }); }
+  return left;
+};
+export const service = { start() {}, handleIngress };
+export const tools = { pooled: () => 'here', fresh: () => 'here' };
+`;
+
+const plain = `
+import { value } from './other.js';
+export const service = { start() {}, handleIngress: () => value };
+export const tools = { pooled: () => value, fresh: () => value };
+`;
+
+test('a plugin is loaded and reloaded while another one has filled the pool', async (t) => {
+  const [filler, late] = [await temporaryFolder(t), await temporaryFolder(t)];
+  await writeTree(filler, { 'plugin.json': manifest('test.filler'), 'index.js': filling });
+  const withSchema = { ...manifest('test.late'), tools: [{ name: 'fresh', inputSchema: { type: 'object' } }] };
+  await writeTree(late, { 'plugin.json': withSchema, 'index.js': plain, 'other.js': 'export const value = "here";\n' });
+  const daemon = await startTestDaemon(t, { plugins: [filler], env: { UV_THREADPOOL_SIZE: '4' } });
+  const client = await daemon.connect();
+  const deliver = (plugin: string, payload: object): Promise<{ output: unknown }> => client.call('ingress.deliver', { plugin, event: { ingress: 'in', kind: 'do', payload } });
+  await deliver('test.filler', { fill: true });
+  await client.call('plugin.load', { path: late });
+  await client.call('service.start', { plugin: 'test.late' });
+  assert.equal((await deliver('test.late', {})).output, 'here');
+  await client.call('plugin.reload', { plugin: 'test.late' });
+  assert.equal((await deliver('test.late', {})).output, 'here');
+  const left = (await deliver('test.filler', {})).output;
+  assert.ok(typeof left === 'number' && left >= 4, `the pool was full all the time: ${String(left)} jobs are left`);
+  daemon.signal('SIGKILL');
+});
+
+test('services restart and tools start in new threads while a plugin has filled the pool', async (t) => {
+  const [filler, neighbour] = [await temporaryFolder(t), await temporaryFolder(t)];
+  await writeTree(filler, { 'plugin.json': manifest('test.filler'), 'index.js': filling });
+  await writeTree(neighbour, { 'plugin.json': manifest('test.neighbour'), 'index.js': plain, 'other.js': 'export const value = "here";\n' });
+  const daemon = await startTestDaemon(t, { plugins: [filler, neighbour], env: { UV_THREADPOOL_SIZE: '4' } });
+  const client = await daemon.connect();
+  const deliver = (plugin: string, payload: object): Promise<{ output: unknown }> => client.call('ingress.deliver', { plugin, event: { ingress: 'in', kind: 'do', payload } });
+  await deliver('test.filler', { fill: true });
+  await client.call('service.restart', { plugin: 'test.neighbour' });
+  assert.equal((await deliver('test.neighbour', {})).output, 'here');
+  for (const tool of ['pooled', 'fresh']) assert.equal((await client.call('tool.call', { plugin: 'test.neighbour', tool, input: {} })).output, 'here');
+  const left = (await deliver('test.filler', {})).output;
+  assert.ok(typeof left === 'number' && left >= 4, `the pool was full all the time: ${String(left)} jobs are left`);
+  daemon.signal('SIGKILL');
+});

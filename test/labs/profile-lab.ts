@@ -1,0 +1,115 @@
+// Workers' programs in real cells, in a real host without a control socket: what the tests of profiles stand on.
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { config as configSchema } from '../../daemon/config/schema.ts';
+import { Host } from '../../daemon/host/host.ts';
+import { realClock } from '../../daemon/time/real-clock.ts';
+import type { HistoryItem, Program, ProgramEnd } from '../../daemon/runtimes/programs/program.ts';
+import { createDaemonLog } from '../../daemon/telemetry/daemon-log.ts';
+import { Feed } from '../../daemon/telemetry/feed.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+export const labFolder = fileURLToPath(new URL('../fixtures/profiles/lab', import.meta.url));
+export const labId = 'test.profiles';
+
+export interface Running {
+  /** What was said so far. */
+  readonly pieces: string[];
+  readonly text: () => string;
+  readonly ended: Promise<ProgramEnd>;
+  /** Resolves when it has said this. */
+  said(text: string): Promise<void>;
+}
+
+export interface LabWorker {
+  readonly program: Program;
+  begin(order: unknown, history?: readonly HistoryItem[]): Running;
+  /** Its end, and all that it said. */
+  run(order: unknown, history?: readonly HistoryItem[]): Promise<ProgramEnd & { readonly text: string; readonly pieces: readonly string[] }>;
+}
+
+export interface ProfileLab {
+  readonly host: Host;
+  /** Of the lab's profile where no other is named. */
+  worker(profile?: string): LabWorker;
+}
+
+export interface LabSetting {
+  readonly folders?: readonly string[];
+  /** Of the lab plugin. */
+  readonly override?: Record<string, unknown>;
+  /** `plugins.overrides`, of others too. */
+  readonly overrides?: Record<string, Record<string, unknown>>;
+  readonly limits?: Record<string, unknown>;
+  readonly env?: Record<string, string>;
+}
+
+export async function profileLab(t: TestContext, { folders = [labFolder], override = {}, overrides = {}, limits = {}, env = {} }: LabSetting = {}): Promise<ProfileLab> {
+  const folder = await temporaryFolder(t);
+  const config = configSchema.parse({ plugins: { overrides: { [labId]: override, ...overrides } }, limits });
+  const { logger } = createDaemonLog({ level: 'silent', pretty: false, limits: config.limits });
+  const host = new Host({ config, version: '0.0.0', stateFolder: join(folder, 'state'), clock: realClock, feed: new Feed(), log: logger, env });
+  t.after(() => host.shutdown(10_000));
+  for (const plugin of folders) await host.load(plugin);
+  let workers = 0;
+  return {
+    host,
+    worker(name = `${labId}:lab`) {
+      const profile = host.profiles.find(name);
+      if (profile === undefined) throw new Error(`no profile ${name}`);
+      workers += 1;
+      return workerOf(profile.open({ runtimeId: 'test-runtime', workerId: `worker-${String(workers)}` }));
+    },
+  };
+}
+
+let events = 0;
+
+function workerOf(program: Program): LabWorker {
+  const begin = (order: unknown, history: readonly HistoryItem[] = []): Running => {
+    events += 1;
+    const pieces: string[] = [];
+    const waiting = new Set<() => void>();
+    const content = typeof order === 'string' ? order : JSON.stringify(order);
+    const ended = program.run({ eventId: `event-${String(events)}`, kind: 'user', content, createdAt: new Date().toISOString(), history }, (text) => {
+      pieces.push(text);
+      for (const look of waiting) look();
+    });
+    return {
+      pieces,
+      text: () => pieces.join(''),
+      ended,
+      said: (text) =>
+        new Promise((resolve, reject) => {
+          const timer = setTimeout(() => reject(new Error(`it did not say "${text}" but "${pieces.join('')}"`)), 20_000);
+          const look = (): void => {
+            if (!pieces.join('').includes(text)) return;
+            clearTimeout(timer);
+            waiting.delete(look);
+            resolve();
+          };
+          waiting.add(look);
+          look();
+        }),
+    };
+  };
+  return {
+    program,
+    begin,
+    async run(order, history) {
+      const running = begin(order, history);
+      const end = await running.ended;
+      return { ...end, text: running.text(), pieces: running.pieces };
+    },
+  };
+}
+
+/** Waits for what comes about by itself. */
+export async function until(what: string, holds: () => boolean, withinMs = 20_000): Promise<void> {
+  const byMs = performance.now() + withinMs;
+  while (!holds()) {
+    if (performance.now() > byMs) throw new Error(`not within ${String(withinMs)} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

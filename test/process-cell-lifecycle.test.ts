@@ -1,4 +1,0 @@
-// Starting and stopping a service in a process of its own goes every way that it goes in a thread.
-import { lifecycleCases } from './lifecycle-cases.ts';
-
-lifecycleCases('process');

@@ -1,4 +1,0 @@
-// A service in a process of its own keeps every promise of one in a thread.
-import { serviceCases } from './service-cases.ts';
-
-serviceCases('process');

@@ -1,4 +1,0 @@
-// What holds for a worker's program in any cell, held by a process.
-import { profileCases } from './profile-cases.ts';
-
-profileCases('process');

@@ -1,4 +1,0 @@
-// What a stop does to events, in a process cell.
-import { stopCases } from './stop-cases.ts';
-
-stopCases('process');
