@@ -2,7 +2,7 @@
 // that says what allows it, or ends this cell alone. It is a guard against faults, not against malice.
 import { syncBuiltinESMExports } from 'node:module';
 import workerThreads from 'node:worker_threads';
-import type { Door } from '../protocol/cell/door.ts';
+import type { InspectorGate } from '../protocol/cell/inspector-gate.ts';
 import type { CrashReason } from '../protocol/cell/messages.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { shieldChannels } from './guard/channels.ts';
@@ -24,16 +24,16 @@ export interface GuardHooks {
 
 /** Taken before any plugin runs: ends this thread without running the plugin's own exit listeners. */
 const reallyExit = Reflect.get(process, 'reallyExit') as (code: number) => never;
-let door: Door | undefined;
+let gate: InspectorGate | undefined;
 
 export function endCell(): never {
-  door?.leave();
+  gate?.leave();
   return reallyExit.call(process, 1);
 }
 
 /** However the thread comes to its end by itself, the host is to put no question to it any more. */
-export function leaveBy(own: Door): void {
-  door = own;
+export function leaveBy(own: InspectorGate): void {
+  gate = own;
   process.on('exit', () => own.leave());
 }
 

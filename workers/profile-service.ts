@@ -5,12 +5,12 @@ import type { IngressEvent } from '../protocol/event.ts';
 import type { CellLog } from './cell-log.ts';
 import { MissingExport, type PluginModule } from './plugin-module.ts';
 import { captured } from './primitives.ts';
-import { Said } from './said.ts';
+import { SayBuffer } from './say-buffer.ts';
 import type { HistoryItem, Profile, ProfileContext, Service, ServiceContext } from './sdk/index.ts';
 
-interface Turn {
+interface CurrentInput {
   readonly number: number;
-  readonly said: Said;
+  readonly said: SayBuffer;
   readonly abort: AbortController;
 }
 
@@ -22,7 +22,7 @@ export class ProfileService implements Service {
   readonly #options: ProfileCellOptions;
   readonly #log: CellLog;
   readonly #post: (message: CellMessage) => void;
-  #turn: Turn | undefined;
+  #turn: CurrentInput | undefined;
   #late = 0;
   #reportPending = false;
 
@@ -67,7 +67,7 @@ export class ProfileService implements Service {
     this.#reportLate();
   }
 
-  #begin(number: number, eventId: string): Turn {
+  #begin(number: number, eventId: string): CurrentInput {
     let told = false;
     const late = (): void => {
       this.#late += 1;
@@ -75,10 +75,10 @@ export class ProfileService implements Service {
       told = true;
       this.#reportLater();
     };
-    return { number, said: new Said(this.#options, (text) => this.#post({ type: 'say', turn: number, text }), late), abort: new AbortController() };
+    return { number, said: new SayBuffer(this.#options, (text) => this.#post({ type: 'say', turn: number, text }), late), abort: new AbortController() };
   }
 
-  #context({ plugin, config, log, incarnation }: ServiceContext, { said, abort }: Turn, history: readonly HistoryItem[]): ProfileContext {
+  #context({ plugin, config, log, incarnation }: ServiceContext, { said, abort }: CurrentInput, history: readonly HistoryItem[]): ProfileContext {
     return {
       plugin,
       config,

@@ -32,7 +32,7 @@ const memoryReportMs = 25;
 
 const { rpcPort, lanePort, register: registerBuffer, logBytesPerSecond, grants } = workerData as ServiceCellData;
 /** Between two events there is time to tell the memory. */
-class TellingRegister extends ProgressRegister {
+class MemoryReportingRegister extends ProgressRegister {
   #reportedMs = 0;
 
   override finish(sequence: number, atMs: number): boolean {
@@ -44,7 +44,7 @@ class TellingRegister extends ProgressRegister {
   }
 }
 
-const register = new TellingRegister(registerBuffer);
+const register = new MemoryReportingRegister(registerBuffer);
 const post: Poster<CellMessage> = posterOf(lanePort);
 const log = new CellLog(post, logBytesPerSecond);
 
@@ -60,7 +60,7 @@ function fatal(reason: CrashReason, thrown: unknown, exitCode?: number): void {
   endCell();
 }
 
-leaveBy(register.door);
+leaveBy(register.gate);
 hideParent();
 guardCell({ fatal }, grants);
 log.captureOutput();

@@ -125,7 +125,7 @@ const turn = (): Promise<void> =>
 function inThread(options: ToolCellOptions, port: MessagePort, register: ToolRegister): ToolCell {
   const cell = new ToolCell(options, posterOf(port), register);
   port.on('message', cell.receive);
-  leaveBy(register.door);
+  leaveBy(register.gate);
   nameChannelsFor(options.plugin.id);
   guardCell({
     fatal: (reason, thrown) => {

@@ -4,7 +4,7 @@ import type { Client } from '../../protocol/client/client.ts';
 import { type DeclaredIngress, ingressesOf } from './event-options.ts';
 import { pasteable } from './install.ts';
 import { sampleValue } from './authoring/sample-value.ts';
-import { usualRuntime } from './worker-address.ts';
+import { defaultRuntime } from './worker-address.ts';
 import { pluginOf } from './views/worker-view.ts';
 
 interface SampleIngress extends DeclaredIngress {
@@ -33,7 +33,7 @@ async function deliverWords(client: Client, plugin: string): Promise<string[] | 
 
 /** Nothing where no plugin brings a profile. */
 async function workerWords(client: Client): Promise<string[] | undefined> {
-  const { profiles } = await client.call('runtime.show', { runtimeId: usualRuntime });
+  const { profiles } = await client.call('runtime.show', { runtimeId: defaultRuntime });
   const own = profiles.find(({ name }) => pluginOf(name) !== undefined);
   return own === undefined ? undefined : ['worker', 'new', '--profile', own.name];
 }

@@ -6,7 +6,7 @@ import { editDistance, nearest } from '../../protocol/issues.ts';
 import type { WorkerSummary } from '../../protocol/runtime.ts';
 import { usageFailure } from './failure.ts';
 
-export const usualRuntime = 'backend-internal';
+export const defaultRuntime = 'backend-internal';
 
 export interface RuntimeOption {
   readonly runtime?: string;
@@ -19,13 +19,13 @@ export interface WorkerAddress {
 
 export const workerText = 'RUNTIME/WORKER, or the id of a worker alone';
 export const runtimeFlags = '--runtime <runtime>';
-export const runtimeText = `where the worker is (default: ${usualRuntime})`;
+export const runtimeText = `where the worker is (default: ${defaultRuntime})`;
 
 export const addressText = ({ runtimeId, workerId }: WorkerAddress): string => `${runtimeId}/${workerId}`;
 
 export function addressOf(text: string, { runtime }: RuntimeOption): WorkerAddress {
   const slash = text.indexOf('/');
-  if (slash === -1) return { runtimeId: runtime ?? usualRuntime, workerId: text };
+  if (slash === -1) return { runtimeId: runtime ?? defaultRuntime, workerId: text };
   const runtimeId = text.slice(0, slash);
   if (runtime !== undefined && runtime !== runtimeId) throw usageFailure(`The worker is in ${runtimeId} by its address and in ${runtime} by --runtime.`, 'Leave one of the two out.');
   return { runtimeId, workerId: text.slice(slash + 1) };
@@ -47,7 +47,7 @@ export async function suggesting<Result>(client: Client, named: Named, use: () =
 }
 
 /** A help that must not get in the way of the refusal itself. */
-async function meantBy(client: Client, { code }: HostError, { runtimeId = usualRuntime, workerId = '', profile }: Named): Promise<string | undefined> {
+async function meantBy(client: Client, { code }: HostError, { runtimeId = defaultRuntime, workerId = '', profile }: Named): Promise<string | undefined> {
   try {
     if (code === 'runtime_not_found') {
       const { runtimes } = await client.call('runtime.list', {});

@@ -2,7 +2,7 @@
 // nothing is told twice.
 import type { Client } from '../../protocol/client/client.ts';
 import type { InputAnswer, TranscriptItem, WorkerEvent } from '../../protocol/runtime.ts';
-import { ToldItems } from './told-items.ts';
+import { PrintedItems } from './printed-items.ts';
 import type { WorkerAddress } from './worker-address.ts';
 import { WorkerFeed } from './worker-feed.ts';
 
@@ -26,7 +26,7 @@ export class WorkerAnswer {
   readonly #address: WorkerAddress;
   readonly #input: InputAnswer;
   readonly #listener: AnswerListener;
-  readonly #told = new ToldItems();
+  readonly #told = new PrintedItems();
   /** What is said to this input. */
   readonly #sequences = new Set<number>();
   #profile: string | null = null;

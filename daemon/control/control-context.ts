@@ -4,13 +4,13 @@ import type { Feed } from '../telemetry/feed.ts';
 import type { ControlLog } from './control-log.ts';
 import type { HalfLines } from './half-lines.ts';
 import type { OperationCalls } from './operation-calls.ts';
-import type { Tally } from './tally.ts';
+import type { ConnectionCounters } from './connection-counters.ts';
 
 export interface ControlContext {
   readonly calls: OperationCalls;
   readonly limits: Limits;
   readonly feed: Feed;
-  readonly tally: Tally;
+  readonly tally: ConnectionCounters;
   readonly halfLines: HalfLines;
   readonly log: ControlLog;
 }

@@ -10,7 +10,7 @@ import { type Whereabouts, whereText } from '../isolates/whereabouts.ts';
 import { lossAccount } from '../files/loss-account.ts';
 import type { Clock } from '../time/clock.ts';
 import { failpoint } from '../files/failpoints.ts';
-import { type Redact, causeOf, causeText } from './cause.ts';
+import { type Redact, causeOf, causeText } from './plugin-error.ts';
 import type { IngressQueue } from './ingress-queue.ts';
 import { Lane } from './lane.ts';
 import type { LaneListener, LaneRemains } from './lane-contract.ts';

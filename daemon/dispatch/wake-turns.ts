@@ -5,7 +5,7 @@
 import type { Clock } from '../time/clock.ts';
 
 /** Longer than a batch of quick events takes. */
-const usualLongestMs = 2;
+const defaultLongestMs = 2;
 const lookMs = 1;
 
 export class WakeTurns {
@@ -20,7 +20,7 @@ export class WakeTurns {
   #looking = false;
 
   /** `most` run at once. */
-  constructor(clock: Clock, most: number, longestMs: number = usualLongestMs) {
+  constructor(clock: Clock, most: number, longestMs: number = defaultLongestMs) {
     this.#clock = clock;
     this.#most = most;
     this.#longestMs = longestMs;

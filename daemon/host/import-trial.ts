@@ -3,7 +3,7 @@
 import { pathToFileURL } from 'node:url';
 import { HostError } from '../../protocol/errors.ts';
 import { type Isolation, serviceSection } from '../../protocol/manifest.ts';
-import { blueprint } from '../dispatch/blueprint.ts';
+import { incarnationOptions } from '../dispatch/incarnation-options.ts';
 import { Incarnation } from '../dispatch/incarnation.ts';
 import { IngressQueue } from '../dispatch/ingress-queue.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
@@ -27,7 +27,7 @@ export async function tryImport(plugin: LoadedPlugin, env: Readonly<Record<strin
   const { manifest, enabled } = plugin;
   if (!enabled || manifest.service !== undefined || manifest.tools.length + manifest.profiles.length === 0) return;
   const section = serviceSection.parse({ ingresses: [{ name: 'none', kinds: ['none'] }] });
-  const made = blueprint({ plugin, section, env, entryUrl: pathToFileURL(plugin.entry).href }, 0, 0);
+  const made = incarnationOptions({ plugin, section, env, entryUrl: pathToFileURL(plugin.entry).href }, 0, 0);
   const options = { ...made, subject: 'plugin', spec: { ...made.spec, isolation: isolationOf(plugin) }, cell: { ...made.cell, importOnly: true } };
   const nothing = (): void => undefined;
   const trial = Incarnation.spawn(options, {

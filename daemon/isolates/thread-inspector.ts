@@ -1,7 +1,7 @@
 // The host's way to ask a running thread: an inspector session of its own, through which a thread answers in the
 // middle of a loop, without being stopped and without its event loop. A thread that nobody asks pays nothing for it.
 import type { Session } from 'node:inspector';
-import type { Door } from '../../protocol/cell/door.ts';
+import type { InspectorGate } from '../../protocol/cell/inspector-gate.ts';
 import { afterInterrupt } from '../../protocol/cell/interrupt.ts';
 import { awakeTime } from '../time/awake-time.ts';
 
@@ -19,7 +19,7 @@ export class ThreadInspector {
   #session: Session | undefined;
   #begun = false;
   readonly #sessionIds = new Map<number, string>();
-  readonly #doors = new Map<number, Door>();
+  readonly #gates = new Map<number, InspectorGate>();
   readonly #questions = new Map<number, Question>();
   #lastQuestion = 0;
 
@@ -42,18 +42,18 @@ export class ThreadInspector {
 
   /** Whether the thread can be asked at all: Node's permission model may keep the inspector out of it. */
   reaches(threadId: number): boolean {
-    return this.#sessionIds.has(threadId) && this.#doors.has(threadId);
+    return this.#sessionIds.has(threadId) && this.#gates.has(threadId);
   }
 
-  /** Only a thread that can say by its door that it is leaving is asked: Node does not bear a question to one that ends. */
-  introduce(threadId: number, door: Door): void {
-    if (threadId > 0) this.#doors.set(threadId, door);
+  /** Only a thread that can say by its gate that it is leaving is asked: Node does not bear a question to one that ends. */
+  register(threadId: number, gate: InspectorGate): void {
+    if (threadId > 0) this.#gates.set(threadId, gate);
   }
 
   /** Its end is ordered, or has come. */
   dismiss(threadId: number): void {
-    this.#doors.get(threadId)?.shut();
-    this.#doors.delete(threadId);
+    this.#gates.get(threadId)?.shut();
+    this.#gates.delete(threadId);
   }
 
   /** What the thread answers to an expression: the protocol's result. Nothing where it does not, or not in time. */
@@ -126,7 +126,7 @@ export class ThreadInspector {
     this.#lastQuestion += 1;
     const id = this.#lastQuestion;
     const message = JSON.stringify({ id, method, params });
-    const asked = this.#doors.get(threadId)?.ask(() => this.#session?.post('NodeWorker.sendMessageToWorker', { sessionId, message }));
+    const asked = this.#gates.get(threadId)?.ask(() => this.#session?.post('NodeWorker.sendMessageToWorker', { sessionId, message }));
     return asked === true ? id : undefined;
   }
 

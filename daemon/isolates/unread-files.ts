@@ -11,11 +11,11 @@ export type Reading = 'own' | 'plugin' | undefined;
 
 const lookMs = 5;
 /** Starting a thread takes this long on a machine that has no time for it. */
-const usualOwnMs = 1000;
+const defaultOwnMs = 1000;
 const mostPluginMs = 100;
 
 /** Calls `end` as soon as nothing is being read, at once where nothing is. */
-export function whenRead(reading: () => Reading, end: () => void, mostOwnMs: number = usualOwnMs): void {
+export function whenSafeToTerminate(reading: () => Reading, end: () => void, mostOwnMs: number = defaultOwnMs): void {
   let pluginMs = 0;
   const beganMs = awakeTime.nowMs();
   let lookedMs = beganMs;
@@ -36,7 +36,7 @@ export function endsWhenRead(thread: Worker, reading: () => Reading, mostOwnMs?:
   const terminate = thread.terminate.bind(thread);
   thread.terminate = () =>
     new Promise((resolve) => {
-      whenRead(
+      whenSafeToTerminate(
         reading,
         () => {
           threadInspector.dismiss(thread.threadId);

@@ -4,7 +4,7 @@ import type { Audience } from '../../protocol/operation.ts';
 import type { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { OperationName, OperationParams, OperationResult } from '../../protocol/operations.ts';
 import type { FeedFilter } from '../telemetry/feed.ts';
-import type { Later } from './later.ts';
+import type { Deferred } from './deferred.ts';
 import type { Awaitable, WorkerListener, WorkerSubscription } from '../runtimes/runtime.ts';
 
 /** Subscribes a listener to one worker. */
@@ -27,5 +27,5 @@ export type Handlers = {
   readonly [Name in OperationName]: (
     params: OperationParams<Name>,
     caller: Caller,
-  ) => OperationResult<Name> | EncodedJson | Promise<OperationResult<Name> | EncodedJson> | Later<OperationResult<Name> | EncodedJson>;
+  ) => OperationResult<Name> | EncodedJson | Promise<OperationResult<Name> | EncodedJson> | Deferred<OperationResult<Name> | EncodedJson>;
 };

@@ -5,7 +5,7 @@ import type { serviceOperations } from '../../protocol/operations/service.ts';
 import type { OperationParams, OperationResult } from '../../protocol/operations.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
 import type { Handlers } from './caller.ts';
-import { Later } from './later.ts';
+import { Deferred } from './deferred.ts';
 import type { Host } from '../host/host.ts';
 import type { Accepted, Refused } from '../services/admitted.ts';
 import type { Handled } from '../dispatch/queued-event.ts';
@@ -68,10 +68,10 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
       if (!wait) return event === undefined ? asList(events.map((one) => service.publishOne(one))) : asOne(service.publish(event));
       const asWanted = event === undefined ? asList : ([only]: readonly (Accepted | Refused)[]): EncodedJson => asOne(only);
       const results = service.publishPatiently(events, timeoutMs, () => caller.signal);
-      return results instanceof Promise ? Later.of(results.then(asWanted), { holds: true }) : asWanted(results);
+      return results instanceof Promise ? Deferred.of(results.then(asWanted), { holds: true }) : asWanted(results);
     },
     'ingress.deliver': ({ plugin: id, event, timeoutMs = limits.deliverMs }) => {
-      const answer = new Later<OperationResult<'ingress.deliver'> | EncodedJson>();
+      const answer = new Deferred<OperationResult<'ingress.deliver'> | EncodedJson>();
       host.get(id).requireService().deliverTo(event, timeoutMs, { handled: (outcome) => answer.resolve(handledText(outcome)), refused: (error) => answer.reject(error) });
       return answer;
     },

@@ -3,7 +3,7 @@ import { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import type { toolOperations } from '../../protocol/operations/tool.ts';
 import type { Handlers } from './caller.ts';
-import { Later } from './later.ts';
+import { Deferred } from './deferred.ts';
 import type { Host } from '../host/host.ts';
 import type { CallWaiter } from '../tools/pending-call.ts';
 import { millis } from './millis.ts';
@@ -19,7 +19,7 @@ export function toolHandlers(host: Host): Pick<Handlers, keyof typeof toolOperat
       const hosted = host.get(id);
       hosted.requireEnabled();
       const named = callId === undefined ? undefined : host.toolCalls.begin(callId, caller.signal);
-      const answer = new Later<OperationResult<'tool.call'> | EncodedJson>();
+      const answer = new Deferred<OperationResult<'tool.call'> | EncodedJson>();
       const waiter: CallWaiter = {
         succeeded: ({ outputJson, durationMs }) => {
           named?.end();

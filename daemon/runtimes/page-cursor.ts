@@ -4,11 +4,11 @@ import { z } from 'zod';
 import { HostError } from '../../protocol/errors.ts';
 
 const places = z.record(z.string().max(128), z.string().max(128));
-export type Places = z.output<typeof places>;
+export type PagePositions = z.output<typeof places>;
 
-export const encodePlaces = (given: Places): string => Buffer.from(JSON.stringify(given)).toString('base64url');
+export const encodePlaces = (given: PagePositions): string => Buffer.from(JSON.stringify(given)).toString('base64url');
 
-export function decodePlaces(cursor: string | undefined): Places {
+export function decodePlaces(cursor: string | undefined): PagePositions {
   if (cursor === undefined) return {};
   try {
     return places.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));

@@ -17,7 +17,7 @@ import type {
 import type { Clock } from '../time/clock.ts';
 import type { Limits } from '../config/schema.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
-import { type Places, decodePlaces, encodePlaces } from './page-cursor.ts';
+import { type PagePositions, decodePlaces, encodePlaces } from './page-cursor.ts';
 import type { Awaitable, CreateRequest, EventsRequest, InputRequest, Runtime, WorkerListener, WorkerSlice, WorkerSubscription } from './runtime.ts';
 import { type AskOptions, RuntimeLink } from './runtime-link.ts';
 
@@ -162,7 +162,7 @@ export class Registry {
 type Answered = { readonly link: RuntimeLink } & ({ readonly slice: WorkerSlice } | { readonly code: ErrorCode });
 
 /** One worker of each runtime in turn, until the page is full or nobody has another. */
-function pageOf(answers: readonly Answered[], before: Places, limit: number): WorkerPage {
+function pageOf(answers: readonly Answered[], before: PagePositions, limit: number): WorkerPage {
   const slices = answers.flatMap((answer) => ('slice' in answer ? [{ runtimeId: answer.link.runtime.runtimeId, ...answer.slice, given: 0 }] : []));
   const workers: WorkerSummary[] = [];
   for (let round = 0; workers.length < limit && slices.some((slice) => slice.given < slice.workers.length); round += 1) {
@@ -174,7 +174,7 @@ function pageOf(answers: readonly Answered[], before: Places, limit: number): Wo
     }
   }
   const more = slices.filter((slice) => slice.more || slice.given < slice.workers.length).map(({ runtimeId }) => runtimeId);
-  const places: Places = { ...before };
+  const places: PagePositions = { ...before };
   for (const { runtimeId, workers: own, given } of slices) {
     const last = own[given - 1];
     if (last !== undefined) places[runtimeId] = last.workerId;

@@ -11,17 +11,17 @@ const partMs = 100;
 export const haltSlackMs = 500;
 
 /** Resolves when it is gone, or has had its time. */
-export const parted = (old: Incarnation): Promise<unknown> => old.endsWithin(partMs);
+export const waitForExit = (old: Incarnation): Promise<unknown> => old.endsWithin(partMs);
 
 /** Resolves when the old one executes nothing more. An event that overruns meanwhile ends its cell by its own deadline. */
-export async function makeWay(old: Incarnation): Promise<void> {
+export async function haltOrKill(old: Incarnation): Promise<void> {
   if (await old.halt(old.handleMs + locateMs + haltSlackMs)) {
-    if (old.condemned) await parted(old);
+    if (old.condemned) await waitForExit(old);
     return;
   }
   // Sealed, it begins nothing and settles nothing any more.
   const sealed = old.lane.sealBetween();
   old.kill('a new incarnation takes over');
-  if (sealed) await parted(old);
+  if (sealed) await waitForExit(old);
   else await old.ended;
 }

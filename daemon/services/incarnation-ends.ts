@@ -9,7 +9,7 @@ import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import { dispatches } from './lifecycle.ts';
 import type { Outcomes } from './outcomes.ts';
-import type { Presence } from './presence.ts';
+import type { LiveIncarnations } from './live-incarnations.ts';
 import type { QueuedEvent } from '../dispatch/queued-event.ts';
 import type { ServiceState } from './service-state.ts';
 import type { Verdict } from './supervisor.ts';
@@ -20,7 +20,7 @@ export interface EndsDeps {
   readonly intake: Intake;
   readonly outcomes: Outcomes;
   readonly state: ServiceState;
-  readonly presence: Presence;
+  readonly presence: LiveIncarnations;
 }
 
 export class IncarnationEnds {

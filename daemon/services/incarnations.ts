@@ -1,12 +1,12 @@
 // Makes the incarnations of one service, numbers them, and passes on what their cells tell: results to the outcomes, ends to
 // what follows from an end, lines to the log.
 import type { CellEnd } from '../cells/cell.ts';
-import { blueprint } from '../dispatch/blueprint.ts';
+import { incarnationOptions } from '../dispatch/incarnation-options.ts';
 import { Escalation } from '../dispatch/escalation.ts';
 import { Incarnation } from '../dispatch/incarnation.ts';
 import type { ServicePlan } from '../dispatch/service-plan.ts';
 import type { IncarnationEnds } from './incarnation-ends.ts';
-import type { Presence } from './presence.ts';
+import type { LiveIncarnations } from './live-incarnations.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import type { Outcomes } from './outcomes.ts';
@@ -25,13 +25,13 @@ export interface LifeDeps extends ServiceDeps {
 
 export class Incarnations {
   readonly #deps: LifeDeps;
-  readonly #presence: Presence;
+  readonly #presence: LiveIncarnations;
   readonly #ends: IncarnationEnds;
   readonly #escalation = new Escalation();
   /** A reload that fails uses up a number too. */
   #spawned = 0;
 
-  constructor(deps: LifeDeps, presence: Presence, ends: IncarnationEnds) {
+  constructor(deps: LifeDeps, presence: LiveIncarnations, ends: IncarnationEnds) {
     this.#deps = deps;
     this.#presence = presence;
     this.#ends = ends;
@@ -51,7 +51,7 @@ export class Incarnations {
   spawn(plan: ServicePlan): Incarnation {
     const { clock, spawnCell, redact, limits, cellLog } = this.#deps;
     this.#spawned += 1;
-    const spawned: Incarnation = Incarnation.spawn(blueprint(this.#escalation.of(plan), this.#spawned, limits.toolOutputBytes), {
+    const spawned: Incarnation = Incarnation.spawn(incarnationOptions(this.#escalation.of(plan), this.#spawned, limits.toolOutputBytes), {
       spawnCell,
       queue: this.#deps.intake.queue,
       clock,

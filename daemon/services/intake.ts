@@ -13,12 +13,12 @@ import type { Journal } from './journal.ts';
 import { Ledger, type Outcome, type Rejection } from './ledger.ts';
 import { acceptsEvents } from './lifecycle.ts';
 import { type QueuedEvent, idsOf } from '../dispatch/queued-event.ts';
-import { Room, type Waiting } from './room.ts';
+import { CapacityWaiters, type CapacityWaiter } from './capacity-waiters.ts';
 
 type EventExtras = Pick<QueuedEvent, 'waiter' | 'replayOf'>;
 
 /** What the service knows at present: read whenever an event arrives or is given up, so that nothing is made for it. */
-export interface Situation {
+export interface AdmissionState {
   readonly lifecycle: Lifecycle;
   /** It starts again without being asked to: the supervisor or a restart brings it back. */
   readonly comesBack: boolean;
@@ -52,14 +52,14 @@ export class Intake {
   #admission: Admission;
   readonly #journal: Journal;
   readonly #clock: Clock;
-  readonly #situation: Situation;
+  readonly #situation: AdmissionState;
   readonly #account: PluginAccount;
-  readonly #room = new Room();
+  readonly #room = new CapacityWaiters();
   #offering = false;
   #highWater = 0;
   readonly #discarded: Record<DiscardReason, number> = { service_stopped: 0, service_failed: 0, caller_gave_up: 0, not_kept: 0 };
 
-  constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: { clock: Clock; journal: Journal; trail: EventTrail; situation: Situation }) {
+  constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: { clock: Clock; journal: Journal; trail: EventTrail; situation: AdmissionState }) {
     this.#pluginId = pluginId;
     this.#account = lossAccount.of(pluginId);
     this.#eventBytes = eventBytes;
@@ -98,7 +98,7 @@ export class Intake {
   }
 
   /** `waiting` is called when half of the queue is free, or the service takes no events any more. */
-  awaitRoom(waiting: Waiting): () => void {
+  awaitRoom(waiting: CapacityWaiter): () => void {
     return this.#room.wait(waiting);
   }
 

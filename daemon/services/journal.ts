@@ -5,9 +5,9 @@ import type { HostError } from '../../protocol/errors.ts';
 import type { FeedEvent, TimelineEntry } from '../../protocol/operations/telemetry.ts';
 import type { Diagnostic, Lifecycle, RecordedError } from '../../protocol/status.ts';
 import type { Clock } from '../time/clock.ts';
-import { causeStack } from '../dispatch/cause.ts';
+import { causeStack } from '../dispatch/plugin-error.ts';
 import { type EventIds, idsOf } from '../dispatch/queued-event.ts';
-import type { Cause } from './lifecycle.ts';
+import type { LifecycleCause } from './lifecycle.ts';
 import type { KeptEvents } from './stop-order.ts';
 
 type Entry = Omit<TimelineEntry, 'sequence' | 'at'>;
@@ -52,7 +52,7 @@ export class Journal {
     return [...this.#diagnostics];
   }
 
-  transition(from: Lifecycle, to: Lifecycle, cause: Cause, incarnation: number): void {
+  transition(from: Lifecycle, to: Lifecycle, cause: LifecycleCause, incarnation: number): void {
     const message = `${from} → ${to} (${cause})`;
     this.#tell({ level: to === 'failed' ? 'error' : 'info', event: to, message, incarnation, data: { from, to, cause } });
     this.#outlets.log(to === 'failed' ? 'error' : 'info', `service ${message}`, { incarnation });

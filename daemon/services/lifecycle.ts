@@ -2,7 +2,7 @@
 // refused. Effects stand elsewhere, so that the rules can be read and tested by themselves.
 import type { Lifecycle } from '../../protocol/status.ts';
 
-export type Cause =
+export type LifecycleCause =
   /** The operator, or the daemon at its start, asks for it. */
   | 'start'
   | 'stop'
@@ -15,7 +15,7 @@ export type Cause =
   | 'cell_ended'
   | 'cell_overran';
 
-const table: Readonly<Record<Lifecycle, Readonly<Partial<Record<Cause, Lifecycle>>>>> = {
+const table: Readonly<Record<Lifecycle, Readonly<Partial<Record<LifecycleCause, Lifecycle>>>>> = {
   ready: { start: 'starting' },
   starting: { started: 'running', start_failed: 'failed', cell_ended: 'failed', stop: 'stopping' },
   running: { stop: 'stopping', cell_ended: 'failed', cell_overran: 'failed' },
@@ -26,7 +26,7 @@ const table: Readonly<Record<Lifecycle, Readonly<Partial<Record<Cause, Lifecycle
 };
 
 /** Undefined: the table does not hold it, and nothing changes. */
-export function nextState(state: Lifecycle, cause: Cause): Lifecycle | undefined {
+export function nextState(state: Lifecycle, cause: LifecycleCause): Lifecycle | undefined {
   return table[state][cause];
 }
 

@@ -7,7 +7,7 @@ import { uuidv7 } from '../../protocol/uuid.ts';
 import type { CellEnd } from '../cells/cell.ts';
 import { type Whereabouts, stackText, whereText } from '../isolates/whereabouts.ts';
 import type { Clock } from '../time/clock.ts';
-import { type Cause, type Redact, causeOf, causeStack, causeText, endOutsideText } from '../dispatch/cause.ts';
+import { type PluginError, type Redact, causeOf, causeStack, causeText, endOutsideText } from '../dispatch/plugin-error.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import { type QueuedEvent, idsOf, wholeEvent } from '../dispatch/queued-event.ts';
@@ -120,7 +120,7 @@ export class Outcomes {
   }
 
   #chapter(event: QueuedEvent, error: HostError, incarnation: number): AttemptStory {
-    const { cause, where } = error.details as { cause?: Cause; where?: Whereabouts };
+    const { cause, where } = error.details as { cause?: PluginError; where?: Whereabouts };
     const place = where === undefined ? '' : whereText(where);
     // What ran past its deadline threw nothing: where it was then is its stack.
     const stack = (cause === undefined ? undefined : causeStack(cause)) ?? (where === undefined ? undefined : stackText(`${error.code}: ${error.message}`, where));

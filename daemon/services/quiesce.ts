@@ -2,7 +2,7 @@
 // plugin's own stop. Each step has a deadline; what does not heed it is cut off, and its event is kept.
 import { HostError } from '../../protocol/errors.ts';
 import type { Clock } from '../time/clock.ts';
-import { type Redact, causeOf, causeText } from '../dispatch/cause.ts';
+import { type Redact, causeOf, causeText } from '../dispatch/plugin-error.ts';
 import { haltSlackMs, locateMs } from './hand-over.ts';
 import type { Incarnation } from '../dispatch/incarnation.ts';
 import type { Intake } from './intake.ts';

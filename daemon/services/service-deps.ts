@@ -5,7 +5,7 @@ import type { DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
 import type { SpawnCell } from '../cells/cell.ts';
 import type { Clock } from '../time/clock.ts';
-import type { Redact } from '../dispatch/cause.ts';
+import type { Redact } from '../dispatch/plugin-error.ts';
 import type { JournalOutlets } from './journal.ts';
 import type { KeptCode } from '../plugins/kept-code.ts';
 import type { WakeTurns } from '../dispatch/wake-turns.ts';

@@ -5,7 +5,7 @@ import type { Lifecycle } from '../../protocol/status.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
-import { type Cause, acceptsEvents, dispatches, nextState } from './lifecycle.ts';
+import { type LifecycleCause, acceptsEvents, dispatches, nextState } from './lifecycle.ts';
 import type { RestartOptions } from './restart-policy.ts';
 import type { StopOptions, StopOrder } from './stop-order.ts';
 import { Supervisor, type Verdict } from './supervisor.ts';
@@ -71,7 +71,7 @@ export class ServiceState {
     this.#deps.intake.stateChanged();
   }
 
-  can(cause: Cause): boolean {
+  can(cause: LifecycleCause): boolean {
     return !(this.#retired && (cause === 'start' || cause === 'restart')) && nextState(this.#lifecycle, cause) !== undefined;
   }
 
@@ -80,7 +80,7 @@ export class ServiceState {
     this.#retired = true;
   }
 
-  move(cause: Cause, incarnation: number): void {
+  move(cause: LifecycleCause, incarnation: number): void {
     const from = this.#lifecycle;
     const to = nextState(from, cause);
     if (to === undefined) throw new HostError('internal', `The lifecycle has no way from ${from} by ${cause}.`);

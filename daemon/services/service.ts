@@ -10,14 +10,14 @@ import { Journal } from './journal.ts';
 import { dispatches } from './lifecycle.ts';
 import { Outcomes } from './outcomes.ts';
 import type { Accepted, Refused } from './admitted.ts';
-import { publishPatiently } from './patient-publish.ts';
+import { publishOrWait } from './publish-or-wait.ts';
 import { type Handled, type QueuedEvent, type Waiter, wholeEvent } from '../dispatch/queued-event.ts';
-import { Reported } from './reported.ts';
-import type { Waiting } from './room.ts';
-import { ServiceLife } from './service-life.ts';
+import { PluginStatusCache } from './plugin-status-cache.ts';
+import type { CapacityWaiter } from './capacity-waiters.ts';
+import { ServiceController } from './service-controller.ts';
 import type { ServicePlan } from '../dispatch/service-plan.ts';
 import type { ServiceDeps } from './service-deps.ts';
-import { ServiceSituation } from './service-situation.ts';
+import { ServiceAdmissionState } from './admission-state.ts';
 import { serviceStatus } from './service-status.ts';
 import type { KeptEvents, StopOptions, Stopped } from './stop-order.ts';
 import type { WakeTurn } from '../dispatch/wake-turns.ts';
@@ -28,9 +28,9 @@ export class Service {
   readonly #deps: ServiceDeps;
   readonly #journal: Journal;
   readonly #intake: Intake;
-  readonly #life: ServiceLife;
-  readonly #reported: Reported;
-  readonly #situation: ServiceSituation;
+  readonly #life: ServiceController;
+  readonly #reported: PluginStatusCache;
+  readonly #situation: ServiceAdmissionState;
   readonly #deadlines: Deadlines;
   readonly #turn: WakeTurn;
   #pumping = false;
@@ -44,10 +44,10 @@ export class Service {
     this.#deps = deps;
     this.#journal = new Journal(plan.plugin.id, limits.diagnostics, clock, deps.outlets);
     this.#deadlines = new Deadlines(clock);
-    this.#situation = new ServiceSituation(() => this.#life, () => this.#intake.queue.size);
+    this.#situation = new ServiceAdmissionState(() => this.#life, () => this.#intake.queue.size);
     this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, journal: this.#journal, trail: new EventTrail(limits.eventTrail), situation: this.#situation });
     const outcomes = new Outcomes({ intake: this.#intake, journal: this.#journal, clock, redact, deadLetters, maxAttempts: () => this.#life.plan.section.retry.maxAttempts });
-    this.#life = new ServiceLife(plan, {
+    this.#life = new ServiceController(plan, {
       ...deps,
       journal: this.#journal,
       intake: this.#intake,
@@ -57,7 +57,7 @@ export class Service {
       othersWait: () => deps.wakes.contended,
     });
     this.#turn = deps.wakes.join(() => this.#pump());
-    this.#reported = new Reported(clock, redact);
+    this.#reported = new PluginStatusCache(clock, redact);
   }
 
   get lifecycle(): Lifecycle {
@@ -117,13 +117,13 @@ export class Service {
     return event === undefined ? undefined : this.#accepted(event);
   }
 
-  awaitRoom(waiting: Waiting): () => void {
+  awaitRoom(waiting: CapacityWaiter): () => void {
     return this.#intake.awaitRoom(waiting);
   }
 
   /** For a publisher that would rather wait than be refused; at once where nothing has to wait. */
-  publishPatiently(events: readonly unknown[], timeoutMs: number, signal: () => AbortSignal): ReturnType<typeof publishPatiently> {
-    return publishPatiently(this, events, { timeoutMs, clock: this.#deps.clock, signal });
+  publishPatiently(events: readonly unknown[], timeoutMs: number, signal: () => AbortSignal): ReturnType<typeof publishOrWait> {
+    return publishOrWait(this, events, { timeoutMs, clock: this.#deps.clock, signal });
   }
 
   /** As one of a batch: a refusal is its result. */

@@ -20,7 +20,7 @@ export class CallBatch {
   }
 
   /** None of the calls handed over has come to its end. */
-  get fruitless(): boolean {
+  get noProgress(): boolean {
     return this.open.length === this.#size;
   }
 

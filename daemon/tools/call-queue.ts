@@ -59,7 +59,7 @@ export class CallQueue<Call extends QueuedCall> {
   }
 
   /** The next of a tool that has a thread: it goes along with what runs there. */
-  nextAlong(toolName: string): Call | undefined {
+  takeSameTool(toolName: string): Call | undefined {
     const call = this.#waiting.get(toolName)?.first;
     if (call !== undefined) this.remove(call);
     return call;

@@ -155,7 +155,7 @@ export class ToolLane {
     const share = Math.ceil((this.#queue.waitingOf(batch.toolName) + 1) / sharers);
     const size = Math.min(share, pool.callsAtOnce, this.#pace.together(batch.toolName));
     while (batch.open.length < size) {
-      const call = this.#queue.nextAlong(batch.toolName);
+      const call = this.#queue.takeSameTool(batch.toolName);
       if (call === undefined) break;
       batch.open.push(call);
     }
@@ -221,7 +221,7 @@ export class ToolLane {
     const again: PendingCall[] = [];
     for (const call of batch.open) {
       call.comeBack(nowMs);
-      if (end.kind === 'lost' && batch.fruitless) call.losses += 1;
+      if (end.kind === 'lost' && batch.noProgress) call.losses += 1;
       if (call.losses >= maxRuns && end.kind === 'lost') call.fail(neverBegan(call.toolName, end));
       else if (!call.answered) again.push(call);
     }

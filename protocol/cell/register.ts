@@ -1,7 +1,7 @@
 // The progress register: the shared memory by which the host knows, without asking, which event a cell is executing
 // and since when. It is what makes batching honest: deadlines run from an event's own start, and when a cell ends,
 // blame is exact. One word holds sequence and phase together, so that a claim can only hit the event it means.
-import { Door, doorWords } from './door.ts';
+import { InspectorGate, gateWords } from './inspector-gate.ts';
 import { Histogram, histogramLength } from './histogram.ts';
 
 const wordAt = 0;
@@ -12,7 +12,7 @@ const externalKbAt = 4;
 const osThreadAt = 5;
 const memoryReportsAt = 6;
 const stageAt = 7;
-const doorAt = 8;
+const gateAt = 8;
 const bellAt = 10;
 const reportsAt = 11;
 const descriptorsAt = 12;
@@ -62,7 +62,7 @@ export const monotonicMs = (): number => now() + monotonicOffsetMs;
 export class ProgressRegister {
   readonly buffer: SharedArrayBuffer;
   readonly handleTimes: Histogram;
-  readonly door: Door;
+  readonly gate: InspectorGate;
   readonly #words: Int32Array;
   /** What the cell last wrote: whatever else it finds there is the host's. */
   #written = pack(0, phases.done);
@@ -72,7 +72,7 @@ export class ProgressRegister {
   constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(byteLength)) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer, 0, integersEnd / 4);
-    this.door = new Door(this.#words.subarray(doorAt, doorAt + doorWords));
+    this.gate = new InspectorGate(this.#words.subarray(gateAt, gateAt + gateWords));
     this.#times = new Float64Array(buffer, integersEnd, 2);
     this.#claims = new Int32Array(buffer, histogramEnd, claims);
     this.handleTimes = new Histogram(new Uint32Array(buffer, floatsEnd, histogramLength));

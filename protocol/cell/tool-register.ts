@@ -1,7 +1,7 @@
 // Shared memory by which the host knows, without asking, which call a tool's thread is at and how far it got: a
 // thread that loops cannot say so itself. One word holds call and phase together, so that they never disagree.
 
-import { Door, doorWords } from './door.ts';
+import { InspectorGate, gateWords } from './inspector-gate.ts';
 import type { CellPhase } from './tool-messages.ts';
 
 const wordAt = 0;
@@ -10,7 +10,7 @@ const osThreadAt = 2;
 const heapKbAt = 3;
 const externalKbAt = 4;
 const memoryReportsAt = 5;
-const doorAt = 6;
+const gateAt = 6;
 const upAt = 8;
 const descriptorsAt = 9;
 const integersEnd = 40;
@@ -26,14 +26,14 @@ export const callNumberSpan = 2 ** (31 - codeBits);
 
 export class ToolRegister {
   readonly buffer: SharedArrayBuffer;
-  readonly door: Door;
+  readonly gate: InspectorGate;
   readonly #words: Int32Array;
   readonly #times: Float64Array;
 
   constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(byteLength)) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer, 0, integersEnd / 4);
-    this.door = new Door(this.#words.subarray(doorAt, doorAt + doorWords));
+    this.gate = new InspectorGate(this.#words.subarray(gateAt, gateAt + gateWords));
     this.#times = new Float64Array(buffer, integersEnd, 1);
   }
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Places } from '../../daemon/control/browser/places.ts';
+import { AllowedHosts } from '../../daemon/control/browser/allowed-hosts.ts';
 import { KeptSecret, SecretTable } from '../../daemon/control/browser/secret-table.ts';
 import { VirtualClock } from '../labs/virtual-clock.ts';
 
@@ -13,7 +13,7 @@ const requestFor = (hosts: readonly string[]): IncomingMessage => ({ headersDist
 
 test('of all hosts only the port\'s own names are taken, and of all origins only that of the host', () => {
   const own = ['localhost:4000', '127.0.0.1:4000', '[::1]:4000', 'box.example', 'box.example:4000'];
-  const places = new Places({ host: '127.0.0.1', names: ['box.example'] }, { address: '127.0.0.1', port: 4000 });
+  const places = new AllowedHosts({ host: '127.0.0.1', names: ['box.example'] }, { address: '127.0.0.1', port: 4000 });
   const near = fc.tuple(fc.constantFrom(...own), fc.string({ maxLength: 3 }), fc.string({ maxLength: 3 })).map(([name, before, behind]) => `${before}${name}${behind}`);
   fc.assert(
     fc.property(fc.oneof(fc.constantFrom(...own), fc.domain(), fc.string(), near), fc.oneof(fc.webUrl(), fc.string(), fc.constantFrom('null', ...own.map((name) => `http://${name}`))), (host, origin) => {

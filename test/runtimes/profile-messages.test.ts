@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isCellMessage } from '../../daemon/cells/cell-message.ts';
-import { Turn } from '../../daemon/runtimes/programs/turn.ts';
+import { RunningInput } from '../../daemon/runtimes/programs/running-input.ts';
 
 const input = { eventId: 'e', kind: 'user', content: '', createdAt: '', history: [] } as const;
 const plain = (text: string): string => text;
@@ -16,7 +16,7 @@ test('only a piece of text for a turn is a piece', () => {
 
 test('a turn takes its own pieces, until its bytes are used up or it is over', async () => {
   const taken: string[] = [];
-  const turn = new Turn(7, input, (text) => void taken.push(text), { workerSayBytes: 10, workerSayPieces: 5 });
+  const turn = new RunningInput(7, input, (text) => void taken.push(text), { workerSayBytes: 10, workerSayPieces: 5 });
   assert.equal(turn.said(6, 'of another', plain), false);
   assert.equal(turn.said(7, 'äöü', plain), true);
   assert.equal(turn.said(7, 'äöü', plain), false);
@@ -30,7 +30,7 @@ test('a turn takes its own pieces, until its bytes are used up or it is over', a
 
 test('a turn takes no more pieces than a cell of ours would send', () => {
   let taken = 0;
-  const turn = new Turn(1, input, () => void (taken += 1), { workerSayBytes: 1024 * 1024, workerSayPieces: 50 });
+  const turn = new RunningInput(1, input, () => void (taken += 1), { workerSayBytes: 1024 * 1024, workerSayPieces: 50 });
   for (let n = 0; n < 1000; n += 1) turn.said(1, 'x', plain);
   assert.equal(taken, 50 + 128 + 1);
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { CellSeats, type Seat } from '../../daemon/runtimes/programs/cell-seats.ts';
+import { CellSlots, type CellSlot } from '../../daemon/runtimes/programs/cell-slots.ts';
 import { failed } from '../labs/profile-cases.ts';
 import { profileLab, until } from '../labs/profile-lab.ts';
 import { VirtualClock } from '../labs/virtual-clock.ts';
@@ -14,8 +14,8 @@ test('there are never more cells than seats, nobody waits while one is idle, and
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 4 }), fc.array(deed, { maxLength: 60 }), async (capacity, deeds) => {
       const clock = new VirtualClock();
-      const seats = new CellSeats(capacity, clock);
-      const held = new Map<number, { readonly seat: Seat; idle: boolean; leaving: boolean }>();
+      const seats = new CellSlots(capacity, clock);
+      const held = new Map<number, { readonly seat: CellSlot; idle: boolean; leaving: boolean }>();
       const waiting = new Map<number, () => void>();
       let granted = 0;
       for (const { who, what } of deeds) {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Cause, acceptsEvents, nextState } from '../../daemon/services/lifecycle.ts';
+import { type LifecycleCause, acceptsEvents, nextState } from '../../daemon/services/lifecycle.ts';
 import { lifecycle } from '../../protocol/status.ts';
 
 const states = lifecycle.options;
-const causes: Cause[] = ['start', 'stop', 'restart', 'started', 'start_failed', 'stopped', 'cell_ended', 'cell_overran'];
+const causes: LifecycleCause[] = ['start', 'stop', 'restart', 'started', 'start_failed', 'stopped', 'cell_ended', 'cell_overran'];
 
 test('a service goes from ready through starting, running and stopping to stopped, and can start again', () => {
   assert.equal(nextState('ready', 'start'), 'starting');

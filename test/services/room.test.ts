@@ -1,11 +1,11 @@
 // Those who wait for room: let in in the order in which they came, each once, and nobody lost when others stop waiting.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Room } from '../../daemon/services/room.ts';
+import { CapacityWaiters } from '../../daemon/services/capacity-waiters.ts';
 
 /** Wants so many places, of which there are `free`. */
-function crowd(wants: readonly number[]): { readonly room: Room; readonly done: number[]; offer(places: number): void; leave(who: number): void } {
-  const room = new Room();
+function crowd(wants: readonly number[]): { readonly room: CapacityWaiters; readonly done: number[]; offer(places: number): void; leave(who: number): void } {
+  const room = new CapacityWaiters();
   const done: number[] = [];
   let free = 0;
   const stops = wants.map((want, who) => {

@@ -22,7 +22,7 @@ import { PipeLines } from './pipe-lines.ts';
 import { identitiesBelow, killRemaining } from '../../isolates/process-tree.ts';
 import { WatchLine, closedLineMs } from '../../isolates/watch-line.ts';
 import { locateProcess } from '../../isolates/stack-capture.ts';
-import { ToldProgress } from './told-progress.ts';
+import { ReportedProgress } from './reported-progress.ts';
 import type { Whereabouts } from '../../isolates/whereabouts.ts';
 import { awakeTime } from '../../time/awake-time.ts';
 import type { Timer } from '../../time/clock.ts';
@@ -48,7 +48,7 @@ export class ProcessCell implements Cell {
   readonly #output: PipeLines;
   readonly #watch: WatchLine | undefined;
   readonly #vitals: ChildVitals | undefined;
-  readonly #progress = new ToldProgress(this.register);
+  readonly #progress = new ReportedProgress(this.register);
   readonly #calls = new CellCalls();
   readonly #ladder: KillLadder;
   readonly #inbox: CellInbox;

@@ -22,7 +22,7 @@ import { locateThread } from '../../isolates/stack-capture.ts';
 import { threadInspector } from '../../isolates/thread-inspector.ts';
 import { terminateThread } from '../../isolates/thread-termination.ts';
 import { ThreadVitals } from './thread-vitals.ts';
-import { whenRead } from '../../isolates/unread-files.ts';
+import { whenSafeToTerminate } from '../../isolates/unread-files.ts';
 import type { Whereabouts } from '../../isolates/whereabouts.ts';
 
 export interface ThreadLimits extends KillLimits {
@@ -71,7 +71,7 @@ export class ThreadCell implements Cell {
       transferList: [rpc.port2, lane.port2],
     });
     this.#threadId = this.#worker.threadId;
-    threadInspector.introduce(this.#threadId, this.register.door);
+    threadInspector.register(this.#threadId, this.register.gate);
     lossAccount.threadBegan(this.#threadId, spec.name);
     this.#worker.once('exit', () => lossAccount.threadEnded(this.#threadId));
     this.#folder = spec.folder;
@@ -89,8 +89,8 @@ export class ThreadCell implements Cell {
     });
     this.#vitals = new ThreadVitals(this.#worker, this.register, { heapMb: spec.heapMb, rssMb: spec.rssMb, descriptors: spec.descriptors, stalledMs: limits.stalledMs, spinMs: spec.spinMs }, {
       idle: () => this.#isIdle(),
-      owing: () => this.#owing(),
-      at: () => this.#at(),
+      stalledAfter: () => this.#stalledAfter(),
+      progressMark: () => this.#at(),
       lowered: () => this.#listener.lowered?.(),
       locate: (withinMs) => this.locate(withinMs),
       overstepped: (end) => this.#endFor(end),
@@ -178,7 +178,7 @@ export class ThreadCell implements Cell {
     return this.#callsPending === 0 && phase === phases.done && sequence === this.#lastSent;
   }
 
-  #owing(): number | undefined {
+  #stalledAfter(): number | undefined {
     const { phase, sequence } = this.register.read(this.#lastSent);
     return phase === phases.done && sequence !== this.#lastSent && !this.register.halted ? sequence : undefined;
   }
@@ -202,7 +202,7 @@ export class ThreadCell implements Cell {
     lossAccount.threadEnding(this.#threadId);
     // A cell that is not up yet ends by itself when it sees this.
     this.register.halt();
-    whenRead(() => this.#ended ? undefined : this.register.reading, () => this.#ended || terminateThread(this.#worker));
+    whenSafeToTerminate(() => this.#ended ? undefined : this.register.reading, () => this.#ended || terminateThread(this.#worker));
   }
 
   #giveUp(): void {

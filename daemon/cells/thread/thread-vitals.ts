@@ -23,9 +23,9 @@ export interface VitalsOwner {
   /** Nobody waits for anything of the cell. */
   idle(): boolean;
   /** The last event it ended, where it has been sent more and begins none of it. */
-  owing(): number | undefined;
+  stalledAfter(): number | undefined;
   /** Another number as soon as it begins or ends an event; undefined while it is called by the host. */
-  at(): number | undefined;
+  progressMark(): number | undefined;
   /** Its thread has computed for long, and got a lower priority. */
   lowered(): void;
   locate(withinMs: number): Promise<Whereabouts>;
@@ -47,7 +47,7 @@ const stuckShare = 0.8;
 const reasons = { memory: 'heap_limit', descriptors: 'descriptor_limit' } as const;
 const errorNames = { memory: 'MemoryLimit', descriptors: 'DescriptorLimit' } as const;
 
-interface Owing {
+interface Stall {
   readonly after: number;
   readonly ranMs: number | undefined;
 }
@@ -70,7 +70,7 @@ export class ThreadVitals implements WatchedCell {
   #lookedMs = awakeTime.nowMs();
   #confirming = false;
   #quiet: Quiet | undefined;
-  #owing: Owing | undefined;
+  #stalledAfter: Stall | undefined;
   #stopped = false;
 
   constructor(worker: Worker, register: ProgressRegister, limits: VitalsLimits, owner: VitalsOwner) {
@@ -99,14 +99,14 @@ export class ThreadVitals implements WatchedCell {
     this.#lookedMs = nowMs;
     if (activeMs < leastActiveMs) {
       this.#quiet = undefined;
-      this.#owing = undefined;
+      this.#stalledAfter = undefined;
       this.#priority.look(this.#register.osThread, undefined);
       return false;
     }
     this.#memory.look(activeMs);
     this.#lookAtLoop(idleMs, Math.min(sinceMs, longestLookMs));
-    this.#lookAtOwing(idleMs);
-    if (this.#priority.look(this.#register.osThread, idleMs > 0 ? undefined : this.#owner.at())) this.#owner.lowered();
+    this.#lookAtStall(idleMs);
+    if (this.#priority.look(this.#register.osThread, idleMs > 0 ? undefined : this.#owner.progressMark())) this.#owner.lowered();
     return true;
   }
 
@@ -137,15 +137,15 @@ export class ThreadVitals implements WatchedCell {
    * Something else than an event keeps the thread from an event that was sent. Only the processor time of the thread
    * itself is held against it, so that no machine can be too slow for a cell to live.
    */
-  #lookAtOwing(idleMs: number): void {
-    const after = idleMs > 0 || threadInspector.isDebugged ? undefined : this.#owner.owing();
+  #lookAtStall(idleMs: number): void {
+    const after = idleMs > 0 || threadInspector.isDebugged ? undefined : this.#owner.stalledAfter();
     if (after === undefined) {
-      this.#owing = undefined;
+      this.#stalledAfter = undefined;
       return;
     }
     const ranMs = threadTimes(this.#register.osThread)?.ranMs;
-    if (this.#owing?.after !== after) this.#owing = { after, ranMs };
-    const spunMs = ranMs === undefined || this.#owing.ranMs === undefined ? 0 : ranMs - this.#owing.ranMs;
+    if (this.#stalledAfter?.after !== after) this.#stalledAfter = { after, ranMs };
+    const spunMs = ranMs === undefined || this.#stalledAfter.ranMs === undefined ? 0 : ranMs - this.#stalledAfter.ranMs;
     // Sealed, it begins no event any more: none is blamed for this.
     if (spunMs >= this.#spinMs && this.#register.seal(after)) void this.#endSpinning(spunMs);
   }

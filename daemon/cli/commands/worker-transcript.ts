@@ -15,7 +15,7 @@ interface TranscriptOptions extends RuntimeOption {
 }
 
 const pageLimit = 200;
-const usualLimit = 100;
+const defaultLimit = 100;
 
 export function registerTranscript(group: Command): void {
   group
@@ -24,7 +24,7 @@ export function registerTranscript(group: Command): void {
     .argument('<worker>', workerText)
     .option(runtimeFlags, runtimeText)
     .option('--start <sequence>', 'the first item wanted (default: as near the end as the limit lets)', wholeNumber(0, Number.MAX_SAFE_INTEGER))
-    .option('-n, --limit <count>', `how many at most (default: ${String(usualLimit)})`, wholeNumber(1, pageLimit))
+    .option('-n, --limit <count>', `how many at most (default: ${String(defaultLimit)})`, wholeNumber(1, pageLimit))
     .option('--all', 'everything that is kept, or everything from --start on')
     .addHelpText('after', examples('nagaya worker transcript 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f', 'nagaya worker transcript 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f --all --json | jq -r .items[].content'))
     .action(
@@ -37,7 +37,7 @@ export function registerTranscript(group: Command): void {
     );
 }
 
-async function read(client: Client, address: WorkerAddress, { start, limit = usualLimit, all = false }: TranscriptOptions): Promise<TranscriptPage> {
+async function read(client: Client, address: WorkerAddress, { start, limit = defaultLimit, all = false }: TranscriptOptions): Promise<TranscriptPage> {
   const page = (from: number, count: number): Promise<TranscriptPage> => client.call('worker.transcript', { ...address, start: from, limit: count });
   if (!all && start !== undefined) return await page(start, limit);
   if (!all) {

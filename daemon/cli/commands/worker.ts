@@ -4,7 +4,7 @@ import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
 import { pasteable } from '../install.ts';
 import { styled } from '../views/terminal.ts';
-import { type RuntimeOption, addressOf, addressText, runtimeFlags, runtimeText, suggesting, usualRuntime, workerText } from '../worker-address.ts';
+import { type RuntimeOption, addressOf, addressText, runtimeFlags, runtimeText, suggesting, defaultRuntime, workerText } from '../worker-address.ts';
 import { cancellationText, statePiece, workerDetail } from '../views/worker-view.ts';
 import { registerFollow } from './worker-follow.ts';
 import { registerSend } from './worker-send.ts';
@@ -25,7 +25,7 @@ export function register(program: Command): void {
     .command('worker')
     .helpGroup(groups.workers)
     .description('make a worker, give it inputs, read what it says, stop it')
-    .addHelpText('after', examples('nagaya worker new', `nagaya worker send ${usualRuntime}/0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f 'Hello' --wait`));
+    .addHelpText('after', examples('nagaya worker new', `nagaya worker send ${defaultRuntime}/0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f 'Hello' --wait`));
   registerNew(group);
   registerShow(group);
   registerSend(group);
@@ -35,20 +35,20 @@ export function register(program: Command): void {
   registerFollow(group);
 }
 
-const usualIntent = 'a conversation';
+const defaultIntent = 'a conversation';
 
 function registerNew(group: Command): void {
   group
     .command('new')
     .description('make a worker and print its address')
-    .argument('[intent]', 'what it is for, in your own words', usualIntent)
-    .option(runtimeFlags, `where to make it (default: ${usualRuntime})`)
+    .argument('[intent]', 'what it is for, in your own words', defaultIntent)
+    .option(runtimeFlags, `where to make it (default: ${defaultRuntime})`)
     .option('--profile <profile>', 'the program it runs; see `nagaya runtimes RUNTIME` (default: builtin:default)')
     .option('--name <name>', 'what people read; it addresses nothing')
     .option('--request-key <key>', 'the same key with the same request gives the same worker')
     .addHelpText('after', examples('nagaya worker new', `nagaya worker new 'help with the garden' --profile example.chat:chat --name Ada`, 'WORKER=$(nagaya worker new)'))
     .action(
-      runs<[string], NewOptions>(async ({ terminal, withDaemon, socket }, { runtime = usualRuntime, profile, name, requestKey }, intent) => {
+      runs<[string], NewOptions>(async ({ terminal, withDaemon, socket }, { runtime = defaultRuntime, profile, name, requestKey }, intent) => {
         await withDaemon(async (client) => {
           const worker = await suggesting(client, { runtimeId: runtime, profile }, () =>
             client.call('worker.create', {

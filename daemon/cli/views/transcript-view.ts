@@ -3,7 +3,7 @@
 import type { ItemStatus, TranscriptItem, WorkerEvent } from '../../../protocol/runtime.ts';
 import { clockText } from './quantity.ts';
 import { type Piece, type Style, type Terminal, styled } from './terminal.ts';
-import { ToldItems } from '../told-items.ts';
+import { PrintedItems } from '../printed-items.ts';
 import { addressText } from '../worker-address.ts';
 import { statePiece } from './worker-view.ts';
 
@@ -15,7 +15,7 @@ const setIn = '    ';
 
 export class TranscriptScreen {
   readonly #terminal: Terminal;
-  readonly #told = new ToldItems();
+  readonly #told = new PrintedItems();
   /** The item whose last line is not ended yet. */
   #open: number | undefined;
   /** Ends of lines that are printed when something follows them. */

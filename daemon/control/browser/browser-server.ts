@@ -20,13 +20,13 @@ import { HttpServer } from '../http/http-server.ts';
 import { OpenConnections } from '../socket/open-connections.ts';
 import type { HalfLines } from '../half-lines.ts';
 import { OperationCalls } from '../operation-calls.ts';
-import { Tally } from '../tally.ts';
+import { ConnectionCounters } from '../connection-counters.ts';
 import { BrowserApi, linkPath } from './browser-api.ts';
 import { browserProjection } from './browser-projection.ts';
 import { Gate } from './gate.ts';
 import { IdleWatch } from './idle-watch.ts';
 import { Page } from './page.ts';
-import { Places } from './places.ts';
+import { AllowedHosts } from './allowed-hosts.ts';
 import { inUrl, portUnusable } from './port.ts';
 import { Sessions } from './sessions.ts';
 import { loadTokens } from './tokens.ts';
@@ -51,7 +51,7 @@ type BrowserStatus = NonNullable<OperationResult<'daemon.status'>['browser']>;
 /** What exists once the port is known. */
 interface Opened {
   readonly address: string;
-  readonly places: Places;
+  readonly places: AllowedHosts;
   readonly gate: Gate;
   readonly http: HttpServer;
 }
@@ -73,7 +73,7 @@ export class BrowserServer {
   constructor(options: BrowserServerOptions) {
     const { config, handlers, limits, feed, log, clock } = options;
     this.#options = options;
-    this.#context = { calls: new OperationCalls(handlers, () => options.shuttingDown()), limits, feed, log, tally: new Tally(), halfLines: options.halfLines };
+    this.#context = { calls: new OperationCalls(handlers, () => options.shuttingDown()), limits, feed, log, tally: new ConnectionCounters(), halfLines: options.halfLines };
     this.#sessions = new Sessions(config.limits, clock);
     this.#halfRequests = new HalfRequestWatch(config.limits.requestMs, 'http.limits.requestMs', () => this.#connections.values());
     this.#idle = new IdleWatch(config.limits.idleMs, () => this.#connections.sockets());
@@ -85,7 +85,7 @@ export class BrowserServer {
     const { config, stateFolder, log } = this.#options;
     const [page, tokens] = await Promise.all([Page.load(), loadTokens(config, stateFolder, log)]);
     const bound = await this.#bind();
-    const places = new Places(config, bound);
+    const places = new AllowedHosts(config, bound);
     const gate = new Gate(places, bound.port, tokens, this.#sessions, config.limits.streams);
     const { requestsPerConnection, headerBytes, bodyBytes, idleMs, pendingRequests } = config.limits;
     const operations = new HttpApi({

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { HostError } from '../../../protocol/errors.ts';
 import { Access } from './access.ts';
-import type { Places } from './places.ts';
+import type { AllowedHosts } from './allowed-hosts.ts';
 import { KeptSecret } from './secret-table.ts';
 import type { Sessions } from './sessions.ts';
 import type { Tokens } from './tokens.ts';
@@ -19,12 +19,12 @@ export const isReading = (method: string | undefined): boolean => method === 'GE
 
 export class Gate {
   readonly cookieName: string;
-  readonly #places: Places;
+  readonly #places: AllowedHosts;
   readonly #sessions: Sessions;
   readonly #tokens: readonly KeptToken[];
 
   /** Cookies do not tell ports apart, so that the cookie's name has to. */
-  constructor(places: Places, port: number, tokens: Tokens, sessions: Sessions, maxStreams: number) {
+  constructor(places: AllowedHosts, port: number, tokens: Tokens, sessions: Sessions, maxStreams: number) {
     this.cookieName = `nagaya_session_${String(port)}`;
     this.#places = places;
     this.#sessions = sessions;

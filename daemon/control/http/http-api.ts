@@ -10,7 +10,7 @@ import type { Documents } from './documents.ts';
 import { EventStream } from './event-stream.ts';
 import { sendJson, sendProblem } from './http-answer.ts';
 import { type BodyBound, type BodyBounds, hasBody, readJsonBody } from './http-body.ts';
-import { Later } from '../../operations/later.ts';
+import { Deferred } from '../../operations/deferred.ts';
 import type { HalfLines } from '../half-lines.ts';
 import { HttpCaller, type HttpPeer } from './http-caller.ts';
 import { HttpRoutes, type Route, type RouteMatch } from './http-routes.ts';
@@ -75,7 +75,7 @@ export class HttpApi {
     }
     const answer = calls.call(route.name, params, new HttpCaller(peer, response));
     // The next request on its connection is taken after this one anyway.
-    const result = await (answer instanceof Later ? answer.promise : answer);
+    const result = await (answer instanceof Deferred ? answer.promise : answer);
     const projected = projection.result(route.row, result);
     sendJson(response, projected instanceof EncodedJson ? projected : encodeJson(projected));
   }

@@ -16,9 +16,9 @@ export interface HttpServerOptions {
   readonly keepAliveMs?: number;
 }
 
-const usualHeaderBytes = 16 * 1024;
+const defaultHeaderBytes = 16 * 1024;
 /** An idle connection costs little; a client that comes back finds it open. */
-const usualKeepAliveMs = 60_000;
+const defaultKeepAliveMs = 60_000;
 
 export class HttpServer {
   readonly #context: ControlContext;
@@ -32,9 +32,9 @@ export class HttpServer {
     this.#context = context;
     this.#handler = handler;
     this.#options = options;
-    this.#headerBytes = options.headerBytes ?? usualHeaderBytes;
+    this.#headerBytes = options.headerBytes ?? defaultHeaderBytes;
     // Whether a host is named is looked at where it matters: node's own refusal has no body that says why.
-    const bounds = { maxHeaderSize: this.#headerBytes, keepAliveTimeout: options.keepAliveMs ?? usualKeepAliveMs, requireHostHeader: false };
+    const bounds = { maxHeaderSize: this.#headerBytes, keepAliveTimeout: options.keepAliveMs ?? defaultKeepAliveMs, requireHostHeader: false };
     this.#server = createServer(bounds, (request, response) => this.#receive(request, response));
     this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       // A body that was announced and then refused may or may not come: only a new connection is sure.

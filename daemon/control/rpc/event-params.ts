@@ -56,7 +56,7 @@ const no = Buffer.from('false');
 
 /** Message, parameters and event stand around a payload; a list of events is one more. */
 const levelsAround = 4;
-const usualSource = 'client';
+const defaultSource = 'client';
 
 export class EventParamsReader {
   readonly #cursor: JsonCursor;
@@ -110,7 +110,7 @@ export class EventParamsReader {
     do {
       if (!this.#eventMember(parts)) return undefined;
     } while (this.#cursor.nextMember());
-    const { ingress, kind, source = usualSource, correlationId, payload } = parts;
+    const { ingress, kind, source = defaultSource, correlationId, payload } = parts;
     if (ingress === undefined || kind === undefined || payload === undefined) return undefined;
     return new ReadEvent({ ingress, kind, source, correlationId }, payload);
   }

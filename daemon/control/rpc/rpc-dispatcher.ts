@@ -7,18 +7,18 @@ import type { Limits } from '../../config/schema.ts';
 import { CallReader } from './call-reader.ts';
 import type { Caller } from '../../operations/caller.ts';
 import type { ControlLog } from '../control-log.ts';
-import { Later } from '../../operations/later.ts';
+import { Deferred } from '../../operations/deferred.ts';
 import type { OperationCalls } from '../operation-calls.ts';
 import type { Outbox } from './outbox.ts';
 import { RpcBatch } from './rpc-batch.ts';
-import type { Tally } from '../tally.ts';
+import type { ConnectionCounters } from '../connection-counters.ts';
 
 export interface DispatcherOptions {
   readonly calls: OperationCalls;
   readonly caller: Caller;
   readonly outbox: Outbox;
   readonly limits: Limits;
-  readonly tally: Tally;
+  readonly tally: ConnectionCounters;
   readonly log: ControlLog;
   /** Asked between the members of a batch. */
   mayGoOn(): boolean;
@@ -127,19 +127,19 @@ export class RpcDispatcher {
       this.#fail(id, method, thrown, batch);
       return;
     }
-    if (outcome instanceof Later) this.#await(outcome, id, method, batch);
-    else if (outcome instanceof Promise) this.#await(Later.of(outcome, { holds: false }), id, method, batch);
+    if (outcome instanceof Deferred) this.#await(outcome, id, method, batch);
+    else if (outcome instanceof Promise) this.#await(Deferred.of(outcome, { holds: false }), id, method, batch);
     else this.#succeed(id, method, outcome, batch);
   }
 
-  #await(later: Later<unknown>, id: RpcId | undefined, method: string, batch: RpcBatch | undefined): void {
+  #await(later: Deferred<unknown>, id: RpcId | undefined, method: string, batch: RpcBatch | undefined): void {
     this.#pending += 1;
-    if (later.holds) this.#holding = true;
+    if (later.pausesConnection) this.#holding = true;
     later.whenSettled((outcome) => {
       this.#pending -= 1;
       if (outcome.ok) this.#succeed(id, method, outcome.result, batch);
       else this.#fail(id, method, outcome.thrown, batch);
-      if (later.holds) this.#letGo();
+      if (later.pausesConnection) this.#letGo();
       this.#options.settled();
     });
   }

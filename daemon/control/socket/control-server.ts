@@ -21,7 +21,7 @@ import { OpeningConnection } from './opening-connection.ts';
 import { OperationCalls } from '../operation-calls.ts';
 import { unprojected } from '../projection.ts';
 import { RpcConnection } from '../rpc/rpc-connection.ts';
-import { Tally } from '../tally.ts';
+import { ConnectionCounters } from '../connection-counters.ts';
 
 export interface ControlServerOptions {
   readonly handlers: Handlers;
@@ -35,7 +35,7 @@ export interface ControlServerOptions {
   readonly version: string;
 }
 
-export interface ControlCounts extends Readonly<Tally> {
+export interface ControlCounts extends Readonly<ConnectionCounters> {
   readonly connections: number;
   readonly subscriptions: number;
   /** Events that subscribers were too slow for. */
@@ -54,7 +54,7 @@ export class ControlServer {
 
   constructor(options: ControlServerOptions) {
     const { handlers, limits, feed, log } = options;
-    this.#context = { calls: new OperationCalls(handlers, () => options.shuttingDown()), limits, feed, log, tally: new Tally(), halfLines: options.halfLines };
+    this.#context = { calls: new OperationCalls(handlers, () => options.shuttingDown()), limits, feed, log, tally: new ConnectionCounters(), halfLines: options.halfLines };
     const body = { maximum: limits.lineBytes, limit: 'limits.lineBytes' };
     const api = new HttpApi({ ...this.#context, body, documents: new Documents(options.version), allowedAudiences: ['control', 'browser'], projection: unprojected });
     this.#http = new HttpServer(this.#context, api, { audience: 'control', pending: { maximum: limits.pendingCalls, limit: 'limits.pendingCalls' } });

@@ -68,7 +68,7 @@ async function flood(own: OwnPlugin): Promise<Judged> {
     accepted += answer.accepted;
     refused.push(...answer.refused);
   }
-  return outcome(own, accepted, refused.length === 0 ? '' : `; refused at the door: ${tally(refused)}`);
+  return outcome(own, accepted, refused.length === 0 ? '' : `; refused at the entrance: ${tally(refused)}`);
 }
 
 /** What became of the events that were accepted. */

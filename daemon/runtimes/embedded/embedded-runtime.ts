@@ -4,7 +4,7 @@ import { HostError } from '../../../protocol/errors.ts';
 import type { InputAnswer, InputCancellation, ProfileSummary, RuntimeCapabilities, RuntimeSummary, TranscriptPage, WorkerChange, WorkerEventPage, WorkerView } from '../../../protocol/runtime.ts';
 import { EmbeddedWorker, type WorkerDeps, workerCapabilities } from './embedded-worker.ts';
 import type { Profile } from '../programs/program.ts';
-import { Remembered } from '../remembered.ts';
+import { IdempotencyCache } from '../idempotency-cache.ts';
 import type { CreateRequest, EventsRequest, InputRequest, Runtime, RuntimeReport, WorkerListener, WorkerSlice, WorkerSubscription } from '../runtime.ts';
 
 /** What programs there are to run. */
@@ -28,14 +28,14 @@ export class EmbeddedRuntime implements Runtime {
   readonly #profiles: ProfileSource;
   /** Oldest first: the ids sort by time. */
   readonly #workers = new Map<string, EmbeddedWorker>();
-  readonly #created: Remembered<string>;
+  readonly #created: IdempotencyCache<string>;
   #forgotten = 0;
   #closed = false;
 
   constructor(profiles: ProfileSource, deps: WorkerDeps) {
     this.#profiles = profiles;
     this.#deps = deps;
-    this.#created = new Remembered(deps.limits.workerKeys, 'requestKey');
+    this.#created = new IdempotencyCache(deps.limits.workerKeys, 'requestKey');
     this.capabilities = { canListWorkers: true, canShowWorker: true, canCreateWorker: true, ...workerCapabilities, maxWorkers: deps.limits.workers };
   }
 

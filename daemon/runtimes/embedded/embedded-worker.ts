@@ -17,7 +17,7 @@ import type { Limits } from '../../config/schema.ts';
 import type { Logger } from '../../telemetry/daemon-log.ts';
 import { Ring } from '../../telemetry/ring.ts';
 import type { HistoryItem, Program, ProgramEnd } from '../programs/program.ts';
-import { Remembered } from '../remembered.ts';
+import { IdempotencyCache } from '../idempotency-cache.ts';
 import type { InputRequest } from '../runtime.ts';
 import { Speech } from './speech.ts';
 import { type NewItem, Transcript } from './transcript.ts';
@@ -40,7 +40,7 @@ export interface WorkerDeps {
 }
 
 /** An accepted input. */
-interface Turn {
+interface InputInProgress {
   readonly sequence: number;
   readonly eventId: string;
   readonly kind: 'user' | 'system';
@@ -48,7 +48,7 @@ interface Turn {
   readonly createdAt: string;
 }
 
-interface RunningTurn extends Turn {
+interface RunningTurn extends InputInProgress {
   readonly speech: Speech;
   readonly beganMs: number;
   cancelling: boolean;
@@ -67,11 +67,11 @@ export class EmbeddedWorker {
   readonly #deps: WorkerDeps;
   readonly #program: Program;
   readonly #transcript: Transcript;
-  readonly #answered: Remembered<InputAnswer>;
+  readonly #answered: IdempotencyCache<InputAnswer>;
   readonly #diagnostics: Ring<RuntimeDiagnostic>;
   readonly #createdAt: string;
   readonly #account: PluginAccount;
-  #pending: Turn[] = [];
+  #pending: InputInProgress[] = [];
   #running: RunningTurn | undefined;
   #state: WorkerState = 'idle';
   #lastActiveAt: string;
@@ -86,7 +86,7 @@ export class EmbeddedWorker {
     this.#program = program;
     this.#deps = deps;
     this.#transcript = new Transcript({ items: limits.transcriptItems, bytes: limits.transcriptBytes });
-    this.#answered = new Remembered(limits.workerKeys, 'inputId');
+    this.#answered = new IdempotencyCache(limits.workerKeys, 'inputId');
     this.#diagnostics = new Ring(limits.diagnostics);
     this.events = new WorkerEvents({ clock, limits, snapshot: () => this.#snapshot() });
     this.#createdAt = this.#now();
@@ -253,14 +253,14 @@ export class EmbeddedWorker {
   }
 
   /** A plugin's own words may hold anything: the transcript gets the code and what the registry says of it. */
-  #fail(turn: Turn, code: ErrorCode): void {
+  #fail(turn: InputInProgress, code: ErrorCode): void {
     const { meaning } = errorKinds[code];
     this.#tell(turn, 'failed', `${code}: ${meaning}`);
     this.#diagnostics.push({ at: this.#now(), level: 'error', code, message: `An input failed: ${meaning}` });
     this.#deps.log.warn({ runtime: this.birth.runtimeId, worker: this.birth.workerId, profile: this.birth.profile, eventId: turn.eventId, code }, 'a worker\'s input failed');
   }
 
-  #tell({ eventId }: Turn, status: 'failed' | 'cancelled', content: string): void {
+  #tell({ eventId }: InputInProgress, status: 'failed' | 'cancelled', content: string): void {
     this.#commit({ role: 'host', content, eventId, createdAt: this.#now(), status });
   }
 

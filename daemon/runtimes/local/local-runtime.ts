@@ -24,7 +24,7 @@ import type { Accepted } from '../../services/admitted.ts';
 import type { Service } from '../../services/service.ts';
 import type { Logger } from '../../telemetry/daemon-log.ts';
 import type { Timeline } from '../../telemetry/timeline.ts';
-import { Remembered } from '../remembered.ts';
+import { IdempotencyCache } from '../idempotency-cache.ts';
 import type { InputRequest, Runtime, RuntimeReport, WorkerSlice } from '../runtime.ts';
 
 /** A loaded plugin as this runtime needs it. */
@@ -49,7 +49,7 @@ interface LocalWorker extends ServiceOwner {
 export const localRuntimeId = 'local';
 
 const capabilities = { canSendInput: true, canStopWorker: true, canCancelWorker: false, canReadTranscript: false, canStreamEvents: false } as const;
-const usualKind = 'text';
+const defaultKind = 'text';
 /** States in which a stop has nothing to do. */
 const restful: readonly Lifecycle[] = ['ready', 'stopped', 'stopping'];
 const source = 'worker-input';
@@ -60,12 +60,12 @@ export class LocalRuntime implements Runtime {
   readonly kind = 'local-compatibility';
   readonly capabilities: RuntimeCapabilities;
   readonly #deps: LocalRuntimeDeps;
-  readonly #answered: Remembered<InputAnswer>;
+  readonly #answered: IdempotencyCache<InputAnswer>;
   readonly #since: string;
 
   constructor(deps: LocalRuntimeDeps) {
     this.#deps = deps;
-    this.#answered = new Remembered(deps.limits.workerKeys, 'inputId');
+    this.#answered = new IdempotencyCache(deps.limits.workerKeys, 'inputId');
     this.#since = new Date(deps.clock.wallMs()).toISOString();
     this.capabilities = { canListWorkers: true, canShowWorker: true, canCreateWorker: false, ...capabilities, maxWorkers: deps.limits.plugins };
   }
@@ -193,7 +193,7 @@ function diagnosticsOf({ lastError }: ServiceStatus): RuntimeDiagnostic[] {
 /** The first ingress that takes inputs of this kind, and as which kind of event. */
 function entranceOf(plugin: LoadedPlugin, kind: InputKind): { ingress: string; kind: string } | undefined {
   const ingresses = plugin.manifest.service?.ingresses ?? [];
-  for (const wanted of kind === 'user' ? [kind, usualKind] : [kind]) {
+  for (const wanted of kind === 'user' ? [kind, defaultKind] : [kind]) {
     const found = ingresses.find(({ kinds }) => kinds.includes(wanted));
     if (found !== undefined) return { ingress: found.name, kind: wanted };
   }
@@ -201,7 +201,7 @@ function entranceOf(plugin: LoadedPlugin, kind: InputKind): { ingress: string; k
 }
 
 function noEntrance(workerId: string, kind: InputKind): HostError {
-  const kinds = kind === 'user' ? `"${kind}" or "${usualKind}"` : `"${kind}"`;
+  const kinds = kind === 'user' ? `"${kind}" or "${defaultKind}"` : `"${kind}"`;
   return new HostError('unsupported_operation', `This service takes no inputs of the kind ${kind}: none of its ingresses declares the kind ${kinds}.`, { runtimeId: localRuntimeId, workerId, instead: '`nagaya publish` with an ingress and kind that it declares' });
 }
 

@@ -5,16 +5,16 @@ import type { Isolation } from '../../../protocol/manifest.ts';
 import type { CellEnd } from '../../cells/cell.ts';
 import type { Clock, Timer } from '../../time/clock.ts';
 import { Escalation } from '../../dispatch/escalation.ts';
-import type { CellSeats, Seat, SeatWait } from './cell-seats.ts';
+import type { CellSlots, CellSlot, SeatWait } from './cell-slots.ts';
 import type { Program, ProgramEnd, ProgramInput, ProgramView } from './program.ts';
 import { ProgramCell } from './program-cell.ts';
 import { noSeatError } from './program-errors.ts';
 import type { ProgramLimits, ProgramOffer, WorkerAddress } from './program-offer.ts';
-import { Turn } from './turn.ts';
+import { RunningInput } from './running-input.ts';
 
 export interface PluginProgramDeps {
   readonly clock: Clock;
-  readonly seats: CellSeats;
+  readonly seats: CellSlots;
   readonly limits: ProgramLimits & { readonly workerCells: number };
   /** What the profile is at present; throws why there is none. */
   offer(): ProgramOffer;
@@ -38,7 +38,7 @@ export class PluginProgram implements Program {
   /** Cells that are not gone. */
   readonly #present = new Set<ProgramCell>();
   #cell: ProgramCell | undefined;
-  #turn: Turn | undefined;
+  #turn: RunningInput | undefined;
   #wait: SeatWait | undefined;
   #idle: Timer | undefined;
   #expecting: Timer | undefined;
@@ -61,7 +61,7 @@ export class PluginProgram implements Program {
     this.#idle?.cancel();
     this.#expecting?.cancel();
     this.#turns += 1;
-    const turn = new Turn(this.#turns, input, say, this.#deps.limits);
+    const turn = new RunningInput(this.#turns, input, say, this.#deps.limits);
     this.#turn = turn;
     void this.#carryOut(turn);
     const end = await turn.ended;
@@ -101,7 +101,7 @@ export class PluginProgram implements Program {
   }
 
   /** Never rejects: what goes wrong is the end of the turn. */
-  async #carryOut(turn: Turn): Promise<void> {
+  async #carryOut(turn: RunningInput): Promise<void> {
     let offer: ProgramOffer | undefined;
     if (turn.over) return;
     try {
@@ -115,7 +115,7 @@ export class PluginProgram implements Program {
   }
 
   /** Nothing where the turn ended meanwhile. */
-  async #cellFor(turn: Turn, offer: ProgramOffer): Promise<ProgramCell | undefined> {
+  async #cellFor(turn: RunningInput, offer: ProgramOffer): Promise<ProgramCell | undefined> {
     const live = this.#cell;
     if (live?.usable === true && live.offer === offer) {
       live.seat.busy();
@@ -139,7 +139,7 @@ export class PluginProgram implements Program {
     return cell;
   }
 
-  async #seat(turn: Turn, withinMs: number): Promise<Seat | undefined> {
+  async #seat(turn: RunningInput, withinMs: number): Promise<CellSlot | undefined> {
     if (turn.over) return undefined;
     const { seats, limits } = this.#deps;
     const wait = seats.take(withinMs);
@@ -151,7 +151,7 @@ export class PluginProgram implements Program {
     return turn.over ? undefined : seat;
   }
 
-  #spawn(offer: ProgramOffer, seat: Seat): ProgramCell {
+  #spawn(offer: ProgramOffer, seat: CellSlot): ProgramCell {
     const { clock, limits } = this.#deps;
     const plan = this.#escalation.of(offer.plan);
     this.#isolation = plan.plugin.manifest.isolation;
@@ -212,7 +212,7 @@ export class PluginProgram implements Program {
     if (this.#cell === cell) this.#cell = undefined;
   }
 
-  #stopTurn(turn: Turn, end: ProgramEnd, reason: string): void {
+  #stopTurn(turn: RunningInput, end: ProgramEnd, reason: string): void {
     this.#wait?.giveUp();
     if (this.#cell?.has(turn) === true) this.#cell.endInput(end);
     else this.#cell?.kill(reason);

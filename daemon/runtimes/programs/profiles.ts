@@ -8,7 +8,7 @@ import { spawnCellFor } from '../../cells/spawn.ts';
 import type { Limits } from '../../config/schema.ts';
 import { builtinId } from '../../plugins/reserved-id.ts';
 import { builtinProfiles } from './builtin-profile.ts';
-import { CellSeats } from './cell-seats.ts';
+import { CellSlots } from './cell-slots.ts';
 import type { Profile, Program } from './program.ts';
 import type { PluginProfiles } from './plugin-profiles.ts';
 import { PluginProgram } from './plugin-program.ts';
@@ -40,7 +40,7 @@ const separator = ':';
 export class Profiles {
   readonly #options: ProfilesOptions;
   readonly #builtin: PluginProfiles;
-  readonly #seats: CellSeats;
+  readonly #seats: CellSlots;
   /** By the plugin whose profile they run. */
   readonly #programs = new Map<string, Set<PluginProgram>>();
   #unkillable = 0;
@@ -49,7 +49,7 @@ export class Profiles {
   constructor(options: ProfilesOptions) {
     const { limits, clock, version } = options;
     this.#options = options;
-    this.#seats = new CellSeats(limits.workerCells, clock);
+    this.#seats = new CellSlots(limits.workerCells, clock);
     this.#builtin = builtinProfiles(version, builtinHome(options));
   }
 

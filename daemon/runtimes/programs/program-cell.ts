@@ -6,11 +6,11 @@ import type { Clock, Timer } from '../../time/clock.ts';
 import { Incarnation } from '../../dispatch/incarnation.ts';
 import { IngressQueue } from '../../dispatch/ingress-queue.ts';
 import type { ServicePlan } from '../../dispatch/service-plan.ts';
-import type { Seat } from './cell-seats.ts';
+import type { CellSlot } from './cell-slots.ts';
 import type { ProgramEnd } from './program.ts';
 import { endedError, overranError, stalledError, threwError } from './program-errors.ts';
-import { type ProgramLimits, type ProgramOffer, type WorkerAddress, inputIngress, programBlueprint } from './program-offer.ts';
-import type { Turn } from './turn.ts';
+import { type ProgramLimits, type ProgramOffer, type WorkerAddress, inputIngress, programIncarnationOptions } from './program-offer.ts';
+import type { RunningInput } from './running-input.ts';
 
 export interface ProgramCellOptions {
   readonly offer: ProgramOffer;
@@ -18,7 +18,7 @@ export interface ProgramCellOptions {
   readonly plan: ServicePlan;
   readonly worker: WorkerAddress;
   readonly number: number;
-  readonly seat: Seat;
+  readonly seat: CellSlot;
   readonly limits: ProgramLimits;
   readonly clock: Clock;
 }
@@ -27,7 +27,7 @@ export interface ProgramCellListener {
   /** Pieces that belonged nowhere. */
   dropped(pieces: number): void;
   /** The input never began here: another cell is to have it. */
-  again(turn: Turn): void;
+  again(turn: RunningInput): void;
   /** Given up; `gone` follows at once. */
   unkillable(): void;
   /** The cell that was given up has ended after all. */
@@ -45,12 +45,12 @@ const locateMs = 40;
 export class ProgramCell {
   readonly offer: ProgramOffer;
   readonly number: number;
-  readonly seat: Seat;
+  readonly seat: CellSlot;
   readonly #options: ProgramCellOptions;
   readonly #listener: ProgramCellListener;
   readonly #incarnation: Incarnation;
   readonly #queue = new IngressQueue({ capacity: 1, maxBytes: Infinity });
-  #turn: Turn | undefined;
+  #turn: RunningInput | undefined;
   #grace: Timer | undefined;
   #started = false;
   #paidAtMs = Infinity;
@@ -64,7 +64,7 @@ export class ProgramCell {
     this.seat = options.seat;
     this.#options = options;
     this.#listener = listener;
-    this.#incarnation = Incarnation.spawn(programBlueprint(plan, offer.profile, worker, number, limits), {
+    this.#incarnation = Incarnation.spawn(programIncarnationOptions(plan, offer.profile, worker, number, limits), {
       spawnCell: home.spawnCell,
       queue: this.#queue,
       clock,
@@ -113,11 +113,11 @@ export class ProgramCell {
     this.#paidAtMs = startedMs + Math.min(paidBoundsMs.most, Math.max(paidBoundsMs.least, (startedMs - beganMs) * paidFactor));
   }
 
-  has(turn: Turn): boolean {
+  has(turn: RunningInput): boolean {
     return this.#turn === turn;
   }
 
-  give(turn: Turn): void {
+  give(turn: RunningInput): void {
     const { number, input } = turn;
     const { eventId, kind, content, createdAt, history } = input;
     const payload = JSON.stringify({ turn: number, content, history });
@@ -190,7 +190,7 @@ export class ProgramCell {
     if (this.#turn !== undefined) this.#passOn(this.#turn, error);
   }
 
-  #passOn(turn: Turn, error: HostError): void {
+  #passOn(turn: RunningInput, error: HostError): void {
     if (!turn.comesAgain()) {
       this.#finish({ kind: 'failed', error });
       return;

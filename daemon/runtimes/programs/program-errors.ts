@@ -3,7 +3,7 @@ import type { EventFailure } from '../../../protocol/cell/messages.ts';
 import { HostError } from '../../../protocol/errors.ts';
 import type { CellEnd } from '../../cells/cell.ts';
 import { type Whereabouts, whereText } from '../../isolates/whereabouts.ts';
-import { type Redact, causeOf, causeText, endOutsideText } from '../../dispatch/cause.ts';
+import { type Redact, causeOf, causeText, endOutsideText } from '../../dispatch/plugin-error.ts';
 
 export function threwError(failure: EventFailure, redact: Redact): HostError {
   const cause = causeOf(failure.error, redact);

@@ -6,8 +6,8 @@ import { type ProfileSection, serviceSection } from '../../../protocol/manifest.
 import type { SpawnCell } from '../../cells/cell.ts';
 import type { Limits } from '../../config/schema.ts';
 import type { LoadedPlugin } from '../../plugins/plugin.ts';
-import { blueprint } from '../../dispatch/blueprint.ts';
-import type { Redact } from '../../dispatch/cause.ts';
+import { incarnationOptions } from '../../dispatch/incarnation-options.ts';
+import type { Redact } from '../../dispatch/plugin-error.ts';
 import type { IncarnationOptions } from '../../dispatch/incarnation.ts';
 import type { ServicePlan } from '../../dispatch/service-plan.ts';
 
@@ -45,9 +45,9 @@ export function offerOf(plugin: LoadedPlugin, entryUrl: string, env: Readonly<Re
 }
 
 /** `plan`: the offer's, or what an escalation made of it. */
-export function programBlueprint(plan: ServicePlan, profile: ProfileSection, worker: WorkerAddress, incarnation: number, limits: ProgramLimits): IncarnationOptions {
+export function programIncarnationOptions(plan: ServicePlan, profile: ProfileSection, worker: WorkerAddress, incarnation: number, limits: ProgramLimits): IncarnationOptions {
   // An input may run for minutes; that it does not even begin is known much earlier.
-  const made = blueprint(plan, incarnation, limits.toolOutputBytes, Math.min(profile.timeoutMs, limits.stalledMs));
+  const made = incarnationOptions(plan, incarnation, limits.toolOutputBytes, Math.min(profile.timeoutMs, limits.stalledMs));
   return {
     ...made,
     subject: `profile "${profile.name}"`,

@@ -76,7 +76,7 @@ export class ToolThreadWatch implements WatchedCell {
     if (thread === undefined) return;
     this.#worker = thread.worker;
     this.#threadId = thread.worker.threadId;
-    threadInspector.introduce(this.#threadId, thread.register.door);
+    threadInspector.register(this.#threadId, thread.register.gate);
     lossAccount.threadBegan(this.#threadId, this.#plugin, thread.register.osThread);
     thread.worker.once('exit', () => lossAccount.threadEnded(this.#threadId));
     this.#memory = new ThreadMemory(thread.worker, thread.register, this.#limits, {

@@ -14,7 +14,7 @@ import type { Whereabouts } from '../../../isolates/whereabouts.ts';
 import type { LivingCells } from '../living-cells.ts';
 import { LonePool } from '../lone-pool.ts';
 import type { LoneCell, LoneCellOwner } from '../lone-run.ts';
-import { Seat } from '../seat.ts';
+import { ThreadPorts } from '../thread-ports.ts';
 import { threadEnd } from '../thread-end.ts';
 import { TinypoolCell, type TinypoolOptions } from '../tinypool-cell.ts';
 import type { PoolListener, PoolSpec, ToolPool } from '../tool-pool.ts';
@@ -52,7 +52,7 @@ class FreshThread implements LoneCell {
   readonly #living: LivingCells;
   readonly #folder: string;
   readonly #register = new ToolRegister();
-  readonly #seat: Seat;
+  readonly #seat: ThreadPorts;
   readonly #cell: TinypoolCell;
   readonly #watch: ToolThreadWatch;
   /** Its own modules are there. */
@@ -64,7 +64,7 @@ class FreshThread implements LoneCell {
     this.#living = living;
     this.#folder = spec.folder;
     const { port1, port2 } = new MessageChannel();
-    this.#seat = new Seat(port1, this.#register, spec.limits.cellMessagesPerTurn, (message) => this.#receive(message));
+    this.#seat = new ThreadPorts(port1, this.#register, spec.limits.cellMessagesPerTurn, (message) => this.#receive(message));
     try {
       const preparation = { prepare: 'thread', port: port2, register: this.#register.buffer } as const;
       this.#cell = new TinypoolCell(Tinypool, options, { preparation, transferList: [port2], failed: (thrown) => this.#failed(thrown) });

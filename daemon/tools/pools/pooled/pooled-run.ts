@@ -5,13 +5,13 @@ import type { PooledTask, ToolAnswer, ToolTask } from '../../../../protocol/cell
 import type { ToolTray } from '../../../../protocol/cell/tool-tray.ts';
 import type { Whereabouts } from '../../../isolates/whereabouts.ts';
 import { KillSwitch } from './kill-switch.ts';
-import type { Seat } from '../seat.ts';
+import type { ThreadPorts } from '../thread-ports.ts';
 import { stalled, threadEnd } from '../thread-end.ts';
 import type { CallPhase, PoolRun, RunEnd, RunListener, SharedCellRun } from '../tool-pool.ts';
 
 export interface RunPlace {
   /** The thread that is at this call, or was last. */
-  seatOf(call: number): Seat | undefined;
+  seatOf(call: number): ThreadPorts | undefined;
   /** Reads what threads have said, on whatever way it is. */
   drain(): void;
   locate(call: number, withinMs: number): Promise<Whereabouts>;
@@ -152,7 +152,7 @@ export class PooledRun implements PoolRun, SharedCellRun {
     if (this.#owes) this.#place.drain();
   }
 
-  #seat(): Seat | undefined {
+  #seat(): ThreadPorts | undefined {
     return this.#place.seatOf(this.task.calls[this.tray.begun - 1] ?? 0);
   }
 

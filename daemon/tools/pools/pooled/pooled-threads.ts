@@ -17,7 +17,7 @@ import { endsWhenRead } from '../../../isolates/unread-files.ts';
 import type { Whereabouts } from '../../../isolates/whereabouts.ts';
 import { LivingCells } from '../living-cells.ts';
 import { PooledRun } from './pooled-run.ts';
-import { Seat } from '../seat.ts';
+import { ThreadPorts } from '../thread-ports.ts';
 import { strayCrash } from '../thread-end.ts';
 import { isSeatMessage } from '../tool-message.ts';
 import { ToolThreadWatch } from '../tool-thread-watch.ts';
@@ -56,7 +56,7 @@ class PooledThreads implements ToolPool {
   readonly #spec: PoolSpec;
   readonly #listener: PoolListener;
   readonly #living: LivingCells;
-  readonly #seats = new Map<number, Seat>();
+  readonly #seats = new Map<number, ThreadPorts>();
   readonly #workers = new Map<number, Worker>();
   /** Never more than there are threads. */
   readonly #runs: PooledRun[] = [];
@@ -130,7 +130,7 @@ class PooledThreads implements ToolPool {
     return this.cells === this.livingCells;
   }
 
-  seatOf(call: number): Seat | undefined {
+  seatOf(call: number): ThreadPorts | undefined {
     for (const seat of this.#seats.values()) {
       if (seat.holds(call)) return seat;
     }
@@ -171,9 +171,9 @@ class PooledThreads implements ToolPool {
       port.close();
       return;
     }
-    const seat = new Seat(port, new ToolRegister(register), this.#spec.limits.cellMessagesPerTurn, (told) => this.#receive(seat, told));
+    const seat = new ThreadPorts(port, new ToolRegister(register), this.#spec.limits.cellMessagesPerTurn, (told) => this.#receive(seat, told));
     this.#seats.set(threadId, seat);
-    threadInspector.introduce(threadId, seat.register.door);
+    threadInspector.register(threadId, seat.register.gate);
     lossAccount.threadBegan(threadId, this.#spec.cell.plugin.id);
   }
 
@@ -250,7 +250,7 @@ class PooledThreads implements ToolPool {
     });
   }
 
-  #receive(seat: Seat, message: ToolCellMessage): void {
+  #receive(seat: ThreadPorts, message: ToolCellMessage): void {
     switch (message.type) {
       case 'log':
       case 'logDropped':
@@ -274,7 +274,7 @@ class PooledThreads implements ToolPool {
     }
   }
 
-  #crashed(seat: Seat, { reason, error }: CrashMessage): void {
+  #crashed(seat: ThreadPorts, { reason, error }: CrashMessage): void {
     const run = this.#runOf(seat.register.call);
     if (run !== undefined && seat.register.phase !== undefined) {
       run.endCell({ kind: 'crashed', reason, error });

@@ -4,16 +4,16 @@
 
 const leavingAt = 0;
 const askingAt = 1;
-export const doorWords = 2;
+export const gateWords = 2;
 
 /** The host asks within microseconds, unless it has no processor. */
 const mostWaitMs = 1000;
 const now = performance.now.bind(performance);
 
-export class Door {
+export class InspectorGate {
   readonly #words: Int32Array;
 
-  /** A part of the thread's register, `doorWords` long. */
+  /** A part of the thread's register, `gateWords` long. */
   constructor(words: Int32Array) {
     this.#words = words;
   }

@@ -14,7 +14,7 @@ const plainPort = 80;
 
 /** An address as it stands in a URL. */
 
-export class Places {
+export class AllowedHosts {
   readonly #port: number;
   readonly #own: ReadonlySet<string>;
   readonly #further: ReadonlySet<string>;

@@ -3,7 +3,7 @@
 import type { ServiceStatus } from '../../protocol/status.ts';
 import type { CallOutcome } from '../cells/cell.ts';
 import type { Clock } from '../time/clock.ts';
-import { type Redact, causeOf, causeText } from '../dispatch/cause.ts';
+import { type Redact, causeOf, causeText } from '../dispatch/plugin-error.ts';
 
 export interface StatusSource {
   readonly number: number;
@@ -13,7 +13,7 @@ export interface StatusSource {
 /** Older than this, or of another incarnation, or followed by a failed fetch: stale. */
 const freshMs = 5000;
 
-export class Reported {
+export class PluginStatusCache {
   readonly #clock: Clock;
   readonly #redact: Redact;
   #last: { readonly value: unknown; readonly wallMs: number; readonly monotonicMs: number; readonly incarnation: number } | undefined;

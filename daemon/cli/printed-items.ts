@@ -5,7 +5,7 @@ import type { TranscriptItem } from '../../protocol/runtime.ts';
 /** Far more items than can be open at a time. */
 const remembered = 1000;
 
-export class ToldItems {
+export class PrintedItems {
   /** In characters, by sequence; the oldest is forgotten first. */
   readonly #told = new Map<number, number>();
 

@@ -8,7 +8,7 @@ interface Kept<Answer> {
   readonly answer: Answer;
 }
 
-export class Remembered<Answer> {
+export class IdempotencyCache<Answer> {
   readonly #capacity: number;
   readonly #field: string;
   readonly #kept = new Map<string, Kept<Answer>>();

@@ -6,7 +6,7 @@ import type { Clock } from '../../time/clock.ts';
 const longShare = 0.25;
 
 /** The right to one cell, from before it is made until it is gone. */
-export interface Seat {
+export interface CellSlot {
   /** Its cell has nothing to do; `leave` is called, once, when its seat is wanted. */
   idle(leave: () => void): void;
   busy(): void;
@@ -15,20 +15,20 @@ export interface Seat {
 
 export interface SeatWait {
   /** Nothing where the time was over, or the wait given up. */
-  readonly seat: Promise<Seat | undefined>;
+  readonly seat: Promise<CellSlot | undefined>;
   giveUp(): void;
 }
 
-export class CellSeats {
+export class CellSlots {
   readonly #capacity: number;
   readonly #clock: Clock;
   #taken = 0;
   /** Asked to leave, and not gone yet. */
   #leaving = 0;
   /** In the order in which they became idle. */
-  readonly #idle = new Map<Seat, () => void>();
+  readonly #idle = new Map<CellSlot, () => void>();
   /** In the order in which they came, each with the time from which its wait is a long one. */
-  readonly #waiting = new Map<(seat: Seat | undefined) => void, number>();
+  readonly #waiting = new Map<(seat: CellSlot | undefined) => void, number>();
 
   constructor(capacity: number, clock: Clock) {
     this.#capacity = capacity;
@@ -56,8 +56,8 @@ export class CellSeats {
       return { seat: Promise.resolve(this.#newSeat()), giveUp: () => {} };
     }
     let giveUp = (): void => {};
-    const seat = new Promise<Seat | undefined>((resolve) => {
-      const settle = (granted: Seat | undefined): void => {
+    const seat = new Promise<CellSlot | undefined>((resolve) => {
+      const settle = (granted: CellSlot | undefined): void => {
         timer.cancel();
         this.#waiting.delete(settle);
         resolve(granted);
@@ -70,10 +70,10 @@ export class CellSeats {
     return { seat, giveUp };
   }
 
-  #newSeat(): Seat {
+  #newSeat(): CellSlot {
     let held = true;
     let leaving = false;
-    const seat: Seat = {
+    const seat: CellSlot = {
       idle: (leave) => {
         if (!held || leaving) return;
         this.#idle.set(seat, () => {

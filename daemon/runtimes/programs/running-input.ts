@@ -3,7 +3,7 @@
 import type { ProgramEnd, ProgramInput } from './program.ts';
 import type { ProgramLimits } from './program-offer.ts';
 
-export class Turn {
+export class RunningInput {
   readonly number: number;
   readonly input: ProgramInput;
   readonly ended: Promise<ProgramEnd>;

@@ -6,16 +6,16 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { Door, doorWords } from '../../protocol/cell/door.ts';
+import { InspectorGate, gateWords } from '../../protocol/cell/inspector-gate.ts';
 
-const words = (): Int32Array => new Int32Array(new SharedArrayBuffer(doorWords * 4));
+const words = (): Int32Array => new Int32Array(new SharedArrayBuffer(gateWords * 4));
 
 test('whoever has left is not asked any more', () => {
   const shared = words();
-  const host = new Door(shared);
+  const host = new InspectorGate(shared);
   let asked = 0;
   assert.equal(host.ask(() => (asked += 1)), true);
-  new Door(shared).leave();
+  new InspectorGate(shared).leave();
   assert.equal(host.ask(() => (asked += 1)), false);
   assert.equal(asked, 1);
 });
@@ -23,32 +23,32 @@ test('whoever has left is not asked any more', () => {
 test('whoever leaves waits for a question that is just being put', async () => {
   const shared = words();
   const stage = new Int32Array(new SharedArrayBuffer(4));
-  const [asking, atTheDoor, outside] = [1, 2, 3];
-  // It comes to its door while it is being asked, and not before.
+  const [asking, atTheGate, outside] = [1, 2, 3];
+  // It comes to its gate while it is being asked, and not before.
   const worker = new Worker(
-    `const { workerData: { shared, stage, atTheDoor, outside, door } } = require('node:worker_threads');
-    import(door).then(({ Door }) => {
+    `const { workerData: { shared, stage, atTheGate, outside, gate } } = require('node:worker_threads');
+    import(gate).then(({ InspectorGate }) => {
       Atomics.wait(stage, 0, 0);
-      Atomics.store(stage, 0, atTheDoor);
+      Atomics.store(stage, 0, atTheGate);
       Atomics.notify(stage, 0);
-      new Door(shared).leave();
+      new InspectorGate(shared).leave();
       Atomics.store(stage, 0, outside);
       Atomics.notify(stage, 0);
     });`,
-    { eval: true, workerData: { shared, stage, atTheDoor, outside, door: new URL('../../dist/protocol/cell/door.js', import.meta.url).href } },
+    { eval: true, workerData: { shared, stage, atTheGate, outside, gate: new URL('../../dist/protocol/cell/inspector-gate.js', import.meta.url).href } },
   );
   const exit = once(worker, 'exit');
   await once(worker, 'online');
   let whileAsking = 0;
-  const put = new Door(shared).ask(() => {
+  const put = new InspectorGate(shared).ask(() => {
     Atomics.store(stage, 0, asking);
     Atomics.notify(stage, 0);
     Atomics.wait(stage, 0, asking, 10_000);
-    Atomics.wait(stage, 0, atTheDoor, 100);
+    Atomics.wait(stage, 0, atTheGate, 100);
     whileAsking = Atomics.load(stage, 0);
   });
   assert.equal(put, true);
-  assert.equal(whileAsking, atTheDoor);
+  assert.equal(whileAsking, atTheGate);
   assert.deepEqual(await exit, [0]);
   assert.equal(Atomics.load(stage, 0), outside);
 });

@@ -2,17 +2,17 @@
 // when half of the queue is: a publisher that is held and let go for every event would cost more than its events.
 
 /** Tries to go on. True: it has stopped waiting; false: it keeps its place. */
-export type Waiting = () => boolean;
+export type CapacityWaiter = () => boolean;
 
-export class Room {
-  readonly #waiting: Waiting[] = [];
+export class CapacityWaiters {
+  readonly #waiting: CapacityWaiter[] = [];
 
   get awaited(): boolean {
     return this.#waiting.length > 0;
   }
 
   /** Answers how to stop waiting. */
-  wait(waiting: Waiting): () => void {
+  wait(waiting: CapacityWaiter): () => void {
     this.#waiting.push(waiting);
     return () => {
       const at = this.#waiting.indexOf(waiting);

@@ -10,7 +10,7 @@ interface Open {
   beganMs?: number;
 }
 
-export class ToldProgress {
+export class ReportedProgress {
   readonly #register: ProgressRegister;
   #open: Open | undefined;
 

@@ -1,18 +1,18 @@
 // A service's state as its intake needs it: looked up when it is asked, which is for every event, so that no object is
 // made for that.
 import type { Lifecycle } from '../../protocol/status.ts';
-import type { Situation } from './intake.ts';
+import type { AdmissionState } from './intake.ts';
 import { dispatches } from './lifecycle.ts';
-import type { ServiceLife } from './service-life.ts';
+import type { ServiceController } from './service-controller.ts';
 
 /** For advice to callers before the first event has told. */
 const unknownEventMs = 100;
 
-export class ServiceSituation implements Situation {
-  readonly #life: () => ServiceLife;
+export class ServiceAdmissionState implements AdmissionState {
+  readonly #life: () => ServiceController;
   readonly #queued: () => number;
 
-  constructor(life: () => ServiceLife, queued: () => number) {
+  constructor(life: () => ServiceController, queued: () => number) {
     this.#life = life;
     this.#queued = queued;
   }

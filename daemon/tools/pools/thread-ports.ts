@@ -7,7 +7,7 @@ import { BoundedPort } from '../../isolates/bounded-port.ts';
 import { killStartedBy } from '../../isolates/process-tree.ts';
 import { isToolCellMessage } from './tool-message.ts';
 
-export class Seat {
+export class ThreadPorts {
   readonly register: ToolRegister;
   readonly #port: MessagePort;
   readonly #messages: BoundedPort;

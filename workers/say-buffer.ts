@@ -15,7 +15,7 @@ export interface SaidLimits {
   readonly maxPieces: number;
 }
 
-export class Said {
+export class SayBuffer {
   readonly #limits: SaidLimits;
   readonly #post: (text: string) => void;
   readonly #late: () => void;

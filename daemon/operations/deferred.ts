@@ -3,18 +3,18 @@
 
 export type Settled<Result> = (outcome: { readonly ok: true; readonly result: Result } | { readonly ok: false; readonly thrown: unknown }) => void;
 
-export class Later<Result> {
+export class Deferred<Result> {
   /** Until it is settled nothing more is to be taken from who waits for it. */
-  readonly holds: boolean;
+  readonly pausesConnection: boolean;
   #outcome: Parameters<Settled<Result>>[0] | undefined;
   #settled: Settled<Result> | undefined;
 
   constructor({ holds = false }: { readonly holds?: boolean } = {}) {
-    this.holds = holds;
+    this.pausesConnection = holds;
   }
 
-  static of<Result>(promise: Promise<Result>, options: { readonly holds: boolean }): Later<Result> {
-    const later = new Later<Result>(options);
+  static of<Result>(promise: Promise<Result>, options: { readonly holds: boolean }): Deferred<Result> {
+    const later = new Deferred<Result>(options);
     promise.then(
       (result) => later.resolve(result),
       (thrown: unknown) => later.reject(thrown),

@@ -4,9 +4,9 @@ import type { CellEnd } from '../cells/cell.ts';
 
 export type Redact = (text: string) => string;
 
-export type Cause = PlainError;
+export type PluginError = PlainError;
 
-export function causeOf(error: PlainError, redact: Redact): Cause {
+export function causeOf(error: PlainError, redact: Redact): PluginError {
   return {
     name: error.name,
     message: redact(error.message),
@@ -18,12 +18,12 @@ export function causeOf(error: PlainError, redact: Redact): Cause {
 }
 
 /** For a sentence: what went wrong, and what that was caused by. */
-export const causeText: (cause: Cause) => string = messageWithCauses;
+export const causeText: (cause: PluginError) => string = messageWithCauses;
 
-export const causeStack: (cause: Cause) => string | undefined = stackWithCauses;
+export const causeStack: (cause: PluginError) => string | undefined = stackWithCauses;
 
 /** What ended a cell while nothing was asked of it, in a sentence; `work` is what it is asked for at other times. */
-export function endOutsideText(reason: CellEnd['reason'], work: 'event' | 'input', cause: Cause): string {
+export function endOutsideText(reason: CellEnd['reason'], work: 'event' | 'input', cause: PluginError): string {
   switch (reason) {
     case 'uncaught_exception':
       return `The plugin's code threw an error outside of any ${work}, and nobody caught it: ${causeText(cause)}`;

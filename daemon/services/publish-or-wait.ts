@@ -20,7 +20,7 @@ export interface Patience {
 }
 
 /** Answers at once where nothing has to wait. */
-export function publishPatiently(queue: PatientQueue, events: readonly unknown[], patience: Patience): readonly (Accepted | Refused)[] | Promise<readonly (Accepted | Refused)[]> {
+export function publishOrWait(queue: PatientQueue, events: readonly unknown[], patience: Patience): readonly (Accepted | Refused)[] | Promise<readonly (Accepted | Refused)[]> {
   const results: (Accepted | Refused)[] = [];
   /** True when all have their answer. */
   const advance = (take: (raw: unknown) => Accepted | undefined): boolean => {

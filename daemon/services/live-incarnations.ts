@@ -3,7 +3,7 @@
 import { Histogram } from '../../protocol/cell/histogram.ts';
 import type { Incarnation } from '../dispatch/incarnation.ts';
 
-export class Presence {
+export class LiveIncarnations {
   live: Incarnation | undefined;
   /** Starts, or runs, beside the live one and is about to take over. */
   next: Incarnation | undefined;

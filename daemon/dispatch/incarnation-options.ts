@@ -11,7 +11,7 @@ const leastSpinMs = 250;
 const wordMs = 500;
 
 /** `stallMs`: a cell that has work begins some of it within this. */
-export function blueprint({ plugin, section, env, entryUrl }: ServicePlan, incarnation: number, maxOutputBytes: number, stallMs = section.timeouts.handleMs): IncarnationOptions {
+export function incarnationOptions({ plugin, section, env, entryUrl }: ServicePlan, incarnation: number, maxOutputBytes: number, stallMs = section.timeouts.handleMs): IncarnationOptions {
   const { manifest } = plugin;
   const leastMs = Math.max(leastStallMs, stallMs);
   const schemas = section.ingresses.flatMap(({ name, payloadSchema }) => (payloadSchema === undefined ? [] : [[name, JSON.stringify(payloadSchema)] as const]));

@@ -2,20 +2,20 @@
 import type { Histogram } from '../../protocol/cell/histogram.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
-import { makeWay, parted } from './hand-over.ts';
+import { haltOrKill, waitForExit } from './hand-over.ts';
 import { IncarnationEnds } from './incarnation-ends.ts';
-import { Incarnations, type LifeDeps } from './incarnations.ts';
+import { Incarnations, type LifeDeps as ServiceControllerDeps } from './incarnations.ts';
 import type { Incarnation } from '../dispatch/incarnation.ts';
-import { Presence } from './presence.ts';
+import { LiveIncarnations } from './live-incarnations.ts';
 import { quiesce } from './quiesce.ts';
 import { type ServicePlan, withCodeOf } from '../dispatch/service-plan.ts';
 import { withReloadAdvice } from './reload-advice.ts';
 import { ServiceState } from './service-state.ts';
 import { type KeptEvents, StopOrder, type StopOptions, type Stopped } from './stop-order.ts';
 
-export class ServiceLife {
+export class ServiceController {
   #plan: ServicePlan;
-  readonly #deps: LifeDeps;
+  readonly #deps: ServiceControllerDeps;
   readonly state: ServiceState;
   readonly #incarnations: Incarnations;
   /** The number of the one that lives, or lived last. */
@@ -24,7 +24,7 @@ export class ServiceLife {
   #handingOver = false;
   /** What is started again if a reload's new code does not start. */
   #former: ServicePlan | undefined;
-  readonly #presence = new Presence();
+  readonly #presence = new LiveIncarnations();
   #starting: Promise<void> | undefined;
   #stopping: Promise<Stopped> | undefined;
   #restarting: Promise<KeptEvents> | undefined;
@@ -32,7 +32,7 @@ export class ServiceLife {
   #stops = 0;
   #reloading: Promise<KeptEvents> | undefined;
 
-  constructor(plan: ServicePlan, deps: LifeDeps) {
+  constructor(plan: ServicePlan, deps: ServiceControllerDeps) {
     this.#plan = plan;
     this.#deps = deps;
     this.state = new ServiceState(plan.section.restart, { pluginId: plan.plugin.id, clock: deps.clock, random: deps.random, journal: deps.journal, intake: deps.intake, comeBack: () => this.#comeBack() });
@@ -160,7 +160,7 @@ export class ServiceLife {
     try {
       // Its cell comes up while the old one is going; its plugin is not loaded before that is gone.
       live = this.#incarnations.spawn(this.#plan);
-      if (this.#presence.live !== undefined) await parted(this.#presence.live);
+      if (this.#presence.live !== undefined) await waitForExit(this.#presence.live);
       if (this.state.lifecycle !== 'starting') throw this.state.refusal();
       this.#presence.live = live;
       await live.start();
@@ -304,7 +304,7 @@ export class ServiceLife {
     }
     this.#handingOver = true;
     const old = this.#presence.live;
-    if (old !== undefined) await makeWay(old);
+    if (old !== undefined) await haltOrKill(old);
     this.#handingOver = false;
     this.#presence.next = undefined;
     this.#deps.intake.queue.giveBack(old?.takeRemains().untouched ?? []);
