@@ -12,7 +12,7 @@ export const toolIsolation = z.enum(['pooled', 'fresh', 'process']);
 
 export const cellLimits = z.strictObject({
   heapMb: z.int().min(8).max(65_536).default(128).describe('V8 heap of one cell'),
-  rssMb: z.int().min(32).max(65_536).default(512).describe('resident memory of a process cell'),
+  rssMb: z.int().min(32).max(65_536).default(512).describe('resident memory of a process cell and of what it has started; heap and memory outside it of a thread cell'),
   escalate: z.enum(['process', 'never']).optional().describe('process: after an end that no thread can hold (unkillable, out of memory) the service comes back as a process cell; absent: only after it took the daemon down; never: not even then'),
   descriptors: z.int().min(64).max(1_000_000).default(1000).describe('files, folders, sockets and pipes that one cell may have open'),
   logBytesPerSecond: z.int().min(1024).max(16 * 1024 * 1024).default(65_536).describe('what one cell may log; the rest is counted and dropped'),

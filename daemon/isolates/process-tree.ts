@@ -20,6 +20,9 @@ export function killTree(pid: number): void {
   processes.end(() => [pid]);
 }
 
+/** Children of a process and theirs, oldest first. */
+export const processesBelow = (pid: number): number[] => processes.below(pid);
+
 /** For when the process itself is gone, and nobody can be asked any more who was its child. */
 export const identitiesBelow = (pid: number): ProcessIdentity[] => processes.below(pid).map(identityOf);
 

@@ -16,7 +16,7 @@ import { ChildChannel } from './child-channel.ts';
 import { type ChildExit, childEnd } from './child-end.ts';
 import { isBegun, isVitals } from './process-message.ts';
 import { signalGroup } from '../../isolates/child-signals.ts';
-import { ChildVitals } from './child-vitals.ts';
+import { ProcessVitals } from '../../isolates/process-vitals.ts';
 import { KillLadder, type KillLimits } from '../kill-ladder.ts';
 import { PipeLines } from './pipe-lines.ts';
 import { identitiesBelow, killRemaining } from '../../isolates/process-tree.ts';
@@ -47,7 +47,7 @@ export class ProcessCell implements Cell {
   readonly #channel: ChildChannel;
   readonly #output: PipeLines;
   readonly #watch: WatchLine | undefined;
-  readonly #vitals: ChildVitals | undefined;
+  readonly #vitals: ProcessVitals | undefined;
   readonly #progress = new ReportedProgress(this.register);
   readonly #calls = new CellCalls();
   readonly #ladder: KillLadder;
@@ -79,7 +79,7 @@ export class ProcessCell implements Cell {
     this.#child.once('exit', (code, signal) => this.#exited({ code, signal }));
     if (pid === undefined) return;
     records?.add(pid, spec.name);
-    this.#vitals = new ChildVitals(pid, spec, { idle: () => this.#progress.idle && this.#callsPending === 0, overstepped: (end) => this.#endFor(end) });
+    this.#vitals = new ProcessVitals(pid, spec, { idle: () => this.#progress.idle && this.#callsPending === 0, overstepped: (reason, error) => this.#endFor({ reason, error, exitCode: null }) });
     // Asked for as a pipe, so it is a duplex stream.
     this.#watch = new WatchLine(this.#child.stdio[watchFd] as Duplex, () => this.#lineClosed());
     this.#child.once('disconnect', () => this.#lineClosed());

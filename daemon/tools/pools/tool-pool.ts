@@ -85,7 +85,7 @@ export interface PoolSpec {
   /** The plugin's. */
   readonly folder: string;
   readonly cell: ToolCellOptions;
-  /** What a thread may hold in and beside its heap. */
+  /** What a thread may hold in and beside its heap, or a process with all that it has started. */
   readonly rssMb: number;
   readonly descriptors: number;
   readonly env: Readonly<Record<string, string>>;

@@ -1,7 +1,10 @@
 // The child process of one call as the daemon holds it: kept away from the daemon's own output, read no faster than a
-// plugin may log, asked where it is and what it said last, and ended hard with all that it has started.
+// plugin may log, held to the plugin's bounds, asked where it is and what it said last, and ended hard with all that it has
+// started.
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import type { PlainError } from '../../../../protocol/cell/plain-error.ts';
+import { ProcessVitals, type VitalsReason } from '../../../isolates/process-vitals.ts';
 import { killTree } from '../../../isolates/process-tree.ts';
 import { locateProcess } from '../../../isolates/stack-capture.ts';
 import { WatchLine, closedLineMs } from '../../../isolates/watch-line.ts';
@@ -20,22 +23,29 @@ export class ChildCell {
   readonly #spec: PoolSpec;
   readonly #clock: Clock;
   readonly #watch: WatchLine | undefined;
+  readonly #vitals: ProcessVitals | undefined;
   #closedLine = false;
   #stderrTail = '';
   #exit: { readonly code: number | null; readonly signal: string | null } | undefined;
   readonly #closed: Promise<void>;
 
-  constructor(child: ChildProcess, spec: PoolSpec) {
+  /** `overstepped`: it passed a bound, and is to be ended for it. */
+  constructor(child: ChildProcess, spec: PoolSpec, overstepped: (reason: VitalsReason, error: PlainError) => void) {
     this.#child = child;
     this.#spec = spec;
     this.#clock = spec.clock;
     const { logBytesPerSecond: bytesPerSecond, plugin } = spec.cell;
     const line = stdinLine(child);
     this.#watch = line === undefined ? undefined : new WatchLine(line, () => this.#lineClosed());
-    if (child.pid !== undefined) this.#record(child.pid, plugin.id);
+    if (child.pid !== undefined) {
+      this.#record(child.pid, plugin.id);
+      // A call that does not turn its event loop has a deadline.
+      this.#vitals = new ProcessVitals(child.pid, spec, { idle: () => false, overstepped });
+    }
     this.#closed = new Promise((resolve) => child.once('close', () => resolve()));
     child.once('exit', (code, signal) => {
       this.#exit = { code, signal };
+      this.#vitals?.stop();
       this.#watch?.close();
     });
     // Tinypool pipes both into the daemon's own output. What the bootstrap does not send as log lines went round it.
@@ -52,6 +62,7 @@ export class ChildCell {
   }
 
   kill(): void {
+    this.#vitals?.stop();
     if (this.#exit === undefined && this.pid !== undefined) killTree(this.pid);
   }
 

@@ -59,7 +59,7 @@ class ProcessCell implements LoneCell, TinypoolChannel {
     const { worker } = this.#cell;
     // Now, before any of its output can reach the daemon's.
     if (worker.process?.pid === undefined) return;
-    this.#child = new ChildCell(worker.process, spec);
+    this.#child = new ChildCell(worker.process, spec, (reason, error) => owner.crashed(reason, error));
     living.add(worker, worker.process.pid);
   }
 
