@@ -18,7 +18,7 @@ import type { Clock } from '../time/clock.ts';
 import type { Limits } from '../config/schema.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import { type PagePositions, decodePlaces, encodePlaces } from './page-cursor.ts';
-import type { Awaitable, CreateRequest, EventsRequest, InputRequest, Runtime, WorkerListener, WorkerSlice, WorkerSubscription } from './runtime.ts';
+import type { Awaitable, CancelRequest, CreateRequest, EventsRequest, InputRequest, Runtime, WorkerListener, WorkerSlice, WorkerSubscription } from './runtime.ts';
 import { type AskOptions, RuntimeLink } from './runtime-link.ts';
 
 export interface RegistryDeps {
@@ -102,8 +102,8 @@ export class Registry {
     return this.#ask(runtimeId, 'canStopWorker', (runtime) => runtime.stop(workerId));
   }
 
-  cancel({ runtimeId, workerId }: WorkerAddress, eventId?: string): Awaitable<InputCancellation> {
-    return this.#ask(runtimeId, 'canCancelWorker', (runtime) => runtime.cancel(workerId, eventId));
+  cancel({ runtimeId, workerId }: WorkerAddress, which: CancelRequest): Awaitable<InputCancellation> {
+    return this.#ask(runtimeId, 'canCancelWorker', (runtime) => runtime.cancel(workerId, which));
   }
 
   transcript({ runtimeId, workerId }: WorkerAddress, start: number, limit: number): Awaitable<TranscriptPage> {

@@ -46,6 +46,9 @@ export interface InputRequest {
   readonly inputId?: string | undefined;
 }
 
+/** Which input to end: the one with this id, or the one that ran at this instant of the daemon's clock. */
+export type CancelRequest = { readonly eventId: string } | { readonly ranAtMs: number };
+
 export interface EventsRequest {
   readonly after?: string | undefined;
   readonly limit: number;
@@ -88,8 +91,7 @@ export interface Runtime {
   create(request: CreateRequest): Awaitable<WorkerView>;
   input(workerId: string, input: InputRequest): Awaitable<InputAnswer>;
   stop(workerId: string): Awaitable<WorkerChange>;
-  /** Without an `eventId` it means the input that runs at this moment. */
-  cancel(workerId: string, eventId?: string): Awaitable<InputCancellation>;
+  cancel(workerId: string, which: CancelRequest): Awaitable<InputCancellation>;
   transcript(workerId: string, start: number, limit: number): Awaitable<TranscriptPage>;
   events(workerId: string, request: EventsRequest): Awaitable<WorkerEventPage>;
   subscribe(workerId: string, listener: WorkerListener): Awaitable<WorkerSubscription>;

@@ -24,7 +24,7 @@ async function listen(t: test.TestContext, allowedAudiences: readonly Audience[]
   const feed = new Feed();
   const calls = new OperationCalls(allHandlers(usualHandlers), () => false);
   const api = new HttpApi({ calls, body: { maximum: limits.lineBytes, limit: 'limits.lineBytes' }, halfLines: new HalfLines(2 ** 26), documents: new Documents('0.0.0'), limits, log: { warn() {}, error() {} }, allowedAudiences, projection: unprojected });
-  const server = createServer((request, response) => void api.handle(request, response, { id: 'other', audience: 'browser', subscriptions: new Subscriptions(feed, limits), beginStream() {} }));
+  const server = createServer((request, response) => void api.handle(request, response, { id: 'other', audience: 'browser', subscriptions: new Subscriptions(feed, limits), arrivedMs: 0, beginStream() {} }));
   server.listen(path);
   await once(server, 'listening');
   t.after(() => server.close());

@@ -5,6 +5,7 @@ import type { Clock } from '../../daemon/time/clock.ts';
 import { realClock } from '../../daemon/time/real-clock.ts';
 import { EmbeddedRuntime } from '../../daemon/runtimes/embedded/embedded-runtime.ts';
 import type { Profile, Program, ProgramEnd, ProgramInput } from '../../daemon/runtimes/programs/program.ts';
+import type { CancelRequest } from '../../daemon/runtimes/runtime.ts';
 import { Registry } from '../../daemon/runtimes/registry.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { HostError } from '../../protocol/errors.ts';
@@ -107,6 +108,9 @@ export function runtimeLab(options: { limits?: Partial<Limits>; clock?: Clock } 
     create: async (request = {}) => await registry.create('backend-internal', { intent: 'to be tested', ...request }),
   };
 }
+
+/** Names the input that runs at this moment. */
+export const whatRuns = (): CancelRequest => ({ ranAtMs: realClock.monotonicMs() });
 
 /** Whatever was begun in promises and microtasks has come to its end. */
 export async function settled(): Promise<void> {

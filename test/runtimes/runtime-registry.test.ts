@@ -76,7 +76,7 @@ test('what a runtime does not do is refused by its capabilities', async () => {
     () => registry.create('elsewhere', { intent: 'x' }),
     () => registry.input(address, { kind: 'user', content: 'x' }),
     () => registry.stop(address),
-    () => registry.cancel(address),
+    () => registry.cancel(address, { eventId: 'any' }),
     () => registry.transcript(address, 0, 1),
     () => registry.events(address, { limit: 1, waitMs: 0 }),
     () => registry.subscribe(address, { push: () => true }),

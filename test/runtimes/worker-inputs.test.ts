@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Limits } from '../../daemon/config/schema.ts';
 import type { InputAnswer, TranscriptItem } from '../../protocol/runtime.ts';
-import { type LabProgram, type RuntimeLab, refusal, runtimeLab, settled } from '../labs/runtime-lab.ts';
+import { type LabProgram, type RuntimeLab, refusal, runtimeLab, settled, whatRuns } from '../labs/runtime-lab.ts';
 
 interface Scene extends RuntimeLab {
   readonly address: { readonly runtimeId: string; readonly workerId: string };
@@ -129,26 +129,39 @@ test('cancel ends what runs and nothing else, and a second one has nothing to do
   await input('one');
   await input('two');
   program1.current?.say('well');
-  const [first, second] = [await registry.cancel(address), await registry.cancel(address)];
+  const [first, second] = [await registry.cancel(address, whatRuns()), await registry.cancel(address, whatRuns())];
   assert.deepEqual([first.changed, second.changed], [true, false]);
   await settled();
   assert.equal(program1.current?.input.content, 'two');
   assert.deepEqual(told(await items()).slice(2), [['worker', 'well', 'partial'], ['host', 'The input was cancelled.', 'cancelled']]);
-  await registry.cancel(address);
+  await registry.cancel(address, whatRuns());
   await settled();
   assert.equal(await state(), 'cancelled');
-  assert.equal((await registry.cancel(address)).changed, false);
+  assert.equal((await registry.cancel(address, whatRuns())).changed, false);
+});
+
+test('a cancel without a name means what ran when it was read, though the next input runs by the time it is handled', async () => {
+  const { input, program1, registry, address } = await scene();
+  const one = await input('one');
+  await input('two');
+  const read = whatRuns();
+  assert.deepEqual(await registry.cancel(address, read), { ...address, state: 'busy', changed: true, eventId: one.eventId });
+  await settled();
+  assert.equal(program1.current?.input.content, 'two');
+  assert.deepEqual(await registry.cancel(address, read), { ...address, state: 'busy', changed: false, eventId: one.eventId });
+  await settled();
+  assert.equal(program1.current?.input.content, 'two', 'the next input goes on');
 });
 
 test('a cancel that names an input ends that one alone, however often it comes', async () => {
   const { input, items, program1, registry, address } = await scene();
   const one = await input('one');
   await input('two');
-  assert.deepEqual(await registry.cancel(address, one.eventId), { ...address, state: 'busy', changed: true, eventId: one.eventId });
+  assert.deepEqual(await registry.cancel(address, { eventId: one.eventId }), { ...address, state: 'busy', changed: true, eventId: one.eventId });
   await settled();
   assert.equal(program1.current?.input.content, 'two');
   for (let again = 0; again < 2; again += 1) {
-    assert.deepEqual(await registry.cancel(address, one.eventId), { ...address, state: 'busy', changed: false, eventId: one.eventId });
+    assert.deepEqual(await registry.cancel(address, { eventId: one.eventId }), { ...address, state: 'busy', changed: false, eventId: one.eventId });
   }
   await settled();
   assert.equal(program1.current?.input.content, 'two', 'the next input goes on');
@@ -158,8 +171,8 @@ test('a cancel that names an input ends that one alone, however often it comes',
 test('an input that waits can be cancelled: it never runs, and those before and behind it do', async () => {
   const { input, items, program1, registry, address, state } = await scene();
   const [one, two, three] = [await input('one'), await input('two'), await input('three')];
-  assert.equal((await registry.cancel(address, two.eventId)).changed, true);
-  assert.equal((await registry.cancel(address, two.eventId)).changed, false);
+  assert.equal((await registry.cancel(address, { eventId: two.eventId })).changed, true);
+  assert.equal((await registry.cancel(address, { eventId: two.eventId })).changed, false);
   assert.deepEqual((await registry.worker(address)).inputs, { pending: 1, capacity: 16, kinds: ['user', 'system'], running: one.eventId });
   assert.deepEqual(told(await items()).slice(3), [['host', 'The input was cancelled before it began.', 'cancelled']]);
   program1.current?.end('done');
@@ -173,7 +186,7 @@ test('an input that waits can be cancelled: it never runs, and those before and 
 test('a cancel of an input that the worker never had is refused by its id', async () => {
   const { input, registry, address } = await scene();
   await input('one');
-  const { code, details } = await refusal(() => registry.cancel(address, 'nothing'));
+  const { code, details } = await refusal(() => registry.cancel(address, { eventId: 'nothing' }));
   assert.deepEqual([code, details], ['input_not_found', { workerId: address.workerId, eventId: 'nothing' }]);
 });
 
@@ -233,7 +246,7 @@ test('each state can be come to, is shown, and is counted in the runtime\'s summ
     await registry.input(address, { kind: 'user', content: state });
     await settled();
     if (state === 'stopped') await registry.stop(address);
-    else if (state === 'cancelled') await registry.cancel(address);
+    else if (state === 'cancelled') await registry.cancel(address, whatRuns());
     else if (state !== 'busy') program(workerId).current?.end(ends[state]);
     made.push([state, workerId]);
   }

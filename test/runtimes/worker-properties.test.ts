@@ -56,7 +56,7 @@ class Trial {
     else if (step.do === 'pass') this.#clock.advance(step.ms);
     else if (step.do === 'cancel') {
       const runs = program.current !== undefined;
-      assert.equal((await registry.cancel(this.#address)).changed, runs, 'there is something to cancel only where something runs');
+      assert.equal((await registry.cancel(this.#address, { ranAtMs: this.#clock.monotonicMs() })).changed, runs, 'there is something to cancel only where something runs');
     } else {
       const { changed } = await registry.stop(this.#address);
       assert.equal(changed, !this.#stopped, 'a second stop changes nothing');

@@ -1,10 +1,12 @@
 // `nagaya worker …`: one worker, from its making to its end.
 import type { Command } from 'commander';
+import type { Client } from '../../../protocol/client/client.ts';
+import type { InputCancellation } from '../../../protocol/runtime.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
 import { pasteable } from '../install.ts';
 import { styled } from '../views/terminal.ts';
-import { type RuntimeOption, addressOf, addressText, runtimeFlags, runtimeText, suggesting, defaultRuntime, workerText } from '../worker-address.ts';
+import { type RuntimeOption, type WorkerAddress, addressOf, addressText, runtimeFlags, runtimeText, suggesting, defaultRuntime, workerText } from '../worker-address.ts';
 import { cancellationText, statePiece, workerDetail } from '../views/worker-view.ts';
 import { registerFollow } from './worker-follow.ts';
 import { registerSend } from './worker-send.ts';
@@ -107,7 +109,7 @@ function registerCancel(group: Command): void {
     .description('end one input of a worker')
     .argument('<worker>', workerText)
     .option(runtimeFlags, runtimeText)
-    .option('--event <id>', 'the eventId of the input, whether it runs or waits (default: the input that runs)')
+    .option('--event <id>', 'the eventId of the input, whether it runs or waits (default: the input that is seen to run)')
     .addHelpText('after', examples(
       'nagaya worker cancel 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f',
       'nagaya worker cancel 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f --event 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e60',
@@ -115,10 +117,17 @@ function registerCancel(group: Command): void {
     .action(
       runs<[string], CancelOptions>(async ({ terminal, withDaemon }, options, text) => {
         const address = addressOf(text, options);
-        const named = options.event === undefined ? {} : { eventId: options.event };
-        const answer = await withDaemon((client) =>
-          suggesting(client, address, () => client.call('worker.cancel', { ...address, ...named })));
+        const answer = await withDaemon((client) => suggesting(client, address, () => cancelInput(client, address, options.event)));
         terminal.answer(answer, () => terminal.line(addressText(answer), cancellationText(answer)));
       }),
     );
+}
+
+/** Without a name it means the input that is seen to run, and names it: by the time of the request the next one may. */
+async function cancelInput(client: Client, address: WorkerAddress, named: string | undefined): Promise<InputCancellation> {
+  if (named !== undefined) return await client.call('worker.cancel', { ...address, eventId: named });
+  const { state, capabilities, inputs } = await client.call('worker.show', address);
+  if (inputs.running !== null) return await client.call('worker.cancel', { ...address, eventId: inputs.running });
+  // A worker whose inputs cannot be cancelled refuses in its own words.
+  return capabilities.canCancelWorker ? { ...address, state, changed: false, eventId: null } : await client.call('worker.cancel', address);
 }

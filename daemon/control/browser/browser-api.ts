@@ -52,6 +52,10 @@ class AdmittedPeer implements HttpPeer {
     return this.#peer.subscriptions;
   }
 
+  get arrivedMs(): number {
+    return this.#peer.arrivedMs;
+  }
+
   beginStream(stream: Ending): void {
     this.#response.once('close', this.#access.openStream(stream));
     this.#peer.beginStream(stream);

@@ -14,6 +14,8 @@ export interface HttpPeer {
   readonly id: string;
   readonly audience: Audience;
   readonly subscriptions: Subscriptions;
+  /** When the present request's head was read, on the daemon's clock. */
+  readonly arrivedMs: number;
   /** The answer to the present request is a stream; throws where there may be no more of them. */
   beginStream(stream: { end(): void }): void;
 }
@@ -26,6 +28,7 @@ export interface CallerStream {
 export class HttpCaller implements Caller {
   readonly id: string;
   readonly audience: Audience;
+  readonly arrivedMs: number;
   readonly follow: ((source: WorkerSource) => Promise<void>) | undefined;
   readonly #signal = new LazySignal();
   readonly #subscriptions: Subscriptions;
@@ -34,6 +37,7 @@ export class HttpCaller implements Caller {
   constructor(peer: HttpPeer, response: ServerResponse, streaming?: CallerStream) {
     this.id = peer.id;
     this.audience = peer.audience;
+    this.arrivedMs = peer.arrivedMs;
     this.#subscriptions = peer.subscriptions;
     this.#stream = streaming?.stream;
     this.follow = streaming === undefined ? undefined : (source) => followWorker(streaming, source);

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { HostError } from '../../../protocol/errors.ts';
 import type { Audience } from '../../../protocol/operation.ts';
 import { type Connection, partFrom, partOnceRead } from '../connection.ts';
+import { awakeTime } from '../../time/awake-time.ts';
 import type { ControlContext } from '../control-context.ts';
 import { sendProblem, writeProblem } from './http-answer.ts';
 import type { HttpPeer } from './http-caller.ts';
@@ -29,6 +30,7 @@ export interface HttpConnectionOptions {
 interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  readonly arrivedMs: number;
 }
 
 export class HttpConnection implements Connection, HttpPeer {
@@ -65,13 +67,18 @@ export class HttpConnection implements Connection, HttpPeer {
     return arriving && !this.#gone ? this.#exchanges : undefined;
   }
 
+  get arrivedMs(): number {
+    return this.#current?.arrivedMs ?? awakeTime.nowMs();
+  }
+
   receive(request: IncomingMessage, response: ServerResponse): void {
     // What is written to a peer that has gone is nobody's loss.
     response.on('error', () => {});
     const { maximum, limit } = this.#pending;
     if (this.#gone) return;
-    if (this.#current === undefined && this.#waiting.length === 0) this.#begin({ request, response });
-    else if (this.#waiting.length < maximum) this.#waiting.push({ request, response });
+    const exchange = { request, response, arrivedMs: awakeTime.nowMs() };
+    if (this.#current === undefined && this.#waiting.length === 0) this.#begin(exchange);
+    else if (this.#waiting.length < maximum) this.#waiting.push(exchange);
     else sendProblem(response, new HostError('too_many_requests', `This connection has ${String(maximum)} unanswered requests, as many as it may. Raise ${limit} to allow more.`, { limit, maximum }));
   }
 

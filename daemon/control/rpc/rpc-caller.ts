@@ -10,6 +10,8 @@ import type { Subscriptions } from '../subscriptions.ts';
 export class RpcCaller implements Caller {
   readonly id: string;
   readonly audience: Audience = 'control';
+  /** Of the newest bytes that were read from the connection. */
+  arrivedMs = 0;
   readonly #signal = new LazySignal();
   readonly #outbox: Outbox;
   readonly #subscriptions: Subscriptions;

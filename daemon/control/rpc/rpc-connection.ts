@@ -6,6 +6,7 @@ import { HostError } from '../../../protocol/errors.ts';
 import { LineCutter } from '../../../protocol/framing.ts';
 import { encodeRefusal } from '../../../protocol/json-rpc.ts';
 import { type Connection, noticeDeparture, partFrom, partOnceRead } from '../connection.ts';
+import { awakeTime } from '../../time/awake-time.ts';
 import type { ControlContext } from '../control-context.ts';
 import { Outbox } from './outbox.ts';
 import type { RpcBatch } from './rpc-batch.ts';
@@ -86,6 +87,7 @@ export class RpcConnection implements Connection {
 
   #receive(chunk: Buffer): void {
     if (this.#ending || this.#gone) return;
+    this.#caller.arrivedMs = awakeTime.nowMs();
     this.#cutter.push(chunk);
     if (this.#waits) this.#socket.pause();
   }

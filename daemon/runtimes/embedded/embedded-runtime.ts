@@ -5,7 +5,7 @@ import type { InputAnswer, InputCancellation, ProfileSummary, RuntimeCapabilitie
 import { EmbeddedWorker, type WorkerDeps, workerCapabilities } from './embedded-worker.ts';
 import type { Profile } from '../programs/program.ts';
 import { IdempotencyCache } from '../idempotency-cache.ts';
-import type { CreateRequest, EventsRequest, InputRequest, Runtime, RuntimeReport, WorkerListener, WorkerSlice, WorkerSubscription } from '../runtime.ts';
+import type { CancelRequest, CreateRequest, EventsRequest, InputRequest, Runtime, RuntimeReport, WorkerListener, WorkerSlice, WorkerSubscription } from '../runtime.ts';
 
 /** What programs there are to run. */
 export interface ProfileSource {
@@ -89,9 +89,9 @@ export class EmbeddedRuntime implements Runtime {
     return { runtimeId: this.runtimeId, workerId, state: worker.state, changed };
   }
 
-  cancel(workerId: string, eventId?: string): InputCancellation {
+  cancel(workerId: string, which: CancelRequest): InputCancellation {
     const worker = this.#get(workerId);
-    const meant = eventId ?? worker.runningEventId;
+    const meant = 'eventId' in which ? which.eventId : worker.ranAt(which.ranAtMs);
     const changed = meant !== null && worker.cancel(meant);
     return { runtimeId: this.runtimeId, workerId, state: worker.state, changed, eventId: meant };
   }

@@ -73,6 +73,8 @@ export class EmbeddedWorker {
   readonly #account: PluginAccount;
   #pending: InputInProgress[] = [];
   #running: RunningTurn | undefined;
+  /** The input that ended last. */
+  #ran: { readonly eventId: string; readonly beganMs: number; readonly endedMs: number } | undefined;
   #state: WorkerState = 'idle';
   #lastActiveAt: string;
   #turnMs = unknownTurnMs;
@@ -113,7 +115,7 @@ export class EmbeddedWorker {
       ...this.summary(),
       capabilities: workerCapabilities,
       implementation: { kind: 'embedded', isolation, incarnation },
-      inputs: { pending: this.#pending.length, capacity: this.#deps.limits.workerInputs, kinds: [...inputKind.options], running: this.runningEventId },
+      inputs: { pending: this.#pending.length, capacity: this.#deps.limits.workerInputs, kinds: [...inputKind.options], running: this.#running?.eventId ?? null },
       transcript: this.#transcript.counts,
       diagnostics: this.#diagnostics.newest(this.#diagnostics.size),
     };
@@ -139,9 +141,10 @@ export class EmbeddedWorker {
     return answer;
   }
 
-  /** Of the input that runs. */
-  get runningEventId(): string | null {
-    return this.#running?.eventId ?? null;
+  /** The input that ran at an instant of the daemon's clock; of those that have ended, only the last is known. */
+  ranAt(atMs: number): string | null {
+    if (this.#running !== undefined && this.#running.beganMs <= atMs) return this.#running.eventId;
+    return this.#ran !== undefined && this.#ran.beganMs <= atMs && atMs <= this.#ran.endedMs ? this.#ran.eventId : null;
   }
 
   /** Ends this input alone, whether it runs or waits; false if it has ended or is being cancelled already. */
@@ -240,7 +243,10 @@ export class EmbeddedWorker {
     this.#running = undefined;
     this.#account.add('inputs', -1);
     this.#lastActiveAt = this.#now();
-    this.#turnMs += (this.#deps.clock.monotonicMs() - turn.beganMs - this.#turnMs) / 4;
+    const { eventId, beganMs } = turn;
+    const endedMs = this.#deps.clock.monotonicMs();
+    this.#ran = { eventId, beganMs, endedMs };
+    this.#turnMs += (endedMs - beganMs - this.#turnMs) / 4;
     if (end.kind === 'done') {
       turn.speech.close('done');
     } else {
