@@ -99,12 +99,14 @@ export class Outcomes {
   #lost(event: QueuedEvent, error: HostError, incarnation: number, goesOn: boolean): QueuedEvent | undefined {
     const { intake, journal } = this.#deps;
     const story = [...event.story, this.#chapter(event, error, incarnation)];
+    // The caller is told what happened and nothing takes the event up by itself: however many attempts it may have, this was the last.
+    if (event.waiter !== undefined && !goesOn) {
+      journal.failure(error, incarnation, event);
+      intake.discard([event], intake.stopping ? 'service_stopped' : 'service_failed', error);
+      return undefined;
+    }
     if (story.length < this.#deps.maxAttempts()) {
       journal.failure(error, incarnation, event);
-      if (event.waiter !== undefined && !goesOn) {
-        intake.discard([event], intake.stopping ? 'service_stopped' : 'service_failed', error);
-        return undefined;
-      }
       const attempt = event.attempt + 1;
       const words = goesOn ? 'The event comes again' : 'The event stays queued for the next start';
       journal.note('info', 'retried', `${words}: attempt ${String(story.length + 1)} of ${String(this.#deps.maxAttempts())}.`, incarnation, { ...idsOf(event), attempt });
