@@ -18,7 +18,6 @@ export interface StatusParts {
   readonly startedMs: number | undefined;
   readonly clock: Clock;
   readonly intake: Intake;
-  readonly depth: number;
   readonly lane: Lane | undefined;
   readonly handleTimes: Histogram;
   readonly journal: Journal;
@@ -34,6 +33,9 @@ export interface StatusParts {
 export function serviceStatus(parts: StatusParts): ServiceStatus {
   const { clock, intake, journal, lane } = parts;
   const { queue } = intake;
+  // Looked at before the counters: an event that begins in between is counted as dispatched and not yet shown.
+  const running = inFlight(parts);
+  const depth = queue.size + (lane?.inFlight ?? 0) - (running === null ? 0 : 1);
   return {
     pluginId: parts.pluginId,
     lifecycle: parts.lifecycle,
@@ -42,14 +44,14 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
     startedAt: parts.startedMs === undefined ? null : new Date(parts.startedMs).toISOString(),
     uptimeMs: parts.startedMs === undefined ? 0 : Math.max(0, clock.wallMs() - parts.startedMs),
     queue: {
-      depth: parts.depth,
+      depth,
       capacity: queue.capacity,
-      highWater: intake.highWater,
+      highWater: Math.max(intake.highWater, depth),
       oldestAgeMs: oldestAgeMs(parts),
       bytes: queue.bytes,
       maxBytes: queue.maxBytes,
     },
-    inFlight: inFlight(parts),
+    inFlight: running,
     counters: intake.ledger.counters(lane?.begun()),
     latencyMs: intake.latency.percentiles(),
     handleMs: parts.handleTimes.percentiles(),
@@ -70,13 +72,11 @@ function oldestAgeMs({ intake, lane, clock }: StatusParts): number {
   return oldest === undefined ? 0 : Math.max(0, Math.round(clock.monotonicMs() - oldest.acceptedMs));
 }
 
-/** In a running service the first open event is in flight, also in the moment before its cell has it; what a failed
- * one's cell had not begun waits again. */
-function inFlight({ lane, intake, lifecycle, clock }: StatusParts): ServiceStatus['inFlight'] {
-  if (!dispatches(lifecycle)) return null;
-  const current = lane?.current();
-  const event = current?.event ?? intake.queue.oldest;
-  if (event === undefined) return null;
-  const sinceMs = current?.beganMs === undefined ? 0 : Math.max(0, Math.round(clock.monotonicMs() - current.beganMs));
+/** An event is in flight once it has begun; until then it waits, though its cell may have it. */
+function inFlight({ lane, lifecycle, clock }: StatusParts): ServiceStatus['inFlight'] {
+  const current = dispatches(lifecycle) ? lane?.current() : undefined;
+  if (current?.beganMs === undefined) return null;
+  const { event, beganMs } = current;
+  const sinceMs = Math.max(0, Math.round(clock.monotonicMs() - beganMs));
   return { ...idsOf(event), attempt: event.attempt, sinceMs };
 }

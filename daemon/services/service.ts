@@ -163,7 +163,6 @@ export class Service {
       startedMs: life.state.startedMs,
       clock: this.#deps.clock,
       intake: this.#intake,
-      depth: this.#situation.depth,
       lane: life.live?.lane,
       handleTimes: life.handleTimes(),
       journal: this.#journal,

@@ -190,6 +190,7 @@ export function lifecycleCases(isolation: Isolation): void {
       assert.ok(Number(details['retryAfterMs']) >= 1);
       assert.equal(retryable, true);
     }));
+    while (service.status().inFlight === null) await new Promise((resolve) => setTimeout(resolve, 2));
     const { queue, counters, lastError, diagnostics } = service.status();
     assert.deepEqual([queue.depth, queue.capacity, queue.highWater], [3, 3, 3]);
     assert.equal(counters.rejected.queueFull, 1);

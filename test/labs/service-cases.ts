@@ -16,6 +16,7 @@ const refusal = (code: string, check: (error: HostError) => void = () => {}) => 
 function balanced({ service }: Lab): void {
   const { counters, queue, inFlight } = service.status();
   assert.equal(counters.enqueued, counters.handled + counters.failed + counters.deadLettered + counters.discarded + queue.depth + (inFlight === null ? 0 : 1));
+  assert.ok(counters.dispatched >= counters.handled + (inFlight === null ? 0 : 1), 'what is in flight is counted as dispatched');
 }
 
 export function serviceCases(isolation: Isolation): void {

@@ -19,6 +19,7 @@ const refusalOf = (promise: Promise<unknown>): Promise<HostError> =>
 function balanced({ service }: Lab): void {
   const { counters, queue, inFlight } = service.status();
   assert.equal(counters.enqueued, counters.handled + counters.failed + counters.deadLettered + counters.discarded + queue.depth + (inFlight === null ? 0 : 1));
+  assert.ok(counters.dispatched >= counters.handled + (inFlight === null ? 0 : 1), 'what is in flight is counted as dispatched');
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -232,9 +233,14 @@ export function stopCases(isolation: Isolation): void {
     assert.deepEqual([queue.depth, counters.deadLettered, counters.retried, counters.dispatched, counters.crashed], [0, 1, 1, 2, 2]);
   });
 
-  test('an attempt is counted as dispatched when it begins', async (t) => {
+  test('an event is in flight, and counted as dispatched, when it begins and not before', async (t) => {
     const made = await running(t);
-    await busy(made, { do: 'sleep', ms: 200 }, 3);
+    made.publish({ do: 'sleep', ms: 200 });
+    const { inFlight, counters, queue } = made.service.status();
+    assert.deepEqual([inFlight, counters.dispatched, queue.depth], [null, 0, 1]);
+    await until(() => made.service.status().inFlight !== null);
+    for (let n = 0; n < 3; n += 1) made.publish({ do: 'echo' });
+    balanced(made);
     assert.equal(made.service.status().counters.dispatched, 1);
     await until(() => made.service.status().counters.handled === 4);
     assert.equal(made.service.status().counters.dispatched, 4);

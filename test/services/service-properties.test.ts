@@ -192,6 +192,7 @@ class History {
   check({ counters, queue, inFlight, lifecycle }: ServiceStatus): void {
     const settled = counters.handled + counters.failed + counters.deadLettered + counters.discarded;
     assert.equal(counters.enqueued, settled + queue.depth + (inFlight === null ? 0 : 1), `conservation broke in ${lifecycle}`);
+    assert.ok(counters.dispatched >= counters.handled + (inFlight === null ? 0 : 1), `an event is in flight that is not counted as dispatched, in ${lifecycle}`);
     assert.ok(queue.depth <= capacity + 1, `the queue grew to ${String(queue.depth)}`);
     assert.ok(this.began.every((n, i) => n >= (this.began[i - 1] ?? -1)), 'events began out of order');
     for (const [id, begins] of this.begins) assert.ok(begins <= maxAttempts + (this.cutOffs.get(id) ?? 0), `${id} began more often than it may`);

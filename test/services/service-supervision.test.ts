@@ -35,6 +35,7 @@ async function until(made: Lab, what: string, holds: (status: ServiceStatus) => 
 function balanced({ service }: Lab): void {
   const { counters, queue, inFlight } = service.status();
   assert.equal(counters.enqueued, counters.handled + counters.failed + counters.deadLettered + counters.discarded + queue.depth + (inFlight === null ? 0 : 1));
+  assert.ok(counters.dispatched >= counters.handled + (inFlight === null ? 0 : 1), 'what is in flight is counted as dispatched');
 }
 
 for (const deed of ['exitBelow', 'loopBelow'] as const) {
