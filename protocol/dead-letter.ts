@@ -1,6 +1,6 @@
 // An event whose attempts were used up, with the whole story of how: kept so that nothing accepted vanishes, and a
 // person can look, mend and send it again.
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorCodes } from './errors.ts';
 
 const count = z.int().min(0);

@@ -1,5 +1,5 @@
 // What arrives through an ingress. The host fills what the sender may leave out; the plugin always gets it whole.
-import { z } from 'zod';
+import * as z from 'zod';
 import { localName, openId } from './identifiers.ts';
 
 export const ingressEventInput = z.strictObject({

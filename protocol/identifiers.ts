@@ -1,6 +1,6 @@
 // The forms of every identifier that crosses a wire, in one place, so that a path, a file name or a shell argument
 // built from one of them can be trusted.
-import { z } from 'zod';
+import * as z from 'zod';
 import { ownRefusal } from './parameters.ts';
 
 export const pluginIdForm = /^(?![.])[a-z0-9._-]{1,128}(?<![.])$/;

@@ -1,6 +1,6 @@
 // Turns zod's findings into issues a person can act on: the path of the field, and for a key nobody knows the
 // nearest known one.
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type ErrorCode, type HostError, type Issue, invalid } from './errors.ts';
 import { pathText } from './paths.ts';
 import { wordingOf } from './wording.ts';

@@ -1,6 +1,6 @@
 // A JSON Schema as the host knows it: data it carries and never evaluates, because a plugin's schema may hold a
 // pattern that runs for ever. Cells compile and run it.
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const jsonSchema = z
   .union([z.record(z.string(), z.unknown()), z.boolean()])

@@ -1,5 +1,5 @@
 // plugin.json: what a plugin declares about itself. It is data; reading it never runs anything of the plugin.
-import { z } from 'zod';
+import * as z from 'zod';
 import { longestMs } from './durations.ts';
 import { localName, pluginId } from './identifiers.ts';
 import { jsonSchema } from './json-schema.ts';

@@ -1,6 +1,6 @@
 // What one operation is: a value from which the socket, the HTTP routes, the client, the command and the OpenAPI
 // document are all derived, so that none of them can drift from the others.
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { ErrorCode } from './errors.ts';
 
 /** Who may call it over HTTP from outside: `browser` operations are a closed list. */

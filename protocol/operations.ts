@@ -1,5 +1,5 @@
 // The operation table: every way in, by name. Socket, HTTP, client, command and OpenAPI are derived from it.
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { browserOperations } from './operations/browser.ts';
 import { daemonOperations } from './operations/daemon.ts';
 import { deadLetterOperations } from './operations/dead-letter.ts';

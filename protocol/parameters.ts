@@ -1,6 +1,6 @@
 // Checks what an operation was called with. Most misfits are an invalid_request; some fields have a code of their own in
 // the registry of errors, and say so where they are declared, so that every operation refuses them the same way.
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ErrorCode, HostError } from './errors.ts';
 import { invalidBy, parseOr } from './issues.ts';
 import { wordingOf } from './wording.ts';

@@ -1,6 +1,6 @@
 // Runtimes and their workers as they look from outside: the same shapes whichever kind of runtime answers, and nothing in
 // them that says where it lives. Browsers read these, so a new field is a decision.
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorCodes } from './errors.ts';
 
 const count = z.int().min(0);

@@ -1,5 +1,5 @@
 // The shape of a service's status: the host's own knowledge, always at hand, with the plugin's word as an extra.
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorCodes } from './errors.ts';
 import { isolation } from './manifest.ts';
 

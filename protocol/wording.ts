@@ -1,5 +1,5 @@
 // Says what a schema found in words that name what to write instead; zod's own name only what was wrong.
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { issueText } from './errors.ts';
 import { pathText } from './paths.ts';
 import { type Bound, noFormFits, notMultiple, outOfBounds, wrongName, wrongPattern, wrongType, wrongValue } from './value-words.ts';

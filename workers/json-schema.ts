@@ -18,7 +18,7 @@ const refersToMeta = /"\$(?:ref|dynamicRef)"\s*:\s*"https?:\/\/json-schema\.org/
 
 export async function compileSchema(schemaJson: string, { thorough = false }: SchemaOptions = {}): Promise<SchemaCheck> {
   if (acceptsAll.test(schemaJson)) return () => [];
-  const { Ajv2020 } = await import('ajv/dist/2020.js');
+  const { Ajv2020 } = await import('./json-schema-validator.ts');
   const meta = thorough || refersToMeta.test(schemaJson);
   // Formats are annotations, as draft 2020-12 has it by default; unknown keywords are too.
   const ajv = new Ajv2020({ allErrors: true, strict: false, validateFormats: false, logger: false, meta, validateSchema: meta });

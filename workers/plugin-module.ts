@@ -21,18 +21,24 @@ export const isTypescript = (entryUrl: string): boolean => /\.[cm]?ts$/.test(ent
 
 /** What this Node needs for an entry in TypeScript, nothing where it needs nothing; throws what the author can do. */
 export async function tsxFor(entryUrl: string): Promise<typeof import('tsx/esm/api') | undefined> {
-  // Only newer Node has the property; its types describe Node 20.
-  if ((process.features as { typescript?: unknown }).typescript) return undefined;
+  if (nodeLoads(entryUrl)) return undefined;
   requireModuleType(fileURLToPath(entryUrl));
   try {
     // Wherever it is, it is the same module.
     return (await import(tsxBeside(entryUrl) ?? 'tsx/esm/api')) as typeof import('tsx/esm/api');
   } catch {
     throw new Error(
-      `Node ${process.versions.node} cannot load ${fileURLToPath(entryUrl)} by itself: use Node 22.18 or newer, install tsx in the plugin's folder (npm install tsx), or compile the plugin to JavaScript and name that file as "entry".`,
+      `Node ${process.versions.node} cannot load ${fileURLToPath(entryUrl)} by itself: ${insteadOfTsx(entryUrl)}, install tsx in the plugin's folder (npm install tsx), or compile the plugin to JavaScript and name that file as "entry".`,
     );
   }
 }
+
+/** Newer Node loads TypeScript by itself, except in installed packages. Only newer Node has the property; the types describe Node 20. */
+const nodeLoads = (entryUrl: string): boolean => Boolean((process.features as { typescript?: unknown }).typescript) && !isInstalled(entryUrl);
+
+const isInstalled = (entryUrl: string): boolean => entryUrl.includes('/node_modules/');
+
+const insteadOfTsx = (entryUrl: string): string => (isInstalled(entryUrl) ? 'copy the plugin out of node_modules and use Node 22.18 or newer' : 'use Node 22.18 or newer');
 
 /** The one that is installed for the plugin comes before the one that is installed for nagaya. */
 function tsxBeside(entryUrl: string): string | undefined {

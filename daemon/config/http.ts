@@ -1,7 +1,7 @@
 // The section of nagaya.json that opens the daemon to browsers. Without it no port is listened on; with it every bound
 // of that port has its own default, for what comes from a browser is trusted less than what comes from the socket.
 import { isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const kib = 1024;
 const durationMs = (least: number, most: number) => z.int().min(least).max(most);

@@ -1,5 +1,5 @@
 // nagaya.json: every bound of the daemon with its default, and what the operator overrides of each plugin.
-import { z } from 'zod';
+import * as z from 'zod';
 import { longestMs } from '../../protocol/durations.ts';
 import { pluginId } from '../../protocol/identifiers.ts';
 import { cellLimits, isolation, manifest, permissions, profileSection, queueLimits, reload, restart, retry, serviceTimeouts, toolSection } from '../../protocol/manifest.ts';

@@ -80,6 +80,8 @@ function link(folder: string, entry: string, deadlineMs: number): Promise<Linked
 }
 
 const placeLine = /^((?:file:\/\/)?\/.+?):(\d+)$/;
+/** Between the place and the carets. */
+const mostSourceLines = 6;
 const caretLine = /^(\s*)\^/;
 const errorLine = /^[A-Za-z]*Error\b.*?: ./;
 /** How tsx reports a fault in TypeScript. */
@@ -105,8 +107,9 @@ export function placeIn(lines: readonly string[], folder: string): string | unde
   for (const [index, line] of lines.entries()) {
     const found = placeLine.exec(line);
     if (found === null) continue;
-    const caret = caretLine.exec(lines[index + 2] ?? '');
-    return `${nearName(found[1] ?? '', folder)}:${found[2] ?? ''}${caret === null ? '' : `:${String((caret[1] ?? '').length + 1)}`}`;
+    // Node's own reader of TypeScript prints the lines before the wrong one as well.
+    const caret = lines.slice(index + 2, index + 2 + mostSourceLines).map((source) => caretLine.exec(source)).find((match) => match !== null);
+    return `${nearName(found[1] ?? '', folder)}:${found[2] ?? ''}${caret === undefined ? '' : `:${String((caret[1] ?? '').length + 1)}`}`;
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 // Where a list over several runtimes goes on: for each of them the last worker that was given. Opaque to callers, and read
 // back as anybody could have written it.
-import { z } from 'zod';
+import * as z from 'zod';
 import { HostError } from '../../protocol/errors.ts';
 
 const places = z.record(z.string().max(128), z.string().max(128));

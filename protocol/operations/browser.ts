@@ -1,5 +1,5 @@
 // How a browser is let in: by a link that works once and that only who has the unix socket can ask for.
-import { z } from 'zod';
+import * as z from 'zod';
 import { operation } from '../operation.ts';
 
 export const browserOperations = {

@@ -1,5 +1,5 @@
 // Operations on the daemon itself.
-import { z } from 'zod';
+import * as z from 'zod';
 import { operation } from '../operation.ts';
 import { keptEvents } from '../status.ts';
 

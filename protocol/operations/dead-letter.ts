@@ -1,5 +1,5 @@
 // Operations on dead letters: look, send again, or let go.
-import { z } from 'zod';
+import * as z from 'zod';
 import { deadLetter, deadLetterWithEvent } from '../dead-letter.ts';
 import { errorCodes } from '../errors.ts';
 import { pluginId } from '../identifiers.ts';

@@ -1,5 +1,5 @@
 // Operations on plugins: what is known, loaded and refused.
-import { z } from 'zod';
+import * as z from 'zod';
 import { pluginId } from '../identifiers.ts';
 import { isolation, manifest } from '../manifest.ts';
 import { operation } from '../operation.ts';

@@ -1,5 +1,5 @@
 // Operations on runtimes: the places that own workers.
-import { z } from 'zod';
+import * as z from 'zod';
 import { placeId } from '../identifiers.ts';
 import { operation } from '../operation.ts';
 import { pageLimit } from '../parameters.ts';

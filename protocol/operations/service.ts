@@ -1,5 +1,5 @@
 // Operations on services and on what arrives through their ingresses.
-import { z } from 'zod';
+import * as z from 'zod';
 import { longestMs } from '../durations.ts';
 import { errorCodes } from '../errors.ts';
 import { ingressEventInput } from '../event.ts';

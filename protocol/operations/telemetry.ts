@@ -1,5 +1,5 @@
 // Operations by which an operator sees what happened: the live feed, the timeline and the logs.
-import { z } from 'zod';
+import * as z from 'zod';
 import { openId, pluginId } from '../identifiers.ts';
 import { operation } from '../operation.ts';
 import { pageLimit } from '../parameters.ts';

@@ -1,5 +1,5 @@
 // Operations on tools: request and response, never through a service's queue.
-import { z } from 'zod';
+import * as z from 'zod';
 import { longestMs } from '../durations.ts';
 import { localName, openId, pluginId } from '../identifiers.ts';
 import { jsonSchema } from '../json-schema.ts';

@@ -1,5 +1,5 @@
 // Operations on workers. A worker is addressed by its runtime and its id together, never by its id alone.
-import { z } from 'zod';
+import * as z from 'zod';
 import { openId, placeId } from '../identifiers.ts';
 import { operation } from '../operation.ts';
 import { pageLimit } from '../parameters.ts';

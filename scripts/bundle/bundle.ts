@@ -1,20 +1,24 @@
 // Puts the command, and each kind of cell, into few files in place of the many that the compiler wrote: to find, read and
 // link a small file costs a third of a millisecond, and a daemon has 250 of them, a cell 25.
 import { readFile, readdir, rm } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { type BuildOptions, type Plugin, build } from 'esbuild';
 
 /** They begin a thread or a process each. */
-const cells = ['workers/service-cell', 'workers/process-cell', 'workers/tool-cell', 'workers/watchdog'] as const;
+const cells = ['service-cell', 'process-cell', 'tool-cell', 'watchdog', 'nested-guard', 'default-profile', 'schema-check', 'entry-check'].map((name) => `workers/${name}`);
 const command = 'daemon/cli/nagaya';
 /** What the command imports only when it needs it stays in files of its own. */
 const chunks = join(dirname(command), 'part-[name]-[hash]');
 const isChunk = /^part-.+-\w+\.js(?:\.map)?$/;
 
-/** Loaded by few cells, or not at all. Comlink is in every one, and in its bundle. */
-const outsideCells = ['ajv', 'tsx'];
+/** Loaded only by a cell that has a JSON Schema to check. */
+const validator = 'workers/json-schema-validator';
 
-export async function bundle(root: string, dist: string): Promise<void> {
+/** In the bundles: comlink because every cell loads it, zod because the command uses a third of it. */
+const bundledPackages = ['comlink', 'zod', 'ajv'];
+
+/** Resolves to the packages whose text is in the bundles. */
+export async function bundle(root: string, dist: string): Promise<string[]> {
   await removeChunks(dist);
   const common: BuildOptions = {
     absWorkingDir: root,
@@ -27,14 +31,20 @@ export async function bundle(root: string, dist: string): Promise<void> {
     target: 'node20',
     sourcemap: true,
     sourcesContent: false,
+    metafile: true,
     legalComments: 'eof',
     logLevel: 'warning',
   };
-  await Promise.all([
-    // Dependencies stay where npm puts them, so that a fix of theirs needs no new build.
-    build({ ...common, entryPoints: [`${command}.ts`], splitting: true, chunkNames: chunks, packages: 'external', plugins: [ownPlaces(root, [command])] }),
-    build({ ...common, entryPoints: cells.map((name) => `${name}.ts`), external: outsideCells, mainFields: ['module', 'main'], plugins: [ownPlaces(root, cells)] }),
+  // Other dependencies stay where npm puts them, so that a fix of theirs needs no new build.
+  const external = (await dependencies(root)).filter((name) => !bundledPackages.includes(name));
+  const mainFields = ['module', 'main'];
+  const built = await Promise.all([
+    build({ ...common, entryPoints: [`${command}.ts`], splitting: true, chunkNames: chunks, external, mainFields, plugins: [ownPlaces(root, [command])] }),
+    build({ ...common, entryPoints: cells.map((name) => `${name}.ts`), external, mainFields, plugins: [besideCells, ownPlaces(root, cells)] }),
+    build({ ...common, entryPoints: [`${validator}.ts`], mainFields, minify: true }),
   ]);
+  const inputs = built.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
+  return [...new Set(inputs.flatMap((path) => /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []))].sort();
 }
 
 /** Their names change with what they hold. */
@@ -44,6 +54,19 @@ async function removeChunks(dist: string): Promise<void> {
     if (isChunk.test(name)) await rm(join(folder, name));
   }
 }
+
+async function dependencies(root: string): Promise<string[]> {
+  const { dependencies: own = {}, peerDependencies: peers = {} } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Partial<Record<string, object>>;
+  return [...Object.keys(own), ...Object.keys(peers)];
+}
+
+/** The validator stays a file beside the cells, which import it when they need it. */
+const besideCells: Plugin = {
+  name: 'beside cells',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/json-schema-validator\.ts$/ }, () => ({ path: `./${basename(validator)}.js`, external: true }));
+  },
+};
 
 /** Whoever asks for its own place is told the one that the compiler gave it, whichever file it is in now. */
 function ownPlaces(root: string, entries: readonly string[]): Plugin {

@@ -1,6 +1,6 @@
 // The fields of a schema as rows: path, default, what is allowed, meaning. Read from its JSON Schema, which says the
 // same to everybody else.
-import { z } from 'zod';
+import * as z from 'zod';
 
 export interface Field {
   readonly path: string;

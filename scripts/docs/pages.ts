@@ -3,7 +3,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { config } from '../../daemon/config/schema.ts';
 import { manifest } from '../../protocol/manifest.ts';
-import { z } from 'zod';
+import * as z from 'zod';
 import { sections } from './sections.ts';
 
 export interface Page {

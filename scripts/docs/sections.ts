@@ -1,6 +1,6 @@
 // What the documentation takes from the code: each section is written between its markers by `npm run docs`, and the
 // checks fail where the committed text says anything else.
-import { z } from 'zod';
+import * as z from 'zod';
 import { config } from '../../daemon/config/schema.ts';
 import { type ErrorKind, errorKinds } from '../../protocol/errors.ts';
 import { manifest } from '../../protocol/manifest.ts';

@@ -6,7 +6,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { browserProjection } from '../../daemon/control/browser/browser-projection.ts';
 import { tokenFile } from '../../daemon/control/browser/tokens.ts';
 import { type ErrorCode, HostError, errorCodes, errorKinds } from '../../protocol/errors.ts';

@@ -1,7 +1,7 @@
 // Which code parameters that do not fit are refused with: the same for a field of every operation that has it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { z } from 'zod';
+import * as z from 'zod';
 import { placeId } from '../../protocol/identifiers.ts';
 import type { Operation } from '../../protocol/operation.ts';
 import { operationNames, operations } from '../../protocol/operations.ts';

@@ -2,7 +2,7 @@
 // Schemas of plugins describe.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { z } from 'zod';
+import * as z from 'zod';
 import { issueText } from '../../protocol/errors.ts';
 import { ingressEventInput } from '../../protocol/event.ts';
 import { issuesOf } from '../../protocol/issues.ts';

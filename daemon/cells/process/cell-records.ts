@@ -3,7 +3,7 @@
 // and this the second.
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ProcessIdentity, identityOf, thisProcess } from '../../isolates/process-identity.ts';
 import type { CellRecorder } from './process-cell.ts';
 

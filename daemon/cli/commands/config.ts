@@ -5,7 +5,6 @@ import { HostError } from '../../../protocol/errors.ts';
 import { localFailure } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
-import { publishedSchema } from './schema.ts';
 
 export function register(program: Command): void {
   const config = program
@@ -46,7 +45,12 @@ export function register(program: Command): void {
     .command('schema')
     .description('print the JSON Schema of the configuration')
     .addHelpText('after', examples('nagaya config schema > nagaya.schema.json'))
-    .action(runs(async ({ terminal }) => terminal.value(await publishedSchema('config'))));
+    .action(
+      runs(async ({ terminal }) => {
+        const { publishedSchema } = await import('../published-schema.ts');
+        terminal.value(publishedSchema('config'));
+      }),
+    );
 }
 
 async function load(file: string | undefined): ReturnType<typeof import('../../config/load.ts').loadConfig> {

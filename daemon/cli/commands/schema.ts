@@ -2,9 +2,9 @@
 import { Argument, type Command } from 'commander';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
+import type { SchemaName } from '../published-schema.ts';
 
-export const schemaNames = ['manifest', 'config'] as const;
-export type SchemaName = (typeof schemaNames)[number];
+export const schemaNames = ['manifest', 'config'] as const satisfies readonly SchemaName[];
 
 export function register(program: Command): void {
   program
@@ -15,14 +15,9 @@ export function register(program: Command): void {
     .addHelpText('after', examples('nagaya schema manifest > plugin.schema.json', 'nagaya schema config > nagaya.schema.json'))
     .action(
       runs<[SchemaName]>(async ({ terminal }, _options, name) => {
-        terminal.value(await publishedSchema(name));
+        // Only this command needs the schemas: loading them takes longer than all else it does.
+        const { publishedSchema } = await import('../published-schema.ts');
+        terminal.value(publishedSchema(name));
       }),
     );
-}
-
-/** What may be written in the file: defaults are optional. */
-export async function publishedSchema(name: SchemaName): Promise<unknown> {
-  const { z } = await import('zod');
-  const schema = name === 'manifest' ? (await import('../../../protocol/manifest.ts')).manifest : (await import('../../config/schema.ts')).config;
-  return z.toJSONSchema(schema, { io: 'input' });
 }

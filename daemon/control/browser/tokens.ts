@@ -2,7 +2,7 @@
 // state folder for this user alone.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { HostError } from '../../../protocol/errors.ts';
 import { writeAtomically } from '../../files/atomic-file.ts';
 import { codeOfFileError, wordingOfWriteError } from '../../files/file-fault.ts';

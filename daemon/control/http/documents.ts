@@ -1,6 +1,6 @@
 // What the daemon publishes about itself beside its operations: the OpenAPI document and the JSON Schemas of the files
 // people write. Each is made once, when first asked for.
-import { z } from 'zod';
+import * as z from 'zod';
 import { manifest } from '../../../protocol/manifest.ts';
 import { config } from '../../config/schema.ts';
 import { openApi } from './openapi.ts';

@@ -1,5 +1,5 @@
 // The HTTP side of the operation table as an OpenAPI 3.1 document, derived from it and from the error registry.
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ErrorCode } from '../../../protocol/errors.ts';
 import { type Operation, commonErrors } from '../../../protocol/operation.ts';
 import { type OperationName, operationNames, operations } from '../../../protocol/operations.ts';
