@@ -1,6 +1,7 @@
 // The story of events as it goes out: from the trail what has ended, from queue and lane what is still on its way.
 import type { EventRecord, OpenEvent } from '../../protocol/operations/telemetry.ts';
 import type { Clock } from '../time/clock.ts';
+import type { Books } from './books.ts';
 import type { TrailRecord } from './event-trail.ts';
 import type { Intake } from './intake.ts';
 import type { Lane } from '../dispatch/lane.ts';
@@ -14,13 +15,14 @@ export interface EventStory {
 
 interface StoryParts {
   readonly clock: Clock;
+  readonly books: Books;
   readonly intake: Intake;
   readonly lane: Lane | undefined;
 }
 
 /** `id`: of an event, or the correlation id that several share; absent: the newest events. */
 export function eventStory(parts: StoryParts, id: string | undefined, limit: number): EventStory {
-  const { trail } = parts.intake;
+  const { trail } = parts.books;
   const records = id === undefined ? trail.newest(limit) : trail.of(id).slice(-limit);
   return {
     events: records.map((record) => asRecord(record, parts.clock)),

@@ -7,6 +7,7 @@ import { Incarnation } from '../dispatch/incarnation.ts';
 import type { ServicePlan } from '../dispatch/service-plan.ts';
 import type { IncarnationEnds } from './incarnation-ends.ts';
 import type { LiveIncarnations } from './live-incarnations.ts';
+import type { Books } from './books.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import type { Outcomes } from './outcomes.ts';
@@ -14,6 +15,7 @@ import type { ServiceDeps } from './service-deps.ts';
 
 export interface LifeDeps extends ServiceDeps {
   readonly journal: Journal;
+  readonly books: Books;
   readonly intake: Intake;
   readonly outcomes: Outcomes;
   /** A new incarnation runs. */

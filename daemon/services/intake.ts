@@ -1,16 +1,13 @@
-// Where events come in and where each gets its one outcome: admission, the bounded queue, the books, and the answer
-// to whoever waits. It knows nothing of cells.
-import { Histogram } from '../../protocol/cell/histogram.ts';
+// Where events come in: admission, the bounded queue, and what becomes of events that leave the queue without having been
+// handled. It knows nothing of cells.
 import { HostError } from '../../protocol/errors.ts';
 import type { ServiceSection } from '../../protocol/manifest.ts';
 import type { Lifecycle } from '../../protocol/status.ts';
-import { type PluginAccount, lossAccount } from '../files/loss-account.ts';
 import type { Clock } from '../time/clock.ts';
 import { Admission } from './admission.ts';
-import type { EventTrail } from './event-trail.ts';
+import type { Books, DiscardReason, Rejection } from './books.ts';
 import { IngressQueue } from '../dispatch/ingress-queue.ts';
 import type { Journal } from './journal.ts';
-import { Ledger, type Outcome, type Rejection } from './ledger.ts';
 import { acceptsEvents } from './lifecycle.ts';
 import { type QueuedEvent, idsOf } from '../dispatch/queued-event.ts';
 import { CapacityWaiters, type CapacityWaiter } from './capacity-waiters.ts';
@@ -31,8 +28,6 @@ export interface AdmissionState {
   readonly eventMs: number;
 }
 
-export type DiscardReason = 'service_stopped' | 'service_failed' | 'caller_gave_up' | 'not_kept';
-
 const discardWords: Readonly<Record<DiscardReason, string>> = {
   service_stopped: 'the service was stopped',
   service_failed: 'the service failed while its caller waited',
@@ -44,29 +39,24 @@ const longestRetryMs = 10_000;
 
 export class Intake {
   readonly queue: IngressQueue;
-  readonly ledger = new Ledger();
-  readonly latency = new Histogram();
-  readonly trail: EventTrail;
   readonly #pluginId: string;
   readonly #eventBytes: number;
   #admission: Admission;
+  readonly #books: Books;
   readonly #journal: Journal;
   readonly #clock: Clock;
   readonly #situation: AdmissionState;
-  readonly #account: PluginAccount;
   readonly #room = new CapacityWaiters();
   #offering = false;
   #highWater = 0;
-  readonly #discarded: Record<DiscardReason, number> = { service_stopped: 0, service_failed: 0, caller_gave_up: 0, not_kept: 0 };
 
-  constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: { clock: Clock; journal: Journal; trail: EventTrail; situation: AdmissionState }) {
+  constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: { clock: Clock; books: Books; journal: Journal; situation: AdmissionState }) {
     this.#pluginId = pluginId;
-    this.#account = lossAccount.of(pluginId);
     this.#eventBytes = eventBytes;
     this.queue = new IngressQueue(section.queue);
     this.#admission = new Admission(section.ingresses, eventBytes, deps.clock);
+    this.#books = deps.books;
     this.#journal = deps.journal;
-    this.trail = deps.trail;
     this.#clock = deps.clock;
     this.#situation = deps.situation;
   }
@@ -118,8 +108,7 @@ export class Intake {
   }
 
   #push(event: QueuedEvent): QueuedEvent {
-    this.ledger.accept();
-    this.#account.add('events', 1);
+    this.#books.accepted();
     this.queue.push(event);
     this.#highWater = Math.max(this.#highWater, this.#situation.depth);
     return event;
@@ -137,45 +126,20 @@ export class Intake {
     });
   }
 
-  /** Gives an event its outcome; answers how long it has been here. */
-  settle(event: QueuedEvent, outcome: Outcome, incarnation: number, handlerMs?: number): number {
-    const nowMs = this.#clock.monotonicMs();
-    const sinceMs = nowMs - event.acceptedMs;
-    this.ledger.settle(outcome);
-    this.#account.add('events', -1);
-    this.trail.record(event, outcome, incarnation, nowMs, handlerMs);
-    if (outcome !== 'discarded') this.latency.record(sinceMs);
+  /** An event has had its outcome, so publishers that wait may have room. */
+  roomFreed(): void {
     if (this.#room.awaited) this.#offerSoon();
-    return sinceMs;
-  }
-
-  /** An attempt that ended without an outcome; whether there is another is decided elsewhere. */
-  lose(event: QueuedEvent, how: 'timedOut' | 'crashed', incarnation: number, handlerMs?: number): void {
-    this.ledger.attempted(event);
-    this.ledger.lose(how);
-    this.trail.record(event, how, incarnation, this.#clock.monotonicMs(), handlerMs);
-  }
-
-  fail(event: QueuedEvent, error: HostError, incarnation: number, handlerMs?: number): void {
-    this.settle(event, 'failed', incarnation, handlerMs);
-    this.#journal.failure(error, incarnation, event);
-    event.waiter?.refused(error);
   }
 
   get stopping(): boolean {
     return this.#situation.lifecycle === 'stopping';
   }
 
-  /** How many events were discarded for this reason so far. */
-  discardedFor(reason: DiscardReason): number {
-    return this.#discarded[reason];
-  }
-
   discard(events: readonly QueuedEvent[], reason: DiscardReason, error: HostError = this.#discardError(reason)): void {
     const { incarnation } = this.#situation;
-    this.#discarded[reason] += events.length;
     for (const event of events) {
-      this.settle(event, 'discarded', incarnation);
+      this.#books.discarded(event, reason, incarnation);
+      this.roomFreed();
       this.#journal.note('warn', 'discarded', `An event was discarded: ${discardWords[reason]}.`, incarnation, { reason, ...idsOf(event) });
       event.waiter?.refused(error);
     }
@@ -236,7 +200,7 @@ export class Intake {
   }
 
   #rejected(why: Rejection, error: HostError): HostError {
-    this.ledger.reject(why);
+    this.#books.rejected(why);
     this.#journal.rejection(error, this.#situation.incarnation);
     return error;
   }

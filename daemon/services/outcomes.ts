@@ -8,11 +8,13 @@ import type { CellEnd } from '../cells/cell.ts';
 import { type Whereabouts, stackText, whereText } from '../isolates/whereabouts.ts';
 import type { Clock } from '../time/clock.ts';
 import { type PluginError, type Redact, causeOf, causeStack, causeText, endOutsideText } from '../dispatch/plugin-error.ts';
+import type { Books, Outcome } from './books.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import { type QueuedEvent, idsOf, wholeEvent } from '../dispatch/queued-event.ts';
 
 export interface OutcomesDeps {
+  readonly books: Books;
   readonly intake: Intake;
   readonly journal: Journal;
   readonly clock: Clock;
@@ -30,9 +32,8 @@ export class Outcomes {
   }
 
   handled(event: QueuedEvent, output: EventOutput | undefined, incarnation: number): void {
-    const { intake } = this.#deps;
-    intake.ledger.attempted(event);
-    const sinceMs = intake.settle(event, 'handled', incarnation, output?.durationMs);
+    this.#deps.books.attempted(event);
+    const sinceMs = this.#settle(event, 'handled', incarnation, output?.durationMs);
     if (output === undefined) {
       event.waiter?.refused(new HostError('cell_crashed', 'The event was handled, but its cell ended before the answer was out.', { handled: true }));
       return;
@@ -42,33 +43,35 @@ export class Outcomes {
   }
 
   failed(event: QueuedEvent, failure: EventFailure, incarnation: number): void {
-    const { intake, redact } = this.#deps;
-    intake.ledger.attempted(event);
+    const { books, journal, redact } = this.#deps;
+    books.attempted(event);
     const cause = causeOf(failure.error, redact);
     const error =
       failure.code === 'invalid_event'
         ? new HostError('invalid_event', `The event does not fit its payload schema: ${causeText(cause)}.`, { issues: failure.issues ?? [] })
         : new HostError('dispatch_failed', `The handler failed: ${causeText(cause)}`, { cause });
-    intake.fail(event, error, incarnation, failure.durationMs);
+    this.#settle(event, 'failed', incarnation, failure.durationMs);
+    journal.failure(error, incarnation, event);
+    event.waiter?.refused(error);
   }
 
   /** Returns the event as it comes again, if it does. `goesOn`: an incarnation will take it without the operator's help. */
   timedOut(event: QueuedEvent, error: HostError, incarnation: number, goesOn: boolean): QueuedEvent | undefined {
     const { ranMs } = error.details;
-    this.#deps.intake.lose(event, 'timedOut', incarnation, typeof ranMs === 'number' ? ranMs : undefined);
+    this.#deps.books.lost(event, 'timedOut', incarnation, typeof ranMs === 'number' ? ranMs : undefined);
     return this.#lost(event, error, incarnation, goesOn);
   }
 
   crashed(event: QueuedEvent, error: HostError, incarnation: number, goesOn: boolean): QueuedEvent | undefined {
-    this.#deps.intake.lose(event, 'crashed', incarnation);
+    this.#deps.books.lost(event, 'crashed', incarnation);
     return this.#lost(event, error, incarnation, goesOn);
   }
 
   /** The event was cut off because the service stops. That is no fault of the event's and uses up no attempt: it comes
    * again after the next start. A caller that waits is told now, unless the service comes back at once. */
   cutOff(event: QueuedEvent, incarnation: number, goesOn: boolean): QueuedEvent | undefined {
-    const { intake, journal } = this.#deps;
-    intake.ledger.attempted(event);
+    const { books, intake, journal } = this.#deps;
+    books.attempted(event);
     if (event.waiter !== undefined && !goesOn) {
       intake.discard([event], 'service_stopped', new HostError('service_stopped', 'The service was stopped while it handled the event.', { began: true, attempt: event.attempt }));
       return undefined;
@@ -95,6 +98,12 @@ export class Outcomes {
     return new HostError('cell_crashed', message, { reason: end.reason, exitCode: end.exitCode, cause });
   }
 
+  #settle(event: QueuedEvent, outcome: Outcome, incarnation: number, handlerMs?: number): number {
+    const sinceMs = this.#deps.books.settled(event, outcome, incarnation, handlerMs);
+    this.#deps.intake.roomFreed();
+    return sinceMs;
+  }
+
   /** A delivery that ended without an outcome: the event comes again, or its attempts are used up. */
   #lost(event: QueuedEvent, error: HostError, incarnation: number, goesOn: boolean): QueuedEvent | undefined {
     const { intake, journal } = this.#deps;
@@ -113,7 +122,7 @@ export class Outcomes {
       return { ...event, attempt, story };
     }
     const letter = this.#letter(event, story);
-    intake.settle(event, 'deadLettered', incarnation);
+    this.#settle(event, 'deadLettered', incarnation);
     journal.failure(error, incarnation, event);
     journal.note('warn', 'deadLettered', `The event is a dead letter after ${String(story.length)} ${story.length === 1 ? 'attempt' : 'attempts'}.`, incarnation, { ...idsOf(event), deadLetter: letter.id });
     this.#deps.deadLetters.add(letter);

@@ -144,7 +144,7 @@ export class ServiceController {
   /** The supervisor's timer came: whoever asked for this start is nobody, so its error is told in the journal alone. */
   #comeBack(): void {
     if (!this.state.can('restart')) return;
-    this.#deps.intake.ledger.restarted();
+    this.#deps.books.restarted();
     this.#begin('restart').catch(() => {});
   }
 
@@ -206,9 +206,9 @@ export class ServiceController {
   }
 
   async #carryOut(order: StopOrder): Promise<Stopped & { readonly start?: Promise<void> }> {
-    const { intake, journal } = this.#deps;
+    const { books, intake, journal } = this.#deps;
     const { stopMs } = this.#plan.section.timeouts;
-    const discardedBefore = intake.discardedFor('service_stopped');
+    const discardedBefore = books.discardedFor('service_stopped');
     const wasRunning = this.state.lifecycle === 'running';
     this.state.supervisor.cancel();
     this.state.move('stop', this.#number);
@@ -222,7 +222,7 @@ export class ServiceController {
     if (!this.state.can(cause)) order.join({ now: false, discard: false });
     if (order.discard) intake.discardQueued('service_stopped');
     else if (!order.comesBack) intake.refuseWaiting('service_stopped');
-    const events = { kept: intake.queue.size, discarded: intake.discardedFor('service_stopped') - discardedBefore };
+    const events = { kept: intake.queue.size, discarded: books.discardedFor('service_stopped') - discardedBefore };
     journal.tally(order.comesBack ? 'restarted' : 'stopped', events, this.#number);
     this.#stopping = undefined;
     this.state.give(undefined);
@@ -240,16 +240,16 @@ export class ServiceController {
     // A stop that is under way comes first.
     await this.#stopping;
     if (this.#stops !== stopsBefore) throw this.state.refusal(true);
-    const { intake } = this.#deps;
+    const { books, intake } = this.#deps;
     if (this.state.lifecycle !== 'running' && this.state.lifecycle !== 'starting') {
       const kept = intake.queue.size;
-      intake.ledger.restarted();
+      books.restarted();
       await this.start();
       return { kept, discarded: 0 };
     }
     const { start, kept, discarded } = await this.#bringDown(new StopOrder({ now: false, discard: false }, true));
     if (start === undefined) throw this.state.refusal(true);
-    intake.ledger.restarted();
+    books.restarted();
     await start;
     return { kept, discarded };
   }

@@ -6,6 +6,7 @@ import type { CellUsage } from '../cells/cell.ts';
 import type { Clock } from '../time/clock.ts';
 import { idsOf } from '../dispatch/queued-event.ts';
 import { dispatches } from './lifecycle.ts';
+import type { Books } from './books.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import type { Lane } from '../dispatch/lane.ts';
@@ -17,6 +18,7 @@ export interface StatusParts {
   readonly incarnation: number;
   readonly startedMs: number | undefined;
   readonly clock: Clock;
+  readonly books: Books;
   readonly intake: Intake;
   readonly lane: Lane | undefined;
   readonly handleTimes: Histogram;
@@ -31,7 +33,7 @@ export interface StatusParts {
 }
 
 export function serviceStatus(parts: StatusParts): ServiceStatus {
-  const { clock, intake, journal, lane } = parts;
+  const { clock, books, intake, journal, lane } = parts;
   const { queue } = intake;
   // Looked at before the counters: an event that begins in between is counted as dispatched and not yet shown.
   const running = inFlight(parts);
@@ -52,8 +54,8 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
       maxBytes: queue.maxBytes,
     },
     inFlight: running,
-    counters: intake.ledger.counters(lane?.begun()),
-    latencyMs: intake.latency.percentiles(),
+    counters: books.counters(lane?.begun()),
+    latencyMs: books.latency.percentiles(),
     handleMs: parts.handleTimes.percentiles(),
     lastError: journal.lastError,
     restart: parts.restart,

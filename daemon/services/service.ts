@@ -1,8 +1,10 @@
 // One plugin's service as the rest of the host sees it: events go in, commands go in, its status comes out.
 import { asHostError } from '../../protocol/errors.ts';
 import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
+import { lossAccount } from '../files/loss-account.ts';
 import { Deadlines } from '../time/deadlines.ts';
 import { Delivery } from './delivery.ts';
+import { Books } from './books.ts';
 import { EventTrail } from './event-trail.ts';
 import { type EventStory, eventStory } from './event-story.ts';
 import { Intake } from './intake.ts';
@@ -27,6 +29,7 @@ const noExtras = {};
 export class Service {
   readonly #deps: ServiceDeps;
   readonly #journal: Journal;
+  readonly #books: Books;
   readonly #intake: Intake;
   readonly #life: ServiceController;
   readonly #reported: PluginStatusCache;
@@ -45,11 +48,13 @@ export class Service {
     this.#journal = new Journal(plan.plugin.id, limits.diagnostics, clock, deps.outlets);
     this.#deadlines = new Deadlines(clock);
     this.#situation = new ServiceAdmissionState(() => this.#life, () => this.#intake.queue.size);
-    this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, journal: this.#journal, trail: new EventTrail(limits.eventTrail), situation: this.#situation });
-    const outcomes = new Outcomes({ intake: this.#intake, journal: this.#journal, clock, redact, deadLetters, maxAttempts: () => this.#life.plan.section.retry.maxAttempts });
+    this.#books = new Books({ clock, trail: new EventTrail(limits.eventTrail), account: lossAccount.of(plan.plugin.id) });
+    this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, books: this.#books, journal: this.#journal, situation: this.#situation });
+    const outcomes = new Outcomes({ books: this.#books, intake: this.#intake, journal: this.#journal, clock, redact, deadLetters, maxAttempts: () => this.#life.plan.section.retry.maxAttempts });
     this.#life = new ServiceController(plan, {
       ...deps,
       journal: this.#journal,
+      books: this.#books,
       intake: this.#intake,
       outcomes,
       began: () => void this.refreshReported(),
@@ -162,6 +167,7 @@ export class Service {
       incarnation: life.incarnation,
       startedMs: life.state.startedMs,
       clock: this.#deps.clock,
+      books: this.#books,
       intake: this.#intake,
       lane: life.live?.lane,
       handleTimes: life.handleTimes(),
@@ -176,9 +182,14 @@ export class Service {
     });
   }
 
+  /** 0 at every instant: how many accepted events are neither settled, nor queued, nor in flight. */
+  get unaccounted(): number {
+    return this.#books.unaccounted(this.#intake.queue.size + (this.#life.live?.lane.inFlight ?? 0));
+  }
+
   /** What became of its newest events, or of one of them. */
   trail(id: string | undefined, limit: number): EventStory {
-    return eventStory({ clock: this.#deps.clock, intake: this.#intake, lane: this.#life.live?.lane }, id, limit);
+    return eventStory({ clock: this.#deps.clock, books: this.#books, intake: this.#intake, lane: this.#life.live?.lane }, id, limit);
   }
 
   /** The next so many events, whole. */

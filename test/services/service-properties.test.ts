@@ -87,6 +87,7 @@ class History {
             nextWay: () => (['message', 'ring', 'bytes', 'ring', 'ring'] as const)[(this.#latencies[this.#asked++ % this.#latencies.length] ?? 0) % 5] ?? 'ring',
             startAs: () => this.#starts[this.#started++ % this.#starts.length] ?? 'run',
             began: (begun, cell) => {
+              this.balanced();
               assert.ok(this.executing === undefined || this.executing.cell.dead, 'two events execute at once');
               this.executing = { deed: begun, cell };
               assert.ok(!this.withdrawn.has(begun.n), 'an event began that its caller was told is withdrawn');
@@ -94,6 +95,7 @@ class History {
               countIn(this.begins, idOf(begun.n));
             },
             ended: ({ does }, cell) => {
+              this.balanced();
               if (this.executing?.cell === cell) this.executing = undefined;
               if (does === 'return' || does === 'stray') this.truth.returned += 1;
               if (does === 'throw') this.truth.threw += 1;
@@ -189,7 +191,13 @@ class History {
     }
   }
 
+  /** By what queue and lane really hold, not by what the status says of them. */
+  balanced(): void {
+    assert.equal(this.service.unaccounted, 0, 'an event vanished or was counted twice');
+  }
+
   check({ counters, queue, inFlight, lifecycle }: ServiceStatus): void {
+    this.balanced();
     const settled = counters.handled + counters.failed + counters.deadLettered + counters.discarded;
     assert.equal(counters.enqueued, settled + queue.depth + (inFlight === null ? 0 : 1), `conservation broke in ${lifecycle}`);
     assert.ok(counters.dispatched >= counters.handled + (inFlight === null ? 0 : 1), `an event is in flight that is not counted as dispatched, in ${lifecycle}`);
