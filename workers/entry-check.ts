@@ -37,12 +37,22 @@ const sources = {
   `,
 };
 
-/** Runs in Node's thread for hooks, as text, because it names modules that are in no file. */
+/** Runs in Node's thread for hooks, as text, because it names modules that are in no file. What the entry is in JavaScript, it
+ * writes to descriptor 3. */
 const hooks = `
+  import { writeFileSync } from 'node:fs';
+  import * as modules from 'node:module';
+  const entry = ${JSON.stringify(entryUrl)};
+  const inJavascript = ({ format, source }) => (format === 'module-typescript' ? modules.stripTypeScriptTypes(String(source)) : format === 'module' ? source : '');
   const sources = ${JSON.stringify(sources)};
   export const resolve = (specifier, context, next) =>
-    specifier in sources ? { url: specifier, shortCircuit: true } : next(specifier === 'nagaya:entry' ? ${JSON.stringify(entryUrl)} : specifier, context);
-  export const load = (url, context, next) => (url in sources ? { format: 'module', source: sources[url], shortCircuit: true } : next(url, context));
+    specifier in sources ? { url: specifier, shortCircuit: true } : next(specifier === 'nagaya:entry' ? entry : specifier, context);
+  export async function load(url, context, next) {
+    if (url in sources) return { format: 'module', source: sources[url], shortCircuit: true };
+    const loaded = await next(url, context);
+    if (url === entry) writeFileSync(3, inJavascript(loaded) ?? '');
+    return loaded;
+  }
 `;
 
 if (isTypescript(entryUrl)) (await tsxFor(entryUrl))?.register();

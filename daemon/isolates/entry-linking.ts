@@ -2,6 +2,7 @@
 // within a deadline, and without running any of it.
 import { spawn } from 'node:child_process';
 import { relative } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { cellEntry } from './entries.ts';
 
@@ -9,6 +10,8 @@ const heapMb = 256;
 /** Of what Node has to say; the first lines name the place and the fault. */
 const keptLength = 64 * 1024;
 const shownLength = 1000;
+/** Of an entry that is looked into, in characters. */
+const longestSource = 4 * 1024 * 1024;
 
 /** Real paths. */
 export interface PluginPlace {
@@ -28,12 +31,14 @@ export interface LinkResult {
   readonly fault: LinkFault | 'deadline' | undefined;
   /** The names of what it exports, if it can. */
   readonly exports: readonly string[];
+  /** The entry's source in JavaScript, if it is a module and not too long. */
+  readonly source: string | undefined;
 }
 
 export async function linkEntry({ folder, entry }: PluginPlace, deadlineMs: number): Promise<LinkResult> {
-  const { code, said, exported } = await link(folder, entry, deadlineMs);
-  if (code === 0) return { fault: undefined, exports: namesIn(exported) };
-  return { fault: code === undefined ? 'deadline' : faultIn(said, folder), exports: [] };
+  const { code, said, exported, source } = await link(folder, entry, deadlineMs);
+  if (code === 0) return { fault: undefined, exports: namesIn(exported), source: source === '' || source.length > longestSource ? undefined : source };
+  return { fault: code === undefined ? 'deadline' : faultIn(said, folder), exports: [], source: undefined };
 }
 
 /** Returns why the entry cannot be linked, or undefined if it can. */
@@ -52,29 +57,36 @@ interface Linked {
   readonly said: string;
   /** The names of what the entry exports, as JSON, where it could be linked. */
   readonly exported: string;
+  readonly source: string;
 }
 
 /** As a cell would: in the plugin's folder, and with nothing of this process's environment. */
 function link(folder: string, entry: string, deadlineMs: number): Promise<Linked> {
   const flags = ['--no-warnings', '--experimental-vm-modules', `--max-old-space-size=${String(heapMb)}`];
-  const child = spawn(process.execPath, [...flags, fileURLToPath(cellEntry('entry-check')), pathToFileURL(entry).href], { cwd: folder, env: {}, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...flags, fileURLToPath(cellEntry('entry-check')), pathToFileURL(entry).href], { cwd: folder, env: {}, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
   let said = '';
   let exported = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  let source = '';
+  // All three are asked for as pipes.
+  const [, stdout, stderr, sources] = child.stdio as unknown as Readable[];
+  stdout?.setEncoding('utf8').on('data', (text: string) => {
     exported += text;
   });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  stderr?.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(0, keptLength);
+  });
+  sources?.setEncoding('utf8').on('data', (text: string) => {
+    if (source.length <= longestSource) source += text;
   });
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
-      resolve({ code: undefined, said, exported });
+      resolve({ code: undefined, said, exported, source });
     }, deadlineMs);
     child.once('error', reject);
     child.once('close', (code) => {
       clearTimeout(timer);
-      resolve({ code, said, exported });
+      resolve({ code, said, exported, source });
     });
   });
 }

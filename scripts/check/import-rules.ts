@@ -14,6 +14,7 @@ export const arrows: Readonly<Record<Layer, Readonly<Record<Layer, 'all' | 'type
 
 /** Where each dependency may be imported, by the beginning of the path; a dependency that is not here may be nowhere. */
 export const edges: Readonly<Record<string, readonly string[]>> = {
+  acorn: ['daemon/cli/authoring/'],
   ajv: ['workers/'],
   comlink: ['daemon/cells/', 'workers/'],
   commander: ['daemon/cli/'],

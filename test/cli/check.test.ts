@@ -1,7 +1,7 @@
 // `nagaya check` finds what is wrong with a plugin without running any of it.
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { type Cleanup, examplesFolder, nagaya, temporaryFolder } from '../labs/cli-process.ts';
 
@@ -18,7 +18,10 @@ async function check(t: Cleanup, manifest: unknown, files: Readonly<Record<strin
   const folder = join(temporaryFolder(t), 'plugin');
   mkdirSync(join(folder, 'lib'), { recursive: true });
   writeFileSync(join(folder, 'plugin.json'), typeof manifest === 'string' ? manifest : JSON.stringify(manifest));
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
   const ran = await nagaya(t, ['check', folder, '--json']);
   assert.equal(ran.stderr, '');
   return { code: ran.code, report: JSON.parse(ran.stdout) as Report, folder };
@@ -33,7 +36,7 @@ for (const name of readdirSync(examplesFolder)) {
 }
 
 test('a fault of the manifest is named by its path', async (t) => {
-  const { code, report } = await check(t, { ...good, entrypoint: './x.js', service: { ingresses: [{ name: 'in', kinds: [] }] } }, { 'index.js': 'export const service = {};' });
+  const { code, report } = await check(t, { ...good, entrypoint: './x.js', service: { ingresses: [{ name: 'in', kinds: [] }] } }, { 'index.js': 'export const service = { start() {}, handleIngress() {} };' });
   assert.equal(code, 1);
   assert.equal(report.valid, false);
   assert.equal(report.plugin, null);
@@ -54,7 +57,7 @@ test('a JSON Schema that does not compile is named by where it stands', async (t
     ...good,
     service: { ingresses: [{ name: 'in', kinds: ['k'], payloadSchema: { type: 'objekt' } }] },
     tools: [{ name: 'fine' }, { name: 'broken', inputSchema: { $ref: '#/nowhere' }, outputSchema: { pattern: '(' } }],
-  }, { 'index.js': 'export const service = {}; export const tools = {};' });
+  }, { 'index.js': 'export const service = { start() {}, handleIngress() {} }; export const tools = { fine() {}, broken() {} };' });
   assert.equal(code, 1);
   assert.equal(report.plugin?.id, 'a');
   assert.deepEqual(report.issues.map(({ path }) => path), ['service.ingresses[0].payloadSchema', 'tools[1].inputSchema', 'tools[1].outputSchema']);
@@ -90,8 +93,54 @@ for (const [what, manifest, source, expected] of [
   });
 }
 
+const tool = { tools: [{ name: 'greet' }] };
+const service = { service: { ingresses: [{ name: 'in', kinds: ['k'] }] } };
+const profile = { profiles: [{ name: 'chat' }] };
+const sdk = { 'node_modules/nagaya/package.json': '{"type":"module","exports":{"./sdk":"./sdk.js"}}', 'node_modules/nagaya/sdk.js': 'export const defineService = (given) => given; export const defineTool = defineService;' };
+
+for (const [what, manifest, source, expected] of [
+  ['a tool has no function', tool, 'export const tools = {};', ['exports no function `tools.greet`, which plugin.json declares']],
+  ['a tool is misspelt', tool, 'export const tools = { gret() {} };', ['exports no function `tools.greet`, which plugin.json declares; `tools` has `gret`: did you mean `greet`?']],
+  ['a tool is no function', tool, 'const tools = { greet: 42 }; export { tools };', ['exports `tools.greet`, which must be a function']],
+  ['the tools are no object', tool, 'export function tools() {}', ['exports `tools`, which must be an object']],
+  ['a service has no handleIngress', service, 'import { defineService } from "nagaya/sdk"; export const service = defineService({ start() {}, handleIngres() {} });', ['exports no function `service.handleIngress`, which a service must have; `service` has `handleIngres`: did you mean `handleIngress`?']],
+  ['a profile has no onInput', profile, 'export default { profiles: { chat: { oninput() {} } } };', ['exports no function `profiles.chat.onInput`, which plugin.json declares; `profiles.chat` has `oninput`: did you mean `onInput`?']],
+  ['a profile is missing', profile, 'export const profiles = { chatt: { onInput() {} } };', ['exports no profile `profiles.chat` with a function `onInput`, which plugin.json declares; `profiles` has `chatt`: did you mean `chat`?']],
+  ['several are missing in one pass', { ...service, ...tool, ...profile }, 'export const service = { start() {} }; export const tools = {}; export const profile = {};', [
+    'exports no `profiles`, which plugin.json declares; it exports `profile`: did you mean `profiles`?',
+    'exports no function `service.handleIngress`, which a service must have',
+    'exports no function `tools.greet`, which plugin.json declares',
+  ]],
+] as const) {
+  test(`what an export holds is held against the manifest: ${what}`, async (t) => {
+    const { code, report } = await check(t, { ...good, ...manifest }, { ...sdk, 'index.js': source });
+    assert.equal(code, 1);
+    assert.deepEqual(report.issues, expected.map((message) => ({ path: 'entry', message })));
+  });
+}
+
+for (const [what, manifest, source] of [
+  ['is there', tool, 'const greet = () => 1; export const tools = { greet };'],
+  ['is made by the SDK', { ...service, ...tool }, 'import { defineService, defineTool } from "nagaya/sdk"; const greet = defineTool(() => 1); async function start() {} const service = defineService({ start, "handleIngress": () => 1 }); export { service }; export const tools = { greet };'],
+  ['is added later', tool, 'export const tools = {}; tools.greet = () => 1;'],
+  ['is computed', tool, 'export const tools = Object.fromEntries([["greet", () => 1]]);'],
+  ['is spread', tool, 'import part from "./lib/part.js"; export const tools = { ...part };'],
+  ['is of a class', service, 'class Service { start() {} handleIngress() {} } export const service = new Service();'],
+  ['is exported by another file', tool, 'export { default as tools } from "./lib/part.js";'],
+] as const) {
+  test(`what an export holds and ${what} is no fault`, async (t) => {
+    const { code, report } = await check(t, { ...good, ...manifest }, { ...sdk, 'index.js': source, 'lib/part.js': 'export default {};' });
+    assert.deepEqual([code, report.issues], [0, []]);
+  });
+}
+
+test('what an entry in TypeScript exports is held against the manifest', async (t) => {
+  const { report } = await check(t, { ...good, ...tool, entry: './index.ts' }, { 'package.json': '{"type":"module"}', 'index.ts': 'export const tools: Record<string, () => void> = { gret(): void {} };\n' });
+  assert.match(report.issues[0]?.message ?? '', /^exports no function `tools\.greet`, which plugin\.json declares; .*did you mean `greet`/);
+});
+
 test('a default export may hold what the manifest declares', async (t) => {
-  const { code, report } = await check(t, { ...good, tools: [{ name: 'greet' }] }, { 'index.js': 'export default { tools: {} };' });
+  const { code, report } = await check(t, { ...good, tools: [{ name: 'greet' }] }, { 'index.js': 'export default { tools: { greet() {} } };' });
   assert.deepEqual([code, report.issues], [0, []]);
 });
 
@@ -128,7 +177,7 @@ test('nothing of the plugin is run', async (t) => {
 });
 
 test('a plugin with profiles is no fault, and needs no note', async (t) => {
-  const { code, report } = await check(t, { ...good, profiles: [{ name: 'chat' }] }, { 'index.js': 'export const profiles = {};' });
+  const { code, report } = await check(t, { ...good, profiles: [{ name: 'chat' }] }, { 'index.js': 'export const profiles = { chat: { onInput() {} } };' });
   assert.equal(code, 0);
   assert.equal(report.valid, true);
   assert.deepEqual(report.notes, []);
