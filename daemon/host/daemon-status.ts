@@ -46,6 +46,7 @@ export function daemonStatus({ options, version, startedMs, host, control, brows
     eventLoopDelayMs: watches.eventLoop.delay(),
     memory: memory(),
     descriptors: watches.process.descriptors(),
+    threadPool: watches.pool.status(),
     limits: { ...options.config.limits },
     browser: browser?.status() ?? null,
     guardian: options.guarding === undefined ? null : { pid: options.guarding.link.guardianPid, deaths: [...options.guarding.deaths] },

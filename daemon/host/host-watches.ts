@@ -1,9 +1,10 @@
-// What looks at the daemon itself at intervals: its event loop, its process, the time it stood still, and the counters of its
-// services for whoever follows them.
+// What looks at the daemon itself at intervals: its event loop, its process, libuv's pool of threads, the time it stood still, and the
+// counters of its services for whoever follows them.
 import { EventLoopMonitor } from '../telemetry/event-loop.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import { awakeTime } from '../time/awake-time.ts';
 import type { Host } from './host.ts';
+import { PoolWatch } from './pool-watch.ts';
 import { ProcessWatch } from './process-watch.ts';
 import { reportStandstill } from './standstill-report.ts';
 
@@ -15,10 +16,12 @@ interface WatchLimits {
 export class HostWatches {
   readonly eventLoop = new EventLoopMonitor();
   readonly process: ProcessWatch;
+  readonly pool: PoolWatch;
   readonly #counters: NodeJS.Timeout;
 
   constructor(host: Host, limits: WatchLimits, log: Logger) {
     this.process = new ProcessWatch(limits, log);
+    this.pool = new PoolWatch(host, log);
     awakeTime.watch((standstill) => reportStandstill(standstill, host, log));
     const last = new Map<string, string>();
     this.#counters = setInterval(() => host.publishCounters(last), limits.countersEveryMs).unref();
@@ -28,5 +31,6 @@ export class HostWatches {
     clearInterval(this.#counters);
     this.eventLoop.stop();
     this.process.stop();
+    this.pool.stop();
   }
 }

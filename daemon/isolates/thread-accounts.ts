@@ -3,6 +3,9 @@
 import { readFileSync } from 'node:fs';
 
 export interface ThreadAccount {
+  /** Whose code the thread runs. */
+  readonly plugin: string;
+  readonly threadId: number;
   /** The system's number of the thread; 0 while it is not known. */
   readonly osThread: number;
   /** V8 heap and what V8 knows to lie outside it. */

@@ -5,6 +5,13 @@ import type { InspectorGate } from '../../protocol/cell/inspector-gate.ts';
 import { afterInterrupt } from '../../protocol/cell/interrupt.ts';
 import { awakeTime } from '../time/awake-time.ts';
 
+export interface ObjectQuestion {
+  /** An expression. */
+  readonly prototype: string;
+  /** A function of the list of objects, which is its `this`, to a number. */
+  readonly count: string;
+}
+
 interface Question {
   readonly threadId: number;
   readonly answer: (result: unknown) => void;
@@ -69,16 +76,27 @@ export class ThreadInspector {
 
   /** Has the thread collect its garbage at once, also in the middle of a loop; false where it does not, or not in time. */
   async collectGarbage(threadId: number, withinMs: number): Promise<boolean> {
-    const done = await this.#during(threadId, withinMs, async (left) => {
-      // To count the objects of a class V8 first collects all garbage; this class has none.
-      const made = await this.#ask(threadId, 'Runtime.evaluate', { expression: '(class {}).prototype', silent: true, objectGroup }, left());
-      const { result } = (made ?? {}) as { result?: { objectId?: unknown } };
-      if (result?.objectId === undefined) return undefined;
-      const counted = await this.#ask(threadId, 'Runtime.queryObjects', { prototypeObjectId: result.objectId, objectGroup }, left());
+    // To find the objects of a class V8 first collects all garbage; this class has none.
+    return (await this.countObjects(threadId, { prototype: '(class {}).prototype', count: 'function () { return this.length; }' }, withinMs)) !== undefined;
+  }
+
+  /**
+   * Finds all living objects of a class in the thread, and answers what `count` makes of their list. `prototype` is an
+   * expression for what they inherit from. Undefined where the thread does not answer, or not in time.
+   */
+  async countObjects(threadId: number, { prototype, count }: ObjectQuestion, withinMs: number): Promise<number | undefined> {
+    const counted = await this.#during(threadId, withinMs, async (left) => {
+      const made = await this.#ask(threadId, 'Runtime.evaluate', { expression: prototype, silent: true, objectGroup }, left());
+      const prototypeObjectId = objectIdOf((made as { result?: unknown } | undefined)?.result);
+      if (prototypeObjectId === undefined) return undefined;
+      const found = await this.#ask(threadId, 'Runtime.queryObjects', { prototypeObjectId, objectGroup }, left());
+      const objectId = objectIdOf((found as { objects?: unknown } | undefined)?.objects);
+      const answered = objectId === undefined ? undefined : await this.#ask(threadId, 'Runtime.callFunctionOn', { objectId, functionDeclaration: count, silent: true, returnByValue: true }, left());
       this.#post(threadId, 'Runtime.releaseObjectGroup', { objectGroup });
-      return counted;
+      return answered;
     });
-    return done !== undefined;
+    const value = (counted as { result?: { value?: unknown } } | undefined)?.result?.value;
+    return typeof value === 'number' ? value : undefined;
   }
 
   /** Somebody's debugger may have stopped a thread. */
@@ -153,6 +171,8 @@ export class ThreadInspector {
     }
   }
 }
+
+const objectIdOf = (object: unknown): unknown => (object as { objectId?: unknown } | undefined)?.objectId;
 
 /** One for the daemon: every thread of the process is in its sight. */
 export const threadInspector = new ThreadInspector();

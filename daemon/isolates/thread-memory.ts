@@ -39,16 +39,19 @@ const shortWhereMs = 40;
 const reportMemory = `${inspection}.reportMemory()`;
 
 export interface ThreadBounds {
+  /** The cell's: that of its plugin, or PLUGIN:PROFILE. */
+  readonly name: string;
   readonly heapMb: number;
   readonly rssMb: number;
   readonly descriptors: number;
 }
 
 export class ThreadMemory implements ThreadAccount {
+  readonly plugin: string;
+  readonly threadId: number;
   readonly allowedMb: number;
   readonly #mostDescriptors: number;
   readonly #worker: AskableWorker;
-  readonly #threadId: number;
   readonly #register: MemoryRegister;
   readonly #budget: MemoryBudget;
   readonly #owner: MemoryOwner;
@@ -61,10 +64,11 @@ export class ThreadMemory implements ThreadAccount {
 
   constructor(worker: Worker, register: MemoryRegister, limits: ThreadBounds, owner: MemoryOwner) {
     this.#worker = worker;
-    this.#threadId = worker.threadId;
+    this.threadId = worker.threadId;
     this.#register = register;
     this.#budget = new MemoryBudget(limits.heapMb, limits.rssMb);
     this.#owner = owner;
+    this.plugin = limits.name.split(':', 1)[0] ?? limits.name;
     this.allowedMb = Math.max(limits.rssMb, limits.heapMb);
     this.#mostDescriptors = limits.descriptors;
     threadAccounts.add(this);
@@ -110,7 +114,7 @@ export class ThreadMemory implements ThreadAccount {
   /** The answer is found in the register, as if the thread had told it by itself. */
   async #ask(): Promise<void> {
     this.#asking = true;
-    if (this.#worker.getHeapStatistics === undefined) await threadInspector.evaluate(this.#threadId, reportMemory, askMs);
+    if (this.#worker.getHeapStatistics === undefined) await threadInspector.evaluate(this.threadId, reportMemory, askMs);
     else await this.#ownStatistics();
     this.#asking = false;
     if (!this.#stopped) this.#judge();
@@ -138,7 +142,7 @@ export class ThreadMemory implements ThreadAccount {
   async #collect(): Promise<void> {
     this.#collecting = true;
     const where = await this.#owner.locate(shortWhereMs);
-    if (await threadInspector.collectGarbage(this.#threadId, collectMs)) await threadInspector.evaluate(this.#threadId, reportMemory, askMs);
+    if (await threadInspector.collectGarbage(this.threadId, collectMs)) await threadInspector.evaluate(this.threadId, reportMemory, askMs);
     this.#collecting = false;
     this.#collectedMs = performance.now();
     if (!this.#stopped && this.#budget.judge(this.#figures) !== 'within') this.#end(where);

@@ -66,6 +66,15 @@ const daemonStatus = z.object({
   faults: count.describe('errors of the daemon itself that it did not foresee'),
   eventLoopDelayMs: z.object({ p50: z.number(), p99: z.number(), max: z.number() }),
   descriptors: z.object({ open: count.nullable(), limit: count.nullable() }).describe('of the daemon\'s process, with all its thread cells; null where the system does not tell'),
+  threadPool: z
+    .object({
+      threads: count,
+      fullSince: z.iso.datetime().nullable().describe('null while it takes requests'),
+      suspects: z
+        .array(z.object({ plugin: z.string(), requests: count.nullable().describe('null where its threads do not answer') }))
+        .describe('while it is full: who has most requests that are in it or wait for it'),
+    })
+    .describe('libuv\'s pool of threads, which the host and all thread cells share'),
   memory: z.object({ rssMb: z.number(), heapUsedMb: z.number(), externalMb: z.number() }),
   limits: z.record(z.string(), z.number()).describe('every bound in force'),
   browser: z

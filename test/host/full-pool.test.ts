@@ -1,6 +1,9 @@
 // A plugin that fills libuv's pool of threads, which all of the daemon shares, keeps no other one from starting.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { daemonFindings } from '../../daemon/cli/doctor/running-daemon.ts';
+import type { DaemonStatus } from '../../protocol/operations/daemon.ts';
 import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
 
@@ -18,7 +21,7 @@ const filling = `
 import { pbkdf2 } from 'node:crypto';
 let left = 0;
 const handleIngress = ({ payload }) => {
-  if (payload.fill) for (let job = 0; job < 12; job += 1) { left += 1; pbkdf2('secret', 'salt', 12_000_000, 64, 'sha512', () => { left -= 1; }); }
+  if (payload.fill) for (let job = 0; job < (payload.jobs ?? 12); job += 1) { left += 1; pbkdf2('secret', 'salt', payload.iterations ?? 12_000_000, 64, 'sha512', () => { left -= 1; }); }
   return left;
 };
 export const service = { start() {}, handleIngress };
@@ -65,3 +68,33 @@ test('services restart and tools start in new threads while a plugin has filled 
   assert.ok(typeof left === 'number' && left >= 4, `the pool was full all the time: ${String(left)} jobs are left`);
   daemon.signal('SIGKILL');
 });
+
+for (const [jobs, threads, iterations] of [[8, 4, 2_500_000], [40, 32, 700_000]] as const) {
+  test(`a pool of ${String(threads)} threads that ${String(jobs)} jobs of one plugin fill is told with its name, and told again when it is over`, { timeout: 120_000 }, async (t) => {
+    const [filler, neighbour] = [await temporaryFolder(t), await temporaryFolder(t)];
+    await writeTree(filler, { 'plugin.json': manifest('test.filler'), 'index.js': filling });
+    await writeTree(neighbour, { 'plugin.json': manifest('test.neighbour'), 'index.js': plain, 'other.js': 'export const value = "here";\n' });
+    const daemon = await startTestDaemon(t, { plugins: [filler, neighbour], env: { UV_THREADPOOL_SIZE: String(threads) } });
+    const client = await daemon.connect();
+    assert.deepEqual((await client.call('daemon.status', {})).threadPool, { threads, fullSince: null, suspects: [] });
+    await client.call('ingress.deliver', { plugin: 'test.neighbour', event: { ingress: 'in', kind: 'do', payload: {} } });
+    await client.call('ingress.deliver', { plugin: 'test.filler', event: { ingress: 'in', kind: 'do', payload: { fill: true, jobs, iterations } } });
+    const until = async (holds: (status: DaemonStatus) => boolean): Promise<DaemonStatus> => {
+      for (;;) {
+        const status = await client.call('daemon.status', {});
+        if (holds(status)) return status;
+        await sleep(50);
+      }
+    };
+    const full = await until(({ threadPool }) => threadPool.suspects.length > 0);
+    const requests = full.threadPool.suspects[0]?.requests ?? 0;
+    assert.deepEqual(full.threadPool.suspects, [{ plugin: 'test.filler', requests }]);
+    assert.ok(requests > 0 && requests <= jobs, String(requests));
+    assert.match(daemonFindings(full, daemon.socket).map(({ message }) => message).join('\n'), new RegExp(`pool of ${String(threads)} threads is full.*test\\.filler \\(${String(requests)} requests\\)`));
+    await until(({ threadPool }) => threadPool.fullSince === null);
+    while (!daemon.log().includes('takes requests again')) await sleep(50);
+    assert.match(daemon.log(), new RegExp(`pool of ${String(threads)} threads is full.*likely filled by test\\.filler with ${String(requests)} requests`));
+    const { entries } = await client.call('timeline.read', { plugin: 'test.filler' });
+    assert.deepEqual(entries.filter(({ event }) => event === 'thread_pool_full').map(({ data }) => data), [{ requests }]);
+  });
+}

@@ -5,6 +5,8 @@ import type { ThreadAccount } from '../../daemon/isolates/thread-accounts.ts';
 import { type MemorySuspect, UnaccountedMemory } from '../../daemon/isolates/unaccounted-memory.ts';
 
 class Cell implements ThreadAccount {
+  readonly plugin = 'test.cell';
+  readonly threadId = 1;
   readonly osThread: number;
   accountedMb = 10;
   descriptors = 0;

@@ -87,7 +87,7 @@ export class ThreadCell implements Cell {
       terminate: () => this.#terminate(),
       giveUp: () => this.#giveUp(),
     });
-    this.#vitals = new ThreadVitals(this.#worker, this.register, { heapMb: spec.heapMb, rssMb: spec.rssMb, descriptors: spec.descriptors, stalledMs: limits.stalledMs, spinMs: spec.spinMs }, {
+    this.#vitals = new ThreadVitals(this.#worker, this.register, { name: spec.name, heapMb: spec.heapMb, rssMb: spec.rssMb, descriptors: spec.descriptors, stalledMs: limits.stalledMs, spinMs: spec.spinMs }, {
       idle: () => this.#isIdle(),
       stalledAfter: () => this.#stalledAfter(),
       progressMark: () => this.#at(),

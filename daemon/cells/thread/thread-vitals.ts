@@ -12,6 +12,8 @@ import { type Whereabouts, stackText, whereText } from '../../isolates/whereabou
 import { awakeTime } from '../../time/awake-time.ts';
 
 export interface VitalsLimits {
+  /** The cell's. */
+  readonly name: string;
   readonly heapMb: number;
   readonly rssMb: number;
   readonly descriptors: number;

@@ -4,7 +4,7 @@ import { HostError } from '../../../protocol/errors.ts';
 import type { DaemonStatus } from '../../../protocol/operations/daemon.ts';
 import type { PluginSummary } from '../../../protocol/operations/plugin.ts';
 import { packageVersion, pasteable } from '../install.ts';
-import { deathText, lostText } from '../views/daemon-view.ts';
+import { deathText, fullPoolText, lostText } from '../views/daemon-view.ts';
 import { durationText, plural } from '../views/quantity.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
@@ -43,6 +43,14 @@ function deathFindings({ guardian }: DaemonStatus, socket: string): Finding[] {
   return [warning('guardian', `the daemon died ${plural(guardian.deaths.length, 'time')}, last at ${last.at} of ${deathText(last)}; lost: ${lostText(last.lost)}`, remedy)];
 }
 
+function poolFindings(daemon: DaemonStatus): Finding[] {
+  // A daemon of an older version does not tell it.
+  const pool = daemon.threadPool as DaemonStatus['threadPool'] | undefined;
+  if (pool === undefined || pool.fullSince === null) return [];
+  const remedy = 'Give that plugin `"isolation": "process"` in its manifest, or start the daemon with a larger UV_THREADPOOL_SIZE.';
+  return [warning('thread pool', fullPoolText(pool), remedy)];
+}
+
 export function daemonFindings(daemon: DaemonStatus | undefined, socket: string, plugins: readonly PluginSummary[] = []): Finding[] {
   if (daemon === undefined) return [ok('daemon', `none answers at ${socket}`, `Start one with \`${pasteable(['serve'], socket)}\``)];
   const restart = `\`${pasteable(['shutdown'], socket)}\` and start it again`;
@@ -54,6 +62,7 @@ export function daemonFindings(daemon: DaemonStatus | undefined, socket: string,
     findings.push(warning('threads', `${plural(unkillable, 'thread')} of plugins could not be ended and still take memory: they sit in native code or a blocking system call`, `Find the plugin with \`${pasteable(['status'], socket)}\`, then ${restart}.`));
   }
   if (servicesFailed > 0) findings.push(warning('services', `${plural(servicesFailed, 'service')} failed`, `See why with \`${pasteable(['status'], socket)}\`.`));
+  findings.push(...poolFindings(daemon));
   if (daemon.eventLoopDelayMs.p99 > slowLoopMs) {
     findings.push(warning('host', `the daemon's event loop is late by ${durationText(daemon.eventLoopDelayMs.p99)} in one of a hundred turns`, 'Give it a core of its own, or load fewer plugins.'));
   }

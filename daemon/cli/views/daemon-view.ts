@@ -5,6 +5,8 @@ import { type Piece, styled } from './terminal.ts';
 
 export function daemonLines(daemon: DaemonStatus): Piece[][] {
   const { counts, memory, eventLoopDelayMs: delay } = daemon;
+  // A daemon of an older version does not tell it.
+  const pool = daemon.threadPool as DaemonStatus['threadPool'] | undefined;
   const label = (text: string): Piece => styled('dim', text.padEnd(10));
   const dropped = Object.entries(daemon.dropped).filter(([, count]) => count > 0);
   return [
@@ -21,6 +23,7 @@ export function daemonLines(daemon: DaemonStatus): Piece[][] {
     ],
     ...daemon.notes.map((note) => [label('note'), styled('yellow', note)]),
     ...(counts.unkillable > 0 ? [[label('warning'), styled('red', `${plural(counts.unkillable, 'thread')} could not be ended: see \`nagaya doctor\``)]] : []),
+    ...(pool === undefined || pool.fullSince === null ? [] : [[label('warning'), styled('red', fullPoolText(pool))]]),
     ...(dropped.length > 0 ? [[label('dropped'), styled('yellow', dropped.map(([what, count]) => `${what} ${String(count)}`).join(', '))]] : []),
   ];
 }
@@ -41,6 +44,12 @@ export function deathText({ signal, exitCode, culprit, where, suspects, message 
   const how = `${signal ?? `exit code ${String(exitCode)}`}${message === undefined ? '' : ` (${message})`}`;
   if (culprit !== undefined) return `${how}, by ${culprit}${where === undefined ? '' : ` in ${where}`}`;
   return suspects.length === 0 ? how : `${how}; suspects: ${suspects.join(', ')}`;
+}
+
+/** Since when libuv's pool of threads is full, and whose doing that is likely to be. */
+export function fullPoolText({ threads, fullSince, suspects }: DaemonStatus['threadPool']): string {
+  const who = suspects.map(({ plugin, requests }) => (requests === null ? plugin : `${plugin} (${plural(requests, 'request')})`)).join(', ');
+  return `libuv's pool of ${plural(threads, 'thread')} is full since ${fullSince ?? 'now'}, and all thread cells wait for it${who === '' ? '' : `; it is likely filled by ${who}`}`;
 }
 
 export function lostText({ events, begun, calls, inputs, plugins }: Death['lost']): string {

@@ -29,7 +29,6 @@ const leastActiveMs = 1;
 
 export class ToolThreadWatch implements WatchedCell {
   readonly #limits: ThreadBounds;
-  readonly #plugin: string;
   readonly #owner: ToolThreadOwner;
   #worker: Worker | undefined;
   #memory: ThreadMemory | undefined;
@@ -38,8 +37,7 @@ export class ToolThreadWatch implements WatchedCell {
   #idleMs = 0;
   #threadId = 0;
 
-  constructor(plugin: string, limits: ThreadBounds, owner: ToolThreadOwner) {
-    this.#plugin = plugin;
+  constructor(limits: ThreadBounds, owner: ToolThreadOwner) {
     this.#limits = limits;
     this.#owner = owner;
     cellWatch.add(this);
@@ -77,7 +75,7 @@ export class ToolThreadWatch implements WatchedCell {
     this.#worker = thread.worker;
     this.#threadId = thread.worker.threadId;
     threadInspector.register(this.#threadId, thread.register.gate);
-    lossAccount.threadBegan(this.#threadId, this.#plugin, thread.register.osThread);
+    lossAccount.threadBegan(this.#threadId, this.#limits.name, thread.register.osThread);
     thread.worker.once('exit', () => lossAccount.threadEnded(this.#threadId));
     this.#memory = new ThreadMemory(thread.worker, thread.register, this.#limits, {
       locate: (withinMs) => this.#owner.locate(withinMs),

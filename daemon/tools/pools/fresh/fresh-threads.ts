@@ -75,7 +75,7 @@ class FreshThread implements LoneCell {
     const { thread } = this.#cell.worker;
     if (thread !== undefined) this.#attend(thread);
     living.add(this.#cell.worker, this.#cell.worker.threadId, thread);
-    this.#watch = new ToolThreadWatch(spec.cell.plugin.id, { heapMb: spec.cell.heapMb, rssMb: spec.rssMb, descriptors: spec.descriptors }, {
+    this.#watch = new ToolThreadWatch({ name: spec.cell.plugin.id, heapMb: spec.cell.heapMb, rssMb: spec.rssMb, descriptors: spec.descriptors }, {
       thread: () => (thread === undefined || this.phase === undefined ? undefined : { worker: thread, register: this.#register }),
       locate: (withinMs) => this.#locate(withinMs),
       overstepped: (reason, error) => owner.crashed(reason, error),

@@ -190,7 +190,7 @@ class PooledThreads implements ToolPool {
     endsWhenRead(worker, () => (this.#seats.get(threadId)?.register.phase === 'importing' ? 'plugin' : undefined));
     worker.once('exit', () => this.#exited(threadId));
     this.#living.add(worker, threadId, worker);
-    const watch = new ToolThreadWatch(this.#spec.cell.plugin.id, { heapMb: this.#spec.cell.heapMb, rssMb: this.#spec.rssMb, descriptors: this.#spec.descriptors }, {
+    const watch = new ToolThreadWatch({ name: this.#spec.cell.plugin.id, heapMb: this.#spec.cell.heapMb, rssMb: this.#spec.rssMb, descriptors: this.#spec.descriptors }, {
       thread: () => {
         const register = this.#seats.get(threadId)?.register;
         return register === undefined ? undefined : { worker, register };
