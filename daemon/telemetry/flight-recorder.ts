@@ -43,6 +43,8 @@ export class FlightRecorder {
   readonly #quietUntilMs = new Map<string, number>();
   readonly #waiting = new Map<Recording, Timer>();
   #writing: Promise<void> = Promise.resolve();
+  /** Those whose turn to be written has not come. */
+  #unwritten = 0;
   #troubled = false;
   #closed = false;
   #skipped = 0;
@@ -60,7 +62,7 @@ export class FlightRecorder {
   record(recording: Recording): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const [pluginId, untilMs] of this.#quietUntilMs) if (untilMs <= nowMs) this.#quietUntilMs.delete(pluginId);
-    if (this.#closed || this.#quietUntilMs.has(recording.pluginId) || this.#waiting.size >= maxWaiting) {
+    if (this.#closed || this.#quietUntilMs.has(recording.pluginId) || this.#waiting.size + this.#unwritten >= maxWaiting) {
       this.#skipped += 1;
       return;
     }
@@ -84,7 +86,8 @@ export class FlightRecorder {
   #take(recording: Recording): void {
     this.#waiting.get(recording)?.cancel();
     this.#waiting.delete(recording);
-    this.#writing = this.#writing.then(() => this.#write(recording));
+    this.#unwritten += 1;
+    this.#writing = this.#writing.then(() => this.#write(recording)).finally(() => void (this.#unwritten -= 1));
   }
 
   /** Never rejects: a bundle that cannot be written is told and forgotten. */

@@ -1,7 +1,8 @@
 // One log on disk: a file and the older ones it was rotated to, each a whole number of lines. It trusts nothing it
 // finds: the folder may be gone, the file replaced or cut by someone else, its last line broken off by a crash.
-import { constants } from 'node:fs';
-import { type FileHandle, chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+// It is written by the host's own thread, a bounded piece a turn: libuv's pool of threads may be filled by a plugin. A disk that
+// is slow gets only a small share of the host's time.
+import { chmodSync, closeSync, constants, fchmodSync, fstatSync, mkdirSync, openSync, readSync, readdirSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { LineTarget } from './line-writer.ts';
 
@@ -10,6 +11,11 @@ const openFlags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | co
 const fileMode = 0o600;
 const folderMode = 0o700;
 const newline = 0x0a;
+/** A piece that takes longer than this is the fault of a slow disk. */
+const slowMs = 20;
+/** After such a piece the disk is left alone for so many times as long as it took. */
+const restFactor = 19;
+const longestRestMs = 10_000;
 
 export interface LogFileOptions {
   readonly path: string;
@@ -19,7 +25,7 @@ export interface LogFileOptions {
 }
 
 interface OpenFile {
-  readonly handle: FileHandle;
+  readonly descriptor: number;
   readonly inode: number;
   size: number;
   /** It ends in the middle of a line. */
@@ -32,82 +38,101 @@ export class LogFile implements LineTarget {
   /** Where the chunk that is being written has begun. */
   #begunIn: number | undefined;
   #tidied = false;
+  #tookMs = 0;
+  #closed = false;
 
   constructor(options: LogFileOptions) {
     this.#options = options;
   }
 
   async write(chunk: Buffer, offset: number): Promise<number> {
+    await this.#rest();
+    if (this.#closed) return 0;
+    const beganMs = performance.now();
     try {
-      return await this.#write(chunk, offset);
+      return this.#write(chunk, offset);
     } catch (error) {
       // Whatever it was, the next attempt begins with a fresh look at the disk.
-      await this.close();
+      this.#letGo();
       throw error;
+    } finally {
+      this.#tookMs = performance.now() - beganMs;
     }
   }
 
-  async close(): Promise<void> {
-    const file = this.#file;
-    this.#file = undefined;
-    await file?.handle.close();
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#letGo();
+    return Promise.resolve();
   }
 
-  async #write(chunk: Buffer, offset: number): Promise<number> {
-    let file = await this.#present();
+  /** At least to the next turn, so that nobody who logs waits for the disk. */
+  async #rest(): Promise<void> {
+    const tookMs = this.#tookMs;
+    this.#tookMs = 0;
+    await new Promise<void>((resolve) => {
+      if (tookMs > slowMs) setTimeout(resolve, Math.min(longestRestMs, tookMs * restFactor)).unref();
+      else setImmediate(resolve);
+    });
+  }
+
+  #letGo(): void {
+    const file = this.#file;
+    this.#file = undefined;
+    if (file !== undefined) closeSync(file.descriptor);
+  }
+
+  #write(chunk: Buffer, offset: number): number {
+    let file = this.#present();
     if (offset === 0 && file.size > 0 && file.size + chunk.length > this.#options.maxBytes) {
-      await this.#rotate();
-      file = await this.#present();
+      this.#rotate();
+      file = this.#present();
     }
     // The rest of a line belongs behind its beginning; where that is gone, the line is begun again.
     const behindItsBeginning = offset > 0 && file.size > 0 && file.inode === this.#begunIn;
     const from = behindItsBeginning || offset === 0 ? offset : chunk.lastIndexOf(newline, offset - 1) + 1;
-    if (file.broken && !behindItsBeginning) file.size += (await file.handle.write('\n')).bytesWritten;
+    if (file.broken && !behindItsBeginning) file.size += writeSync(file.descriptor, '\n');
     file.broken = false;
     this.#begunIn = file.inode;
-    const { bytesWritten } = await file.handle.write(chunk, from);
+    const bytesWritten = writeSync(file.descriptor, chunk, from);
     file.size += bytesWritten;
     return from + bytesWritten - offset;
   }
 
   /** The open file, as long as it is still the one that its name leads to. */
-  async #present(): Promise<OpenFile> {
+  #present(): OpenFile {
     const { path } = this.#options;
     if (this.#file !== undefined) {
-      const found = await stat(path).catch(absent);
+      const found = statSync(path, { throwIfNoEntry: false });
       if (found?.ino === this.#file.inode) {
         this.#file.size = found.size;
         return this.#file;
       }
-      await this.close();
+      this.#letGo();
     }
-    this.#file = await openLog(path).catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-      await makeFolder(dirname(path));
-      return openLog(path);
-    });
-    if (!this.#tidied) await this.#tidy();
+    this.#file = openPresent(path);
+    if (!this.#tidied) this.#tidy();
     return this.#file;
   }
 
   /** From the oldest on, so that a failure in between loses nothing and the next attempt goes on where this one ended. */
-  async #rotate(): Promise<void> {
-    await this.close();
+  #rotate(): void {
+    this.#letGo();
     const { maxFiles } = this.#options;
     if (maxFiles === 1) {
-      await rm(this.#path(0), { force: true });
+      rmSync(this.#path(0), { force: true });
       return;
     }
-    for (let age = maxFiles - 1; age >= 1; age -= 1) await rename(this.#path(age - 1), this.#path(age)).catch(absent);
+    for (let age = maxFiles - 1; age >= 1; age -= 1) if (statSync(this.#path(age - 1), { throwIfNoEntry: false }) !== undefined) renameSync(this.#path(age - 1), this.#path(age));
   }
 
   /** Files of a time when more were kept. */
-  async #tidy(): Promise<void> {
+  #tidy(): void {
     const { path, maxFiles } = this.#options;
     const prefix = `${basename(path)}.`;
-    for (const name of await readdir(dirname(path))) {
+    for (const name of readdirSync(dirname(path))) {
       const age = name.startsWith(prefix) ? name.slice(prefix.length) : '';
-      if (/^[1-9]\d*$/.test(age) && Number(age) >= maxFiles) await rm(join(dirname(path), name), { force: true });
+      if (/^[1-9]\d*$/.test(age) && Number(age) >= maxFiles) rmSync(join(dirname(path), name), { force: true });
     }
     this.#tidied = true;
   }
@@ -117,31 +142,37 @@ export class LogFile implements LineTarget {
   }
 }
 
-async function openLog(path: string): Promise<OpenFile> {
-  const handle = await open(path, openFlags, fileMode);
+function openPresent(path: string): OpenFile {
   try {
-    const found = await handle.stat();
-    if (!found.isFile()) throw new Error(`${path} is not a file`);
-    if ((found.mode & 0o077) !== 0) await handle.chmod(fileMode);
-    return { handle, inode: found.ino, size: found.size, broken: found.size > 0 && !(await endsWithLine(handle, found.size)) };
+    return openLog(path);
   } catch (error) {
-    await handle.close();
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    makeFolder(dirname(path));
+    return openLog(path);
+  }
+}
+
+function openLog(path: string): OpenFile {
+  const descriptor = openSync(path, openFlags, fileMode);
+  try {
+    const found = fstatSync(descriptor);
+    if (!found.isFile()) throw new Error(`${path} is not a file`);
+    if ((found.mode & 0o077) !== 0) fchmodSync(descriptor, fileMode);
+    return { descriptor, inode: found.ino, size: found.size, broken: found.size > 0 && !endsWithLine(descriptor, found.size) };
+  } catch (error) {
+    closeSync(descriptor);
     throw error;
   }
 }
 
-async function endsWithLine(handle: FileHandle, size: number): Promise<boolean> {
-  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
-  return buffer[0] === newline;
+function endsWithLine(descriptor: number, size: number): boolean {
+  const last = Buffer.alloc(1);
+  readSync(descriptor, last, 0, 1, size - 1);
+  return last[0] === newline;
 }
 
 /** The mode is set once more: it must not depend on the umask of the moment, which listening on a socket changes. */
-async function makeFolder(folder: string): Promise<void> {
-  const made = await mkdir(folder, { recursive: true, mode: folderMode });
-  if (made !== undefined) await chmod(folder, folderMode);
-}
-
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
-  return undefined;
+function makeFolder(folder: string): void {
+  const made = mkdirSync(folder, { recursive: true, mode: folderMode });
+  if (made !== undefined) chmodSync(folder, folderMode);
 }

@@ -1,5 +1,7 @@
 // A plugin that fills libuv's pool of threads, which all of the daemon shares, keeps no other one from starting.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { daemonFindings } from '../../daemon/cli/doctor/running-daemon.ts';
@@ -98,3 +100,23 @@ for (const [jobs, threads, iterations] of [[8, 4, 2_500_000], [40, 32, 700_000]]
     assert.deepEqual(entries.filter(({ event }) => event === 'thread_pool_full').map(({ data }) => data), [{ requests }]);
   });
 }
+
+test('a plugin\'s log goes on being written to its file while another plugin has filled the pool', async (t) => {
+  const [filler, writer] = [await temporaryFolder(t), await temporaryFolder(t)];
+  await writeTree(filler, { 'plugin.json': manifest('test.filler'), 'index.js': filling });
+  await writeTree(writer, { 'plugin.json': manifest('test.writer'), 'index.js': 'export const service = { start() {}, handleIngress: ({ payload }, ctx) => ctx.log.info(payload.line) };' });
+  const daemon = await startTestDaemon(t, { plugins: [filler, writer], env: { UV_THREADPOOL_SIZE: '4' } });
+  const client = await daemon.connect();
+  const deliver = (plugin: string, payload: object): Promise<{ output: unknown }> => client.call('ingress.deliver', { plugin, event: { ingress: 'in', kind: 'do', payload } });
+  const file = join(daemon.folder, 'state', 'logs', 'test.writer.ndjson');
+  const written = async (line: string): Promise<void> => {
+    await deliver('test.writer', { line });
+    while (!readFileSync(file, 'utf8').includes(line)) await sleep(5);
+  };
+  await written('before');
+  await deliver('test.filler', { fill: true });
+  for (const line of ['first', 'second', 'third']) await written(line);
+  const left = (await deliver('test.filler', {})).output;
+  assert.ok(typeof left === 'number' && left >= 4, `the pool was full all the time: ${String(left)} jobs are left`);
+  daemon.signal('SIGKILL');
+});
