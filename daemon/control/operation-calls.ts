@@ -44,7 +44,7 @@ function bind(name: OperationName, handlers: Handlers): BoundOperation {
 function unknownMethod(name: string): HostError {
   const meant = nearest(name, operationNames);
   const shown = name.length > 64 ? `${name.slice(0, 64)}…` : name;
-  return new HostError('method_not_found', `There is no operation ${JSON.stringify(shown)}${meant === undefined ? '' : `; did you mean ${meant}?`}`, {
+  return new HostError('method_not_found', `There is no operation ${JSON.stringify(shown)}${meant === undefined ? '.' : `. Did you mean ${meant}?`}`, {
     method: shown,
     ...(meant === undefined ? {} : { didYouMean: meant }),
   });

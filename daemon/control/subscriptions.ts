@@ -1,6 +1,7 @@
 // The subscriptions of one connection: how many it may have, and which are its own to end.
 import { HostError } from '../../protocol/errors.ts';
 import type { FeedNotification } from '../../protocol/operations/telemetry.ts';
+import { plural } from '../../protocol/plural.ts';
 import type { Limits } from '../config/schema.ts';
 import type { Feed, FeedSubscription, FeedFilter } from '../telemetry/feed.ts';
 
@@ -18,7 +19,7 @@ export class Subscriptions {
   open(filter: FeedFilter, push: (notification: FeedNotification) => boolean): { subscriptionId: string; buffer: number } {
     const maximum = this.#limits.subscriptions;
     if (this.#open.size >= maximum) {
-      throw new HostError('limit_too_large', `This connection has ${String(maximum)} subscriptions, as many as it may. Raise limits.subscriptions to allow more.`, { limit: 'limits.subscriptions', maximum });
+      throw new HostError('limit_too_large', `This connection has ${plural(maximum, 'subscription')}, as many as it may. Raise limits.subscriptions to allow more.`, { limit: 'limits.subscriptions', maximum });
     }
     const buffer = this.#limits.subscriptionBuffer;
     const subscription = this.#feed.subscribe({ filter, buffer, push });

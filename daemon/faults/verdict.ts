@@ -1,5 +1,6 @@
 // From what was seen to a judgement, by rules that can be read and tested without a daemon. Contained means: the daemon
 // lives, the neighbour answers rightly, the caller got what it should in time, the slot works again, nothing is left.
+import { plural } from '../../protocol/plural.ts';
 import { type Fault, type Goals, type Place, type ThreadHold, bounds, goals, sharesProcess } from './fault.ts';
 import type { Left, Observation } from './observation.ts';
 
@@ -129,7 +130,7 @@ function leaks(left: Left | null, rssDriftMb: number): string[] {
   if (left === null) return [];
   const { threads, descriptors, sockets, processes, rssMb } = left;
   const counted = ([['thread', threads], ['process', processes], ['descriptor', descriptors], ['socket', sockets]] as const).filter(([, count]) => count > 0);
-  const things = counted.map(([name, count]) => `${String(count)} ${count === 1 ? name : name === 'process' ? 'processes' : `${name}s`}`);
+  const things = counted.map(([name, count]) => plural(count, name, name === 'process' ? 'processes' : undefined));
   if (rssMb > rssDriftMb) things.push(`${String(rssMb)} MB`);
   return things.length === 0 ? [] : [`left behind: ${things.join(', ')}`];
 }

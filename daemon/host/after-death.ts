@@ -1,6 +1,7 @@
 // What a daemon does because the one before it died: plugins that took it down come back in processes, and each plugin's
 // timeline and log say what was lost. Without a guardian, and before the first death, there is nothing to do.
 import type { Death } from '../../protocol/operations/daemon.ts';
+import { plural } from '../../protocol/plural.ts';
 import { lossAccount } from '../files/loss-account.ts';
 import type { Guarding } from '../guardian/link.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
@@ -63,12 +64,11 @@ export class AfterDeath {
 
 export function lostText({ events, begun, calls, inputs, plugins }: Pick<Death['lost'], 'events' | 'begun' | 'calls' | 'inputs' | 'plugins'>): string {
   const parts = [
-    counted(events, 'event') + (begun > 0 ? ` (${String(begun)} of them given to a cell, which may have handled them)` : ''),
-    counted(calls, 'call'),
-    counted(inputs, 'input'),
-    ...(plugins > 0 ? [`${counted(plugins, 'plugin')} loaded at run time`] : []),
+    plural(events, 'event') + (begun > 0 ? ` (${String(begun)} of them given to a cell, which may have handled them)` : ''),
+    plural(calls, 'call'),
+    plural(inputs, 'input'),
+    ...(plugins > 0 ? [`${plural(plugins, 'plugin')} loaded at run time`] : []),
   ];
   return `lost from memory: ${parts.join(', ')}`;
 }
 
-const counted = (count: number, what: string): string => `${String(count)} ${what}${count === 1 ? '' : 's'}`;

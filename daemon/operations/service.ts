@@ -4,6 +4,7 @@ import { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { serviceOperations } from '../../protocol/operations/service.ts';
 import type { OperationParams, OperationResult } from '../../protocol/operations.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
+import { plural } from '../../protocol/plural.ts';
 import type { Handlers } from './caller.ts';
 import { Deferred } from './deferred.ts';
 import type { Host } from '../host/host.ts';
@@ -35,7 +36,7 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
     }
     if (event !== undefined) throw new HostError('invalid_request', 'Give `event` or `events`, not both.', { issues: [{ path: 'events', message: 'given beside event' }] });
     if (events.length > limits.publishBatch) {
-      throw new HostError('limit_too_large', `A batch holds at most ${String(limits.publishBatch)} events; this one has ${String(events.length)}; limits.publishBatch sets this bound.`, { limit: 'limits.publishBatch', maximum: limits.publishBatch });
+      throw new HostError('limit_too_large', `A batch holds at most ${plural(limits.publishBatch, 'event')}; this one has ${String(events.length)}; limits.publishBatch sets this bound.`, { limit: 'limits.publishBatch', maximum: limits.publishBatch });
     }
     return events;
   };

@@ -1,6 +1,7 @@
 // Finds plugin folders by looking for manifests: an inventory that reads no manifest and runs nothing. A folder that
 // cannot be looked at is reported and never keeps the others from being found. Folders are read without libuv's pool of
 // threads, which a plugin may have filled.
+import { plural } from '../../protocol/plural.ts';
 import { type Dir, type Dirent, lstatSync, opendirSync } from 'node:fs';
 import { join } from 'node:path';
 import { wordingOfFileError } from '../files/file-fault.ts';
@@ -51,7 +52,7 @@ export function discover(folders: readonly string[], options: DiscoveryOptions):
       else if (holdsManifest(child.path)) add(child.path);
     }
     if (leftOut > 0) {
-      fault(folder, `holds ${String(leftOut)} plugins more than limits.plugins (${String(options.maxPlugins)}) allows; raise it in the configuration`);
+      fault(folder, `holds ${plural(leftOut, 'plugin')} more than limits.plugins (${String(options.maxPlugins)}) allows; raise it in the configuration`);
       leftOut = 0;
     }
   }

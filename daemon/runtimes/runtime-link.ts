@@ -2,6 +2,7 @@
 // lists again until it has answered something in time. So one that hangs or is always slow costs the others' readers one
 // deadline, once.
 import { HostError } from '../../protocol/errors.ts';
+import { plural } from '../../protocol/plural.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Limits } from '../config/schema.ts';
 import type { Awaitable, Runtime } from './runtime.ts';
@@ -33,7 +34,7 @@ export class RuntimeLink {
   /** An answer that is there at once is given at once. */
   ask<Answer>(question: (runtime: Runtime) => Awaitable<Answer>, options: AskOptions<Answer> = {}): Awaitable<Answer> {
     const { runtimeCalls } = this.#deps.limits;
-    if (this.#pending >= runtimeCalls) throw this.#unavailable(`${String(runtimeCalls)} calls wait for it already`, { limit: 'limits.runtimeCalls', maximum: runtimeCalls });
+    if (this.#pending >= runtimeCalls) throw this.#unavailable(`${plural(runtimeCalls, 'call waits', 'calls wait')} for it already`, { limit: 'limits.runtimeCalls', maximum: runtimeCalls });
     const answer = question(this.runtime);
     return answer instanceof Promise ? this.#within(answer, options) : answer;
   }

@@ -1,6 +1,7 @@
 // The dead letters of one service on disk, one letter a line behind a line that says what the file is. Writing never
 // holds anybody up: changes are gathered, one write is under way at a time, and a disk that does not take them is told
 // once and tried again while the letters stay in memory.
+import { plural } from '../../protocol/plural.ts';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { closeSync, constants, openSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -63,7 +64,7 @@ export class DeadLetterFile {
     if (found.fault !== undefined) {
       this.#inTheWay = true;
       const aside = await this.#putAside();
-      const kept = found.letters.length === 0 ? '' : `; ${String(found.letters.length)} letters in it could be read and are kept`;
+      const kept = found.letters.length === 0 ? '' : `; ${plural(found.letters.length, 'letter in it could be read and is kept', 'letters in it could be read and are kept')}`;
       this.#options.onTrouble(`the file of dead letters ${found.fault}${aside === undefined ? ', and cannot be put aside' : `: it is put aside as ${aside}`}${kept}`);
       if (found.letters.length > 0) this.changed();
     }

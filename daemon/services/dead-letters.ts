@@ -2,6 +2,7 @@
 // outlive the daemon.
 import type { DeadLetter, DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import { HostError } from '../../protocol/errors.ts';
+import { plural } from '../../protocol/plural.ts';
 import type { Clock } from '../time/clock.ts';
 import { DeadLetterFile } from './dead-letter-file.ts';
 import { headLine, lineOf } from './dead-letter-text.ts';
@@ -145,6 +146,6 @@ const shownIds = 20;
 
 function notFound(ids: readonly string[]): HostError {
   const [id = '', ...others] = ids;
-  const more = others.length === 0 ? '' : `, nor ${String(others.length)} other${others.length === 1 ? '' : 's'} of those that were named`;
+  const more = others.length === 0 ? '' : `, nor ${plural(others.length, 'other')} of those that were named`;
   return new HostError('dead_letter_not_found', `There is no dead letter ${id}${more}.`, { id, ids: ids.slice(0, shownIds) });
 }

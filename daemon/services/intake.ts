@@ -3,6 +3,7 @@
 import { HostError } from '../../protocol/errors.ts';
 import type { ServiceSection } from '../../protocol/manifest.ts';
 import type { Lifecycle } from '../../protocol/status.ts';
+import { plural } from '../../protocol/plural.ts';
 import type { Clock } from '../time/clock.ts';
 import { Admission } from './admission.ts';
 import type { Books, DiscardReason, Rejection } from './books.ts';
@@ -75,8 +76,8 @@ export class Intake {
   accept(raw: unknown, more: EventExtras = {}): QueuedEvent {
     const event = this.#admitted(raw, more);
     if (!this.#hasRoom(event)) {
-      if (this.#situation.depth >= this.queue.capacity) throw this.#rejected('queueFull', this.#full('queue.capacity', `${String(this.queue.capacity)} events`));
-      throw this.#rejected('queueFull', this.#full('queue.maxBytes', `${String(this.queue.maxBytes)} bytes`));
+      if (this.#situation.depth >= this.queue.capacity) throw this.#rejected('queueFull', this.#full('queue.capacity', plural(this.queue.capacity, 'event waits', 'events wait')));
+      throw this.#rejected('queueFull', this.#full('queue.maxBytes', plural(this.queue.maxBytes, 'byte waits', 'bytes wait')));
     }
     return this.#push(event);
   }
@@ -209,6 +210,6 @@ export class Intake {
   #full(limit: string, size: string): HostError {
     const { depth, eventMs } = this.#situation;
     const retryAfterMs = Math.min(longestRetryMs, Math.max(1, Math.ceil((eventMs * depth) / 4)));
-    return new HostError('queue_full', `The queue of ${this.#pluginId} is full: ${size} wait. Raise plugins.overrides.${this.#pluginId}.${limit} to let more wait.`, { capacity: this.queue.capacity, depth, limit, retryAfterMs });
+    return new HostError('queue_full', `The queue of ${this.#pluginId} is full: ${size}. Raise plugins.overrides.${this.#pluginId}.${limit} to let more wait.`, { capacity: this.queue.capacity, depth, limit, retryAfterMs });
   }
 }

@@ -4,6 +4,7 @@ import { isPlainError } from '../../protocol/cell/plain-error.ts';
 import type { HostError } from '../../protocol/errors.ts';
 import type { FeedEvent, TimelineEntry } from '../../protocol/operations/telemetry.ts';
 import type { Diagnostic, Lifecycle, RecordedError } from '../../protocol/status.ts';
+import { plural } from '../../protocol/plural.ts';
 import type { Clock } from '../time/clock.ts';
 import { causeStack } from '../dispatch/plugin-error.ts';
 import { type EventIds, idsOf } from '../dispatch/queued-event.ts';
@@ -109,7 +110,7 @@ export class Journal {
     const newest = this.#diagnostics.at(-1);
     if (newest !== undefined && entry.level === 'warn' && newest.event === entry.event && newest.incarnation === entry.incarnation) {
       this.#repeats += 1;
-      this.#diagnostics[this.#diagnostics.length - 1] = { ...diagnostic, message: `${this.#newestText} (${String(this.#repeats)} times)` };
+      this.#diagnostics[this.#diagnostics.length - 1] = { ...diagnostic, message: `${this.#newestText} (${plural(this.#repeats, 'time')})` };
       return false;
     }
     this.#repeats = 1;
@@ -126,8 +127,8 @@ export class Journal {
 }
 
 function tallyText(asked: 'stopped' | 'restarted' | 'reloaded' | 'discarded', kept: number, discarded: number): string {
-  const events = (count: number): string => (count === 1 ? '1 event' : `${String(count)} events`);
-  if (asked === 'discarded') return `${events(discarded)} that had been kept for the next start ${discarded === 1 ? 'was' : 'were'} discarded.`;
+  const events = (count: number): string => plural(count, 'event');
+  if (asked === 'discarded') return `${plural(discarded, 'event that had been kept for the next start was', 'events that had been kept for the next start were')} discarded.`;
   const goesOn = asked === 'stopped' ? 'kept for the next start' : 'kept for the new incarnation';
   return `The service was ${asked}: ${events(kept)} ${goesOn}, ${String(discarded)} discarded.`;
 }

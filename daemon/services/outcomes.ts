@@ -4,6 +4,7 @@ import type { EventFailure, EventOutput } from '../../protocol/cell/messages.ts'
 import type { AttemptStory, DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import { HostError } from '../../protocol/errors.ts';
 import { uuidv7 } from '../../protocol/uuid.ts';
+import { plural } from '../../protocol/plural.ts';
 import type { CellEnd } from '../cells/cell.ts';
 import { type Whereabouts, stackText, whereText } from '../isolates/whereabouts.ts';
 import type { Clock } from '../time/clock.ts';
@@ -124,7 +125,7 @@ export class Outcomes {
     const letter = this.#letter(event, story);
     this.#settle(event, 'deadLettered', incarnation);
     journal.failure(error, incarnation, event);
-    journal.note('warn', 'deadLettered', `The event is a dead letter after ${String(story.length)} ${story.length === 1 ? 'attempt' : 'attempts'}.`, incarnation, { ...idsOf(event), deadLetter: letter.id });
+    journal.note('warn', 'deadLettered', `The event is a dead letter after ${plural(story.length, 'attempt')}.`, incarnation, { ...idsOf(event), deadLetter: letter.id });
     this.#deps.deadLetters.add(letter);
     event.waiter?.refused(new HostError(error.code, error.message, { ...error.details, attempts: story.length, deadLetter: letter.id }));
     return undefined;

@@ -2,6 +2,7 @@
 import type { Histogram } from '../../protocol/cell/histogram.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
+import { sentence } from '../../protocol/plural.ts';
 import { haltOrKill, waitForExit } from './hand-over.ts';
 import { IncarnationEnds } from './incarnation-ends.ts';
 import { Incarnations, type LifeDeps as ServiceControllerDeps } from './incarnations.ts';
@@ -286,8 +287,8 @@ export class ServiceController {
     this.#former = undefined;
     this.#adopt(former);
     await this.#launch();
-    this.#deps.journal.note('warn', 'reload_failed', `The new code did not start, and the old code runs again: ${why.message}`, this.incarnation);
-    return new HostError(why.code, `${why.message} The old code runs again, as incarnation ${String(this.incarnation)}.`, why.details);
+    this.#deps.journal.note('warn', 'reload_failed', `The new code did not start, and the old code runs again: ${sentence(why.message)}`, this.incarnation);
+    return new HostError(why.code, `${sentence(why.message)} The old code runs again, as incarnation ${String(this.incarnation)}.`, why.details);
   }
 
   /** The new incarnation starts beside the old one; only when it runs does the old one stop between two events. */
@@ -328,7 +329,7 @@ export class ServiceController {
   #keepOld(why: HostError, next: Incarnation): void {
     this.#presence.next = undefined;
     const goesOn = this.#presence.live !== undefined && !this.#presence.live.condemned;
-    this.#deps.journal.note('warn', 'reload_failed', `The new incarnation did not start${goesOn ? ', and the old one goes on' : ''}: ${why.message}`, next.number);
+    this.#deps.journal.note('warn', 'reload_failed', `The new incarnation did not start${goesOn ? ', and the old one goes on' : ''}: ${sentence(why.message)}`, next.number);
     // The old one died meanwhile, or is about to, and was left to the new one.
     if (!goesOn) this.state.fail('cell_ended', this.#number);
   }

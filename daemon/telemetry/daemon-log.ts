@@ -2,6 +2,7 @@
 // never waits and never throws: who reads the log may be slow, stuck or gone.
 import { type Logger as PinoLogger, pino } from 'pino';
 import type { LogLine } from '../../protocol/operations/telemetry.ts';
+import { plural } from '../../protocol/plural.ts';
 import type { Config, Limits } from '../config/schema.ts';
 import { LineRing, type RecentLines } from './line-ring.ts';
 import { LineWriter } from './line-writer.ts';
@@ -58,7 +59,7 @@ export function createDaemonLog(options: DaemonLogOptions): DaemonLog {
     target: new LogDescriptor(options.destination ?? standardError),
     maxBytes: bufferBytes,
     chunkBytes,
-    onCaughtUp: ({ lines }) => logger.warn({ lines }, `dropped ${String(lines)} lines of this log: they were not read in time`),
+    onCaughtUp: ({ lines }) => logger.warn({ lines }, `dropped ${plural(lines, 'line of this log: it was', 'lines of this log: they were')} not read in time`),
   });
 
   /** Takes a line as pino made it, its newline included. */

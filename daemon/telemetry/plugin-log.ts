@@ -5,6 +5,7 @@ import { type Logger as PinoLogger, pino } from 'pino';
 import type { LogDroppedMessage, LogLevel, LogMessage } from '../../protocol/cell/messages.ts';
 import { nestsDeeper } from '../../protocol/framing.ts';
 import type { LogLine } from '../../protocol/operations/telemetry.ts';
+import { plural } from '../../protocol/plural.ts';
 import type { Limits } from '../config/schema.ts';
 import { LineRing, type RecentLines } from './line-ring.ts';
 import { type Dropped, LineWriter } from './line-writer.ts';
@@ -134,7 +135,7 @@ export class PluginLog {
   #noteDropped({ lines, bytes }: Dropped, reason: string, incarnation?: number): void {
     this.#add({
       level: 'warn',
-      text: `dropped ${String(lines)} ${lines === 1 ? 'line' : 'lines'} (${sizeText(bytes)}): ${reason}`,
+      text: `dropped ${plural(lines, 'line')} (${sizeText(bytes)}): ${reason}`,
       stream: 'host',
       incarnation,
       data: { droppedLines: lines, droppedBytes: bytes },
@@ -192,6 +193,6 @@ function trustedTime(atMs: number): number {
 }
 
 function sizeText(bytes: number): string {
-  if (bytes < 1000) return `${String(bytes)} bytes`;
+  if (bytes < 1000) return plural(bytes, 'byte');
   return bytes < 1_000_000 ? `${String(Math.round(bytes / 1000))} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
 }

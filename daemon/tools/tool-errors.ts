@@ -4,6 +4,7 @@ import { HostError } from '../../protocol/errors.ts';
 import { nearest } from '../../protocol/issues.ts';
 import type { ToolIsolation } from '../../protocol/manifest.ts';
 import type { ToolAnswer } from '../../protocol/cell/tool-messages.ts';
+import { plural } from '../../protocol/plural.ts';
 import type { PluginPlace } from '../isolates/entry-linking.ts';
 import { withImportPlace } from '../isolates/import-place.ts';
 import { type Whereabouts, whereText } from '../isolates/whereabouts.ts';
@@ -31,7 +32,7 @@ export function inputTooLarge(tool: string, bytes: number, maximum: number): Hos
 }
 
 export function overloaded(tool: string, waiting: number, retryAfterMs: number): HostError {
-  return new HostError('tool_overloaded', `${String(waiting)} calls of this plugin's tools are waiting already, as many as may. Raise limits.toolQueue to let more wait.`, { tool, waiting, limit: 'limits.toolQueue', retryAfterMs });
+  return new HostError('tool_overloaded', `${plural(waiting, 'call of this plugin\'s tools is', 'calls of this plugin\'s tools are')} waiting already, as many as may. Raise limits.toolQueue to let more wait.`, { tool, waiting, limit: 'limits.toolQueue', retryAfterMs });
 }
 
 /** A call's own time does not run while its cell is being started. */

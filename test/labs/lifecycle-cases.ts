@@ -180,6 +180,14 @@ export function lifecycleCases(isolation: Isolation): void {
     assert.deepEqual([counters.handled, counters.dispatched, queue.depth, inFlight, service.lifecycle], [32, 32, 0, null, 'running']);
   });
 
+  test('a queue for one event says in the singular that it is full', async (t) => {
+    const { service, publish } = await made(t, { queue: { capacity: 1 }, timeouts: { handleMs: 5000 } });
+    await service.start();
+    publish({ do: 'sleep', ms: 300 });
+    publish({ do: 'echo' });
+    assert.throws(() => publish({}), refusal('queue_full', ({ message }) => assert.match(message, /^The queue of test\.lab is full: 1 event waits\. /)));
+  });
+
   test('a queue at capacity refuses the next event and says when to try again', async (t) => {
     const { service, publish } = await made(t, { queue: { capacity: 3 }, timeouts: { handleMs: 5000 } });
     await service.start();

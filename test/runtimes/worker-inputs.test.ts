@@ -118,6 +118,14 @@ test('as many inputs wait as may, and the next is told when to come again', asyn
   await input('now there is room');
 });
 
+test('a bound of one is told as one', async () => {
+  const { input, registry } = await scene({ workerInputs: 1, runtimeCalls: 1, workers: 1 });
+  await input('runs');
+  await input('waits');
+  assert.match((await refusal(() => input('too many'))).message, /^1 input waits for this worker, as many as may\./);
+  assert.match((await refusal(() => registry.create('backend-internal', { intent: 'one more' }))).message, /^The runtime has 1 worker, /);
+});
+
 test('an input beyond its bound is refused by the bound\'s name and leaves no trace', async () => {
   const { input, items } = await scene({ workerInputBytes: 1024 });
   const { code, details } = await refusal(() => input('é'.repeat(600)));

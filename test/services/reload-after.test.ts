@@ -64,7 +64,7 @@ async function portTrial(t: TestContext, reload: string | undefined, { isolation
 test('a reload beside a plugin that holds a port fails, leaves the old one running, and names the way that works', async (t) => {
   const { client, write, deliver } = await portTrial(t, undefined);
   await write('new');
-  await assert.rejects(client.call('plugin.reload', { plugin }), (error: unknown) => error instanceof HostError && error.code === 'start_failed' && /EADDRINUSE[^]*"reload": "after"/.test(error.message));
+  await assert.rejects(client.call('plugin.reload', { plugin }), (error: unknown) => error instanceof HostError && error.code === 'start_failed' && /EADDRINUSE[^]*\. The old incarnation runs beside[^]*"reload": "after"/.test(error.message));
   assert.equal((await deliver(1)).generation, 'old');
 });
 
@@ -88,7 +88,7 @@ for (const [fault, broken] of [['does not parse', 'export const service = {'], [
     const running = deliver(0, 300);
     const waiting = [1, 2].map((n) => deliver(n));
     await write('new', broken);
-    await assert.rejects(client.call('plugin.reload', { plugin }), (error: unknown) => error instanceof HostError && error.code === 'start_failed' && /The old code runs again, as incarnation 3\.$/.test(error.message));
+    await assert.rejects(client.call('plugin.reload', { plugin }), (error: unknown) => error instanceof HostError && error.code === 'start_failed' && /\. The old code runs again, as incarnation 3\.$/.test(error.message));
     assert.deepEqual((await Promise.all([running, ...waiting])).map(({ generation, n }) => [generation, n]), [['old', 0], ['old', 1], ['old', 2]]);
     const timeline = (await client.call('timeline.read', { plugin, limit: 1000 })).entries;
     assert.ok(timeline.some(({ event, message }) => event === 'reload_failed' && message.includes('the old code runs again')));

@@ -1,4 +1,5 @@
 // What the faults kit found, as a person reads it.
+import { plural } from '../../../protocol/plural.ts';
 import type { Place } from '../../faults/fault.ts';
 import type { KitReport, PlaceReport } from '../../faults/kit.ts';
 import type { Finding, FindingVerdict } from '../../faults/own/finding.ts';
@@ -43,7 +44,7 @@ const headings = ['FAULT', 'VERDICT', 'ANSWERED', 'IN', 'NEIGHBOUR\'S GAP', 'AGA
 
 export function showKit(terminal: Terminal, { places, goals, node, platform, cores }: KitReport): void {
   for (const report of places) {
-    terminal.line(styled('bold', `${report.subject}s, ${report.isolation}`), styled('dim', `  Node ${node}, ${platform}, ${String(cores)} cores`));
+    terminal.line(styled('bold', `${report.subject}s, ${report.isolation}`), styled('dim', `  Node ${node}, ${platform}, ${plural(cores, 'core')}`));
     printTable(terminal, headings, report.rows.map(lineOf));
     terminal.line(...summaryLine(report));
     const { answeredMs, neighbourGapMs, recoveredMs } = report.control;

@@ -112,7 +112,7 @@ const cellSection: Section = ({ cell, log }) => [
           cell.unkillable ? styled('red', '  cannot be ended') : '',
         ),
       ]),
-  row('log', `${String(log.lines)} lines`, log.droppedLines > 0 ? styled('yellow', `, ${String(log.droppedLines)} dropped (${bytesText(log.droppedBytes)})`) : ''),
+  row('log', plural(log.lines, 'line'), log.droppedLines > 0 ? styled('yellow', `, ${String(log.droppedLines)} dropped (${bytesText(log.droppedBytes)})`) : ''),
 ];
 
 /** What the supervisor does about a failure. */

@@ -1,6 +1,7 @@
 // What one session or token may do at the port: read or write, and how many streams it may have open. When it ends, its
 // streams end with it.
 import { HostError } from '../../../protocol/errors.ts';
+import { plural } from '../../../protocol/plural.ts';
 
 export interface Ending {
   end(): void;
@@ -24,7 +25,7 @@ export class Access {
   openStream(stream: Ending): () => void {
     const maximum = this.#maxStreams;
     if (this.#streams.size >= maximum) {
-      throw new HostError('too_many_requests', `There are ${String(maximum)} streams open already, as many as there may be. Raise http.limits.streams to allow more.`, { limit: 'http.limits.streams', maximum });
+      throw new HostError('too_many_requests', `${plural(maximum, 'stream is', 'streams are')} open already, as many as there may be. Raise http.limits.streams to allow more.`, { limit: 'http.limits.streams', maximum });
     }
     this.#streams.add(stream);
     return () => void this.#streams.delete(stream);

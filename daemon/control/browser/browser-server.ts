@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
 import { HostError } from '../../../protocol/errors.ts';
 import type { OperationResult } from '../../../protocol/operations.ts';
+import { plural } from '../../../protocol/plural.ts';
 import type { Clock } from '../../time/clock.ts';
 import { type HttpConfig, isLoopback } from '../../config/http.ts';
 import type { Limits } from '../../config/schema.ts';
@@ -181,7 +182,7 @@ export class BrowserServer {
     }
     this.#parting += 1;
     socket.once('close', () => (this.#parting -= 1));
-    writeProblem(socket, new HostError('too_many_requests', `There are ${String(maximum)} connections, as many as there may be. Raise http.limits.connections to allow more.`, { limit: 'http.limits.connections', maximum }));
+    writeProblem(socket, new HostError('too_many_requests', `${plural(maximum, 'connection is open', 'connections are open')}, as many as there may be. Raise http.limits.connections to allow more.`, { limit: 'http.limits.connections', maximum }));
     partFrom(socket);
   }
 }

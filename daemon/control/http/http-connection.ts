@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { HostError } from '../../../protocol/errors.ts';
 import type { Audience } from '../../../protocol/operation.ts';
+import { plural } from '../../../protocol/plural.ts';
 import { type Connection, partFrom, partOnceRead } from '../connection.ts';
 import { awakeTime } from '../../time/awake-time.ts';
 import type { ControlContext } from '../control-context.ts';
@@ -79,7 +80,7 @@ export class HttpConnection implements Connection, HttpPeer {
     const exchange = { request, response, arrivedMs: awakeTime.nowMs() };
     if (this.#current === undefined && this.#waiting.length === 0) this.#begin(exchange);
     else if (this.#waiting.length < maximum) this.#waiting.push(exchange);
-    else sendProblem(response, new HostError('too_many_requests', `This connection has ${String(maximum)} unanswered requests, as many as it may. Raise ${limit} to allow more.`, { limit, maximum }));
+    else sendProblem(response, new HostError('too_many_requests', `This connection has ${plural(maximum, 'unanswered request')}, as many as it may. Raise ${limit} to allow more.`, { limit, maximum }));
   }
 
   /** Calls back once every request that came so far is answered; never if the connection ends before. */

@@ -3,6 +3,7 @@
 import { HostError, asHostError } from '../../../protocol/errors.ts';
 import { nestsDeeper } from '../../../protocol/framing.ts';
 import { type RpcId, type SentJson, encodeAnswer, encodeRefusal, invalidParamsNumber, isRpcId, parseErrorNumber } from '../../../protocol/json-rpc.ts';
+import { plural } from '../../../protocol/plural.ts';
 import type { Limits } from '../../config/schema.ts';
 import { CallReader } from './call-reader.ts';
 import type { Caller } from '../../operations/caller.ts';
@@ -91,7 +92,7 @@ export class RpcDispatcher {
       return undefined;
     }
     if (members.length > maximum) {
-      this.#refuse(null, new HostError('limit_too_large', `The batch holds ${String(members.length)} requests and may hold ${String(maximum)}; limits.rpcBatch sets this bound.`, { limit: 'limits.rpcBatch', maximum }));
+      this.#refuse(null, new HostError('limit_too_large', `The batch holds ${plural(members.length, 'request')} and may hold ${String(maximum)}; limits.rpcBatch sets this bound.`, { limit: 'limits.rpcBatch', maximum }));
       return undefined;
     }
     return this.advance(new RpcBatch(members, this.#options.outbox));
@@ -213,4 +214,4 @@ function notJson(error: unknown): HostError {
 }
 
 const tooManyCalls = (maximum: number): HostError =>
-  new HostError('too_many_requests', `This connection has ${String(maximum)} unanswered calls, as many as it may. Raise limits.pendingCalls to allow more.`, { limit: 'limits.pendingCalls', maximum });
+  new HostError('too_many_requests', `This connection has ${plural(maximum, 'unanswered call')}, as many as it may. Raise limits.pendingCalls to allow more.`, { limit: 'limits.pendingCalls', maximum });

@@ -3,6 +3,7 @@
 import { type Server, type Socket, createServer } from 'node:net';
 import { HostError } from '../../../protocol/errors.ts';
 import { encodeRefusal } from '../../../protocol/json-rpc.ts';
+import { plural } from '../../../protocol/plural.ts';
 import type { Limits } from '../../config/schema.ts';
 import type { Feed } from '../../telemetry/feed.ts';
 import type { Handlers } from '../../operations/caller.ts';
@@ -101,7 +102,7 @@ export class ControlServer {
       socket.destroy();
     } else if (this.#connections.size >= maximum) {
       this.#context.tally.connectionsRefused += 1;
-      const refusal = new HostError('too_many_requests', `The daemon has ${String(maximum)} connections, as many as it takes. Raise limits.connections to allow more.`, { limit: 'limits.connections', maximum });
+      const refusal = new HostError('too_many_requests', `The daemon has ${plural(maximum, 'connection')}, as many as it takes. Raise limits.connections to allow more.`, { limit: 'limits.connections', maximum });
       socket.end(`${encodeRefusal(null, refusal)}\n`, () => socket.destroy());
     } else {
       this.#connections.set(socket, new OpeningConnection(socket, (language) => this.#speak(socket, language)));

@@ -1,5 +1,6 @@
 // The hostile conditions that a service is put under. None of them needs the plugin to be changed: it gets its own
 // kinds of events, from a world that does not treat it well.
+import { plural } from '../../../protocol/plural.ts';
 import type { Judged } from './finding.ts';
 import { broken, fine, lost, mishandled, skipped, tally } from './finding.ts';
 import { type OwnPlugin, asError, wordsOfError } from './own-plugin.ts';
@@ -74,7 +75,7 @@ async function flood(own: OwnPlugin): Promise<Judged> {
 /** What became of the events that were accepted. */
 async function outcome(own: OwnPlugin, accepted: number, more: string): Promise<Judged> {
   const status = await own.settled(settleMs);
-  if (status === undefined) return broken(`${String(accepted)} events were accepted, and after ${String(settleMs / 1000)} s some still wait${more}`);
+  if (status === undefined) return broken(`${plural(accepted, 'event was', 'events were')} accepted, and after ${String(settleMs / 1000)} s some still wait${more}`);
   const { handled, failed, deadLettered, discarded, retried } = status.counters;
   const again = retried === 0 ? '' : `, ${String(retried)} of them again in another life`;
   const told = `${String(handled)} of ${String(accepted)} handled${again}${more}`;
@@ -129,7 +130,7 @@ async function killed(own: OwnPlugin): Promise<Judged> {
     const back = await until(async () => (await own.status()).incarnation > incarnation, settleMs);
     if (!back) return broken('its service did not come back');
   }
-  return outcome(own, accepted, `; its cell was killed ${String(killedCells)} times`);
+  return outcome(own, accepted, `; its cell was killed ${plural(killedCells, 'time')}`);
 }
 
 async function squeezed(own: OwnPlugin): Promise<Judged> {

@@ -2,6 +2,7 @@
 // It has no endpoint, no token and no path, so nothing of the kind can show in what it tells of itself.
 import { HostError } from '../../../protocol/errors.ts';
 import type { InputAnswer, InputCancellation, ProfileSummary, RuntimeCapabilities, RuntimeSummary, TranscriptPage, WorkerChange, WorkerEventPage, WorkerView } from '../../../protocol/runtime.ts';
+import { plural } from '../../../protocol/plural.ts';
 import { EmbeddedWorker, type WorkerDeps, workerCapabilities } from './embedded-worker.ts';
 import type { Profile } from '../programs/program.ts';
 import { IdempotencyCache } from '../idempotency-cache.ts';
@@ -43,7 +44,7 @@ export class EmbeddedRuntime implements Runtime {
     const counts: RuntimeSummary['workers'] = { total: this.#workers.size, idle: 0, busy: 0, stopped: 0, failed: 0 };
     for (const { state } of this.#workers.values()) counts[state === 'cancelled' ? 'idle' : state] += 1;
     const at = new Date(this.#deps.clock.wallMs()).toISOString();
-    const diagnostics = this.#forgotten === 0 ? [] : [{ at, level: 'info' as const, code: 'workers_forgotten', message: `${String(this.#forgotten)} workers that had stopped or failed were forgotten to make room.` }];
+    const diagnostics = this.#forgotten === 0 ? [] : [{ at, level: 'info' as const, code: 'workers_forgotten', message: `${plural(this.#forgotten, 'worker that had stopped or failed was', 'workers that had stopped or failed were')} forgotten to make room.` }];
     return { status: this.#closed ? 'stopped' : 'running', workers: counts, diagnostics };
   }
 
@@ -132,7 +133,7 @@ export class EmbeddedRuntime implements Runtime {
   #checkLength(field: string, text: string, limit: 'workerIntentLength' | 'workerNameLength'): void {
     const maximum = this.#deps.limits[limit];
     if (text.length <= maximum) return;
-    throw new HostError('payload_too_large', `${field} has ${String(text.length)} characters and may have ${String(maximum)}; limits.${limit} sets this bound.`, { limit: `limits.${limit}`, maximum });
+    throw new HostError('payload_too_large', `${field} has ${plural(text.length, 'character')} and may have ${String(maximum)}; limits.${limit} sets this bound.`, { limit: `limits.${limit}`, maximum });
   }
 
   /** Of those that are of no more use the one that was last used longest ago goes. */
@@ -142,7 +143,7 @@ export class EmbeddedRuntime implements Runtime {
     const spent = [...this.#workers.values()].filter((worker) => worker.atRest && (worker.state === 'stopped' || worker.state === 'failed'));
     const oldest = spent.sort((one, other) => (one.summary().lastActiveAt < other.summary().lastActiveAt ? -1 : 1))[0];
     if (oldest === undefined) {
-      throw new HostError('runtime_full', `The runtime has ${String(maximum)} workers, as many as it may, and none of them has stopped or failed. Raise limits.workers to allow more.`, { limit: 'limits.workers', maximum });
+      throw new HostError('runtime_full', `The runtime has ${plural(maximum, 'worker')}, as many as it may, and none of them has stopped or failed. Raise limits.workers to allow more.`, { limit: 'limits.workers', maximum });
     }
     const { workerId } = oldest.birth;
     this.#workers.delete(workerId);

@@ -11,6 +11,7 @@ import {
   type WorkerView,
   inputKind,
 } from '../../../protocol/runtime.ts';
+import { plural } from '../../../protocol/plural.ts';
 import { type PluginAccount, lossAccount } from '../../files/loss-account.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { Limits } from '../../config/schema.ts';
@@ -198,7 +199,7 @@ export class EmbeddedWorker {
     }
     if (this.#pending.length >= limits.workerInputs) {
       const retryAfterMs = Math.ceil(Math.min(longestAdviceMs, this.#turnMs));
-      throw new HostError('worker_busy', `${String(limits.workerInputs)} inputs wait for this worker, as many as may. Raise limits.workerInputs to let more wait.`, { workerId, limit: 'limits.workerInputs', capacity: limits.workerInputs, retryAfterMs });
+      throw new HostError('worker_busy', `${plural(limits.workerInputs, 'input waits', 'inputs wait')} for this worker, as many as may. Raise limits.workerInputs to let more wait.`, { workerId, limit: 'limits.workerInputs', capacity: limits.workerInputs, retryAfterMs });
     }
   }
 

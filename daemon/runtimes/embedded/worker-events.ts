@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { HostError } from '../../../protocol/errors.ts';
 import type { TranscriptItem, WorkerEvent, WorkerEventPage, WorkerView } from '../../../protocol/runtime.ts';
+import { plural } from '../../../protocol/plural.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { Limits } from '../../config/schema.ts';
 import { Ring } from '../../telemetry/ring.ts';
@@ -119,7 +120,7 @@ export class WorkerEvents implements Backlog {
   #watch(watcher: Watcher): Watcher {
     const maximum = this.#options.limits.workerReaders;
     if (this.#watchers.size >= maximum) {
-      throw new HostError('too_many_requests', `This worker is watched by ${String(maximum)} readers, as many as it may. Raise limits.workerReaders to allow more.`, { limit: 'limits.workerReaders', maximum });
+      throw new HostError('too_many_requests', `This worker is watched by ${plural(maximum, 'reader')}, as many as it may. Raise limits.workerReaders to allow more.`, { limit: 'limits.workerReaders', maximum });
     }
     if (!this.#closed) this.#watchers.add(watcher);
     return watcher;
