@@ -14,6 +14,7 @@ import { type Redact, causeOf, causeText } from './plugin-error.ts';
 import type { IngressQueue } from './ingress-queue.ts';
 import { Lane } from './lane.ts';
 import type { LaneListener, LaneRemains } from './lane-contract.ts';
+import type { Pacer } from './pacer.ts';
 
 export interface IncarnationListener extends LaneListener, Pick<CellListener, 'log' | 'logDropped' | 'said' | 'sayDropped' | 'unkillable' | 'leftBehindEnded' | 'lowered'> {
   /** Comes once, after whatever `settling` waits for; the lane's remains are had by `takeRemains`. */
@@ -33,6 +34,7 @@ export interface IncarnationOptions {
 export interface IncarnationDeps {
   readonly spawnCell: SpawnCell;
   readonly queue: IngressQueue;
+  readonly pacer: Pacer;
   readonly clock: Clock;
   readonly redact: Redact;
   readonly listener: IncarnationListener;
@@ -111,7 +113,7 @@ export class Incarnation {
         });
       },
     });
-    this.lane = new Lane(this.#cell, deps.queue, deps.clock, { handleMs: options.handleMs, stallMs: options.stallMs, account: lossAccount.of(options.spec.name) }, listener);
+    this.lane = new Lane(this.#cell, deps.queue, deps.clock, { pacer: deps.pacer, handleMs: options.handleMs, stallMs: options.stallMs, account: lossAccount.of(options.spec.name) }, listener);
   }
 
   get ended(): Promise<CellEnd> {

@@ -2,9 +2,11 @@
 import type { EventFailure, EventOutput } from '../../protocol/cell/messages.ts';
 import type { Cell } from '../cells/cell.ts';
 import type { PluginAccount } from '../files/loss-account.ts';
+import type { Pacer } from './pacer.ts';
 import type { QueuedEvent } from './queued-event.ts';
 
 export interface LaneOptions {
+  readonly pacer: Pacer;
   readonly handleMs: number;
   /** The cell begins nothing for this long although it has work: something else holds its thread. */
   readonly stallMs: number;
@@ -23,10 +25,6 @@ export interface LaneListener {
   stalled(idleMs: number): void;
   /** The handler threw after its signal was aborted by `interrupt`. Returns the event as it comes again, if it does. */
   interrupted?(event: QueuedEvent): QueuedEvent | undefined;
-  /** Some have been settled. False: what is queued is handed over by a later `pump`. */
-  mayGoOn?(): boolean;
-  /** Other services wait for their turn. */
-  othersWait?(): boolean;
 }
 
 export interface LaneRemains {

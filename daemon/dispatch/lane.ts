@@ -10,16 +10,13 @@ import { lossAccount } from '../files/loss-account.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import type { IngressQueue } from './ingress-queue.ts';
 import type { LaneCell, LaneListener, LaneOptions, LaneRemains } from './lane-contract.ts';
+import { type LaneState, aheadOf, halted, open, settlesThrough } from './lane-state.ts';
 import type { QueuedEvent, Waiter } from './queued-event.ts';
 import { SentEvents } from './sent-events.ts';
 
 /** Of a cell that does not say otherwise. */
 const widest: LaneWindow = { batches: 2, events: 64 };
-const firstBatch = 16;
 const mostBatchBytes = 256 * 1024;
-/** A batch is as long as this much work, so that slow events travel in small ones. */
-const batchWorkMs = 4;
-const paceMemory = 0.2;
 const othersWait = { othersWait: true } as const;
 
 export class Lane {
@@ -34,15 +31,8 @@ export class Lane {
   #through = 0;
   readonly #batchEnds: number[] = [];
   #sentMs = 0;
-  #settledMs = 0;
-  #eventMs: number | undefined;
   #timer: Timer | undefined;
-  #open = true;
-  #claimed = Infinity;
-  #held: { readonly event: QueuedEvent; readonly beganMs: number } | undefined;
-  #again: QueuedEvent | undefined;
-  /** The cell executes this sequence, or one event more at most, when its signal is aborted. */
-  #interruptedFrom = Infinity;
+  #state: LaneState = open;
   /** What is known of events that are not settled, by their sequence. */
   readonly #failures = new Map<number, EventFailure>();
   readonly #outputs = new Map<number, EventOutput>();
@@ -64,12 +54,12 @@ export class Lane {
   }
 
   get inFlight(): number {
-    return this.#sent.count + (this.#held === undefined ? 0 : 1) + (this.#again === undefined ? 0 : 1);
+    return this.#sent.count + (this.#state === open || aheadOf(this.#state) === undefined ? 0 : 1);
   }
 
   /** The cell has nothing of it, and no event waits for a decision. */
   get atRest(): boolean {
-    return this.#sent.length === 0 && this.#held === undefined;
+    return this.#sent.length === 0 && this.#state.is !== 'claimed';
   }
 
   /** Nothing waits and nothing is in flight. */
@@ -77,15 +67,10 @@ export class Lane {
     return this.inFlight === 0 && this.#queue.size === 0;
   }
 
-  /** What an event takes at present, for advice on when to try again. */
-  get eventMs(): number | undefined {
-    return this.#eventMs;
-  }
-
   /** The event being executed, or else the next one to be. */
   current(): { readonly event: QueuedEvent; readonly beganMs: number | undefined } | undefined {
-    if (this.#held !== undefined) return this.#held;
-    const first = this.#again ?? this.#sent.first;
+    if (this.#state.is === 'claimed') return this.#state;
+    const first = aheadOf(this.#state) ?? this.#sent.first;
     if (first === undefined) return undefined;
     const progress = this.#progress();
     const running = progress.phase === phases.running ? this.#sent.at(progress.sequence - this.#through - 1) : undefined;
@@ -95,12 +80,12 @@ export class Lane {
   /** The events that have begun and have no outcome yet, the one that is executing last. */
   begun(): readonly QueuedEvent[] {
     const begun = this.#sent.list(Math.max(0, this.#progress().sequence - this.#through));
-    return this.#held === undefined ? begun : [this.#held.event, ...begun];
+    return this.#state.is === 'claimed' ? [this.#state.event, ...begun] : begun;
   }
 
   /** What it has of the queue, in order. */
   open(): readonly QueuedEvent[] {
-    const first = this.#held?.event ?? this.#again;
+    const first = aheadOf(this.#state);
     return first === undefined ? this.#sent.list() : [first, ...this.#sent.list()];
   }
 
@@ -115,8 +100,9 @@ export class Lane {
   /** Hands over what the window has room for; false where that is nothing. */
   pump(): boolean {
     let handedOver = false;
-    while (this.#open && this.#batchEnds.length < this.#window.batches && this.#queue.size > 0) {
-      const events = this.#queue.take(this.#batchSize(), mostBatchBytes);
+    const { pacer } = this.#options;
+    while (this.#state === open && this.#batchEnds.length < this.#window.batches && this.#queue.size > 0) {
+      const events = this.#queue.take(pacer.batchSize(this.#window.events), mostBatchBytes);
       const first = this.#through + this.#sent.length + 1;
       const awaited: number[] = [];
       const text = new BatchText();
@@ -128,10 +114,10 @@ export class Lane {
       }
       this.#batchEnds.push(first + events.length - 1);
       this.#sentMs = this.#clock.monotonicMs();
-      if (this.inFlight === events.length) this.#settledMs = this.#sentMs;
+      if (this.inFlight === events.length) pacer.began(this.#sentMs);
       this.#tellAccount();
       lossAccount.flush();
-      this.#cell.send({ type: 'batch', first, count: events.length, json: text.toString(), awaited, ...this.#newRing(awaited), ...(this.#listener.othersWait?.() === true ? othersWait : undefined) });
+      this.#cell.send({ type: 'batch', first, count: events.length, json: text.toString(), awaited, ...this.#newRing(awaited), ...(pacer.othersWait ? othersWait : undefined) });
       handedOver = true;
     }
     this.#watch();
@@ -158,7 +144,7 @@ export class Lane {
 
   /** The cell begins no further event; what it has not begun can be taken back once it says so. */
   halt(): void {
-    this.#open = false;
+    if (this.#state === open) this.#state = halted;
     this.#cell.register.halt();
   }
 
@@ -166,8 +152,9 @@ export class Lane {
   interrupt(): void {
     this.halt();
     this.#cell.drain();
+    if (this.#state.is !== 'halted') return;
     const { phase, sequence } = this.#progress();
-    this.#interruptedFrom = Math.max(this.#through + 1, phase === phases.running ? sequence : sequence + 1);
+    this.#state = { ...this.#state, interruptedFrom: Math.max(this.#through + 1, phase === phases.running ? sequence : sequence + 1) };
   }
 
   /** Takes the event that is executing from the cell, which must then be ended. Undefined if none is executing; else
@@ -189,7 +176,7 @@ export class Lane {
 
   /** The cell is gone: from here on nothing is sent and nobody's deadline is looked at. */
   seal(): void {
-    this.#open = false;
+    if (this.#state === open) this.#state = halted;
     this.#timer?.cancel();
     this.#timer = undefined;
   }
@@ -201,20 +188,26 @@ export class Lane {
     const between = progress.phase === phases.done || progress.phase === phases.sealed;
     this.#settleThrough(between ? progress.sequence : progress.sequence - 1);
     const blamed = progress.phase === phases.running && progress.sequence > this.#through ? this.#sent.take(1)[0] : undefined;
-    const untouched = this.#again === undefined ? this.#sent.clear() : [this.#again, ...this.#sent.clear()];
-    this.#again = undefined;
+    const again = this.#takeAgain();
+    const untouched = again === undefined ? this.#sent.clear() : [again, ...this.#sent.clear()];
     this.#tellAccount();
     return { blamed, untouched };
   }
 
   /** What becomes of the claimed event: it comes again as given, or it has had its outcome. */
   settleClaimed(again: QueuedEvent | undefined): void {
-    this.#held = undefined;
-    this.#again = again;
+    this.#state = { is: 'cut', again };
+  }
+
+  #takeAgain(): QueuedEvent | undefined {
+    const state = this.#state;
+    if (state.is !== 'halted' && state.is !== 'cut') return undefined;
+    this.#state = { ...state, again: undefined };
+    return state.again;
   }
 
   #goOn(): void {
-    if (this.#listener.mayGoOn?.() ?? true) this.pump();
+    if (this.#options.pacer.mayGoOn()) this.pump();
   }
 
   /** Its times are those of the cells' clock. */
@@ -226,12 +219,6 @@ export class Lane {
   #awake<Report extends { readonly durationMs: number }>(report: Report): Report {
     const durationMs = this.#clock.awakeOf(report.durationMs);
     return durationMs === report.durationMs ? report : { ...report, durationMs };
-  }
-
-  #batchSize(): number {
-    const { events } = this.#window;
-    if (this.#eventMs === undefined) return Math.min(firstBatch, events);
-    return Math.max(1, Math.min(events, Math.floor(batchWorkMs / Math.max(this.#eventMs, 0.001))));
   }
 
   /** Made when somebody first waits: most lanes never need one, and a process has no memory to share. */
@@ -252,7 +239,8 @@ export class Lane {
 
   /** What the cell says is held against what was sent: it cannot settle more than that. */
   #settleThrough(through: number): void {
-    const count = Math.min(through - this.#through, this.#sent.length, this.#claimed - 1 - this.#through);
+    const most = this.#through + this.#sent.length;
+    const count = Math.min(through, settlesThrough(this.#state, this.#through, most)) - this.#through;
     if (count <= 0) return;
     this.#ring?.read(this.#keep);
     for (const event of this.#sent.take(count)) {
@@ -261,12 +249,20 @@ export class Lane {
       const failure = this.#known(this.#failures);
       const output = this.#known(this.#outputs);
       if (failure === undefined) this.#listener.handled(event, output);
-      else if (this.#through >= this.#interruptedFrom && failure.code === 'dispatch_failed') this.#again = this.#listener.interrupted?.(event);
-      else this.#listener.failed(event, failure);
+      else this.#failed(event, failure);
     }
     while ((this.#batchEnds[0] ?? Infinity) <= this.#through) this.#batchEnds.shift();
-    this.#learnPace(count);
+    this.#options.pacer.settled(count, this.#clock.monotonicMs());
     this.#tellAccount();
+  }
+
+  #failed(event: QueuedEvent, failure: EventFailure): void {
+    const state = this.#state;
+    if (state.is === 'halted' && this.#through >= state.interruptedFrom && failure.code === 'dispatch_failed') {
+      this.#state = { ...state, again: this.#listener.interrupted?.(event) };
+    } else {
+      this.#listener.failed(event, failure);
+    }
   }
 
   #tellAccount(): void {
@@ -288,16 +284,9 @@ export class Lane {
     return sequence > this.#through && sequence <= this.#through + this.#sent.length;
   }
 
-  #learnPace(count: number): void {
-    const now = this.#clock.monotonicMs();
-    const eventMs = (now - this.#settledMs) / count;
-    this.#settledMs = now;
-    this.#eventMs = this.#eventMs === undefined ? eventMs : this.#eventMs + paceMemory * (eventMs - this.#eventMs);
-  }
-
   /** One timer a lane, not one an event: when it fires, the register says whose deadline it is. */
   #watch(): void {
-    if (!this.#open || this.#timer !== undefined || this.#sent.length === 0) return;
+    if (this.#state !== open || this.#timer !== undefined || this.#sent.length === 0) return;
     this.#checkIn(Math.min(this.#options.handleMs, this.#options.stallMs));
   }
 
@@ -319,7 +308,7 @@ export class Lane {
       this.#checkAgain(this.#options.handleMs);
       return;
     }
-    this.#open = false;
+    if (this.#state === open) this.#state = halted;
     this.#cell.drain();
     this.#listener.stalled(idleMs);
   }
@@ -341,13 +330,12 @@ export class Lane {
   }
 
   #takeClaimed({ sequence, beganMs }: Progress): QueuedEvent | undefined {
-    this.#open = false;
-    this.#claimed = sequence;
+    this.#state = { is: 'claiming', sequence };
     this.#cell.drain();
     this.#settleThrough(sequence - 1);
     const event = this.#sent.take(1)[0];
     this.#through += 1;
-    if (event !== undefined) this.#held = { event, beganMs: this.#clock.fromCellMs(beganMs) };
+    this.#state = event === undefined ? { is: 'cut', again: undefined } : { is: 'claimed', event, beganMs: this.#clock.fromCellMs(beganMs) };
     return event;
   }
 

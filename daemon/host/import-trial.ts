@@ -6,6 +6,7 @@ import { type Isolation, serviceSection } from '../../protocol/manifest.ts';
 import { incarnationOptions } from '../dispatch/incarnation-options.ts';
 import { Incarnation } from '../dispatch/incarnation.ts';
 import { IngressQueue } from '../dispatch/ingress-queue.ts';
+import { Pacer } from '../dispatch/pacer.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { ProgramHome } from '../runtimes/programs/program-offer.ts';
 import type { Clock } from '../time/clock.ts';
@@ -33,6 +34,7 @@ export async function tryImport(plugin: LoadedPlugin, env: Readonly<Record<strin
   const trial = Incarnation.spawn(options, {
     spawnCell: home.spawnCell,
     queue: new IngressQueue(noQueue),
+    pacer: new Pacer(),
     clock,
     redact: home.redact,
     listener: { handled: nothing, failed: nothing, overran: nothing, stalled: nothing, ended: nothing, log: (message) => home.log(message, 0), logDropped: (message) => home.logDropped(message, 0), unkillable: () => leftBehind(1), leftBehindEnded: () => leftBehind(-1) },

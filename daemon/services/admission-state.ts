@@ -3,6 +3,7 @@
 import type { Lifecycle } from '../../protocol/status.ts';
 import type { AdmissionState } from './intake.ts';
 import { dispatches } from './lifecycle.ts';
+import type { Pacer } from '../dispatch/pacer.ts';
 import type { ServiceController } from './service-controller.ts';
 
 /** For advice to callers before the first event has told. */
@@ -11,10 +12,12 @@ const unknownEventMs = 100;
 export class ServiceAdmissionState implements AdmissionState {
   readonly #life: () => ServiceController;
   readonly #queued: () => number;
+  readonly #pacer: () => Pacer;
 
-  constructor(life: () => ServiceController, queued: () => number) {
+  constructor(life: () => ServiceController, queued: () => number, pacer: () => Pacer) {
     this.#life = life;
     this.#queued = queued;
+    this.#pacer = pacer;
   }
 
   get lifecycle(): Lifecycle {
@@ -41,6 +44,6 @@ export class ServiceAdmissionState implements AdmissionState {
   }
 
   get eventMs(): number {
-    return this.#life().live?.lane.eventMs ?? unknownEventMs;
+    return this.#pacer().eventMs ?? unknownEventMs;
   }
 }

@@ -4,6 +4,7 @@ import type { CellEnd } from '../cells/cell.ts';
 import { incarnationOptions } from '../dispatch/incarnation-options.ts';
 import { Escalation } from '../dispatch/escalation.ts';
 import { Incarnation } from '../dispatch/incarnation.ts';
+import type { WakeTurn } from '../dispatch/wake-turns.ts';
 import type { ServicePlan } from '../dispatch/service-plan.ts';
 import type { IncarnationEnds } from './incarnation-ends.ts';
 import type { LiveIncarnations } from './live-incarnations.ts';
@@ -18,11 +19,10 @@ export interface LifeDeps extends ServiceDeps {
   readonly books: Books;
   readonly intake: Intake;
   readonly outcomes: Outcomes;
+  /** Of the lanes of all its incarnations. */
+  readonly turn: WakeTurn;
   /** A new incarnation runs. */
   began(): void;
-  /** Whether the lane may hand over more at once. */
-  mayGoOn(): boolean;
-  othersWait(): boolean;
 }
 
 export class Incarnations {
@@ -56,6 +56,7 @@ export class Incarnations {
     const spawned: Incarnation = Incarnation.spawn(incarnationOptions(this.#escalation.of(plan), this.#spawned, limits.toolOutputBytes), {
       spawnCell,
       queue: this.#deps.intake.queue,
+      pacer: this.#deps.turn,
       clock,
       redact,
       listener: {
@@ -64,8 +65,6 @@ export class Incarnations {
         interrupted: (event) => this.#ends.interrupted(spawned, event),
         overran: (event, ranMs) => spawned.settling(this.#ends.overran(spawned, event, ranMs)),
         stalled: (idleMs) => this.#ends.stalled(spawned, idleMs),
-        mayGoOn: () => this.#deps.mayGoOn(),
-        othersWait: () => this.#deps.othersWait(),
         ended: (end) => this.#ended(spawned, plan, end),
         log: (message) => cellLog.log(message, spawned.number),
         logDropped: (message) => cellLog.logDropped(message, spawned.number),
@@ -81,6 +80,7 @@ export class Incarnations {
   #ended(incarnation: Incarnation, plan: ServicePlan, end: CellEnd): void {
     this.#escalate(plan, end.reason, incarnation.number);
     this.#presence.remove(incarnation);
+    this.#deps.turn.leave(incarnation.lane);
     this.#ends.ended(incarnation, end);
   }
 

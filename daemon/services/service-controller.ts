@@ -191,7 +191,7 @@ export class ServiceController {
     this.#number = live.number;
     this.state.markRunning();
     if (cause === 'started') this.state.move(cause, this.#number);
-    live.lane.pump();
+    this.#deps.turn.feed(live.lane);
     this.#deps.began();
   }
 

@@ -9,7 +9,6 @@ import { EventTrail } from './event-trail.ts';
 import { type EventStory, eventStory } from './event-story.ts';
 import { Intake } from './intake.ts';
 import { Journal } from './journal.ts';
-import { dispatches } from './lifecycle.ts';
 import { Outcomes } from './outcomes.ts';
 import type { Accepted, Refused } from './admitted.ts';
 import { publishOrWait } from './publish-or-wait.ts';
@@ -36,20 +35,16 @@ export class Service {
   readonly #situation: ServiceAdmissionState;
   readonly #deadlines: Deadlines;
   readonly #turn: WakeTurn;
-  #pumping = false;
-  readonly #pumpNow = (): void => {
-    this.#pumping = false;
-    this.#pump();
-  };
 
   constructor(plan: ServicePlan, deps: ServiceDeps) {
     const { clock, redact, deadLetters, limits } = deps;
     this.#deps = deps;
     this.#journal = new Journal(plan.plugin.id, limits.diagnostics, clock, deps.outlets);
     this.#deadlines = new Deadlines(clock);
-    this.#situation = new ServiceAdmissionState(() => this.#life, () => this.#intake.queue.size);
+    this.#situation = new ServiceAdmissionState(() => this.#life, () => this.#intake.queue.size, () => this.#turn);
     this.#books = new Books({ clock, trail: new EventTrail(limits.eventTrail), account: lossAccount.of(plan.plugin.id) });
     this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, books: this.#books, journal: this.#journal, situation: this.#situation });
+    this.#turn = deps.wakes.join(this.#intake.queue);
     const outcomes = new Outcomes({ books: this.#books, intake: this.#intake, journal: this.#journal, clock, redact, deadLetters, maxAttempts: () => this.#life.plan.section.retry.maxAttempts });
     this.#life = new ServiceController(plan, {
       ...deps,
@@ -57,11 +52,9 @@ export class Service {
       books: this.#books,
       intake: this.#intake,
       outcomes,
+      turn: this.#turn,
       began: () => void this.refreshReported(),
-      mayGoOn: () => this.#turn.goesOn(this.#intake.queue.size > 0) || this.#intake.queue.awaited > 0,
-      othersWait: () => deps.wakes.contended,
     });
-    this.#turn = deps.wakes.join(() => this.#pump());
     this.#reported = new PluginStatusCache(clock, redact);
   }
 
@@ -148,7 +141,7 @@ export class Service {
   deliverTo(raw: unknown, timeoutMs: number, waiter: Waiter): void {
     const delivery = new Delivery(waiter, this.#deadlines);
     const event = this.#intake.accept(raw, { waiter: delivery });
-    this.#pumpSoon();
+    this.#turn.hurry();
     delivery.due(event.acceptedMs, timeoutMs, () => {
       const lane = this.#life.live?.lane;
       const takenBack = lane?.withdraw(delivery);
@@ -206,24 +199,7 @@ export class Service {
   }
 
   #accepted({ eventId, correlationId }: QueuedEvent): Accepted {
-    this.#pumpInTurn();
+    this.#turn.ask();
     return { accepted: true, eventId, correlationId, queueDepth: this.#situation.depth };
-  }
-
-  /** False where nothing was handed over. */
-  #pump(): boolean {
-    return dispatches(this.#life.state.lifecycle) && this.#life.live?.lane.pump() === true;
-  }
-
-  /** Events of one turn travel in one batch. */
-  #pumpSoon(): void {
-    if (this.#pumping || this.#life.state.lifecycle !== 'running') return;
-    this.#pumping = true;
-    this.#deps.clock.soon(this.#pumpNow);
-  }
-
-  /** Nobody waits for them: where many services are busy, they may gather. */
-  #pumpInTurn(): void {
-    if (!this.#pumping && this.#life.state.lifecycle === 'running') this.#turn.ask();
   }
 }

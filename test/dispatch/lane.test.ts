@@ -7,6 +7,7 @@ import { OutputRing } from '../../protocol/cell/output-ring.ts';
 import { ProgressRegister } from '../../protocol/cell/register.ts';
 import { IngressQueue } from '../../daemon/dispatch/ingress-queue.ts';
 import { Lane } from '../../daemon/dispatch/lane.ts';
+import { Pacer } from '../../daemon/dispatch/pacer.ts';
 import type { QueuedEvent, Waiter } from '../../daemon/dispatch/queued-event.ts';
 import { VirtualClock } from '../labs/virtual-clock.ts';
 
@@ -34,12 +35,13 @@ class Bench {
       },
       this.queue,
       this.clock,
-      { handleMs, stallMs: 1000 },
+      { pacer: new Pacer(), handleMs, stallMs: 1000 },
       {
         handled: ({ correlationId }: QueuedEvent, output: EventOutput | undefined) => void this.told.push(`handled ${correlationId}${output === undefined ? '' : ` ${String(output.json)}`}`),
         failed: ({ correlationId }: QueuedEvent, failure: EventFailure) => void this.told.push(`failed ${correlationId} ${failure.error.message}`),
         overran: ({ correlationId }, ranMs) => void this.told.push(`overran ${correlationId} ${String(ranMs)}`),
         stalled: (idleMs) => void this.told.push(`stalled ${String(idleMs)}`),
+        interrupted: (event) => ({ ...event, attempt: event.attempt + 1 }),
       },
     );
   }
@@ -116,6 +118,23 @@ test('a claimed event that comes again comes before everything behind it', () =>
   bench.lane.settleClaimed({ ...claimed, attempt: 2 });
   assert.equal(bench.lane.inFlight, 3);
   assert.deepEqual(bench.lane.close().untouched.map(({ correlationId, attempt }) => `${correlationId}/${String(attempt)}`), ['1/2', '2/1', '3/1']);
+});
+
+test('an event that throws because its signal was aborted comes again, before those behind it, and one that returns is handled', () => {
+  const left = (throws: boolean): readonly string[] => {
+    const bench = new Bench();
+    bench.push(3);
+    bench.begin(1);
+    bench.lane.interrupt();
+    assert.equal(bench.lane.pump(), false, 'an interrupted lane hands over nothing more');
+    if (throws) bench.posted.push(bench.results(1, { failures: [thrown(1)] }));
+    bench.finish(1);
+    for (const message of bench.posted.splice(0)) bench.lane.results(message);
+    const untouched = bench.lane.close().untouched.map(({ correlationId, attempt }) => `${correlationId}/${String(attempt)}`);
+    return [...bench.told, ...untouched];
+  };
+  assert.deepEqual(left(true), ['1/2', '2/1', '3/1']);
+  assert.deepEqual(left(false), ['handled 1', '2/1', '3/1']);
 });
 
 test('what the cell posted before it was claimed still counts, in its own words', () => {

@@ -14,6 +14,7 @@ const lookMs = 1;
 class Busy {
   readonly turn: WakeTurn;
   queued = 0;
+  awaited = 0;
   sent = 0;
   askedMs: number | undefined;
   longestWaitMs = 0;
@@ -23,14 +24,19 @@ class Busy {
   constructor(turns: WakeTurns, clock: VirtualClock, begins: () => void) {
     this.#turns = turns;
     this.#clock = clock;
-    this.turn = turns.join(() => {
-      const count = this.queued;
-      this.sent += count;
-      this.queued = 0;
-      if (this.askedMs !== undefined) this.longestWaitMs = Math.max(this.longestWaitMs, clock.monotonicMs() - this.askedMs);
-      this.askedMs = undefined;
-      if (count > 0) begins();
-      return count > 0;
+    const queue = { size: 0, awaited: 0 };
+    Object.defineProperties(queue, { size: { get: () => this.queued }, awaited: { get: () => this.awaited } });
+    this.turn = turns.join(queue);
+    this.turn.feed({
+      pump: () => {
+        const count = this.queued;
+        this.sent += count;
+        this.queued = 0;
+        if (this.askedMs !== undefined) this.longestWaitMs = Math.max(this.longestWaitMs, clock.monotonicMs() - this.askedMs);
+        this.askedMs = undefined;
+        if (count > 0) begins();
+        return count > 0;
+      },
     });
   }
 
@@ -42,7 +48,7 @@ class Busy {
 
   tell(): void {
     const { contended } = this.#turns;
-    if (!this.turn.goesOn(this.queued > 0) || this.queued === 0) return;
+    if (!this.turn.mayGoOn() || this.queued === 0) return;
     assert.ok(!contended, 'it goes on although others wait');
     this.turn.take();
   }
@@ -130,4 +136,43 @@ test('what comes while others wait gathers for one turn; where nobody waits it g
   assert.deepEqual(begun, [0, 0, 0, 1, 2, 3, 4, 0]);
   assert.equal(services[3]?.sent, 21);
   assert.equal(first?.sent, 23);
+});
+
+test('an event that somebody waits for is handed over with its turn of the host, however many services wait', () => {
+  const clock = new VirtualClock();
+  const turns = new WakeTurns(clock, 1);
+  const begun: number[] = [];
+  const services = Array.from({ length: 3 }, (_, at) => new Busy(turns, clock, () => begun.push(at)));
+  for (const service of services) service.accept();
+  clock.drain();
+  assert.deepEqual(begun, [0]);
+  const [, , last] = services;
+  assert.ok(last !== undefined && turns.contended);
+  last.awaited = 1;
+  last.turn.hurry();
+  last.turn.hurry();
+  clock.drain();
+  assert.deepEqual(begun, [0, 2]);
+  last.queued = 1;
+  assert.ok(last.turn.mayGoOn(), 'a lane with an awaited event does not wait for its turn');
+  last.awaited = 0;
+  assert.ok(!last.turn.mayGoOn(), 'a lane without one does');
+});
+
+test('what is asked for before a lane is there is handed over when it comes, and a lane that has left gets nothing', () => {
+  const clock = new VirtualClock();
+  const turn = new WakeTurns(clock, 1).join({ size: 1, awaited: 1 });
+  const pumped: string[] = [];
+  const lane = (name: string): { pump(): boolean } => ({ pump: () => pumped.push(name) > 0 });
+  turn.ask();
+  turn.hurry();
+  clock.drain();
+  const first = lane('first');
+  turn.feed(first);
+  assert.deepEqual(pumped, ['first']);
+  turn.feed(lane('second'));
+  turn.leave(first);
+  turn.hurry();
+  clock.drain();
+  assert.deepEqual(pumped, ['first', 'second', 'second']);
 });

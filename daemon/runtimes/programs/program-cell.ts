@@ -5,6 +5,7 @@ import type { CellEnd } from '../../cells/cell.ts';
 import type { Clock, Timer } from '../../time/clock.ts';
 import { Incarnation } from '../../dispatch/incarnation.ts';
 import { IngressQueue } from '../../dispatch/ingress-queue.ts';
+import { Pacer } from '../../dispatch/pacer.ts';
 import type { ServicePlan } from '../../dispatch/service-plan.ts';
 import type { CellSlot } from './cell-slots.ts';
 import type { ProgramEnd } from './program.ts';
@@ -67,6 +68,7 @@ export class ProgramCell {
     this.#incarnation = Incarnation.spawn(programIncarnationOptions(plan, offer.profile, worker, number, limits), {
       spawnCell: home.spawnCell,
       queue: this.#queue,
+      pacer: new Pacer(),
       clock,
       redact: home.redact,
       listener: {
