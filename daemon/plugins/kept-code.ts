@@ -3,9 +3,10 @@
 // it. Only the folder's own files are copied. What the code imports from outside (node_modules, a sibling folder) is linked
 // and therefore the present one.
 import type { Dirent } from 'node:fs';
-import { cp, mkdir, readdir, rm, stat, symlink } from 'node:fs/promises';
+import { cp, readdir, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeFolders } from '../files/make-folders.ts';
 import type { LoadedPlugin } from './plugin.ts';
 
 const keptWithinMs = 5000;
@@ -57,7 +58,7 @@ export class KeptCode {
       await requireSmall(plugin.folder);
       // The copy has the same path below the mirror as the folder has below the root, so that imports resolve alike.
       const codeFolder = join(mirror, plugin.folder);
-      await mkdir(codeFolder, { recursive: true, mode: 0o700 });
+      makeFolders(codeFolder);
       await cp(plugin.folder, codeFolder, { recursive: true, filter: (path) => path === plugin.folder || !leftOut.has(relative(dirname(path), path)) });
       await linkSurroundings(plugin.folder, mirror);
       return { ...plugin, codeFolder, entry: join(codeFolder, relative(plugin.folder, plugin.entry)) };

@@ -2,8 +2,9 @@
 // finds: the folder may be gone, the file replaced or cut by someone else, its last line broken off by a crash.
 // It is written by the host's own thread, a bounded piece a turn: libuv's pool of threads may be filled by a plugin. A disk that
 // is slow gets only a small share of the host's time.
-import { chmodSync, closeSync, constants, fchmodSync, fstatSync, mkdirSync, openSync, readSync, readdirSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { chmodSync, closeSync, constants, fchmodSync, fstatSync, openSync, readSync, readdirSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { makeFolders } from '../files/make-folders.ts';
 import type { LineTarget } from './line-writer.ts';
 
 /** No following of links; and no waiting, should a pipe stand in the file's place. */
@@ -173,6 +174,5 @@ function endsWithLine(descriptor: number, size: number): boolean {
 
 /** The mode is set once more: it must not depend on the umask of the moment, which listening on a socket changes. */
 function makeFolder(folder: string): void {
-  const made = mkdirSync(folder, { recursive: true, mode: folderMode });
-  if (made !== undefined) chmodSync(folder, folderMode);
+  if (makeFolders(folder, folderMode)) chmodSync(folder, folderMode);
 }

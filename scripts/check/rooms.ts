@@ -19,6 +19,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     holds: 'the `nagaya` command',
     imports: {
       config: 'finds and checks the configuration without a daemon',
+      files: '`nagaya new` makes the plugin\'s folder',
       faults: '`nagaya faults` runs the faults kit',
       guardian: '`nagaya serve` becomes the guardian, or finds the one it runs under',
       host: '`nagaya serve` starts the daemon',

@@ -88,3 +88,9 @@ test('a file in the folder\'s place is told', async (t) => {
   assert.equal(ran.code, 1);
   assert.match(ran.stderr, /cannot be made/);
 });
+
+test('a folder that cannot be made below one that refuses it is told, and is not tried for ever', { skip: process.platform === 'linux' ? false : '/proc is Linux\'s', timeout: 30_000 }, async (t) => {
+  const ran = await nagaya(t, ['new', 'service', '/proc/nagaya-new/deep', '--id', 'example.deep']);
+  assert.equal(ran.code, 1);
+  assert.match(ran.stderr, /cannot be made[^]*remedy: Name a folder/);
+});

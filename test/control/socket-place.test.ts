@@ -53,6 +53,10 @@ test('socket, lock and the folders made for them are for their owner alone, what
   assert.deepEqual([statSync(path).mode & 0o777, statSync(`${path}.lock`).mode & 0o777], [0o600, 0o600]);
 });
 
+test('a folder in which none can be made is refused, and is not tried for ever', { skip: process.platform === 'linux' ? false : '/proc is Linux\'s', timeout: 10_000 }, () => {
+  assert.throws(() => prepareSocketFolder('/proc/nagaya-socket/deep/n.sock'), unusable('ENOENT'));
+});
+
 test('what is no socket is not removed', async (t) => {
   const folder = await temporaryFolder(t);
   const file = join(folder, 'precious');

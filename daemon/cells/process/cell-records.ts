@@ -1,9 +1,10 @@
 // Which processes are cells of which daemon, a small file each under the state folder: a daemon that was killed cannot
 // clean up, and the next one must know what is its own to end. The watchdog in each cell is the first line of defence,
 // and this the second.
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { makeFolders } from '../../files/make-folders.ts';
 import { type ProcessIdentity, identityOf, thisProcess } from '../../isolates/process-identity.ts';
 import type { CellRecorder } from './process-cell.ts';
 
@@ -38,7 +39,7 @@ export class CellRecords implements CellRecorder {
 
   async #write(pid: number, record: CellRecord): Promise<void> {
     try {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      makeFolders(this.#folder);
       await writeFile(this.#path(pid), JSON.stringify(record), { mode: 0o600 });
     } catch (error) {
       this.#tell(error);

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { basename, join, relative, resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { HostError } from '../../../protocol/errors.ts';
+import { makeFolders } from '../../files/make-folders.ts';
 import { localFailure, usageFailure } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { packageRoot, pasteable, shellWord } from '../install.ts';
@@ -74,12 +75,15 @@ async function refuseWrongId(id: string): Promise<void> {
   if (!checked.success) throw usageFailure(`"${id}" cannot be the id of a plugin: it ${checked.error.issues[0]?.message ?? 'has another form'}.`, remedy);
 }
 
+/** As the shell's `mkdir` makes it; the umask takes off what the user does not want. */
+const folderMode = 0o777;
+
 async function prepareFolder(target: string): Promise<void> {
   const refuse = (message: string): never => {
     throw localFailure(new HostError('invalid_request', `${target} ${message}.`), 'Name a folder that does not exist yet, or an empty one.');
   };
   try {
-    await mkdir(target, { recursive: true });
+    makeFolders(target, folderMode);
     if ((await readdir(target)).length === 0) return;
   } catch (error) {
     refuse(`cannot be made: ${(error as Error).message}`);

@@ -1,9 +1,10 @@
 // Whether a path can hold the control socket: short enough for the kernel, and in a folder where nobody else can put
 // something in the socket's place.
-import { lstatSync, mkdirSync, statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { defaultSocketPath, maxSocketPathBytes } from '../../../protocol/client/socket-path.ts';
 import { HostError } from '../../../protocol/errors.ts';
+import { makeFolders } from '../../files/make-folders.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -30,7 +31,7 @@ function refuseLongPath(path: string): void {
 
 function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder);
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unknown';
     throw unusable(folder, reason, `cannot be made (${reason}); name another socket`);
