@@ -100,6 +100,7 @@ export class Guardian {
     const backAfterMs = Math.round(performance.now() - this.#diedMs);
     this.#diedMs = undefined;
     this.#deaths.back(backAfterMs);
+    this.#daemon?.send({ type: 'back', backAfterMs });
     this.#tell('info', 'the daemon is back', { pid: this.#daemon?.pid, backAfterMs });
   }
 

@@ -26,6 +26,7 @@ export class GuardianLink {
   readonly #welcome: Promise<Welcome>;
   #remade: (handle: BoundHandle) => void = () => {};
   #gone: () => void = () => {};
+  #deaths: Guarding['deaths'] = [];
 
   private constructor(guardianPid: number) {
     this.guardianPid = guardianPid;
@@ -66,7 +67,14 @@ export class GuardianLink {
       if (welcome.version !== version) {
         throw new HostError('guardian_version', `The guardian (pid ${String(this.guardianPid)}) is nagaya ${welcome.version}, and what is installed now is ${version}.`, { guardian: welcome.version, installed: version, guardianPid: this.guardianPid });
       }
-      return { link: this, deaths: welcome.deaths, escalated: welcome.escalated };
+      const deaths = (): Guarding['deaths'] => this.#deaths;
+      return {
+        link: this,
+        get deaths() {
+          return deaths();
+        },
+        escalated: welcome.escalated,
+      };
     } finally {
       clearTimeout(timer);
     }
@@ -111,7 +119,11 @@ export class GuardianLink {
   #receive(message: FromGuardian, handle: BoundHandle): void {
     switch (message.type) {
       case 'welcome':
+        this.#deaths = message.deaths;
         this.#welcomed(message);
+        break;
+      case 'back':
+        this.#deaths = this.#deaths.map((death, at) => (at === this.#deaths.length - 1 ? { ...death, backAfterMs: message.backAfterMs } : death));
         break;
       case 'remade':
         this.#remade(handle);

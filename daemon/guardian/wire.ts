@@ -32,6 +32,8 @@ export type ListenerRequest =
 
 export type FromGuardian =
   | { readonly type: 'welcome'; readonly version: string; readonly deaths: readonly Death[]; readonly escalated: readonly Escalated[] }
+  /** To the daemon that came back: how long after the last death it listened. */
+  | { readonly type: 'back'; readonly backAfterMs: number }
   /** Comes with the listener's handle. */
   | { readonly type: 'listener'; readonly id: number }
   | { readonly type: 'refused'; readonly id: number; readonly error: Refusal }

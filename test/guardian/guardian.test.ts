@@ -1,12 +1,13 @@
 // The guardian from outside: the daemon comes back, its clients wait instead of being refused, signals and exit codes pass
 // through, and nothing is left when either of the two ends.
 import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect } from '../../protocol/client/client.ts';
 import type { DaemonStatus } from '../../protocol/operations/daemon.ts';
-import { type ServedDaemon, examplesFolder, nagaya, repository, serve, startProcess, temporaryFolder } from '../labs/cli-process.ts';
+import { type ServedDaemon, commandFile as daemonCommand, examplesFolder, nagaya, repository, serve, startProcess, temporaryFolder } from '../labs/cli-process.ts';
 
 /** A loaded machine takes a multiple of what is promised. */
 const backMs = 15_000;
@@ -62,6 +63,10 @@ test('a daemon that is killed comes back under the same guardian, and who connec
     assert.deepEqual(guardian.deaths.map(({ signal, suspects, culprit }) => [signal, suspects, culprit]), [['SIGKILL', [], undefined]]);
   }
   await daemon.running.until('the second announcement', () => listening(daemon).length === 2);
+  const told = async (): Promise<number | undefined> => (await status(daemon)).guardian?.deaths[0]?.backAfterMs;
+  while ((await told()) === undefined) await new Promise((resolve) => setTimeout(resolve, 20));
+  const backAfterMs = (await told()) ?? 0;
+  assert.ok(backAfterMs > 0 && backAfterMs < backMs, `the time it took to be back is told: ${String(backAfterMs)}`);
 });
 
 test('the browser port outlives a daemon too, also one that the system chose', async (t) => {
@@ -190,3 +195,38 @@ test('without a guardian the process is the daemon itself', async (t) => {
   daemon.running.child.kill('SIGKILL');
   assert.equal((await daemon.running.ended).signal, 'SIGKILL');
 });
+
+for (const how of ['SIGHUP', 'Ctrl-C'] as const) {
+  test(`in a terminal the log is for people, in colours, and ${how} ends guardian and daemon gracefully`, { skip: spawnSync('script', ['--version']).status !== 0 && 'needs the program "script" for a terminal' }, async (t) => {
+    const folder = temporaryFolder(t);
+    const socket = join(folder, 's');
+    const { NO_COLOR: _none, ...env } = process.env;
+    const words = ['exec', process.execPath, daemonCommand, 'serve', '--socket', socket].join(' ');
+    const terminal = spawn('script', ['-qec', words, '/dev/null'], { env: { ...env, TERM: 'xterm', HOME: folder, XDG_STATE_HOME: folder }, stdio: ['pipe', 'pipe', 'ignore'] });
+    t.after(() => void terminal.kill('SIGKILL'));
+    let shown = '';
+    terminal.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text));
+    const ended = new Promise<number | null>((resolve) => terminal.once('exit', resolve));
+    const until = async (holds: () => boolean): Promise<void> => {
+      const deadline = performance.now() + backMs;
+      while (!holds()) {
+        assert.ok(performance.now() < deadline, shown);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    await until(() => shown.includes('listening'));
+    assert.match(shown, /\u001b\[\d+m/, 'colours');
+    assert.doesNotMatch(shown, /^\{/m, 'no JSON');
+    const client = await connect({ socket, callMs: backMs });
+    const { pid, guardian } = await client.call('daemon.status', {});
+    await client.close();
+    assert.ok(guardian !== null);
+    // A terminal that is closed sends SIGHUP to the group in its foreground; Ctrl-C is a character that it makes SIGINT of.
+    if (how === 'SIGHUP') process.kill(-guardian.pid, 'SIGHUP');
+    else terminal.stdin.write('\u0003');
+    await Promise.all([gone(pid), gone(guardian.pid), ended]);
+    assert.equal(await ended, 0, shown);
+    assert.equal(existsSync(socket), false);
+    assert.doesNotMatch(shown, /died of|is back/);
+  });
+}

@@ -40,10 +40,11 @@ function guardianLines({ guardian }: DaemonStatus, label: (text: string) => Piec
 }
 
 /** How it died, and by whose doing. */
-export function deathText({ signal, exitCode, culprit, where, suspects, message }: Death): string {
+export function deathText({ signal, exitCode, backAfterMs, culprit, where, suspects, message }: Death): string {
   const how = `${signal ?? `exit code ${String(exitCode)}`}${message === undefined ? '' : ` (${message})`}`;
-  if (culprit !== undefined) return `${how}, by ${culprit}${where === undefined ? '' : ` in ${where}`}`;
-  return suspects.length === 0 ? how : `${how}; suspects: ${suspects.join(', ')}`;
+  const back = backAfterMs === undefined ? '' : `; back after ${durationText(backAfterMs)}`;
+  if (culprit !== undefined) return `${how}, by ${culprit}${where === undefined ? '' : ` in ${where}`}${back}`;
+  return `${how}${suspects.length === 0 ? '' : `; suspects: ${suspects.join(', ')}`}${back}`;
 }
 
 /** Since when libuv's pool of threads is full, and whose doing that is likely to be. */
