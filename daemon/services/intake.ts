@@ -2,32 +2,18 @@
 // handled. It knows nothing of cells.
 import { HostError } from '../../protocol/errors.ts';
 import type { ServiceSection } from '../../protocol/manifest.ts';
-import type { Lifecycle } from '../../protocol/status.ts';
 import { plural } from '../../protocol/plural.ts';
 import type { Clock } from '../time/clock.ts';
+import { type AdmissionState, neverStarted } from './admission-state.ts';
 import { Admission } from './admission.ts';
 import type { Books, DiscardReason, Rejection } from './books.ts';
-import { IngressQueue } from '../dispatch/ingress-queue.ts';
+import type { IngressQueue } from '../dispatch/ingress-queue.ts';
+import type { WakeTurn } from '../dispatch/wake-turns.ts';
 import type { Journal } from './journal.ts';
-import { acceptsEvents } from './lifecycle.ts';
 import { type QueuedEvent, idsOf } from '../dispatch/queued-event.ts';
 import { CapacityWaiters, type CapacityWaiter } from './capacity-waiters.ts';
 
 type EventExtras = Pick<QueuedEvent, 'waiter' | 'replayOf'>;
-
-/** What the service knows at present: read whenever an event arrives or is given up, so that nothing is made for it. */
-export interface AdmissionState {
-  readonly lifecycle: Lifecycle;
-  /** It starts again without being asked to: the supervisor or a restart brings it back. */
-  readonly comesBack: boolean;
-  /** Why the supervisor gave the service up. */
-  readonly gaveUp: string | undefined;
-  readonly incarnation: number;
-  /** Events that wait, the one in flight left out. */
-  readonly depth: number;
-  /** What an event takes at present. */
-  readonly eventMs: number;
-}
 
 const discardWords: Readonly<Record<DiscardReason, string>> = {
   service_stopped: 'the service was stopped',
@@ -37,6 +23,17 @@ const discardWords: Readonly<Record<DiscardReason, string>> = {
 };
 
 const longestRetryMs = 10_000;
+/** For advice to callers before the first event has told how long it takes. */
+const unknownEventMs = 100;
+
+export interface IntakeDeps {
+  readonly queue: IngressQueue;
+  /** Is told of each event that is queued. */
+  readonly turn: WakeTurn;
+  readonly books: Books;
+  readonly journal: Journal;
+  readonly clock: Clock;
+}
 
 export class Intake {
   readonly queue: IngressQueue;
@@ -46,20 +43,21 @@ export class Intake {
   readonly #books: Books;
   readonly #journal: Journal;
   readonly #clock: Clock;
-  readonly #situation: AdmissionState;
+  readonly #turn: WakeTurn;
+  #state = neverStarted;
   readonly #room = new CapacityWaiters();
   #offering = false;
   #highWater = 0;
 
-  constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: { clock: Clock; books: Books; journal: Journal; situation: AdmissionState }) {
+  constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: IntakeDeps) {
     this.#pluginId = pluginId;
     this.#eventBytes = eventBytes;
-    this.queue = new IngressQueue(section.queue);
+    this.queue = deps.queue;
     this.#admission = new Admission(section.ingresses, eventBytes, deps.clock);
     this.#books = deps.books;
     this.#journal = deps.journal;
     this.#clock = deps.clock;
-    this.#situation = deps.situation;
+    this.#turn = deps.turn;
   }
 
   /** A reload may bring other ingresses and another capacity; what is queued stays. */
@@ -76,7 +74,7 @@ export class Intake {
   accept(raw: unknown, more: EventExtras = {}): QueuedEvent {
     const event = this.#admitted(raw, more);
     if (!this.#hasRoom(event)) {
-      if (this.#situation.depth >= this.queue.capacity) throw this.#rejected('queueFull', this.#full('queue.capacity', plural(this.queue.capacity, 'event waits', 'events wait')));
+      if (this.depth >= this.queue.capacity) throw this.#rejected('queueFull', this.#full('queue.capacity', plural(this.queue.capacity, 'event waits', 'events wait')));
       throw this.#rejected('queueFull', this.#full('queue.maxBytes', plural(this.queue.maxBytes, 'byte waits', 'bytes wait')));
     }
     return this.#push(event);
@@ -93,25 +91,32 @@ export class Intake {
     return this.#room.wait(waiting);
   }
 
-  /** The service is in another state: who waits is to know. */
-  stateChanged(): void {
+  /** Events that wait, without the one in flight. */
+  get depth(): number {
+    return this.#state.dispatches ? Math.max(0, this.#books.open - 1) : this.#books.open;
+  }
+
+  /** The service is in another state. Publishers that wait learn of it too. */
+  become(state: AdmissionState): void {
+    this.#state = state;
     if (this.#room.awaited) this.#offerSoon();
   }
 
   #admitted(raw: unknown, more: EventExtras): QueuedEvent {
-    const { lifecycle, comesBack } = this.#situation;
-    if (!acceptsEvents(lifecycle, comesBack)) throw this.#rejected('notAccepting', this.notAccepting());
+    if (!this.#state.accepts) throw this.#rejected('notAccepting', this.notAccepting());
     return this.#admit(raw, more);
   }
 
   #hasRoom(event: QueuedEvent): boolean {
-    return this.#situation.depth < this.queue.capacity && this.queue.bytes + event.bytes <= this.queue.maxBytes;
+    return this.depth < this.queue.capacity && this.queue.bytes + event.bytes <= this.queue.maxBytes;
   }
 
   #push(event: QueuedEvent): QueuedEvent {
     this.#books.accepted();
     this.queue.push(event);
-    this.#highWater = Math.max(this.#highWater, this.#situation.depth);
+    if (event.waiter === undefined) this.#turn.ask();
+    else this.#turn.hurry();
+    this.#highWater = Math.max(this.#highWater, this.depth);
     return event;
   }
 
@@ -121,9 +126,7 @@ export class Intake {
     this.#offering = true;
     this.#clock.soon(() => {
       this.#offering = false;
-      const { lifecycle, comesBack, depth } = this.#situation;
-      const accepts = acceptsEvents(lifecycle, comesBack);
-      if (!accepts || (depth <= this.queue.capacity / 2 && this.queue.bytes <= this.queue.maxBytes / 2)) this.#room.offer();
+      if (!this.#state.accepts || (this.depth <= this.queue.capacity / 2 && this.queue.bytes <= this.queue.maxBytes / 2)) this.#room.offer();
     });
   }
 
@@ -133,11 +136,11 @@ export class Intake {
   }
 
   get stopping(): boolean {
-    return this.#situation.lifecycle === 'stopping';
+    return this.#state.lifecycle === 'stopping';
   }
 
   discard(events: readonly QueuedEvent[], reason: DiscardReason, error: HostError = this.#discardError(reason)): void {
-    const { incarnation } = this.#situation;
+    const { incarnation } = this.#state;
     for (const event of events) {
       this.#books.discarded(event, reason, incarnation);
       this.roomFreed();
@@ -156,7 +159,7 @@ export class Intake {
   }
 
   #discardError(reason: DiscardReason): HostError {
-    const { lifecycle } = this.#situation;
+    const { lifecycle } = this.#state;
     return reason === 'service_stopped' ? new HostError('service_stopped', `The service of ${this.#pluginId} was stopped before it handled the event.`, { plugin: this.#pluginId, lifecycle }) : this.notAccepting();
   }
 
@@ -177,7 +180,7 @@ export class Intake {
   }
 
   notAccepting(): HostError {
-    const { lifecycle, gaveUp } = this.#situation;
+    const { lifecycle, gaveUp } = this.#state;
     const id = this.#pluginId;
     if (lifecycle === 'failed') {
       return new HostError('service_failed', `The service of ${id} has failed and is not coming back by itself${gaveUp === undefined ? '' : `: the supervisor gave up, ${gaveUp}`}.`, {
@@ -202,13 +205,14 @@ export class Intake {
 
   #rejected(why: Rejection, error: HostError): HostError {
     this.#books.rejected(why);
-    this.#journal.rejection(error, this.#situation.incarnation);
+    this.#journal.rejection(error, this.#state.incarnation);
     return error;
   }
 
   /** Advice is the time in which a quarter of what waits is likely done. */
   #full(limit: string, size: string): HostError {
-    const { depth, eventMs } = this.#situation;
+    const { depth } = this;
+    const eventMs = this.#turn.eventMs ?? unknownEventMs;
     const retryAfterMs = Math.min(longestRetryMs, Math.max(1, Math.ceil((eventMs * depth) / 4)));
     return new HostError('queue_full', `The queue of ${this.#pluginId} is full: ${size}. Raise plugins.overrides.${this.#pluginId}.${limit} to let more wait.`, { capacity: this.queue.capacity, depth, limit, retryAfterMs });
   }

@@ -19,8 +19,6 @@ export class ServiceController {
   readonly #deps: ServiceControllerDeps;
   readonly state: ServiceState;
   readonly #incarnations: Incarnations;
-  /** The number of the one that lives, or lived last. */
-  #number = 0;
   /** Runs, and waits for the old one to stand still: from here on the hand-over is short and is not cut. */
   #handingOver = false;
   /** What is started again if a reload's new code does not start. */
@@ -47,7 +45,7 @@ export class ServiceController {
 
   /** The one that lives, or else the last that did. */
   get incarnation(): number {
-    return this.#number;
+    return this.state.incarnation;
   }
 
   /** Of the cell there is; only the next one may be another kind. */
@@ -127,7 +125,7 @@ export class ServiceController {
     const { intake, journal } = this.#deps;
     const discarded = intake.queue.size;
     intake.discardQueued(reason);
-    if (discarded > 0) journal.tally('discarded', { kept: 0, discarded }, this.#number);
+    if (discarded > 0) journal.tally('discarded', { kept: 0, discarded }, this.incarnation);
     return discarded;
   }
 
@@ -150,13 +148,11 @@ export class ServiceController {
   }
 
   async #bringUp(cause: 'start' | 'restart'): Promise<void> {
-    this.#number = this.#incarnations.next;
-    this.state.move(cause, this.#number);
+    this.state.move(cause, this.#incarnations.next);
     await this.#launch();
   }
 
   async #launch(): Promise<void> {
-    this.#number = this.#incarnations.next;
     let live: Incarnation | undefined;
     try {
       // Its cell comes up while the old one is going; its plugin is not loaded before that is gone.
@@ -170,9 +166,9 @@ export class ServiceController {
       live?.kill('the start failed');
       if (this.state.lifecycle !== 'starting') throw this.state.refusal();
       const inFiles = (thrown as HostError).details['inFiles'] === true;
-      this.#deps.journal.failure(thrown as HostError, this.#number);
+      this.#deps.journal.failure(thrown as HostError, this.incarnation);
       if (this.#former !== undefined) throw await this.#goBack(this.#former, thrown as HostError);
-      this.state.fail('start_failed', this.#number, this.state.judge(inFiles), inFiles);
+      this.state.fail('start_failed', this.incarnation, this.state.judge(inFiles), inFiles);
       throw thrown;
     }
     if (this.state.lifecycle !== 'starting') throw this.state.refusal();
@@ -188,9 +184,8 @@ export class ServiceController {
 
   #run(live: Incarnation, cause: 'started' | 'reloaded'): void {
     this.#presence.live = live;
-    this.#number = live.number;
-    this.state.markRunning();
-    if (cause === 'started') this.state.move(cause, this.#number);
+    this.state.markRunning(live.number);
+    if (cause === 'started') this.state.move(cause, this.incarnation);
     this.#deps.turn.feed(live.lane);
     this.#deps.began();
   }
@@ -212,7 +207,7 @@ export class ServiceController {
     const discardedBefore = books.discardedFor('service_stopped');
     const wasRunning = this.state.lifecycle === 'running';
     this.state.supervisor.cancel();
-    this.state.move('stop', this.#number);
+    this.state.move('stop', this.incarnation);
     if (order.now) this.#presence.hurry('the service stops');
     if (wasRunning && this.#presence.live !== undefined) await quiesce(this.#presence.live, order, stopMs, this.#deps);
     this.#presence.live?.end();
@@ -224,10 +219,10 @@ export class ServiceController {
     if (order.discard) intake.discardQueued('service_stopped');
     else if (!order.comesBack) intake.refuseWaiting('service_stopped');
     const events = { kept: intake.queue.size, discarded: books.discardedFor('service_stopped') - discardedBefore };
-    journal.tally(order.comesBack ? 'restarted' : 'stopped', events, this.#number);
+    journal.tally(order.comesBack ? 'restarted' : 'stopped', events, this.incarnation);
     this.#stopping = undefined;
     this.state.give(undefined);
-    if (this.state.lifecycle === 'stopping' && !order.comesBack) this.state.move('stopped', this.#number);
+    if (this.state.lifecycle === 'stopping' && !order.comesBack) this.state.move('stopped', this.incarnation);
     if (!order.comesBack) return { ...events, error: order.error };
     // The start begins in the same turn, so that no other request can come between.
     this.state.supervisor.reset();
@@ -286,6 +281,7 @@ export class ServiceController {
   async #goBack(former: ServicePlan, why: HostError): Promise<HostError> {
     this.#former = undefined;
     this.#adopt(former);
+    this.state.startsAgain(this.#incarnations.next);
     await this.#launch();
     this.#deps.journal.note('warn', 'reload_failed', `The new code did not start, and the old code runs again: ${sentence(why.message)}`, this.incarnation);
     return new HostError(why.code, `${sentence(why.message)} The old code runs again, as incarnation ${String(this.incarnation)}.`, why.details);
@@ -313,7 +309,6 @@ export class ServiceController {
       // What was halted cannot go on: the old plan comes back in a new cell.
       old?.end();
       this.#presence.live = undefined;
-      this.#number = next.number;
       this.state.fail('cell_ended', next.number);
       throw withReloadAdvice(new HostError('cell_crashed', 'The new incarnation ended before it could take over.', { lastFailure: this.#deps.journal.lastFailure }));
     }
@@ -331,7 +326,7 @@ export class ServiceController {
     const goesOn = this.#presence.live !== undefined && !this.#presence.live.condemned;
     this.#deps.journal.note('warn', 'reload_failed', `The new incarnation did not start${goesOn ? ', and the old one goes on' : ''}: ${sentence(why.message)}`, next.number);
     // The old one died meanwhile, or is about to, and was left to the new one.
-    if (!goesOn) this.state.fail('cell_ended', this.#number);
+    if (!goesOn) this.state.fail('cell_ended', this.incarnation);
   }
 
   #adopt(plan: ServicePlan): void {

@@ -29,6 +29,7 @@ export class ServiceState {
   #running: { readonly sinceWallMs: number; readonly sinceMs: number } | undefined;
   /** When what is to be brought back had failed. */
   #failedMs: number | undefined;
+  #incarnation = 0;
   #retired = false;
   #order: StopOrder | undefined;
 
@@ -62,13 +63,13 @@ export class ServiceState {
   /** With a restart, the service queues what arrives while it stops. */
   give(order: StopOrder | undefined): void {
     this.#order = order;
-    this.#deps.intake.stateChanged();
+    this.#tellIntake();
   }
 
   /** Another stop came while one is carried out. */
   join(options: StopOptions): void {
     this.#order?.join(options);
-    this.#deps.intake.stateChanged();
+    this.#tellIntake();
   }
 
   can(cause: LifecycleCause): boolean {
@@ -78,6 +79,7 @@ export class ServiceState {
   /** From here on it can only stop. */
   retire(): void {
     this.#retired = true;
+    this.#tellIntake();
   }
 
   move(cause: LifecycleCause, incarnation: number): void {
@@ -85,11 +87,12 @@ export class ServiceState {
     const to = nextState(from, cause);
     if (to === undefined) throw new HostError('internal', `The lifecycle has no way from ${from} by ${cause}.`);
     this.#lifecycle = to;
+    this.#incarnation = incarnation;
     if (!dispatches(to)) this.#running = undefined;
     this.#deps.journal.transition(from, to, cause, incarnation);
     if (cause === 'started') this.#tellReturn(incarnation);
     if (cause === 'stop') this.#failedMs = undefined;
-    this.#deps.intake.stateChanged();
+    this.#tellIntake();
   }
 
   #tellReturn(incarnation: number): void {
@@ -99,9 +102,22 @@ export class ServiceState {
     this.#deps.journal.note('info', 'restarted', `Incarnation ${String(incarnation)} runs, ${String(tookMs)} ms after the failure.`, incarnation, { tookMs });
   }
 
+  /** The incarnation that lives, or lived last. */
+  get incarnation(): number {
+    return this.#incarnation;
+  }
+
+  /** Another incarnation is started without another state. */
+  startsAgain(incarnation: number): void {
+    this.#incarnation = incarnation;
+    this.#tellIntake();
+  }
+
   /** An incarnation runs from now on. */
-  markRunning(): void {
+  markRunning(incarnation: number): void {
+    this.#incarnation = incarnation;
     this.#running = { sinceWallMs: this.#deps.clock.wallMs(), sinceMs: this.#deps.clock.monotonicMs() };
+    this.#tellIntake();
   }
 
   /** Whether the service comes back after a failure that is about to be told with `fail`. `inFiles`: the fault lies in the
@@ -124,7 +140,16 @@ export class ServiceState {
     const remedy = inFiles ? `Correct them, then run nagaya reload ${pluginId}.` : `Start it again with nagaya start ${pluginId}.`;
     if (!this.#retired) journal.note('error', 'gave_up', `The supervisor gave up: ${verdict.reason}. ${remedy}`, incarnation, { reason: verdict.reason });
     intake.refuseWaiting('service_failed');
-    intake.stateChanged();
+  }
+
+  #tellIntake(): void {
+    this.#deps.intake.become({
+      lifecycle: this.#lifecycle,
+      accepts: this.acceptsEvents,
+      dispatches: dispatches(this.#lifecycle),
+      gaveUp: this.supervisor.gaveUp,
+      incarnation: this.#incarnation,
+    });
   }
 
   /** `stopping`: also a failed one may still be on its way down. */

@@ -12,16 +12,15 @@ import { Journal } from './journal.ts';
 import { Outcomes } from './outcomes.ts';
 import type { Accepted, Refused } from './admitted.ts';
 import { publishOrWait } from './publish-or-wait.ts';
+import { IngressQueue } from '../dispatch/ingress-queue.ts';
 import { type Handled, type QueuedEvent, type Waiter, wholeEvent } from '../dispatch/queued-event.ts';
 import { PluginStatusCache } from './plugin-status-cache.ts';
 import type { CapacityWaiter } from './capacity-waiters.ts';
 import { ServiceController } from './service-controller.ts';
 import type { ServicePlan } from '../dispatch/service-plan.ts';
 import type { ServiceDeps } from './service-deps.ts';
-import { ServiceAdmissionState } from './admission-state.ts';
 import { serviceStatus } from './service-status.ts';
 import type { KeptEvents, StopOptions, Stopped } from './stop-order.ts';
-import type { WakeTurn } from '../dispatch/wake-turns.ts';
 
 const noExtras = {};
 
@@ -32,19 +31,17 @@ export class Service {
   readonly #intake: Intake;
   readonly #life: ServiceController;
   readonly #reported: PluginStatusCache;
-  readonly #situation: ServiceAdmissionState;
   readonly #deadlines: Deadlines;
-  readonly #turn: WakeTurn;
 
   constructor(plan: ServicePlan, deps: ServiceDeps) {
     const { clock, redact, deadLetters, limits } = deps;
     this.#deps = deps;
     this.#journal = new Journal(plan.plugin.id, limits.diagnostics, clock, deps.outlets);
     this.#deadlines = new Deadlines(clock);
-    this.#situation = new ServiceAdmissionState(() => this.#life, () => this.#intake.queue.size, () => this.#turn);
+    const queue = new IngressQueue(plan.section.queue);
+    const turn = deps.wakes.join(queue);
     this.#books = new Books({ clock, trail: new EventTrail(limits.eventTrail), account: lossAccount.of(plan.plugin.id) });
-    this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, books: this.#books, journal: this.#journal, situation: this.#situation });
-    this.#turn = deps.wakes.join(this.#intake.queue);
+    this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, queue, turn, books: this.#books, journal: this.#journal });
     const outcomes = new Outcomes({ books: this.#books, intake: this.#intake, journal: this.#journal, clock, redact, deadLetters, maxAttempts: () => this.#life.plan.section.retry.maxAttempts });
     this.#life = new ServiceController(plan, {
       ...deps,
@@ -52,7 +49,7 @@ export class Service {
       books: this.#books,
       intake: this.#intake,
       outcomes,
-      turn: this.#turn,
+      turn,
       began: () => void this.refreshReported(),
     });
     this.#reported = new PluginStatusCache(clock, redact);
@@ -141,7 +138,6 @@ export class Service {
   deliverTo(raw: unknown, timeoutMs: number, waiter: Waiter): void {
     const delivery = new Delivery(waiter, this.#deadlines);
     const event = this.#intake.accept(raw, { waiter: delivery });
-    this.#turn.hurry();
     delivery.due(event.acceptedMs, timeoutMs, () => {
       const lane = this.#life.live?.lane;
       const takenBack = lane?.withdraw(delivery);
@@ -199,7 +195,6 @@ export class Service {
   }
 
   #accepted({ eventId, correlationId }: QueuedEvent): Accepted {
-    this.#turn.ask();
-    return { accepted: true, eventId, correlationId, queueDepth: this.#situation.depth };
+    return { accepted: true, eventId, correlationId, queueDepth: this.#intake.depth };
   }
 }
