@@ -66,12 +66,16 @@ export const errorKinds = {
   runtime_full: kind(-32056, 429, true, 'The runtime has as many workers as it may, and all of them are in use.', 'Stop one that is no longer needed with `nagaya worker stop WORKER`, or raise `limits.workers`.'),
   input_not_found: kind(-32057, 404, false, 'The worker has no input with this eventId, or no longer keeps it.', 'See the `eventId` of the items in `nagaya worker transcript WORKER`.'),
 
+  storage_full: kind(-32060, 507, true, 'Nothing more can be stored: the file system of the state folder is full, or `limits.storeBytes` is reached.', 'Free space on the file system, discard what is no longer needed, or raise the bound that `details.limit` names; then try again.'),
+  storage_failed: kind(-32061, 503, true, 'The store does not work at the moment: its disk reports errors, does not answer, or cannot be written. What was to be stored may or may not have been.', 'Read `details.reason` and the daemon\'s log for the cause; try again when it is over.'),
+
   daemon_unreachable: kind(-32090, 503, true, 'No daemon answers at the socket.', 'Start one with `nagaya serve`, or name its socket with --socket.'),
   connection_closed: kind(-32091, 503, true, 'The connection ended before the answer came.', 'Connect again; whether the request took effect is not known.'),
   already_running: kind(-32092, 409, false, 'A daemon answers at this socket already.', 'Use it, stop it with `nagaya shutdown`, or name another socket with --socket.'),
   socket_unusable: kind(-32093, 500, false, 'The control socket cannot be made at this path.', 'Mend what `details.reason` names, or name another socket with --socket.'),
   port_unusable: kind(-32094, 500, false, 'The port for browsers cannot be listened on.', 'Mend what `details.reason` names, or set another `http.port`; 0 takes any free one.'),
   guardian_version: kind(-32095, 500, false, 'The guardian that runs is of another version than what is installed.', 'Stop the guardian with `nagaya shutdown` or a signal, and start `nagaya serve` again.'),
+  state_in_use: kind(-32097, 409, false, 'Another daemon uses this state folder.', 'Stop the daemon with the process id in `details.pid`, or name another folder with `nagaya serve --state FOLDER`.'),
   state_unusable: kind(-32096, 500, false, 'The state folder cannot be written.', 'Fix what `details.reason` names, or name another folder with `stateFolder` or `NAGAYA_STATE`.'),
 } as const satisfies Record<string, ErrorKind>;
 

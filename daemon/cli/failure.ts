@@ -42,6 +42,7 @@ const ownCodes: Partial<Record<ErrorCode, ExitCode>> = {
   port_unusable: exitCodes.failed,
   guardian_version: exitCodes.failed,
   state_unusable: exitCodes.failed,
+  state_in_use: exitCodes.noDaemon,
 };
 
 const exitCodeOf = (error: HostError): ExitCode => ownCodes[error.code] ?? exitCodes.refused;

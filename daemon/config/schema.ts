@@ -70,6 +70,11 @@ export const limits = z.strictObject({
   workerCancelMs: durationMs(0, 600_000).default(2000).describe('what a program gets to heed the cancel of its input before its cell is ended'),
   workerSayBytes: bytes(kib, 64 * mib).default(256 * kib).describe('what a worker may say to one input'),
   workerSayPieces: many(100_000).default(2000).describe('pieces in which that arrives; beyond them it arrives in larger ones'),
+  storeBytes: bytes(mib, 1024 * 1024 * mib).default(4096 * mib).describe('what the store may hold on disk; beyond it nothing more is stored'),
+  storeNoteBytes: bytes(mib, 1024 * 1024 * mib).default(256 * mib).describe('what may be stored without a sync: timelines and the like'),
+  storeMs: durationMs(10).default(10_000).describe('how long the disk of the store may take to answer before the store counts as failed'),
+  storePendingBytes: bytes(mib, 4096 * mib).default(64 * mib).describe('what may wait for the disk of the store'),
+  storePendingCommits: many().default(65_536).describe('commits that may wait for the disk of the store'),
   shutdownMs: durationMs(100, 600_000).default(15_000).describe('the daemon ends itself hard after this'),
 });
 export type Limits = z.output<typeof limits>;

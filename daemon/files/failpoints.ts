@@ -3,7 +3,7 @@
 // failpoint is one comparison.
 import { HostError } from '../../protocol/errors.ts';
 
-export const failpointNames = ['state-unwritable', 'disk-full', 'cell-will-not-start', 'socket-error', 'clock-jump', 'slow-loop'] as const;
+export const failpointNames = ['state-unwritable', 'disk-full', 'cell-will-not-start', 'socket-error', 'clock-jump', 'slow-loop', 'store-before-commit', 'store-after-commit', 'store-full', 'store-sync', 'store-hang'] as const;
 export type FailpointName = (typeof failpointNames)[number];
 
 type Environment = Readonly<Record<string, string | undefined>>;

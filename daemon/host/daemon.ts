@@ -1,6 +1,7 @@
 // The daemon put together: host, control socket and telemetry started in the order that loses nothing, and ended in
 // the reverse of it within a hard deadline.
 import { readFileSync } from 'node:fs';
+import { HostError, asHostError } from '../../protocol/errors.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import type { InvalidPlugin } from '../plugins/invalid-plugin.ts';
 import { sweepOrphans } from '../cells/process/orphan-sweep.ts';
@@ -9,6 +10,8 @@ import { BrowserServer } from '../control/browser/browser-server.ts';
 import { ControlServer } from '../control/socket/control-server.ts';
 import { HalfLines } from '../control/half-lines.ts';
 import type { DaemonOptions } from './daemon-options.ts';
+import { Store } from '../store/store.ts';
+import { type StateLock, lockState } from '../store/state-lock.ts';
 import { daemonStatus } from './daemon-status.ts';
 import { type UnderGuardian, underGuardian } from '../guardian/under-guardian.ts';
 import { armFailpoints } from '../files/failpoints.ts';
@@ -18,7 +21,7 @@ import { Host } from './host.ts';
 import { HostFaults } from './host-faults.ts';
 import { realClock } from '../time/real-clock.ts';
 import { Shutdown } from './shutdown.ts';
-import { type DaemonLog, createDaemonLog, daemonFeedName } from '../telemetry/daemon-log.ts';
+import { type DaemonLog, type Logger, createDaemonLog, daemonFeedName } from '../telemetry/daemon-log.ts';
 import { Feed } from '../telemetry/feed.ts';
 import { HostWatches } from './host-watches.ts';
 import { readDirectly } from '../isolates/entries.ts';
@@ -53,6 +56,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const daemonLog = publishedLog(options, feed);
   const log = daemonLog.logger;
   armFailpoints(process.env, log);
+  const store = new Store({ stateFolder: options.stateFolder, version, limits, clock: realClock, tell: (level, message) => log[level]({}, message) });
+  let stateLock: StateLock | undefined;
   const host = new Host({ config, version, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env, controlSocket: options.socket, guarding: options.guarding });
   const watches = new HostWatches(host, limits, log);
   const faults = new HostFaults(log);
@@ -64,11 +69,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       await host.shutdown(withinMs);
       await Promise.all([control.close(controlCloseMs), browser?.close(controlCloseMs)]);
       watches.stop();
+      await store.close(storeCloseMs);
       await daemonLog.flush(logFlushMs);
     },
-    release: () => control.release(),
+    release: () => {
+      control.release();
+      stateLock?.release();
+    },
     ending: guardian.ending,
-    leftover: () => host.leftover(),
+    leftover: () => host.leftover() + store.leftover,
   });
   const daemonParts: DaemonHandlerDeps = {
     shutdownMs: limits.shutdownMs,
@@ -83,6 +92,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   try {
     await control.listen(guardian.control, async () => {
+      stateLock = await lockState(options.stateFolder, (message) => log.warn({}, message));
+      await openStore(store, log);
       await browser?.listen();
       await sweepOrphans(options.stateFolder, log);
       await host.loadAll([...config.plugins.folders, ...options.pluginFolders]);
@@ -91,6 +102,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     await browser?.close(0);
     watches.stop();
     faults.stop();
+    await store.close(storeCloseMs);
+    stateLock?.release();
     throw thrown;
   }
   guardian.ready(shutdown, config.guardian.restart);
@@ -131,3 +144,16 @@ function publishedLog({ config: { limits }, logLevel, pretty, logDestination }: 
 /** What answers still pending get to leave. */
 const controlCloseMs = 1000;
 const logFlushMs = 500;
+/** A disk that hangs must not hold up the end of the daemon. */
+const storeCloseMs = 2000;
+
+/** A store that does not open now does not keep the daemon from starting; one of a newer version does: it would miss all that is in it. */
+async function openStore(store: Store, log: Logger): Promise<void> {
+  try {
+    await store.open();
+  } catch (thrown) {
+    const { fault, state } = store.health();
+    if (state === 'refused' && fault !== null) throw new HostError('state_unusable', fault.message, { path: store.folder, reason: fault.reason, ...fault.details });
+    log.error({ code: asHostError(thrown).code }, 'the store cannot be opened; what is kept in it is missing until it can');
+  }
+}

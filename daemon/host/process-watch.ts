@@ -2,7 +2,7 @@
 // is held to its own bounds where it can be counted; here is seen what only the process as a whole shows.
 import { DescriptorReserve } from '../isolates/descriptor-reserve.ts';
 import { threadTimes } from '../isolates/os-thread.ts';
-import { type ThreadAccount, faultedMb, processFaultedMb, threadAccounts } from '../isolates/thread-accounts.ts';
+import { type ThreadAccount, faultedMb, mappedMemoryMb, processFaultedMb, threadAccounts } from '../isolates/thread-accounts.ts';
 import { UnaccountedMemory } from '../isolates/unaccounted-memory.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import { memory } from '../telemetry/event-loop.ts';
@@ -22,6 +22,7 @@ export class ProcessWatch {
   readonly #timer: NodeJS.Timeout;
   #lastRssMb = 0;
   #looks = 0;
+  #firstMappedMb: number | undefined;
 
   constructor(limits: { readonly daemonRssMb: number }, log: Logger) {
     this.#log = log;
@@ -52,7 +53,7 @@ export class ProcessWatch {
     this.#lastRssMb = rssMb;
     const suspect = this.#memory.look(threadAccounts, {
       nowMs: awakeTime.nowMs(),
-      rssMb,
+      rssMb: rssMb - this.#mappedFilesMb(),
       hostMb: heapUsedMb + externalMb,
       poolFaultedMb: this.#poolFaultedMb(),
       faultedMb: (account) => faultedMb(account.osThread),
@@ -61,6 +62,13 @@ export class ProcessWatch {
     if (suspect === undefined) return;
     this.#log.error({ rssMb: Math.round(rssMb) }, `a cell is ended for its memory: ${suspect.what}`);
     suspect.account.end('memory', suspect.what);
+  }
+
+  /** Pages of the store's file are resident while it is read, and the system takes them back when it needs them. */
+  #mappedFilesMb(): number {
+    const mappedMb = mappedMemoryMb();
+    this.#firstMappedMb ??= mappedMb;
+    return Math.max(0, mappedMb - this.#firstMappedMb);
   }
 
   /** Threads that have ended count as the pool's, for once each. */

@@ -15,6 +15,6 @@ export function readDirectly(): void {
   createRequire(import.meta.url)(directReadsFile);
 }
 
-export function cellEntry(name: 'service-cell' | 'process-cell' | 'tool-cell' | 'schema-check' | 'entry-check' | 'default-profile'): URL {
+export function cellEntry(name: 'service-cell' | 'process-cell' | 'tool-cell' | 'schema-check' | 'entry-check' | 'default-profile' | 'storekeeper'): URL {
   return new URL(`${fromSource ? '../../dist/workers' : '../../workers'}/${name}.js`, import.meta.url);
 }

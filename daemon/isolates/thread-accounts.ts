@@ -34,6 +34,17 @@ export function faultedMb(osThread: number): number {
 /** Of all threads of this process together, those that have ended included. */
 export const processFaultedMb = (): number => faultedIn('/proc/self/stat');
 
+/** Resident memory of this process that is backed by files. 0 where the system does not tell. */
+export function mappedMemoryMb(): number {
+  try {
+    const [, , shared = '0'] = readFileSync('/proc/self/statm', 'utf8').split(' ');
+    return Number(shared) * pageMb;
+  } catch {
+    // No /proc, or no descriptor is left.
+    return 0;
+  }
+}
+
 function faultedIn(path: string): number {
   try {
     const stat = readFileSync(path, 'utf8');

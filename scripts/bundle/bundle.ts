@@ -5,7 +5,7 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { type BuildOptions, type Plugin, build } from 'esbuild';
 
 /** They begin a thread or a process each. */
-const cells = ['service-cell', 'process-cell', 'tool-cell', 'watchdog', 'nested-guard', 'default-profile', 'schema-check', 'entry-check'].map((name) => `workers/${name}`);
+const cells = ['service-cell', 'process-cell', 'tool-cell', 'watchdog', 'nested-guard', 'default-profile', 'schema-check', 'entry-check', 'store-check', 'storekeeper'].map((name) => `workers/${name}`);
 const command = 'daemon/cli/nagaya';
 /** What the command imports only when it needs it stays in files of its own. */
 const chunks = join(dirname(command), 'part-[name]-[hash]');

@@ -18,6 +18,8 @@ export const edges: Readonly<Record<string, readonly string[]>> = {
   ajv: ['workers/'],
   comlink: ['daemon/cells/', 'workers/'],
   commander: ['daemon/cli/'],
+  // The engine of the store: only its thread loads it.
+  lmdb: ['workers/store/'],
   pino: ['daemon/telemetry/'],
   piscina: ['daemon/tools/', 'workers/'],
   tinypool: ['daemon/tools/', 'workers/'],

@@ -12,6 +12,7 @@ const time = 'reads the clock and sets timers that tests can control';
 const awake = 'measures deadlines without the time in which the daemon stood still';
 const limits = 'takes its bounds from the configuration';
 const account = 'counts what would be lost if the daemon died';
+const kept = 'keeps there what must outlive the daemon';
 const ownIsolates = 'watches, measures and ends the threads and processes it starts';
 
 export const rooms: Readonly<Record<string, Room>> = {
@@ -49,6 +50,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       runtimes: 'builds the registry and its runtimes',
       dispatch: 'builds what all services share',
       cells: 'builds what spawns cells, and ends the cells of a daemon that died',
+      store: 'opens and closes the store, and gives it to what keeps something there',
       isolates: 'has the schemas of a plugin that is loaded compiled in a process, and watches what all threads share',
       telemetry: 'builds logs, feed, timelines and the flight recorder',
       plugins: 'discovers and reads plugins',
@@ -66,6 +68,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       tools: 'types: hands over the waiters of a call',
       runtimes: 'types: handlers are given the registry they act on',
       telemetry: 'reads logs and timelines',
+      store: 'types: reports on the store',
     },
   },
   control: {
@@ -87,6 +90,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       cells: 'types: is told how a cell ended',
       isolates: 'says where a plugin was when its time was over',
       plugins: 'types: names the plugin it belongs to',
+      store: kept,
       files: 'writes dead letters',
       time,
     },
@@ -111,6 +115,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       isolates: 'says where a program was when its time was over',
       telemetry: 'keeps transcripts and events in its rings, and tells the daemon\'s log',
       plugins: 'finds the profiles of plugins',
+      store: kept,
       config: limits,
       files: account,
       time,
@@ -135,6 +140,15 @@ export const rooms: Readonly<Record<string, Room>> = {
       time: awake,
     },
   },
+  store: {
+    holds: 'the host\'s side of the storekeeper, and the lock of the state folder',
+    imports: {
+      isolates: 'starts the storekeeper\'s thread, and names the daemon in the lock by its process identity',
+      config: 'types: takes its bounds from the configuration',
+      files: 'meets failpoints',
+      time,
+    },
+  },
   isolates: { holds: 'what is known about threads and processes', imports: { time: awake } },
   telemetry: {
     holds: 'logs, feed, timelines, the flight recorder',
@@ -142,7 +156,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   plugins: {
     holds: 'discovery, manifests, overrides, the catalogue',
-    imports: { config: 'types: applies the overrides of the configuration', files: 'reads manifests with a bound' },
+    imports: { config: 'types: applies the overrides of the configuration', store: kept, files: 'reads manifests with a bound' },
   },
   config: { holds: 'the configuration and where it is found', imports: { files: 'reads the configuration with a bound' } },
   files: { holds: 'reading and writing files with bounds, and failpoints', imports: {} },

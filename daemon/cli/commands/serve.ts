@@ -21,6 +21,7 @@ interface ServeOptions {
   readonly config?: string;
   readonly plugins?: readonly string[];
   readonly logLevel?: LogLevel;
+  readonly state?: string;
   readonly untilStdinEnds?: boolean;
   /** Read by nagaya.ts, before this file is loaded. */
   readonly guardian?: boolean;
@@ -36,6 +37,7 @@ export function register(program: Command): void {
     .description('run the daemon in the foreground; Ctrl-C stops it')
     .option('--config <path>', 'configuration file (default: $NAGAYA_CONFIG, ./nagaya.json or .yaml, or the user\'s own)')
     .option('--plugins <folders...>', 'plugins, or folders of plugins, beside those of the configuration')
+    .option('--state <folder>', 'where logs and all that outlives the daemon are kept (default: the configuration\'s stateFolder, $NAGAYA_STATE, or the user\'s own)')
     .addOption(new Option('--log-level <level>', 'least level that is logged').choices(logLevels))
     .option('--until-stdin-ends', 'shut down when standard input ends: for a parent process that must not leave it behind')
     .option('--no-guardian', 'run the daemon without the parent process that brings it back: for those who have another supervisor')
@@ -63,7 +65,7 @@ async function start({ namedSocket, socket, terminal }: Invocation, options: Ser
     config,
     configPath: path,
     socket: namedSocket ?? process.env['NAGAYA_SOCKET'] ?? config.socket ?? socket,
-    stateFolder: config.stateFolder ?? defaultStateFolder(),
+    stateFolder: options.state === undefined ? (config.stateFolder ?? defaultStateFolder()) : resolve(options.state),
     pluginFolders: (options.plugins ?? []).map((folder) => resolve(folder)),
     logLevel: options.logLevel ?? config.log.level,
     pretty: !terminal.json && standardError.isTTY,

@@ -1,201 +1,25 @@
-// The lock beside the control socket: who may make, replace and remove the socket. A lock whose owner is dead is
-// taken over in such a way that of any number of starters that find it so, exactly one gets it.
-import { linkSync, lstatSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
-import { randomUUID } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
+// The lock beside the control socket: who may make, replace and remove the socket.
 import { HostError } from '../../../protocol/errors.ts';
-import { type ProcessIdentity, isAlive, thisProcess } from '../../isolates/process-identity.ts';
+import { type LockTerms, ProcessLock, type Rival } from '../../isolates/process-lock.ts';
 
-export interface LockHolder extends ProcessIdentity {
-  /** Told apart from every other holder there ever was. */
-  readonly nonce: string;
-  /** The daemon, where the holder is its guardian: while it lives, the lock is held even if the guardian is gone. */
-  readonly daemon?: ProcessIdentity;
+const lockOf = (socket: string): string => `${socket}.lock`;
+
+const terms = (answers: () => Promise<boolean>): LockTerms => ({
+  answers,
+  unusable: (path, reason, message) => new HostError('socket_unusable', `${message}; remove it or name another socket.`, { path, reason }),
+});
+
+/** Throws `already_running`. `answers` says whether somebody answers at the socket. */
+export async function lockSocket(socket: string, answers: () => Promise<boolean>): Promise<ProcessLock> {
+  const lock = await ProcessLock.acquire(lockOf(socket), terms(answers));
+  if (lock instanceof ProcessLock) return lock;
+  throw alreadyRunning(socket, lock);
 }
 
-const rivalPollMs = 20;
-const rivalWaitMs = 5000;
-
-export class SocketLock {
-  readonly #path: string;
-  #holder: LockHolder;
-
-  private constructor(path: string, holder: LockHolder) {
-    this.#path = path;
-    this.#holder = holder;
-  }
-
-  /** `answers` is asked before a dead holder's lock is taken: its pid may be one of another container. */
-  static async acquire(socket: string, answers: () => Promise<boolean>): Promise<SocketLock> {
-    const path = `${socket}.lock`;
-    const holder: LockHolder = { ...thisProcess(), nonce: randomUUID() };
-    const attempt = new LockAttempt(path, holder, answers);
-    const rival = await attempt.take(path);
-    if (rival === undefined) return new SocketLock(path, holder);
-    throw alreadyRunning(socket, rival);
-  }
-
-  /** False where the lock names another daemon, or none. */
-  static removeLeftOf(socket: string, daemonPid: number): boolean {
-    const path = `${socket}.lock`;
-    if (readHolder(path)?.daemon?.pid !== daemonPid) return false;
-    remove(path);
-    return true;
-  }
-
-  isOurs(): boolean {
-    return readHolder(this.#path)?.nonce === this.#holder.nonce;
-  }
-
-  release(): void {
-    if (this.isOurs()) remove(this.#path);
-  }
-
-  /** Replaces the lock by one that names the daemon as well; it stays as it is where that cannot be written. */
-  nameDaemon(daemon: ProcessIdentity): void {
-    if (!this.isOurs()) return;
-    this.#holder = { ...this.#holder, daemon };
-    try {
-      renameSync(writeDraft(this.#path, this.#holder), this.#path);
-    } catch {
-      // The disk is full or read-only: the guardian's own pid in the lock keeps others out.
-    }
-  }
-}
-
-/** Who has the socket: the pid of the daemon, and that of its guardian where it has one. */
-export interface Rival {
-  /** Null where somebody answers at the socket and no lock says who. */
-  readonly pid: number | null;
-  readonly guardianPid?: number;
-}
+/** False where the lock names another daemon, or none. */
+export const removeSocketLockOf = (socket: string, daemonPid: number): boolean => ProcessLock.removeLeftOf(lockOf(socket), daemonPid, terms(() => Promise.resolve(false)));
 
 export function alreadyRunning(socket: string, { pid, guardianPid }: Rival = { pid: null }): HostError {
   const pids = [...(pid === null ? [] : [`pid ${String(pid)}`]), ...(guardianPid === undefined ? [] : [`guardian ${String(guardianPid)}`])].join(', ');
   return new HostError('already_running', `A daemon${pids === '' ? '' : ` (${pids})`} has the socket ${socket} already.`, { pid, guardianPid: guardianPid ?? null, socket });
-}
-
-const isHeld = (holder: LockHolder): boolean => isAlive(holder) || (holder.daemon !== undefined && isAlive(holder.daemon));
-
-const rivalOf = ({ pid, daemon }: LockHolder): Rival => (daemon === undefined ? { pid } : { pid: daemon.pid, guardianPid: pid });
-
-/**
- * One starter's try for the lock. A dead holder's lock is replaced only under a claim, a second lock named after that
- * very holder: whoever has the claim is alone in replacing this lock, and finds out if it was replaced before. A claim
- * whose owner died is itself taken over the same way.
- */
-class LockAttempt {
-  readonly #base: string;
-  readonly #holder: LockHolder;
-  readonly #answers: () => Promise<boolean>;
-  readonly #deadline = performance.now() + rivalWaitMs;
-
-  constructor(base: string, holder: LockHolder, answers: () => Promise<boolean>) {
-    this.#base = base;
-    this.#holder = holder;
-    this.#answers = answers;
-  }
-
-  /** Answers the living holder that stands in the way; undefined when the file is ours. */
-  async take(path: string): Promise<Rival | undefined> {
-    for (;;) {
-      if (this.#create(path)) return undefined;
-      const found = readHolder(path);
-      if (found === undefined) continue;
-      if (isHeld(found)) return rivalOf(found);
-      if (await this.#answers()) {
-        // Whoever answers may have taken the lock while we asked, and then the lock says who it is.
-        if (readHolder(path)?.nonce === found.nonce) return { pid: null };
-        continue;
-      }
-
-      const claim = `${this.#base}.${found.nonce}`;
-      const rival = await this.take(claim);
-      if (rival === undefined) {
-        try {
-          if (readHolder(path)?.nonce === found.nonce) {
-            this.#replace(path);
-            return undefined;
-          }
-        } finally {
-          remove(claim);
-        }
-      } else if (performance.now() > this.#deadline) {
-        return rival;
-      } else {
-        await pause(rivalPollMs);
-      }
-    }
-  }
-
-  /** The file appears with its content, or not at all. */
-  #create(path: string): boolean {
-    const draft = this.#draft();
-    try {
-      linkSync(draft, path);
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-      throw unusable(path, error);
-    } finally {
-      remove(draft);
-    }
-  }
-
-  #replace(path: string): void {
-    renameSync(this.#draft(), path);
-  }
-
-  #draft(): string {
-    return writeDraft(this.#base, this.#holder);
-  }
-}
-
-function writeDraft(lock: string, holder: LockHolder): string {
-  const draft = `${lock}.${holder.nonce}.new`;
-  try {
-    writeFileSync(draft, `${JSON.stringify(holder)}\n`, { mode: 0o600, flag: 'wx' });
-  } catch (error) {
-    throw unusable(draft, error);
-  }
-  return draft;
-}
-
-/** Undefined where there is no lock. */
-function readHolder(path: string): LockHolder | undefined {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return undefined;
-  if (!stats.isFile() || stats.uid !== process.getuid?.()) {
-    throw new HostError('socket_unusable', `${path} is not a lock of this user's daemon; remove it or name another socket.`, { path, reason: 'foreign_lock' });
-  }
-  try {
-    const { pid, start, nonce, daemon } = JSON.parse(readFileSync(path, 'utf8')) as Partial<LockHolder>;
-    const holder = identity({ pid, start });
-    if (holder !== undefined && /^[\w-]{1,64}$/.test(nonce ?? '')) {
-      const under = identity(daemon);
-      return { ...holder, nonce: String(nonce), ...(under === undefined ? {} : { daemon: under }) };
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    // Torn by a power cut, for it is never written in place: a holder that cannot be alive.
-  }
-  return { pid: 0, start: '', nonce: `torn-${String(stats.ino)}-${String(Math.trunc(stats.mtimeMs))}` };
-}
-
-function identity(value: Partial<ProcessIdentity> | undefined): ProcessIdentity | undefined {
-  const { pid, start } = value ?? {};
-  return Number.isSafeInteger(pid) && Number(pid) > 0 && typeof start === 'string' ? { pid: Number(pid), start } : undefined;
-}
-
-function remove(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // Gone already, which is what was wanted.
-  }
-}
-
-function unusable(path: string, error: unknown): HostError {
-  const reason = (error as NodeJS.ErrnoException).code ?? 'unknown';
-  return new HostError('socket_unusable', `The lock ${path} cannot be written (${reason}).`, { path, reason });
 }

@@ -5,18 +5,19 @@ import { createConnection } from 'node:net';
 import { resolve } from 'node:path';
 import { HostError } from '../../../protocol/errors.ts';
 import type { ProcessIdentity } from '../../isolates/process-identity.ts';
+import type { ProcessLock } from '../../isolates/process-lock.ts';
 import { prepareSocketFolder } from './socket-folder.ts';
-import { SocketLock, alreadyRunning } from './socket-lock.ts';
+import { alreadyRunning, lockSocket, removeSocketLockOf } from './socket-lock.ts';
 
 const probeMs = 2000;
 const ownerOnly = 0o177;
 
 export class SocketPlace {
   readonly path: string;
-  readonly #lock: SocketLock;
+  readonly #lock: ProcessLock;
   #made: Stats | undefined;
 
-  private constructor(path: string, lock: SocketLock) {
+  private constructor(path: string, lock: ProcessLock) {
     this.path = path;
     this.#lock = lock;
   }
@@ -25,7 +26,7 @@ export class SocketPlace {
   static async claim(path: string): Promise<SocketPlace> {
     const absolute = resolve(path);
     prepareSocketFolder(absolute);
-    const lock = await SocketLock.acquire(absolute, () => somebodyAnswers(absolute));
+    const lock = await lockSocket(absolute, () => somebodyAnswers(absolute));
     try {
       await clearPlace(absolute);
       return new SocketPlace(absolute, lock);
@@ -39,7 +40,7 @@ export class SocketPlace {
   static removeLeftOf(path: string, daemonPid: number): void {
     try {
       const absolute = resolve(path);
-      if (!SocketLock.removeLeftOf(absolute, daemonPid)) return;
+      if (!removeSocketLockOf(absolute, daemonPid)) return;
       if (lstatSync(absolute, { throwIfNoEntry: false })?.isSocket() === true) unlinkSync(absolute);
     } catch {
       // What stays behind is what a dead daemon leaves, and the next one takes it over.

@@ -1,0 +1,51 @@
+// What is wrong with the store and what was done about it: told to the operator once when it begins and once when it is over, and
+// kept for the status.
+import type { Repair, StoreFault } from '../../protocol/store/messages.ts';
+import type { Clock } from '../time/clock.ts';
+
+export type TellStore = (level: 'info' | 'warn' | 'error', message: string) => void;
+
+/** Older ones are forgotten. */
+const shownRepairs = 20;
+
+export class StoreTrouble {
+  readonly #clock: Clock;
+  readonly #tell: TellStore;
+  #fault: StoreFault | undefined;
+  #sinceMs = 0;
+  #repairs: readonly Repair[] = [];
+
+  constructor(clock: Clock, tell: TellStore) {
+    this.#clock = clock;
+    this.#tell = tell;
+  }
+
+  get fault(): StoreFault | undefined {
+    return this.#fault;
+  }
+
+  get sinceMs(): number | null {
+    return this.#fault === undefined ? null : this.#sinceMs;
+  }
+
+  get repairs(): readonly Repair[] {
+    return this.#repairs;
+  }
+
+  began(fault: StoreFault): void {
+    if (this.#fault?.reason !== fault.reason) this.#tell('error', `${fault.message} Nothing is answered as stored until that is over.`);
+    if (this.#fault === undefined) this.#sinceMs = this.#clock.wallMs();
+    this.#fault = fault;
+  }
+
+  over(): void {
+    if (this.#fault === undefined) return;
+    this.#fault = undefined;
+    this.#tell('info', 'The store works again.');
+  }
+
+  repaired(repairs: readonly Repair[]): void {
+    this.#repairs = [...this.#repairs, ...repairs].slice(-shownRepairs);
+    for (const { kind, message } of repairs) this.#tell(kind === 'put_aside' ? 'error' : kind === 'migrated' ? 'info' : 'warn', message);
+  }
+}

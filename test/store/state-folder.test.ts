@@ -1,0 +1,43 @@
+// The state folder belongs to one daemon at a time, and a daemon that has stored nothing pays nothing for the store.
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { put } from '../../protocol/store/change.ts';
+import { type ServedDaemon, examplesFolder, jsonLines, nagaya, serve, temporaryFolder } from '../labs/cli-process.ts';
+import { until } from '../labs/log-lab.ts';
+import { storeLab } from '../labs/store-lab.ts';
+
+const isLinux = process.platform === 'linux';
+const threadsOf = (pid: number): number => readdirSync(`/proc/${String(pid)}/task`).length;
+
+const pidOf = (daemon: ServedDaemon): number => (jsonLines(daemon.running.stdout())[0] as { pid: number }).pid;
+
+test('a second daemon on a state folder is refused with the process id of the first; after kill -9 the folder is free', async (t) => {
+  const folder = temporaryFolder(t);
+  const state = join(folder, 'state');
+  const first = await serve(t, ['--state', state, '--no-guardian']);
+  for (const guarding of [['--no-guardian'], []]) {
+    const refused = await nagaya(t, ['serve', '--state', state, ...guarding, '--socket', join(folder, 's'), '--json']);
+    const error = jsonLines(refused.stderr).at(-1) as { code: string; details: { pid: number } };
+    assert.deepEqual([error.code, error.details.pid, refused.code], ['state_in_use', pidOf(first), 3]);
+  }
+  process.kill(pidOf(first), 'SIGKILL');
+  await first.running.ended;
+  const next = await serve(t, ['--state', state]);
+  // Under a guardian the next daemon takes it over from the one that died.
+  process.kill(pidOf(next), 'SIGKILL');
+  await until('another daemon listens', () => jsonLines(next.running.stdout()).length === 2, 30_000);
+  await next.json(['ping']);
+});
+
+test('a daemon that has stored nothing has no file of the store and no thread for it; one that finds the file has one more', { skip: isLinux ? false : 'threads are counted in /proc' }, async (t) => {
+  const folder = temporaryFolder(t);
+  const empty = await serve(t, ['--state', join(folder, 'empty'), '--no-guardian', '--plugins', examplesFolder]);
+  assert.equal(existsSync(join(folder, 'empty', 'store')), false);
+  const { store } = await storeLab(t, { stateFolder: join(folder, 'full') });
+  await store.commit([put('q', 'k', 'v')]);
+  await store.close(10_000);
+  const full = await serve(t, ['--state', join(folder, 'full'), '--no-guardian', '--plugins', examplesFolder]);
+  await until('the storekeeper is the one thread more', () => threadsOf(pidOf(full)) === threadsOf(pidOf(empty)) + 1, 20_000);
+});
