@@ -22,7 +22,7 @@ export async function readJsonBody(request: IncomingMessage, response: ServerRes
   refuseOtherTypes(request);
   if (Number(request.headers['content-length'] ?? 0) > bounds.maximum) throw tooLarge(bounds);
   if (request.headers.expect !== undefined) response.writeContinue();
-  return parseBody(await collect(request, bounds), bounds.nesting);
+  return parseBody(await collectBody(request, bounds), bounds.nesting);
 }
 
 /** Also a protection: a page of another site can make a browser post texts and forms, but not JSON. */
@@ -35,7 +35,7 @@ function refuseOtherTypes(request: IncomingMessage): void {
   if (encoding !== 'identity') throw new HostError('invalid_request', 'The body is compressed; send it as it is.', { expected: 'identity' });
 }
 
-function collect(request: IncomingMessage, bounds: BodyBounds): Promise<Buffer> {
+export function collectBody(request: IncomingMessage, bounds: Omit<BodyBounds, 'nesting'>): Promise<Buffer> {
   const { halfLines, maximum } = bounds;
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

@@ -2,10 +2,12 @@
 // kept by the connections themselves, because node's apply only to a server that listens.
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { HostError } from '../../../protocol/errors.ts';
 import type { Audience } from '../../../protocol/operation.ts';
 import type { ControlContext } from '../control-context.ts';
 import { sendProblem } from './http-answer.ts';
+import { collectBody } from './http-body.ts';
 import { headWithoutOffer } from './upgrade-offer.ts';
 import { HttpConnection, type PendingBound, type RequestHandler } from './http-connection.ts';
 
@@ -45,7 +47,7 @@ export class HttpServer {
       response.setHeader('connection', 'close');
       sendProblem(response, new HostError('invalid_request', 'The only expectation that is met is 100-continue.', { expected: '100-continue' }), { status: 417 });
     });
-    this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, rest: Buffer) => this.#stayWithHttp(request, socket, rest));
+    this.#server.on('upgrade', (request: IncomingMessage, stream: Duplex, rest: Buffer) => this.#stayWithHttp(request, stream, rest));
     this.#server.on('connect', (_: IncomingMessage, socket: Socket) => this.#connections.get(socket)?.cutOff(noProxy()));
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuse(error, socket as Socket));
   }
@@ -67,11 +69,32 @@ export class HttpServer {
    * what follows the offer for that other protocol and loses it, also if nobody listens; so the request is parsed once more
    * without its offer, together with what follows it.
    */
-  #stayWithHttp(request: IncomingMessage, socket: Socket, rest: Buffer): void {
-    this.#connections.get(socket)?.whenAnswered(() => {
-      socket.unshift(Buffer.concat([headWithoutOffer(request), rest]));
-      this.#server.emit('connection', socket);
+  #stayWithHttp(request: IncomingMessage, stream: Duplex, rest: Buffer): void {
+    const { socket } = request;
+    const connection = this.#connections.get(socket);
+    // Node 26 has parsed the body, or goes on parsing it and hands out another stream until it is done; older Node has not.
+    const bodyIsParsed = stream !== socket || request.readableLength > 0;
+    connection?.whenAnswered(() => {
+      if (bodyIsParsed) void this.#withBody(request, stream, rest, connection);
+      else this.#parseAgain(socket, [headWithoutOffer(request), rest]);
     });
+  }
+
+  async #withBody(request: IncomingMessage, stream: Duplex, rest: Buffer, connection: HttpConnection): Promise<void> {
+    const { halfLines, limits } = this.#context;
+    try {
+      const body = await collectBody(request, { halfLines, maximum: limits.lineBytes, limit: 'limits.lineBytes' });
+      const behind = stream === request.socket ? rest : await takeBack(request.socket, stream);
+      this.#parseAgain(request.socket, [headWithoutOffer(request, body), body, behind]);
+    } catch (error) {
+      // A connection that ended needs no answer.
+      if (error instanceof HostError && error.code !== 'connection_closed') connection.cutOff(error);
+    }
+  }
+
+  #parseAgain(socket: Socket, bytes: readonly Buffer[]): void {
+    socket.unshift(Buffer.concat(bytes));
+    this.#server.emit('connection', socket);
   }
 
   #refuse(error: NodeJS.ErrnoException, socket: Socket): void {
@@ -81,6 +104,20 @@ export class HttpServer {
     }
     this.#connections.get(socket)?.cutOff(refusalOf(error, this.#headerBytes));
   }
+}
+
+/** Ends the stream that Node put in the socket's place while it parsed the body; resolves to what came behind the body. */
+async function takeBack(socket: Socket, stream: Duplex): Promise<Buffer> {
+  // Node connects the stream to the socket in the turn in which the body ended.
+  await new Promise((resolve) => setImmediate(resolve));
+  socket.removeAllListeners('data');
+  // As Node leaves a socket whose stream it hands out: the next listener makes it flow.
+  Reflect.set(socket, 'readableFlowing', null);
+  // While it is there, Node takes the next offer on this connection for one that it has announced already.
+  for (const symbol of Object.getOwnPropertySymbols(socket)) {
+    if (symbol.description === 'UpgradeStream') Reflect.deleteProperty(socket, symbol);
+  }
+  return (stream.read() as Buffer | null) ?? Buffer.alloc(0);
 }
 
 const noProxy = (): HostError => new HostError('method_not_found', 'This is no proxy: CONNECT is not taken.', { allow: ['GET', 'HEAD', 'POST', 'DELETE'] });
