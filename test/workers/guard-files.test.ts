@@ -70,6 +70,15 @@ test('a plugin\'s own files work as ever, and none is left open when its cell en
   assert.ok(open().length <= before, 'every descriptor is closed');
 });
 
+test('a large file is read and written whole by its path, and nothing of it stays open', async (t) => {
+  const { run, folder } = await cellLab(t);
+  const path = JSON.stringify(join(folder, 'large'));
+  const before = readdirSync('/proc/self/fd').length;
+  const code = `() => fs.promises.writeFile(${path}, "x".repeat(3e6)), async () => (await fs.promises.readFile(${path})).length, async () => (await fs.promises.readFile(${path}, "utf8")).length, () => new Promise((resolve, reject) => fs.readFile(${path}, (error, bytes) => error ? reject(error) : resolve(bytes.length)))`;
+  assert.deepEqual(await run(tried(code)), [null, 3e6, 3e6, 3e6]);
+  assert.ok(readdirSync('/proc/self/fd').length <= before, 'every descriptor is closed');
+});
+
 test('a plugin that opens files without end is stopped long before the daemon has none left', async (t) => {
   const { run } = await cellLab(t);
   const count = 'const fs = await import("node:fs"); let opened = 0; try { for (; opened < 10000; opened += 1) fs.openSync("/dev/null"); } catch (error) { return [opened, error.code, error.message]; } return opened';

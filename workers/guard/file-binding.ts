@@ -6,7 +6,7 @@ import { guardNative, rememberNative } from './file-handles.ts';
 import { type NativePrototype, nativeBinding } from './native.ts';
 import { type Purpose, isWholeRead, requireBoundedDescriptor, requireHarmless } from './paths.ts';
 
-type Native = (...args: unknown[]) => unknown;
+type Native = (this: unknown, ...args: unknown[]) => unknown;
 /** Of a call with a callback. */
 interface Request {
   oncomplete?: (error: unknown, ...results: unknown[]) => unknown;
@@ -52,8 +52,38 @@ export function shieldFileBinding(): boolean {
     requireHarmless(args[1], 'w', 'open');
     return apply(native, binding, args);
   });
+  shieldJobs(binding);
   shieldHandleClass(binding);
   return true;
+}
+
+interface FileJob {
+  ondone?: (error: unknown, bytes?: unknown, descriptor?: unknown, ...results: unknown[]) => unknown;
+}
+
+/** Node 26 reads and writes small files by path in one native call, without opening them by the functions above. */
+function shieldJobs(binding: Record<string, unknown>): void {
+  const jobs = { ReadFileJob: 'r', WriteFileJob: 'w' } as const;
+  for (const [name, flags] of Object.entries(jobs)) {
+    const { prototype } = (binding[name] ?? {}) as { readonly prototype?: NativePrototype };
+    if (prototype === undefined) continue;
+    around(prototype, 'run', (run) => function (path) {
+      requireHarmless(path, flags, flags === 'r' ? 'whole' : 'open');
+      requireRoom();
+      // A larger file comes back as a descriptor, from which the rest is read.
+      if (flags === 'r') rememberRead(this as FileJob);
+      return apply(run, this, [path]);
+    });
+  }
+}
+
+function rememberRead(job: FileJob): void {
+  const { ondone } = job;
+  job.ondone = function (this: unknown, error, bytes, descriptor, ...results) {
+    if (typeof descriptor === 'number' && descriptor >= 0) opened(descriptor);
+    const taken: unknown = apply(ondone as Native, this, [error, bytes, descriptor, ...results]);
+    return taken;
+  };
 }
 
 function around(binding: Record<string, unknown>, name: string, instead: (native: Native) => Native): void {

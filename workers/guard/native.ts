@@ -42,7 +42,8 @@ function findNativeClasses(): NativeClasses {
   };
 }
 
-const prototypeOf = (native: unknown): NativePrototype => Object.getPrototypeOf(native) as NativePrototype;
+/** Where the permission model denies the network there is no handle, and so nothing to guard. */
+const prototypeOf = (native: unknown): NativePrototype => (native == null ? {} : (Object.getPrototypeOf(native) as NativePrototype));
 
 /** Each socket has one as soon as it begins to connect; this one ends before it gets anywhere. */
 function handleOfSocket(address: { path: string } | { host: string; port: number }): unknown {
