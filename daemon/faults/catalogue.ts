@@ -80,7 +80,8 @@ export const catalogue: readonly Fault[] = [
   ...rows('guard', [
     ['kill-converted', 'signals the daemon by its number as a text, a list or an object, and by a thread of it', ['failed'], added],
     ['foreign-descriptors', 'takes descriptors 3 to 42 as sockets, terminals and for children, and changes what is behind them', ['failed', 'answer', 'crashed', 'timeout'], added],
-    ['collected-handles', 'closes the numbers of file handles that were collected as garbage', ['answer'], { ...added, ...slow }],
+    // From Node 25 on, a file handle that is collected while open is an error of the plugin's by itself.
+    ['collected-handles', 'closes the numbers of file handles that were collected as garbage', ['answer', 'crashed'], { ...added, ...slow }],
     ['damaged-cache', 'runs a script from a damaged cache', ['failed', 'crashed', 'answer'], added],
     ['own-loader', 'registers a loader, which runs in a thread of its own', ['failed', 'answer'], added],
     ['own-inspector', 'opens an inspector session and stops at a `debugger` statement', ['failed', 'timeout'], added],
