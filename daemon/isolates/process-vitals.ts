@@ -35,6 +35,7 @@ export class ProcessVitals {
   readonly #rssLimitMb: number;
   readonly #mostDescriptors: number;
   #looks = 0;
+  #looksOverDescriptors = 0;
   /** What the cell has started, and what that has started. */
   #started: readonly number[] = [];
   readonly #owner: VitalsOwner;
@@ -107,7 +108,9 @@ export class ProcessVitals {
     let open = 0;
     // Those that a process itself needs do not count as the plugin's.
     for (const pid of [this.#pid, ...this.#started]) open += Math.max(0, (descriptorsOf(pid) ?? 0) - ownDescriptors);
-    if (open <= this.#mostDescriptors) return;
+    this.#looksOverDescriptors = open > this.#mostDescriptors ? this.#looksOverDescriptors + 1 : 0;
+    // The process has a hard limit of its own, so a peak between two looks does no harm.
+    if (this.#looksOverDescriptors < 2) return;
     this.#overstepped('descriptor_limit', 'DescriptorLimit', `${this.#who} had ${String(open)} descriptors open; limits.descriptors allows ${String(this.#mostDescriptors)}`);
   }
 

@@ -97,14 +97,18 @@ export class ThreadMemory implements ThreadAccount {
 
   /** After the thread was busy for this long. */
   look(activeMs: number): void {
-    if (this.#register.memoryReports !== this.#reports) {
-      this.#reports = this.#register.memoryReports;
-      this.#silentMs = 0;
-      this.#judge();
-      return;
-    }
+    if (this.judgeReport()) return;
     this.#silentMs += activeMs;
     if (this.#silentMs >= silentWorkMs && !this.#asking) void this.#ask();
+  }
+
+  /** Judges what the thread has reported since the last look, also when it has been idle since; false where that is nothing. */
+  judgeReport(): boolean {
+    if (this.#register.memoryReports === this.#reports) return false;
+    this.#reports = this.#register.memoryReports;
+    this.#silentMs = 0;
+    this.#judge();
+    return true;
   }
 
   get #figures(): MemoryFigures {

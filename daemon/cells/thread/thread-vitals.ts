@@ -103,6 +103,7 @@ export class ThreadVitals implements WatchedCell {
       this.#quiet = undefined;
       this.#stalledAfter = undefined;
       this.#priority.look(this.#register.osThread, undefined);
+      this.#memory.judgeReport();
       return false;
     }
     this.#memory.look(activeMs);

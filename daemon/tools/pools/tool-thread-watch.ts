@@ -61,6 +61,7 @@ export class ToolThreadWatch implements WatchedCell {
     const register = this.#owner.thread()?.register;
     if (sinceMs < leastActiveMs) {
       this.#priority.look(register?.osThread ?? 0, undefined);
+      this.#memory?.judgeReport();
       return false;
     }
     this.#memory?.look(sinceMs);
