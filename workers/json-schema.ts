@@ -1,10 +1,13 @@
 // JSON Schemas of a plugin, compiled and run inside its cell: a schema may hold a pattern that runs for ever, and
 // that must be the plugin's own problem. The validator is loaded only by plugins that have something to check.
-import type { Issue } from '../protocol/errors.ts';
+import { type Issue, issueText } from '../protocol/errors.ts';
 import { parseJson } from './primitives.ts';
 import { issuesOfFindings } from './schema-words.ts';
 
 export type SchemaCheck = (value: unknown) => Issue[];
+
+/** Of a schema that is none: what is told of it. */
+const mostFaults = 5;
 
 const acceptsAll = /^(?:\{\s*\}|true)$/;
 
@@ -23,6 +26,7 @@ export async function compileSchema(schemaJson: string, { thorough = false }: Sc
   // Formats are annotations, as draft 2020-12 has it by default; unknown keywords are too.
   const ajv = new Ajv2020({ allErrors: true, strict: false, validateFormats: false, logger: false, meta, validateSchema: meta });
   const { $schema: _dialect, ...schema } = parseJson(schemaJson) as { $schema?: unknown };
+  if (thorough && ajv.validateSchema(schema) === false) throw new Error(issuesOfFindings(ajv.errors ?? [], schema).slice(0, mostFaults).map(issueText).join('; '));
   const validate = ajv.compile(schemaJson === 'false' ? false : schema);
   return (value) => (validate(value) ? [] : issuesOfFindings(validate.errors ?? [], value));
 }

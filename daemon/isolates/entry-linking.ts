@@ -121,10 +121,14 @@ export function placeIn(lines: readonly string[], folder: string): string | unde
     if (found === null) continue;
     // Node's own reader of TypeScript prints the lines before the wrong one as well.
     const caret = lines.slice(index + 2, index + 2 + mostSourceLines).map((source) => caretLine.exec(source)).find((match) => match !== null);
-    return `${nearName(found[1] ?? '', folder)}:${found[2] ?? ''}${caret === undefined ? '' : `:${String((caret[1] ?? '').length + 1)}`}`;
+    const column = caret === undefined ? endColumn(lines[index + 1], lines[index + 2]) : `:${String((caret[1] ?? '').length + 1)}`;
+    return `${nearName(found[1] ?? '', folder)}:${found[2] ?? ''}${column}`;
   }
   return undefined;
 }
+
+/** Where the input ends too soon, Node prints the line and no caret below it: the place is the line's end. */
+const endColumn = (source: string | undefined, below: string | undefined): string => (source !== undefined && below?.trim() === '' ? `:${String(source.length + 1)}` : '');
 
 /** The file relative to the plugin's folder where it lies inside it. */
 export function nearName(file: string, folder: string): string {

@@ -61,13 +61,17 @@ test('a JSON Schema that does not compile is named by where it stands', async (t
   assert.equal(code, 1);
   assert.equal(report.plugin?.id, 'a');
   assert.deepEqual(report.issues.map(({ path }) => path), ['service.ingresses[0].payloadSchema', 'tools[1].inputSchema', 'tools[1].outputSchema']);
-  for (const { message } of report.issues) assert.match(message, /is not a JSON Schema that compiles: ./);
+  const [type, reference, pattern] = report.issues.map(({ message }) => message);
+  assert.match(type ?? '', /^is not a JSON Schema that compiles: type must be "array", .*, but it is another text; type must be a list, but it is a text$/);
+  assert.match(reference ?? '', /^is not a JSON Schema that compiles: .*#\/nowhere/);
+  assert.match(pattern ?? '', /^is not a JSON Schema that compiles: .*regular expression/);
 });
 
 for (const [what, files, expected] of [
   ['does not parse', { 'index.js': 'export const tools = {\n  greet() { return 1; },\n};\nexport const a = ;\n' }, /^cannot be imported: index\.js:4:18: SyntaxError: /],
   ['does not parse from its first line on', { 'index.js': 'const a = ;\nexport const tools = {};\n' }, /^cannot be imported: index\.js:1:11: SyntaxError: /],
   ['does not parse, in a package of modules', { 'package.json': '{"type":"module"}', 'index.js': '\nlet a; let a;\n' }, /^cannot be imported: index\.js:2:12: SyntaxError: /],
+  ['ends too soon', { 'index.js': 'export const tools = {\n' }, /^cannot be imported: index\.js:2:1: SyntaxError: Unexpected end of input$/],
   ['imports what does not parse', { 'index.js': 'import "./lib/part.js";', 'lib/part.js': '\n\nawait = 3; export {};\n' }, /^cannot be imported: lib\/part\.js:3:7: SyntaxError: /],
   ['imports what is not exported', { 'index.js': 'import { nope } from "./lib/part.js";', 'lib/part.js': 'export const yes = 1;' }, /^cannot be imported: index\.js:1:10: SyntaxError: .*'nope'/],
   ['imports what is not there', { 'index.js': 'import "not-installed";' }, /^cannot be imported: index\.js:1:8: Error \[ERR_MODULE_NOT_FOUND\]: Cannot find package 'not-installed' imported from \/.*\/index\.js$/],
