@@ -7,7 +7,6 @@ import { locateMs } from './hand-over.ts';
 import type { Incarnation } from '../dispatch/incarnation.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
-import { dispatches } from './lifecycle.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { LiveIncarnations } from './live-incarnations.ts';
 import type { QueuedEvent } from '../dispatch/queued-event.ts';
@@ -54,14 +53,15 @@ export class IncarnationEnds {
   ended(incarnation: Incarnation, end: CellEnd): void {
     const { outcomes, intake, journal, state, presence } = this.#deps;
     const byItself = end.reason !== 'killed';
-    const isLive = presence.live === incarnation && dispatches(state.lifecycle);
+    const isLive = this.#isLive(incarnation);
+    const isNext = this.#isNext(incarnation);
     const { blamed, untouched } = incarnation.takeRemains();
     const verdict = byItself ? this.#judge(incarnation) : undefined;
     const error = outcomes.crashError(end, blamed !== undefined);
     const again = blamed === undefined ? undefined : this.#blame(blamed, incarnation, { byItself, error, verdict });
     intake.queue.giveBack(again === undefined ? untouched : [again, ...untouched]);
     // Nobody else tells of it: the next one was not to be the live one before it had taken over.
-    if (byItself && blamed === undefined && (isLive || presence.next === incarnation)) journal.failure(error, incarnation.number);
+    if (byItself && blamed === undefined && (isLive || isNext)) journal.failure(error, incarnation.number);
     if (byItself && isLive) state.order?.failed(error);
     if (presence.live === incarnation) presence.live = undefined;
     if (verdict !== undefined) state.fail('cell_ended', incarnation.number, verdict);
@@ -84,11 +84,23 @@ export class IncarnationEnds {
     if (verdict !== undefined) state.fail('cell_overran', incarnation.number, verdict);
   }
 
+  /** It runs, or is being brought down. */
+  #isLive(incarnation: Incarnation): boolean {
+    const { presence, state } = this.#deps;
+    return presence.live === incarnation && (state.since !== undefined || state.order !== undefined);
+  }
+
+  #isNext(incarnation: Incarnation): boolean {
+    const { current } = this.#deps.state;
+    return 'next' in current && current.next === incarnation;
+  }
+
   /** What the supervisor says if this is a failure of the service. It is asked before the event at hand is decided about:
    * the caller of that event is told another thing if the service does not come back. */
   #judge(incarnation: Incarnation): Verdict | undefined {
     const { presence, state } = this.#deps;
-    const fails = presence.live === incarnation && presence.next === undefined && state.lifecycle === 'running';
+    // In a reload the next incarnation takes over from a dead one too.
+    const fails = presence.live === incarnation && state.current.phase === 'running';
     return fails ? state.judge() : undefined;
   }
 

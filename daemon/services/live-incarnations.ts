@@ -5,8 +5,6 @@ import type { Incarnation } from '../dispatch/incarnation.ts';
 
 export class LiveIncarnations {
   live: Incarnation | undefined;
-  /** Starts, or runs, beside the live one and is about to take over. */
-  next: Incarnation | undefined;
   readonly #handleTimes = new Histogram();
   /** Given up by the kill ladder, and still there. */
   readonly #leftBehind = new Set<Incarnation>();

@@ -11,25 +11,15 @@ import { LiveIncarnations } from './live-incarnations.ts';
 import { quiesce } from './quiesce.ts';
 import { type ServicePlan, withCodeOf } from '../dispatch/service-plan.ts';
 import { withReloadAdvice } from './reload-advice.ts';
-import { ServiceState } from './service-state.ts';
-import { type KeptEvents, StopOrder, type StopOptions, type Stopped } from './stop-order.ts';
+import { type Reloading, type Running, ServiceState, type Starting, type State } from './service-state.ts';
+import { type BroughtDown, type KeptEvents, StopOrder, type StopOptions, type Stopped } from './stop-order.ts';
 
 export class ServiceController {
   #plan: ServicePlan;
   readonly #deps: ServiceControllerDeps;
   readonly state: ServiceState;
   readonly #incarnations: Incarnations;
-  /** Runs, and waits for the old one to stand still: from here on the hand-over is short and is not cut. */
-  #handingOver = false;
-  /** What is started again if a reload's new code does not start. */
-  #former: ServicePlan | undefined;
   readonly #presence = new LiveIncarnations();
-  #starting: Promise<void> | undefined;
-  #stopping: Promise<Stopped> | undefined;
-  #restarting: Promise<KeptEvents> | undefined;
-  /** How often a stop was asked for: a restart that waits sees by it that it has been overtaken. */
-  #stops = 0;
-  #reloading: Promise<KeptEvents> | undefined;
 
   constructor(plan: ServicePlan, deps: ServiceControllerDeps) {
     this.#plan = plan;
@@ -71,53 +61,78 @@ export class ServiceController {
 
   /** Resolves once the service runs; rejects with what its start ended in. */
   async start(): Promise<void> {
-    if (this.state.lifecycle === 'running') return;
-    if (this.state.order?.comesBack === true) return void (await this.#restarting);
-    if (this.#starting !== undefined) return this.#starting;
-    if (this.#stopping !== undefined || !this.state.can('start')) throw this.state.refusal(this.#stopping !== undefined);
-    this.state.supervisor.reset();
-    return this.#begin('start');
+    const state = this.state.current;
+    switch (state.phase) {
+      case 'running':
+      case 'reloading':
+      case 'handingOver':
+        return;
+      case 'starting':
+        return state.start;
+      case 'restarting':
+        return void (await state.order.restart);
+      default:
+        this.#requireStart();
+        return this.#begin('start');
+    }
   }
 
   /** Resolves when the service is stopped, also when it was. What went wrong meanwhile is in the answer. */
   async stop(options: StopOptions): Promise<Stopped> {
-    this.#stops += 1;
-    this.#restarting = undefined;
-    if (this.#stopping !== undefined) {
-      this.state.join(options);
-      if (options.now) this.#presence.hurry('the service stops');
-      return this.#stopping;
+    const state = this.state.current;
+    switch (state.phase) {
+      case 'ready':
+      case 'stopped':
+        return { discarded: options.discard ? this.dropQueue('service_stopped') : 0, kept: this.#deps.intake.queue.size, error: undefined };
+      case 'restarting':
+      case 'stopping':
+        this.state.join(state, options);
+        if (options.now) this.#presence.hurry('the service stops');
+        return state.order.done;
+      default:
+        return this.#bringDown('stop', new StopOrder(options, false));
     }
-    if (this.state.lifecycle === 'ready' || this.state.lifecycle === 'stopped') {
-      return { discarded: options.discard ? this.dropQueue('service_stopped') : 0, kept: this.#deps.intake.queue.size, error: undefined };
-    }
-    return this.#bringDown(new StopOrder(options, false));
   }
 
-  /** The event that is executing is finished; the queue and the callers that wait go on with the new incarnation. */
-  async restart(): Promise<KeptEvents> {
-    if (this.#restarting !== undefined) return this.#restarting;
-    const restart = this.#restart().finally(() => {
-      if (this.#restarting === restart) this.#restarting = undefined;
-    });
-    this.#restarting = restart;
-    return restart;
+  /** The event that is executing is finished; the queue and the callers that wait go on with the new incarnation. `former` is
+   * started instead if the new code does not start. */
+  async restart(former?: ServicePlan): Promise<KeptEvents> {
+    const state = this.state.current;
+    switch (state.phase) {
+      case 'restarting':
+      case 'stopping':
+        // Behind a stop: another stop overtakes it.
+        return (state.order.restart ??= this.#afterOrder(state.order));
+      case 'ready':
+      case 'stopped':
+      case 'failed':
+        return this.#startAnew();
+      default: {
+        if (state.phase === 'starting' && state.restart !== undefined) return state.restart;
+        if (!this.state.can('restart')) throw this.state.refusal();
+        const order = new StopOrder({ now: false, discard: false }, true);
+        void this.#bringDown('restart', order, former);
+        return (order.restart = this.#afterOrder(order));
+      }
+    }
   }
 
   /** Another plan: a running service is handed over between two events, any other has it at its next start. */
   async reload(plan: ServicePlan): Promise<KeptEvents> {
-    if (this.#reloading !== undefined || this.state.lifecycle === 'starting' || this.state.lifecycle === 'stopping') {
-      throw new HostError('service_unavailable', `The service of ${plan.plugin.id} cannot be reloaded now: it is ${this.#reloading === undefined ? this.state.lifecycle : 'being reloaded'}.`, { lifecycle: this.state.lifecycle });
+    const state = this.state.current;
+    switch (state.phase) {
+      case 'running':
+        return plan.section.reload === 'after' ? this.#replace(plan) : this.#startBeside(plan, state);
+      case 'ready':
+      case 'stopped':
+      case 'failed':
+        this.#adopt(plan);
+        return { kept: this.#deps.intake.queue.size, discarded: 0 };
+      default: {
+        const { lifecycle } = this.state;
+        throw new HostError('service_unavailable', `The service of ${plan.plugin.id} cannot be reloaded now: it is ${'next' in state ? 'being reloaded' : lifecycle}.`, { lifecycle });
+      }
     }
-    if (this.state.lifecycle === 'running' && plan.section.reload === 'after') return this.#replace(plan);
-    if (this.state.lifecycle !== 'running') {
-      this.#adopt(plan);
-      return { kept: this.#deps.intake.queue.size, discarded: 0 };
-    }
-    this.#reloading = this.#handOver(plan).finally(() => {
-      this.#reloading = undefined;
-    });
-    return this.#reloading;
   }
 
   /** Drops what a stopped service keeps for its next start. Returns how many events that were. */
@@ -136,8 +151,28 @@ export class ServiceController {
 
   // Bringing up.
 
-  #begin(cause: 'start' | 'restart'): Promise<void> {
-    return (this.#starting = this.#bringUp(cause).finally(() => (this.#starting = undefined)));
+  /** What failed before does not count for an operator's own start. */
+  #requireStart(): void {
+    if (!this.state.can('start')) throw this.state.refusal();
+    this.state.supervisor.reset();
+  }
+
+  #begin(cause: 'start' | 'restart' | 'stopped', more: Partial<Pick<Starting, 'restart' | 'former'>> = {}): Promise<void> {
+    const before = this.state.current;
+    const failedMs = before.phase === 'failed' ? before.failedMs : undefined;
+    const starting: Starting = { phase: 'starting', start: undefined, restart: more.restart, former: more.former, failedMs };
+    this.state.move(cause, starting, this.#incarnations.next);
+    return (starting.start = this.#launch(starting));
+  }
+
+  #startAnew(): Promise<KeptEvents> {
+    this.#requireStart();
+    const { books, intake } = this.#deps;
+    const kept = intake.queue.size;
+    books.restarted();
+    const restart = this.#begin('start').then(() => ({ kept, discarded: 0 }));
+    if (this.state.current.phase === 'starting') this.state.current.restart = restart;
+    return restart;
   }
 
   /** The supervisor's timer came: whoever asked for this start is nobody, so its error is told in the journal alone. */
@@ -147,32 +182,29 @@ export class ServiceController {
     this.#begin('restart').catch(() => {});
   }
 
-  async #bringUp(cause: 'start' | 'restart'): Promise<void> {
-    this.state.move(cause, this.#incarnations.next);
-    await this.#launch();
-  }
-
-  async #launch(): Promise<void> {
+  async #launch(starting: Starting): Promise<void> {
+    const { state } = this;
     let live: Incarnation | undefined;
     try {
       // Its cell comes up while the old one is going; its plugin is not loaded before that is gone.
       live = this.#incarnations.spawn(this.#plan);
       if (this.#presence.live !== undefined) await waitForExit(this.#presence.live);
-      if (this.state.lifecycle !== 'starting') throw this.state.refusal();
+      if (state.current !== starting) throw state.refusal();
       this.#presence.live = live;
       await live.start();
       await this.#keepCode(live);
     } catch (thrown) {
       live?.kill('the start failed');
-      if (this.state.lifecycle !== 'starting') throw this.state.refusal();
+      if (state.current !== starting) throw state.refusal();
       const inFiles = (thrown as HostError).details['inFiles'] === true;
       this.#deps.journal.failure(thrown as HostError, this.incarnation);
-      if (this.#former !== undefined) throw await this.#goBack(this.#former, thrown as HostError);
-      this.state.fail('start_failed', this.incarnation, this.state.judge(inFiles), inFiles);
+      if (starting.former !== undefined) throw await this.#goBack(starting, starting.former, thrown as HostError);
+      state.fail('start_failed', this.incarnation, state.judge(inFiles), inFiles);
       throw thrown;
     }
-    if (this.state.lifecycle !== 'starting') throw this.state.refusal();
-    this.#run(live, 'started');
+    if (state.current !== starting) throw state.refusal();
+    state.move('started', { phase: 'running', since: state.runningSince() }, live.number);
+    this.#feed(live);
   }
 
   /** Whoever is told that the service runs may change its files from then on. */
@@ -182,151 +214,130 @@ export class ServiceController {
     if (live.over) throw new HostError('start_failed', 'The cell ended right after its start.', { phase: 'start', lastFailure: this.#deps.journal.lastFailure });
   }
 
-  #run(live: Incarnation, cause: 'started' | 'reloaded'): void {
+  #feed(live: Incarnation): void {
     this.#presence.live = live;
-    this.state.markRunning(live.number);
-    if (cause === 'started') this.state.move(cause, this.incarnation);
     this.#deps.turn.feed(live.lane);
     this.#deps.began();
   }
 
   // Bringing down.
 
-  #bringDown(order: StopOrder): Promise<Stopped & { readonly start?: Promise<void> }> {
-    this.state.give(order);
-    // A new incarnation that has not begun to take over is not wanted any more.
-    if (!this.#handingOver) this.#presence.next?.kill(order.comesBack ? 'the service restarts' : 'the service stops');
-    const done = this.#reloading === undefined ? this.#carryOut(order) : this.#afterReload(() => this.#carryOut(order));
-    this.#stopping = done;
-    return done;
+  #bringDown(cause: 'stop' | 'restart', order: StopOrder, former?: ServicePlan): Promise<BroughtDown> {
+    const before = this.state.current;
+    this.state.supervisor.cancel();
+    this.state.move(cause, { phase: cause === 'stop' ? 'stopping' : 'restarting', since: this.state.since, order });
+    return (order.done = this.#carryOut(order, before, former));
   }
 
-  async #carryOut(order: StopOrder): Promise<Stopped & { readonly start?: Promise<void> }> {
+  /** `before`: the state in which the order came. */
+  async #carryOut(order: StopOrder, before: State, former?: ServicePlan): Promise<BroughtDown> {
     const { books, intake, journal } = this.#deps;
-    const { stopMs } = this.#plan.section.timeouts;
     const discardedBefore = books.discardedFor('service_stopped');
-    const wasRunning = this.state.lifecycle === 'running';
-    this.state.supervisor.cancel();
-    this.state.move('stop', this.incarnation);
+    // A new incarnation that has not begun to take over is not wanted any more; what is left of another reload is short.
+    if (before.phase === 'reloading') before.next.kill(order.comesBack ? 'the service restarts' : 'the service stops');
+    // Whoever asked for the reload is told what came of it.
+    if ('reload' in before) await before.reload?.catch(() => undefined);
     if (order.now) this.#presence.hurry('the service stops');
-    if (wasRunning && this.#presence.live !== undefined) await quiesce(this.#presence.live, order, stopMs, this.#deps);
+    if ('since' in before && this.#presence.live !== undefined) await quiesce(this.#presence.live, order, this.#plan.section.timeouts.stopMs, this.#deps);
     this.#presence.live?.end();
     // A start that was under way has come to its end too: it must not take the next start for its own.
-    await Promise.all([this.#presence.gone(), this.#starting?.catch(() => undefined)]);
-    const cause = this.state.lifecycle === 'stopped' ? 'start' : 'restart';
-    // Its plugin is going away meanwhile: the restart becomes a stop.
-    if (!this.state.can(cause)) order.join({ now: false, discard: false });
+    await Promise.all([this.#presence.gone(), 'start' in before ? before.start?.catch(() => undefined) : undefined]);
     if (order.discard) intake.discardQueued('service_stopped');
     else if (!order.comesBack) intake.refuseWaiting('service_stopped');
     const events = { kept: intake.queue.size, discarded: books.discardedFor('service_stopped') - discardedBefore };
     journal.tally(order.comesBack ? 'restarted' : 'stopped', events, this.incarnation);
-    this.#stopping = undefined;
-    this.state.give(undefined);
-    if (this.state.lifecycle === 'stopping' && !order.comesBack) this.state.move('stopped', this.incarnation);
-    if (!order.comesBack) return { ...events, error: order.error };
-    // The start begins in the same turn, so that no other request can come between.
-    this.state.supervisor.reset();
-    const start = this.#begin(cause);
-    start.catch(() => {}); // Whoever asked for the restart awaits it a moment later.
-    return { ...events, error: order.error, start };
+    return { ...events, error: order.error, ...this.#startAfter(order, former) };
   }
 
-  async #restart(): Promise<KeptEvents> {
-    const stopsBefore = this.#stops;
-    // A stop that is under way comes first.
-    await this.#stopping;
-    if (this.#stops !== stopsBefore) throw this.state.refusal(true);
-    const { books, intake } = this.#deps;
-    if (this.state.lifecycle !== 'running' && this.state.lifecycle !== 'starting') {
-      const kept = intake.queue.size;
-      books.restarted();
-      await this.start();
-      return { kept, discarded: 0 };
-    }
-    const { start, kept, discarded } = await this.#bringDown(new StopOrder({ now: false, discard: false }, true));
-    if (start === undefined) throw this.state.refusal(true);
-    books.restarted();
+  /** The start begins in the same turn, so that no other request can come between. */
+  #startAfter({ comesBack, restart }: StopOrder, former?: ServicePlan): { start?: Promise<void> } {
+    if (!comesBack) this.state.move('stopped', { phase: 'stopped' });
+    if (restart === undefined || !this.state.can(comesBack ? 'stopped' : 'start')) return {};
+    this.state.supervisor.reset();
+    const start = this.#begin(comesBack ? 'stopped' : 'start', { restart, former });
+    start.catch(() => {}); // Whoever asked for the restart awaits it a moment later.
+    return { start };
+  }
+
+  async #afterOrder(order: StopOrder): Promise<KeptEvents> {
+    const { start, kept, discarded } = await order.done;
+    if (start === undefined) throw this.state.refusal();
+    this.#deps.books.restarted();
     await start;
-    return { kept, discarded };
+    return { kept, discarded: order.comesBack ? discarded : 0 };
   }
 
   // Handing over.
 
-  /** What is left of it is short: a new incarnation that was still starting has been ended. */
-  async #afterReload<Outcome>(act: () => Promise<Outcome>): Promise<Outcome> {
-    try {
-      await this.#reloading;
-    } catch {
-      // Whoever asked for the reload is told.
-    }
-    return act();
-  }
-
   /** The old incarnation stops first, as in a restart, and the queue waits. */
   async #replace(plan: ServicePlan): Promise<KeptEvents> {
     const kept = await this.#deps.keptCode?.kept();
-    if (this.state.lifecycle !== 'running') return this.reload(plan);
+    if (this.state.current.phase !== 'running') return this.reload(plan);
     // Code is kept only of starts under this setting: of any other, the copy is older than what runs.
     const isKept = this.#plan.section.reload === 'after';
-    this.#former = isKept && kept !== undefined ? withCodeOf(this.#plan, kept) : undefined;
+    const former = isKept && kept !== undefined ? withCodeOf(this.#plan, kept) : undefined;
     this.#adopt(plan);
-    try {
-      return await this.restart();
-    } finally {
-      this.#former = undefined;
-    }
+    return this.restart(former);
   }
 
   /** The lifecycle stays "starting" meanwhile, so that events and callers go on waiting. Returns what to tell of the reload. */
-  async #goBack(former: ServicePlan, why: HostError): Promise<HostError> {
-    this.#former = undefined;
+  async #goBack(starting: Starting, former: ServicePlan, why: HostError): Promise<HostError> {
+    starting.former = undefined;
     this.#adopt(former);
-    this.state.startsAgain(this.#incarnations.next);
-    await this.#launch();
+    this.state.continuesWith(this.#incarnations.next);
+    await this.#launch(starting);
     this.#deps.journal.note('warn', 'reload_failed', `The new code did not start, and the old code runs again: ${sentence(why.message)}`, this.incarnation);
     return new HostError(why.code, `${sentence(why.message)} The old code runs again, as incarnation ${String(this.incarnation)}.`, why.details);
   }
 
   /** The new incarnation starts beside the old one; only when it runs does the old one stop between two events. */
-  async #handOver(plan: ServicePlan): Promise<KeptEvents> {
-    const next = this.#incarnations.spawn(plan);
-    this.#presence.next = next;
+  #startBeside(plan: ServicePlan, { since }: Running): Promise<KeptEvents> {
+    const reloading: Reloading = { phase: 'reloading', since, next: this.#incarnations.spawn(plan), reload: undefined };
+    this.state.move('reload', reloading);
+    return (reloading.reload = this.#handOver(reloading, plan));
+  }
+
+  async #handOver(reloading: Reloading, plan: ServicePlan): Promise<KeptEvents> {
+    const { next } = reloading;
     try {
       await next.start();
+      if (this.state.current !== reloading) throw this.state.refusal();
     } catch (thrown) {
       next.kill('the new incarnation did not start');
       const advised = withReloadAdvice(thrown as HostError);
-      this.#keepOld(advised, next);
+      this.#keepOld(advised, reloading);
       throw advised;
     }
-    this.#handingOver = true;
+    const handingOver: Reloading = { ...reloading, phase: 'handingOver' };
+    this.state.move('takes_over', handingOver);
     const old = this.#presence.live;
     if (old !== undefined) await haltOrKill(old);
-    this.#handingOver = false;
-    this.#presence.next = undefined;
     this.#deps.intake.queue.giveBack(old?.takeRemains().untouched ?? []);
     if (next.over) {
       // What was halted cannot go on: the old plan comes back in a new cell.
       old?.end();
       this.#presence.live = undefined;
-      this.state.fail('cell_ended', next.number);
+      if (this.state.current === handingOver) this.state.fail('cell_ended', next.number);
       throw withReloadAdvice(new HostError('cell_crashed', 'The new incarnation ended before it could take over.', { lastFailure: this.#deps.journal.lastFailure }));
     }
     this.#adopt(plan);
     this.#deps.journal.note('info', 'reloaded', `Incarnation ${String(next.number)} took over${old === undefined ? '' : ` from ${String(old.number)}`}.`, next.number);
     const events = { kept: this.#deps.intake.queue.size, discarded: 0 };
     this.#deps.journal.tally('reloaded', events, next.number);
-    this.#run(next, 'reloaded');
+    if (this.state.current === handingOver) this.state.move('reloaded', { phase: 'running', since: this.state.runningSince() }, next.number);
+    else this.state.continuesWith(next.number);
+    this.#feed(next);
     if (old !== undefined) this.#presence.leave(old, this.#plan.section.timeouts.stopMs);
     return events;
   }
 
-  #keepOld(why: HostError, next: Incarnation): void {
-    this.#presence.next = undefined;
+  #keepOld(why: HostError, reloading: Reloading): void {
     const goesOn = this.#presence.live !== undefined && !this.#presence.live.condemned;
-    this.#deps.journal.note('warn', 'reload_failed', `The new incarnation did not start${goesOn ? ', and the old one goes on' : ''}: ${sentence(why.message)}`, next.number);
+    this.#deps.journal.note('warn', 'reload_failed', `The new incarnation did not start${goesOn ? ', and the old one goes on' : ''}: ${sentence(why.message)}`, reloading.next.number);
+    if (this.state.current !== reloading) return;
     // The old one died meanwhile, or is about to, and was left to the new one.
-    if (!goesOn) this.state.fail('cell_ended', this.incarnation);
+    if (goesOn) this.state.move('reload_failed', { phase: 'running', since: reloading.since });
+    else this.state.fail('cell_ended', this.incarnation);
   }
 
   #adopt(plan: ServicePlan): void {

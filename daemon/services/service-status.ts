@@ -5,7 +5,6 @@ import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
 import type { CellUsage } from '../cells/cell.ts';
 import type { Clock } from '../time/clock.ts';
 import { idsOf } from '../dispatch/queued-event.ts';
-import { dispatches } from './lifecycle.ts';
 import type { Books } from './books.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
@@ -75,8 +74,8 @@ function oldestAgeMs({ intake, lane, clock }: StatusParts): number {
 }
 
 /** An event is in flight once it has begun; until then it waits, though its cell may have it. */
-function inFlight({ lane, lifecycle, clock }: StatusParts): ServiceStatus['inFlight'] {
-  const current = dispatches(lifecycle) ? lane?.current() : undefined;
+function inFlight({ lane, startedMs, clock }: StatusParts): ServiceStatus['inFlight'] {
+  const current = startedMs !== undefined ? lane?.current() : undefined;
   if (current?.beganMs === undefined) return null;
   const { event, beganMs } = current;
   const sinceMs = Math.max(0, Math.round(clock.monotonicMs() - beganMs));

@@ -154,7 +154,7 @@ export class Service {
       isolation: life.isolation,
       lifecycle: life.state.lifecycle,
       incarnation: life.incarnation,
-      startedMs: life.state.startedMs,
+      startedMs: life.state.since?.wallMs,
       clock: this.#deps.clock,
       books: this.#books,
       intake: this.#intake,

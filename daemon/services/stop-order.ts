@@ -25,7 +25,17 @@ export interface Stopped extends KeptEvents {
   readonly error: HostError | undefined;
 }
 
+/** An order that was carried out. */
+export interface BroughtDown extends Stopped {
+  /** The start that follows a restart's stop. */
+  readonly start?: Promise<void>;
+}
+
 export class StopOrder {
+  /** Replaced as soon as the order is being carried out. */
+  done: Promise<BroughtDown> = new Promise(() => {});
+  /** The restart that the next start belongs to: this order's own, or one that was asked for behind a stop. */
+  restart: Promise<KeptEvents> | undefined;
   readonly hastened: Promise<'hastened'>;
   readonly withinMs: number;
   #now: boolean;
@@ -69,6 +79,7 @@ export class StopOrder {
   /** Another stop was asked for meanwhile: the stricter of both counts. */
   join({ now, discard }: StopOptions): void {
     this.#comesBack = false;
+    this.restart = undefined;
     this.#discard ||= discard;
     if (!now || this.#now) return;
     this.#now = true;

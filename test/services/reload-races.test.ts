@@ -225,3 +225,60 @@ test('a restart during a start leaves one incarnation, and the start that it end
   await trial.pass(50);
   assert.equal(stop.state, 'resolved');
 });
+
+test('a restart that comes while a service stops begins with the end of the stop, and a second stop overtakes it', async () => {
+  const trial = new Trial();
+  await trial.running();
+  trial.cell(1).stopHangs = true;
+  const stop = watched(trial.service.stop());
+  const restart = watched(trial.service.restart());
+  await trial.pass(stopMs + 50);
+  assert.deepEqual([stop.state, restart.state, trial.service.lifecycle, trial.service.incarnation], ['resolved', 'resolved', 'running', 2]);
+  trial.cell(2).stopHangs = true;
+  const stops = [watched(trial.service.stop())];
+  const overtaken = watched(trial.service.restart());
+  stops.push(watched(trial.service.stop()));
+  await trial.pass(stopMs + 50);
+  assert.deepEqual([...stops.map(({ state }) => state), overtaken.state, trial.service.lifecycle], ['resolved', 'resolved', 'service_stopped', 'stopped']);
+});
+
+test('a restart during a reload ends the new incarnation and starts one more, and the events wait for it', async () => {
+  const trial = new Trial('run', 'hang', 'run');
+  await trial.running();
+  const reload = watched(trial.service.reload(trial.plan));
+  await trial.pass(10);
+  const restart = watched(trial.service.restart());
+  trial.send('return');
+  await trial.pass(50);
+  const { lifecycle, incarnation, counters } = trial.service.status();
+  assert.deepEqual([reload.state, restart.state, lifecycle, incarnation, counters.handled], ['start_failed', 'resolved', 'running', 3, 1]);
+  assert.equal(trial.cells.filter(({ dead }) => !dead).length, 1);
+});
+
+test('a failed service that is stopped while its cell still dies is stopping until that is gone, and refuses events meanwhile', async () => {
+  const trial = new Trial();
+  await trial.running();
+  trial.cell(1).dyingMs = 300;
+  trial.send('hang');
+  await trial.pass(handleMs + 5);
+  assert.equal(trial.service.lifecycle, 'failed');
+  const stop = watched(trial.service.stop());
+  await trial.pass(5);
+  assert.deepEqual([stop.state, trial.service.lifecycle], ['pending', 'stopping']);
+  assert.throws(() => trial.send('return'), { code: 'service_stopped' });
+  const start = watched(trial.service.start());
+  await trial.pass(300);
+  assert.deepEqual([stop.state, start.state, trial.service.lifecycle], ['resolved', 'service_stopped', 'stopped']);
+});
+
+test('a service whose plugin goes away does not come back from a failure, and says why', async () => {
+  const trial = new Trial();
+  await trial.running();
+  trial.cell(1).crash();
+  await trial.pass(1);
+  assert.equal(trial.service.lifecycle, 'failed');
+  trial.service.retire();
+  assert.throws(() => trial.send('return'), { code: 'service_failed', message: /its plugin is going away/ });
+  await trial.pass(100);
+  assert.deepEqual([trial.service.lifecycle, trial.cells.length, trial.clock.pendingTimers], ['failed', 1, 0]);
+});

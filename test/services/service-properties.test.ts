@@ -60,6 +60,7 @@ class History {
   readonly #latencies: readonly number[];
   readonly #starts: readonly ('run' | 'throw' | 'hang')[];
   #asked = 0;
+  #lifecycle = 'ready';
   #started = 0;
 
   constructor(latencies: readonly number[], starts: readonly ('run' | 'throw' | 'hang')[]) {
@@ -108,9 +109,23 @@ class History {
       },
       limits: limits.parse({}),
       redact: (text) => text,
-      outlets: { timeline: ({ event, correlationId }) => void (event === 'cut_off' && countIn(this.cutOffs, correlationId ?? '')), feed: () => {}, log: () => {} },
+      outlets: {
+        timeline: ({ event, correlationId, data }) => {
+          if (event === 'cut_off') countIn(this.cutOffs, correlationId ?? '');
+          if (typeof data?.['from'] === 'string') this.#passed(data['from'], String(data['to']));
+        },
+        feed: () => {},
+        log: () => {},
+      },
       cellLog: { log: () => {}, logDropped: () => {}, counts: () => ({ lines: 0, droppedLines: 0, droppedBytes: 0 }) },
     });
+  }
+
+  /** What is told of the lifecycle is one way without gaps, and never a change into the same. */
+  #passed(from: string, to: string): void {
+    assert.equal(from, this.#lifecycle, 'a transition begins where the one before did not end');
+    assert.notEqual(from, to);
+    this.#lifecycle = to;
   }
 
   async run(steps: readonly Step[]): Promise<void> {
@@ -197,6 +212,7 @@ class History {
   }
 
   check({ counters, queue, inFlight, lifecycle }: ServiceStatus): void {
+    assert.equal(lifecycle, this.#lifecycle, 'the status shows another lifecycle than was told');
     this.balanced();
     const settled = counters.handled + counters.failed + counters.deadLettered + counters.discarded;
     assert.equal(counters.enqueued, settled + queue.depth + (inFlight === null ? 0 : 1), `conservation broke in ${lifecycle}`);
