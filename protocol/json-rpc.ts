@@ -3,13 +3,6 @@ import { type HostError, errorKinds } from './errors.ts';
 
 export type RpcId = string | number | null;
 
-export interface RpcRequest {
-  /** Absent: a notification, which gets no answer. */
-  readonly id?: RpcId;
-  readonly method: string;
-  readonly params: unknown;
-}
-
 /** Numbers that JSON-RPC itself fixes for faults that share one code here. */
 export const parseErrorNumber = -32700;
 export const invalidParamsNumber = -32602;

@@ -55,7 +55,7 @@ const ingress = z.strictObject({
 });
 
 export const restart = z.strictObject({
-  policy: z.enum(['never', 'on-failure', 'always']).default('on-failure').describe('whether it comes back by itself; every unexpected end counts, and so does a failed start, so that on-failure and always are the same'),
+  policy: z.enum(['never', 'on-failure']).default('on-failure').describe('whether it comes back by itself; every end that nobody asked for counts as a failure, and so does a failed start'),
   intensity: z.int().min(0).max(1000).default(5).describe('restarts within the period before it is given up'),
   periodMs: durationMs().default(60_000).describe('also how long it must run to count as stable'),
   backoffMs: z.tuple([durationMs(0), durationMs(0)]).default([200, 30_000]).describe('least and most; doubles with failures in a row, with full jitter'),
@@ -119,4 +119,3 @@ export type ProfileSection = z.output<typeof profileSection>;
 export type ToolIsolation = z.output<typeof toolIsolation>;
 export type Isolation = z.output<typeof isolation>;
 export type Permissions = z.output<typeof permissions>;
-export type CellLimits = z.output<typeof cellLimits>;

@@ -28,7 +28,3 @@ export type OperationInput<Name extends OperationName> = z.input<(typeof operati
 export type OperationResult<Name extends OperationName> = z.output<(typeof operations)[Name]['result']>;
 
 export const operationNames = Object.keys(operations) as OperationName[];
-
-export function isOperationName(name: string): name is OperationName {
-  return Object.hasOwn(operations, name);
-}

@@ -80,6 +80,7 @@ export const serviceStatus = z.object({
     })
     .nullable(),
   unkillable: count.describe('cells that were given up and still exist'),
+  malformedMessages: count.describe('messages of its cells, since the daemon loaded it, that had a form no cell sends and were dropped'),
   reported: z.object({ value: z.unknown(), at: instant, stale: z.boolean(), error: z.string().optional() }).nullable(),
   log: z.object({ lines: count, droppedLines: count, droppedBytes: count }),
   notes: z.array(z.string()).describe('declared environment variables that are not set, and what this daemon does not act on'),

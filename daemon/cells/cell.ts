@@ -64,6 +64,8 @@ export interface CellListener {
 
 export interface Cell {
   readonly register: ProgressRegister;
+  /** Messages that came from the cell, had another form than a cell of ours sends, and were dropped. */
+  readonly malformed: number;
   /** How much may be on the way to the cell at once; the lane's own measure where it does not say. */
   readonly window?: LaneWindow;
   load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>>;

@@ -181,6 +181,11 @@ export class Incarnation {
     return this.#cell.register.handleTimes;
   }
 
+  /** Messages of its cell that could not be read and were dropped. */
+  get malformed(): number {
+    return this.#cell.malformed;
+  }
+
   /** Resolves when the service runs; throws what its start ended in. */
   async start(): Promise<void> {
     const account = lossAccount.of(this.#options.spec.name);

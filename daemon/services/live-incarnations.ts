@@ -6,6 +6,8 @@ import type { Incarnation } from '../dispatch/incarnation.ts';
 export class LiveIncarnations {
   live: Incarnation | undefined;
   readonly #handleTimes = new Histogram();
+  /** Of incarnations that are gone. */
+  #malformed = 0;
   /** Given up by the kill ladder, and still there. */
   readonly #leftBehind = new Set<Incarnation>();
   readonly #present = new Set<Incarnation>();
@@ -24,7 +26,15 @@ export class LiveIncarnations {
     return all;
   }
 
+  /** Messages of all its cells, also of those that are gone, that could not be read and were dropped. */
+  get malformed(): number {
+    let malformed = this.#malformed;
+    for (const incarnation of this.#present) malformed += incarnation.malformed;
+    return malformed;
+  }
+
   remove(incarnation: Incarnation): void {
+    this.#malformed += incarnation.malformed;
     this.#handleTimes.add(incarnation.handleTimes);
     this.#present.delete(incarnation);
     if (this.#leaving === incarnation) this.#leaving = undefined;

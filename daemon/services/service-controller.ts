@@ -52,6 +52,11 @@ export class ServiceController {
     return this.#presence.leftBehind;
   }
 
+  /** Messages of its cells that could not be read and were dropped. */
+  get malformed(): number {
+    return this.#presence.malformed;
+  }
+
   /** Of every incarnation there was. */
   handleTimes(): Histogram {
     return this.#presence.handleTimes();

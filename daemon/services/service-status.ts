@@ -24,6 +24,7 @@ export interface StatusParts {
   readonly journal: Journal;
   readonly usage: CellUsage | null;
   readonly unkillable: number;
+  readonly malformed: number;
   readonly restart: ServiceStatus['restart'];
   readonly deadLetters: ServiceStatus['deadLetters'];
   readonly reported: ServiceStatus['reported'];
@@ -61,6 +62,7 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
     deadLetters: { ...parts.deadLetters },
     cell: parts.usage,
     unkillable: parts.unkillable,
+    malformedMessages: parts.malformed,
     reported: parts.reported,
     log: { ...parts.log },
     notes: [...parts.notes],

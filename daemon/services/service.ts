@@ -163,6 +163,7 @@ export class Service {
       journal: this.#journal,
       usage: life.live?.usage() ?? null,
       unkillable: life.unkillable,
+      malformed: life.malformed,
       restart: life.state.supervisor.view(),
       deadLetters: this.#deps.deadLetters.counts,
       reported: this.#reported.view(life.incarnation),

@@ -13,7 +13,6 @@ const maxDataText = 500;
 export interface TimelineOptions {
   readonly capacity: number;
   readonly clock: Pick<Clock, 'wallMs'>;
-  onEntry?(entry: TimelineEntry): void;
 }
 
 export interface TimelinePage {
@@ -49,7 +48,6 @@ export class Timeline {
     };
     this.#nextSequence += 1;
     this.#entries.push(entry);
-    this.#options.onEntry?.(entry);
     return entry;
   }
 

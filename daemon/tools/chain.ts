@@ -54,10 +54,6 @@ export class Chain<Item> {
     return true;
   }
 
-  removeFirst(): void {
-    if (this.#first !== undefined) this.remove(this.#first);
-  }
-
   items(): Item[] {
     const items: Item[] = [];
     for (let link = this.#first; link !== undefined; link = link.after) items.push(link.item);

@@ -33,6 +33,7 @@ const killMs = 60;
 
 export class SimulatedCell implements Cell {
   readonly register = new ProgressRegister();
+  malformed = 0;
   readonly #world: SimulatedWorld;
   readonly #listener: CellListener;
   readonly #batches: BatchMessage[] = [];

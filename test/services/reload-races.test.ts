@@ -282,3 +282,15 @@ test('a service whose plugin goes away does not come back from a failure, and sa
   await trial.pass(100);
   assert.deepEqual([trial.service.lifecycle, trial.cells.length, trial.clock.pendingTimers], ['failed', 1, 0]);
 });
+
+test('messages of its cells that could not be read are shown in the status, those of earlier incarnations included', async () => {
+  const trial = new Trial();
+  await trial.running();
+  assert.equal(trial.service.status().malformedMessages, 0);
+  trial.cell(1).malformed = 2;
+  assert.equal(trial.service.status().malformedMessages, 2);
+  trial.cell(1).crash();
+  await trial.pass(50);
+  trial.cell(2).malformed = 3;
+  assert.equal(trial.service.status().malformedMessages, 5);
+});

@@ -85,6 +85,10 @@ export class ProcessCell implements Cell {
     this.#child.once('disconnect', () => this.#lineClosed());
   }
 
+  get malformed(): number {
+    return this.#inbox.malformed;
+  }
+
   async load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
     this.#inbox.allowOutputs(options.maxOutputBytes);
     return withPlace(await this.#call((api) => api.load(options), isLoadedService, deadlineMs), this.#spec.folder, options.entryUrl);

@@ -101,6 +101,10 @@ export class ThreadCell implements Cell {
     this.#worker.once('exit', (exitCode) => this.#unkillable ? this.#listener.leftBehindEnded?.() : this.#end({ reason: this.#ladder.climbing ? 'killed' : 'ended', error: { name: 'CellEnded', message: `the cell's thread ended with exit code ${String(exitCode)}` }, exitCode }));
   }
 
+  get malformed(): number {
+    return this.#inbox.malformed;
+  }
+
   async load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
     this.#inbox.allowOutputs(options.maxOutputBytes);
     const loaded = await this.#call(() => this.#api.load(options), isLoadedService, deadlineMs);

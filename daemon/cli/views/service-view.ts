@@ -116,12 +116,13 @@ const cellSection: Section = ({ cell, log }) => [
 ];
 
 /** What the supervisor does about a failure. */
-const restartSection: Section = ({ pluginId, restart, diagnostics, unkillable }) => {
+const restartSection: Section = ({ pluginId, restart, diagnostics, unkillable, malformedMessages }) => {
   const gaveUp = diagnostics.findLast(({ event }) => event === 'gave_up')?.message ?? `The supervisor gave up. Start it again with nagaya start ${pluginId}.`;
   return [
     ...(restart?.pending === true ? [row('restart', styled('yellow', `pending, attempt ${String(restart.attempt)}${restart.nextAt === null ? '' : ` at ${clockText(restart.nextAt)}`}`))] : []),
     ...(restart?.pending === false ? [row('restart', styled('red', gaveUp))] : []),
     ...(unkillable > 0 ? [row('unkillable', styled('red', `${String(unkillable)} of its cells could not be ended and still take memory: see \`nagaya doctor\``))] : []),
+    ...(malformedMessages > 0 ? [row('messages', styled('red', `${plural(malformedMessages, 'message')} of its cells could not be read and ${malformedMessages === 1 ? 'was' : 'were'} dropped`))] : []),
   ];
 };
 
