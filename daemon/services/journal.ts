@@ -4,7 +4,7 @@ import { isPlainError } from '../../protocol/cell/plain-error.ts';
 import type { HostError } from '../../protocol/errors.ts';
 import type { FeedEvent, TimelineEntry } from '../../protocol/operations/telemetry.ts';
 import type { Diagnostic, Lifecycle, RecordedError } from '../../protocol/status.ts';
-import { plural } from '../../protocol/plural.ts';
+import { plural, sentence } from '../../protocol/plural.ts';
 import type { Clock } from '../time/clock.ts';
 import { causeStack } from '../dispatch/plugin-error.ts';
 import { type EventIds, idsOf } from '../dispatch/queued-event.ts';
@@ -76,6 +76,15 @@ export class Journal {
   rejection(error: HostError, incarnation: number): void {
     this.#remember(error);
     if (this.#tell({ level: 'warn', event: error.code, message: error.message, incarnation })) this.#outlets.log('warn', error.message, { incarnation, code: error.code });
+  }
+
+  /** New code did not start, and the old code goes on or comes back: visible, but no failure of the service. */
+  reloadFailed(what: string, error: HostError, incarnation: number): void {
+    const stack = stackOf(error);
+    const message = `${what}: ${sentence(error.message)}`;
+    this.#remember(error, {}, stack);
+    this.note('warn', 'reload_failed', message, incarnation);
+    this.#outlets.log('warn', message, { incarnation, code: error.code, ...(stack === undefined ? {} : { stack }) });
   }
 
   /** What became of the events that waited when the service was stopped, restarted or reloaded. */

@@ -291,7 +291,7 @@ export class ServiceController {
     this.#adopt(former);
     this.state.continuesWith(this.#incarnations.next);
     await this.#launch(starting);
-    this.#deps.journal.note('warn', 'reload_failed', `The new code did not start, and the old code runs again: ${sentence(why.message)}`, this.incarnation);
+    this.#deps.journal.reloadFailed('The new code did not start, and the old code runs again', why, this.incarnation);
     return new HostError(why.code, `${sentence(why.message)} The old code runs again, as incarnation ${String(this.incarnation)}.`, why.details);
   }
 
@@ -338,7 +338,7 @@ export class ServiceController {
 
   #keepOld(why: HostError, reloading: Reloading): void {
     const goesOn = this.#presence.live !== undefined && !this.#presence.live.condemned;
-    this.#deps.journal.note('warn', 'reload_failed', `The new incarnation did not start${goesOn ? ', and the old one goes on' : ''}: ${sentence(why.message)}`, reloading.next.number);
+    this.#deps.journal.reloadFailed(`The new incarnation did not start${goesOn ? ', and the old one goes on' : ''}`, why, reloading.next.number);
     if (this.state.current !== reloading) return;
     // The old one died meanwhile, or is about to, and was left to the new one.
     if (goesOn) this.state.move('reload_failed', { phase: 'running', since: reloading.since });

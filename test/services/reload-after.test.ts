@@ -1,6 +1,7 @@
 // Reloads of a plugin that holds what only one can hold: a port. Beside the old incarnation the new one cannot start; after
 // it has stopped, it can.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -66,6 +67,21 @@ test('a reload beside a plugin that holds a port fails, leaves the old one runni
   await write('new');
   await assert.rejects(client.call('plugin.reload', { plugin }), (error: unknown) => error instanceof HostError && error.code === 'start_failed' && /EADDRINUSE[^]*\. The old incarnation runs beside[^]*"reload": "after"/.test(error.message));
   assert.equal((await deliver(1)).generation, 'old');
+});
+
+test('a reload that fails is told in the plugin\'s log and its status, with the place of the fault', async (t) => {
+  const { daemon, client, write, deliver } = await portTrial(t, undefined);
+  await write('new', 'export const service = {');
+  await assert.rejects(client.call('plugin.reload', { plugin }));
+  assert.equal((await deliver(1)).generation, 'old');
+  const { lifecycle, lastError } = await client.call('service.status', { plugin });
+  assert.deepEqual([lifecycle, lastError?.code], ['running', 'start_failed']);
+  assert.match(lastError?.message ?? '', /index\.js:1:25: /);
+  const told = (): string => readFileSync(join(daemon.folder, 'state', 'logs', `${plugin}.ndjson`), 'utf8');
+  for (const deadline = performance.now() + 20_000; !/The new incarnation did not start, and the old one goes on: .*index\.js:1:25/.test(told()); ) {
+    assert.ok(performance.now() < deadline, told());
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 });
 
 for (const isolation of ['thread', 'process']) {
