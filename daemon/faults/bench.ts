@@ -83,7 +83,7 @@ export class Bench {
     this.#daemons += 1;
     const client = await daemon.connect();
     const neighbourClient = await daemon.connect();
-    await client.call('plugin.load', { path: writeNeighbour(daemon.folder) });
+    await client.call('plugin.load', { path: writeNeighbour(daemon.folder), remember: false });
     await client.call('service.start', { plugin: neighbourId });
     // What a daemon makes once, at the first use, is not to look like something left behind.
     const warm: Fault = { ...control, id: 'warm-up', source: warmUp };

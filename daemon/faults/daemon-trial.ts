@@ -87,7 +87,7 @@ async function startAgain(first: KitDaemon, plugin: Fault, place: Place, problem
 }
 
 async function ready(client: Client, plugin: Fault, place: Place, folder: string): Promise<void> {
-  await client.call('plugin.load', { path: writeFaulty(folder, plugin, place) });
+  await client.call('plugin.load', { path: writeFaulty(folder, plugin, place), remember: false });
   if (place.subject === 'service') await client.call('service.start', { plugin: pluginIdOf(plugin) });
   await work(client, plugin, place);
 }

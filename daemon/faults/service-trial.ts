@@ -53,7 +53,7 @@ class ServiceTrial {
   }
 
   async #steps(): Promise<void> {
-    await this.#client.call('plugin.load', { path: this.#folder });
+    await this.#client.call('plugin.load', { path: this.#folder, remember: false });
     const { atImport, crashesLater } = this.#fault;
     this.#answer = atImport === true ? await this.#importIt() : await this.#commit();
     if (this.#answer.kind === 'none') return;

@@ -62,7 +62,7 @@ class ToolTrial {
   }
 
   async #load(): Promise<void> {
-    await this.#client.call('plugin.load', { path: this.#folder });
+    await this.#client.call('plugin.load', { path: this.#folder, remember: false });
   }
 
   /** A plugin without a service is imported when it is loaded. Undefined where it is loaded all the same: its import is only slow. */

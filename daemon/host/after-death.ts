@@ -14,8 +14,6 @@ export class AfterDeath {
   /** Why, by the plugin's id. */
   readonly #escalated: Map<string, string>;
   readonly #death: Death | undefined;
-  /** Undefined until the start has loaded what it found. */
-  #foundAtStart: ReadonlySet<string> | undefined;
 
   constructor(guarding: Guarding | undefined, log: Logger) {
     this.#guarding = guarding;
@@ -46,14 +44,9 @@ export class AfterDeath {
     if (lost !== undefined) hosted.tell('lost', `The daemon died: ${lostText({ ...lost, plugins: 0 })}.`);
   }
 
-  /** What the start has found is found again by the next daemon; what comes later is not. */
-  startHasLoaded(plugins: ReadonlyMap<string, unknown>): void {
-    this.#foundAtStart = new Set(plugins.keys());
-  }
-
-  countLoaded(plugins: ReadonlyMap<string, unknown>): void {
-    const found = this.#foundAtStart;
-    if (found !== undefined) lossAccount.loadedAtRunTime([...plugins.keys()].filter((id) => !found.has(id)).length);
+  /** So many plugins would be lost with this daemon. */
+  countLoaded(count: number): void {
+    lossAccount.loadedAtRunTime(count);
   }
 
   /** It is read anew: what was decided about it is void. */

@@ -58,7 +58,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   armFailpoints(process.env, log);
   const store = new Store({ stateFolder: options.stateFolder, version, limits, clock: realClock, tell: (level, message) => log[level]({}, message) });
   let stateLock: StateLock | undefined;
-  const host = new Host({ config, version, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env, controlSocket: options.socket, guarding: options.guarding });
+  const host = new Host({ config, version, store, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env, controlSocket: options.socket, guarding: options.guarding });
   const watches = new HostWatches(host, limits, log);
   const faults = new HostFaults(log);
 

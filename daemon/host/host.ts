@@ -9,10 +9,10 @@ import type { Clock } from '../time/clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Guarding } from '../guardian/link.ts';
 import { AfterDeath } from './after-death.ts';
+import { AtStart } from './at-start.ts';
 import { HostedPlugin } from './hosted-plugin.ts';
 import { Catalog } from '../plugins/catalog.ts';
-import { discover } from '../plugins/discovery.ts';
-import { invalidPlugin } from '../plugins/invalid-plugin.ts';
+import type { Wanted } from '../plugins/remembered-plugins.ts';
 import { unusedOverrides } from '../plugins/overrides.ts';
 import { PluginReader } from './plugin-reader.ts';
 import { type LoadedPlugin, keepingSocket } from '../plugins/plugin.ts';
@@ -22,6 +22,7 @@ import { Profiles } from '../runtimes/programs/profiles.ts';
 import { Registry } from '../runtimes/registry.ts';
 import { WakeTurns } from '../dispatch/wake-turns.ts';
 import { type KeptEvents, noEvents } from '../services/stop-order.ts';
+import type { Store } from '../store/store.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import type { Feed } from '../telemetry/feed.ts';
 import { FlightRecorder } from '../telemetry/flight-recorder.ts';
@@ -32,6 +33,7 @@ export interface HostOptions {
   /** Of the daemon. */
   readonly version: string;
   readonly stateFolder: string;
+  readonly store: Store;
   readonly clock: Clock;
   readonly feed: Feed;
   readonly log: Logger;
@@ -45,6 +47,8 @@ export interface HostOptions {
 /** The part of the shutdown's time that is kept for the last writes. */
 const lastWritesMs = 1000;
 const recorderCloseMs = 1000;
+/** A start or stop that is done is not held up longer by a store that does not answer. */
+const rememberMs = 1000;
 
 export class Host {
   readonly config: Config;
@@ -71,6 +75,9 @@ export class Host {
   #departed: HostedPlugin[] = [];
   /** The last check of a plugin's schemas. */
   readonly #reader: PluginReader;
+  readonly #atStart: AtStart;
+  /** Ids of plugins that came after the start. */
+  readonly #loadedAtRunTime = new Set<string>();
 
   constructor(options: HostOptions) {
     this.config = options.config;
@@ -89,7 +96,8 @@ export class Host {
       list: () => this.list().filter(({ id }) => !this.#unloading.has(id)),
       get: (id) => this.#staying(id),
     });
-    const { config: { limits }, clock, log } = options;
+    const { config, config: { limits }, clock, log, store } = options;
+    this.#atStart = new AtStart(this, { config, store, log, add: async (folder) => await this.#add(this.#reader.read(folder), { tryImport: false }) });
     const newId = (): string => uuidv7(clock.wallMs());
     this.#embedded = new EmbeddedRuntime(this.profiles, { clock, limits, log, newId });
     this.registry = new Registry({ clock, limits, log });
@@ -123,9 +131,27 @@ export class Host {
     return this.get(id);
   }
 
-  /** Whoever loads a plugin hears at once of a broken JSON Schema, and of tools or profiles that cannot be imported. */
-  async load(folder: string): Promise<HostedPlugin> {
-    return await this.#add(await this.#reader.readChecked(folder), { tryImport: true });
+  /**
+   * Whoever loads a plugin hears at once of a broken JSON Schema, and of tools or profiles that cannot be imported. One that is
+   * remembered is loaded again by the next daemon.
+   */
+  async load(folder: string, remember: boolean): Promise<HostedPlugin> {
+    const hosted = await this.#add(await this.#reader.readChecked(folder), { tryImport: true });
+    this.#loadedAtRunTime.add(hosted.id);
+    if (remember) hosted.remembered = await this.#atStart.remembered.loaded(hosted.id, hosted.plugin.folder);
+    this.#countOnce();
+    return hosted;
+  }
+
+  /** What the operator has asked of a service, for the next daemon. Waits for the store only for a moment. */
+  async wants(id: string, wanted: Wanted): Promise<void> {
+    const written = this.#atStart.remembered.wants(id, wanted, this.#atStart.startsByItself(this.get(id)) === (wanted === 'running'));
+    await Promise.race([written, new Promise<void>((resolve) => this.#options.clock.after(rememberMs, resolve))]);
+  }
+
+  /** Plugins that the next daemon does not load: what would be lost with this one. */
+  #countOnce(): void {
+    this.#afterDeath.countLoaded(this.list().filter(({ id, remembered }) => !remembered && this.#loadedAtRunTime.has(id)).length);
   }
 
   async #add(read: LoadedPlugin, options: { readonly tryImport: boolean }): Promise<HostedPlugin> {
@@ -135,7 +161,6 @@ export class Host {
     this.#hosted.set(plugin.id, hosted);
     this.#tell(plugin.notes, { plugin: plugin.id });
     this.#afterDeath.tell(hosted);
-    this.#afterDeath.countLoaded(this.#hosted);
     this.#publishChange(plugin.id, 'loaded');
     return hosted;
   }
@@ -156,27 +181,9 @@ export class Host {
     }
   }
 
-  /**
-   * Loads what is found; what is refused is noted and never keeps the others from being loaded. The daemon's start does not wait
-   * for JSON Schemas to be compiled: the cells that use them do that.
-   */
+  /** Loads what lies in the folders, and what an earlier daemon had been told to load. */
   async loadAll(folders: readonly string[]): Promise<void> {
-    const { log } = this.#options;
-    const found = discover(folders, { maxPlugins: this.config.limits.plugins });
-    for (const refused of found.invalid) {
-      this.catalog.noteInvalid(refused);
-      log.warn({ path: refused.path, issues: refused.issues }, 'a folder could not be looked at');
-    }
-    for (const folder of found.folders) {
-      try {
-        await this.#add(this.#reader.read(folder), { tryImport: false });
-      } catch (thrown) {
-        const refused = invalidPlugin(folder, thrown);
-        this.catalog.noteInvalid(refused);
-        log.warn({ path: folder, issues: refused.issues }, 'a plugin was refused');
-      }
-    }
-    this.#afterDeath.startHasLoaded(this.#hosted);
+    await this.#atStart.loadAll(folders);
     this.#tell(this.notes());
   }
 
@@ -187,6 +194,7 @@ export class Host {
 
   /** Returns what became of the events of its service: none of them is kept. */
   async unload(id: string): Promise<KeptEvents> {
+    if (!this.catalog.has(id) && this.#atStart.remembered.get(id) !== undefined) return await this.#forget(id);
     const hosted = this.get(id);
     this.#unloading.add(id);
     hosted.service?.retire();
@@ -204,10 +212,20 @@ export class Host {
     this.catalog.remove(id);
     this.#unloading.delete(id);
     this.#afterDeath.forget(id);
-    this.#afterDeath.countLoaded(this.#hosted);
+    await this.#atStart.remembered.forget(id);
+    this.#loadedAtRunTime.delete(id);
+    this.#countOnce();
     this.#publishChange(id, 'unloaded');
     this.#options.log.info({ plugin: id, ...events }, 'a plugin was unloaded');
     return events;
+  }
+
+  /** It is remembered and could not be loaded. */
+  async #forget(id: string): Promise<KeptEvents> {
+    const folder = this.#atStart.remembered.get(id)?.folder ?? '';
+    await this.#atStart.remembered.forget(id);
+    this.catalog.forgetInvalid(folder);
+    return noEvents;
   }
 
   /** Reads the plugin anew; where that or the new incarnation fails, what runs goes on as it is. */
@@ -254,20 +272,9 @@ export class Host {
     this.#startOrder = [...this.#startOrder.filter((started) => started !== id), id];
   }
 
-  /** Starts, side by side, every service that is to start with the daemon. */
+  /** Starts every service that is to start with the daemon. */
   async autostart(): Promise<void> {
-    const { config, log } = this.#options;
-    if (!config.plugins.autostart) return;
-    const starts = this.list()
-      .filter(({ plugin, service }) => service !== undefined && plugin.enabled && plugin.autostart)
-      .map(async ({ id }) => {
-        try {
-          await this.start(id);
-        } catch (thrown) {
-          log.error({ plugin: id, code: thrown instanceof HostError ? thrown.code : 'internal' }, 'a service did not start');
-        }
-      });
-    await Promise.all(starts);
+    await this.#atStart.autostart();
   }
 
   counts(): Pick<OperationResult<'daemon.status'>['counts'], 'plugins' | 'services' | 'servicesRunning' | 'servicesFailed' | 'tools' | 'toolCallsPending' | 'toolThreads' | 'workers' | 'workersBusy' | 'workerCells' | 'unkillable'> {

@@ -48,6 +48,8 @@ export class HostedPlugin {
   readonly id: string;
   readonly log: PluginLog;
   readonly timeline: Timeline;
+  /** It was loaded at run time, and the next daemon loads it too. */
+  remembered = false;
   /** What workers can run of it. */
   readonly profiles: PluginProfiles;
   readonly #deps: HostedDeps;
@@ -224,6 +226,7 @@ export class HostedPlugin {
       profiles: manifest.profiles.map(({ name }) => name),
       isolation: manifest.isolation,
       notes: [...this.plugin.notes],
+      remembered: this.remembered,
     };
   }
 
@@ -345,9 +348,7 @@ export class HostedPlugin {
   }
 }
 
-function sum<Item>(items: readonly Item[], of: (item: Item) => number): number {
-  return items.reduce((total, item) => total + of(item), 0);
-}
+const sum = <Item>(items: readonly Item[], of: (item: Item) => number): number => items.reduce((total, item) => total + of(item), 0);
 
 /** The one at the front is most likely the one it failed on. */
 const bundledEvents = 5;

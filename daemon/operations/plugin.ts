@@ -11,7 +11,7 @@ export function pluginHandlers(host: Host): Pick<Handlers, keyof typeof pluginOp
       const { folder, manifest, overridden, notes } = hosted.plugin;
       return { plugin: hosted.summary(), path: folder, manifest, overridden: [...overridden], notes: [...notes] };
     },
-    'plugin.load': async ({ path }) => ({ plugin: (await host.load(path)).summary() }),
+    'plugin.load': async ({ path, remember }) => ({ plugin: (await host.load(path, remember)).summary() }),
     'plugin.reload': async ({ plugin: id }) => {
       const { hosted, events: { kept, discarded } } = await host.reload(id);
       return { plugin: hosted.summary(), incarnation: hosted.service?.incarnation ?? 0, kept, discarded };

@@ -50,16 +50,23 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
       return service.status();
     },
     'service.start': async ({ plugin: id }) => {
+      // Also of a start that fails: the next daemon tries again.
+      const wanted = host.wants(id, 'running');
       await host.start(id);
+      await wanted;
       return statusOf(id);
     },
     'service.stop': async ({ plugin: id, now, discard }) => {
       const service = host.get(id).requireService();
+      const wanted = host.wants(id, 'stopped');
       const { kept, discarded, error } = await service.stop({ now, discard });
+      await wanted;
       return { ...service.status(), kept, discarded, error: error?.toWire() ?? null };
     },
     'service.restart': async ({ plugin: id }) => {
+      const wanted = host.wants(id, 'running');
       const events = await host.restart(id);
+      await wanted;
       return { ...statusOf(id), ...events };
     },
     'ingress.publish': (params, caller) => {

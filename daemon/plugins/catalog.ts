@@ -73,6 +73,10 @@ export class Catalog {
     return [...this.#invalid.values()];
   }
 
+  forgetInvalid(path: string): void {
+    this.#invalid.delete(path);
+  }
+
   noteInvalid(found: InvalidPlugin): void {
     this.#invalid.delete(found.path);
     this.#invalid.set(found.path, found);

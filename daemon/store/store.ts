@@ -61,7 +61,8 @@ export class Store {
   #endsInARow = 0;
   /** Why the storekeeper that runs now gives up. */
   #lastWords: StoreFault | undefined;
-  #everOpen = false;
+  /** Somebody was told of a failure since it was open last. */
+  #toldFailure = false;
   readonly #counters = { commits: 0, failedCommits: 0, lostNotes: 0, ends: 0 };
   readonly #reopened = new Set<() => void>();
   /** Who waits for it to be open, or for its end. */
@@ -222,8 +223,8 @@ export class Store {
     this.#trouble.over();
     this.#opening.resolve();
     this.#schedule();
-    if (this.#everOpen || repairs.length > 0) this.#tellReopened();
-    this.#everOpen = true;
+    if (this.#toldFailure || repairs.length > 0) this.#tellReopened();
+    this.#toldFailure = false;
   }
 
   #unusable(fault: StoreFault): void {
@@ -266,6 +267,7 @@ export class Store {
   }
 
   #failAll(fault: StoreFault): void {
+    this.#toldFailure = true;
     this.#counters.failedCommits += this.#calls.failAll(fault);
     this.#opening.reject(storeError(fault));
     this.#opening = settledLater();

@@ -16,6 +16,7 @@ const pluginSummary = z.object({
   profiles: z.array(z.string()).describe('programs that workers can run'),
   isolation,
   notes: z.array(z.string()).describe('what the author or operator should know: declared environment variables that are not set, and what this daemon does not act on'),
+  remembered: z.boolean().describe('it was loaded at run time, and the next daemon loads it too'),
 });
 export type PluginSummary = z.output<typeof pluginSummary>;
 
@@ -47,7 +48,10 @@ export const pluginOperations = {
   'plugin.load': operation({
     summary: 'Reads a plugin\'s manifest and makes it known; a plugin without a service is imported once, and refused if that fails',
     http: { method: 'POST', path: '/api/plugins' },
-    params: z.strictObject({ path: z.string().min(1).max(4096).describe('the plugin\'s folder, absolute') }),
+    params: z.strictObject({
+      path: z.string().min(1).max(4096).describe('the plugin\'s folder, absolute'),
+      remember: z.boolean().default(true).describe('load it again when the daemon starts, until it is unloaded'),
+    }),
     result: z.object({ plugin: pluginSummary }),
     errors: ['plugin_invalid', 'plugin_already_loaded', 'limit_too_large', 'start_failed'],
   }),
@@ -59,7 +63,7 @@ export const pluginOperations = {
     errors: ['plugin_not_found', 'plugin_invalid', 'start_timeout', 'start_failed', 'cell_crashed', 'service_unavailable', 'service_stopped'],
   }),
   'plugin.unload': operation({
-    summary: 'Stops the plugin\'s service and tools and forgets it',
+    summary: 'Stops the plugin\'s service and tools and forgets it, also for the next start of the daemon',
     http: { method: 'DELETE', path: '/api/plugins/{plugin}' },
     params: z.strictObject({ plugin: pluginId }),
     result: z.object({ plugin: z.object({ id: z.string(), state: z.literal('unloaded') }), ...keptEvents.shape }),

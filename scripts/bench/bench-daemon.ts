@@ -66,7 +66,7 @@ export class BenchDaemon {
 
   /** Loads the plugin of this folder and starts its service, where it has one. */
   async load(folder: string, options: { readonly start: boolean }): Promise<void> {
-    const { plugin } = await this.client.call('plugin.load', { path: folder });
+    const { plugin } = await this.client.call('plugin.load', { path: folder, remember: false });
     if (options.start) await this.client.call('service.start', { plugin: plugin.id });
   }
 

@@ -136,11 +136,17 @@ test('what was in memory is told to the event: accepted, without an outcome, and
   assert.match(entries.find(({ event }) => event === 'lost')?.message ?? '', new RegExp(`lost from memory: ${String(events)} events`));
 });
 
-test('a plugin that was loaded at run time is counted as lost', async (t) => {
+test('a plugin that was loaded for one run of the daemon is counted as lost, and one that is remembered comes back', async (t) => {
   const lab = await deathLab(t, (folder) => writeKiller(join(folder, 'killer'), killer));
   const elsewhere = join(lab.folder, '..', 'elsewhere');
   writeCounter(elsewhere, counter);
-  await (await lab.client()).call('plugin.load', { path: elsewhere });
+  const remembered = join(lab.folder, '..', 'remembered');
+  writeCounter(remembered, 'test.remembered');
+  const client = await lab.client();
+  await client.call('plugin.load', { path: elsewhere, remember: false });
+  await client.call('plugin.load', { path: remembered });
   const { death } = await lab.die((_, pid) => void process.kill(pid, 'SIGKILL'));
   assert.equal(death.lost.plugins, 1);
+  const { plugins } = await (await lab.client()).call('plugin.list', {});
+  assert.deepEqual(plugins.map(({ id }) => id).toSorted(), [killer, 'test.remembered'].toSorted());
 });

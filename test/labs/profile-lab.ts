@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { config as configSchema } from '../../daemon/config/schema.ts';
 import { Host } from '../../daemon/host/host.ts';
+import { Store } from '../../daemon/store/store.ts';
 import { realClock } from '../../daemon/time/real-clock.ts';
 import type { HistoryItem, Program, ProgramEnd } from '../../daemon/runtimes/programs/program.ts';
 import { createDaemonLog } from '../../daemon/telemetry/daemon-log.ts';
@@ -49,9 +50,14 @@ export async function profileLab(t: TestContext, { folders = [labFolder], overri
   const folder = await temporaryFolder(t);
   const config = configSchema.parse({ plugins: { overrides: { [labId]: override, ...overrides } }, limits });
   const { logger } = createDaemonLog({ level: 'silent', pretty: false, limits: config.limits });
-  const host = new Host({ config, version: '0.0.0', stateFolder: join(folder, 'state'), clock: realClock, feed: new Feed(), log: logger, env });
-  t.after(() => host.shutdown(10_000));
-  for (const plugin of folders) await host.load(plugin);
+  const stateFolder = join(folder, 'state');
+  const store = new Store({ stateFolder, version: '0.0.0', limits: config.limits, clock: realClock, tell: () => undefined });
+  const host = new Host({ config, version: '0.0.0', store, stateFolder, clock: realClock, feed: new Feed(), log: logger, env });
+  t.after(async () => {
+    await host.shutdown(10_000);
+    await store.close(10_000);
+  });
+  for (const plugin of folders) await host.load(plugin, false);
   let workers = 0;
   return {
     host,

@@ -65,7 +65,7 @@ test('an unload ends what runs, and later inputs are told that the plugin is gon
   for (const { program } of [busy, idle, never]) assert.equal(program.view().live, false);
   assert.equal(lab.host.profiles.cells, 0);
   for (const { run } of [busy, idle, never]) failed(await run({ do: 'echo', text: 'x' }), 'plugin_not_found');
-  await lab.host.load(folder);
+  await lab.host.load(folder, false);
   assert.equal((await busy.run({ do: 'echo', text: 'back' })).text, 'back');
 });
 

@@ -57,13 +57,13 @@ test('a full disk refuses with storage_full, and the next commit after it works'
 });
 
 test('a disk that does not answer is an outage at the deadline, and its late answer ends the outage', async (t) => {
-  const { store, reopened } = await storeLab(t, { limits: { storeMs: 200 } });
+  const { store, reopened } = await storeLab(t, { limits: { storeMs: 1500 } });
   await store.commit([put('q', 'before', 'v')]);
   orderFault('store-hang*1');
   const began = performance.now();
   await assert.rejects(store.commit([put('q', 'late', 'v')]), { code: 'storage_failed' });
   const tookMs = performance.now() - began;
-  assert.ok(tookMs >= 190 && tookMs < 2000, `it took ${String(tookMs)} ms`);
+  assert.ok(tookMs >= 1490 && tookMs < 2900, `it took ${String(tookMs)} ms`);
   assert.equal(store.health().state, 'stalled');
   await assert.rejects(store.commit([put('q', 'meanwhile', 'v')]), { code: 'storage_failed' });
   await until('the late answer is here', () => store.health().state === 'open', 20_000);

@@ -57,7 +57,7 @@ export class DevSession {
       return 'reloaded';
     }
     try {
-      const { plugin } = await this.#client.call('plugin.load', { path: this.#folder });
+      const { plugin } = await this.#client.call('plugin.load', { path: this.#folder, remember: false });
       this.#id = plugin.id;
       this.#loadedHere = true;
       return 'loaded';

@@ -8,7 +8,7 @@ export function register(program: Command): void {
   program
     .command('unload')
     .helpGroup(groups.plugins)
-    .description('stop a plugin\'s service and tools and forget it')
+    .description('stop a plugin\'s service and tools and forget it, also for the next start of the daemon')
     .argument('<plugin>', 'id of a loaded plugin')
     .addHelpText('after', examples('nagaya unload example.greeter'))
     .action(

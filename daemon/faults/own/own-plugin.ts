@@ -78,7 +78,7 @@ export class OwnPlugin {
     const daemon = await KitDaemon.start({ config: () => ({ plugins: { autostart: false, overrides: id === undefined ? {} : { [id]: overrides } } }) });
     try {
       const client = await daemon.connect();
-      const { plugin } = await client.call('plugin.load', { path: options.folder });
+      const { plugin } = await client.call('plugin.load', { path: options.folder, remember: false });
       const { manifest } = await client.call('plugin.show', { plugin: plugin.id });
       const { service, tools = [] } = manifest as Manifest;
       const declared = { id: plugin.id, hasService: plugin.hasService, ingresses: service?.ingresses ?? [], tools, handleMs: service?.timeouts.handleMs ?? 0, capacity: service?.queue.capacity ?? 0 };
