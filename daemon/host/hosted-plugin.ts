@@ -16,6 +16,7 @@ import type { ProgramHome } from '../runtimes/programs/program-offer.ts';
 import { PluginProfiles } from '../runtimes/programs/plugin-profiles.ts';
 import { DeadLetters } from '../services/dead-letters.ts';
 import { replayLetters } from '../services/replay.ts';
+import type { JournalOutlets } from '../services/journal.ts';
 import { Service } from '../services/service.ts';
 import type { WakeTurns } from '../dispatch/wake-turns.ts';
 import { type KeptEvents, noEvents } from '../services/stop-order.ts';
@@ -25,6 +26,7 @@ import type { Feed } from '../telemetry/feed.ts';
 import type { FlightRecorder } from '../telemetry/flight-recorder.ts';
 import { PluginLog } from '../telemetry/plugin-log.ts';
 import { Redactor } from '../telemetry/redactor.ts';
+import { tellFailure } from '../services/tell-failure.ts';
 import { Timeline } from '../telemetry/timeline.ts';
 import { PluginTools, type ToolRequest } from '../tools/plugin-tools.ts';
 import { passOnPlaced, redactedError } from './told-error.ts';
@@ -58,6 +60,16 @@ export class HostedPlugin {
   readonly #secrets = new Set<string>();
   readonly #records: CellRecords;
   readonly #keptCode: KeptCode;
+  readonly #outlets: JournalOutlets = {
+    timeline: (entry) => void this.timeline.record(entry),
+    feed: (event) => this.#deps.feed.publish(event),
+    failed: () => this.#recordFlight(),
+    log: (level, message, fields) => {
+      this.log.host(level, message, fields);
+      const { stack: _stack, ...plain } = fields;
+      this.#deps.log[level]({ plugin: this.id, ...plain }, message);
+    },
+  };
   readonly #home: ProgramHome;
   #redactor = new Redactor([]);
   #plugin: LoadedPlugin;
@@ -288,7 +300,7 @@ export class HostedPlugin {
   #makeService(plugin: LoadedPlugin, env: Readonly<Record<string, string>>): Service | undefined {
     const plan = planOf(plugin, env);
     if (plan === undefined) return undefined;
-    const { clock, limits, wakes, feed, log } = this.#deps;
+    const { clock, limits, wakes } = this.#deps;
     return new Service(plan, {
       clock,
       random: Math.random,
@@ -298,16 +310,7 @@ export class HostedPlugin {
       redact: (text) => this.#redactor.text(text),
       deadLetters: this.#deadLetters,
       keptCode: this.#keptCode,
-      outlets: {
-        timeline: (entry) => void this.timeline.record(entry),
-        feed: (event) => feed.publish(event),
-        failed: () => this.#recordFlight(),
-        log: (level, message, fields) => {
-          this.log.host(level, message, fields);
-          const { stack: _stack, ...plain } = fields;
-          log[level]({ plugin: this.id, ...plain }, message);
-        },
-      },
+      outlets: this.#outlets,
       cellLog: {
         log: (message, incarnation) => this.log.fromCell(message, incarnation),
         logDropped: (message, incarnation) => this.log.droppedByCell(message, incarnation),
@@ -338,13 +341,10 @@ export class HostedPlugin {
   readonly #allTools = (): PluginTools[] => [this.#tools, ...this.#retiring];
 
   /** A call of a tool, or an input of a worker. */
-  #callFailed(raw: HostError, correlationId: string | undefined, incarnation = 0): void {
-    const { feed, log, clock } = this.#deps;
-    const error = redactedError(raw, this.#redactor);
-    this.timeline.record({ level: 'error', event: error.code, message: error.message, incarnation, ...(correlationId === undefined ? {} : { correlationId }), data: { ...error.details } });
-    this.log.host('error', error.message, { code: error.code, incarnation, correlationId });
-    log.warn({ plugin: this.id, code: error.code }, error.message);
-    feed.publish({ topic: 'failure', at: new Date(clock.wallMs()).toISOString(), plugin: this.id, data: { ...error.toWire() } });
+  #callFailed(error: HostError, correlationId: string | undefined, incarnation = 0): void {
+    const at = new Date(this.#deps.clock.wallMs()).toISOString();
+    const ids = correlationId === undefined ? {} : { correlationId };
+    tellFailure(this.#outlets, redactedError(error, this.#redactor), { pluginId: this.id, at, incarnation, ids });
   }
 }
 

@@ -2,9 +2,10 @@
 // that nothing is told in one of them and forgotten in another.
 import { isPlainError } from '../../protocol/cell/plain-error.ts';
 import type { HostError } from '../../protocol/errors.ts';
-import type { FeedEvent, TimelineEntry } from '../../protocol/operations/telemetry.ts';
+import type { TimelineEntry } from '../../protocol/operations/telemetry.ts';
 import type { Diagnostic, Lifecycle, RecordedError } from '../../protocol/status.ts';
 import { plural, sentence } from '../../protocol/plural.ts';
+import { type FailureOutlets, tellFailure } from './tell-failure.ts';
 import type { Clock } from '../time/clock.ts';
 import { causeStack } from '../dispatch/plugin-error.ts';
 import { type EventIds, idsOf } from '../dispatch/queued-event.ts';
@@ -13,12 +14,9 @@ import type { KeptEvents } from './stop-order.ts';
 
 type Entry = Omit<TimelineEntry, 'sequence' | 'at'>;
 
-export interface JournalOutlets {
-  timeline(entry: Entry): void;
-  feed(event: FeedEvent): void;
+export interface JournalOutlets extends FailureOutlets {
   /** The service has failed; what is told of why has been told. */
   failed?(): void;
-  log(level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
 export class Journal {
@@ -57,7 +55,7 @@ export class Journal {
     const message = `${from} → ${to} (${cause})`;
     this.#tell({ level: to === 'failed' ? 'error' : 'info', event: to, message, incarnation, data: { from, to, cause } });
     this.#outlets.log(to === 'failed' ? 'error' : 'info', `service ${message}`, { incarnation });
-    this.#publish('lifecycle', { from, to, cause, incarnation });
+    this.#outlets.feed({ topic: 'lifecycle', at: this.#now(), plugin: this.#pluginId, data: { from, to, cause, incarnation } });
     if (to === 'failed') this.#outlets.failed?.();
   }
 
@@ -67,9 +65,8 @@ export class Journal {
     const ids = event === undefined ? {} : idsOf(event);
     this.#remember(error, ids, stack);
     this.#lastFailure = this.#lastError;
-    this.#tell({ level: 'error', event: error.code, message: error.message, incarnation, ...ids, data: { ...error.details } });
-    this.#outlets.log('error', error.message, { incarnation, code: error.code, ...ids, ...(stack === undefined ? {} : { stack }) });
-    this.#publish('failure', { ...error.toWire(), incarnation, ...ids });
+    this.#keep({ level: 'error', event: error.code, message: error.message, incarnation, ...ids });
+    tellFailure(this.#outlets, error, { pluginId: this.#pluginId, at: this.#now(), incarnation, ids, stack });
   }
 
   /** Somebody was refused: visible, but no failure of the service. */
@@ -98,10 +95,6 @@ export class Journal {
     this.#tell({ level, event, message, incarnation, ...(data === undefined ? {} : { data }) });
   }
 
-  #publish(topic: 'lifecycle' | 'failure', data: Record<string, unknown>): void {
-    this.#outlets.feed({ topic, at: this.#now(), plugin: this.#pluginId, data });
-  }
-
   #remember(error: HostError, ids: Partial<EventIds> = {}, stack?: string): void {
     this.#lastError = {
       code: error.code,
@@ -115,7 +108,14 @@ export class Journal {
   /** False when it only repeats the newest entry, which then counts it. */
   #tell(entry: Entry): boolean {
     const { data: _data, ...rest } = entry;
-    const diagnostic: Diagnostic = { at: this.#now(), ...rest };
+    const isNew = this.#keep(rest);
+    if (isNew) this.#outlets.timeline(entry);
+    return isNew;
+  }
+
+  /** Among the diagnostics. */
+  #keep(entry: Omit<Diagnostic, 'at'>): boolean {
+    const diagnostic: Diagnostic = { at: this.#now(), ...entry };
     const newest = this.#diagnostics.at(-1);
     if (newest !== undefined && entry.level === 'warn' && newest.event === entry.event && newest.incarnation === entry.incarnation) {
       this.#repeats += 1;
@@ -126,7 +126,6 @@ export class Journal {
     this.#newestText = entry.message;
     this.#diagnostics.push(diagnostic);
     if (this.#diagnostics.length > this.#capacity) this.#diagnostics.shift();
-    this.#outlets.timeline(entry);
     return true;
   }
 
