@@ -259,6 +259,11 @@ test('shutdown answers when the daemon has ended and its socket is gone', async 
   assert.equal(existsSync(other.socket), false);
 });
 
+test('a daemon with nothing to stop says too that no event was discarded', async (t) => {
+  const other = await serve(t);
+  assert.match((await other.nagaya(['shutdown'])).stdout, /^the daemon has ended; no event was discarded$/m);
+});
+
 test('a daemon that goes away ends those who follow it with an error', async (t) => {
   const other = await serve(t);
   const following = other.start(['watch']);

@@ -12,6 +12,8 @@ import { plural } from '../views/quantity.ts';
 /** Beyond the daemon's own hard deadline: for its process to be gone. */
 const graceMs = 3000;
 const lookEveryMs = 20;
+/** The connection ends with the daemon, long before this. */
+const mostShutdownMs = 3_600_000;
 
 export function register(program: Command): void {
   program
@@ -22,10 +24,15 @@ export function register(program: Command): void {
     .action(
       runs(async ({ terminal, socket, withDaemon }) => {
         await withDaemon(async (client) => {
-          const answer = await client.call('daemon.shutdown', {});
+          // Both go out together: a daemon with nothing to stop has ended before a second request could follow the first answer.
+          const begun = client.call('daemon.shutdown', {});
+          const stopped = stoppedServices(client);
+          stopped.catch(() => {}); // What refuses the first request refuses this one too.
+          const answer = await begun;
           terminal.note(`the daemon (pid ${String(answer.pid)}) is shutting down`);
-          const events = await stoppedServices(client, answer.withinMs + graceMs);
-          if (!(await hasEnded(answer.pid, socket, client.closed, answer.withinMs + graceMs))) {
+          const hasGone = await hasEnded(answer.pid, socket, client.closed, answer.withinMs + graceMs);
+          const events = hasGone ? await stopped : undefined;
+          if (!hasGone) {
             throw localFailure(
               new HostError('internal', `The daemon (pid ${String(answer.pid)}) has not ended within ${String(answer.withinMs + graceMs)} ms.`, { pid: answer.pid }),
               `End it with \`kill -9 ${String(answer.pid)}\`.`,
@@ -40,9 +47,9 @@ export function register(program: Command): void {
 }
 
 /** Undefined where the daemon ended hard before it could tell. */
-async function stoppedServices(client: Client, timeoutMs: number): Promise<{ readonly kept?: number | undefined; readonly discarded?: number | undefined } | undefined> {
+async function stoppedServices(client: Client): Promise<{ readonly kept?: number | undefined; readonly discarded?: number | undefined } | undefined> {
   try {
-    const { kept, discarded } = await client.call('daemon.shutdown', { wait: true }, { timeoutMs });
+    const { kept, discarded } = await client.call('daemon.shutdown', { wait: true }, { timeoutMs: mostShutdownMs });
     return { kept, discarded };
   } catch (thrown) {
     if (thrown instanceof HostError && thrown.code === 'connection_closed') return undefined;
