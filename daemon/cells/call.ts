@@ -40,7 +40,6 @@ const malformed = (why: string): CellAnswer<never> => ({
   error: { name: 'MalformedAnswer', message: `the cell answered in a way the host does not take: ${why}` },
 });
 
-export const isText = (value: unknown): value is string => typeof value === 'string';
 export const isNull = (value: unknown): value is null => value === null;
 export const isLoadedService = (value: unknown): value is LoadedService =>
   typeof value === 'object' && value !== null && 'hasStatus' in value && typeof value.hasStatus === 'boolean' && 'hasStop' in value && typeof value.hasStop === 'boolean';

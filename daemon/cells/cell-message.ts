@@ -2,13 +2,8 @@
 // trust. A test holds these checks against the types.
 import { type CellMessage, type CrashMessage, type EventFailure, type EventOutput, type LogMessage, logLevels } from '../../protocol/cell/messages.ts';
 import { isPlainError } from '../../protocol/cell/plain-error.ts';
+import { type Fields, isAmount, isCount, isFields, isText } from '../isolates/untrusted-values.ts';
 
-type Fields = Readonly<Record<string, unknown>>;
-
-const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
-const isText = (value: unknown): value is string => typeof value === 'string';
-const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-const isDuration = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value < Number.MAX_SAFE_INTEGER;
 const isOptionalText = (value: unknown): boolean => value === undefined || isText(value);
 
 const isIssue = (value: unknown): boolean => isFields(value) && isText(value['path']) && isText(value['message']);
@@ -18,7 +13,7 @@ const isFailure = (value: unknown): value is EventFailure =>
   isCount(value['sequence']) &&
   (value['code'] === 'dispatch_failed' || value['code'] === 'invalid_event') &&
   isPlainError(value['error']) &&
-  isDuration(value['durationMs']) &&
+  isAmount(value['durationMs']) &&
   (value['issues'] === undefined || (Array.isArray(value['issues']) && value['issues'].every(isIssue)));
 
 /** Plain bytes in memory that is wholly ours: nobody else has it, changes it, or keeps more of it alive than is seen. */
@@ -31,13 +26,13 @@ const isHandedOver = (value: unknown): value is Uint8Array =>
   value.length === value.buffer.byteLength;
 
 const isOutput = (value: unknown): value is EventOutput =>
-  isFields(value) && isCount(value['sequence']) && (isText(value['json']) || isHandedOver(value['json'])) && isDuration(value['durationMs']);
+  isFields(value) && isCount(value['sequence']) && (isText(value['json']) || isHandedOver(value['json'])) && isAmount(value['durationMs']);
 
 const isLog = (value: Fields): boolean =>
   logLevels.includes(value['level'] as LogMessage['level']) &&
   ['log', 'console', 'stdout', 'stderr'].includes(value['stream'] as string) &&
   isText(value['text']) &&
-  isDuration(value['at']) &&
+  isAmount(value['at']) &&
   isOptionalText(value['fields']) &&
   isOptionalText(value['correlationId']);
 

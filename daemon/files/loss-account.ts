@@ -6,16 +6,17 @@ import { type AccountField, accountBytes, accountLayout, fieldAt, headerFields, 
 
 export class PluginAccount {
   readonly #account: LossAccount;
-  readonly #slot: number;
+  /** Where its row begins. */
+  readonly #at: number;
 
   constructor(account: LossAccount, slot: number) {
     this.#account = account;
-    this.#slot = slot;
+    this.#at = slotAt(slot);
   }
 
   /** Counts so many more, or fewer. */
   add(field: AccountField, delta: number): void {
-    if (delta !== 0) this.#account.add(slotAt(this.#slot) + fieldAt[field], delta);
+    if (delta !== 0) this.#account.add(this.#at + fieldAt[field], delta);
   }
 }
 

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import type { Position } from '../../protocol/cell/inspection.ts';
 import { cellEntry } from './entries.ts';
 import type { StackFrame } from './whereabouts.ts';
+import { isCount } from './untrusted-values.ts';
 
 /** As the inspector's protocol has it; both places are counted from 0. */
 interface CallFrame {
@@ -26,8 +27,6 @@ const maxFrames = 20;
 const maxText = 500;
 const ownCode = new URL('..', cellEntry('service-cell')).href;
 const folderUrl = (folder: string): string => `${pathToFileURL(folder).href}/`;
-
-const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 
 function isCallFrame(value: unknown): value is CallFrame {
   if (typeof value !== 'object' || value === null) return false;

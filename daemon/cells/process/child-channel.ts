@@ -4,6 +4,7 @@ import { type Endpoint, type Remote, wrap } from 'comlink';
 import type { ChildProcess } from 'node:child_process';
 import type { ServiceCellApi } from '../../../protocol/cell/messages.ts';
 import type { HostToProcess } from '../../../protocol/cell/process-messages.ts';
+import { isFields } from '../../isolates/untrusted-values.ts';
 
 type FrameListener = (event: { data: unknown }) => void;
 
@@ -40,8 +41,6 @@ export class ChildChannel {
     if (this.#child.connected) this.#child.disconnect();
   }
 }
-
-const isFields = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null;
 
 const isRpc = (message: unknown): message is { readonly frame: unknown } => isFields(message) && message['type'] === 'rpc';
 

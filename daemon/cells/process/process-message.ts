@@ -1,10 +1,6 @@
 // What a process cell says beyond what every cell says, checked by hand message by message like the rest.
 import type { BegunMessage, VitalsMessage } from '../../../protocol/cell/process-messages.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
-
-const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
-const isAmount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value < Number.MAX_SAFE_INTEGER;
+import { isAmount, isFields } from '../../isolates/untrusted-values.ts';
 
 export const isBegun = (value: unknown): value is BegunMessage =>
   isFields(value) && value['type'] === 'begun' && Number.isSafeInteger(value['sequence']) && isAmount(value['atMs']);

@@ -3,15 +3,11 @@
 import { MessagePort } from 'node:worker_threads';
 import type { AnswerMessage, CellPhase, LastAnswerMessage, ProgressMessage, SeatMessage, ToolAnswer, ToolCellMessage, ToolErrorCode } from '../../../protocol/cell/tool-messages.ts';
 import { isCellMessage } from '../../cells/cell-message.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
+import { type Fields, isCount, isFields } from '../../isolates/untrusted-values.ts';
 
 const answerCodes: readonly ToolErrorCode[] = ['tool_input_invalid', 'tool_output_invalid', 'tool_failed', 'payload_too_large'];
 
 const phases: readonly CellPhase[] = ['compiling', 'checkingInput', 'importing', 'running', 'checkingOutput'];
-
-const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
-const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 
 export function isToolAnswer(value: unknown): value is ToolAnswer {
   if (!isFields(value) || typeof value['durationMs'] !== 'number') return false;
