@@ -23,13 +23,15 @@ export const rssDriftMb = 96;
 
 export class Bench {
   readonly #place: Place;
+  readonly #guardian: boolean;
   #daemon: KitDaemon | undefined;
   #client: Client | undefined;
   #neighbourClient: Client | undefined;
   #daemons = 0;
 
-  constructor(place: Place) {
+  constructor(place: Place, guardian: boolean) {
     this.#place = place;
+    this.#guardian = guardian;
   }
 
   /** Daemons that were started, the first one included. */
@@ -50,7 +52,7 @@ export class Bench {
 
   async #once(fault: Fault): Promise<Observation> {
     const { daemon, client, neighbourClient } = await this.#ready();
-    const before = vitalSignsOf(daemon.pid);
+    const before = vitalSignsOf(daemon.daemonPid);
     const lived = new Set(daemon.living().map(({ pid }) => pid));
     const folder = writeFaulty(daemon.folder, fault, this.#place);
     const watch = new NeighbourWatch(neighbourClient);
@@ -79,7 +81,7 @@ export class Bench {
     if (this.#daemon !== undefined && this.#client !== undefined && this.#neighbourClient !== undefined) {
       return { daemon: this.#daemon, client: this.#client, neighbourClient: this.#neighbourClient };
     }
-    const daemon = await KitDaemon.start();
+    const daemon = await KitDaemon.start({ guardian: this.#guardian });
     this.#daemons += 1;
     const client = await daemon.connect();
     const neighbourClient = await daemon.connect();
@@ -106,7 +108,7 @@ export class Bench {
     let left: Left | null = null;
     await until(
       () => {
-        const now = vitalSignsOf(daemon.pid);
+        const now = vitalSignsOf(daemon.daemonPid);
         const processes = daemon.living().filter(({ pid }) => !lived.has(pid)).length;
         left = before === undefined || now === undefined ? null : { ...difference(now, before), processes };
         return daemon.dead !== undefined || left === null || leavesNothing(left);

@@ -15,6 +15,11 @@ const later = { crashesLater: true } as const;
 const atImport = { atImport: true } as const;
 /** Time to do the damage before the deadline would end it. */
 const slow = { deadlineMs: 5000 } as const;
+/** Its bound has to end it and not its deadline, also where the machine is slow. */
+const watched = { ...added, deadlineMs: 15_000 } as const;
+
+const ended: readonly AnswerKind[] = ['crashed', 'timeout', 'failed'];
+const dies = { listed: false, deadlineMs: 5000, threads: { hold: 'dies', why: 'no thread can be ended inside such a call: it returns at last, or V8 aborts the daemon, which the guardian brings back' } } as const;
 
 export const catalogue: readonly Fault[] = [
   ...rows('hangs', [
@@ -58,6 +63,17 @@ export const catalogue: readonly Fault[] = [
     ['heap-one-array', 'fills the heap with one array of 1 GiB', ['crashed', 'timeout', 'failed'], slow],
     ['heap-map', 'fills the heap with a Map', ['crashed', 'timeout', 'failed'], slow],
     ['buffers', 'takes memory outside the heap with Buffers', ['crashed', 'timeout'], slow],
+    ['shared-memory', 'takes 896 MiB of shared memory, which V8 counts for no thread', ['crashed'], watched],
+    ['shared-webassembly', 'lets a shared WebAssembly memory grow to 896 MiB', ['crashed'], watched],
+    ['blobs', 'keeps 896 MiB in Blobs', ['crashed'], watched],
+    ['unread-messages', 'posts 896 MiB to a port that nobody reads', ['crashed'], watched],
+    ['zlib-streams', 'keeps 2240 zlib streams, of some 900 MiB together', ['crashed'], watched],
+    ['secret-keys', 'keeps 896 MiB in keys', ['crashed'], watched],
+  ]),
+  ...rows('shared', [
+    ['filled-pool', 'derives eight keys at once, twice as many as Node\'s pool has threads here', ['timeout'], { ...added, threads: givesUp('a job in Node\'s pool cannot be taken back: the thread ends when its jobs are done') }],
+    ['leaked-sockets', 'opens 3000 connections and closes none', ['crashed'], watched],
+    ['leaked-folders', 'opens 6000 folders and closes none', ['crashed', 'failed'], watched],
   ]),
   ...rows('floods', [
     ['stdout-flood', 'writes 200,000 lines to stdout', ['answer', 'timeout']],
@@ -108,6 +124,16 @@ export const catalogue: readonly Fault[] = [
     ['patched-json', 'breaks `JSON`', ['answer']],
     ['patched-message-port', 'breaks `MessagePort.prototype`', ['answer']],
     ['event-mutation', 'overwrites every field of the event it was given, and freezes it', ['answer']],
+  ]),
+  ...rows('deaths', [
+    ['regex-at-stack-end', 'compiles a regular expression at the end of the stack', ended, dies],
+    ['split-huge', 'splits a text of 2 ** 28 characters', ended, dies],
+    ['sort-holes', 'sorts an object whose `length` is 2 ** 27', ended, dies],
+    ['match-all', 'matches each of 2 ** 27 characters', ended, dies],
+    ['array-from', 'makes an array from an object whose `length` is 2 ** 28', ended, dies],
+    ['slice-typed', 'slices a typed array of 2 ** 28 bytes into an array', ended, dies],
+    ['killed-outside', 'waits while its daemon is killed with SIGKILL from outside', ['crashed'], { ...dies, outside: 'SIGKILL' }],
+    ['segfault-outside', 'waits while its daemon is sent SIGSEGV from outside', ['crashed'], { ...dies, outside: 'SIGSEGV' }],
   ]),
   ...rows('daemon', [
     ['daemon-sigterm', 'the daemon is sent SIGTERM while a plugin loops', ['timeout', 'crashed', 'stopped']],

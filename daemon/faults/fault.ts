@@ -16,9 +16,9 @@ export type AnswerKind = 'answer' | 'failed' | 'timeout' | 'crashed' | 'stopped'
 
 /**
  * What threads can do about a fault. `contains`: all that is promised. `givesUp`: everybody goes on and the caller is
- * answered, but the thread stays until its native call returns. `cannot`: it would take the daemon with it.
+ * answered, but the thread stays until its native call returns. `dies`: it may take the daemon with it, and the guardian holds it.
  */
-export type ThreadHold = { readonly hold: 'contains' } | { readonly hold: 'givesUp' | 'cannot'; readonly why: string };
+export type ThreadHold = { readonly hold: 'contains' } | { readonly hold: 'givesUp' | 'dies'; readonly why: string };
 
 export const groups = {
   hangs: 'never comes back',
@@ -26,11 +26,13 @@ export const groups = {
   late: 'goes wrong after its answer',
   results: 'answers what cannot be sent',
   memory: 'takes memory',
+  shared: 'takes what all plugins share',
   floods: 'says too much',
   process: 'reaches for the process',
   guard: 'goes past the guard',
   imports: 'cannot be imported',
   patches: 'changes what is shared',
+  deaths: 'ends its whole process',
   daemon: 'the daemon itself is ended',
 } as const;
 export type Group = keyof typeof groups;
@@ -54,6 +56,8 @@ export interface Fault {
   readonly needsRepair?: true;
   /** Of its plugin; none where it may do everything. */
   readonly permissions?: Readonly<Record<string, unknown>>;
+  /** The kit sends the daemon this signal while the handler waits; tried under a guardian only. */
+  readonly outside?: 'SIGKILL' | 'SIGSEGV';
   /** Named pipes that it finds in its folder. */
   readonly pipes?: number;
   /** The text of the faulty module; null: there is none. Where it is left out, the kit has a file of its own for it. */
@@ -69,5 +73,7 @@ export interface Goals {
 }
 
 export const goals: Goals = { answerMs: 50, neighbourMs: 100, recoveryMs: 250 };
+/** What a guardian is to reach, from the end of the daemon on. */
+export const backGoalMs = 1500;
 /** A machine under load is slow, and a daemon that hangs is slower than this. */
 export const bounds: Goals = { answerMs: 2000, neighbourMs: 2000, recoveryMs: 10_000 };

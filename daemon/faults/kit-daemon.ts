@@ -14,6 +14,10 @@ import { until } from './until.ts';
 const fromSource = import.meta.url.endsWith('.ts');
 const command = fileURLToPath(new URL(fromSource ? '../../dist/daemon/cli/nagaya.js' : '../cli/nagaya.js', import.meta.url));
 
+/** Small, so that the faults that fill libuv's pool of threads do so. */
+const poolThreads = '4';
+/** The newest line in which a daemon says that it listens; its own pid comes before that of its guardian. */
+const announced = /.*"event":"listening".*?"pid":(\d+)/s;
 const readyMs = 60_000;
 const endMs = 20_000;
 const lookEveryMs = 50;
@@ -33,6 +37,8 @@ export interface KitDaemonOptions {
   readonly config?: (folder: string) => Readonly<Record<string, unknown>>;
   /** A folder of an earlier daemon, to be started again. */
   readonly folder?: string;
+  /** Under a guardian, as users start it. */
+  readonly guardian?: boolean;
   /** For Node itself. */
   readonly nodeFlags?: readonly string[];
 }
@@ -56,16 +62,17 @@ export class KitDaemon {
   #death: Death | undefined;
   #overCeiling = false;
   #peakMb = 0;
+  #daemonPid = 0;
   #log = '';
   readonly #atExit = (): void => this.#endEverything();
 
-  private constructor(folder: string, { folder: given, nodeFlags = [] }: KitDaemonOptions) {
+  private constructor(folder: string, { folder: given, guardian = false, nodeFlags = [] }: KitDaemonOptions) {
     this.folder = folder;
     this.#ownsFolder = given === undefined;
     this.socket = join(folder, 's');
     const { NAGAYA_SOCKET: _socket, NAGAYA_CONFIG: _config, NAGAYA_STATE: _state, NODE_OPTIONS: _options, NODE_TEST_CONTEXT: _context, ...env } = process.env;
-    const args = [...nodeFlags, command, 'serve', '--no-guardian', '--json', '--until-stdin-ends', '--socket', this.socket, '--config', join(folder, 'nagaya.json')];
-    this.#child = spawn(process.execPath, args, { cwd: folder, stdio: ['pipe', 'pipe', 'pipe'], env: { ...env, NO_COLOR: '1' } });
+    const args = [...nodeFlags, command, 'serve', ...(guardian ? [] : ['--no-guardian']), '--json', '--until-stdin-ends', '--socket', this.socket, '--config', join(folder, 'nagaya.json')];
+    this.#child = spawn(process.execPath, args, { cwd: folder, stdio: ['pipe', 'pipe', 'pipe'], env: { ...env, NO_COLOR: '1', UV_THREADPOOL_SIZE: poolThreads } });
     this.#child.stdin?.on('error', () => undefined); // its end is seen as `ended`
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#log = (this.#log + text).slice(-keptLog);
@@ -84,20 +91,27 @@ export class KitDaemon {
     const folder = options.folder ?? makeFolder();
     writeFileSync(join(folder, 'nagaya.json'), JSON.stringify({ stateFolder: join(folder, 'state'), ...options.config?.(folder) }));
     const daemon = new KitDaemon(folder, options);
-    let printed = false;
-    daemon.#child.stdout?.on('data', () => {
-      printed = true;
+    let printed = '';
+    daemon.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      printed = (printed + text).slice(-keptLog);
+      daemon.#daemonPid = Number(announced.exec(printed)?.[1] ?? 0);
     });
     // In JSON it says in one line that it listens.
-    if (!(await until(() => printed || daemon.dead !== undefined, readyMs)) || daemon.dead !== undefined) {
+    if (!(await until(() => daemon.#daemonPid > 0 || daemon.dead !== undefined, readyMs)) || daemon.dead !== undefined) {
       await daemon.remove();
       throw new HostError('internal', `The daemon of the kit did not start:\n${daemon.#log}`);
     }
     return daemon;
   }
 
+  /** Of the guardian, where there is one. */
   get pid(): number {
     return this.#child.pid ?? 0;
+  }
+
+  /** Of the daemon that announced itself last. */
+  get daemonPid(): number {
+    return this.#daemonPid;
   }
 
   get dead(): Death | undefined {
@@ -138,7 +152,7 @@ export class KitDaemon {
   }
 
   /** Ends it at once, and whatever is left of it. */
-  async remove(): Promise<void> {
+  async remove({ withFolder = false } = {}): Promise<void> {
     this.#look();
     clearInterval(this.#watch);
     process.removeListener('exit', this.#atExit);
@@ -146,6 +160,7 @@ export class KitDaemon {
     await this.ended;
     await Promise.all(this.#clients.map((client) => client.close()));
     this.#endEverything();
+    if (withFolder) rmSync(this.folder, { recursive: true, force: true });
   }
 
   #look(): void {

@@ -5,6 +5,7 @@ import { Bench, rssDriftMb } from './bench.ts';
 import { control } from './catalogue.ts';
 import { crashingAddon } from './crashing-addon.ts';
 import { daemonTrial } from './daemon-trial.ts';
+import { guardianTrial } from './guardian-trial.ts';
 import { type Fault, type Goals, type Place, goals, placeName, sharesProcess } from './fault.ts';
 import { type Row, type Summary, judge, middleOf, notRun, summaryOf } from './verdict.ts';
 
@@ -13,6 +14,8 @@ export interface KitRun {
   readonly places: readonly Place[];
   /** How often a trial that was late is repeated, for its middle figures: a machine may be late by itself. */
   readonly repeats: number;
+  /** Whether the daemons run under a guardian, as users start them; faults that end the daemon are tried under one anyway. */
+  readonly guardian: boolean;
   /** Told while it runs, for whoever waits. */
   progress(place: Place, row: Row, at: number): void;
 }
@@ -42,8 +45,8 @@ export async function runKit(run: KitRun): Promise<KitReport> {
   return { at: new Date().toISOString(), node: process.versions.node, platform: `${process.platform}-${process.arch}`, cores: availableParallelism(), goals, places };
 }
 
-async function runPlace({ faults, repeats, progress }: KitRun, place: Place): Promise<PlaceReport> {
-  const bench = new Bench(place);
+async function runPlace({ faults, repeats, guardian, progress }: KitRun, place: Place): Promise<PlaceReport> {
+  const bench = new Bench(place, guardian);
   const rows: Row[] = [];
   try {
     const measured = judge(control, place, await bench.observe(control), rssDriftMb);
@@ -66,8 +69,8 @@ async function measuredRow(bench: Bench, fault: Fault, place: Place, repeats: nu
 }
 
 async function rowOf(bench: Bench, fault: Fault, place: Place): Promise<Row> {
-  if (sharesProcess(place) && fault.threads.hold === 'cannot') return notRun(fault, fault.threads.why);
   if (fault.id === 'native-segfault' && crashingAddon() === undefined) return notRun(fault, 'the kit has no crashing addon for this kind of machine');
+  if (fault.outside !== undefined || (sharesProcess(place) && fault.threads.hold === 'dies')) return judge(fault, place, await guardianTrial(fault, place), rssDriftMb);
   if (fault.group === 'daemon') return judge(fault, place, await daemonTrial(fault, place), rssDriftMb);
   return judge(fault, place, await bench.observe(fault), rssDriftMb);
 }

@@ -45,6 +45,8 @@ export interface Observation extends Seen {
   /** Cells the daemon says it has given up. */
   readonly unkillable: number;
   readonly death: Death | null;
+  /** The daemon died, and its guardian brought it back. */
+  readonly byGuardian?: boolean;
   readonly peakMb: number;
 }
 

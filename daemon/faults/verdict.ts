@@ -1,14 +1,15 @@
 // From what was seen to a judgement, by rules that can be read and tested without a daemon. Contained means: the daemon
 // lives, the neighbour answers rightly, the caller got what it should in time, the slot works again, nothing is left.
 import { plural } from '../../protocol/plural.ts';
-import { type Fault, type Goals, type Place, type ThreadHold, bounds, goals, sharesProcess } from './fault.ts';
+import { type Fault, type Goals, type Place, type ThreadHold, backGoalMs, bounds, goals, sharesProcess } from './fault.ts';
 import type { Left, Observation } from './observation.ts';
 
 /**
- * `contained` may be so because the guard refused the deed: `denied`. `given up` is what the catalogue says threads can do at
- * most about it, and `not run` what they cannot at all. Only `not contained` is a fault of the daemon's.
+ * `contained` may be so because the guard refused the deed: `denied`. `by the guardian`: the daemon died, was brought back,
+ * named the plugin and ran it as a process. `given up` is what the catalogue says threads can do at most about it. Only
+ * `not contained` is a fault of the daemon's.
  */
-export type Verdict = 'contained' | 'denied' | 'given up' | 'not run' | 'not contained';
+export type Verdict = 'contained' | 'denied' | 'by the guardian' | 'given up' | 'not run' | 'not contained';
 
 /** In milliseconds; null where there was nothing to measure. */
 export interface Figures {
@@ -53,8 +54,10 @@ export function judge(fault: Fault, place: Place, seen: Observation, rssDriftMb:
   const figures = figuresOf(seen);
   const problems = [...problemsOf(fault, place, seen), ...slower(figures, bounds), ...(givesUp ? [] : leaks(seen.left, rssDriftMb))];
   const { id, group, what, listed } = fault;
-  const contained: Verdict = denial.test(seen.cause) ? 'denied' : 'contained';
-  const heldBack = givesUp && leaks(seen.left, rssDriftMb).length > 0 ? 'given up' : contained;
+  const contained: Verdict = seen.byGuardian === true ? 'by the guardian' : denial.test(seen.cause) ? 'denied' : 'contained';
+  // A thread that may take the daemon down may also go on inside V8 for longer than the kit waits.
+  const stays = givesUp ? leaks(seen.left, rssDriftMb).length > 0 : hold.hold === 'dies' && seen.unkillable > 0;
+  const heldBack = stays ? 'given up' : contained;
   return {
     id,
     group,
@@ -66,7 +69,7 @@ export function judge(fault: Fault, place: Place, seen: Observation, rssDriftMb:
     left: seen.left,
     cause: seen.cause.split('\n')[0] ?? '',
     problems: problems.length > 0 ? problems : heldBack === 'given up' && hold.hold !== 'contains' ? [hold.why] : [],
-    late: problems.length > 0 ? [] : slower(figures, goals),
+    late: problems.length > 0 ? [] : slower(figures, seen.byGuardian === true ? { ...goals, recoveryMs: backGoalMs } : goals),
     peakMb: Math.round(seen.peakMb),
   };
 }
@@ -123,7 +126,7 @@ export function middleOf(rows: readonly [Row, ...Row[]]): Row {
     return sorted[Math.floor(sorted.length / 2)] ?? null;
   };
   const figures: Figures = { answeredMs: middle('answeredMs'), deadlineMs: middle('deadlineMs'), neighbourGapMs: middle('neighbourGapMs'), recoveredMs: middle('recoveredMs') };
-  return { ...rows[0], ...figures, late: slower(figures, goals) };
+  return { ...rows[0], ...figures, late: slower(figures, rows[0].verdict === 'by the guardian' ? { ...goals, recoveryMs: backGoalMs } : goals) };
 }
 
 function leaks(left: Left | null, rssDriftMb: number): string[] {
@@ -139,6 +142,8 @@ export interface Summary {
   readonly faults: number;
   readonly contained: number;
   readonly denied: number;
+  /** The daemon died, and the guardian brought it back. */
+  readonly byGuardian: number;
   readonly givenUp: number;
   readonly notRun: number;
   readonly notContained: number;
@@ -153,10 +158,11 @@ export function summaryOf(rows: readonly Row[]): Summary {
     faults: rows.length,
     contained: count('contained'),
     denied: count('denied'),
+    byGuardian: count('by the guardian'),
     givenUp: count('given up'),
     notRun: count('not run'),
     notContained: count('not contained'),
-    inTime: rows.filter(({ verdict, late }) => (verdict === 'contained' || verdict === 'denied') && late.length === 0).length,
+    inTime: rows.filter(({ verdict, late }) => (verdict === 'contained' || verdict === 'denied' || verdict === 'by the guardian') && late.length === 0).length,
     daemonDeaths: rows.filter(({ problems }) => problems.some((problem) => problem.startsWith('the daemon died') || problem.startsWith('the daemon grew'))).length,
   };
 }

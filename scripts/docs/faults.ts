@@ -54,10 +54,10 @@ function toolTable(places: readonly PlaceReport[]): string {
 }
 
 function summaryText({ summary, control }: PlaceReport): string {
-  const { faults, contained, denied, givenUp, notRun, notContained, inTime, daemonDeaths } = summary;
+  const { faults, contained, denied, byGuardian, givenUp, notRun, notContained, inTime, daemonDeaths } = summary;
   const rest = [`${String(givenUp)} given up`, `${String(notRun)} not run`, `${String(notContained)} not contained`].join(', ');
   return [
-    `**${String(contained + denied)} of ${String(faults)} contained**, ${String(denied)} of them by denial; ${rest}; the daemon died ${String(daemonDeaths)} times.`,
+    `**${String(contained + denied + byGuardian)} of ${String(faults)} contained**, ${String(denied)} of them by denial, ${String(byGuardian)} by the guardian; ${rest}; the daemon died ${String(daemonDeaths)} times.`,
     `${String(inTime)} met every goal. Without any fault the neighbour's longest gap was ${ms(control.neighbourGapMs)} ms here.`,
   ].join(' ');
 }

@@ -14,6 +14,13 @@ test('a process holds what no thread can: native calls, signals, crashes of nati
   for (const { id, verdict } of report.rows) assert.equal(verdict, 'contained', id);
 });
 
+test('a process is ended for memory and descriptors that it takes, and shares no pool', async () => {
+  const { rows } = await assertContained(isolated, ['shared-memory', 'leaked-sockets', 'filled-pool', 'sort-holes']);
+  assert.match(rows[0]?.cause ?? '', /limits\.rssMb allows 256/);
+  assert.match(rows[1]?.cause ?? '', /limits\.descriptors allows 1000/);
+  for (const { id, verdict } of rows) assert.equal(verdict, 'contained', id);
+});
+
 test('no process outlives a daemon that was killed with -9', async () => {
   await assertContained(isolated, ['daemon-sigkill', 'daemon-sigterm']);
 });

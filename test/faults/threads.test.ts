@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { catalogue } from '../../daemon/faults/catalogue.ts';
+import { runKit } from '../../daemon/faults/kit.ts';
 import { assertContained } from '../labs/faults-lab.ts';
 
 const thread = { subject: 'service', isolation: 'thread' } as const;
@@ -34,6 +35,35 @@ test('a thread that closes the numbers of collected file handles cuts nobody off
 
 test('a thread that takes memory is ended before the daemon is', async () => {
   await assertContained(thread, ['heap-arrays', 'heap-one-array', 'buffers']);
+});
+
+test('a thread that takes memory outside every heap is ended for it', async () => {
+  const report = await assertContained(thread, ['shared-memory', 'shared-webassembly', 'blobs', 'unread-messages', 'zlib-streams', 'secret-keys']);
+  for (const { id, answered, cause } of report.rows) {
+    assert.equal(answered, 'cell_crashed', id);
+    assert.match(cause, /limits\.rssMb allows 256 together/);
+  }
+});
+
+test('a thread that leaks descriptors is ended or refused more, and one that fills the pool is given up', async () => {
+  const { rows } = await assertContained(thread, ['leaked-sockets', 'leaked-folders', 'filled-pool']);
+  assert.match(rows[0]?.cause ?? '', /limits\.descriptors allows 1000/);
+  assert.equal(rows[1]?.verdict, 'denied');
+  assert.equal(rows[2]?.answered, 'dispatch_timeout');
+});
+
+test('what ends the daemon from a thread is contained by its guardian, which names the plugin', { skip: Number(process.versions.node.split('.')[0]) >= 26 && 'Node 26 survives it' }, async () => {
+  const { rows } = await assertContained(thread, ['sort-holes', 'killed-outside']);
+  for (const { id, verdict, recoveredMs } of rows) {
+    assert.equal(verdict, 'by the guardian', id);
+    assert.ok((recoveredMs ?? 0) > 0, 'the time to be back is told');
+  }
+  assert.match(rows[0]?.cause ?? '', /by fault\.sort-holes, and was back after \d+ ms/);
+});
+
+test('the kit also works under a guardian', async () => {
+  const { places } = await runKit({ faults: catalogue.filter(({ id }) => id === 'throw-null' || id === 'process-exit'), places: [thread], repeats: 0, guardian: true, progress: () => undefined });
+  assert.deepEqual(places[0]?.rows.map(({ verdict }) => verdict), ['contained', 'contained']);
 });
 
 test('the daemon that is asked to end while a plugin loops leaves nothing', async () => {

@@ -52,6 +52,17 @@ test('anything that is wrong makes it not contained, and says what', () => {
   }
 });
 
+test('what took the daemon down and was brought back by its guardian is told apart, with the goal for that', () => {
+  const back: Partial<Observation> = { answer: { ...good.answer, kind: 'crashed', code: 'connection_closed' }, byGuardian: true };
+  const dies: Partial<Fault> = { answers: ['crashed'], threads: { hold: 'dies', why: 'V8 aborts' } };
+  const row = rowOf({ ...back, recovery: { ms: 1400, by: 'itself' } }, dies);
+  assert.deepEqual([row.verdict, row.late], ['by the guardian', []]);
+  assert.equal(rowOf({ ...back, recovery: { ms: 1600, by: 'itself' } }, dies).late.length, 1);
+  assert.equal(rowOf({ ...back, problems: ['nobody was named'] }, dies).verdict, 'not contained');
+  assert.equal(rowOf({ answer: { ...good.answer, kind: 'crashed' }, unkillable: 1 }, dies).verdict, 'given up', 'its thread goes on');
+  assert.equal(summaryOf([row]).byGuardian, 1);
+});
+
 test('a plugin whose files are at fault is contained though somebody has to start it again', () => {
   assert.equal(rowOf({ recovery: { ms: 80, by: 'command' } }, { needsRepair: true }).verdict, 'contained');
 });
@@ -91,5 +102,5 @@ test('of several trials the middle figure counts, and a failure of any of them',
 
 test('the summary counts each verdict and every death of a daemon', () => {
   const rows = [rowOf({}), rowOf({ death: { code: null, signal: 'SIGABRT', overCeiling: false } }), notRun(fault, 'it would take the daemon with it'), rowOf({ cause: 'ERR_NAGAYA_DENIED' })];
-  assert.deepEqual(summaryOf(rows), { faults: 4, contained: 1, denied: 1, givenUp: 0, notRun: 1, notContained: 1, inTime: 2, daemonDeaths: 1 });
+  assert.deepEqual(summaryOf(rows), { faults: 4, contained: 1, denied: 1, byGuardian: 0, givenUp: 0, notRun: 1, notContained: 1, inTime: 2, daemonDeaths: 1 });
 });

@@ -6,7 +6,7 @@ import type { Fault, Place } from '../../daemon/faults/fault.ts';
 import { type PlaceReport, runKit } from '../../daemon/faults/kit.ts';
 
 export async function faultsIn(place: Place, faults: readonly Fault[]): Promise<PlaceReport> {
-  const { places } = await runKit({ faults, places: [place], repeats: 0, progress: () => undefined });
+  const { places } = await runKit({ faults, places: [place], repeats: 0, guardian: false, progress: () => undefined });
   const [report] = places;
   assert.ok(report !== undefined);
   return report;

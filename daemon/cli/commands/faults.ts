@@ -15,6 +15,7 @@ interface FaultsOptions {
   readonly isolation?: readonly string[];
   readonly only?: readonly string[];
   readonly tools?: boolean;
+  readonly guardian?: boolean;
   readonly list?: boolean;
   readonly plugin?: string;
   readonly payload?: string;
@@ -28,6 +29,7 @@ export function register(program: Command): void {
     .option('--isolation <kinds...>', 'only these: thread, process; with --tools: pooled, fresh, process')
     .option('--only <ids...>', 'only these faults')
     .option('--tools', 'commit them in tools instead of services')
+    .option('--guardian', 'commit all of them under a guardian, not only those that end the daemon')
     .option('--list', 'list the faults and commit none')
     .option('--plugin <folder>', 'put a plugin of yours under hostile conditions instead')
     .option('--payload <json>', 'with --plugin: payload of its events, where one made from its schema is no use')
@@ -38,7 +40,7 @@ export function register(program: Command): void {
         if (options.plugin !== undefined) return await putUnderPressure(terminal, options.plugin, options.payload);
         const faults = await chosenFaults(options);
         if (options.list === true) return list(terminal, faults);
-        return await commit(terminal, faults, await chosenPlaces(options));
+        return await commit(terminal, faults, await chosenPlaces(options), options.guardian === true);
       }),
     );
 }
@@ -70,9 +72,9 @@ function list(terminal: Terminal, faults: readonly Fault[]): void {
   });
 }
 
-async function commit(terminal: Terminal, faults: readonly Fault[], places: readonly Place[]): Promise<ExitCode> {
+async function commit(terminal: Terminal, faults: readonly Fault[], places: readonly Place[], guardian: boolean): Promise<ExitCode> {
   const { exitsWell, runKit } = await import('../../faults/kit.ts');
-  const report = await runKit({ faults, places, repeats: 2, progress: (place, row, at) => showProgress(terminal, place, row, `${String(at)}/${String(faults.length)}`) });
+  const report = await runKit({ faults, places, repeats: 2, guardian, progress: (place, row, at) => showProgress(terminal, place, row, `${String(at)}/${String(faults.length)}`) });
   terminal.answer(report, () => showKit(terminal, report));
   return exitsWell(report) ? exitCodes.fine : exitCodes.failed;
 }

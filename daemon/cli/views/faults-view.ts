@@ -8,7 +8,7 @@ import type { Row, Verdict } from '../../faults/verdict.ts';
 import { printTable } from './table.ts';
 import { type Piece, type Style, type Terminal, styled } from './terminal.ts';
 
-const styles: Readonly<Record<Verdict, Style>> = { contained: 'green', denied: 'green', 'given up': 'yellow', 'not run': 'dim', 'not contained': 'red' };
+const styles: Readonly<Record<Verdict, Style>> = { contained: 'green', denied: 'green', 'by the guardian': 'green', 'given up': 'yellow', 'not run': 'dim', 'not contained': 'red' };
 const findingStyles: Readonly<Record<FindingVerdict, Style>> = { fine: 'green', skipped: 'dim', lost: 'yellow', mishandled: 'yellow', broken: 'red' };
 
 export function showProgress(terminal: Terminal, place: Place, row: Row, at: string): void {
@@ -55,11 +55,11 @@ export function showKit(terminal: Terminal, { places, goals, node, platform, cor
 }
 
 function summaryLine({ summary }: PlaceReport): Piece[] {
-  const { faults, contained, denied, givenUp, notRun, notContained, inTime } = summary;
+  const { faults, contained, denied, byGuardian, givenUp, notRun, notContained, inTime } = summary;
   const style = notContained === 0 ? 'green' : 'red';
   return [
-    styled(style, `${String(contained + denied)} of ${String(faults)} contained`),
-    `: ${String(denied)} by denial, ${String(inTime)} within every goal; ${String(givenUp)} given up, ${String(notRun)} not run, `,
+    styled(style, `${String(contained + denied + byGuardian)} of ${String(faults)} contained`),
+    `: ${String(denied)} by denial, ${String(byGuardian)} by the guardian, ${String(inTime)} within every goal; ${String(givenUp)} given up, ${String(notRun)} not run, `,
     styled(style, `${String(notContained)} not contained`),
   ];
 }
