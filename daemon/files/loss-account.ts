@@ -69,6 +69,13 @@ export class LossAccount {
     this.#writeThread(index, 0, 0, 0);
   }
 
+  /** Plugins of which a thread is to end and has not ended yet. */
+  endingPlugins(): string[] {
+    const slots = new Map([...this.#slots].map(([plugin, slot]) => [slot, plugin]));
+    const plugins = [...this.#threads.values()].map(threadAt).filter((at) => this.#words[at + 3] === 1).map((at) => slots.get(this.#words[at + 1] ?? 0));
+    return [...new Set(plugins.filter((plugin) => plugin !== undefined))];
+  }
+
   /** Plugins that nobody loads again when the daemon comes back. */
   loadedAtRunTime(count: number): void {
     this.#words[headerFields.loadedAtRunTime] = count;

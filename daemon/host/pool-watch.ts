@@ -3,6 +3,7 @@
 // the timelines of those who fill it.
 import { stat } from 'node:fs';
 import type { DaemonStatus } from '../../protocol/operations/daemon.ts';
+import { lossAccount } from '../files/loss-account.ts';
 import { poolRequests } from '../isolates/pool-requests.ts';
 import { type ThreadAccount, threadAccounts } from '../isolates/thread-accounts.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
@@ -18,10 +19,8 @@ interface Full {
 
 /** A request that no thread of the pool has taken within this time waits behind others. */
 const lookMs = 1000;
-/** For the answer of one thread, which collects all its garbage for it while others compute. */
-const askMs = 10_000;
-/** So many are asked at the same time. */
-const askedAtOnce = 4;
+/** For the answer of one thread: it collects all its garbage, beside as many threads that compute as the pool has. */
+const askMs = 30_000;
 const mostSuspects = 5;
 /** While it stays full, they are asked again after this. */
 const askAgainLooks = 60;
@@ -95,7 +94,7 @@ export class PoolWatch {
 
   #report(suspects: Suspects): void {
     const message = `libuv's pool of ${String(this.#threads)} threads is full: asynchronous files, crypto and zlib of all thread cells wait`;
-    const who = suspects.map(({ plugin, requests }) => (requests === null ? `${plugin}, which does not answer how many` : `${plugin} with ${String(requests)} requests`)).join('; ');
+    const who = suspects.map(({ plugin, requests }) => (requests === null ? `${plugin}, whose thread does not answer how many` : `${plugin} with ${String(requests)} requests`)).join('; ');
     this.#log.warn({ suspects }, `${message}. ${who === '' ? 'No thread cell says that it has requests there' : `It is likely filled by ${who}`}`);
     for (const { plugin, requests } of suspects) {
       const hosted = this.#host.list().find(({ id }) => id === plugin);
@@ -103,21 +102,34 @@ export class PoolWatch {
     }
   }
 
-  /** Those who have most first; where nobody has any, those who do not answer. */
+  /**
+   * A thread that is to end and does not is waiting for its requests. Else the threads are asked, one after the other, and no
+   * more of them than it takes to explain the full pool: for its answer a thread stands still while it collects its garbage.
+   */
   async #findSuspects(full: Full): Promise<void> {
+    const ending = lossAccount.endingPlugins();
+    full.suspects = (ending.length > 0 ? ending.map((plugin) => ({ plugin, requests: null })) : await this.#askThreads()).slice(0, mostSuspects);
+  }
+
+  /** Those who have most first; where nobody has any, those who do not answer. */
+  async #askThreads(): Promise<Suspects> {
     const counted = new Map<string, number>();
     const silent = new Set<string>();
-    const accounts = [...threadAccounts];
-    for (let from = 0; from < accounts.length; from += askedAtOnce) {
-      await Promise.all(accounts.slice(from, from + askedAtOnce).map((account) => count(account, counted, silent)));
+    let explained = 0;
+    for (const { plugin, threadId } of this.#inOrder()) {
+      if (explained >= this.#threads) break;
+      const requests = await poolRequests(threadId, askMs);
+      if (requests === undefined) silent.add(plugin);
+      else if (requests > 0) counted.set(plugin, (counted.get(plugin) ?? 0) + requests);
+      explained += requests ?? 0;
     }
     const found = [...counted].map(([plugin, requests]) => ({ plugin, requests })).sort((one, other) => other.requests - one.requests);
-    full.suspects = (found.length > 0 ? found : [...silent].map((plugin) => ({ plugin, requests: null }))).slice(0, mostSuspects);
+    return found.length > 0 ? found : [...silent].map((plugin) => ({ plugin, requests: null }));
   }
-}
 
-async function count({ plugin, threadId }: ThreadAccount, counted: Map<string, number>, silent: Set<string>): Promise<void> {
-  const requests = await poolRequests(threadId, askMs);
-  if (requests === undefined) silent.add(plugin);
-  else if (requests > 0) counted.set(plugin, (counted.get(plugin) ?? 0) + requests);
+  /** First those whose work was begun before the pool was full, the oldest first; then those that have none, which miss nothing by being asked. */
+  #inOrder(): ThreadAccount[] {
+    const rank = ({ workingSinceMs }: ThreadAccount): number => workingSinceMs ?? Infinity;
+    return [...threadAccounts].sort((one, other) => (rank(one) === rank(other) ? 0 : rank(one) - rank(other)));
+  }
 }

@@ -11,6 +11,8 @@ export interface ThreadAccount {
   /** V8 heap and what V8 knows to lie outside it. */
   readonly accountedMb: number;
   readonly descriptors: number;
+  /** When it began what it executes now, on the clock of `monotonicMs`; undefined while it executes nothing. */
+  readonly workingSinceMs: number | undefined;
   /** What the cell may hold altogether. */
   readonly allowedMb: number;
   /** The thread is to be ended for this. */

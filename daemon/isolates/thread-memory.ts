@@ -13,6 +13,7 @@ export interface MemoryRegister {
   readonly externalMb: number;
   readonly descriptors: number;
   readonly osThread: number;
+  readonly workingSinceMs: number | undefined;
   /** Grows with every report. */
   readonly memoryReports: number;
   reportMemory(heapUsedBytes: number, externalBytes: number): void;
@@ -84,6 +85,10 @@ export class ThreadMemory implements ThreadAccount {
 
   get descriptors(): number {
     return this.#register.descriptors;
+  }
+
+  get workingSinceMs(): number | undefined {
+    return this.#register.workingSinceMs;
   }
 
   end(limit: ThreadLimit, what: string): void {

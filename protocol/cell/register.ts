@@ -170,6 +170,11 @@ export class ProgressRegister {
     };
   }
 
+  /** When it began the event that it executes, on the clock of `monotonicMs`; undefined while it executes none. */
+  get workingSinceMs(): number | undefined {
+    return (Atomics.load(this.#words, wordAt) & 3) === phases.running ? this.#times[beganAt] : undefined;
+  }
+
   /** Before the register is read for what the bell was rung for. */
   hear(): void {
     Atomics.store(this.#words, bellAt, 0);

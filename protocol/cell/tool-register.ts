@@ -96,6 +96,11 @@ export class ToolRegister {
     return this.#times[0] ?? 0;
   }
 
+  /** When it began the call that it is at, on that clock; undefined while it is at none. */
+  get workingSinceMs(): number | undefined {
+    return this.phase === undefined ? undefined : this.beganMs;
+  }
+
   /** 0 where it is not known. */
   get osThread(): number {
     return Atomics.load(this.#words, osThreadAt);

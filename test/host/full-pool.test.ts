@@ -101,6 +101,27 @@ for (const [jobs, threads, iterations] of [[8, 4, 2_500_000], [40, 32, 700_000]]
   });
 }
 
+test('a plugin whose thread cannot end because its jobs fill the pool is named without anybody being asked', { timeout: 120_000 }, async (t) => {
+  const folder = await temporaryFolder(t);
+  const waits = `import { pbkdf2 } from 'node:crypto';
+export const service = { start() {}, handleIngress: () => Promise.all(Array.from({ length: 8 }, () => new Promise((resolve) => pbkdf2('secret', 'salt', 6_000_000, 64, 'sha512', resolve)))) };
+`;
+  const declared = manifest('test.waiter') as { readonly service: object };
+  await writeTree(folder, { 'plugin.json': { ...declared, service: { ...declared.service, timeouts: { handleMs: 300 } } }, 'index.js': waits });
+  const daemon = await startTestDaemon(t, { plugins: [folder], env: { UV_THREADPOOL_SIZE: '4' } });
+  const client = await daemon.connect();
+  await assert.rejects(client.call('ingress.deliver', { plugin: 'test.waiter', event: { ingress: 'in', kind: 'do', payload: {} } }), { code: 'dispatch_timeout' });
+  for (;;) {
+    const { threadPool } = await client.call('daemon.status', {});
+    if (threadPool.suspects.length > 0) {
+      assert.deepEqual(threadPool.suspects, [{ plugin: 'test.waiter', requests: null }]);
+      break;
+    }
+    await sleep(50);
+  }
+  daemon.signal('SIGKILL');
+});
+
 test('a plugin\'s log goes on being written to its file while another plugin has filled the pool', async (t) => {
   const [filler, writer] = [await temporaryFolder(t), await temporaryFolder(t)];
   await writeTree(filler, { 'plugin.json': manifest('test.filler'), 'index.js': filling });

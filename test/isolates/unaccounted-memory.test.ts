@@ -10,6 +10,7 @@ class Cell implements ThreadAccount {
   readonly osThread: number;
   accountedMb = 10;
   descriptors = 0;
+  readonly workingSinceMs = undefined;
   readonly allowedMb = 512;
   faultedMb = 20;
   ranMs = 0;
