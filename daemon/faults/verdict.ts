@@ -55,9 +55,7 @@ export function judge(fault: Fault, place: Place, seen: Observation, rssDriftMb:
   const problems = [...problemsOf(fault, place, seen), ...slower(figures, bounds), ...(givesUp ? [] : leaks(seen.left, rssDriftMb))];
   const { id, group, what, listed } = fault;
   const contained: Verdict = seen.byGuardian === true ? 'by the guardian' : denial.test(seen.cause) ? 'denied' : 'contained';
-  // A thread that may take the daemon down may also go on inside V8 for longer than the kit waits.
-  const stays = givesUp ? leaks(seen.left, rssDriftMb).length > 0 : hold.hold === 'dies' && seen.unkillable > 0;
-  const heldBack = stays ? 'given up' : contained;
+  const heldBack = stays(hold, seen, rssDriftMb) ? 'given up' : contained;
   return {
     id,
     group,
@@ -73,6 +71,10 @@ export function judge(fault: Fault, place: Place, seen: Observation, rssDriftMb:
     peakMb: Math.round(seen.peakMb),
   };
 }
+
+/** A thread that may take the daemon down may also go on inside V8 for longer than the kit waits. */
+const stays = ({ hold }: ThreadHold, seen: Observation, rssDriftMb: number): boolean =>
+  hold === 'givesUp' ? leaks(seen.left, rssDriftMb).length > 0 : hold === 'dies' && seen.unkillable > 0;
 
 const figuresOf = ({ answer, neighbour, recovery }: Observation): Figures => ({
   answeredMs: answer.kind === 'none' ? null : round(answer.ms),
