@@ -57,7 +57,8 @@ test('a publisher that outruns its service is held, loses nothing and keeps its 
   await others;
   assert.deepEqual(answers.map(({ id }) => id), Array.from({ length: count }, (_, n) => n));
   assert.ok(answers.every(({ result }) => result?.['accepted'] === true));
-  assert.ok(highest <= capacity, `${String(highest)} waited`);
+  // One more than the capacity may wait: the cell of a running service may have the first already and not have begun it.
+  assert.ok(highest <= capacity + 1, `${String(highest)} waited`);
   const { output } = await client.call('ingress.deliver', { plugin, event: event(count, { do: 'seen' }), timeoutMs: 60_000 });
   assert.deepEqual((output as number[]).slice(0, -1), Array.from({ length: count }, (_, n) => n));
   const { counters } = await client.call('service.status', { plugin });
