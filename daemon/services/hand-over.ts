@@ -2,9 +2,8 @@
 // of one service do not execute side by side if it can be helped; but one that sits in native code is not waited for,
 // because whatever it had has been taken from it.
 import type { Incarnation } from '../dispatch/incarnation.ts';
+import { locateMs } from '../isolates/stack-capture.ts';
 
-/** What finding out where a plugin is may cost whoever waits for its answer. */
-export const locateMs = 40;
 /** What an old cell gets to be gone before the next one executes. */
 const partMs = 100;
 /** Beyond its deadline, what an old cell gets to say that it stopped. */

@@ -3,7 +3,7 @@
 import { HostError } from '../../protocol/errors.ts';
 import type { CellEnd } from '../cells/cell.ts';
 import type { Clock } from '../time/clock.ts';
-import { locateMs } from './hand-over.ts';
+import { locateMs } from '../isolates/stack-capture.ts';
 import type { Incarnation } from '../dispatch/incarnation.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';

@@ -3,7 +3,8 @@
 import { HostError } from '../../protocol/errors.ts';
 import type { Clock } from '../time/clock.ts';
 import { type Redact, causeOf, causeText } from '../dispatch/plugin-error.ts';
-import { haltSlackMs, locateMs } from './hand-over.ts';
+import { locateMs } from '../isolates/stack-capture.ts';
+import { haltSlackMs } from './hand-over.ts';
 import type { Incarnation } from '../dispatch/incarnation.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';

@@ -7,6 +7,7 @@ import { Incarnation } from '../../dispatch/incarnation.ts';
 import { IngressQueue } from '../../dispatch/ingress-queue.ts';
 import { Pacer } from '../../dispatch/pacer.ts';
 import type { ServicePlan } from '../../dispatch/service-plan.ts';
+import { locateMs } from '../../isolates/stack-capture.ts';
 import type { CellSlot } from './cell-slots.ts';
 import type { ProgramEnd } from './program.ts';
 import { endedError, overranError, stalledError, threwError } from './program-errors.ts';
@@ -39,9 +40,6 @@ export interface ProgramCellListener {
 /** A cell has paid for its start once it has lived for so many times as long as that took, within these bounds. */
 const paidFactor = 10;
 const paidBoundsMs = { least: 250, most: 1000 } as const;
-
-/** What finding out where a program is may cost whoever waits for its end. */
-const locateMs = 40;
 
 export class ProgramCell {
   readonly offer: ProgramOffer;
