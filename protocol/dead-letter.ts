@@ -1,4 +1,4 @@
-// An event whose attempts were used up, with the whole story of how: kept so that nothing accepted vanishes, and a
+// An event that is not tried again, with the whole story of why: kept so that nothing accepted vanishes, and a
 // person can look, mend and send it again.
 import * as z from 'zod';
 import { errorCodes } from './errors.ts';
@@ -14,8 +14,14 @@ export const attemptStory = z.object({
 });
 export type AttemptStory = z.output<typeof attemptStory>;
 
+/** Its attempts are used up, its handler threw a PermanentError, or its payload breaks the schema of its ingress. */
+export const deadLetterReason = z.enum(['attempts', 'permanent', 'payload_invalid']);
+export type DeadLetterReason = z.output<typeof deadLetterReason>;
+
 export const deadLetter = z.object({
   id: z.string(),
+  /** Absent where an older daemon wrote it: its attempts were used up. */
+  reason: deadLetterReason.optional(),
   /** Absent where an older daemon wrote it. */
   eventId: z.string().optional(),
   correlationId: z.string(),

@@ -46,6 +46,7 @@ export const errorKinds = {
   start_failed: kind(-32029, 502, false, 'The plugin\'s module could not be imported, lacks what the manifest promises, or failed to start.', 'Read `details.cause`: it is the plugin\'s own error.'),
   stop_timeout: kind(-32030, 504, false, 'The service did not stop within its deadline and its cell was ended.', 'Make the plugin\'s stop return sooner, or raise `service.timeouts.stopMs`.'),
   stop_failed: kind(-32031, 502, false, 'The plugin\'s stop threw or rejected; its cell was ended all the same.', 'Read `details.cause`: it is the plugin\'s own error.'),
+  payload_invalid: kind(-32033, 400, false, 'The event\'s payload does not fit the `payloadSchema` of its ingress.', 'Correct what `details.issues` names.'),
   dead_letter_not_found: kind(-32032, 404, false, 'The service has no dead letter with this id.', 'See `nagaya dead-letters list ID`.'),
 
   tool_not_found: kind(-32040, 404, false, 'The plugin has no such tool.', 'See `nagaya tools`.'),

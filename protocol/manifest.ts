@@ -62,8 +62,11 @@ export const restart = z.strictObject({
 });
 
 export const retry = z.strictObject({
-  maxAttempts: z.int().min(1).max(100).default(3).describe('deliveries of one event whose cell died under it, before it is a dead letter'),
+  maxAttempts: z.int().min(1).max(100).default(3).describe('attempts at one event before it is a dead letter: throws, timeouts and crashes count together'),
+  backoffMs: z.tuple([durationMs(0), durationMs(0)]).default([1000, 60_000]).describe('least and most: how long a published event waits after its handler threw; doubles with each failed attempt'),
+  order: z.enum(['yield', 'hold']).default('yield').describe('whether the events behind one that waits for its retry go on (yield) or wait as well (hold)'),
 });
+export type RetryOptions = z.output<typeof retry>;
 
 export const reload = z
   .enum(['beside', 'after'])

@@ -9,6 +9,13 @@ import { type ProgressRegister, monotonicMs } from '../protocol/cell/register.ts
 import { type Issue, issueText } from '../protocol/errors.ts';
 import type { LaneReports } from './lane-reports.ts';
 import { captured, parseJson, stringifyJson } from './primitives.ts';
+import { retryWishOf } from './retry-wishes.ts';
+
+export interface LaneExecutorOptions {
+  readonly maxOutputBytes: number;
+  /** After an event that failed and that nobody waits for, nothing begins before the host sends a batch that resumes. */
+  readonly pausesOnFailure: boolean;
+}
 
 export interface LaneHandler {
   handle(event: IngressEvent): unknown;
@@ -28,9 +35,10 @@ export class LaneExecutor {
   readonly #register: ProgressRegister;
   readonly #reports: LaneReports;
   readonly #handler: LaneHandler;
-  readonly #maxOutputBytes: number;
+  readonly #options: LaneExecutorOptions;
   readonly #batches: BatchMessage[] = [];
   #busy = false;
+  #paused = false;
   /** Events that have ended since the host was last told. */
   #untold = 0;
   #through = 0;
@@ -40,15 +48,17 @@ export class LaneExecutor {
   #waiting = false;
   #othersWait = false;
 
-  constructor(register: ProgressRegister, reports: LaneReports, handler: LaneHandler, maxOutputBytes: number) {
+  constructor(register: ProgressRegister, reports: LaneReports, handler: LaneHandler, options: LaneExecutorOptions) {
     this.#register = register;
     this.#reports = reports;
     this.#handler = handler;
-    this.#maxOutputBytes = maxOutputBytes;
+    this.#options = options;
   }
 
   push(batch: BatchMessage): void {
     if (batch.outputs !== undefined) this.#reports.layIn?.(batch.outputs);
+    if (this.#paused && batch.resumes !== true) return;
+    this.#paused = false;
     this.#batches.push(batch);
     if (!this.#busy) void this.#run();
   }
@@ -108,6 +118,10 @@ export class LaneExecutor {
       this.#untold += 1;
       const known = issues.length > 0 ? this.#failed(invalidPayload(sequence, issues, durationMs)) : this.#reported(sequence, ended, awaited, durationMs);
       if (!this.#register.finish(sequence, endedMs)) return false;
+      if (this.#paused) {
+        this.#told(endedMs);
+        return false;
+      }
       if (known) this.#told(endedMs);
       else if (awaited || endedMs - this.#toldAtMs >= tellMs) this.#tell(endedMs);
     }
@@ -136,8 +150,14 @@ export class LaneExecutor {
 
   /** Whether the host knows of it. */
   #reported(sequence: number, ended: Ended, awaited: boolean, durationMs: number): boolean {
-    if (!ended.ok) return this.#failed(failure(sequence, ended.thrown, durationMs));
+    if (!ended.ok) return this.#threw(failure(sequence, ended.thrown, durationMs), awaited);
     return awaited && this.#answered(sequence, ended.value, durationMs);
+  }
+
+  #threw(event: EventFailure, awaited: boolean): true {
+    if (awaited || !this.#options.pausesOnFailure || event.permanent === true) return this.#failed(event);
+    this.#paused = true;
+    return this.#failed({ ...event, paused: true });
   }
 
   #failed(event: EventFailure): true {
@@ -147,7 +167,7 @@ export class LaneExecutor {
 
   /** Whether the host knows of it. */
   #answered(sequence: number, value: unknown, durationMs: number): boolean {
-    const made = outputOf(value, this.#maxOutputBytes);
+    const made = outputOf(value, this.#options.maxOutputBytes);
     if (!made.ok) return this.#failed(failure(sequence, new Error(made.reason), durationMs));
     try {
       return this.#reports.answered({ sequence, json: made.json, durationMs }, made.bytes);
@@ -189,14 +209,14 @@ async function settle(value: PromiseLike<unknown>): Promise<Ended> {
 }
 
 function failure(sequence: number, thrown: unknown, durationMs: number): EventFailure {
-  return { sequence, code: 'dispatch_failed', error: flattenError(thrown), durationMs };
+  return { sequence, code: 'dispatch_failed', error: flattenError(thrown), durationMs, ...retryWishOf(thrown) };
 }
 
 function invalidPayload(sequence: number, issues: readonly Issue[], durationMs: number): EventFailure {
   const placed = issues.map(({ path, message }) => ({ path: path === '' || path.startsWith('[') ? `payload${path}` : `payload.${path}`, message }));
   const [first] = placed;
   const error = { name: 'InvalidPayload', message: first === undefined ? 'payload does not fit' : issueText(first) };
-  return { sequence, code: 'invalid_event', error, issues: placed, durationMs };
+  return { sequence, code: 'payload_invalid', error, issues: placed, durationMs };
 }
 
 /** A handler's answer as JSON text, made here so that what cannot be sent never reaches the host. */

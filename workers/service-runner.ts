@@ -77,7 +77,7 @@ export class ServiceRunner {
         payloadIssues: (event) => checks.get(event.ingress)?.(event.payload) ?? [],
         handle: (event) => service.handleIngress(event, new EventContext(ctx, this.#log, event)),
       },
-      options.maxOutputBytes,
+      { maxOutputBytes: options.maxOutputBytes, pausesOnFailure: options.pausesOnFailure === true },
     );
     this.#loaded = { service, ctx, checks, executor, maxStatusBytes: options.maxOutputBytes };
     return { hasStatus: typeof service.status === 'function', hasStop: typeof service.stop === 'function' };

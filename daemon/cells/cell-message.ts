@@ -5,15 +5,19 @@ import { isPlainError } from '../../protocol/cell/plain-error.ts';
 import { type Fields, isAmount, isCount, isFields, isText } from '../isolates/untrusted-values.ts';
 
 const isOptionalText = (value: unknown): boolean => value === undefined || isText(value);
+const isOptionalFlag = (value: unknown): boolean => value === undefined || typeof value === 'boolean';
 
 const isIssue = (value: unknown): boolean => isFields(value) && isText(value['path']) && isText(value['message']);
 
 const isFailure = (value: unknown): value is EventFailure =>
   isFields(value) &&
   isCount(value['sequence']) &&
-  (value['code'] === 'dispatch_failed' || value['code'] === 'invalid_event') &&
+  (value['code'] === 'dispatch_failed' || value['code'] === 'payload_invalid') &&
   isPlainError(value['error']) &&
   isAmount(value['durationMs']) &&
+  isOptionalFlag(value['permanent']) &&
+  isOptionalFlag(value['paused']) &&
+  (value['afterMs'] === undefined || isAmount(value['afterMs'])) &&
   (value['issues'] === undefined || (Array.isArray(value['issues']) && value['issues'].every(isIssue)));
 
 /** Plain bytes in memory that is wholly ours: nobody else has it, changes it, or keeps more of it alive than is seen. */

@@ -37,6 +37,7 @@ export function incarnationOptions({ plugin, section, env, entryUrl }: ServicePl
       configJson: JSON.stringify(plugin.config),
       payloadSchemas: Object.fromEntries(schemas),
       maxOutputBytes,
+      pausesOnFailure: section.retry.order === 'hold',
     },
     startMs: section.timeouts.startMs,
     handleMs: section.timeouts.handleMs,

@@ -1,15 +1,25 @@
 // The bounded queue of one service, first in first out. Events that a cell's end gave back go to the front, in
-// their old order.
+// their old order. Events that wait for a retry stand beside the others until their time has come.
 import type { QueuedEvent } from './queued-event.ts';
 
 /** A consumed front is cut off when it is this long and most of the array. */
 const compactAfter = 1024;
+
+interface WaitingEvent {
+  readonly event: QueuedEvent;
+  readonly dueMs: number;
+  /** Nothing may be taken before this event. */
+  readonly holds: boolean;
+}
 
 export class IngressQueue {
   #capacity: number;
   #maxBytes: number;
   #items: QueuedEvent[] = [];
   #head = 0;
+  /** The one that is due first stands first. */
+  #waiting: WaitingEvent[] = [];
+  #holding = 0;
   #bytes = 0;
   #awaited = 0;
 
@@ -33,7 +43,22 @@ export class IngressQueue {
   }
 
   get size(): number {
-    return this.#items.length - this.#head;
+    return this.#items.length - this.#head + this.#waiting.length;
+  }
+
+  /** Events that may be taken now. */
+  get ready(): number {
+    return this.#holding > 0 ? 0 : this.#items.length - this.#head;
+  }
+
+  /** Events that wait for a retry. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** When the first of the events that wait for a retry is due. */
+  get nextDueMs(): number | undefined {
+    return this.#waiting[0]?.dueMs;
   }
 
   get bytes(): number {
@@ -46,20 +71,34 @@ export class IngressQueue {
   }
 
   get oldest(): QueuedEvent | undefined {
-    return this.#items[this.#head];
+    let oldest = this.#items[this.#head];
+    for (const { event } of this.#waiting) if (oldest === undefined || event.acceptedMs < oldest.acceptedMs) oldest = event;
+    return oldest;
   }
 
-  /** All of them, in order; they stay. */
+  /** All of them; they stay. One that holds the others back comes first, and those that hold nothing back come last. */
   *[Symbol.iterator](): Generator<QueuedEvent, void> {
+    for (const { event, holds } of this.#waiting) if (holds) yield event;
     for (let at = this.#head; at < this.#items.length; at += 1) {
       const event = this.#items[at];
       if (event !== undefined) yield event;
     }
+    for (const { event, holds } of this.#waiting) if (!holds) yield event;
   }
 
   /** The next so many; they stay. */
   first(count: number): QueuedEvent[] {
-    return this.#items.slice(this.#head, this.#head + count);
+    const first: QueuedEvent[] = [];
+    for (const event of this) {
+      if (first.length >= count) break;
+      first.push(event);
+    }
+    return first;
+  }
+
+  /** Undefined: it waits for no retry. */
+  dueMsOf(event: QueuedEvent): number | undefined {
+    return this.#waiting.find((waiting) => waiting.event === event)?.dueMs;
   }
 
   push(event: QueuedEvent): void {
@@ -69,17 +108,33 @@ export class IngressQueue {
 
   /** What was taken and never begun comes back, oldest first, before everything else. */
   giveBack(events: readonly QueuedEvent[]): void {
-    if (events.length === 0) return;
-    this.#items = [...events, ...this.#items.slice(this.#head)];
-    this.#head = 0;
+    this.#putFirst(events);
     for (const event of events) this.#count(event, 1);
+  }
+
+  /** An event that is not to be taken before it is due. `holds`: nor is any other. */
+  wait(event: QueuedEvent, dueMs: number, holds: boolean): void {
+    let at = this.#waiting.length;
+    while (at > 0 && (this.#waiting[at - 1] as WaitingEvent).dueMs > dueMs) at -= 1;
+    this.#waiting.splice(at, 0, { event, dueMs, holds });
+    if (holds) this.#holding += 1;
+    this.#count(event, 1);
+  }
+
+  /** What is due goes to the front, in the order in which it was accepted. Returns how many events these are. */
+  release(nowMs: number): number {
+    const waits = this.#waiting.findIndex(({ dueMs }) => dueMs > nowMs);
+    const due = this.#waiting.splice(0, waits === -1 ? this.#waiting.length : waits);
+    for (const { holds } of due) if (holds) this.#holding -= 1;
+    this.#putFirst(due.map(({ event }) => event).sort((one, other) => one.acceptedMs - other.acceptedMs));
+    return due.length;
   }
 
   /** Up to `most` events of together at most `mostBytes`, but always one where there is one. */
   take(most: number, mostBytes: number): QueuedEvent[] {
     const taken: QueuedEvent[] = [];
     let bytes = 0;
-    while (taken.length < most) {
+    while (taken.length < most && this.#holding === 0) {
       const next = this.#items[this.#head];
       if (next === undefined || (taken.length > 0 && bytes + next.bytes > mostBytes)) break;
       taken.push(next);
@@ -99,10 +154,27 @@ export class IngressQueue {
       const event = this.#items[at] as QueuedEvent;
       (which(event) ? removed : kept).push(event);
     }
-    for (const event of removed) this.#count(event, -1);
     this.#items = kept;
     this.#head = 0;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#holding = 0;
+    for (const one of waiting) {
+      if (which(one.event)) {
+        removed.push(one.event);
+        continue;
+      }
+      this.#waiting.push(one);
+      if (one.holds) this.#holding += 1;
+    }
+    for (const event of removed) this.#count(event, -1);
     return removed;
+  }
+
+  #putFirst(events: readonly QueuedEvent[]): void {
+    if (events.length === 0) return;
+    this.#items = [...events, ...this.#items.slice(this.#head)];
+    this.#head = 0;
   }
 
   #count({ bytes, waiter }: QueuedEvent, by: 1 | -1): void {

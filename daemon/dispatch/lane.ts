@@ -18,6 +18,7 @@ import { SentEvents } from './sent-events.ts';
 const widest: LaneWindow = { batches: 2, events: 64 };
 const mostBatchBytes = 256 * 1024;
 const othersWait = { othersWait: true } as const;
+const resumes = { resumes: true } as const;
 
 export class Lane {
   readonly #cell: LaneCell;
@@ -40,6 +41,8 @@ export class Lane {
   /** Messages with results that have come; the register counts those that were sent. */
   #reports = 0;
   #toldExecuting = 0;
+  /** The cell has paused, and executes nothing before it gets a batch that resumes it. */
+  #paused = false;
   readonly #keep = (output: EventOutput): void => {
     if (this.#isOpen(output.sequence)) this.#outputs.set(output.sequence, this.#awake(output));
   };
@@ -62,9 +65,9 @@ export class Lane {
     return this.#sent.length === 0 && this.#state.is !== 'claimed';
   }
 
-  /** Nothing waits and nothing is in flight. */
+  /** Nothing can be handed over now and nothing is in flight. */
   get idle(): boolean {
-    return this.inFlight === 0 && this.#queue.size === 0;
+    return this.inFlight === 0 && this.#queue.ready === 0;
   }
 
   /** The event being executed, or else the next one to be. */
@@ -101,7 +104,7 @@ export class Lane {
   pump(): boolean {
     let handedOver = false;
     const { pacer } = this.#options;
-    while (this.#state === open && this.#batchEnds.length < this.#window.batches && this.#queue.size > 0) {
+    while (this.#state === open && this.#batchEnds.length < this.#window.batches && this.#queue.ready > 0) {
       const events = this.#queue.take(pacer.batchSize(this.#window.events), mostBatchBytes);
       const first = this.#through + this.#sent.length + 1;
       const awaited: number[] = [];
@@ -117,7 +120,8 @@ export class Lane {
       if (this.inFlight === events.length) pacer.began(this.#sentMs);
       this.#tellAccount();
       lossAccount.flush();
-      this.#cell.send({ type: 'batch', first, count: events.length, json: text.toString(), awaited, ...this.#newRing(awaited), ...(pacer.othersWait ? othersWait : undefined) });
+      this.#cell.send({ type: 'batch', first, count: events.length, json: text.toString(), awaited, ...this.#newRing(awaited), ...(pacer.othersWait ? othersWait : undefined), ...(this.#paused ? resumes : undefined) });
+      this.#paused = false;
       handedOver = true;
     }
     this.#watch();
@@ -251,6 +255,7 @@ export class Lane {
       if (failure === undefined) this.#listener.handled(event, output);
       else this.#failed(event, failure);
     }
+    if (this.#paused) this.#takeBack();
     while ((this.#batchEnds[0] ?? Infinity) <= this.#through) this.#batchEnds.shift();
     this.#options.pacer.settled(count, this.#clock.monotonicMs());
     this.#tellAccount();
@@ -258,11 +263,21 @@ export class Lane {
 
   #failed(event: QueuedEvent, failure: EventFailure): void {
     const state = this.#state;
+    this.#paused ||= failure.paused === true;
     if (state.is === 'halted' && this.#through >= state.interruptedFrom && failure.code === 'dispatch_failed') {
       this.#state = { ...state, again: this.#listener.interrupted?.(event) };
     } else {
       this.#listener.failed(event, failure);
     }
+  }
+
+  /** The cell has paused and drops what was sent behind the event that failed. Its sequences are not used again: the
+   * register may still say of one that its event was withdrawn. */
+  #takeBack(): void {
+    this.#through += this.#sent.length;
+    this.#failures.clear();
+    this.#outputs.clear();
+    this.#queue.giveBack(this.#sent.clear());
   }
 
   #tellAccount(): void {

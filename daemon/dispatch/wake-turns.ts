@@ -11,7 +11,7 @@ import { Pacer } from './pacer.ts';
 const defaultLongestMs = 2;
 const lookMs = 1;
 
-export type WakeTurnQueue = Pick<IngressQueue, 'size' | 'awaited'>;
+export type WakeTurnQueue = Pick<IngressQueue, 'ready' | 'awaited'>;
 export type WakeTurnLane = Pick<Lane, 'pump'>;
 
 export class WakeTurns {
@@ -156,7 +156,7 @@ export class WakeTurn extends Pacer {
   /** False: others come first, and what there is more is handed over in its next turn. An event that somebody waits for is
    * never held back. */
   override mayGoOn(): boolean {
-    return this.#keepsTurn(this.#queue.size > 0) || this.#queue.awaited > 0;
+    return this.#keepsTurn(this.#queue.ready > 0) || this.#queue.awaited > 0;
   }
 
   /** Hands over what there is. False: there was nothing, or nobody to take it. */

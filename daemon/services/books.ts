@@ -9,7 +9,7 @@ import type { EventTrail } from './event-trail.ts';
 
 export type Outcome = 'handled' | 'failed' | 'deadLettered' | 'discarded';
 export type Rejection = keyof ServiceCounters['rejected'];
-export type LostAttempt = 'timedOut' | 'crashed';
+export type LostAttempt = 'timedOut' | 'crashed' | 'threw';
 export type DiscardReason = 'service_stopped' | 'service_failed' | 'caller_gave_up' | 'not_kept';
 
 export interface BooksDeps {
@@ -26,6 +26,7 @@ const nothingCounted: ServiceCounters = {
   failed: 0,
   timedOut: 0,
   crashed: 0,
+  threw: 0,
   retried: 0,
   deadLettered: 0,
   discarded: 0,
@@ -56,9 +57,9 @@ export class Books {
     this.#clock = clock;
     this.trail = trail;
     this.#account = account;
-    const { handled, failed, deadLettered, discarded, timedOut, crashed } = saved;
+    const { handled, failed, deadLettered, discarded, timedOut, crashed, threw } = saved;
     this.#outcomes = { handled, failed, deadLettered, discarded };
-    this.#lost = { timedOut, crashed };
+    this.#lost = { timedOut, crashed, threw };
     this.#rejected = { ...saved.rejected };
     this.#enqueued = saved.enqueued;
     this.#dispatched = saved.dispatched;

@@ -44,11 +44,13 @@ function openEvents({ clock, intake, lane }: StoryParts, id: string, limit: numb
     if (found.length >= limit) break;
     if (event.eventId === id || event.correlationId === id) {
       const beganMs = current?.event === event ? current.beganMs : undefined;
+      const dueMs = intake.queue.dueMsOf(event);
       found.push({
         ...idsOf(event),
         acceptedAt: instant(event.acceptedMs, clock),
         attempt: event.attempt,
-        state: beganMs === undefined ? 'queued' : 'inFlight',
+        state: dueMs !== undefined ? 'retrying' : beganMs === undefined ? 'queued' : 'inFlight',
+        retryAt: dueMs === undefined ? null : new Date(clock.wallMs() + Math.max(0, dueMs - clock.monotonicMs())).toISOString(),
         ahead,
         runningMs: beganMs === undefined ? null : millis(clock.monotonicMs() - beganMs),
       });

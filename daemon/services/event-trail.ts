@@ -3,7 +3,7 @@
 // arrays beside two rows of ids, so that remembering an event costs a few stores and no object.
 import type { QueuedEvent } from '../dispatch/queued-event.ts';
 
-export const trailOutcomes = ['handled', 'failed', 'deadLettered', 'discarded', 'timedOut', 'crashed'] as const;
+export const trailOutcomes = ['handled', 'failed', 'deadLettered', 'discarded', 'timedOut', 'crashed', 'threw'] as const;
 export type TrailOutcome = (typeof trailOutcomes)[number];
 
 export interface TrailRecord {
@@ -27,7 +27,7 @@ interface Columns {
 
 const timesEach = 3;
 const factsEach = 3;
-const codes: Readonly<Record<TrailOutcome, number>> = { handled: 0, failed: 1, deadLettered: 2, discarded: 3, timedOut: 4, crashed: 5 };
+const codes: Readonly<Record<TrailOutcome, number>> = { handled: 0, failed: 1, deadLettered: 2, discarded: 3, timedOut: 4, crashed: 5, threw: 6 };
 
 export class EventTrail {
   readonly #capacity: number;

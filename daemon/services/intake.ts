@@ -10,6 +10,7 @@ import type { Books, DiscardReason, Rejection } from './books.ts';
 import type { IngressQueue } from '../dispatch/ingress-queue.ts';
 import type { WakeTurn } from '../dispatch/wake-turns.ts';
 import type { Journal } from './journal.ts';
+import type { Retries } from './retries.ts';
 import { type QueuedEvent, idsOf } from '../dispatch/queued-event.ts';
 import { CapacityWaiters, type CapacityWaiter } from './capacity-waiters.ts';
 
@@ -30,6 +31,7 @@ export interface IntakeDeps {
   readonly queue: IngressQueue;
   /** Is told of each event that is queued. */
   readonly turn: WakeTurn;
+  readonly retries: Retries;
   readonly books: Books;
   readonly journal: Journal;
   readonly clock: Clock;
@@ -44,6 +46,7 @@ export class Intake {
   readonly #journal: Journal;
   readonly #clock: Clock;
   readonly #turn: WakeTurn;
+  readonly #retries: Retries;
   #state = neverStarted;
   readonly #room = new CapacityWaiters();
   #offering = false;
@@ -58,6 +61,7 @@ export class Intake {
     this.#journal = deps.journal;
     this.#clock = deps.clock;
     this.#turn = deps.turn;
+    this.#retries = deps.retries;
   }
 
   /** A reload may bring other ingresses and another capacity; what is queued stays. */
@@ -150,7 +154,10 @@ export class Intake {
   }
 
   discardQueued(reason: DiscardReason): void {
-    if (this.queue.size > 0) this.discard(this.queue.removeWhere(() => true), reason);
+    if (this.queue.size === 0) return;
+    const removed = this.queue.removeWhere(() => true);
+    this.#retries.rearm();
+    this.discard(removed, reason);
   }
 
   /** A failed or stopped service keeps what was published until it is started again; who waits for an answer gets one now. */

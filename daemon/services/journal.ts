@@ -95,6 +95,12 @@ export class Journal {
     this.#tell({ level, event, message, incarnation, ...(data === undefined ? {} : { data }) });
   }
 
+  /** As `note`, and in the plugin's log as well. */
+  told(level: 'info' | 'warn' | 'error', event: string, message: string, incarnation: number, data: Readonly<Record<string, unknown>>): void {
+    this.note(level, event, message, incarnation, data);
+    this.#outlets.log(level, message, { incarnation, ...data });
+  }
+
   #remember(error: HostError, ids: Partial<EventIds> = {}, stack?: string): void {
     this.#lastError = {
       code: error.code,

@@ -1,8 +1,9 @@
 // What becomes of each event that a cell had: the one place that turns what the lane tells into an outcome in the
 // books, a line in the journal and the answer to whoever waits, or into another attempt.
 import type { EventFailure, EventOutput } from '../../protocol/cell/messages.ts';
-import type { AttemptStory, DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
+import type { AttemptStory, DeadLetterReason, DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import { HostError } from '../../protocol/errors.ts';
+import type { RetryOptions } from '../../protocol/manifest.ts';
 import { uuidv7 } from '../../protocol/uuid.ts';
 import { plural } from '../../protocol/plural.ts';
 import type { CellEnd } from '../cells/cell.ts';
@@ -12,6 +13,8 @@ import { type PluginError, type Redact, causeOf, causeStack, causeText, endOutsi
 import type { Books, Outcome } from './books.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
+import type { Retries } from './retries.ts';
+import { retryDelayMs } from './retry-delay.ts';
 import { type QueuedEvent, idsOf, wholeEvent } from '../dispatch/queued-event.ts';
 
 export interface OutcomesDeps {
@@ -21,8 +24,8 @@ export interface OutcomesDeps {
   readonly clock: Clock;
   readonly redact: Redact;
   readonly deadLetters: { add(letter: DeadLetterWithEvent): void };
-  /** Deliveries of one event whose cell died under it. */
-  maxAttempts(): number;
+  readonly retries: Retries;
+  retry(): RetryOptions;
 }
 
 export class Outcomes {
@@ -44,16 +47,42 @@ export class Outcomes {
   }
 
   failed(event: QueuedEvent, failure: EventFailure, incarnation: number): void {
-    const { books, journal, redact } = this.#deps;
+    const { books, journal } = this.#deps;
+    const error = this.#failureError(failure);
+    if (event.waiter === undefined) {
+      this.#publishedFailed(event, failure, error, incarnation);
+      return;
+    }
     books.attempted(event);
-    const cause = causeOf(failure.error, redact);
-    const error =
-      failure.code === 'invalid_event'
-        ? new HostError('invalid_event', `The event does not fit its payload schema: ${causeText(cause)}.`, { issues: failure.issues ?? [] })
-        : new HostError('dispatch_failed', `The handler failed: ${causeText(cause)}`, { cause });
     this.#settle(event, 'failed', incarnation, failure.durationMs);
     journal.failure(error, incarnation, event);
-    event.waiter?.refused(error);
+    event.waiter.refused(error);
+  }
+
+  #failureError({ code, error, issues }: EventFailure): HostError {
+    const cause = causeOf(error, this.#deps.redact);
+    if (code === 'payload_invalid') return new HostError('payload_invalid', `The event does not fit its payload schema: ${causeText(cause)}.`, { issues: issues ?? [] });
+    return new HostError('dispatch_failed', `The handler failed: ${causeText(cause)}`, { cause });
+  }
+
+  /** Its sender was told only that it was accepted: it is tried again, or kept as a dead letter. */
+  #publishedFailed(event: QueuedEvent, { code, permanent, afterMs, durationMs }: EventFailure, error: HostError, incarnation: number): void {
+    const { books, journal, retries, clock } = this.#deps;
+    const retry = this.#deps.retry();
+    if (code === 'payload_invalid') books.attempted(event);
+    else books.lost(event, 'threw', incarnation, durationMs);
+    const story = [...event.story, this.#chapter(event, error, incarnation)];
+    journal.failure(error, incarnation, event);
+    if (code === 'payload_invalid' || permanent === true || story.length >= retry.maxAttempts) {
+      this.#bury(event, story, code === 'payload_invalid' ? code : permanent === true ? 'permanent' : 'attempts', incarnation);
+      return;
+    }
+    const attempt = event.attempt + 1;
+    const delayMs = afterMs ?? retryDelayMs(retry, story.length);
+    const retryAt = new Date(clock.wallMs() + delayMs).toISOString();
+    retries.wait({ ...event, attempt, story }, delayMs, retry.order === 'hold');
+    const message = `The event will be tried again at ${retryAt} (attempt ${String(story.length + 1)} of ${String(retry.maxAttempts)}).`;
+    journal.told('info', 'retried', message, incarnation, { ...idsOf(event), attempt, retryAt });
   }
 
   /** Returns the event as it comes again, if it does. `goesOn`: an incarnation will take it without the operator's help. */
@@ -115,20 +144,27 @@ export class Outcomes {
       intake.discard([event], intake.stopping ? 'service_stopped' : 'service_failed', error);
       return undefined;
     }
-    if (story.length < this.#deps.maxAttempts()) {
+    const { maxAttempts } = this.#deps.retry();
+    if (story.length < maxAttempts) {
       journal.failure(error, incarnation, event);
       const attempt = event.attempt + 1;
       const words = goesOn ? 'The event comes again' : 'The event stays queued for the next start';
-      journal.note('info', 'retried', `${words}: attempt ${String(story.length + 1)} of ${String(this.#deps.maxAttempts())}.`, incarnation, { ...idsOf(event), attempt });
+      journal.note('info', 'retried', `${words}: attempt ${String(story.length + 1)} of ${String(maxAttempts)}.`, incarnation, { ...idsOf(event), attempt });
       return { ...event, attempt, story };
     }
-    const letter = this.#letter(event, story);
-    this.#settle(event, 'deadLettered', incarnation);
     journal.failure(error, incarnation, event);
-    journal.note('warn', 'deadLettered', `The event is a dead letter after ${plural(story.length, 'attempt')}.`, incarnation, { ...idsOf(event), deadLetter: letter.id });
-    this.#deps.deadLetters.add(letter);
-    event.waiter?.refused(new HostError(error.code, error.message, { ...error.details, attempts: story.length, deadLetter: letter.id }));
+    const deadLetter = this.#bury(event, story, 'attempts', incarnation);
+    event.waiter?.refused(new HostError(error.code, error.message, { ...error.details, attempts: story.length, deadLetter }));
     return undefined;
+  }
+
+  /** Returns the id of the dead letter. */
+  #bury(event: QueuedEvent, story: AttemptStory[], reason: DeadLetterReason, incarnation: number): string {
+    const letter = this.#letter(event, story, reason);
+    this.#settle(event, 'deadLettered', incarnation);
+    this.#deps.journal.told('warn', 'deadLettered', deathText(reason, story.length), incarnation, { ...idsOf(event), deadLetter: letter.id, reason });
+    this.#deps.deadLetters.add(letter);
+    return letter.id;
   }
 
   #chapter(event: QueuedEvent, error: HostError, incarnation: number): AttemptStory {
@@ -144,10 +180,21 @@ export class Outcomes {
     };
   }
 
-  #letter(event: QueuedEvent, attempts: AttemptStory[]): DeadLetterWithEvent {
+  #letter(event: QueuedEvent, attempts: AttemptStory[], reason: DeadLetterReason): DeadLetterWithEvent {
     const sent = { ...wholeEvent(event), attempt: 1 };
     const { ingress, kind, source, createdAt, correlationId, eventId } = sent;
     const deadAt = new Date(this.#deps.clock.wallMs()).toISOString();
-    return { id: uuidv7(), eventId, correlationId, ingress, kind, source, createdAt, deadAt, attempts, replayOf: event.replayOf ?? null, bytes: event.bytes, event: sent };
+    return { id: uuidv7(), reason, eventId, correlationId, ingress, kind, source, createdAt, deadAt, attempts, replayOf: event.replayOf ?? null, bytes: event.bytes, event: sent };
+  }
+}
+
+function deathText(reason: DeadLetterReason, attempts: number): string {
+  switch (reason) {
+    case 'permanent':
+      return `The event is a dead letter after ${plural(attempts, 'attempt')}: its handler says that another attempt would be of no use.`;
+    case 'payload_invalid':
+      return 'The event is a dead letter: it does not fit its payload schema, so it is not tried again.';
+    default:
+      return `The event is a dead letter after ${plural(attempts, 'attempt')}.`;
   }
 }

@@ -54,6 +54,7 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
       maxBytes: queue.maxBytes,
     },
     inFlight: running,
+    retrying: retrying(parts),
     counters: books.counters(lane?.begun()),
     latencyMs: books.latency.percentiles(),
     handleMs: parts.handleTimes.percentiles(),
@@ -71,8 +72,14 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
 }
 
 function oldestAgeMs({ intake, lane, clock }: StatusParts): number {
-  const oldest = lane?.current()?.event ?? intake.queue.oldest;
-  return oldest === undefined ? 0 : Math.max(0, Math.round(clock.monotonicMs() - oldest.acceptedMs));
+  const acceptedMs = Math.min(lane?.current()?.event.acceptedMs ?? Infinity, intake.queue.oldest?.acceptedMs ?? Infinity);
+  return acceptedMs === Infinity ? 0 : Math.max(0, Math.round(clock.monotonicMs() - acceptedMs));
+}
+
+/** The queue knows when the first is due on the clock that does not go while the daemon sleeps. */
+function retrying({ intake: { queue }, clock }: StatusParts): ServiceStatus['retrying'] {
+  const dueMs = queue.nextDueMs;
+  return { count: queue.waiting, nextAt: dueMs === undefined ? null : new Date(clock.wallMs() + Math.max(0, dueMs - clock.monotonicMs())).toISOString() };
 }
 
 /** An event is in flight once it has begun; until then it waits, though its cell may have it. */

@@ -10,6 +10,7 @@ import { type EventStory, eventStory } from './event-story.ts';
 import { Intake } from './intake.ts';
 import { Journal } from './journal.ts';
 import { Outcomes } from './outcomes.ts';
+import { Retries } from './retries.ts';
 import type { Accepted, Refused } from './admitted.ts';
 import { publishOrWait } from './publish-or-wait.ts';
 import { IngressQueue } from '../dispatch/ingress-queue.ts';
@@ -40,9 +41,10 @@ export class Service {
     this.#deadlines = new Deadlines(clock);
     const queue = new IngressQueue(plan.section.queue);
     const turn = deps.wakes.join(queue);
+    const retries = new Retries({ queue, turn, clock });
     this.#books = new Books({ clock, trail: new EventTrail(limits.eventTrail), account: lossAccount.of(plan.plugin.id) });
-    this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, queue, turn, books: this.#books, journal: this.#journal });
-    const outcomes = new Outcomes({ books: this.#books, intake: this.#intake, journal: this.#journal, clock, redact, deadLetters, maxAttempts: () => this.#life.plan.section.retry.maxAttempts });
+    this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, queue, turn, retries, books: this.#books, journal: this.#journal });
+    const outcomes = new Outcomes({ books: this.#books, intake: this.#intake, journal: this.#journal, clock, redact, deadLetters, retries, retry: () => this.#life.plan.section.retry });
     this.#life = new ServiceController(plan, {
       ...deps,
       journal: this.#journal,

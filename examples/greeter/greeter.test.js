@@ -15,7 +15,7 @@ test('greets by name, in the words of its configuration', async () => {
 });
 
 test('a payload without a name never reaches the handler', async () => {
-  await assert.rejects(plugin.deliver({ nom: 'Ada' }), { code: 'invalid_event' });
+  await assert.rejects(plugin.deliver({ nom: 'Ada' }), { code: 'payload_invalid' });
 });
 
 test('every greeting is logged with who asked for it', async () => {

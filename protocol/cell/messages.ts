@@ -16,6 +16,8 @@ export interface BatchMessage {
   readonly outputs?: SharedArrayBuffer;
   /** Other services wait for their turn: the host is to be told when this one has begun to wait for something too. */
   readonly othersWait?: true;
+  /** The cell has paused, and goes on with this batch; what was sent before it is dropped. */
+  readonly resumes?: true;
 }
 
 export interface AbortMessage {
@@ -34,8 +36,14 @@ export type HostMessage = BatchMessage | AbortMessage | CancelMessage;
 
 export interface EventFailure {
   readonly sequence: number;
-  readonly code: 'dispatch_failed' | 'invalid_event';
+  readonly code: 'dispatch_failed' | 'payload_invalid';
   readonly error: PlainError;
+  /** The plugin says that another attempt is of no use. */
+  readonly permanent?: boolean;
+  /** How long the plugin wants the event to wait for its next attempt. */
+  readonly afterMs?: number;
+  /** The cell begins nothing behind this event before a batch resumes it. */
+  readonly paused?: boolean;
   readonly issues?: readonly { readonly path: string; readonly message: string }[];
   readonly durationMs: number;
 }
@@ -130,6 +138,8 @@ export interface ServiceCellOptions {
   /** Payload schemas as JSON text, by ingress name. */
   readonly payloadSchemas: Readonly<Record<string, string>>;
   readonly maxOutputBytes: number;
+  /** After an event that failed and that nobody waits for, the cell pauses: the host decides what comes next. */
+  readonly pausesOnFailure?: boolean;
   /** Instead of the plugin's service, one of its profiles runs here. */
   readonly profile?: ProfileCellOptions;
   /** The plugin is only imported: it has no service, and the cell ends afterwards. */

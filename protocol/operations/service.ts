@@ -89,6 +89,6 @@ export const serviceOperations = {
       queuedMs: z.number().min(0),
       durationMs: z.number().min(0),
     }),
-    errors: [...admissionErrors, 'dispatch_timeout', 'dispatch_failed', 'cell_crashed'],
+    errors: [...admissionErrors, 'payload_invalid', 'dispatch_timeout', 'dispatch_failed', 'cell_crashed'],
   }),
 };

@@ -36,7 +36,7 @@ const milliseconds = z.number().min(0);
 export const eventRecord = z.object({
   eventId: z.string(),
   correlationId: z.string(),
-  outcome: z.enum(['handled', 'failed', 'deadLettered', 'discarded', 'timedOut', 'crashed']),
+  outcome: z.enum(['handled', 'failed', 'deadLettered', 'discarded', 'timedOut', 'crashed', 'threw']),
   attempt: count,
   incarnation: count,
   acceptedAt: z.iso.datetime(),
@@ -51,7 +51,8 @@ export const openEvent = z.object({
   correlationId: z.string(),
   acceptedAt: z.iso.datetime(),
   attempt: count,
-  state: z.enum(['queued', 'inFlight']),
+  state: z.enum(['queued', 'inFlight', 'retrying']),
+  retryAt: z.iso.datetime().nullable().describe('until when it waits for its next attempt'),
   ahead: count.describe('events that come before it'),
   runningMs: milliseconds.nullable(),
 });

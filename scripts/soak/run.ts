@@ -56,6 +56,8 @@ function writeService(folder: string, at: number): string {
     queue: { capacity: 2000 },
     timeouts: { startMs: 20_000, handleMs: 500, stopMs: 20_000 },
     restart: { policy: 'on-failure', intensity: 20, periodMs: 10_000, backoffMs: [5, 100] },
+    // What is tried again comes before everything behind it, so that the order can be checked for all events.
+    retry: { maxAttempts: 3, backoffMs: [5, 50], order: 'hold' },
   };
   const manifest = { schemaVersion: 1, id: idOf(at), name: `Soak ${String(at)}`, version: '1.0.0', entry: './index.js', isolation: at % 2 === 0 ? 'thread' : 'process', limits: { heapMb: 64, rssMb: 256 }, service };
   writeFileSync(join(target, 'plugin.json'), JSON.stringify(manifest));

@@ -56,7 +56,7 @@ test('an error of the host is told with its remedy, exit code 4, and with --json
   const json = await daemon.nagaya(['deliver', 'example.greeter', '{}', '--json']);
   assert.equal(json.code, 4);
   const error = JSON.parse(json.stderr) as { code: string; retryable: boolean; remedy: string; details: { issues: { path: string }[] } };
-  assert.deepEqual([error.code, error.retryable, error.details.issues[0]?.path], ['invalid_event', false, 'payload.name']);
+  assert.deepEqual([error.code, error.retryable, error.details.issues[0]?.path], ['payload_invalid', false, 'payload.name']);
 });
 
 test('the plugin\'s own error is told with its stack, and cannot act on the terminal', async () => {

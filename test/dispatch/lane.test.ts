@@ -281,3 +281,19 @@ test('what a cell laid down before its end is not lost with it', () => {
   const { blamed } = bench.lane.close();
   assert.deepEqual([bench.told, blamed?.correlationId], [['handled 1 "answer 1"'], '2']);
 });
+
+test('a cell that pauses after a failure has what was sent behind it taken back, and the next batch resumes it', () => {
+  const bench = new Bench();
+  bench.push(20);
+  assert.equal(bench.sent.length, 2);
+  for (const sequence of [1, 2]) {
+    bench.begin(sequence);
+    bench.finish(sequence);
+  }
+  bench.lane.results(bench.results(2, { failures: [{ ...thrown(2), paused: true }] }));
+  assert.deepEqual(bench.told, ['handled 1', 'failed 2 thrown']);
+  const [, , next] = bench.sent;
+  assert.deepEqual([next?.resumes, next?.first, bench.lane.inFlight + bench.queue.size], [true, 21, 18], 'sequences are not used twice');
+  bench.push(1);
+  assert.deepEqual(bench.sent.slice(3).map(({ resumes }) => resumes), bench.sent.slice(3).map(() => undefined), 'only the first one resumes');
+});

@@ -24,8 +24,8 @@ class Busy {
   constructor(turns: WakeTurns, clock: VirtualClock, begins: () => void) {
     this.#turns = turns;
     this.#clock = clock;
-    const queue = { size: 0, awaited: 0 };
-    Object.defineProperties(queue, { size: { get: () => this.queued }, awaited: { get: () => this.awaited } });
+    const queue = { ready: 0, awaited: 0 };
+    Object.defineProperties(queue, { ready: { get: () => this.queued }, awaited: { get: () => this.awaited } });
     this.turn = turns.join(queue);
     this.turn.feed({
       pump: () => {
@@ -161,7 +161,7 @@ test('an event that somebody waits for is handed over with its turn of the host,
 
 test('what is asked for before a lane is there is handed over when it comes, and a lane that has left gets nothing', () => {
   const clock = new VirtualClock();
-  const turn = new WakeTurns(clock, 1).join({ size: 1, awaited: 1 });
+  const turn = new WakeTurns(clock, 1).join({ ready: 1, awaited: 1 });
   const pumped: string[] = [];
   const lane = (name: string): { pump(): boolean } => ({ pump: () => pumped.push(name) > 0 });
   turn.ask();

@@ -48,7 +48,7 @@ for (const isolation of ['thread', 'process'] as const) {
 
   test(`in a ${isolation}, a payload is still checked against its schema`, async (t) => {
     const made = await running(t, isolation, {});
-    await assert.rejects(made.service.deliver({ ingress: 'strict', kind: 'do', payload: { id: 'x' } }, 5000), (error) => error instanceof HostError && error.code === 'invalid_event');
+    await assert.rejects(made.service.deliver({ ingress: 'strict', kind: 'do', payload: { id: 'x' } }, 5000), (error) => error instanceof HostError && error.code === 'payload_invalid');
   });
 }
 

@@ -212,7 +212,7 @@ export function serviceCases(isolation: Isolation): void {
     const { service } = await running(t);
     const strict = (payload: unknown): Promise<unknown> => service.deliver({ ingress: 'strict', kind: 'do', payload }, 5000);
     await strict({ id: 1 });
-    await assert.rejects(strict({ id: 'x', extra: 1 }), refusal('invalid_event', ({ details }) => {
+    await assert.rejects(strict({ id: 'x', extra: 1 }), refusal('payload_invalid', ({ details }) => {
       assert.deepEqual((details['issues'] as { path: string }[]).map(({ path }) => path).sort(), ['payload.extra', 'payload.id']);
     }));
     assert.equal(service.status().counters.failed, 1);

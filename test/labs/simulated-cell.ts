@@ -1,7 +1,7 @@
 // A cell on a virtual clock: it keeps the same register and says the same things as a real one, with every delay and
 // every end under the test's control. Policy is tested with it; isolation is tested with real threads.
 import { BatchEvents } from '../../protocol/cell/batch.ts';
-import type { BatchMessage, CellMessage } from '../../protocol/cell/messages.ts';
+import type { BatchMessage, CellMessage, ServiceCellOptions } from '../../protocol/cell/messages.ts';
 import { largestRingOutput } from '../../protocol/cell/output-ring.ts';
 import { ProgressRegister } from '../../protocol/cell/register.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellUsage, LoadedService } from '../../daemon/cells/cell.ts';
@@ -10,8 +10,8 @@ import { SharedReports } from '../../workers/lane-reports.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** What one event makes the simulated plugin do; `ms` is how long it takes. In `native` nothing can end it; `heed` waits
- * until its signal is aborted and then throws. */
-export type Deed = { readonly n: number; readonly does: 'return' | 'throw' | 'heed' | 'hang' | 'native' | 'exit' | 'stray'; readonly ms: number };
+ * until its signal is aborted and then throws; `flaky` throws at its first attempt alone, and `permanent` throws a PermanentError. */
+export type Deed = { readonly n: number; readonly does: 'return' | 'throw' | 'flaky' | 'permanent' | 'heed' | 'hang' | 'native' | 'exit' | 'stray'; readonly ms: number };
 
 export interface SimulatedWorld {
   readonly clock: VirtualClock;
@@ -48,6 +48,8 @@ export class SimulatedCell implements Cell {
   #told = false;
   #killed = false;
   #through = 0;
+  #pausesOnFailure = false;
+  #paused = false;
   #untold = 0;
   readonly #reports = new SharedReports(this.register, (message) => this.#post(message));
   readonly #withoutRing = new SharedReports(this.register, (message) => this.#post(message));
@@ -61,7 +63,8 @@ export class SimulatedCell implements Cell {
     return this.#dead;
   }
 
-  load(): Promise<CallOutcome<LoadedService>> {
+  load({ pausesOnFailure }: ServiceCellOptions): Promise<CallOutcome<LoadedService>> {
+    this.#pausesOnFailure = pausesOnFailure === true;
     return Promise.resolve({ ok: true, value: { hasStatus: false, hasStop: true } });
   }
 
@@ -82,6 +85,8 @@ export class SimulatedCell implements Cell {
   send(batch: BatchMessage): void {
     if (this.#dead) return;
     if (batch.outputs !== undefined) this.#reports.layIn(batch.outputs);
+    if (this.#paused && batch.resumes !== true) return;
+    this.#paused = false;
     this.#batches.push(batch);
     this.#world.clock.after(this.#world.latencyMs(), () => {
       if (!this.#running && !this.#dead) this.#runNext();
@@ -188,17 +193,18 @@ export class SimulatedCell implements Cell {
     this.#through = sequence;
     this.#untold += 1;
     const known = this.#report(deed, sequence, awaited);
+    const paused = this.#paused;
     if (known) this.#world.ended(deed, this);
     // A report comes first and the register is written afterwards: the host may look in between.
     this.#world.clock.after(this.#world.pauseMs(), () => {
-      if (!this.#dead) this.#conclude(deed, sequence, offset, { known, awaited });
+      if (!this.#dead) this.#conclude(deed, sequence, offset, { known, awaited, paused });
     });
   }
 
   /** Whether the host can know of it before the register says so. */
   #report({ does, n, ms }: Deed, sequence: number, awaited: boolean): boolean {
-    if (does === 'throw' || does === 'heed') {
-      this.#reports.failed({ sequence, code: 'dispatch_failed', error: { name: 'Error', message: 'thrown' }, durationMs: ms });
+    if (does === 'throw' || does === 'heed' || does === 'permanent') {
+      this.#fail(sequence, { permanent: does === 'permanent', awaited, ms });
       return true;
     }
     if (!awaited) return false;
@@ -207,7 +213,16 @@ export class SimulatedCell implements Cell {
     return (way === 'ring' ? this.#reports : this.#withoutRing).answered({ sequence, json, durationMs: ms }, json.length);
   }
 
-  #conclude(deed: Deed, sequence: number, offset: number, { known, awaited }: { readonly known: boolean; readonly awaited: boolean }): void {
+  #fail(sequence: number, { permanent, awaited, ms }: { readonly permanent: boolean; readonly awaited: boolean; readonly ms: number }): void {
+    const paused = this.#pausesOnFailure && !awaited && !permanent;
+    if (paused) {
+      this.#paused = true;
+      this.#batches.length = 0;
+    }
+    this.#reports.failed({ sequence, code: 'dispatch_failed', error: { name: 'Error', message: 'thrown' }, durationMs: ms, permanent, paused });
+  }
+
+  #conclude(deed: Deed, sequence: number, offset: number, { known, awaited, paused }: { readonly known: boolean; readonly awaited: boolean; readonly paused: boolean }): void {
     if (!this.register.finish(sequence, this.#world.clock.monotonicMs())) return;
     if (known) this.#untold = 0;
     else this.#world.ended(deed, this);
@@ -216,7 +231,7 @@ export class SimulatedCell implements Cell {
       this.crash();
       return;
     }
-    this.#world.clock.after(0, () => this.#runNext(offset + 1));
+    this.#world.clock.after(0, () => this.#runNext(paused ? 0 : offset + 1));
   }
 
   #flush(): void {
@@ -259,5 +274,9 @@ export class SimulatedCell implements Cell {
 
 function deedsOf(batch: BatchMessage): Deed[] {
   const events = new BatchEvents(JSON.parse(batch.json));
-  return Array.from({ length: batch.count }, () => events.next().payload as Deed);
+  return Array.from({ length: batch.count }, () => {
+    const { payload, attempt } = events.next();
+    const deed = payload as Deed;
+    return deed.does === 'flaky' ? { ...deed, does: attempt === 1 ? 'throw' : 'return' } : deed;
+  });
 }

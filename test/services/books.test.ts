@@ -108,6 +108,7 @@ test('the books balance after everything that is told to them, and go on where s
           dispatched: keeper.attempts,
           timedOut: 0,
           crashed: seen.lost,
+          threw: 0,
           retried: keeper.retries,
           handled: seen.handled,
           failed: seen.failed,

@@ -15,7 +15,7 @@ let daemon: ServedDaemon;
 before(async () => {
   const config = join(temporaryFolder(file), 'nagaya.json');
   const restart = { policy: 'on-failure', intensity: 100, periodMs: 600_000, backoffMs: [5, 20] };
-  writeFileSync(config, JSON.stringify({ limits: { eventTrail: 50 }, plugins: { overrides: { [lab]: { restart, retry: { maxAttempts: 2 } } } } }));
+  writeFileSync(config, JSON.stringify({ limits: { eventTrail: 50 }, plugins: { overrides: { [lab]: { restart, retry: { maxAttempts: 2, backoffMs: [4000, 4000] } } } } }));
   daemon = await serve(file, ['--config', config, '--plugins', fileURLToPath(new URL('../fixtures/services/lab', import.meta.url))]);
 });
 
@@ -61,14 +61,26 @@ test('an event that waits, or is being handled, is told as such', async () => {
 
 test('events that share a correlation id are told apart by the ids that the daemon gave them', async () => {
   const [first, second] = [await publish({ do: 'echo' }, 'talk'), await publish({ do: 'throw', what: 'planned' }, 'talk')] as [{ eventId: string }, { eventId: string }];
-  await until('both are done', async () => (await storyOf('talk')).events.length === 2);
-  assert.deepEqual((await storyOf('talk')).events.map(({ eventId, correlationId, outcome }) => [eventId, correlationId, outcome]), [[first.eventId, 'talk', 'handled'], [second.eventId, 'talk', 'failed']]);
+  await until('both are done', async () => (await storyOf('talk')).events.length === 4);
+  assert.deepEqual((await storyOf('talk')).events.map(({ eventId, correlationId, outcome }) => [eventId, correlationId, outcome]), [[first.eventId, 'talk', 'handled'], [second.eventId, 'talk', 'threw'], [second.eventId, 'talk', 'threw'], [second.eventId, 'talk', 'deadLettered']]);
   assert.deepEqual((await storyOf(first.eventId)).events.map(({ outcome }) => outcome), ['handled']);
   const { events, entries } = await storyOf(second.eventId);
-  assert.deepEqual([events.map(({ outcome }) => outcome), entries.map(({ event, eventId }) => [event, eventId])], [['failed'], [['dispatch_failed', second.eventId]]]);
+  assert.deepEqual([events.map(({ outcome }) => outcome), entries.map(({ event }) => event)], [['threw', 'threw', 'deadLettered'], ['dispatch_failed', 'retried', 'dispatch_failed', 'deadLettered']]);
   const told = (await daemon.nagaya(['explain', lab, '--event', 'talk'])).stdout;
   for (const { eventId } of [first, second]) assert.match(told, new RegExp(`${eventId}: accepted and queued`));
-  assert.match(told, new RegExp(`${first.eventId}: it was handled[^]*${second.eventId}: it failed`));
+  assert.match(told, new RegExp(`${first.eventId}: it was handled[^]*${second.eventId}: it was not handled: its handler threw[^]*${second.eventId}: it became a dead letter`));
+});
+
+test('an event that waits for its retry is told of by explain, by the status and in the log, with the time until when', async () => {
+  await publish({ do: 'throwBelow', attempt: 2 }, 'again');
+  await until('it waits', async () => (await storyOf('again')).open[0]?.state === 'retrying');
+  const { open: [open] } = await storyOf('again');
+  assert.ok(open !== undefined && open.attempt === 2 && Math.abs(Date.parse(open.retryAt ?? '') - Date.now()) < 60_000);
+  assert.match((await daemon.nagaya(['status', lab])).stdout, /retrying +1 event of these waits for another attempt, the first until \d\d:\d\d:\d\d/);
+  const told = (await daemon.nagaya(['explain', lab, '--event', 'again'])).stdout;
+  assert.match(told, /it was not handled: its handler threw or rejected on attempt 1[^]*retried.*The event will be tried again at \S+ \(attempt 2 of 2\)\.[^]*now +it waits until \S+ for attempt 2/);
+  assert.match((await daemon.nagaya(['logs', lab])).stdout, /The event will be tried again at \S+ \(attempt 2 of 2\)\./);
+  await until('it is handled', async () => (await storyOf('again')).events.at(-1)?.outcome === 'handled');
 });
 
 test('what nobody knows is said to be unknown, and what was pushed out is counted', async () => {

@@ -9,6 +9,7 @@ import { neverStarted } from '../../daemon/services/admission-state.ts';
 import { Books } from '../../daemon/services/books.ts';
 import { EventTrail } from '../../daemon/services/event-trail.ts';
 import { Intake } from '../../daemon/services/intake.ts';
+import { Retries } from '../../daemon/services/retries.ts';
 import { Journal } from '../../daemon/services/journal.ts';
 import { VirtualClock } from '../labs/virtual-clock.ts';
 
@@ -21,7 +22,8 @@ function bench(): { readonly clock: VirtualClock; readonly intake: Intake; reado
   const queue = new IngressQueue(section.queue);
   const books = new Books({ clock, trail: new EventTrail(8), account: { add: () => {} } });
   const journal = new Journal('sim', 8, clock, { timeline: () => {}, feed: () => {}, log: () => {} });
-  const intake = new Intake('sim', section, 1024, { clock, queue, turn: new WakeTurns(clock, 1).join(queue), books, journal });
+  const turn = new WakeTurns(clock, 1).join(queue);
+  const intake = new Intake('sim', section, 1024, { clock, queue, turn, retries: new Retries({ queue, turn, clock }), books, journal });
   const refusal = (): HostError => {
     try {
       intake.accept(event);

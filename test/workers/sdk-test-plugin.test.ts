@@ -173,6 +173,27 @@ test('a test that is killed leaves no daemon', async (t) => {
   rmSync(dirname(told.socket), { recursive: true, force: true });
 });
 
+test('a published event is tried again, and PermanentError and RetryLater of the SDK say otherwise', async (t) => {
+  const folder = plugin(t, { service }, `
+import { PermanentError, RetryLater } from ${JSON.stringify(sdk)};
+export const service = {
+  start() {},
+  handleIngress({ payload, attempt }) {
+    if (payload === 'never') throw new PermanentError('of no use', { cause: new Error('gone') });
+    if (payload === 'later' && attempt === 1) throw new RetryLater('not yet', { afterMs: 10 });
+    if (payload === 'waits') throw new Error('planned');
+  },
+};`);
+  const under = await testPlugin(folder, { overrides: { retry: { maxAttempts: 2, backoffMs: [600_000, 600_000] } } });
+  t.after(() => under.close());
+  for (const payload of ['never', 'later', 'waits']) await under.publish(payload);
+  let status = await under.status();
+  for (const dueMs = performance.now() + 20_000; status.counters.handled < 1 && performance.now() < dueMs; ) status = await under.status();
+  const { counters, retrying, deadLetters } = status;
+  assert.deepEqual([counters.handled, counters.threw, retrying.count, deadLetters.count], [1, 3, 1, 1]);
+  await assert.rejects(under.deliver('never'), { code: 'dispatch_failed', message: 'The handler failed: of no use: gone' });
+});
+
 test('what a plugin imports from the SDK loads neither the harness nor a schema library', async (t) => {
   const folder = temporaryFolder(t);
   const hooks = join(folder, 'hooks.mjs');
@@ -184,5 +205,5 @@ register(${JSON.stringify(pathToFileURL(hooks).href)});
 await import(${JSON.stringify(sdk)});`);
   const ran = await startProcess(t, process.execPath, [script]).ended;
   assert.equal(ran.code, 0, ran.stderr);
-  assert.deepEqual(ran.stdout.trim().split('\n'), [sdk]);
+  assert.deepEqual(ran.stdout.trim().split('\n'), [sdk, new URL('./retry-errors.js', sdk).href]);
 });

@@ -1,10 +1,12 @@
-// nagaya/sdk: what plugin authors import. Everything here is types and identity functions, so that a cell that loads
-// it pays nothing; the test harness is loaded only by tests.
+// nagaya/sdk: what plugin authors import. Everything here is types, identity functions and two small classes of errors, so
+// that a cell that loads it pays next to nothing; the test harness is loaded only by tests.
 import type { IngressEvent } from '../../protocol/event.ts';
 import type { PluginLogger } from '../cell-log.ts';
 
 export type { IngressEvent } from '../../protocol/event.ts';
 export type { PluginLogger } from '../cell-log.ts';
+
+export { PermanentError, RetryLater, type RetryLaterOptions } from './retry-errors.ts';
 
 export interface PluginIdentity {
   readonly id: string;
@@ -30,7 +32,8 @@ export interface ServiceContext extends CellContext {
 export interface Service {
   /** Initialises and returns; events come to handleIngress afterwards. */
   start(ctx: ServiceContext): unknown;
-  /** Called for one event at a time. What it returns is the output that ingress.deliver answers with. */
+  /** Called for one event at a time. What it returns is the output that ingress.deliver answers with. A published event
+   * whose handler throws is tried again as `service.retry` says; see PermanentError and RetryLater. */
   handleIngress(event: IngressEvent, ctx: ServiceContext): unknown;
   /** The service's own word on its state: anything that is JSON. */
   status?(): unknown;

@@ -49,11 +49,12 @@ function unknownText(event: string, forgotten: number): string {
 async function present(client: Client, plugin: string): Promise<Piece[] | undefined> {
   const { plugin: summary } = await client.call('plugin.show', { plugin });
   if (!summary.hasService) return undefined;
-  const { lifecycle, incarnation, queue, deadLetters, restart } = await client.call('service.status', { plugin });
+  const { lifecycle, incarnation, queue, retrying, deadLetters, restart } = await client.call('service.status', { plugin });
   const more = [
     ...(lifecycle === 'failed' && restart?.pending === false ? [`given up: start it again with \`nagaya start ${plugin}\``] : []),
     ...(restart?.pending === true ? ['a restart is pending'] : []),
     ...(queue.depth > 0 ? [`${plural(queue.depth, 'event')} waiting`] : []),
+    ...(retrying.count > 0 ? [`${String(retrying.count)} of them for another attempt`] : []),
     ...(deadLetters.count > 0 ? [`${plural(deadLetters.count, 'dead letter')}`] : []),
   ];
   return [styled('bold', 'now  '), lifecyclePiece(lifecycle), ` (incarnation ${String(incarnation)})${more.map((text) => `, ${text}`).join('')}`];

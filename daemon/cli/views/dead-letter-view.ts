@@ -1,11 +1,17 @@
 // A dead letter as a row of a table, and as the story of how it came to be one.
-import type { AttemptStory, DeadLetter } from '../../../protocol/dead-letter.ts';
+import type { AttemptStory, DeadLetter, DeadLetterReason } from '../../../protocol/dead-letter.ts';
 import { causeLines } from '../failure.ts';
 import { bytesText, clockText } from './quantity.ts';
 import { type Piece, styled } from './terminal.ts';
 import { idsText } from './event-ids.ts';
 
 export const deadLetterHeadings: readonly string[] = ['ID', 'DEAD SINCE', 'EVENT', 'TRIES', 'CORRELATION ID', 'LAST ERROR'];
+
+const reasonWords = {
+  attempts: 'its attempts are used up',
+  permanent: 'its handler says that another attempt would be of no use',
+  payload_invalid: 'it does not fit its payload schema',
+} as const satisfies Record<DeadLetterReason, string>;
 
 export function deadLetterRow({ id, deadAt, ingress, kind, attempts, correlationId }: DeadLetter): Piece[] {
   const error = attempts.at(-1)?.error;
@@ -19,6 +25,7 @@ export function deadLetterStory(letter: DeadLetter): Piece[][] {
     row('event', `${idsText(letter.eventId, letter.correlationId)}, ${letter.kind} through ${letter.ingress} from ${letter.source}, ${bytesText(letter.bytes)}`),
     row('created', dayAndTime(letter.createdAt)),
     row('dead since', dayAndTime(letter.deadAt)),
+    row('reason', reasonWords[letter.reason ?? 'attempts']),
     ...(letter.replayOf === null ? [] : [row('replay of', letter.replayOf)]),
     ...letter.attempts.flatMap(attemptLines),
   ];

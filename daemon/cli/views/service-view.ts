@@ -86,8 +86,9 @@ const headSection: Section = (status) => [
   [styled('bold', status.pluginId), '  ', lifecyclePiece(status.lifecycle), `  incarnation ${String(status.incarnation)}, ${status.isolation}${status.startedAt === null ? '' : `, up ${durationText(status.uptimeMs)}`}`],
 ];
 
-const queueSection: Section = ({ queue, inFlight }) => [
+const queueSection: Section = ({ queue, inFlight, retrying }) => [
   row('queue', `${String(queue.depth)} of ${String(queue.capacity)}, ${bytesText(queue.bytes)} of ${bytesText(queue.maxBytes)}; most ever ${String(queue.highWater)}${queue.depth === 0 ? '' : `, the oldest has waited ${durationText(queue.oldestAgeMs)}`}`),
+  ...(retrying.count === 0 ? [] : [row('retrying', styled('yellow', `${plural(retrying.count, 'event')} of these ${retrying.count === 1 ? 'waits' : 'wait'} for another attempt${retrying.nextAt === null ? '' : `, the first until ${clockText(retrying.nextAt)}`}`))]),
   row('in flight', inFlight === null ? 'nothing' : `${idsText(inFlight.eventId, inFlight.correlationId)}, attempt ${String(inFlight.attempt)}, for ${durationText(inFlight.sinceMs)}`),
 ];
 

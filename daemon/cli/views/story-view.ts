@@ -1,7 +1,7 @@
 // A plugin's story in plain words and in order: what the timeline tells, and between its entries what became of the
 // events, one by one where they are few or in question, and counted where they are many.
 import type { OperationResult } from '../../../protocol/operations.ts';
-import type { EventRecord, TimelineEntry } from '../../../protocol/operations/telemetry.ts';
+import type { EventRecord, OpenEvent, TimelineEntry } from '../../../protocol/operations/telemetry.ts';
 import { clockText, durationText, plural } from './quantity.ts';
 import { type Piece, type Style, styled } from './terminal.ts';
 
@@ -24,8 +24,9 @@ const outcomeWords = {
   discarded: 'was discarded',
   timedOut: 'ran past its deadline',
   crashed: 'was being handled when the cell ended',
+  threw: 'was not handled: its handler threw or rejected',
 } as const satisfies Record<EventRecord['outcome'], string>;
-const countedWords = { handled: 'handled', failed: 'failed', deadLettered: 'made dead letters', discarded: 'discarded', timedOut: 'past their deadline', crashed: 'crashed' } as const satisfies Record<EventRecord['outcome'], string>;
+const countedWords = { handled: 'handled', failed: 'failed', deadLettered: 'made dead letters', discarded: 'discarded', timedOut: 'past their deadline', crashed: 'crashed', threw: 'thrown by their handler' } as const satisfies Record<EventRecord['outcome'], string>;
 
 const line = (at: string, ...pieces: Piece[]): Piece[] => [styled('dim', `${clockText(at)}  `), ...pieces];
 
@@ -41,11 +42,16 @@ export function eventStoryLines(story: Story): Piece[][] {
   ];
   const lines = inOrder(told).map(({ at, pieces }) => line(at, ...pieces));
   for (const open of story.open) {
-    const where = open.state === 'inFlight' ? `attempt ${String(open.attempt)} is being handled, for ${durationText(open.runningMs ?? 0)}` : `it waits for attempt ${String(open.attempt)}, with ${plural(open.ahead, 'event')} before it`;
-    lines.push([styled('bold', 'now  '), `${named(open.eventId)}${where}`]);
+    lines.push([styled('bold', 'now  '), `${named(open.eventId)}${whereaboutsText(open)}`]);
   }
   for (const id of story.deadLetters) lines.push([styled('bold', 'now  '), `it is the dead letter ${id}`]);
   return lines;
+}
+
+function whereaboutsText({ state, attempt, ahead, runningMs, retryAt }: OpenEvent): string {
+  if (state === 'inFlight') return `attempt ${String(attempt)} is being handled, for ${durationText(runningMs ?? 0)}`;
+  if (retryAt !== null) return `it waits until ${clockText(retryAt)} for attempt ${String(attempt)}`;
+  return `it waits for attempt ${String(attempt)}, with ${plural(ahead, 'event')} before it`;
 }
 
 /** Of a plugin: what happened, with its newest events between. */

@@ -66,7 +66,7 @@ test('greets by name', async () => {
 });
 
 test('refuses a payload without a name', async () => {
-  await assert.rejects(plugin.deliver({}), { code: 'invalid_event' });
+  await assert.rejects(plugin.deliver({}), { code: 'payload_invalid' });
 });
 
 test('counts whom it greeted', async () => {
