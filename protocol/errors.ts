@@ -48,6 +48,7 @@ export const errorKinds = {
   stop_failed: kind(-32031, 502, false, 'The plugin\'s stop threw or rejected; its cell was ended all the same.', 'Read `details.cause`: it is the plugin\'s own error.'),
   payload_invalid: kind(-32033, 400, false, 'The event\'s payload does not fit the `payloadSchema` of its ingress.', 'Correct what `details.issues` names.'),
   dead_letter_not_found: kind(-32032, 404, false, 'The service has no dead letter with this id.', 'See `nagaya dead-letters list ID`.'),
+  dead_letter_busy: kind(-32033, 409, true, 'The dead letter is being replayed, and the replay has no outcome yet.', 'Wait for the event that `details.eventId` names.'),
 
   tool_not_found: kind(-32040, 404, false, 'The plugin has no such tool.', 'See `nagaya tools`.'),
   tool_input_invalid: kind(-32041, 400, false, 'The input does not fit the tool\'s input schema.', 'Correct what `details.issues` names.'),

@@ -166,11 +166,11 @@ export class Host {
   }
 
   async #open(plugin: LoadedPlugin, tryImport: boolean): Promise<HostedPlugin> {
-    const { config, stateFolder, clock, feed, log, env, controlSocket } = this.#options;
+    const { config, stateFolder, store, clock, feed, log, env, controlSocket } = this.#options;
     const kept = keepingSocket(plugin, controlSocket);
     let hosted: HostedPlugin | undefined;
     try {
-      hosted = await HostedPlugin.open(kept, { limits: config.limits, bundlePayloads: config.bundles.payloads, stateFolder, clock, wakes: this.#wakes, feed, log, env, recorder: this.#recorder });
+      hosted = await HostedPlugin.open(kept, { limits: config.limits, bundlePayloads: config.bundles.payloads, stateFolder, store, clock, wakes: this.#wakes, feed, log, env, recorder: this.#recorder });
       if (tryImport) await hosted.tryImport(kept);
       return hosted;
     } catch (thrown) {

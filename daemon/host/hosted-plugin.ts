@@ -21,6 +21,7 @@ import { Service } from '../services/service.ts';
 import type { WakeTurns } from '../dispatch/wake-turns.ts';
 import { type KeptEvents, noEvents } from '../services/stop-order.ts';
 import { type ServicePlan, planOf } from '../dispatch/service-plan.ts';
+import type { Store } from '../store/store.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import type { Feed } from '../telemetry/feed.ts';
 import type { FlightRecorder } from '../telemetry/flight-recorder.ts';
@@ -36,6 +37,7 @@ import { RetiringTools } from '../tools/retiring-tools.ts';
 export interface HostedDeps {
   readonly limits: Limits;
   readonly stateFolder: string;
+  readonly store: Store;
   readonly clock: Clock;
   readonly wakes: WakeTurns;
   readonly feed: Feed;
@@ -85,13 +87,12 @@ export class HostedPlugin {
   static async open(plugin: LoadedPlugin, deps: HostedDeps): Promise<HostedPlugin> {
     // What is found wrong while it is read is told once there is somewhere to tell it.
     const early: [message: string, error?: Error][] = [];
-    let trouble = (...told: [message: string, error?: Error]): void => void early.push(told);
-    const { limits, clock } = deps;
-    const folder = join(deps.stateFolder, 'dead-letters');
-    const deadLetters = await DeadLetters.open({ pluginId: plugin.id, folder, limits, clock, onTrouble: (...told) => trouble(...told) });
+    let tell = (...told: [message: string, error?: Error]): void => void early.push(told);
+    const oldFile = join(deps.stateFolder, 'dead-letters', `${plugin.id}.ndjson`);
+    const deadLetters = await DeadLetters.open({ ...deps, pluginId: plugin.id, oldFile, onTrouble: (...told) => tell(...told) });
     const hosted = new HostedPlugin(plugin, deps, deadLetters);
-    trouble = (...told) => hosted.#deadLetterTrouble(...told);
-    for (const told of early) trouble(...told);
+    tell = (...told) => hosted.#deadLetterTrouble(...told);
+    for (const told of early) tell(...told);
     return hosted;
   }
 
@@ -189,9 +190,9 @@ export class HostedPlugin {
     return this.#deadLetters;
   }
 
-  /** Publishes dead letters again; one that is accepted is a dead letter no more. */
-  replay(ids: readonly string[] = this.#deadLetters.ids()): OperationResult<'deadLetter.replay'>['results'] {
-    return replayLetters({ service: this.requireService(), deadLetters: this.#deadLetters, timeline: this.timeline }, ids);
+  /** Publishes dead letters again; one that is handled is a dead letter no more. */
+  replay(ids: readonly string[] = this.#deadLetters.ids(), edited?: { readonly payload: unknown }): OperationResult<'deadLetter.replay'>['results'] {
+    return replayLetters({ service: this.requireService(), deadLetters: this.#deadLetters, timeline: this.timeline }, ids, edited);
   }
 
   /** A tool's own words may hold what its environment told it in confidence. */
@@ -216,9 +217,9 @@ export class HostedPlugin {
   }
 
   /** Something that happened to it before it was loaded. */
-  tell(event: string, message: string): void {
-    this.timeline.record({ level: 'warn', event, message, incarnation: this.#service?.incarnation ?? 0 });
-    this.log.host('warn', message);
+  tell(event: string, message: string, level: 'warn' | 'error' = 'warn'): void {
+    this.timeline.record({ level, event, message, incarnation: this.#service?.incarnation ?? 0 });
+    this.log.host(level, message);
   }
 
   requireEnabled(): void {
@@ -244,7 +245,8 @@ export class HostedPlugin {
 
   /** Nothing of it runs any more: what is still to be written gets a moment. */
   async close(): Promise<void> {
-    await Promise.all([this.log.close(), this.#deadLetters.close(deadLetterCloseMs), this.#keptCode.remove(deadLetterCloseMs)]);
+    this.#deadLetters.close();
+    await Promise.all([this.log.close(), this.#keptCode.remove(keptCodeCloseMs)]);
   }
 
   #recordFlight(): void {
@@ -268,10 +270,8 @@ export class HostedPlugin {
   }
 
   #deadLetterTrouble(message: string, error?: Error): void {
-    const why = error === undefined ? message : `${message}: ${error.message}`;
-    this.timeline.record({ level: 'error', event: 'dead_letters_unsafe', message: why, incarnation: this.#service?.incarnation ?? 0 });
-    this.log.host('error', why);
-    this.#deps.log.error({ plugin: this.id }, why);
+    this.tell('dead_letters_unsafe', `${message}${error === undefined ? '' : `: ${error.message}`}`, 'error');
+    this.#deps.log.error({ plugin: this.id, err: error?.message }, message);
   }
 
   #environment(plugin: LoadedPlugin): Record<string, string> {
@@ -353,4 +353,4 @@ const sum = <Item>(items: readonly Item[], of: (item: Item) => number): number =
 /** The one at the front is most likely the one it failed on. */
 const bundledEvents = 5;
 /** A disk that hangs must not hold up the end of the daemon. */
-const deadLetterCloseMs = 1500;
+const keptCodeCloseMs = 1500;

@@ -17,6 +17,8 @@ export interface BooksDeps {
   readonly trail: EventTrail;
   /** Is told how many events would be lost with the daemon. */
   readonly account: Pick<PluginAccount, 'add'>;
+  /** A replay of a dead letter has its outcome. */
+  readonly replayEnded?: (deadLetter: string, outcome: Outcome) => void;
 }
 
 const nothingCounted: ServiceCounters = {
@@ -41,6 +43,7 @@ export class Books {
   readonly latency = new Histogram();
   readonly #clock: Clock;
   readonly #account: Pick<PluginAccount, 'add'>;
+  readonly #replayEnded: BooksDeps['replayEnded'];
   readonly #outcomes: Record<Outcome, number>;
   readonly #lost: Record<LostAttempt, number>;
   readonly #rejected: Record<Rejection, number>;
@@ -53,10 +56,11 @@ export class Books {
 
   /** `saved`: what `totals` returned when these books were last closed. Accepted events that had no outcome then are open
    * again, so the queue has to hold them. */
-  constructor({ clock, trail, account }: BooksDeps, saved: ServiceCounters = nothingCounted) {
+  constructor({ clock, trail, account, replayEnded }: BooksDeps, saved: ServiceCounters = nothingCounted) {
     this.#clock = clock;
     this.trail = trail;
     this.#account = account;
+    this.#replayEnded = replayEnded;
     const { handled, failed, deadLettered, discarded, timedOut, crashed, threw } = saved;
     this.#outcomes = { handled, failed, deadLettered, discarded };
     this.#lost = { timedOut, crashed, threw };
@@ -106,6 +110,7 @@ export class Books {
     this.#account.add('events', -1);
     this.trail.record(event, outcome, incarnation, nowMs, handlerMs);
     if (outcome !== 'discarded') this.latency.record(sinceMs);
+    if (event.replayOf !== undefined) this.#replayEnded?.(event.replayOf, outcome);
     return sinceMs;
   }
 

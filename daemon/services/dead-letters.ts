@@ -1,11 +1,13 @@
-// The dead letters of one service: bounded, oldest first, each with its whole story; kept on disk as well, so that they
-// outlive the daemon.
-import type { DeadLetter, DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
+// The dead letters of one service: bounded, oldest first, each with its whole story. They are held in memory and kept in the
+// store, so that they outlive the daemon. A letter that is replayed stays until the replay has its outcome.
+import { type DeadLetter, type DeadLetterWithEvent, deadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import { HostError } from '../../protocol/errors.ts';
-import { plural } from '../../protocol/plural.ts';
+import type { OperationResult } from '../../protocol/operations.ts';
+import type { Store } from '../store/store.ts';
 import type { Clock } from '../time/clock.ts';
-import { DeadLetterFile } from './dead-letter-file.ts';
-import { headLine, lineOf } from './dead-letter-text.ts';
+import type { Outcome } from './books.ts';
+import { doneWithOldLetters, findOldLetters } from './dead-letter-import.ts';
+import { LetterShelf, type ShelvedLetter } from './letter-shelf.ts';
 
 export interface DeadLetterLimits {
   readonly deadLetters: number;
@@ -14,18 +16,21 @@ export interface DeadLetterLimits {
 
 export interface DeadLettersOptions {
   readonly pluginId: string;
-  readonly folder: string;
+  readonly store: Store;
+  /** Where an earlier version kept them. */
+  readonly oldFile: string;
   readonly limits: DeadLetterLimits;
   readonly clock: Clock;
   onTrouble(message: string, error?: Error): void;
 }
 
-/** As the line it is written as: the event in it is taken apart only for who asks. */
-interface Kept {
+/** As the JSON it is kept as: the event in it is taken apart only for who asks. */
+interface Kept extends ShelvedLetter {
   readonly letter: DeadLetter;
-  readonly line: string;
   readonly bytes: number;
 }
+
+type Listed = OperationResult<'deadLetter.list'>;
 
 /** A file from a time of wider bounds is still read. */
 const readFactor = 4;
@@ -33,8 +38,11 @@ const readSlackBytes = 64 * 1024 * 1024;
 
 export class DeadLetters {
   readonly #limits: DeadLetterLimits;
-  readonly #letters = new Map<string, Kept>();
-  #file: DeadLetterFile | undefined;
+  #letters = new Map<string, Kept>();
+  /** By the id of the letter, the event that it is replayed as and that has no outcome yet. */
+  readonly #replaying = new Map<string, string>();
+  #shelf: LetterShelf | undefined;
+  #nextPlace = 1;
   #bytes = 0;
   #evicted = 0;
 
@@ -44,13 +52,10 @@ export class DeadLetters {
   }
 
   static async open(options: DeadLettersOptions): Promise<DeadLetters> {
-    const { pluginId, folder, limits, clock } = options;
-    const letters = new DeadLetters(limits);
-    const maxBytes = limits.deadLetterBytes * readFactor + readSlackBytes;
-    const file = new DeadLetterFile({ pluginId, folder, clock, maxBytes, onTrouble: (message, error) => options.onTrouble(message, error) }, () => letters.#lines(pluginId));
-    for (const { letter, line } of (await file.read()).letters) letters.#keep(letter, line);
-    letters.#file = file;
-    if (letters.#evicted > 0) file.changed();
+    const letters = new DeadLetters(options.limits);
+    letters.#shelf = new LetterShelf(options, { found: (shelved) => letters.#found(shelved), all: () => letters.#letters.values() });
+    await letters.#shelf.open();
+    await letters.#importOld(options, letters.#shelf);
     return letters;
   }
 
@@ -58,24 +63,25 @@ export class DeadLetters {
     return { count: this.#letters.size, capacity: this.#limits.deadLetters, evicted: this.#evicted };
   }
 
-  /** Never throws and never waits. */
+  /** Never throws and never waits. A letter of a replay takes the place of the one that was replayed, in one commit. */
   add(letter: DeadLetterWithEvent): void {
-    this.#keep(letter, lineOf(letter));
-    this.#file?.changed();
+    if (letter.replayOf !== null) this.remove([letter.replayOf]);
+    this.#keep(letter, JSON.stringify(letter));
   }
 
   /** Throws `dead_letter_not_found` if the letter to go on behind is not there: a page from the start would repeat letters. */
-  list(after: string | undefined, limit: number): { deadLetters: DeadLetter[]; total: number; evicted: number } {
+  list(after: string | undefined, limit: number): Listed {
     if (after !== undefined) this.requireAll([after]);
     const all = [...this.#letters.values()];
     const from = after === undefined ? 0 : all.findIndex(({ letter: { id } }) => id === after) + 1;
-    return { deadLetters: all.slice(from, from + limit).map(({ letter }) => letter), total: all.length, evicted: this.#evicted };
+    const page = all.slice(from, from + limit).map(({ letter }) => ({ ...letter, replaying: this.#replaying.get(letter.id) ?? null }));
+    return { deadLetters: page, total: all.length, evicted: this.#evicted };
   }
 
   get(id: string): DeadLetterWithEvent {
     const kept = this.#letters.get(id);
     if (kept === undefined) throw notFound([id]);
-    // Made by `lineOf`, or checked when it was read.
+    // Made by `add`, or checked when it was read.
     return JSON.parse(kept.line) as DeadLetterWithEvent;
   }
 
@@ -93,6 +99,21 @@ export class DeadLetters {
     return [...this.#letters.keys()];
   }
 
+  /** The event that it is replayed as, while that has no outcome. */
+  replayingAs(id: string): string | undefined {
+    return this.#replaying.get(id);
+  }
+
+  replayBegan(id: string, eventId: string): void {
+    this.#replaying.set(id, eventId);
+  }
+
+  /** Only one that was handled is no letter any more; one that was lost again comes with `add`. */
+  replayEnded(id: string, outcome: Outcome): void {
+    this.#replaying.delete(id);
+    if (outcome === 'handled') this.remove([id]);
+  }
+
   /** All of them if no ids are given. If one of those that are given is not there, none is removed. */
   discard(ids: readonly string[] = this.ids()): number {
     this.requireAll(ids);
@@ -101,28 +122,33 @@ export class DeadLetters {
 
   /** Answers how many of them there were. */
   remove(ids: readonly string[]): number {
-    let removed = 0;
-    for (const id of ids) {
-      const kept = this.#letters.get(id);
-      if (kept === undefined) continue;
-      this.#drop(kept);
-      removed += 1;
-    }
-    if (removed > 0) this.#file?.changed();
-    return removed;
+    const found = [...new Set(ids)].flatMap((id) => this.#letters.get(id) ?? []);
+    for (const kept of found) this.#drop(kept);
+    return found.length;
   }
 
-  /** Lets go of the disk, after what is still to be written or at the deadline; true when all was written. */
-  async close(deadlineMs: number): Promise<boolean> {
-    return (await this.#file?.close(deadlineMs)) ?? true;
+  /** Resolves when what was added and removed so far is on disk; false where it is not. */
+  async written(): Promise<boolean> {
+    return (await this.#shelf?.written()) ?? true;
+  }
+
+  /** Lets go of the store; true when nothing is left unwritten. */
+  close(): boolean {
+    return this.#shelf?.close() ?? true;
   }
 
   #keep({ event: _event, ...letter }: DeadLetterWithEvent, line: string): void {
     const before = this.#letters.get(letter.id);
     if (before !== undefined) this.#drop(before);
-    const kept: Kept = { letter, line, bytes: Buffer.byteLength(line) };
+    const kept: Kept = { letter, line, bytes: Buffer.byteLength(line), place: this.#nextPlace };
+    this.#nextPlace += 1;
     this.#letters.set(letter.id, kept);
     this.#bytes += kept.bytes;
+    this.#shelf?.put(kept);
+    this.#evict();
+  }
+
+  #evict(): void {
     for (const oldest of this.#letters.values()) {
       if (this.#letters.size <= this.#limits.deadLetters && this.#bytes <= this.#limits.deadLetterBytes) break;
       this.#drop(oldest);
@@ -130,14 +156,50 @@ export class DeadLetters {
     }
   }
 
-  #drop({ letter, bytes }: Kept): void {
-    this.#letters.delete(letter.id);
+  #drop({ letter: { id }, bytes, place }: Kept): void {
+    this.#letters.delete(id);
+    this.#replaying.delete(id);
     this.#bytes -= bytes;
+    this.#shelf?.remove(place);
   }
 
-  /** Taken whole at the moment of the write, so that what comes meanwhile is the next write's. */
-  #lines(pluginId: string): string[] {
-    return [headLine(pluginId, this.#letters.size), ...[...this.#letters.values()].map(({ line }) => `${line}\n`)];
+  /** What came meanwhile, if the store was read late, is younger. */
+  #found(shelved: readonly ShelvedLetter[]): void {
+    const younger = [...this.#letters.values()];
+    this.#letters = new Map();
+    this.#bytes = 0;
+    for (const { place, line } of shelved) {
+      const checked = deadLetterWithEvent.safeParse(JSON.parse(line));
+      // Of a version that came after this one and was taken back.
+      if (!checked.success) continue;
+      const { event: _event, ...letter } = checked.data;
+      const bytes = Buffer.byteLength(line);
+      this.#letters.set(letter.id, { letter, line, bytes, place });
+      this.#bytes += bytes;
+      this.#nextPlace = Math.max(this.#nextPlace, place + 1);
+    }
+    for (const kept of younger) {
+      this.#letters.set(kept.letter.id, { ...kept, place: this.#nextPlace });
+      this.#bytes += kept.bytes;
+      this.#nextPlace += 1;
+    }
+    this.#evict();
+  }
+
+  /** They are older than all others, but that is told by their dates alone: they come once. */
+  async #importOld({ oldFile, pluginId, limits, onTrouble }: DeadLettersOptions, shelf: LetterShelf): Promise<void> {
+    const found = await findOldLetters(oldFile, { pluginId, maxBytes: limits.deadLetterBytes * readFactor + readSlackBytes });
+    if (found.letters.length === 0 && found.fault === undefined) return;
+    for (const { letter, line } of found.letters) if (!this.#letters.has(letter.id)) this.#keep(letter, line);
+    const what = found.fault === undefined ? '' : `the file of dead letters ${found.fault}; ${String(found.letters.length)} letters in it could be read`;
+    try {
+      // As long as they are not in the store, the file stays, and is imported again.
+      if (found.letters.length > 0 && !(await shelf.written())) return;
+      doneWithOldLetters(oldFile, found);
+      if (found.fault !== undefined) onTrouble(`${what}; it is put aside as ${oldFile}.aside`);
+    } catch (error) {
+      onTrouble(what === '' ? 'the old file of dead letters cannot be removed' : what, error instanceof Error ? error : undefined);
+    }
   }
 }
 
@@ -146,6 +208,6 @@ const shownIds = 20;
 
 function notFound(ids: readonly string[]): HostError {
   const [id = '', ...others] = ids;
-  const more = others.length === 0 ? '' : `, nor ${plural(others.length, 'other')} of those that were named`;
+  const more = others.length === 0 ? '' : `, nor ${String(others.length)} other${others.length === 1 ? '' : 's'} of those that were named`;
   return new HostError('dead_letter_not_found', `There is no dead letter ${id}${more}.`, { id, ids: ids.slice(0, shownIds) });
 }

@@ -6,6 +6,7 @@ import type { ServiceStatus } from '../../protocol/status.ts';
 import type { SpawnCell } from '../cells/cell.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Redact } from '../dispatch/plugin-error.ts';
+import type { Outcome } from './books.ts';
 import type { JournalOutlets } from './journal.ts';
 import type { KeptCode } from '../plugins/kept-code.ts';
 import type { WakeTurns } from '../dispatch/wake-turns.ts';
@@ -19,7 +20,7 @@ export interface ServiceDeps {
   readonly limits: { readonly eventBytes: number; readonly toolOutputBytes: number; readonly diagnostics: number; readonly eventTrail: number; readonly abortGraceMs: number; readonly killMs: number };
   readonly redact: Redact;
   readonly outlets: JournalOutlets;
-  readonly deadLetters: { add(letter: DeadLetterWithEvent): void; readonly counts: ServiceStatus['deadLetters'] };
+  readonly deadLetters: { add(letter: DeadLetterWithEvent): void; replayEnded(letter: string, outcome: Outcome): void; readonly counts: ServiceStatus['deadLetters'] };
   /** Keeps the code that runs, for a service that is reloaded after it has stopped. */
   readonly keptCode?: Pick<KeptCode, 'keep' | 'kept'>;
   readonly cellLog: {

@@ -42,7 +42,7 @@ export class Service {
     const queue = new IngressQueue(plan.section.queue);
     const turn = deps.wakes.join(queue);
     const retries = new Retries({ queue, turn, clock });
-    this.#books = new Books({ clock, trail: new EventTrail(limits.eventTrail), account: lossAccount.of(plan.plugin.id) });
+    this.#books = new Books({ clock, trail: new EventTrail(limits.eventTrail), account: lossAccount.of(plan.plugin.id), replayEnded: (letter, outcome) => deadLetters.replayEnded(letter, outcome) });
     this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, queue, turn, retries, books: this.#books, journal: this.#journal });
     const outcomes = new Outcomes({ books: this.#books, intake: this.#intake, journal: this.#journal, clock, redact, deadLetters, retries, retry: () => this.#life.plan.section.retry });
     this.#life = new ServiceController(plan, {

@@ -1,13 +1,12 @@
 // Dead letters of a real daemon: there after a restart and after kill -9, replayed into the service that was mended,
 // discarded for good, and never fatal when their file is not what it should be.
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { HostError } from '../../protocol/errors.ts';
-import { fileLetters } from '../labs/dead-letter-lab.ts';
 import { until } from '../labs/log-lab.ts';
 import { type TestDaemon, startTestDaemon } from '../labs/test-daemon.ts';
 
@@ -49,13 +48,11 @@ async function loseEvents(daemon: TestDaemon, count: number): Promise<void> {
 
 test('dead letters outlive a restart of the daemon, and kill -9', async (t) => {
   const { state, start } = await lives(t);
-  const path = join(state, 'dead-letters', 'test.lab.ndjson');
   const first = await start();
   await loseEvents(first, 3);
   first.signal('SIGTERM');
   assert.deepEqual(await first.ended, { code: 0, signal: null }, first.log().slice(-3000));
-  assert.equal((await fileLetters(path)).letters.length, 3);
-  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  assert.equal((await stat(join(state, 'store', 'kept.mdb'))).mode & 0o777, 0o600);
 
   const second = await start();
   const client = await second.connect();
@@ -65,7 +62,6 @@ test('dead letters outlive a restart of the daemon, and kill -9', async (t) => {
   assert.deepEqual((await client.call('service.status', { plugin: 'test.lab' })).deadLetters.count, 3);
   const gone = deadLetters[1]?.id ?? '';
   assert.deepEqual(await client.call('deadLetter.discard', { plugin: 'test.lab', ids: [gone] }), { discarded: 1 });
-  await until('the discarded one has left the disk', async () => (await fileLetters(path)).letters.length === 2);
   second.signal('SIGKILL');
   await second.ended;
 
@@ -75,7 +71,7 @@ test('dead letters outlive a restart of the daemon, and kill -9', async (t) => {
   await assert.rejects(last.call('deadLetter.show', { plugin: 'test.lab', id: gone }), (error: HostError) => error.code === 'dead_letter_not_found');
 });
 
-test('a letter that is replayed comes with its old correlation id, and is none any more once it was accepted', async (t) => {
+test('a letter that is replayed comes with its old correlation id, stays while that event has no outcome, and is replaced if it is lost again', async (t) => {
   const { start } = await lives(t);
   const daemon = await start();
   await loseEvents(daemon, 1);
@@ -133,21 +129,42 @@ test('letters stay with their plugin when it is unloaded and loaded again', asyn
   assert.equal((await client.call('deadLetter.list', { plugin: 'test.lab' })).total, 2);
 });
 
-test('a file that is torn costs a warning where the operator looks, and the daemon runs', async (t) => {
-  const { state, start } = await lives(t);
-  const path = join(state, 'dead-letters', 'test.lab.ndjson');
+test('a letter that is replayed is listed as such until the event was handled, and cannot be replayed twice; one may be edited', async (t) => {
+  const { start } = await lives(t);
+  const daemon = await start();
+  await loseEvents(daemon, 1);
+  const client = await daemon.connect();
+  const plugin = 'test.lab';
+  const [lost] = (await client.call('deadLetter.list', { plugin })).deadLetters;
+  assert.deepEqual([lost?.reason, lost?.replaying], ['attempts', null]);
+  const ids = [lost?.id ?? ''];
+  await client.call('service.stop', { plugin });
+  assert.equal((await client.call('deadLetter.replay', { plugin, ids })).results[0]?.accepted, false, 'a stopped service takes no events');
+  await client.call('service.start', { plugin });
+  // Those before it in the queue keep it waiting.
+  const slow = Promise.all(Array.from({ length: 5 }, () => client.call('ingress.deliver', { plugin, event: { ingress: 'work', kind: 'do', payload: { do: 'sleep', ms: 200 } } })));
+  const [replayed] = (await client.call('deadLetter.replay', { plugin, ids, payload: { do: 'echo', value: 1 } })).results;
+  assert.ok(replayed?.accepted);
+  const [waiting] = (await client.call('deadLetter.list', { plugin })).deadLetters;
+  assert.equal(waiting?.replaying, replayed.eventId);
+  const [again] = (await client.call('deadLetter.replay', { plugin, ids })).results;
+  assert.ok(again?.accepted === false && again.error.code === 'dead_letter_busy');
+  await slow;
+  await until('the letter is gone', async () => (await client.call('deadLetter.list', { plugin })).total === 0, 60_000);
+  assert.equal((await client.call('service.status', { plugin })).counters.deadLettered, 1);
+  await assert.rejects(client.call('deadLetter.replay', { plugin, payload: 1 }), { code: 'invalid_request' });
+});
+
+test('a daemon that is killed while a letter is replayed has lost nothing', async (t) => {
+  const { start } = await lives(t);
   const first = await start();
-  await loseEvents(first, 2);
-  first.signal('SIGTERM');
+  await loseEvents(first, 1);
+  const client = await first.connect();
+  const plugin = 'test.lab';
+  const ids = (await client.call('deadLetter.list', { plugin })).deadLetters.map(({ id }) => id);
+  await client.call('deadLetter.replay', { plugin, ids, payload: { do: 'hang' } });
+  first.signal('SIGKILL');
   await first.ended;
-  await writeFile(path, (await readFile(path)).subarray(0, -100));
-  const second = await start();
-  const client = await second.connect();
-  assert.equal((await client.call('service.status', { plugin: 'test.lab' })).lifecycle, 'running');
-  assert.equal((await client.call('deadLetter.list', { plugin: 'test.lab' })).total, 1);
-  assert.match(second.log(), /is torn: 1 of 2 letters are whole: it is put aside as/);
-  const { entries } = await client.call('timeline.read', { plugin: 'test.lab' });
-  assert.ok(entries.some(({ event, message }) => event === 'dead_letters_unsafe' && message.includes('torn')));
-  const { lines } = await client.call('log.read', { plugin: 'test.lab' });
-  assert.ok(lines.some(({ msg }) => msg.includes('torn')));
+  const next = await (await start()).connect();
+  assert.deepEqual((await next.call('deadLetter.list', { plugin })).deadLetters.map(({ id, replaying }) => [id, replaying]), [[ids[0], null]]);
 });

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { OperationResult } from '../../../protocol/operations.ts';
 import { deadLetterHeadings, deadLetterRow, deadLetterStory } from '../views/dead-letter-view.ts';
 import { type ExitCode, exitCodes, usageFailure } from '../failure.ts';
+import { jsonArgument } from '../json-input.ts';
 import { groups } from '../groups.ts';
 import { examples, runs, wholeNumber } from '../invocation.ts';
 import { plural } from '../views/quantity.ts';
@@ -74,10 +75,12 @@ function registerReplay(group: Command): void {
     .argument('<plugin>', pluginText)
     .argument('[ids...]', 'ids of dead letters')
     .option('--all', 'every dead letter of the service, oldest first')
-    .addHelpText('after', examples('nagaya dead-letters replay example.greeter 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f', 'nagaya dead-letters replay example.greeter --all'))
+    .option('--payload <json>', 'publish one letter with this payload in place of its own; - reads it from standard input')
+    .addHelpText('after', examples('nagaya dead-letters replay example.greeter 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f', 'nagaya dead-letters replay example.greeter --all', `nagaya dead-letters replay example.greeter 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f --payload '{"name":"Ada"}'`))
     .action(
-      runs<[string, string[]], PickOptions>(async ({ terminal, withDaemon }, options, plugin, ids) => {
-        const answer = await withDaemon((client) => client.call('deadLetter.replay', { plugin, ...picked(ids, options, 'replay') }));
+      runs<[string, string[]], PickOptions & { readonly payload?: string }>(async ({ terminal, withDaemon }, options, plugin, ids) => {
+        const payload = await jsonArgument(options.payload, 'payload');
+        const answer = await withDaemon((client) => client.call('deadLetter.replay', { plugin, ...picked(ids, options, 'replay'), ...(payload === undefined ? {} : { payload }) }));
         return showReplayed(terminal, answer);
       }),
     );

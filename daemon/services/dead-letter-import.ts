@@ -1,6 +1,6 @@
-// How dead letters stand in their file, and how a file is read that somebody may have torn, forged or made in another
-// version: line by line and within a bound, so that whatever is whole in it is had.
-import { fstatSync, readSync } from 'node:fs';
+// Reads the file in which an earlier version kept the dead letters of one service: line by line and within a bound, so that
+// whatever is whole in it is had, also of one that somebody has torn or forged. It is imported into the store once.
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type DeadLetterWithEvent, deadLetterWithEvent } from '../../protocol/dead-letter.ts';
 
@@ -26,13 +26,28 @@ export interface Expected {
   readonly maxBytes: number;
 }
 
-export const lineOf = (letter: DeadLetterWithEvent): string => JSON.stringify(letter);
-
-export function headLine(pluginId: string, count: number): string {
-  return `${JSON.stringify({ format, version, plugin: pluginId, letters: count })}\n`;
+/** What is in the file; nothing where there is none, as for every plugin that never had one. */
+export async function findOldLetters(path: string, expected: Expected): Promise<FoundLetters> {
+  if (!existsSync(path)) return { letters: [] };
+  let file: number | undefined;
+  try {
+    // Neither following a link nor waiting, should a pipe stand there. Without libuv's pool, which another plugin may have filled.
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    return await readLetters(file, expected);
+  } catch (error) {
+    return { letters: [], fault: `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'an unknown error'})` };
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
 }
 
-export async function readLetters(file: number, expected: Expected): Promise<FoundLetters> {
+/** The letters are in the store: the file goes, and one that was not whole is put aside. Throws what the file system refuses. */
+export function doneWithOldLetters(path: string, { fault }: FoundLetters): void {
+  if (fault === undefined) rmSync(path);
+  else renameSync(path, `${path}.aside`);
+}
+
+async function readLetters(file: number, expected: Expected): Promise<FoundLetters> {
   const found = fstatSync(file);
   if (!found.isFile()) return { letters: [], fault: 'is not a regular file' };
   if (found.size > expected.maxBytes) return { letters: [], fault: `is larger than ${String(expected.maxBytes)} bytes` };
