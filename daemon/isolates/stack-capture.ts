@@ -100,7 +100,7 @@ export function locateThread(threadId: number, folder: string, withinMs: number,
     threadId,
     evaluate: (expression, evaluateMs) => threadInspector.evaluate(threadId, expression, evaluateMs),
     reachable: () => threadInspector.reaches(threadId),
-    times: () => threadTimes(osThread),
+    times: () => threadTimes(osThread, true),
     ...(eventLoop === undefined ? {} : { rests: (restMs: number) => rests(eventLoop, Math.min(lookMs, restMs)) }),
   };
   return whereabouts(cell, folder, withinMs);

@@ -179,10 +179,17 @@ test('an event that a busy cell had not begun is begun nowhere else but in the n
 
 for (const [deed, place] of [['loop', /blocked in index\.js:\d+:\d+, loop/], ['regex', /hard-deeds\.js/], ['execSync', /native code/], ['hang', /waiting for something/]] as const) {
   test(`the answer of a deadline names where the plugin was (${deed})`, async (t) => {
-    const made = await running(t);
-    // The watchdog has to be there; a plugin that has run for a while has one.
-    await sleep(500);
-    assert.match((await refused(made, { do: deed })).message, place);
+    const endMs = performance.now() + 20_000;
+    for (;;) {
+      const made = await running(t);
+      // The watchdog has to be there; a plugin that has run for a while has one.
+      await sleep(500);
+      const { message } = await refused(made, { do: deed });
+      // On a busy machine the watchdog may get no processor in time: then nothing is claimed, and it is tried again.
+      if (/within \d+ ms[;.]/.test(message) && performance.now() < endMs) continue;
+      assert.match(message, place);
+      return;
+    }
   });
 }
 

@@ -4,7 +4,6 @@ import { createRequire } from 'node:module';
 import { basename, join, relative, resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { HostError } from '../../../protocol/errors.ts';
-import { makeFolders } from '../../files/make-folders.ts';
 import { localFailure, usageFailure } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { packageRoot, pasteable, shellWord } from '../install.ts';
@@ -83,6 +82,7 @@ async function prepareFolder(target: string): Promise<void> {
     throw localFailure(new HostError('invalid_request', `${target} ${message}.`), 'Name a folder that does not exist yet, or an empty one.');
   };
   try {
+    const { makeFolders } = await import('../../files/make-folders.ts');
     makeFolders(target, folderMode);
     if ((await readdir(target)).length === 0) return;
   } catch (error) {
