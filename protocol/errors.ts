@@ -69,7 +69,7 @@ export const errorKinds = {
   input_not_found: kind(-32057, 404, false, 'The worker has no input with this eventId, or no longer keeps it.', 'See the `eventId` of the items in `nagaya worker transcript WORKER`.'),
 
   storage_full: kind(-32060, 507, true, 'Nothing more can be stored: the file system of the state folder is full, or `limits.storeBytes` is reached.', 'Free space on the file system, discard what is no longer needed, or raise the bound that `details.limit` names; then try again.'),
-  storage_failed: kind(-32061, 503, true, 'The store does not work at the moment: its disk reports errors, does not answer, or cannot be written. What was to be stored may or may not have been.', 'Read `details.reason` and the daemon\'s log for the cause; try again when it is over.'),
+  storage_failed: kind(-32061, 503, true, 'The store does not work at the moment: its disk reports errors, does not answer, or cannot be written. What was to be stored may or may not have been.', 'See `nagaya store status` for the cause; try again when it is over.'),
 
   daemon_unreachable: kind(-32090, 503, true, 'No daemon answers at the socket.', 'Start one with `nagaya serve`, or name its socket with --socket.'),
   connection_closed: kind(-32091, 503, true, 'The connection ended before the answer came.', 'Connect again; whether the request took effect is not known.'),

@@ -6,6 +6,7 @@ import { deadLetterOperations } from './operations/dead-letter.ts';
 import { pluginOperations } from './operations/plugin.ts';
 import { runtimeOperations } from './operations/runtime.ts';
 import { serviceOperations } from './operations/service.ts';
+import { storeOperations } from './operations/store.ts';
 import { telemetryOperations } from './operations/telemetry.ts';
 import { toolOperations } from './operations/tool.ts';
 import { workerOperations } from './operations/worker.ts';
@@ -19,6 +20,7 @@ export const operations = {
   ...telemetryOperations,
   ...runtimeOperations,
   ...workerOperations,
+  ...storeOperations,
   ...browserOperations,
 };
 

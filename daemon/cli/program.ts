@@ -34,6 +34,7 @@ const commandFiles: Readonly<Record<string, () => Promise<CommandModule>>> = {
   logs: () => import('./commands/logs.ts'),
   timeline: () => import('./commands/timeline.ts'),
   explain: () => import('./commands/explain.ts'),
+  store: () => import('./commands/store.ts'),
   bundles: () => import('./commands/bundles.ts'),
   new: () => import('./commands/new.ts'),
   dev: () => import('./commands/dev.ts'),

@@ -86,7 +86,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     servicesStopped: host.stopped,
   };
   const halfLines = new HalfLines(limits.halfLineBytes);
-  const surface = { handlers: handlers(host, daemonLog, daemonParts, () => browser), limits, feed, log, halfLines, shuttingDown: () => shutdown.begun, version };
+  const surface = { handlers: handlers(host, daemonLog, daemonParts, () => browser, store), limits, feed, log, halfLines, shuttingDown: () => shutdown.begun, version };
   const control: ControlServer = new ControlServer(surface);
   const browser: BrowserServer | undefined = config.http === undefined ? undefined : new BrowserServer({ ...surface, config: config.http, clock: realClock, stateFolder: options.stateFolder, ...guardian.browser });
 

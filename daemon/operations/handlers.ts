@@ -6,13 +6,15 @@ import { deadLetterHandlers } from './dead-letter.ts';
 import { pluginHandlers } from './plugin.ts';
 import { runtimeHandlers } from './runtime.ts';
 import { serviceHandlers } from './service.ts';
+import { storeHandlers } from './store.ts';
 import { telemetryHandlers } from './telemetry.ts';
 import { toolHandlers } from './tool.ts';
 import { workerHandlers } from './worker.ts';
 import type { Host } from '../host/host.ts';
+import type { Store } from '../store/store.ts';
 import type { DaemonLog } from '../telemetry/daemon-log.ts';
 
-export function handlers(host: Host, daemonLog: Pick<DaemonLog, 'recent'>, daemon: DaemonHandlerDeps, browser: () => BrowserLinks | undefined): Handlers {
+export function handlers(host: Host, daemonLog: Pick<DaemonLog, 'recent'>, daemon: DaemonHandlerDeps, browser: () => BrowserLinks | undefined, store: Store): Handlers {
   return {
     ...daemonHandlers(daemon),
     ...pluginHandlers(host),
@@ -22,6 +24,7 @@ export function handlers(host: Host, daemonLog: Pick<DaemonLog, 'recent'>, daemo
     ...telemetryHandlers(host, daemonLog),
     ...runtimeHandlers(host.registry),
     ...workerHandlers(host.registry),
+    ...storeHandlers(store, host.config.limits.storeBytes),
     ...browserHandlers(browser),
   };
 }

@@ -1,6 +1,7 @@
 // Whatever a real daemon answers over HTTP, its OpenAPI document declares: the status, the type and the body's shape.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -67,6 +68,10 @@ const walk: readonly [name: OperationName, status: number, values?: Values][] = 
   ['plugin.load', 200, { path: `${examplesFolder}/webhook-counter` }],
   ['plugin.reload', 200, { plugin: greeter }],
   ['plugin.unload', 200, { plugin: 'example.webhook-counter' }],
+  ['store.status', 200],
+  ['store.verify', 200],
+  ['store.backup', 400, { path: 'relative' }],
+  ['store.backup', 200, { path: join(mkdtempSync(join(tmpdir(), 'nagaya-backup-')), 'state') }],
   ['service.start', 200, { plugin: greeter }],
   ['service.start', 501, { plugin: primes.plugin }],
   ['service.list', 200],

@@ -27,7 +27,7 @@ export function register(program: Command): void {
 
 /** Loaded only here: it brings the configuration's schema with it. */
 async function examine(invocation: Invocation, configPath: string | undefined): Promise<Finding[]> {
-  const [{ checkConfiguration }, { checkCommand, checkNode, checkOpenFiles }, folders, socketChecks, { askDaemon, daemonFindings }, { defaultStateFolder }] = await Promise.all([
+  const [{ checkConfiguration }, { checkCommand, checkNode, checkOpenFiles }, folders, socketChecks, { askDaemon, daemonFindings, storeFindings }, { defaultStateFolder }] = await Promise.all([
     import('../doctor/configuration.ts'),
     import('../doctor/machine.ts'),
     import('../doctor/folders.ts'),
@@ -52,6 +52,7 @@ async function examine(invocation: Invocation, configPath: string | undefined): 
     await folders.checkDisk(stateFolder),
     await checkOpenFiles(config.limits.connections),
     ...daemonFindings(daemon?.status, socket, daemon?.plugins),
+    ...storeFindings(daemon?.store, socket),
   ];
 }
 

@@ -2,6 +2,7 @@
 import { connect } from '../../../protocol/client/client.ts';
 import { HostError } from '../../../protocol/errors.ts';
 import type { DaemonStatus } from '../../../protocol/operations/daemon.ts';
+import type { StoreStatus } from '../../../protocol/operations/store.ts';
 import type { PluginSummary } from '../../../protocol/operations/plugin.ts';
 import { packageVersion, pasteable } from '../install.ts';
 import { deathText, fullPoolText, lostText } from '../views/daemon-view.ts';
@@ -16,6 +17,7 @@ const slowLoopMs = 250;
 export interface AnsweringDaemon {
   readonly status: DaemonStatus;
   readonly plugins: readonly PluginSummary[];
+  readonly store: StoreStatus | undefined;
 }
 
 export async function askDaemon(socket: string): Promise<AnsweringDaemon | undefined> {
@@ -23,7 +25,9 @@ export async function askDaemon(socket: string): Promise<AnsweringDaemon | undef
     const client = await connect({ socket, connectMs: answerMs, callMs: answerMs });
     try {
       const [status, { plugins }] = await Promise.all([client.call('daemon.status', {}), client.call('plugin.list', {})]);
-      return { status, plugins };
+      // A daemon of an older version has no such operation.
+      const store = await client.call('store.status', {}).catch(() => undefined);
+      return { status, plugins, store };
     } finally {
       await client.close();
     }
@@ -74,4 +78,12 @@ export function daemonFindings(daemon: DaemonStatus | undefined, socket: string,
     }
   }
   return findings;
+}
+
+/** Nothing where the store works, or the daemon is of a version that has none. */
+export function storeFindings(store: StoreStatus | undefined, socket: string): Finding[] {
+  if (store === undefined) return [];
+  const aside = store.repairs.filter(({ kind }) => kind === 'put_aside').map(({ message }) => warning('store', message, `See what is left with \`${pasteable(['store', 'status'], socket)}\`.`));
+  if (store.fault === null) return [...aside, ok('store', store.state === 'unused' ? 'nothing is stored yet' : `${store.folder} works`)];
+  return [...aside, warning('store', `${store.fault.message} Nothing is stored since ${store.fault.since}.`, `Free space on that file system or correct its permissions, then see \`${pasteable(['store', 'status'], socket)}\`.`)];
 }
