@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import type { Check } from './check.ts';
 import { docs } from './docs.ts';
 import { imports } from './imports.ts';
+import { language } from './language.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const checks: readonly Check[] = [imports, docs];
+const checks: readonly Check[] = [imports, docs, language];
 
 for (const { name, run } of checks) {
   const began = performance.now();
