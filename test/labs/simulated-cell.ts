@@ -43,7 +43,7 @@ export class SimulatedCell implements Cell {
   #running = false;
   #native = false;
   /** Set while a handler waits for its abort signal. */
-  #heed: (() => void) | undefined;
+  #release: (() => void) | undefined;
   #dead = false;
   #told = false;
   #killed = false;
@@ -98,8 +98,8 @@ export class SimulatedCell implements Cell {
   }
 
   abort(): void {
-    this.#heed?.();
-    this.#heed = undefined;
+    this.#release?.();
+    this.#release = undefined;
   }
 
   kill(): void {
@@ -181,7 +181,7 @@ export class SimulatedCell implements Cell {
       void this.#world.clock.after(ms, () => {
         if (!this.#dead) this.#finish(deed, sequence, batch.awaited.includes(offset), offset);
       });
-    if (deed.does === 'heed') this.#heed = () => finishIn(1);
+    if (deed.does === 'heed') this.#release = () => finishIn(1);
     else finishIn(deed.ms);
   }
 
