@@ -1,5 +1,5 @@
 // An event that is not tried again, with the whole story of why: kept so that nothing accepted vanishes, and a
-// person can look, mend and send it again.
+// person can look, correct the plugin and send it again.
 import * as z from 'zod';
 import { errorCodes } from './errors.ts';
 
@@ -10,7 +10,12 @@ export const attemptStory = z.object({
   attempt: count,
   at: z.iso.datetime(),
   incarnation: count,
-  error: z.object({ code: z.enum(errorCodes), message: z.string(), stack: z.string().optional(), where: z.string().optional() }),
+  error: z.object({
+    code: z.enum(errorCodes),
+    message: z.string(),
+    stack: z.string().optional(),
+    where: z.string().optional(),
+  }),
 });
 export type AttemptStory = z.output<typeof attemptStory>;
 

@@ -5,10 +5,12 @@ import { localName, openId } from './identifiers.ts';
 export const ingressEventInput = z.strictObject({
   ingress: localName.describe('which declared entrance of the service'),
   kind: localName.describe('which declared kind of that ingress'),
-  source: openId.default('client').describe('who sent it, in the sender\'s own words'),
+  source: openId.default('client').describe("who sent it, in the sender's own words"),
   payload: z.unknown().optional().describe('any JSON; absent means null'),
   createdAt: z.iso.datetime({ offset: true }).optional().describe('RFC 3339; the host fills in the present time'),
-  correlationId: openId.optional().describe('the sender\'s own id, which several events may share; the host fills in the eventId'),
+  correlationId: openId
+    .optional()
+    .describe("the sender's own id, which several events may share; the host fills in the eventId"),
 });
 
 export type IngressEventInput = z.input<typeof ingressEventInput>;

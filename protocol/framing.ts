@@ -5,7 +5,9 @@ const newline = 0x0a;
 const keptBytes = 64 * 1024;
 
 export interface LineSink {
-  /** The line lies between `start` and `end`, where a newline stands. The bytes may be another line's after the call. */
+  /**
+   * The line lies between `start` and `end`, where a newline stands. The bytes may be another line's after the call.
+   */
   line(bytes: Buffer, start: number, end: number): void;
   /** A line went over the bound; what remains of it is thrown away as it comes. */
   tooLong(): void;
@@ -122,7 +124,10 @@ export class LineCutter {
   #hold(bytes: Buffer): boolean {
     const needed = this.#heldBytes + bytes.length;
     // With room for the newline.
-    const size = needed + 1 > this.#held.length ? Math.min(this.#maxBytes, Math.max(needed, this.#held.length * 2, 1024)) + 1 : this.#held.length;
+    const size =
+      needed + 1 > this.#held.length
+        ? Math.min(this.#maxBytes, Math.max(needed, this.#held.length * 2, 1024)) + 1
+        : this.#held.length;
     if (this.#shared !== undefined && size > this.#takenBytes) {
       if (!this.#shared.bound.take(this.#takenBytes, size - this.#takenBytes)) return false;
       this.#takenBytes = size;

@@ -7,10 +7,14 @@ export const pluginIdForm = /^(?![.])[a-z0-9._-]{1,128}(?<![.])$/;
 export const nameForm = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/;
 export const openIdForm = /^[A-Za-z0-9._:-]{1,128}$/;
 
-export const pluginId = z.string().regex(pluginIdForm, 'must be 1-128 characters of a-z 0-9 . _ - and not begin or end with a dot');
+export const pluginId = z
+  .string()
+  .regex(pluginIdForm, 'must be 1-128 characters of a-z 0-9 . _ - and not begin or end with a dot');
 
 /** Names inside one plugin: ingresses, kinds, tools, profiles. */
-export const localName = z.string().regex(nameForm, 'must be 1-64 characters of A-Z a-z 0-9 . _ - and begin with a letter, digit or _');
+export const localName = z
+  .string()
+  .regex(nameForm, 'must be 1-64 characters of A-Z a-z 0-9 . _ - and begin with a letter, digit or _');
 
 /** Ids that callers choose: correlation ids, call ids, sources. */
 export const openId = z.string().regex(openIdForm, 'must be 1-128 characters of A-Z a-z 0-9 . _ : -');

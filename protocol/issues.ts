@@ -47,7 +47,9 @@ function knownKeys(schema: unknown, path: readonly PropertyKey[]): string[] {
   };
   unwrap();
   for (const step of path) {
-    const { shape, element, valueType } = (at as { def?: { shape?: Record<PropertyKey, unknown>; element?: unknown; valueType?: unknown } } | undefined)?.def ?? {};
+    const { shape, element, valueType } =
+      (at as { def?: { shape?: Record<PropertyKey, unknown>; element?: unknown; valueType?: unknown } } | undefined)
+        ?.def ?? {};
     at = typeof step === 'number' ? element : (shape?.[step] ?? valueType);
     unwrap();
   }
@@ -71,7 +73,10 @@ export function issuesOf(error: z.ZodError, schema: z.ZodType): Issue[] {
       const known = knownKeys(schema, found.path);
       for (const key of found.keys.slice(0, maxIssues - issues.length)) {
         const meant = nearest(key, known);
-        issues.push({ path: pathText([...found.path, key.slice(0, shownKeyLength)]), message: `unknown key; ${hintOf(meant, known)}` });
+        issues.push({
+          path: pathText([...found.path, key.slice(0, shownKeyLength)]),
+          message: `unknown key; ${hintOf(meant, known)}`,
+        });
       }
     } else {
       issues.push({ path: pathText(found.path), message: found.message });
@@ -80,7 +85,12 @@ export function issuesOf(error: z.ZodError, schema: z.ZodType): Issue[] {
   return issues;
 }
 
-export function parseOr<Schema extends z.ZodType>(schema: Schema, value: unknown, code: ErrorCode, subject: string): z.output<Schema> {
+export function parseOr<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  code: ErrorCode,
+  subject: string,
+): z.output<Schema> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   // Checked a second time for the wording: asked for at once, it would make every check ten times as slow.

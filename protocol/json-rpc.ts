@@ -7,7 +7,10 @@ export type RpcId = string | number | null;
 export const parseErrorNumber = -32700;
 export const invalidParamsNumber = -32602;
 
-/** JSON that is ready to be sent: a text, in the midst of which may stand, as UTF-8, what a cell has made and nobody reads. */
+/**
+ * JSON that is ready to be sent: a text, in the midst of which may stand, as UTF-8, what a cell has made and nobody
+ * reads.
+ */
 export class EncodedJson {
   readonly head: string;
   readonly bytes: Uint8Array | undefined;
@@ -28,19 +31,24 @@ export class EncodedJson {
 
   /** For those who have to read it. */
   get text(): string {
-    return this.bytes === undefined ? this.head : `${this.head}${Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length).toString()}${this.tail}`;
+    return this.bytes === undefined
+      ? this.head
+      : `${this.head}${Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length).toString()}${this.tail}`;
   }
 
   /** As a part of more, which is a text again where all of it is. */
   within(before: string, after: string): SentJson {
-    return this.bytes === undefined ? `${before}${this.head}${after}` : new EncodedJson(before + this.head, this.bytes, this.tail + after);
+    return this.bytes === undefined
+      ? `${before}${this.head}${after}`
+      : new EncodedJson(before + this.head, this.bytes, this.tail + after);
   }
 }
 
 /** Who sends it need not ask which it is: both have a length. */
 export type SentJson = string | EncodedJson;
 
-export const encodeJson = (value: unknown): string => (value instanceof EncodedJson ? value.text : (JSON.stringify(value) ?? 'null'));
+export const encodeJson = (value: unknown): string =>
+  value instanceof EncodedJson ? value.text : (JSON.stringify(value) ?? 'null');
 
 export function isRpcId(value: unknown): value is RpcId {
   return value === null || typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value));

@@ -5,46 +5,87 @@ import { localName, pluginId } from './identifiers.ts';
 import { jsonSchema } from './json-schema.ts';
 
 const durationMs = (least = 1) => z.int().min(least).max(longestMs);
-const environmentName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'must be the name of an environment variable');
+const environmentName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'must be the name of an environment variable');
 
 export const isolation = z.enum(['thread', 'process']);
 export const toolIsolation = z.enum(['pooled', 'fresh', 'process']);
 
 export const cellLimits = z.strictObject({
   heapMb: z.int().min(8).max(65_536).default(128).describe('V8 heap of one cell'),
-  rssMb: z.int().min(32).max(65_536).default(512).describe('resident memory of a process cell and of what it has started; heap and memory outside it of a thread cell'),
-  escalate: z.enum(['process', 'never']).optional().describe('process: after an end that no thread can hold (unkillable, out of memory) the service comes back as a process cell; absent: only after it took the daemon down; never: not even then'),
-  descriptors: z.int().min(64).max(1_000_000).default(1000).describe('files, folders, sockets and pipes that one cell may have open'),
-  logBytesPerSecond: z.int().min(1024).max(16 * 1024 * 1024).default(65_536).describe('what one cell may log; the rest is counted and dropped'),
+  rssMb: z
+    .int()
+    .min(32)
+    .max(65_536)
+    .default(512)
+    .describe(
+      'resident memory of a process cell and of what it has started; heap and memory outside it of a thread cell',
+    ),
+  escalate: z
+    .enum(['process', 'never'])
+    .optional()
+    .describe(
+      'process: after an end that no thread can hold (unkillable, out of memory) the service comes back as a process cell; absent: only after it took the daemon down; never: not even then',
+    ),
+  descriptors: z
+    .int()
+    .min(64)
+    .max(1_000_000)
+    .default(1000)
+    .describe('files, folders, sockets and pipes that one cell may have open'),
+  logBytesPerSecond: z
+    .int()
+    .min(1024)
+    .max(16 * 1024 * 1024)
+    .default(65_536)
+    .describe('what one cell may log; the rest is counted and dropped'),
 });
 
 /** Node would take a comma for two paths and an asterisk for any name. */
-const grantedPath = z.string().max(4096).regex(/^(?:\*|[^\0,*]+)$/, 'must be a path without commas and asterisks, or "*" for everything');
+const grantedPath = z
+  .string()
+  .max(4096)
+  .regex(/^(?:\*|[^\0,*]+)$/, 'must be a path without commas and asterisks, or "*" for everything');
 const grantedPaths = z.array(grantedPath).max(64);
 
 export const permissions = z.strictObject({
   fs: z
     .strictObject({
-      read: grantedPaths.default([]).describe('files, or folders with all they hold, relative to the plugin\'s folder, which is always readable; a folder that is not there yet ends in a slash'),
+      read: grantedPaths
+        .default([])
+        .describe(
+          "files, or folders with all they hold, relative to the plugin's folder, which is always readable; a folder that is not there yet ends in a slash",
+        ),
       write: grantedPaths.default([]).describe('the same for writing'),
     })
     .prefault({}),
   childProcess: z.boolean().default(false).describe('start programs; what they may do is not bounded by this'),
   worker: z.boolean().default(false).describe('start worker threads; what they may do is not bounded by this'),
   addons: z.boolean().default(false).describe('load native addons'),
-  control: z.boolean().default(false).describe('connect to the daemon\'s control socket, by which other plugins can be loaded; without it a cell is refused, unless childProcess or addons lead round the refusal'),
+  control: z
+    .boolean()
+    .default(false)
+    .describe(
+      "connect to the daemon's control socket, by which other plugins can be loaded; without it a cell is refused, unless childProcess or addons lead round the refusal",
+    ),
 });
 
 export const serviceTimeouts = z.strictObject({
   startMs: durationMs().default(10_000).describe('from spawning the cell to the end of start()'),
   handleMs: durationMs().default(5000).describe('one event, from its own start'),
-  statusMs: durationMs().default(1000).describe('one call of the plugin\'s own status()'),
-  stopMs: durationMs().default(5000).describe('draining the queue, and again the plugin\'s own stop()'),
+  statusMs: durationMs().default(1000).describe("one call of the plugin's own status()"),
+  stopMs: durationMs().default(5000).describe("draining the queue, and again the plugin's own stop()"),
 });
 
 export const queueLimits = z.strictObject({
   capacity: z.int().min(1).max(1_000_000).default(256).describe('events that may wait'),
-  maxBytes: z.int().min(1024).max(1024 * 1024 * 1024).default(16 * 1024 * 1024).describe('bytes of JSON that may wait'),
+  maxBytes: z
+    .int()
+    .min(1024)
+    .max(1024 * 1024 * 1024)
+    .default(16 * 1024 * 1024)
+    .describe('bytes of JSON that may wait'),
 });
 
 const ingress = z.strictObject({
@@ -55,24 +96,48 @@ const ingress = z.strictObject({
 });
 
 export const restart = z.strictObject({
-  policy: z.enum(['never', 'on-failure']).default('on-failure').describe('whether it comes back by itself; every end that nobody asked for counts as a failure, and so does a failed start'),
+  policy: z
+    .enum(['never', 'on-failure'])
+    .default('on-failure')
+    .describe(
+      'whether it comes back by itself; every end that nobody asked for counts as a failure, and so does a failed start',
+    ),
   intensity: z.int().min(0).max(1000).default(5).describe('restarts within the period before it is given up'),
   periodMs: durationMs().default(60_000).describe('also how long it must run to count as stable'),
-  backoffMs: z.tuple([durationMs(0), durationMs(0)]).default([200, 30_000]).describe('least and most; doubles with failures in a row, with full jitter'),
+  backoffMs: z
+    .tuple([durationMs(0), durationMs(0)])
+    .default([200, 30_000])
+    .describe('least and most; doubles with failures in a row, with full jitter'),
 });
 
 export const retry = z.strictObject({
-  maxAttempts: z.int().min(1).max(100).default(3).describe('attempts at one event before it is a dead letter: throws, timeouts and crashes count together'),
-  backoffMs: z.tuple([durationMs(0), durationMs(0)]).default([1000, 60_000]).describe('least and most: how long a published event waits after its handler threw; doubles with each failed attempt'),
-  order: z.enum(['yield', 'hold']).default('yield').describe('whether the events behind one that waits for its retry go on (yield) or wait as well (hold)'),
+  maxAttempts: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(3)
+    .describe('attempts at one event before it is a dead letter: throws, timeouts and crashes count together'),
+  backoffMs: z
+    .tuple([durationMs(0), durationMs(0)])
+    .default([1000, 60_000])
+    .describe(
+      'least and most: how long a published event waits after its handler threw; doubles with each failed attempt',
+    ),
+  order: z
+    .enum(['yield', 'hold'])
+    .default('yield')
+    .describe('whether the events behind one that waits for its retry go on (yield) or wait as well (hold)'),
 });
 export type RetryOptions = z.output<typeof retry>;
 
 export const reload = z
   .enum(['beside', 'after'])
-  .describe('whether a reload starts the new incarnation beside the old one or after the old one has stopped, as a plugin needs it that holds a port or a lock');
+  .describe(
+    'whether a reload starts the new incarnation beside the old one or after the old one has stopped, as a plugin needs it that holds a port or a lock',
+  );
 
-const distinctNames = (rows: readonly { name: string }[]): boolean => new Set(rows.map((row) => row.name)).size === rows.length;
+const distinctNames = (rows: readonly { name: string }[]): boolean =>
+  new Set(rows.map((row) => row.name)).size === rows.length;
 
 export const serviceSection = z.strictObject({
   ingresses: z.array(ingress).min(1).max(64).refine(distinctNames, 'two ingresses have the same name'),
@@ -89,7 +154,7 @@ export const toolSection = z.strictObject({
   inputSchema: jsonSchema.default({}),
   outputSchema: jsonSchema.default({}),
   timeoutMs: durationMs().default(10_000).describe('the whole call, waiting included'),
-  isolation: toolIsolation.default('pooled').describe('a pool\'s thread, a thread or a process of each call\'s own'),
+  isolation: toolIsolation.default('pooled').describe("a pool's thread, a thread or a process of each call's own"),
 });
 
 export const profileSection = z.strictObject({
@@ -103,13 +168,17 @@ export const manifest = z.strictObject({
   schemaVersion: z.literal(1),
   id: pluginId,
   name: z.string().min(1).max(200),
-  version: z.string().regex(/^\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]{1,100})?$/, 'must be a semantic version such as 1.2.0'),
+  version: z
+    .string()
+    .regex(/^\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]{1,100})?$/, 'must be a semantic version such as 1.2.0'),
   description: z.string().max(4000).default(''),
   entry: z.string().min(1).max(1000).describe('an ES module inside the folder'),
   isolation: isolation.default('thread'),
   env: z.array(environmentName).max(256).default([]).describe('the only host environment names the cell sees'),
   limits: cellLimits.prefault({}),
-  permissions: permissions.optional().describe('turns Node\'s permission model on: the plugin may do what is granted here and nothing else of it'),
+  permissions: permissions
+    .optional()
+    .describe("turns Node's permission model on: the plugin may do what is granted here and nothing else of it"),
   service: serviceSection.optional(),
   tools: z.array(toolSection).max(256).default([]).refine(distinctNames, 'two tools have the same name'),
   profiles: z.array(profileSection).max(64).default([]).refine(distinctNames, 'two profiles have the same name'),

@@ -26,11 +26,22 @@ export interface Operation<Params extends z.ZodObject = z.ZodObject, Result exte
   readonly duringShutdown?: boolean;
 }
 
-export const commonErrors = ['invalid_request', 'payload_too_large', 'too_many_requests', 'shutting_down', 'internal'] as const satisfies readonly ErrorCode[];
+export const commonErrors = [
+  'invalid_request',
+  'payload_too_large',
+  'too_many_requests',
+  'shutting_down',
+  'internal',
+] as const satisfies readonly ErrorCode[];
 
-type Described<Params extends z.ZodObject, Result extends z.ZodType> = Omit<Operation<Params, Result>, 'audience' | 'errors'> &
+type Described<Params extends z.ZodObject, Result extends z.ZodType> = Omit<
+  Operation<Params, Result>,
+  'audience' | 'errors'
+> &
   Partial<Pick<Operation, 'audience' | 'errors'>>;
 
-export function operation<Params extends z.ZodObject, Result extends z.ZodType>(row: Described<Params, Result>): Operation<Params, Result> {
+export function operation<Params extends z.ZodObject, Result extends z.ZodType>(
+  row: Described<Params, Result>,
+): Operation<Params, Result> {
   return { audience: 'control', errors: [], ...row };
 }

@@ -1,5 +1,5 @@
-// Runtimes and their workers as they look from outside: the same shapes whichever kind of runtime answers, and nothing in
-// them that says where it lives. Browsers read these, so a new field is a decision.
+// Runtimes and their workers as they look from outside: the same shapes whichever kind of runtime answers, and nothing
+// in them that says where it lives. Browsers read these, so a new field is a decision.
 import * as z from 'zod';
 import { errorCodes } from './errors.ts';
 
@@ -13,7 +13,7 @@ export type RuntimeKind = z.output<typeof runtimeKind>;
 export const runtimeDiagnostic = z.object({
   at: instant,
   level: z.enum(['info', 'warn', 'error']),
-  code: z.string().describe('one of the registry of errors, or a word of the runtime\'s own'),
+  code: z.string().describe("one of the registry of errors, or a word of the runtime's own"),
   message: z.string(),
 });
 export type RuntimeDiagnostic = z.output<typeof runtimeDiagnostic>;
@@ -37,7 +37,9 @@ export const runtimeSummary = z.object({
   kind: runtimeKind,
   status: z.enum(['running', 'stopped', 'unavailable']),
   capabilities: runtimeCapabilities,
-  workers: z.object({ total: count, idle: count, busy: count, stopped: count, failed: count }).describe('a cancelled one counts as idle'),
+  workers: z
+    .object({ total: count, idle: count, busy: count, stopped: count, failed: count })
+    .describe('a cancelled one counts as idle'),
   diagnostics: z.array(runtimeDiagnostic),
 });
 export type RuntimeSummary = z.output<typeof runtimeSummary>;
@@ -49,7 +51,13 @@ export type ProfileSummary = z.output<typeof profileSummary>;
 export const workerState = z.enum(['idle', 'busy', 'stopped', 'cancelled', 'failed']);
 export type WorkerState = z.output<typeof workerState>;
 
-export const workerCapabilities = runtimeCapabilities.pick({ canSendInput: true, canStopWorker: true, canCancelWorker: true, canReadTranscript: true, canStreamEvents: true });
+export const workerCapabilities = runtimeCapabilities.pick({
+  canSendInput: true,
+  canStopWorker: true,
+  canCancelWorker: true,
+  canReadTranscript: true,
+  canStreamEvents: true,
+});
 
 export const workerSummary = z.object({
   runtimeId: z.string(),
@@ -77,7 +85,10 @@ export const workerView = workerSummary.extend({
     pending: count.describe('accepted and not begun'),
     capacity: count,
     kinds: z.array(inputKind).describe('the kinds of input that the worker takes'),
-    running: z.string().nullable().describe('eventId of the input that runs; null where none runs, or inputs cannot be cancelled'),
+    running: z
+      .string()
+      .nullable()
+      .describe('eventId of the input that runs; null where none runs, or inputs cannot be cancelled'),
   }),
   transcript: z.object({ firstSequence: count, totalItems: count, keptItems: count, keptBytes: count }),
   diagnostics: z.array(runtimeDiagnostic),
@@ -131,10 +142,30 @@ const happened = { at: instant };
 
 /** What happens to one worker. `snapshot` comes first and again after a gap; everything before it may be forgotten. */
 export const workerEvent = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('snapshot'), ...happened, cursor, worker: workerView, items: z.array(transcriptItem).describe('the newest, in order; older ones by worker.transcript') }),
+  z.object({
+    type: z.literal('snapshot'),
+    ...happened,
+    cursor,
+    worker: workerView,
+    items: z.array(transcriptItem).describe('the newest, in order; older ones by worker.transcript'),
+  }),
   z.object({ type: z.literal('item'), ...happened, cursor, item: transcriptItem }),
-  z.object({ type: z.literal('output'), ...happened, cursor, sequence: count.describe('of the item it goes on'), offset: count.describe('length of the item before it, in UTF-16 units'), text: z.string() }),
-  z.object({ type: z.literal('end'), ...happened, cursor, sequence: count, status: itemStatus, truncated: z.boolean() }),
+  z.object({
+    type: z.literal('output'),
+    ...happened,
+    cursor,
+    sequence: count.describe('of the item it goes on'),
+    offset: count.describe('length of the item before it, in UTF-16 units'),
+    text: z.string(),
+  }),
+  z.object({
+    type: z.literal('end'),
+    ...happened,
+    cursor,
+    sequence: count,
+    status: itemStatus,
+    truncated: z.boolean(),
+  }),
   z.object({ type: z.literal('state'), ...happened, cursor, state: workerState }),
   z.object({
     type: z.literal('diagnostic'),
@@ -155,7 +186,9 @@ export type WorkerEventPage = z.output<typeof workerEventPage>;
 
 /** What a list does not hold although it was asked for. */
 export const leftOut = z.object({
-  unavailable: z.array(z.object({ runtimeId: z.string(), code: z.enum(errorCodes) })).describe('runtimes that did not answer'),
+  unavailable: z
+    .array(z.object({ runtimeId: z.string(), code: z.enum(errorCodes) }))
+    .describe('runtimes that did not answer'),
   more: z.array(z.string()).describe('runtimes that have more workers than this page has room for'),
 });
 

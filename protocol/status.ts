@@ -62,9 +62,23 @@ export const serviceStatus = z.object({
   isolation,
   startedAt: instant.nullable(),
   uptimeMs: count,
-  queue: z.object({ depth: count.describe('events that have not begun; in a running service one more than the capacity may wait, because its cell may have the first already'), capacity: count, highWater: count, oldestAgeMs: count, bytes: count, maxBytes: count }),
-  inFlight: z.object({ eventId: z.string(), correlationId: z.string(), attempt: count, sinceMs: count }).nullable().describe('the event that has begun and not ended'),
-  retrying: z.object({ count, nextAt: instant.nullable() }).describe('events that wait for their next attempt, among those of the queue, and when the first of them is due'),
+  queue: z.object({
+    depth: count.describe(
+      'events that have not begun; in a running service one more than the capacity may wait, because its cell may have the first already',
+    ),
+    capacity: count,
+    highWater: count,
+    oldestAgeMs: count,
+    bytes: count,
+    maxBytes: count,
+  }),
+  inFlight: z
+    .object({ eventId: z.string(), correlationId: z.string(), attempt: count, sinceMs: count })
+    .nullable()
+    .describe('the event that has begun and not ended'),
+  retrying: z
+    .object({ count, nextAt: instant.nullable() })
+    .describe('events that wait for their next attempt, among those of the queue, and when the first of them is due'),
   counters: serviceCounters,
   latencyMs: percentiles.describe('from accepted to settled'),
   handleMs: percentiles.describe('inside the handler'),
@@ -82,10 +96,14 @@ export const serviceStatus = z.object({
     })
     .nullable(),
   unkillable: count.describe('cells that were given up and still exist'),
-  malformedMessages: count.describe('messages of its cells, since the daemon loaded it, that had a form no cell sends and were dropped'),
+  malformedMessages: count.describe(
+    'messages of its cells, since the daemon loaded it, that had a form no cell sends and were dropped',
+  ),
   reported: z.object({ value: z.unknown(), at: instant, stale: z.boolean(), error: z.string().optional() }).nullable(),
   log: z.object({ lines: count, droppedLines: count, droppedBytes: count }),
-  notes: z.array(z.string()).describe('declared environment variables that are not set, and what this daemon does not act on'),
+  notes: z
+    .array(z.string())
+    .describe('declared environment variables that are not set, and what this daemon does not act on'),
   diagnostics: z.array(diagnostic),
 });
 export type ServiceStatus = z.output<typeof serviceStatus>;

@@ -2,7 +2,16 @@
 import type * as z from 'zod';
 import { issueText } from './errors.ts';
 import { pathText } from './paths.ts';
-import { type Bound, noFormFits, notMultiple, outOfBounds, wrongName, wrongPattern, wrongType, wrongValue } from './value-words.ts';
+import {
+  type Bound,
+  noFormFits,
+  notMultiple,
+  outOfBounds,
+  wrongName,
+  wrongPattern,
+  wrongType,
+  wrongValue,
+} from './value-words.ts';
 
 type RawIssue = z.core.$ZodRawIssue;
 
@@ -30,23 +39,48 @@ const formWords: Readonly<Record<string, string>> = {
 };
 
 function wrongForm(issue: Extract<RawIssue, { code: 'invalid_format' }>): string {
-  const { format, pattern, prefix, suffix, includes } = issue as { format: string; pattern?: string; prefix?: string; suffix?: string; includes?: string };
+  const { format, pattern, prefix, suffix, includes } = issue as {
+    format: string;
+    pattern?: string;
+    prefix?: string;
+    suffix?: string;
+    includes?: string;
+  };
   if (prefix !== undefined) return `must begin with ${JSON.stringify(prefix)}`;
   if (suffix !== undefined) return `must end with ${JSON.stringify(suffix)}`;
   if (includes !== undefined) return `must contain ${JSON.stringify(includes)}`;
-  if (formWords[format] === undefined && pattern !== undefined && ['regex', 'template_literal'].includes(format)) return wrongPattern(pattern);
+  if (formWords[format] === undefined && pattern !== undefined && ['regex', 'template_literal'].includes(format))
+    return wrongPattern(pattern);
   return `must be ${formWords[format] ?? `in the form "${format}"`}`;
 }
 
 /** Of several forms: their types, where that is what is wrong with each. */
 function noForm(issue: Extract<RawIssue, { code: 'invalid_union' }>): string {
-  const { errors = [], discriminator, options } = issue as { errors?: readonly (readonly z.core.$ZodIssue[])[]; discriminator?: string; options?: readonly unknown[] };
-  if (discriminator !== undefined) return wrongValue(options ?? ['one of the forms'], (issue.input as Readonly<Record<string, unknown>>)[discriminator]);
+  const {
+    errors = [],
+    discriminator,
+    options,
+  } = issue as {
+    errors?: readonly (readonly z.core.$ZodIssue[])[];
+    discriminator?: string;
+    options?: readonly unknown[];
+  };
+  if (discriminator !== undefined)
+    return wrongValue(
+      options ?? ['one of the forms'],
+      (issue.input as Readonly<Record<string, unknown>>)[discriminator],
+    );
   if (errors.length === 0) return 'fits more than one of the forms of which it must have exactly one';
   const firsts = errors.flatMap(([first]) => (first === undefined ? [] : [first]));
-  const types = firsts.flatMap((first) => (first.code === 'invalid_type' && first.path.length === 0 ? [first.expected] : []));
+  const types = firsts.flatMap((first) =>
+    first.code === 'invalid_type' && first.path.length === 0 ? [first.expected] : [],
+  );
   if (firsts.length > 0 && types.length === firsts.length) return wrongType(types, issue.input);
-  return noFormFits(firsts.filter((first) => types.length === 0 || first.code !== 'invalid_type' || first.path.length > 0).map(({ path, message }) => issueText({ path: pathText(path), message })));
+  return noFormFits(
+    firsts
+      .filter((first) => types.length === 0 || first.code !== 'invalid_type' || first.path.length > 0)
+      .map(({ path, message }) => issueText({ path: pathText(path), message })),
+  );
 }
 
 /** A contextual error map of zod. Messages that a schema brings itself come first. */
@@ -65,7 +99,10 @@ export function wordingOf(issue: RawIssue): string {
     case 'not_multiple_of':
       return notMultiple(issue.divisor, issue.input);
     case 'unrecognized_keys':
-      return `has ${issue.keys.length === 1 ? 'a key that is' : 'keys that are'} not known: ${issue.keys.slice(0, 20).map((key) => JSON.stringify(key.slice(0, 64))).join(', ')}`;
+      return `has ${issue.keys.length === 1 ? 'a key that is' : 'keys that are'} not known: ${issue.keys
+        .slice(0, 20)
+        .map((key) => JSON.stringify(key.slice(0, 64)))
+        .join(', ')}`;
     case 'invalid_union':
       return noForm(issue);
     case 'invalid_key':
@@ -77,5 +114,8 @@ export function wordingOf(issue: RawIssue): string {
   }
 }
 
-const boundOf = (issue: { readonly exact?: boolean; readonly inclusive?: boolean }, inclusive: Bound, exclusive: Bound): Bound =>
-  issue.exact === true ? 'exactly' : issue.inclusive === false ? exclusive : inclusive;
+const boundOf = (
+  issue: { readonly exact?: boolean; readonly inclusive?: boolean },
+  inclusive: Bound,
+  exclusive: Bound,
+): Bound => (issue.exact === true ? 'exactly' : issue.inclusive === false ? exclusive : inclusive);

@@ -1,5 +1,5 @@
-// The first half of `npm start`: builds if the sources have changed since the last build, and says so before it does it,
-// because a first build takes longer than a person waits for silence.
+// The first half of `npm start`: builds if the sources have changed since the last build, and says so before it does
+// it, because a first build takes longer than a person waits for silence.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { isBuilt } from './build-state.ts';

@@ -8,8 +8,16 @@ const settings = ['tsconfig.json', join('scripts', 'tsconfig.build.json')];
 const records = [join('dist', '.tsbuildinfo'), join('dist', '.bundled')];
 
 export async function isBuilt(root: string): Promise<boolean> {
-  const built = Math.max(...(await Promise.all(records.map(async (record) => (await changedMs(join(root, record))) ?? 0))));
-  const files = (await Promise.all(sources.map(async (folder) => (await readdir(join(root, folder), { recursive: true })).map((name) => join(folder, name))))).flat();
+  const built = Math.max(
+    ...(await Promise.all(records.map(async (record) => (await changedMs(join(root, record))) ?? 0))),
+  );
+  const files = (
+    await Promise.all(
+      sources.map(async (folder) =>
+        (await readdir(join(root, folder), { recursive: true })).map((name) => join(folder, name)),
+      ),
+    )
+  ).flat();
   const changed = await Promise.all([...files, ...settings].map((path) => changedMs(join(root, path))));
   return changed.every((at) => at !== undefined && at <= built);
 }

@@ -20,10 +20,19 @@ export async function processes(): Promise<Process[]> {
 
 async function readProcess(pid: string): Promise<Process | undefined> {
   try {
-    const [stat, commandLine] = await Promise.all([readFile(`/proc/${pid}/stat`, 'utf8'), readFile(`/proc/${pid}/cmdline`, 'utf8')]);
+    const [stat, commandLine] = await Promise.all([
+      readFile(`/proc/${pid}/stat`, 'utf8'),
+      readFile(`/proc/${pid}/cmdline`, 'utf8'),
+    ]);
     // The name stands in brackets and may hold anything, so that what follows is counted from the last bracket.
     const [state = '', parent, group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return { pid: Number(pid), parent: Number(parent), group: Number(group), zombie: state === 'Z', command: commandLine.replaceAll('\0', ' ').trim() };
+    return {
+      pid: Number(pid),
+      parent: Number(parent),
+      group: Number(group),
+      zombie: state === 'Z',
+      command: commandLine.replaceAll('\0', ' ').trim(),
+    };
   } catch {
     // It ended while it was looked at.
     return undefined;

@@ -1,5 +1,5 @@
-// `npm run test:only [-- NAME…]`: runs the tests, or those whose file names hold one of the names, with the Node that runs
-// this. Cells run compiled code, so that what was changed since the last build is built first.
+// `npm run test:only [-- NAME…]`: runs the tests, or those whose file names hold one of the names, with the Node that
+// runs this. Cells run compiled code, so that what was changed since the last build is built first.
 import { spawnSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -21,14 +21,22 @@ async function testFiles(names: readonly string[]): Promise<string[]> {
   return entries
     .filter((entry) => entry.isFile() && entry.name.endsWith('.test.ts'))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)))
-    .filter((path) => !path.startsWith(join('test', 'fixtures')) && (names.length === 0 || names.some((name) => path.includes(name))))
+    .filter(
+      (path) =>
+        !path.startsWith(join('test', 'fixtures')) && (names.length === 0 || names.some((name) => path.includes(name))),
+    )
     .sort();
 }
 
 async function build(): Promise<boolean> {
   if (await isBuilt(root)) return true;
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  return spawnSync(process.execPath, [compiler, '-p', join('scripts', 'tsconfig.build.json')], { cwd: root, stdio: 'inherit' }).status === 0;
+  return (
+    spawnSync(process.execPath, [compiler, '-p', join('scripts', 'tsconfig.build.json')], {
+      cwd: root,
+      stdio: 'inherit',
+    }).status === 0
+  );
 }
 
 const names = process.argv.slice(2);

@@ -1,5 +1,5 @@
-// `npm run soak -- --minutes 5 --seed 1`: twenty services, half a million events or more, random faults; ends with 1 when
-// an event was lost, an order broken, or the daemon is not afterwards what it was before.
+// `npm run soak -- --minutes 5 --seed 1`: twenty services, half a million events or more, random faults; ends with 1
+// when an event was lost, an order broken, or the daemon is not afterwards what it was before.
 import { parseArgs } from 'node:util';
 import { soak } from './soak/run.ts';
 
@@ -36,6 +36,10 @@ if (values.json) {
 } else {
   const { faults, ...figures } = report;
   console.log(JSON.stringify(figures, null, 2));
-  console.log(faults.length === 0 ? 'Every event is accounted for, every order is unbroken, and the daemon is as it was.' : `Faults:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+  console.log(
+    faults.length === 0
+      ? 'Every event is accounted for, every order is unbroken, and the daemon is as it was.'
+      : `Faults:\n${faults.map((fault) => `  ${fault}`).join('\n')}`,
+  );
 }
 if (report.faults.length > 0) process.exitCode = 1;

@@ -23,8 +23,20 @@ const lookEveryMs = 500;
 const lingerMs = 3000;
 
 export async function runTests(run: TestRun): Promise<number> {
-  const options = ['--import', 'tsx', '--test', `--test-concurrency=${String(run.concurrency)}`, `--test-timeout=${String(run.testMs)}`, '--test-reporter=spec'];
-  const runner = spawn(process.execPath, [...options, ...run.files], { cwd: run.root, env: environment(), stdio: run.output ?? 'inherit', detached: true });
+  const options = [
+    '--import',
+    'tsx',
+    '--test',
+    `--test-concurrency=${String(run.concurrency)}`,
+    `--test-timeout=${String(run.testMs)}`,
+    '--test-reporter=spec',
+  ];
+  const runner = spawn(process.execPath, [...options, ...run.files], {
+    cwd: run.root,
+    env: environment(),
+    stdio: run.output ?? 'inherit',
+    detached: true,
+  });
   const exited = new Promise<number>((resolve, reject) => {
     runner.once('error', reject);
     runner.once('exit', (code) => resolve(code ?? 1));
@@ -40,7 +52,9 @@ export async function runTests(run: TestRun): Promise<number> {
 
 /** Neither a daemon of the user's own nor a runner above this one may leak into the tests. */
 function environment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('NAGAYA_') && name !== 'NODE_TEST_CONTEXT'));
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('NAGAYA_') && name !== 'NODE_TEST_CONTEXT'),
+  );
 }
 
 const isOver = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
@@ -63,7 +77,9 @@ async function watch(run: TestRun, runner: ChildProcess, group: number): Promise
       const sinceMs = seenMs.get(pid) ?? nowMs;
       seenMs.set(pid, sinceMs);
       if (zombie || nowMs - sinceMs < run.fileMs) continue;
-      console.error(`${command.split(' ').at(-1) ?? command} did not end within ${String(run.fileMs / 1000)} s and is ended.`);
+      console.error(
+        `${command.split(' ').at(-1) ?? command} did not end within ${String(run.fileMs / 1000)} s and is ended.`,
+      );
       signalProcess(pid, 'SIGKILL');
       seenMs.delete(pid);
     }
@@ -72,11 +88,13 @@ async function watch(run: TestRun, runner: ChildProcess, group: number): Promise
 
 /** True when the run has left nothing behind. */
 async function endStragglers(group: number): Promise<boolean> {
-  const left = async (): Promise<Process[]> => (await processes()).filter((found) => found.group === group && !found.zombie);
+  const left = async (): Promise<Process[]> =>
+    (await processes()).filter((found) => found.group === group && !found.zombie);
   for (const untilMs = performance.now() + lingerMs; performance.now() < untilMs; await sleep(50)) {
     if ((await left()).length === 0) return true;
   }
-  for (const { pid, command } of await left()) console.error(`A process of the tests outlived them and is ended: ${String(pid)} ${command}`);
+  for (const { pid, command } of await left())
+    console.error(`A process of the tests outlived them and is ended: ${String(pid)} ${command}`);
   signalGroup(group, 'SIGKILL');
   return false;
 }

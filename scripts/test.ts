@@ -1,11 +1,14 @@
-// `npm test [-- NAME…]`: builds, checks types, style and structure, and runs the tests. With names it only builds and runs the
-// test files whose paths contain one of them, such as a room of `test/` (`npm test -- services`), for quick feedback.
+// `npm test [-- NAME…]`: builds, checks types, style and structure, and runs the tests. With names it only builds and
+// runs the test files whose paths contain one of them, such as a room of `test/` (`npm test -- services`), for quick
+// feedback.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 /** Resolves to the exit code of one of the package's scripts. */
 async function run(script: string, names: readonly string[] = []): Promise<number> {
-  const child = spawn('npm', ['run', '--silent', script, ...(names.length === 0 ? [] : ['--', ...names])], { stdio: 'inherit' });
+  const child = spawn('npm', ['run', '--silent', script, ...(names.length === 0 ? [] : ['--', ...names])], {
+    stdio: 'inherit',
+  });
   const [code] = (await once(child, 'exit')) as [number | null];
   return code ?? 1;
 }

@@ -53,7 +53,10 @@ export class CellLog {
       type: 'log',
       level,
       stream,
-      text: text.length > maxLineLength ? `${text.slice(0, maxLineLength)}… (cut from ${String(text.length)} characters)` : text,
+      text:
+        text.length > maxLineLength
+          ? `${text.slice(0, maxLineLength)}… (cut from ${String(text.length)} characters)`
+          : text,
       at,
       ...(fieldsJson === undefined ? {} : { fields: fieldsJson }),
       ...(correlationId === undefined ? {} : { correlationId }),
@@ -61,7 +64,8 @@ export class CellLog {
   }
 
   logger(correlationId?: string): PluginLogger {
-    const at = (level: LogLevel) => (message: string, fields?: unknown) => this.write(level, 'log', textOf(message), fields, correlationId);
+    const at = (level: LogLevel) => (message: string, fields?: unknown) =>
+      this.write(level, 'log', textOf(message), fields, correlationId);
     return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
   }
 
@@ -100,10 +104,12 @@ export class CellLog {
   #reportLater(): void {
     if (this.#reportPending) return;
     this.#reportPending = true;
-    captured.setTimeout(() => {
-      this.#reportPending = false;
-      this.#reportDropped();
-    }, dropReportMs).unref();
+    captured
+      .setTimeout(() => {
+        this.#reportPending = false;
+        this.#reportDropped();
+      }, dropReportMs)
+      .unref();
   }
 
   #lineStream(stream: 'stdout' | 'stderr', level: LogLevel): Writable {
@@ -170,7 +176,8 @@ function fieldsText(fields: unknown): string {
 function replaceStream(name: 'stdout' | 'stderr', stream: Writable): void {
   // In a process the own stream is not even looked at: making it would let its pipe refuse what others write there.
   const own: unknown = isMainThread ? {} : Object.getPrototypeOf(process[name]);
-  for (const symbol of Object.getOwnPropertySymbols(own)) Object.defineProperty(stream, symbol, { value: () => undefined });
+  for (const symbol of Object.getOwnPropertySymbols(own))
+    Object.defineProperty(stream, symbol, { value: () => undefined });
   Object.defineProperty(process, name, { value: stream, configurable: true, enumerable: true });
 }
 
@@ -185,7 +192,13 @@ function captureConsole(write: (level: LogLevel, text: string) => void): void {
     },
   });
   const own = new Console({ stdout: sink, stderr: sink });
-  const levels: Record<string, LogLevel> = { debug: 'debug', warn: 'warn', error: 'error', trace: 'debug', assert: 'error' };
+  const levels: Record<string, LogLevel> = {
+    debug: 'debug',
+    warn: 'warn',
+    error: 'error',
+    trace: 'debug',
+    assert: 'error',
+  };
   for (const [name, method] of Object.entries(own)) {
     if (typeof method !== 'function') continue;
     const methodLevel = levels[name] ?? 'info';

@@ -1,5 +1,5 @@
-// The profile of `builtin:default`, which a worker runs that asked for none: it has no tools and thinks nothing; it only
-// says that the input has arrived, so that a worker without a plugin can be seen to work.
+// The profile of `builtin:default`, which a worker runs that asked for none: it has no tools and thinks nothing; it
+// only says that the input has arrived, so that a worker without a plugin can be seen to work.
 import type { Profile } from './sdk/index.ts';
 
 const shownLength = 80;

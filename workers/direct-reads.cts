@@ -1,6 +1,6 @@
-// Loaded into every thread cell before anything else. Node reads the modules of a thread in libuv's pool, which all threads
-// share: a plugin that fills it would keep every other cell from starting. So a module is read at once, by the thread that
-// needs it. It is CommonJS because Node reads that without the pool.
+// Loaded into every thread cell before anything else. Node reads the modules of a thread in libuv's pool, which all
+// threads share: a plugin that fills it would keep every other cell from starting. So a module is read at once, by the
+// thread that needs it. It is CommonJS because Node reads that without the pool.
 const fs = require('node:fs') as typeof import('node:fs');
 
 /** What is larger, or no regular file, is no module that must be read at once. */

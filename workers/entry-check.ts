@@ -1,5 +1,6 @@
-// Whether a plugin's entry can be imported, and what it exports, found out in a process of its own that runs nothing of it: Node
-// reads, parses and links every module of an import before it runs the first, and the first here ends the process.
+// Whether a plugin's entry can be imported, and what it exports, found out in a process of its own that runs nothing of
+// it: Node reads, parses and links every module of an import before it runs the first, and the first here ends the
+// process.
 import { readFileSync } from 'node:fs';
 import { register } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -8,7 +9,10 @@ import { isTypescript, tsxFor } from './plugin-module.ts';
 
 const entryUrl = process.argv[2] ?? '';
 
-/** What Node takes for CommonJS it parses only when it runs it. An entry that it could take for either has to be one of them. */
+/**
+ * What Node takes for CommonJS it parses only when it runs it. An entry that it could take for either has to be one of
+ * them.
+ */
 function parse(source: string): void {
   try {
     new SourceTextModule(source, { identifier: entryUrl });
@@ -23,12 +27,14 @@ function parse(source: string): void {
 }
 
 /**
- * Writes the names of what the entry exports, and ends the process. The probe imports the report before it imports the entry, so
- * that the report runs when all is linked and nothing of the plugin has run; by the circle between the two it reaches the
- * probe's function, which exists from then on. A namespace tells its names, while its values are not there yet.
+ * Writes the names of what the entry exports, and ends the process. The probe imports the report before it imports the
+ * entry, so that the report runs when all is linked and nothing of the plugin has run; by the circle between the two it
+ * reaches the probe's function, which exists from then on. A namespace tells its names, while its values are not there
+ * yet.
  */
 const sources = {
-  'nagaya:probe': "import 'nagaya:report'; import * as entry from 'nagaya:entry'; export function names() { return Reflect.ownKeys(entry); }",
+  'nagaya:probe':
+    "import 'nagaya:report'; import * as entry from 'nagaya:entry'; export function names() { return Reflect.ownKeys(entry); }",
   'nagaya:report': `
     import { writeSync } from 'node:fs';
     import { names } from 'nagaya:probe';
@@ -37,7 +43,9 @@ const sources = {
   `,
 };
 
-/** Runs in Node's thread for hooks, as text, because it names modules that are in no file. What the entry is in JavaScript, it
+/**
+ * Runs in Node's thread for hooks, as text, because it names modules that are in no file. What the entry is in
+ * JavaScript, it
  * writes to descriptor 3. */
 const hooks = `
   import { writeFileSync } from 'node:fs';
@@ -67,14 +75,19 @@ try {
   throw error;
 }
 
-/** Of an import that cannot be resolved: the place in the file that asks for it, in the form in which Node prints places. */
+/**
+ * Of an import that cannot be resolved: the place in the file that asks for it, in the form in which Node prints
+ * places.
+ */
 function placeOfImport(message: string): string {
   const [, wanted = '', importer = ''] = /'([^']+)'.* imported from (.+?)$/m.exec(message) ?? [];
   if (importer === '') return '';
   const path = importer.startsWith('file:') ? fileURLToPath(importer) : importer;
   const lines = readFileSync(path, 'utf8').split('\n');
   for (const [index, line] of lines.entries()) {
-    for (const { 1: specifier = '', index: at, 0: whole } of line.matchAll(/(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g)) {
+    for (const { 1: specifier = '', index: at, 0: whole } of line.matchAll(
+      /(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g,
+    )) {
       if (!means(specifier, wanted, path)) continue;
       const column = at + whole.length - specifier.length - 2;
       return `${path}:${String(index + 1)}\n${line}\n${' '.repeat(column)}^\n\n`;

@@ -69,12 +69,24 @@ function guardEnds(hooks: GuardHooks): void {
   process.setUncaughtExceptionCaptureCallback((error) => hooks.fatal('uncaught_exception', error));
   // A plugin may remove this listener: then Node passes the rejection on as an uncaught error.
   process.on('unhandledRejection', (reason) => hooks.fatal('unhandled_rejection', reason));
-  replace(process, 'setUncaughtExceptionCaptureCallback', denial('process.setUncaughtExceptionCaptureCallback()', 'an uncaught error always ends the cell', 'Catch the error where it comes up.'));
+  replace(
+    process,
+    'setUncaughtExceptionCaptureCallback',
+    denial(
+      'process.setUncaughtExceptionCaptureCallback()',
+      'an uncaught error always ends the cell',
+      'Catch the error where it comes up.',
+    ),
+  );
   // Node looks this one up when an error is uncaught; in its place a plugin could swallow it.
   Object.defineProperty(process, '_fatalException', { writable: false, configurable: false });
 
   const exit = (code?: number | string | null): never => {
-    hooks.fatal('exit', new Error(`the plugin called process.exit(${code === undefined ? '' : String(code)})`), exitCodeOf(code));
+    hooks.fatal(
+      'exit',
+      new Error(`the plugin called process.exit(${code === undefined ? '' : String(code)})`),
+      exitCodeOf(code),
+    );
     return endCell();
   };
   replace(process, 'exit', exit);

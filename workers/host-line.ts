@@ -9,7 +9,9 @@ export interface HostLine {
 
 const apply: (call: () => unknown, self: unknown, values: readonly unknown[]) => unknown = Reflect.apply;
 
-/** What cannot be sent any more has nobody to receive it: the host is gone, and this process is about to end with it. */
+/**
+ * What cannot be sent any more has nobody to receive it: the host is gone, and this process is about to end with it.
+ */
 const gone = (): void => {};
 
 export function takeHostLine(): HostLine {
@@ -33,7 +35,8 @@ export function takeHostLine(): HostLine {
       });
       // Without a listener Node would keep messages back.
       Reflect.set(process, 'listenerCount', (name: string, ...rest: unknown[]): unknown =>
-        name === 'message' ? 1 : apply(listenerCount, process, [name, ...rest]));
+        name === 'message' ? 1 : apply(listenerCount, process, [name, ...rest]),
+      );
     },
   };
 }

@@ -28,7 +28,12 @@ export function layOutInspection(options: { readonly ownResources: readonly stri
     },
     reportMemory: () => options.reportMemory(),
   };
-  Object.defineProperty(globalThis, inspectionName, { value: Object.freeze(inspection), enumerable: false, writable: false, configurable: false });
+  Object.defineProperty(globalThis, inspectionName, {
+    value: Object.freeze(inspection),
+    enumerable: false,
+    writable: false,
+    configurable: false,
+  });
 }
 
 function originOrNull(position: Position): Position | null {

@@ -13,7 +13,9 @@ import { retryWishOf } from './retry-wishes.ts';
 
 export interface LaneExecutorOptions {
   readonly maxOutputBytes: number;
-  /** After an event that failed and that nobody waits for, nothing begins before the host sends a batch that resumes. */
+  /**
+   * After an event that failed and that nobody waits for, nothing begins before the host sends a batch that resumes.
+   */
   readonly pausesOnFailure: boolean;
 }
 
@@ -116,7 +118,10 @@ export class LaneExecutor {
       this.#register.handleTimes.record(durationMs);
       this.#through = sequence;
       this.#untold += 1;
-      const known = issues.length > 0 ? this.#failed(invalidPayload(sequence, issues, durationMs)) : this.#reported(sequence, ended, awaited, durationMs);
+      const known =
+        issues.length > 0
+          ? this.#failed(invalidPayload(sequence, issues, durationMs))
+          : this.#reported(sequence, ended, awaited, durationMs);
       if (!this.#register.finish(sequence, endedMs)) return false;
       if (this.#paused) {
         this.#told(endedMs);
@@ -140,7 +145,10 @@ export class LaneExecutor {
     }
   }
 
-  /** The caller of this event has gone, and the host has taken it back. False when the cell is to begin no further event. */
+  /**
+   * The caller of this event has gone, and the host has taken it back. False when the cell is to begin no further
+   * event.
+   */
   #passOver(sequence: number): boolean {
     if (!this.#register.finish(sequence, monotonicMs())) return false;
     this.#through = sequence;
@@ -213,14 +221,22 @@ function failure(sequence: number, thrown: unknown, durationMs: number): EventFa
 }
 
 function invalidPayload(sequence: number, issues: readonly Issue[], durationMs: number): EventFailure {
-  const placed = issues.map(({ path, message }) => ({ path: path === '' || path.startsWith('[') ? `payload${path}` : `payload.${path}`, message }));
+  const placed = issues.map(({ path, message }) => ({
+    path: path === '' || path.startsWith('[') ? `payload${path}` : `payload.${path}`,
+    message,
+  }));
   const [first] = placed;
   const error = { name: 'InvalidPayload', message: first === undefined ? 'payload does not fit' : issueText(first) };
   return { sequence, code: 'payload_invalid', error, issues: placed, durationMs };
 }
 
 /** A handler's answer as JSON text, made here so that what cannot be sent never reaches the host. */
-export function outputOf(value: unknown, maxBytes: number): { readonly ok: true; readonly json: string; readonly bytes: number } | { readonly ok: false; readonly reason: string } {
+export function outputOf(
+  value: unknown,
+  maxBytes: number,
+):
+  | { readonly ok: true; readonly json: string; readonly bytes: number }
+  | { readonly ok: false; readonly reason: string } {
   let json: string | undefined;
   try {
     json = value === undefined ? 'null' : stringifyJson(value);
@@ -229,6 +245,10 @@ export function outputOf(value: unknown, maxBytes: number): { readonly ok: true;
   }
   if (json === undefined) return { ok: false, reason: `the output is not JSON: it is a ${typeof value}` };
   const bytes = captured.byteLength(json);
-  if (bytes > maxBytes) return { ok: false, reason: `the output has ${String(bytes)} bytes of JSON; at most ${String(maxBytes)} are allowed` };
+  if (bytes > maxBytes)
+    return {
+      ok: false,
+      reason: `the output has ${String(bytes)} bytes of JSON; at most ${String(maxBytes)} are allowed`,
+    };
   return { ok: true, json, bytes };
 }

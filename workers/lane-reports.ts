@@ -1,7 +1,13 @@
-// How a cell tells the host what became of its events. Where memory is shared the register already says how far the cell has
-// come, and answers are laid in a ring: a message only wakes the host, and one that has not looked yet is not woken again.
-// A process tells everything by message.
-import type { EventFailure, EventOutput, HaltedMessage, ProgressMessage, ResultsMessage } from '../protocol/cell/messages.ts';
+// How a cell tells the host what became of its events. Where memory is shared the register already says how far the
+// cell has come, and answers are laid in a ring: a message only wakes the host, and one that has not looked yet is not
+// woken again. A process tells everything by message.
+import type {
+  EventFailure,
+  EventOutput,
+  HaltedMessage,
+  ProgressMessage,
+  ResultsMessage,
+} from '../protocol/cell/messages.ts';
 import { OutputRing, largestRingOutput } from '../protocol/cell/output-ring.ts';
 import type { ProgressRegister } from '../protocol/cell/register.ts';
 import { type Poster, utf8Of, writeText } from './primitives.ts';
@@ -20,7 +26,12 @@ export interface LaneReports {
   layIn?(outputs: SharedArrayBuffer): void;
 }
 
-const answerOf = (output: EventOutput): ResultsMessage => ({ type: 'results', through: output.sequence, failures: [], outputs: [output] });
+const answerOf = (output: EventOutput): ResultsMessage => ({
+  type: 'results',
+  through: output.sequence,
+  failures: [],
+  outputs: [output],
+});
 
 export class MessageReports implements LaneReports {
   readonly #post: Poster<ReportMessage>;

@@ -33,12 +33,17 @@ export async function tsxFor(entryUrl: string): Promise<typeof import('tsx/esm/a
   }
 }
 
-/** Newer Node loads TypeScript by itself, except in installed packages. Only newer Node has the property; the types describe Node 20. */
-const nodeLoads = (entryUrl: string): boolean => Boolean((process.features as { typescript?: unknown }).typescript) && !isInstalled(entryUrl);
+/**
+ * Newer Node loads TypeScript by itself, except in installed packages. Only newer Node has the property; the types
+ * describe Node 20.
+ */
+const nodeLoads = (entryUrl: string): boolean =>
+  Boolean((process.features as { typescript?: unknown }).typescript) && !isInstalled(entryUrl);
 
 const isInstalled = (entryUrl: string): boolean => entryUrl.includes('/node_modules/');
 
-const insteadOfTsx = (entryUrl: string): string => (isInstalled(entryUrl) ? 'copy the plugin out of node_modules and use Node 22.18 or newer' : 'use Node 22.18 or newer');
+const insteadOfTsx = (entryUrl: string): string =>
+  isInstalled(entryUrl) ? 'copy the plugin out of node_modules and use Node 22.18 or newer' : 'use Node 22.18 or newer';
 
 /** The one that is installed for the plugin comes before the one that is installed for nagaya. */
 function tsxBeside(entryUrl: string): string | undefined {
@@ -60,7 +65,9 @@ async function importTypescript(entryUrl: string): Promise<unknown> {
 /** tsx would compile such a file as CommonJS, and for that it starts a thread, which a cell does not allow. */
 function requireModuleType(entry: string): void {
   if (entry.endsWith('.mts') || packageType(dirname(entry)) === 'module') return;
-  throw new Error(`On Node ${process.versions.node} a TypeScript entry needs a package.json with "type": "module" beside plugin.json, or the ending .mts.`);
+  throw new Error(
+    `On Node ${process.versions.node} a TypeScript entry needs a package.json with "type": "module" beside plugin.json, or the ending .mts.`,
+  );
 }
 
 /** Of the nearest package.json, as Node looks for it. */

@@ -9,7 +9,10 @@ const { apply } = Reflect;
 const portPostMessage = MessagePort.prototype.postMessage;
 
 export const parseJson: (text: string) => unknown = parse;
-export const stringifyJson: (value: unknown, replacer?: (key: string, value: unknown) => unknown) => string | undefined = stringify;
+export const stringifyJson: (
+  value: unknown,
+  replacer?: (key: string, value: unknown) => unknown,
+) => string | undefined = stringify;
 export const captured = {
   setTimeout: globalThis.setTimeout,
   setInterval: globalThis.setInterval,
@@ -23,7 +26,8 @@ export const writeText = Reflect.get(Buffer.prototype, 'utf8Write') as TextWrite
 const writeAscii = Reflect.get(Buffer.prototype, 'latin1Write') as TextWriter;
 const allocate = Buffer.allocUnsafeSlow.bind(Buffer);
 // Every typed array has it from its prototype's prototype.
-const memoryOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype) as object, 'buffer')?.get as (this: Uint8Array) => ArrayBuffer;
+const memoryOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype) as object, 'buffer')
+  ?.get as (this: Uint8Array) => ArrayBuffer;
 
 /** A text as UTF-8 of so many bytes, in memory of its own that can be handed over. */
 export function utf8Of(text: string, length: number): { readonly bytes: Uint8Array; readonly memory: ArrayBuffer } {

@@ -64,7 +64,9 @@ class ToldRegister extends ProgressRegister {
 }
 
 const register = new ToldRegister();
-const runner = new ServiceRunner(register, new MessageReports((message) => line.post(message)), log, (message) => line.post(message));
+const runner = new ServiceRunner(register, new MessageReports((message) => line.post(message)), log, (message) =>
+  line.post(message),
+);
 flushSaid = () => runner.flush();
 let call: ((event: { data: unknown }) => void) | undefined;
 line.listen((message) => {
@@ -95,7 +97,13 @@ let lastLoop = performance.eventLoopUtilization();
 function tellVitals(): void {
   const loop = performance.eventLoopUtilization();
   const { used_heap_size: heapUsedBytes, external_memory: externalBytes } = getHeapStatistics();
-  line.post({ type: 'vitals', heapUsedBytes, externalBytes, rssBytes: rssBytes(), utilization: performance.eventLoopUtilization(loop, lastLoop).utilization });
+  line.post({
+    type: 'vitals',
+    heapUsedBytes,
+    externalBytes,
+    rssBytes: rssBytes(),
+    utilization: performance.eventLoopUtilization(loop, lastLoop).utilization,
+  });
   lastLoop = loop;
 }
 

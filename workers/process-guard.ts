@@ -11,7 +11,8 @@ export interface HostChannel {
 }
 
 /** Taken before any plugin runs. */
-const send = process.send?.bind(process) as ((message: unknown, sent: (error: Error | null) => void) => boolean) | undefined;
+const send = process.send?.bind(process) as
+  ((message: unknown, sent: (error: Error | null) => void) => boolean) | undefined;
 const reallyExit = Reflect.get(process, 'reallyExit') as (code: number) => never;
 
 export const hostChannel: HostChannel = {
@@ -57,5 +58,9 @@ let ownStdin: unknown;
 function hideStdin(): void {
   ownStdin ??= process.stdin;
   let stdin: Readable | undefined;
-  Object.defineProperty(process, 'stdin', { get: () => (stdin ??= Readable.from([])), configurable: true, enumerable: true });
+  Object.defineProperty(process, 'stdin', {
+    get: () => (stdin ??= Readable.from([])),
+    configurable: true,
+    enumerable: true,
+  });
 }

@@ -71,14 +71,23 @@ export class ProfileService implements Service {
     let told = false;
     const late = (): void => {
       this.#late += 1;
-      if (!told) this.#log.write('warn', 'log', 'ctx.say came after the end of its input; it is dropped', undefined, eventId);
+      if (!told)
+        this.#log.write('warn', 'log', 'ctx.say came after the end of its input; it is dropped', undefined, eventId);
       told = true;
       this.#reportLater();
     };
-    return { number, said: new SayBuffer(this.#options, (text) => this.#post({ type: 'say', turn: number, text }), late), abort: new AbortController() };
+    return {
+      number,
+      said: new SayBuffer(this.#options, (text) => this.#post({ type: 'say', turn: number, text }), late),
+      abort: new AbortController(),
+    };
   }
 
-  #context({ plugin, config, log, incarnation }: ServiceContext, { said, abort }: CurrentInput, history: readonly HistoryItem[]): ProfileContext {
+  #context(
+    { plugin, config, log, incarnation }: ServiceContext,
+    { said, abort }: CurrentInput,
+    history: readonly HistoryItem[],
+  ): ProfileContext {
     return {
       plugin,
       config,
@@ -115,8 +124,10 @@ const isObject = (value: unknown): value is object => typeof value === 'object' 
 function profileOf({ profiles }: PluginModule, name: string): Profile {
   const found: unknown = isObject(profiles) && Object.hasOwn(profiles, name) ? Reflect.get(profiles, name) : undefined;
   const example = `\`export const profiles = { ${JSON.stringify(name)}: { onInput(input, ctx) {} } }\``;
-  if (!isObject(found)) throw new MissingExport(`the entry exports no profile ${JSON.stringify(name)}; write ${example}`);
-  if (typeof Reflect.get(found, 'onInput') !== 'function') throw new MissingExport(`profiles[${JSON.stringify(name)}].onInput must be a function; write ${example}`);
+  if (!isObject(found))
+    throw new MissingExport(`the entry exports no profile ${JSON.stringify(name)}; write ${example}`);
+  if (typeof Reflect.get(found, 'onInput') !== 'function')
+    throw new MissingExport(`profiles[${JSON.stringify(name)}].onInput must be a function; write ${example}`);
   // Its one member was checked above.
   return found as Profile;
 }

@@ -1,5 +1,5 @@
-// What a thrown value says of the next attempt: that there is to be none, or when. The plugin may throw the classes of its
-// own copy of the SDK, so they are known by a mark that every copy gives them, or by their name.
+// What a thrown value says of the next attempt: that there is to be none, or when. The plugin may throw the classes of
+// its own copy of the SDK, so they are known by a mark that every copy gives them, or by their name.
 import { longestMs } from '../protocol/durations.ts';
 import { permanentMark, retryLaterMark } from './sdk/retry-errors.ts';
 

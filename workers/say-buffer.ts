@@ -35,7 +35,8 @@ export class SayBuffer {
   }
 
   say(text: unknown): void {
-    if (typeof text !== 'string') throw new TypeError(`ctx.say takes a text, not ${text === null ? 'null' : `a value of type ${typeof text}`}`);
+    if (typeof text !== 'string')
+      throw new TypeError(`ctx.say takes a text, not ${text === null ? 'null' : `a value of type ${typeof text}`}`);
     if (this.#closed) {
       this.#late();
       return;
@@ -43,7 +44,9 @@ export class SayBuffer {
     const bytes = captured.byteLength(text);
     const { maxSaidBytes } = this.#limits;
     if (this.#bytes + bytes > maxSaidBytes) {
-      throw new RangeError(`ctx.say: at most ${String(maxSaidBytes)} bytes may be said to one input (limits.workerSayBytes); ${String(this.#bytes)} were said, and these ${String(bytes)} are too many`);
+      throw new RangeError(
+        `ctx.say: at most ${String(maxSaidBytes)} bytes may be said to one input (limits.workerSayBytes); ${String(this.#bytes)} were said, and these ${String(bytes)} are too many`,
+      );
     }
     this.#bytes += bytes;
     this.#pending += text;

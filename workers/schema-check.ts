@@ -1,5 +1,6 @@
-// Compiles JSON Schemas in a process of its own: compiling is the plugin's data at work, and some of it takes for ever, or all
-// the memory there is. There is one answer for each schema, so that the one that hangs is known by what is missing.
+// Compiles JSON Schemas in a process of its own: compiling is the plugin's data at work, and some of it takes for ever,
+// or all the memory there is. There is one answer for each schema, so that the one that hangs is known by what is
+// missing.
 import { compileSchema } from './json-schema.ts';
 import { startWatchdog } from './start-watchdog.ts';
 

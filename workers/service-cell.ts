@@ -4,7 +4,13 @@ import { expose } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { getHeapStatistics } from 'node:v8';
 import { type MessagePort, workerData } from 'node:worker_threads';
-import type { CellMessage, CrashReason, HostMessage, ServiceCellApi, ServiceCellOptions } from '../protocol/cell/messages.ts';
+import type {
+  CellMessage,
+  CrashReason,
+  HostMessage,
+  ServiceCellApi,
+  ServiceCellOptions,
+} from '../protocol/cell/messages.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import { CellLog } from './cell-log.ts';
@@ -95,7 +101,9 @@ function reportMemory(): void {
 reportMemory();
 register.reportThread(osThread());
 layOutInspection({ ownResources: ['MessagePort', 'MessagePort'], reportMemory });
-captured.setInterval(() => {
-  register.turned();
-  reportMemory();
-}, turnMs).unref();
+captured
+  .setInterval(() => {
+    register.turned();
+    reportMemory();
+  }, turnMs)
+  .unref();

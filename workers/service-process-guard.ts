@@ -22,7 +22,11 @@ export function guardServiceProcess({ fatal }: GuardHooks): void {
   process.setUncaughtExceptionCaptureCallback((error) => fatal('uncaught_exception', error));
   process.on('unhandledRejection', (reason) => fatal('unhandled_rejection', reason));
   const exit = (code?: number | string | null): never => {
-    fatal('exit', new Error(`the plugin called process.exit(${code === undefined ? '' : String(code)})`), exitCodeOf(code));
+    fatal(
+      'exit',
+      new Error(`the plugin called process.exit(${code === undefined ? '' : String(code)})`),
+      exitCodeOf(code),
+    );
     return endProcess();
   };
   // Replaced and not locked: libraries wrap the first two, and what they wrap is this.
@@ -34,7 +38,9 @@ export function guardServiceProcess({ fatal }: GuardHooks): void {
       return endProcess();
     },
     setUncaughtExceptionCaptureCallback: () => {
-      throw denied('process.setUncaughtExceptionCaptureCallback() is not allowed in a cell: an uncaught error always ends the cell.');
+      throw denied(
+        'process.setUncaughtExceptionCaptureCallback() is not allowed in a cell: an uncaught error always ends the cell.',
+      );
     },
   });
   shieldDaemonFromSignals(true);

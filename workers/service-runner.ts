@@ -1,5 +1,11 @@
 // A service inside its cell: imports the plugin, holds its context, and answers the host's calls with plain data.
-import type { BatchMessage, CellAnswer, CellMessage, ServiceCellApi, ServiceCellOptions } from '../protocol/cell/messages.ts';
+import type {
+  BatchMessage,
+  CellAnswer,
+  CellMessage,
+  ServiceCellApi,
+  ServiceCellOptions,
+} from '../protocol/cell/messages.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
 import type { ProgressRegister } from '../protocol/cell/register.ts';
 import type { IngressEvent } from '../protocol/event.ts';
@@ -65,9 +71,11 @@ export class ServiceRunner {
 
   async #load(options: ServiceCellOptions): Promise<{ hasStatus: boolean; hasStop: boolean }> {
     const checks = new Map<string, SchemaCheck>();
-    for (const [ingress, schema] of Object.entries(options.payloadSchemas)) checks.set(ingress, await compileSchema(schema));
+    for (const [ingress, schema] of Object.entries(options.payloadSchemas))
+      checks.set(ingress, await compileSchema(schema));
     const module = await importPlugin(options.entryUrl);
-    if (options.profile !== undefined) this.#profile = new ProfileService(module, options.profile, this.#log, this.#post);
+    if (options.profile !== undefined)
+      this.#profile = new ProfileService(module, options.profile, this.#log, this.#post);
     const service: Service = options.importOnly === true ? idleService : (this.#profile ?? serviceOf(module));
     const ctx = this.#context(options);
     const executor = new LaneExecutor(
@@ -142,13 +150,17 @@ const idleService: Service = { start: () => undefined, handleIngress: () => unde
 
 function serviceOf(module: { readonly service?: unknown }): Service {
   const { service } = module;
-  if (typeof service !== 'object' || service === null) throw new MissingExport('the entry exports no `service` object; write `export const service = { start(ctx) {}, handleIngress(event, ctx) {} }`');
+  if (typeof service !== 'object' || service === null)
+    throw new MissingExport(
+      'the entry exports no `service` object; write `export const service = { start(ctx) {}, handleIngress(event, ctx) {} }`',
+    );
   for (const name of ['start', 'handleIngress']) {
     if (typeof Reflect.get(service, name) !== 'function') throw new MissingExport(`service.${name} must be a function`);
   }
   for (const name of ['status', 'stop']) {
     const member: unknown = Reflect.get(service, name);
-    if (member !== undefined && typeof member !== 'function') throw new MissingExport(`service.${name} must be a function where it is given`);
+    if (member !== undefined && typeof member !== 'function')
+      throw new MissingExport(`service.${name} must be a function where it is given`);
   }
   // Checked member by member above.
   return service as Service;

@@ -27,7 +27,13 @@ export function originOf([url, line, column]: Position): Position | undefined {
   const known = nodesMap(url);
   const found = known === undefined ? mapBeside(url) : { map: known, base: url };
   const entry = found?.map.findEntry(line - 1, column - 1);
-  if (found === undefined || entry === undefined || !('originalSource' in entry) || typeof entry.originalSource !== 'string') return undefined;
+  if (
+    found === undefined ||
+    entry === undefined ||
+    !('originalSource' in entry) ||
+    typeof entry.originalSource !== 'string'
+  )
+    return undefined;
   const source = new URL(`${found.map.payload.sourceRoot ?? ''}${entry.originalSource}`, found.base).href;
   return [source, entry.originalLine + 1, entry.originalColumn + 1];
 }
@@ -39,11 +45,15 @@ function mapBeside(url: string): FoundMap | undefined {
   const reference = /^\S*/.exec(source.slice(at + comment.length))?.[0] ?? '';
   const inline = dataUrl.exec(reference);
   const base = inline === null ? new URL(reference, url).href : url;
-  const text = inline === null ? readBounded(base, maxMapBytes) : inlineText(reference.slice(inline[0].length), inline[1] !== undefined);
+  const text =
+    inline === null
+      ? readBounded(base, maxMapBytes)
+      : inlineText(reference.slice(inline[0].length), inline[1] !== undefined);
   return text === undefined ? undefined : { map: new SourceMap(parseJson(text) as SourceMapPayload), base };
 }
 
-const inlineText = (text: string, isBase64: boolean): string => (isBase64 ? Buffer.from(text, 'base64').toString('utf8') : decodeURIComponent(text));
+const inlineText = (text: string, isBase64: boolean): string =>
+  isBase64 ? Buffer.from(text, 'base64').toString('utf8') : decodeURIComponent(text);
 
 /** Nothing where it is no plain file, or larger than its bound: reading must neither block nor fill the heap. */
 function readBounded(url: string, maxBytes: number): string | undefined {

@@ -23,8 +23,8 @@ export function startWatchdog(data: WatchdogData): Worker {
 }
 
 /**
- * Resolves when it has all it needs. Before that nothing of the plugin may run: one that uses up the descriptors, or whose
- * daemon dies in that moment, would leave a cell without a watchdog.
+ * Resolves when it has all it needs. Before that nothing of the plugin may run: one that uses up the descriptors, or
+ * whose daemon dies in that moment, would leave a cell without a watchdog.
  */
 export async function watchdogUp(watchdog: Worker): Promise<void> {
   await new Promise<void>((resolve) => watchdog.once('message', () => resolve()));
@@ -37,7 +37,11 @@ export async function watchdogUp(watchdog: Worker): Promise<void> {
 export function denyWorkers(): void {
   class DeniedWorker {
     constructor() {
-      throw Object.assign(new Error('Access to this API has been restricted'), { code: 'ERR_ACCESS_DENIED', permission: 'WorkerThreads', resource: '' });
+      throw Object.assign(new Error('Access to this API has been restricted'), {
+        code: 'ERR_ACCESS_DENIED',
+        permission: 'WorkerThreads',
+        resource: '',
+      });
     }
   }
   Object.assign(workerThreads, { Worker: DeniedWorker });

@@ -1,5 +1,5 @@
-// What this process has started, for an end without a daemon: a tool's process shares its group with others and cannot be
-// ended by it, and of what any plugin starts some may have left its group.
+// What this process has started, for an end without a daemon: a tool's process shares its group with others and cannot
+// be ended by it, and of what any plugin starts some may have left its group.
 import { readFileSync, readdirSync } from 'node:fs';
 import { StartedProcesses } from '../protocol/cell/started-processes.ts';
 

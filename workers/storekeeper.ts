@@ -1,4 +1,5 @@
-// The thread of the storekeeper. It waits for the host's messages, takes all that have gathered, and works on them in one round.
+// The thread of the storekeeper. It waits for the host's messages, takes all that have gathered, and works on them in
+// one round.
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { FromKeeper, KeeperData, ToKeeper } from '../protocol/store/messages.ts';
 import { faultOfError } from './store/engine-fault.ts';
@@ -28,14 +29,23 @@ function unusable(error: unknown): void {
 
 function gathered(first: ToKeeper): ToKeeper[] {
   const messages = [first];
-  for (let next = receiveMessageOnPort(port as NonNullable<typeof port>); next !== undefined; next = receiveMessageOnPort(port as NonNullable<typeof port>)) {
+  for (
+    let next = receiveMessageOnPort(port as NonNullable<typeof port>);
+    next !== undefined;
+    next = receiveMessageOnPort(port as NonNullable<typeof port>)
+  ) {
     messages.push(next.message as ToKeeper);
   }
   return messages;
 }
 
 try {
-  const keeper = new Keeper({ ...data, openEngine: (path, options) => new LmdbEngine(path, options), post, carryOut: (order) => orders[order]() });
+  const keeper = new Keeper({
+    ...data,
+    openEngine: (path, options) => new LmdbEngine(path, options),
+    post,
+    carryOut: (order) => orders[order](),
+  });
   post(keeper.opened());
   port.on('message', (message: ToKeeper) => {
     try {

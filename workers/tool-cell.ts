@@ -5,7 +5,18 @@ import { MessageChannel, type MessagePort, isMainThread, parentPort, threadId, w
 import type { CrashReason } from '../protocol/cell/messages.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
 import { monotonicMs } from '../protocol/cell/register.ts';
-import type { AbortCallMessage, CellPhase, PooledOptions, PooledTask, SeatMessage, ToolAnswer, ToolCellMessage, ToolCellOptions, ToolPreparation, ToolTask } from '../protocol/cell/tool-messages.ts';
+import type {
+  AbortCallMessage,
+  CellPhase,
+  PooledOptions,
+  PooledTask,
+  SeatMessage,
+  ToolAnswer,
+  ToolCellMessage,
+  ToolCellOptions,
+  ToolPreparation,
+  ToolTask,
+} from '../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../protocol/cell/tool-register.ts';
 import { ToolTray } from '../protocol/cell/tool-tray.ts';
 import { CellLog } from './cell-log.ts';
@@ -54,7 +65,9 @@ class ToolCell {
     return this.#sayLast(task.call, answer);
   }
 
-  /** Calls in their order, until all are through or the host takes back the rest. Their answers are found on the tray. */
+  /**
+   * Calls in their order, until all are through or the host takes back the rest. Their answers are found on the tray.
+   */
   async runBatch(tray: ToolTray, { tool, calls, inputs, callIds }: PooledTask): Promise<void> {
     this.#tray = tray;
     for (let index = 0; index < calls.length; index += 1) {
@@ -65,7 +78,12 @@ class ToolCell {
       this.#begin(call);
       if (index === 0 && this.#runner.isCompiled(tool)) tray.start(monotonicMs());
       const callId = callIds?.[index];
-      const { answer, last } = await this.#runner.run({ call, tool, inputJson: inputs[index] ?? 'null', ...(callId === undefined ? {} : { callId }) });
+      const { answer, last } = await this.#runner.run({
+        call,
+        tool,
+        inputJson: inputs[index] ?? 'null',
+        ...(callId === undefined ? {} : { callId }),
+      });
       if (last) await this.#sayLast(call, answer);
       if (!answer.ok || !tray.put(index, answer, writeText)) {
         this.#post({ type: 'answer', call, answer });
@@ -127,11 +145,14 @@ function inThread(options: ToolCellOptions, port: MessagePort, register: ToolReg
   port.on('message', cell.receive);
   leaveBy(register.gate);
   nameChannelsFor(options.plugin.id);
-  guardCell({
-    fatal: (reason, thrown) => {
-      if (cell.lastWord(reason, thrown)) endCell();
+  guardCell(
+    {
+      fatal: (reason, thrown) => {
+        if (cell.lastWord(reason, thrown)) endCell();
+      },
     },
-  }, options.grants);
+    options.grants,
+  );
   register.reportThread(osThread());
   const reportMemory = (): void => {
     const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
@@ -147,7 +168,9 @@ function inThread(options: ToolCellOptions, port: MessagePort, register: ToolReg
 function seated(options: ToolCellOptions): ToolCell {
   const { port1: mine, port2: hosts } = new MessageChannel();
   const register = new ToolRegister();
-  poolPort?.postMessage({ type: 'seat', threadId, port: hosts, register: register.buffer } satisfies SeatMessage, [hosts]);
+  poolPort?.postMessage({ type: 'seat', threadId, port: hosts, register: register.buffer } satisfies SeatMessage, [
+    hosts,
+  ]);
   // Only when this very module has been evaluated.
   queueMicrotask(() => register.comeUp());
   return inThread(options, mine, register);

@@ -47,11 +47,13 @@ class ResultWalk {
 
   #checkObject(value: object): void {
     if (isView(value) && value.byteLength * 2 > this.#left) throw new TooLarge();
-    if (this.#ancestors.includes(value)) throw new Unsendable('refers back to an object that holds it, which JSON cannot express');
+    if (this.#ancestors.includes(value))
+      throw new Unsendable('refers back to an object that holds it, which JSON cannot express');
     if (this.path.length >= maxDepth) throw new Unsendable(`is nested deeper than ${String(maxDepth)} levels`);
     const { toJSON } = value as { toJSON?: unknown };
     this.#ancestors.push(value);
-    const shown: unknown = typeof toJSON === 'function' ? Reflect.apply(toJSON, value, [String(this.path.at(-1) ?? '')]) : value;
+    const shown: unknown =
+      typeof toJSON === 'function' ? Reflect.apply(toJSON, value, [String(this.path.at(-1) ?? '')]) : value;
     if (shown !== value) this.check(shown);
     else if (isArray(value)) this.#checkArray(value);
     else this.#checkMembers(value);
@@ -69,7 +71,8 @@ class ResultWalk {
 
   #checkMembers(value: object): void {
     if (getPrototypeOf(value) !== plain) {
-      if (isMap(value)) throw new Unsendable('is a Map, which JSON cannot hold; send Object.fromEntries(map) or [...map]');
+      if (isMap(value))
+        throw new Unsendable('is a Map, which JSON cannot hold; send Object.fromEntries(map) or [...map]');
       if (isSet(value)) throw new Unsendable('is a Set, which JSON cannot hold; send [...set]');
       if (isPromise(value)) throw new Unsendable('is a promise; await it before returning');
     }
@@ -85,7 +88,10 @@ class ResultWalk {
     }
   }
 
-  /** Counts what the text has at least, so that nothing is refused that would fit; its exact bytes are checked at the end. */
+  /**
+   * Counts what the text has at least, so that nothing is refused that would fit; its exact bytes are checked at the
+   * end.
+   */
   #spend(characters: number): void {
     this.#left -= characters;
     if (this.#left < 0) throw new TooLarge();
@@ -94,12 +100,11 @@ class ResultWalk {
 
 function tooLarge(maxBytes: number, bytes?: number): HostError {
   const size = bytes === undefined ? `more than ${String(maxBytes)}` : String(bytes);
-  return new HostError('payload_too_large', `The tool's result has ${size} bytes of JSON; at most ${String(maxBytes)} are allowed; limits.toolOutputBytes sets this bound.`, {
-    what: 'result',
-    limit: 'limits.toolOutputBytes',
-    maximum: maxBytes,
-    ...(bytes === undefined ? {} : { bytes }),
-  });
+  return new HostError(
+    'payload_too_large',
+    `The tool's result has ${size} bytes of JSON; at most ${String(maxBytes)} are allowed; limits.toolOutputBytes sets this bound.`,
+    { what: 'result', limit: 'limits.toolOutputBytes', maximum: maxBytes, ...(bytes === undefined ? {} : { bytes }) },
+  );
 }
 
 /** Throws `tool_output_invalid` or `payload_too_large`; undefined is sent as null. */
@@ -115,6 +120,6 @@ export function resultJson(value: unknown, maxBytes: number): string {
     if (thrown instanceof HostError) throw thrown;
     if (thrown instanceof TooLarge) throw tooLarge(maxBytes);
     const message = thrown instanceof Unsendable ? thrown.message : `cannot be read: ${flattenError(thrown).message}`;
-    throw invalid('tool_output_invalid', 'The tool\'s result', [{ path: pathText(walk.path), message }]);
+    throw invalid('tool_output_invalid', "The tool's result", [{ path: pathText(walk.path), message }]);
   }
 }

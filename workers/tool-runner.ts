@@ -1,6 +1,12 @@
 // A plugin's tools inside their cell: imports the plugin at the first call, under that call's own deadline, and runs
 // one call at a time. Whatever the tool does becomes an answer made of plain data.
-import type { CellPhase, ToolAnswer, ToolCellOptions, ToolErrorCode, ToolTask } from '../protocol/cell/tool-messages.ts';
+import type {
+  CellPhase,
+  ToolAnswer,
+  ToolCellOptions,
+  ToolErrorCode,
+  ToolTask,
+} from '../protocol/cell/tool-messages.ts';
 import { flattenError, messageWithCauses } from '../protocol/cell/plain-error.ts';
 import { monotonicMs } from '../protocol/cell/register.ts';
 import { HostError, type Issue, invalid } from '../protocol/errors.ts';
@@ -102,7 +108,10 @@ export class ToolRunner {
   async #compile({ call, tool }: ToolTask): Promise<ToolChecks> {
     this.#enter(call, 'compiling');
     const schemas = this.#schemas.get(tool);
-    const checks = { input: await checkOf('inputSchema', schemas?.inputSchema), output: await checkOf('outputSchema', schemas?.outputSchema) };
+    const checks = {
+      input: await checkOf('inputSchema', schemas?.inputSchema),
+      output: await checkOf('outputSchema', schemas?.outputSchema),
+    };
     this.#checks.set(tool, checks);
     this.#enter(call, 'running');
     return checks;
@@ -118,7 +127,11 @@ export class ToolRunner {
       this.#importFailed = true;
       throw new Failure('The plugin could not be imported', thrown, 'import');
     }
-    if (typeof tools !== 'object' || tools === null) throw new Failure(unusable, new Error('the entry exports no `tools` object; write `export const tools = { name(input, ctx) {} }`'));
+    if (typeof tools !== 'object' || tools === null)
+      throw new Failure(
+        unusable,
+        new Error('the entry exports no `tools` object; write `export const tools = { name(input, ctx) {} }`'),
+      );
     this.#enter(call, 'running');
     this.#tools = tools;
     return tools;
@@ -220,13 +233,23 @@ function toolOf(tools: object, name: string): ToolFunction {
   const found: unknown = name in Object.prototype && !Object.hasOwn(tools, name) ? undefined : Reflect.get(tools, name);
   if (typeof found === 'function') return found as ToolFunction;
   const what = found === undefined ? 'is missing' : `is ${found === null ? 'null' : `of type ${typeof found}`}`;
-  throw new Failure(unusable, new Error(`tools.${name} ${what}; the manifest declares it, so the entry must export a function of that name in \`tools\``));
+  throw new Failure(
+    unusable,
+    new Error(
+      `tools.${name} ${what}; the manifest declares it, so the entry must export a function of that name in \`tools\``,
+    ),
+  );
 }
 
 function errorOf(thrown: unknown): Extract<ToolAnswer, { ok: false }>['error'] {
   // What the tool threw is inside a Failure, so that a HostError here is a refusal of this cell's own checks.
-  if (thrown instanceof HostError) return { code: thrown.code as ToolErrorCode, message: thrown.message, details: thrown.details };
+  if (thrown instanceof HostError)
+    return { code: thrown.code as ToolErrorCode, message: thrown.message, details: thrown.details };
   const failure = thrown instanceof Failure ? thrown : new Failure('The tool failed', thrown);
   const cause = flattenError(failure.thrown);
-  return { code: 'tool_failed', message: `${failure.message}: ${messageWithCauses(cause)}`, details: { ...(failure.phase === undefined ? {} : { phase: failure.phase }), cause } };
+  return {
+    code: 'tool_failed',
+    message: `${failure.message}: ${messageWithCauses(cause)}`,
+    details: { ...(failure.phase === undefined ? {} : { phase: failure.phase }), cause },
+  };
 }

@@ -1,6 +1,6 @@
-// A thread beside a process cell's main thread, with a pipe of its own to the host. It ends the process and what that has
-// started as soon as the pipe closes, also while the plugin loops, so that no cell outlives the daemon; and it puts the
-// host's questions to the main thread, which answers them in the middle of a loop.
+// A thread beside a process cell's main thread, with a pipe of its own to the host. It ends the process and what that
+// has started as soon as the pipe closes, also while the plugin loops, so that no cell outlives the daemon; and it puts
+// the host's questions to the main thread, which answers them in the middle of a loop.
 import { Session } from 'node:inspector';
 import { Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -13,7 +13,9 @@ export interface WatchdogData {
   readonly fd: number;
   /** Where Node's permission model is on, connecting to the main thread would abort the process. */
   readonly canInspect: boolean;
-  /** A service's process leads a group of its own; a tool's shares the daemon's, and is ended by what it has started. */
+  /**
+   * A service's process leads a group of its own; a tool's shares the daemon's, and is ended by what it has started.
+   */
   readonly ends: 'group' | 'tree';
 }
 
@@ -56,7 +58,9 @@ function put({ ask, expression }: WatchQuestion): void {
   const asked = inspector();
   // Only between these two does V8 take down the stack of what is thrown.
   asked.post('Runtime.enable');
-  asked.post('Runtime.evaluate', { expression, silent: true, returnByValue: true }, (_error, result) => afterInterrupt(() => say({ ask, result })));
+  asked.post('Runtime.evaluate', { expression, silent: true, returnByValue: true }, (_error, result) =>
+    afterInterrupt(() => say({ ask, result })),
+  );
   asked.post('Runtime.disable');
 }
 

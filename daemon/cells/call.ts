@@ -11,7 +11,11 @@ export class CellCalls {
   readonly #pending = new Set<(outcome: { ok: false; phase: 'ended'; end: CellEnd }) => void>();
   #end: CellEnd | undefined;
 
-  run<Value>(call: () => Promise<unknown>, isValue: (value: unknown) => value is Value, deadlineMs: number): Promise<CallOutcome<Value>> {
+  run<Value>(
+    call: () => Promise<unknown>,
+    isValue: (value: unknown) => value is Value,
+    deadlineMs: number,
+  ): Promise<CallOutcome<Value>> {
     if (this.#end !== undefined) return Promise.resolve({ ok: false, phase: 'ended', end: this.#end });
     return new Promise((resolve) => {
       const settle = (outcome: CallOutcome<Value>): void => {
@@ -42,19 +46,32 @@ const malformed = (why: string): CellAnswer<never> => ({
 
 export const isNull = (value: unknown): value is null => value === null;
 export const isLoadedService = (value: unknown): value is LoadedService =>
-  typeof value === 'object' && value !== null && 'hasStatus' in value && typeof value.hasStatus === 'boolean' && 'hasStop' in value && typeof value.hasStop === 'boolean';
+  typeof value === 'object' &&
+  value !== null &&
+  'hasStatus' in value &&
+  typeof value.hasStatus === 'boolean' &&
+  'hasStop' in value &&
+  typeof value.hasStop === 'boolean';
 
 /** A cell's answer is data from where the plugin lives: only the expected shape is let through. */
 function checkedAnswer<Value>(answer: unknown, isValue: (value: unknown) => value is Value): CellAnswer<Value> {
   if (typeof answer !== 'object' || answer === null || !('ok' in answer)) return malformed('it is no answer');
-  if (answer.ok === true) return 'value' in answer && isValue(answer.value) ? { ok: true, value: answer.value } : malformed('its value has another shape');
+  if (answer.ok === true)
+    return 'value' in answer && isValue(answer.value)
+      ? { ok: true, value: answer.value }
+      : malformed('its value has another shape');
   const { phase, error } = answer as { phase?: unknown; error?: unknown };
-  if (phase !== 'import' && phase !== 'start' && phase !== 'status' && phase !== 'stop' && phase !== 'exports') return malformed('its phase is unknown');
+  if (phase !== 'import' && phase !== 'start' && phase !== 'status' && phase !== 'stop' && phase !== 'exports')
+    return malformed('its phase is unknown');
   return isPlainError(error) ? { ok: false, phase, error } : malformed('its error is none');
 }
 
 /** The outcome of loading the plugin; where its import failed, the error says in which file and line. */
-export async function withPlace<Value>(outcome: CallOutcome<Value>, folder: string, entryUrl: string): Promise<CallOutcome<Value>> {
+export async function withPlace<Value>(
+  outcome: CallOutcome<Value>,
+  folder: string,
+  entryUrl: string,
+): Promise<CallOutcome<Value>> {
   if (outcome.ok || outcome.phase !== 'import') return outcome;
   return { ...outcome, error: await withImportPlace(outcome.error, { folder, entry: fileURLToPath(entryUrl) }) };
 }

@@ -25,7 +25,10 @@ export class CellInbox {
   }
 
   receive(message: unknown): void {
-    if (!isCellMessage(message) || (message.type === 'results' && !message.outputs.every(({ json }) => json.length <= this.#maxOutputBytes))) {
+    if (
+      !isCellMessage(message) ||
+      (message.type === 'results' && !message.outputs.every(({ json }) => json.length <= this.#maxOutputBytes))
+    ) {
       this.#malformed += 1;
       return;
     }
@@ -64,6 +67,8 @@ export class CellInbox {
 
   /** Why the cell ended: by its own word where it gave one. */
   endOf(seen: CellEnd): CellEnd {
-    return this.#lastWord === undefined ? seen : { ...this.#lastWord, exitCode: this.#lastWord.exitCode ?? seen.exitCode };
+    return this.#lastWord === undefined
+      ? seen
+      : { ...this.#lastWord, exitCode: this.#lastWord.exitCode ?? seen.exitCode };
   }
 }

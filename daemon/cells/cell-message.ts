@@ -1,6 +1,13 @@
 // Cell to host traffic, checked by hand message by message: it is the hottest path from a place the host does not
 // trust. A test holds these checks against the types.
-import { type CellMessage, type CrashMessage, type EventFailure, type EventOutput, type LogMessage, logLevels } from '../../protocol/cell/messages.ts';
+import {
+  type CellMessage,
+  type CrashMessage,
+  type EventFailure,
+  type EventOutput,
+  type LogMessage,
+  logLevels,
+} from '../../protocol/cell/messages.ts';
 import { isPlainError } from '../../protocol/cell/plain-error.ts';
 import { type Fields, isAmount, isCount, isFields, isText } from '../isolates/untrusted-values.ts';
 
@@ -20,7 +27,9 @@ const isFailure = (value: unknown): value is EventFailure =>
   (value['afterMs'] === undefined || isAmount(value['afterMs'])) &&
   (value['issues'] === undefined || (Array.isArray(value['issues']) && value['issues'].every(isIssue)));
 
-/** Plain bytes in memory that is wholly ours: nobody else has it, changes it, or keeps more of it alive than is seen. */
+/**
+ * Plain bytes in memory that is wholly ours: nobody else has it, changes it, or keeps more of it alive than is seen.
+ */
 const isHandedOver = (value: unknown): value is Uint8Array =>
   value instanceof Uint8Array &&
   Object.getPrototypeOf(value) === Uint8Array.prototype &&
@@ -30,7 +39,10 @@ const isHandedOver = (value: unknown): value is Uint8Array =>
   value.length === value.buffer.byteLength;
 
 const isOutput = (value: unknown): value is EventOutput =>
-  isFields(value) && isCount(value['sequence']) && (isText(value['json']) || isHandedOver(value['json'])) && isAmount(value['durationMs']);
+  isFields(value) &&
+  isCount(value['sequence']) &&
+  (isText(value['json']) || isHandedOver(value['json'])) &&
+  isAmount(value['durationMs']);
 
 const isLog = (value: Fields): boolean =>
   logLevels.includes(value['level'] as LogMessage['level']) &&

@@ -1,6 +1,17 @@
 // One interface for the isolated places where plugin code runs. Nothing outside this folder knows which kind of
 // cell it holds. Every call has a deadline, and no call outlives its cell.
-import type { BatchMessage, CellAnswer, CrashReason, HaltedMessage, LogDroppedMessage, LogMessage, ResultsMessage, SayDroppedMessage, SayMessage, ServiceCellOptions } from '../../protocol/cell/messages.ts';
+import type {
+  BatchMessage,
+  CellAnswer,
+  CrashReason,
+  HaltedMessage,
+  LogDroppedMessage,
+  LogMessage,
+  ResultsMessage,
+  SayDroppedMessage,
+  SayMessage,
+  ServiceCellOptions,
+} from '../../protocol/cell/messages.ts';
 import type { PlainError } from '../../protocol/cell/plain-error.ts';
 import type { CellGrants } from '../isolates/permissions.ts';
 import type { ProgressRegister } from '../../protocol/cell/register.ts';
@@ -9,7 +20,18 @@ import type { Whereabouts } from '../isolates/whereabouts.ts';
 
 /** Why a cell is no more; `killed` only when the host ended it. */
 export interface CellEnd {
-  readonly reason: CrashReason | 'killed' | 'out_of_memory' | 'heap_limit' | 'descriptor_limit' | 'stalled' | 'rss_limit' | 'signal' | 'spinning' | 'spawn_failed' | 'ended';
+  readonly reason:
+    | CrashReason
+    | 'killed'
+    | 'out_of_memory'
+    | 'heap_limit'
+    | 'descriptor_limit'
+    | 'stalled'
+    | 'rss_limit'
+    | 'signal'
+    | 'spinning'
+    | 'spawn_failed'
+    | 'ended';
   readonly error: PlainError;
   readonly exitCode: number | null;
 }
@@ -107,9 +129,15 @@ export interface CellSpec {
   /** Files, folders, sockets and pipes. */
   readonly descriptors: number;
   readonly logBytesPerSecond: number;
-  /** An event that a process cell has not begun after this it must not begin any more: it may be somebody else's by then. */
+  /**
+   * An event that a process cell has not begun after this it must not begin any more: it may be somebody else's by
+   * then.
+   */
   readonly beginWithinMs: number;
-  /** A thread that has an event to begin and runs for so long without coming to it is ended; processor time alone counts. */
+  /**
+   * A thread that has an event to begin and runs for so long without coming to it is ended; processor time alone
+   * counts.
+   */
   readonly spinMs: number;
 }
 

@@ -6,5 +6,8 @@ import { ThreadCell, type ThreadLimits } from './thread/thread-cell.ts';
 
 /** `records`: where process cells are written down for the daemon that comes after this one. */
 export function spawnCellFor(limits: ThreadLimits, records?: CellRecorder): SpawnCell {
-  return (spec, listener) => (spec.isolation === 'process' ? new ProcessCell(spec, listener, limits, records) : new ThreadCell(spec, listener, limits));
+  return (spec, listener) =>
+    spec.isolation === 'process'
+      ? new ProcessCell(spec, listener, limits, records)
+      : new ThreadCell(spec, listener, limits);
 }

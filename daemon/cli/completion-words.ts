@@ -55,7 +55,8 @@ function placeOf(program: Command, before: readonly string[]): Place {
       const named = optionsOf(program, command).find(({ long, short }) => word === long || word === short);
       option = named?.required === true || named?.optional === true ? named : undefined;
     } else {
-      const inner = positional.length === 0 ? command.commands.find((candidate) => candidate.name() === word) : undefined;
+      const inner =
+        positional.length === 0 ? command.commands.find((candidate) => candidate.name() === word) : undefined;
       if (inner === undefined) positional = [...positional, word];
       else command = inner;
     }
@@ -65,7 +66,13 @@ function placeOf(program: Command, before: readonly string[]): Place {
 
 function optionsOf(program: Command, command: Command): Option[] {
   const own = command.createHelp().visibleOptions(command);
-  const shared = command === program ? [] : program.createHelp().visibleOptions(program).filter(({ long }) => long !== '--version' && long !== '--help');
+  const shared =
+    command === program
+      ? []
+      : program
+          .createHelp()
+          .visibleOptions(program)
+          .filter(({ long }) => long !== '--version' && long !== '--help');
   return [...own, ...shared];
 }
 
@@ -73,7 +80,12 @@ const fileNames = /^(?:path|file)$/;
 const folderNames = /^(?:folders?|dir)$/;
 
 /** Arguments and option values say by their name what they are. */
-async function valuesOf(name: string, choices: readonly string[] | undefined, known: KnownNames, positional: readonly string[]): Promise<Completion> {
+async function valuesOf(
+  name: string,
+  choices: readonly string[] | undefined,
+  known: KnownNames,
+  positional: readonly string[],
+): Promise<Completion> {
   if (choices !== undefined) return { candidates: choices.map((value) => ({ value, description: '' })), paths: 'none' };
   if (name === 'plugin') return { candidates: await known.plugins(), paths: 'none' };
   if (name === 'runtime') return { candidates: await known.runtimes(), paths: 'none' };
@@ -89,14 +101,21 @@ const valueName = (option: Option): string => /[<[]([a-z]+)/.exec(option.flags)?
 
 async function at(program: Command, place: Place, word: string, known: KnownNames): Promise<Completion> {
   const { command, positional, option, onlyArguments } = place;
-  if (option !== undefined && !word.startsWith('-')) return await valuesOf(valueName(option), option.argChoices, known, positional);
+  if (option !== undefined && !word.startsWith('-'))
+    return await valuesOf(valueName(option), option.argChoices, known, positional);
   if (word.startsWith('-') && !onlyArguments) {
     const options = optionsOf(program, command);
-    return { candidates: options.map(({ long, short, description }) => ({ value: long ?? short ?? '', description })), paths: 'none' };
+    return {
+      candidates: options.map(({ long, short, description }) => ({ value: long ?? short ?? '', description })),
+      paths: 'none',
+    };
   }
   if (command.commands.length > 0 && positional.length === 0) {
     const commands = command.createHelp().visibleCommands(command);
-    return { candidates: commands.map((inner) => ({ value: inner.name(), description: inner.description() })), paths: 'none' };
+    return {
+      candidates: commands.map((inner) => ({ value: inner.name(), description: inner.description() })),
+      paths: 'none',
+    };
   }
   const declared: readonly Argument[] = command.registeredArguments;
   const last = declared.at(-1);
@@ -139,7 +158,10 @@ export function daemonNames(socket: string): KnownNames {
     workers: () =>
       ask(socket, async (client) => {
         const { workers } = await client.call('worker.list', { limit: 200 });
-        return workers.map(({ runtimeId, workerId, displayName }) => ({ value: `${runtimeId}/${workerId}`, description: displayName }));
+        return workers.map(({ runtimeId, workerId, displayName }) => ({
+          value: `${runtimeId}/${workerId}`,
+          description: displayName,
+        }));
       }),
     profiles: () =>
       ask(socket, async (client) => {
@@ -150,7 +172,10 @@ export function daemonNames(socket: string): KnownNames {
   };
 }
 
-async function ask(socket: string, use: (client: Awaited<ReturnType<typeof connect>>) => Promise<Candidate[]>): Promise<Candidate[]> {
+async function ask(
+  socket: string,
+  use: (client: Awaited<ReturnType<typeof connect>>) => Promise<Candidate[]>,
+): Promise<Candidate[]> {
   try {
     const client = await connect({ socket, connectMs: daemonMs, callMs: daemonMs });
     try {

@@ -51,7 +51,10 @@ export function asFailure(thrown: unknown, named: NamedArguments = {}): CommandF
   if (thrown instanceof CommandFailure) return thrown;
   if (thrown instanceof HostError) return new CommandFailure(exitCodeOf(thrown), thrown, remedyOf(thrown, named));
   const message = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
-  return localFailure(new HostError('internal', `The command failed in a way it did not foresee: ${message}`), 'Report it with the command line you used.');
+  return localFailure(
+    new HostError('internal', `The command failed in a way it did not foresee: ${message}`),
+    'Report it with the command line you used.',
+  );
 }
 
 export function reportFailure(terminal: Terminal, failure: CommandFailure): void {
@@ -73,7 +76,18 @@ function forPeople(remedy: string): string {
 }
 
 /** Already said by the message, or shown in a form of their own. */
-const shownElsewhere = new Set(['inFiles', 'issues', 'cause', 'lastError', 'lastFailure', 'where', 'instead', 'stack', 'socket', 'reason']);
+const shownElsewhere = new Set([
+  'inFiles',
+  'issues',
+  'cause',
+  'lastError',
+  'lastFailure',
+  'where',
+  'instead',
+  'stack',
+  'socket',
+  'reason',
+]);
 
 function detailLines(error: HostError): Piece[][] {
   const { details } = error;
@@ -81,8 +95,13 @@ function detailLines(error: HostError): Piece[][] {
   const issues = issuesIn(details['issues']);
   // A single one is in the message already.
   const told = issues.length === 1 && error.message.includes(issues[0]?.message ?? '');
-  for (const issue of told ? [] : issues) lines.push([styled('yellow', issue.path === '' ? '(the whole)' : issue.path), ': ', issue.message]);
-  lines.push(...causeLines(details['cause'] ?? details['lastError']), ...lastFailureLines(details['lastFailure']), ...whereLines(details['where']));
+  for (const issue of told ? [] : issues)
+    lines.push([styled('yellow', issue.path === '' ? '(the whole)' : issue.path), ': ', issue.message]);
+  lines.push(
+    ...causeLines(details['cause'] ?? details['lastError']),
+    ...lastFailureLines(details['lastFailure']),
+    ...whereLines(details['where']),
+  );
   if (typeof details['stack'] === 'string') lines.push(...stackLines(details['stack']));
   for (const [key, value] of Object.entries(details)) {
     if (shownElsewhere.has(key) || value === null || value === undefined) continue;
@@ -102,21 +121,47 @@ function lastFailureLines(failure: unknown): Piece[][] {
 function whereLines(where: unknown): Piece[][] {
   const { frames } = (where ?? {}) as Partial<Whereabouts>;
   if (!Array.isArray(frames)) return [];
-  return (frames as Whereabouts['frames']).map(({ function: name, file, line, column }) => [styled('dim', `    at ${name} (${file}:${String(line)}:${String(column)})`)]);
+  return (frames as Whereabouts['frames']).map(({ function: name, file, line, column }) => [
+    styled('dim', `    at ${name} (${file}:${String(line)}:${String(column)})`),
+  ]);
 }
 
 function issuesIn(value: unknown): Issue[] {
   if (!Array.isArray(value)) return [];
-  return value.filter((row: unknown): row is Issue => typeof row === 'object' && row !== null && 'path' in row && 'message' in row && typeof row.path === 'string' && typeof row.message === 'string');
+  return value.filter(
+    (row: unknown): row is Issue =>
+      typeof row === 'object' &&
+      row !== null &&
+      'path' in row &&
+      'message' in row &&
+      typeof row.path === 'string' &&
+      typeof row.message === 'string',
+  );
 }
 
 /** The plugin's own error: a text, or a plain error with its stack and with what it was caused by. */
 export function causeLines(cause: unknown, depth = 0): Piece[][] {
   if (typeof cause === 'string') return [['cause: ', cause]];
   if (typeof cause !== 'object' || cause === null || depth > maxCauseDepth) return [];
-  const { name, code, message, stack, cause: inner, errors } = cause as { name?: unknown; code?: unknown; message?: unknown; stack?: unknown; cause?: unknown; errors?: unknown };
+  const {
+    name,
+    code,
+    message,
+    stack,
+    cause: inner,
+    errors,
+  } = cause as {
+    name?: unknown;
+    code?: unknown;
+    message?: unknown;
+    stack?: unknown;
+    cause?: unknown;
+    errors?: unknown;
+  };
   const title = [name ?? code, message].filter((part) => typeof part === 'string' && part !== '').join(': ');
-  const innerLines = [...(Array.isArray(errors) ? (errors as unknown[]) : []), inner].flatMap((one) => causeLines(one, depth + 1));
+  const innerLines = [...(Array.isArray(errors) ? (errors as unknown[]) : []), inner].flatMap((one) =>
+    causeLines(one, depth + 1),
+  );
   return [['cause: ', title], ...(typeof stack === 'string' ? stackLines(stack) : []), ...innerLines];
 }
 

@@ -68,6 +68,9 @@ function commandWords(env: Environment): string[] {
 
 /** A command line for any shell of this user; the socket is named where the user's own default is another. */
 export function pasteable(words: readonly string[], socket?: string, env: Environment = process.env): string {
-  const named = socket === undefined || socket === defaultSocketPath({ ...env, NAGAYA_SOCKET: undefined }) ? [] : ['--socket', socket];
+  const named =
+    socket === undefined || socket === defaultSocketPath({ ...env, NAGAYA_SOCKET: undefined })
+      ? []
+      : ['--socket', socket];
   return [...commandWords(env), ...words, ...named].map(shellWord).join(' ');
 }

@@ -30,7 +30,10 @@ export class Invocation {
     return this.namedSocket ?? defaultSocketPath();
   }
 
-  readonly withDaemon = async <Result>(use: (client: Client) => Promise<Result>, options: ClientOptions = {}): Promise<Result> => {
+  readonly withDaemon = async <Result>(
+    use: (client: Client) => Promise<Result>,
+    options: ClientOptions = {},
+  ): Promise<Result> => {
     const client = await connect({ socket: this.socket, callMs: patientMs, ...options });
     try {
       return await use(client);
@@ -44,14 +47,24 @@ export function processTerminal(json: boolean): Terminal {
   return new Terminal({ out: process.stdout, err: standardError, env: process.env, json });
 }
 
-type Run<Args extends readonly unknown[], Options> = (invocation: Invocation, options: Options, ...args: Args) => Promise<ExitCode | void> | ExitCode | void;
+type Run<Args extends readonly unknown[], Options> = (
+  invocation: Invocation,
+  options: Options,
+  ...args: Args
+) => Promise<ExitCode | void> | ExitCode | void;
 
 /** Commander hands over the arguments, the options and the command, in this order and untyped. */
-export function runs<Args extends readonly unknown[], Options = Record<string, never>>(run: Run<Args, Options>): (...given: unknown[]) => Promise<void> {
+export function runs<Args extends readonly unknown[], Options = Record<string, never>>(
+  run: Run<Args, Options>,
+): (...given: unknown[]) => Promise<void> {
   return async (...given) => {
     const command = given.at(-1) as Command;
     try {
-      const code = await run(new Invocation(command), given.at(-2) as Options, ...(given.slice(0, -2) as unknown as Args));
+      const code = await run(
+        new Invocation(command),
+        given.at(-2) as Options,
+        ...(given.slice(0, -2) as unknown as Args),
+      );
       process.exitCode = code ?? exitCodes.fine;
     } catch (thrown) {
       // Here it is known what the command line names, which the remedy can then name as well.
@@ -67,7 +80,8 @@ function argumentsOf({ registeredArguments, args }: Command): NamedArguments {
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || value < least || value > most) throw new InvalidArgumentError(`It must be a whole number from ${String(least)} to ${String(most)}.`);
+    if (!/^\d+$/.test(text) || value < least || value > most)
+      throw new InvalidArgumentError(`It must be a whole number from ${String(least)} to ${String(most)}.`);
     return value;
   };
 }

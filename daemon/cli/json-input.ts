@@ -10,7 +10,10 @@ export function parseJson(text: string, what: string): unknown {
     return JSON.parse(text) as unknown;
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'unreadable';
-    throw usageFailure(`The ${what} is not JSON: ${reason}.`, `Give JSON in single quotes, such as '{"name":"Ada"}'; a text needs its own quotes: '"hello"'.`);
+    throw usageFailure(
+      `The ${what} is not JSON: ${reason}.`,
+      `Give JSON in single quotes, such as '{"name":"Ada"}'; a text needs its own quotes: '"hello"'.`,
+    );
   }
 }
 
@@ -19,7 +22,11 @@ export async function readAll(stream: AsyncIterable<Buffer>, what: string): Prom
   let bytes = 0;
   for await (const chunk of stream) {
     bytes += chunk.length;
-    if (bytes > maxInputBytes) throw usageFailure(`The ${what} is larger than ${String(maxInputBytes)} bytes.`, 'Send less, or many events one a line with `nagaya publish`.');
+    if (bytes > maxInputBytes)
+      throw usageFailure(
+        `The ${what} is larger than ${String(maxInputBytes)} bytes.`,
+        'Send less, or many events one a line with `nagaya publish`.',
+      );
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

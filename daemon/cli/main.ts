@@ -26,7 +26,8 @@ async function complete(words: readonly string[]): Promise<void> {
 }
 
 /** `nagaya help worker send` is `nagaya worker send --help`: commander's own help command knows only the first word. */
-const withoutHelpCommand = (argv: readonly string[]): readonly string[] => (argv[0] === 'help' && argv.length > 1 ? [...argv.slice(1), '--help'] : argv);
+const withoutHelpCommand = (argv: readonly string[]): readonly string[] =>
+  argv[0] === 'help' && argv.length > 1 ? [...argv.slice(1), '--help'] : argv;
 
 function knowsCommand(program: Command, argv: readonly string[]): boolean {
   let command: Command | undefined = program;
@@ -38,8 +39,12 @@ function knowsCommand(program: Command, argv: readonly string[]): boolean {
   return true;
 }
 
-/** With --help among the words, commander prints its general help for a command that it does not know, as if nothing were wrong. */
-const withoutHelpOption = (argv: readonly string[]): readonly string[] => argv.filter((word) => word !== '--help' && word !== '-h');
+/**
+ * With --help among the words, commander prints its general help for a command that it does not know, as if nothing
+ * were wrong.
+ */
+const withoutHelpOption = (argv: readonly string[]): readonly string[] =>
+  argv.filter((word) => word !== '--help' && word !== '-h');
 
 export async function main(given: readonly string[]): Promise<void> {
   if (given[0] === completeCommand) return await complete(given.slice(1));
@@ -69,5 +74,8 @@ export async function main(given: readonly string[]): Promise<void> {
 function usageFailureOf(error: CommanderError): ReturnType<typeof usageFailure> {
   const [message = '', ...hints] = error.message.replace(/^error: /, '').split('\n');
   const hint = hints.join(' ').replace(/^\(|\)$/g, '');
-  return usageFailure(`${message}.`.replace(/\.\.$/, '.'), hint === '' ? 'See `nagaya --help`, or --help after the name of a command.' : hint);
+  return usageFailure(
+    `${message}.`.replace(/\.\.$/, '.'),
+    hint === '' ? 'See `nagaya --help`, or --help after the name of a command.' : hint,
+  );
 }

@@ -22,7 +22,8 @@ export async function* lineBatches(source: AsyncIterable<Buffer>, bounds: BatchB
   const decoder = new StringDecoder('utf8');
   let number = 0;
   let partial = '';
-  const numbered = (texts: readonly string[]): NumberedLine[] => texts.map((text) => ({ line: (number += 1), text })).filter(({ text }) => text.trim() !== '');
+  const numbered = (texts: readonly string[]): NumberedLine[] =>
+    texts.map((text) => ({ line: (number += 1), text })).filter(({ text }) => text.trim() !== '');
   for await (const chunk of source) {
     const text = decoder.write(chunk);
     if (text.includes('\n')) {
@@ -30,7 +31,11 @@ export async function* lineBatches(source: AsyncIterable<Buffer>, bounds: BatchB
       partial = lines.pop() ?? '';
       yield* batches(numbered(lines), bounds);
     } else partial += text;
-    if (partial.length > maxLineLength) throw usageFailure(`Line ${String(number + 1)} is longer than ${String(maxLineLength)} characters.`, 'Give one JSON value a line.');
+    if (partial.length > maxLineLength)
+      throw usageFailure(
+        `Line ${String(number + 1)} is longer than ${String(maxLineLength)} characters.`,
+        'Give one JSON value a line.',
+      );
   }
   yield* batches(numbered([partial + decoder.end()]), bounds);
 }

@@ -1,5 +1,5 @@
-// How much of each item of a transcript has been told already. Events come at least once and a snapshot tells anew what it
-// holds: whoever prints them must say everything once.
+// How much of each item of a transcript has been told already. Events come at least once and a snapshot tells again
+// what it holds: whoever prints them must say everything once.
 import type { TranscriptItem } from '../../protocol/runtime.ts';
 
 /** Far more items than can be open at a time. */

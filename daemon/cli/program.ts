@@ -65,19 +65,25 @@ Examples:
 
 function emptyProgram(): Command {
   const program = new Command('nagaya');
-  return program
-    .description('Host plugins in isolation on this machine: services with bounded queues, tools in pools, one control socket.')
-    .option('--socket <path>', 'control socket of the daemon')
-    .option('--json', 'print data as JSON: one document, or one line a record for streams')
-    .version(packageVersion(), '--version', 'print the version')
-    .helpOption('-h, --help', 'print help')
-    .addHelpCommand(new Command('help').argument('[command]').description('print help for a command').helpGroup(groups.setup))
-    .showSuggestionAfterError(true)
-    .configureHelp({ showGlobalOptions: true })
-    // What commander would print about an error is told by nagaya.ts, in the form of every other failure.
-    .configureOutput({ outputError: () => undefined })
-    .exitOverride()
-    .addHelpText('after', exitCodesText);
+  return (
+    program
+      .description(
+        'Host plugins in isolation on this machine: services with bounded queues, tools in pools, one control socket.',
+      )
+      .option('--socket <path>', 'control socket of the daemon')
+      .option('--json', 'print data as JSON: one document, or one line a record for streams')
+      .version(packageVersion(), '--version', 'print the version')
+      .helpOption('-h, --help', 'print help')
+      .addHelpCommand(
+        new Command('help').argument('[command]').description('print help for a command').helpGroup(groups.setup),
+      )
+      .showSuggestionAfterError(true)
+      .configureHelp({ showGlobalOptions: true })
+      // What commander would print about an error is told by nagaya.ts, in the form of every other failure.
+      .configureOutput({ outputError: () => undefined })
+      .exitOverride()
+      .addHelpText('after', exitCodesText)
+  );
 }
 
 /** The whole tree, or as much of it as this command line needs. */

@@ -1,5 +1,5 @@
-// Queues a batch of events in order and, where asked, waits for room: the daemon holds what finds the queue full, for a while,
-// and then it comes again.
+// Queues a batch of events in order and, where asked, waits for room: the daemon holds what finds the queue full, for a
+// while, and then it comes again.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../protocol/client/client.ts';
 import type { WireError } from '../../protocol/errors.ts';
@@ -24,10 +24,20 @@ function retryAfterMs(error: WireError): number {
   return Math.min(retryBoundsMs[1], Math.max(retryBoundsMs[0], Number.isFinite(asked) ? asked : 50));
 }
 
-export async function publishBatch(client: Client, plugin: string, events: readonly IngressEventInput[], wait: boolean, settle: (settled: Settled) => void): Promise<void> {
+export async function publishBatch(
+  client: Client,
+  plugin: string,
+  events: readonly IngressEventInput[],
+  wait: boolean,
+  settle: (settled: Settled) => void,
+): Promise<void> {
   let open = events.map((event, index) => ({ event, index }));
   while (open.length > 0) {
-    const answer = await client.call('ingress.publish', { plugin, events: open.map(({ event }) => event), ...(wait ? { wait, timeoutMs: heldMs } : {}) });
+    const answer = await client.call('ingress.publish', {
+      plugin,
+      events: open.map(({ event }) => event),
+      ...(wait ? { wait, timeoutMs: heldMs } : {}),
+    });
     const results: readonly PublishResult[] = 'results' in answer ? answer.results : [];
     const again: typeof open = [];
     let pauseMs = 0;

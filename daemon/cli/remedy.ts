@@ -18,7 +18,8 @@ const placeholders: Readonly<Record<string, { readonly details: readonly string[
 export function remedyOf(error: HostError, named: NamedArguments = {}): string {
   const { remedy } = errorKinds[error.code];
   const { instead } = error.details;
-  if (error.code === 'unsupported_operation') return typeof instead === 'string' ? `Use ${instead} instead.` : 'See `nagaya --help` for what there is.';
+  if (error.code === 'unsupported_operation')
+    return typeof instead === 'string' ? `Use ${instead} instead.` : 'See `nagaya --help` for what there is.';
   const plugin = wordFor('ID', error.details, named);
   return remedy.replace('<id>', plugin ?? '<id>').replaceAll(/\b(?:ID|DIR|RUNTIME|WORKER)\b/g, (placeholder) => {
     const word = wordFor(placeholder, error.details, named);

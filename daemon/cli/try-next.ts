@@ -27,7 +27,10 @@ async function deliverWords(client: Client, plugin: string): Promise<string[] | 
   const [ingress] = ingresses;
   const [kind] = ingress?.kinds ?? [];
   if (ingress === undefined || kind === undefined) return undefined;
-  const chosen = [...(ingresses.length > 1 ? ['--ingress', ingress.name] : []), ...(ingress.kinds.length > 1 ? ['--kind', kind] : [])];
+  const chosen = [
+    ...(ingresses.length > 1 ? ['--ingress', ingress.name] : []),
+    ...(ingress.kinds.length > 1 ? ['--kind', kind] : []),
+  ];
   return ['deliver', plugin, ...inputWords(ingress.payloadSchema), ...chosen];
 }
 

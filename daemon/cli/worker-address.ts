@@ -27,7 +27,11 @@ export function addressOf(text: string, { runtime }: RuntimeOption): WorkerAddre
   const slash = text.indexOf('/');
   if (slash === -1) return { runtimeId: runtime ?? defaultRuntime, workerId: text };
   const runtimeId = text.slice(0, slash);
-  if (runtime !== undefined && runtime !== runtimeId) throw usageFailure(`The worker is in ${runtimeId} by its address and in ${runtime} by --runtime.`, 'Leave one of the two out.');
+  if (runtime !== undefined && runtime !== runtimeId)
+    throw usageFailure(
+      `The worker is in ${runtimeId} by its address and in ${runtime} by --runtime.`,
+      'Leave one of the two out.',
+    );
   return { runtimeId, workerId: text.slice(slash + 1) };
 }
 
@@ -47,15 +51,25 @@ export async function suggesting<Result>(client: Client, named: Named, use: () =
 }
 
 /** A help that must not get in the way of the refusal itself. */
-async function meantBy(client: Client, { code }: HostError, { runtimeId = defaultRuntime, workerId = '', profile }: Named): Promise<string | undefined> {
+async function meantBy(
+  client: Client,
+  { code }: HostError,
+  { runtimeId = defaultRuntime, workerId = '', profile }: Named,
+): Promise<string | undefined> {
   try {
     if (code === 'runtime_not_found') {
       const { runtimes } = await client.call('runtime.list', {});
-      return nearest(runtimeId, runtimes.map((runtime) => runtime.runtimeId));
+      return nearest(
+        runtimeId,
+        runtimes.map((runtime) => runtime.runtimeId),
+      );
     }
     if (code === 'profile_not_found') {
       const { profiles } = await client.call('runtime.show', { runtimeId });
-      return nearest(profile ?? '', profiles.map(({ name }) => name));
+      return nearest(
+        profile ?? '',
+        profiles.map(({ name }) => name),
+      );
     }
     if (code !== 'worker_not_found') return undefined;
     const { workers } = await client.call('worker.list', { limit: 200 });
@@ -72,7 +86,11 @@ const leastBeginning = 4;
 const mostSlips = 2;
 
 /** The only worker with this id elsewhere, the only one that begins so, has this name, or differs by a slip. */
-export function meantWorker(workers: readonly WorkerSummary[], runtimeId: string, typed: string): WorkerSummary | undefined {
+export function meantWorker(
+  workers: readonly WorkerSummary[],
+  runtimeId: string,
+  typed: string,
+): WorkerSummary | undefined {
   const ways: readonly ((worker: WorkerSummary) => boolean)[] = [
     ({ workerId }) => workerId === typed,
     ({ workerId }) => typed.length >= leastBeginning && workerId.startsWith(typed),

@@ -50,7 +50,10 @@ export class WorkerAnswer {
   }
 
   /** It may have ended before it was looked at, even long ago where the same input id was sent again. */
-  async #takeSnapshot(client: Client, { worker, items, at, cursor }: Extract<WorkerEvent, { type: 'snapshot' }>): Promise<void> {
+  async #takeSnapshot(
+    client: Client,
+    { worker, items, at, cursor }: Extract<WorkerEvent, { type: 'snapshot' }>,
+  ): Promise<void> {
     this.#profile = worker.profile;
     const from = items[0]?.sequence ?? 0;
     const earlier = this.#sequences.size === 0 && from > this.#input.sequence ? await this.#earlier(client, from) : [];
@@ -62,7 +65,11 @@ export class WorkerAnswer {
     const found: TranscriptItem[] = [];
     let start = this.#input.sequence;
     while (start < before) {
-      const { items, nextStart } = await client.call('worker.transcript', { ...this.#address, start, limit: transcriptLimit });
+      const { items, nextStart } = await client.call('worker.transcript', {
+        ...this.#address,
+        start,
+        limit: transcriptLimit,
+      });
       found.push(...items.filter(({ sequence, eventId }) => sequence < before && eventId === this.#input.eventId));
       if (nextStart <= start) break;
       start = nextStart;

@@ -1,4 +1,5 @@
-// The events of one worker, page by page, from where the last page ended: a new connection goes on where the old one was.
+// The events of one worker, page by page, from where the last page ended: a new connection goes on where the old one
+// was.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '../../protocol/client/client.ts';
 import type { WorkerEvent } from '../../protocol/runtime.ts';
@@ -22,7 +23,12 @@ export class WorkerFeed {
   /** At least once each, in order; none where nothing happened. */
   async read(client: Client, waitMs = longWaitMs): Promise<readonly WorkerEvent[]> {
     const beganMs = performance.now();
-    const { events, next } = await client.call('worker.events', { ...this.#address, limit: pageLimit, waitMs, ...(this.#after === undefined ? {} : { after: this.#after }) });
+    const { events, next } = await client.call('worker.events', {
+      ...this.#address,
+      limit: pageLimit,
+      waitMs,
+      ...(this.#after === undefined ? {} : { after: this.#after }),
+    });
     this.#after = next;
     if (events.length === 0) await pause(Math.max(0, leastEmptyMs - (performance.now() - beganMs)));
     return events;

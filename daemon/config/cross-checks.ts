@@ -21,9 +21,18 @@ const order: readonly Ordered[] = [
   { smaller: 'toolInputBytes', larger: 'lineBytes', because: 'an input arrives in one line' },
   { smaller: 'toolOutputBytes', larger: 'answerBytes', because: 'an output leaves in one answer' },
   { smaller: 'workerInputBytes', larger: 'lineBytes', because: 'an input arrives in one line' },
-  { smaller: 'workerInputBytes', larger: 'transcriptBytes', because: 'an input stands in the transcript before it runs' },
+  {
+    smaller: 'workerInputBytes',
+    larger: 'transcriptBytes',
+    because: 'an input stands in the transcript before it runs',
+  },
   { smaller: 'workerSayBytes', larger: 'transcriptBytes', because: 'what is said stands in the transcript' },
-  { smaller: 'transcriptBytes', larger: 'answerBytes', times: mostJsonBytes, because: 'a page of it leaves in one answer, and in JSON a byte may take six' },
+  {
+    smaller: 'transcriptBytes',
+    larger: 'answerBytes',
+    times: mostJsonBytes,
+    because: 'a page of it leaves in one answer, and in JSON a byte may take six',
+  },
   { smaller: 'abortGraceMs', larger: 'killMs', strictly: true, because: 'a cell is asked before it is ended' },
   { smaller: 'killMs', larger: 'shutdownMs', strictly: true, because: 'cells end before the daemon does' },
 ];
@@ -34,14 +43,22 @@ export function crossChecks({ limits, http }: Config): Issue[] {
 
 function httpIssues({ host, allowRemote, token, readToken }: NonNullable<Config['http']>): Issue[] {
   const issues: Issue[] = [];
-  if (!isLoopback(host) && !allowRemote) issues.push({ path: 'http.host', message: `${host} can be reached from other machines, and nothing is encrypted; use 127.0.0.1, or set http.allowRemote to true` });
-  if (token !== undefined && token === readToken) issues.push({ path: 'http.readToken', message: 'must differ from http.token, which allows more' });
+  if (!isLoopback(host) && !allowRemote)
+    issues.push({
+      path: 'http.host',
+      message: `${host} can be reached from other machines, and nothing is encrypted; use 127.0.0.1, or set http.allowRemote to true`,
+    });
+  if (token !== undefined && token === readToken)
+    issues.push({ path: 'http.readToken', message: 'must differ from http.token, which allows more' });
   return issues;
 }
 
 function orderIssues(limits: Limits): Issue[] {
   return order
-    .filter(({ smaller, larger, strictly, times = 1 }) => limits[smaller] * times > limits[larger] || (strictly === true && limits[smaller] === limits[larger]))
+    .filter(
+      ({ smaller, larger, strictly, times = 1 }) =>
+        limits[smaller] * times > limits[larger] || (strictly === true && limits[smaller] === limits[larger]),
+    )
     .map(({ smaller, larger, strictly, times = 1, because }) => ({
       path: `limits.${smaller}`,
       message: `${String(limits[smaller])} must ${strictly === true ? 'be less than' : 'not be more than'} ${shareOf(times)}limits.${larger} (${String(limits[larger])}), because ${because}; lower it or raise the other`,

@@ -9,12 +9,26 @@ const many = (most: number) => z.int().min(1).max(most);
 
 export const httpLimits = z.strictObject({
   connections: many(10_000).default(64).describe('open at once on the port'),
-  requestsPerConnection: many(1_000_000).default(1000).describe('after them the connection is closed, and a client makes another'),
+  requestsPerConnection: many(1_000_000)
+    .default(1000)
+    .describe('after them the connection is closed, and a client makes another'),
   pendingRequests: many(10_000).default(32).describe('unanswered requests of one connection'),
-  headerBytes: z.int().min(kib).max(256 * kib).default(16 * kib).describe('the head of one request'),
-  bodyBytes: z.int().min(kib).max(64 * kib * kib).default(256 * kib).describe('the body of one request'),
+  headerBytes: z
+    .int()
+    .min(kib)
+    .max(256 * kib)
+    .default(16 * kib)
+    .describe('the head of one request'),
+  bodyBytes: z
+    .int()
+    .min(kib)
+    .max(64 * kib * kib)
+    .default(256 * kib)
+    .describe('the body of one request'),
   requestMs: durationMs(100, 600_000).default(10_000).describe('a request that has begun must have come whole by then'),
-  idleMs: durationMs(100, 3_600_000).default(60_000).describe('a connection that asks nothing, or does not read its answer, is closed'),
+  idleMs: durationMs(100, 3_600_000)
+    .default(60_000)
+    .describe('a connection that asks nothing, or does not read its answer, is closed'),
   streams: many(1000).default(16).describe('open at once for one session or token'),
   links: many(1000).default(8).describe('one-time links that wait to be used; beyond it the oldest goes'),
   linkMs: durationMs(1000, 86_400_000).default(300_000).describe('a one-time link can be used for this long'),
@@ -23,7 +37,9 @@ export const httpLimits = z.strictObject({
 });
 export type HttpLimits = z.output<typeof httpLimits>;
 
-const token = z.string().regex(/^[A-Za-z0-9._~+/=-]{24,512}$/, 'must be 24-512 characters of A-Z a-z 0-9 . _ ~ + / = -');
+const token = z
+  .string()
+  .regex(/^[A-Za-z0-9._~+/=-]{24,512}$/, 'must be 24-512 characters of A-Z a-z 0-9 . _ ~ + / = -');
 
 export const http = z.strictObject({
   port: z.int().min(0).max(65_535).describe('TCP port for browsers; 0 takes any free one'),
@@ -32,9 +48,14 @@ export const http = z.strictObject({
     .refine((host) => host === 'localhost' || isIP(host) !== 0, 'must be an IP address or localhost')
     .default('127.0.0.1')
     .describe('address to listen on'),
-  allowRemote: z.boolean().default(false).describe('needed where `host` is not a loopback address: what then crosses the network is not encrypted'),
+  allowRemote: z
+    .boolean()
+    .default(false)
+    .describe('needed where `host` is not a loopback address: what then crosses the network is not encrypted'),
   names: z
-    .array(z.string().regex(/^[a-z0-9.-]{1,253}(?::\d{1,5})?$/, 'must be a host name in lower case, with or without a port'))
+    .array(
+      z.string().regex(/^[a-z0-9.-]{1,253}(?::\d{1,5})?$/, 'must be a host name in lower case, with or without a port'),
+    )
     .max(32)
     .default([])
     .describe('further names under which browsers reach the port, with their port where it is another'),

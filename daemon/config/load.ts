@@ -59,7 +59,9 @@ function findIn(folder: string): { path: string; text: string } | undefined {
   }
   const [first, second] = found;
   if (first !== undefined && second !== undefined) {
-    throw refusal(first.path, [{ path: '', message: `${second.path} stands beside it; keep one of the two, or name one with --config` }]);
+    throw refusal(first.path, [
+      { path: '', message: `${second.path} stands beside it; keep one of the two, or name one with --config` },
+    ]);
   }
   return first;
 }
@@ -78,12 +80,16 @@ async function parse(path: string, text: string): Promise<ParsedText> {
   const ending = extname(path);
   if (ending === '.json') return parseJsonText(text);
   if (yamlEndings.includes(ending)) return parseYamlText(text);
-  return { ok: false, issue: { path: '', message: 'the name of the file must end in .json, .yaml or .yml; rename it' } };
+  return {
+    ok: false,
+    issue: { path: '', message: 'the name of the file must end in .json, .yaml or .yml; rename it' },
+  };
 }
 
 /** Relative to the file, not to where the daemon happens to be started; `~/` is the user's home. */
 function withPathsFrom(folder: string, found: Config, env: Environment): Config {
-  const absolute = (path: string): string => (path.startsWith('~/') ? join(env['HOME'] || homedir(), path.slice(2)) : resolve(folder, path));
+  const absolute = (path: string): string =>
+    path.startsWith('~/') ? join(env['HOME'] || homedir(), path.slice(2)) : resolve(folder, path);
   return {
     ...found,
     ...(found.socket === undefined ? {} : { socket: absolute(found.socket) }),
@@ -93,5 +99,8 @@ function withPathsFrom(folder: string, found: Config, env: Environment): Config 
 }
 
 function refusal(path: string, issues: readonly Issue[]): HostError {
-  return new HostError('config_invalid', invalid('config_invalid', `The configuration ${path}`, issues).message, { path, issues });
+  return new HostError('config_invalid', invalid('config_invalid', `The configuration ${path}`, issues).message, {
+    path,
+    issues,
+  });
 }

@@ -2,7 +2,19 @@
 import * as z from 'zod';
 import { longestMs } from '../../protocol/durations.ts';
 import { pluginId } from '../../protocol/identifiers.ts';
-import { cellLimits, isolation, manifest, permissions, profileSection, queueLimits, reload, restart, retry, serviceTimeouts, toolSection } from '../../protocol/manifest.ts';
+import {
+  cellLimits,
+  isolation,
+  manifest,
+  permissions,
+  profileSection,
+  queueLimits,
+  reload,
+  restart,
+  retry,
+  serviceTimeouts,
+  toolSection,
+} from '../../protocol/manifest.ts';
 import { http } from './http.ts';
 
 const kib = 1024;
@@ -13,67 +25,136 @@ const durationMs = (least = 1, most = longestMs) => z.int().min(least).max(most)
 
 export const limits = z.strictObject({
   plugins: many(10_000).default(256).describe('plugins loaded at once'),
-  manifestBytes: bytes(kib, 16 * mib).default(256 * kib).describe('one plugin.json'),
-  schemaCheckMs: durationMs().default(10_000).describe('what compiling the JSON Schemas of a plugin may take when it is loaded or reloaded'),
-  eventBytes: bytes(kib, 64 * mib).default(256 * kib).describe('one event, as JSON'),
-  toolInputBytes: bytes(kib, 64 * mib).default(mib).describe('what a tool may be called with'),
-  toolOutputBytes: bytes(kib, 64 * mib).default(mib).describe('what a tool or a handler may answer'),
-  toolThreads: many(256).default(4).describe('threads or processes of one plugin\'s tools, for each isolation'),
+  manifestBytes: bytes(kib, 16 * mib)
+    .default(256 * kib)
+    .describe('one plugin.json'),
+  schemaCheckMs: durationMs()
+    .default(10_000)
+    .describe('what compiling the JSON Schemas of a plugin may take when it is loaded or reloaded'),
+  eventBytes: bytes(kib, 64 * mib)
+    .default(256 * kib)
+    .describe('one event, as JSON'),
+  toolInputBytes: bytes(kib, 64 * mib)
+    .default(mib)
+    .describe('what a tool may be called with'),
+  toolOutputBytes: bytes(kib, 64 * mib)
+    .default(mib)
+    .describe('what a tool or a handler may answer'),
+  toolThreads: many(256).default(4).describe("threads or processes of one plugin's tools, for each isolation"),
   toolQueue: many().default(256).describe('calls of one plugin that may wait for a thread'),
-  toolStartMs: durationMs().default(10_000).describe('what a thread or process of a tool may take to start and to compile the schemas of the tool, beside the call\'s own timeoutMs'),
-  toolIdleMs: durationMs().default(30_000).describe('after this a tool\'s idle thread or process ends'),
-  lineBytes: bytes(kib, 256 * mib).default(8 * mib).describe('one line of the control socket, or one HTTP body'),
-  halfLineBytes: bytes(mib, 4096 * mib).default(64 * mib).describe('what the unfinished lines and bodies of all connections hold together'),
+  toolStartMs: durationMs()
+    .default(10_000)
+    .describe(
+      "what a thread or process of a tool may take to start and to compile the schemas of the tool, beside the call's own timeoutMs",
+    ),
+  toolIdleMs: durationMs().default(30_000).describe("after this a tool's idle thread or process ends"),
+  lineBytes: bytes(kib, 256 * mib)
+    .default(8 * mib)
+    .describe('one line of the control socket, or one HTTP body'),
+  halfLineBytes: bytes(mib, 4096 * mib)
+    .default(64 * mib)
+    .describe('what the unfinished lines and bodies of all connections hold together'),
   nesting: z.int().min(8).max(10_000).default(128).describe('depth of the JSON of one request'),
   connections: many(100_000).default(512).describe('open at once on the control socket'),
   pendingCalls: many().default(1024).describe('unanswered calls of one connection'),
   rpcBatch: many(100_000).default(1024).describe('requests in one JSON-RPC batch'),
   publishBatch: many(100_000).default(1024).describe('events in one ingress.publish'),
-  answerBytes: bytes(64 * kib, 1024 * mib).default(32 * mib).describe('answers a connection may leave unread before it is cut off'),
+  answerBytes: bytes(64 * kib, 1024 * mib)
+    .default(32 * mib)
+    .describe('answers a connection may leave unread before it is cut off'),
   idleHalfLineMs: durationMs(100).default(30_000).describe('a connection that begins a request and does not finish it'),
   deliverMs: durationMs().default(30_000).describe('how long ingress.deliver waits where the caller does not say'),
   subscriptions: many(10_000).default(64).describe('of one connection'),
   subscriptionBuffer: many().default(1000).describe('events kept for a subscriber that does not keep up'),
   countersEveryMs: durationMs(50).default(1000).describe('how often changed counters are pushed'),
-  diagnostics: many(10_000).default(50).describe('kept for each service\'s status'),
+  diagnostics: many(10_000).default(50).describe("kept for each service's status"),
   timeline: many(1_000_000).default(1000).describe('entries kept for each plugin'),
-  eventTrail: many(1_000_000).default(2000).describe('attempts of a service\'s newest events whose end is remembered'),
+  eventTrail: many(1_000_000).default(2000).describe("attempts of a service's newest events whose end is remembered"),
   deadLetters: many(100_000).default(1000).describe('kept for each service; beyond it the oldest goes'),
-  deadLetterBytes: bytes(64 * kib, 1024 * mib).default(16 * mib).describe('of events kept as dead letters, for each service'),
+  deadLetterBytes: bytes(64 * kib, 1024 * mib)
+    .default(16 * mib)
+    .describe('of events kept as dead letters, for each service'),
   bundles: many(1000).default(20).describe('flight-recorder bundles kept in all'),
-  bundleBytes: bytes(16 * kib, 64 * mib).default(mib).describe('one flight-recorder bundle'),
+  bundleBytes: bytes(16 * kib, 64 * mib)
+    .default(mib)
+    .describe('one flight-recorder bundle'),
   logLines: many(1_000_000).default(1000).describe('lines kept in memory of each log'),
-  logFileBytes: bytes(64 * kib, 1024 * mib).default(5 * mib).describe('one file of a plugin\'s log'),
-  logFiles: z.int().min(1).max(100).default(3).describe('files kept of a plugin\'s log'),
-  cellMessagesPerTurn: many(100_000).default(256).describe('messages taken from one cell before the others have their turn'),
-  daemonRssMb: z.int().min(256).max(1_048_576).default(4096).describe('resident memory of the daemon with all its thread cells; beyond it the cell that grew last is ended'),
+  logFileBytes: bytes(64 * kib, 1024 * mib)
+    .default(5 * mib)
+    .describe("one file of a plugin's log"),
+  logFiles: z.int().min(1).max(100).default(3).describe("files kept of a plugin's log"),
+  cellMessagesPerTurn: many(100_000)
+    .default(256)
+    .describe('messages taken from one cell before the others have their turn'),
+  daemonRssMb: z
+    .int()
+    .min(256)
+    .max(1_048_576)
+    .default(4096)
+    .describe('resident memory of the daemon with all its thread cells; beyond it the cell that grew last is ended'),
   abortGraceMs: durationMs(0, 60_000).default(20).describe('between ctx.signal and the end of a cell'),
-  killMs: durationMs(10, 60_000).default(2000).describe('after this a cell that does not end is given up as unkillable'),
-  stalledMs: durationMs(100, 3_600_000).default(5000).describe('a thread cell that has nothing to do and whose event loop does not turn for this long is ended'),
-  runtimeMs: durationMs().default(2000).describe('how long a runtime may take to answer; lists go without one that takes longer'),
+  killMs: durationMs(10, 60_000)
+    .default(2000)
+    .describe('after this a cell that does not end is given up as unkillable'),
+  stalledMs: durationMs(100, 3_600_000)
+    .default(5000)
+    .describe('a thread cell that has nothing to do and whose event loop does not turn for this long is ended'),
+  runtimeMs: durationMs()
+    .default(2000)
+    .describe('how long a runtime may take to answer; lists go without one that takes longer'),
   runtimeCalls: many().default(256).describe('calls that may wait for one runtime'),
-  workers: many(100_000).default(128).describe('workers of the embedded runtime; beyond it the oldest that stopped or failed is forgotten'),
+  workers: many(100_000)
+    .default(128)
+    .describe('workers of the embedded runtime; beyond it the oldest that stopped or failed is forgotten'),
   workerInputs: many(10_000).default(16).describe('inputs of one worker that may wait'),
-  workerInputBytes: bytes(kib, 16 * mib).default(64 * kib).describe('one input of a worker'),
-  workerNameLength: many(10_000).default(200).describe('characters of a worker\'s requested name'),
-  workerIntentLength: many(100_000).default(4000).describe('characters of a worker\'s intent'),
-  workerKeys: many().default(1000).describe('request keys of the runtime, and input ids of each worker, that are remembered'),
-  workerHistory: many(100_000).default(100).describe('items of its transcript that a worker\'s program is given'),
-  workerHistoryBytes: bytes(kib, 16 * mib).default(256 * kib).describe('and their bytes'),
+  workerInputBytes: bytes(kib, 16 * mib)
+    .default(64 * kib)
+    .describe('one input of a worker'),
+  workerNameLength: many(10_000).default(200).describe("characters of a worker's requested name"),
+  workerIntentLength: many(100_000).default(4000).describe("characters of a worker's intent"),
+  workerKeys: many()
+    .default(1000)
+    .describe('request keys of the runtime, and input ids of each worker, that are remembered'),
+  workerHistory: many(100_000).default(100).describe("items of its transcript that a worker's program is given"),
+  workerHistoryBytes: bytes(kib, 16 * mib)
+    .default(256 * kib)
+    .describe('and their bytes'),
   transcriptItems: many().default(1000).describe('kept of each worker; beyond it the oldest goes'),
-  transcriptBytes: bytes(64 * kib, 64 * mib).default(mib).describe('of a worker\'s transcript that are kept'),
+  transcriptBytes: bytes(64 * kib, 64 * mib)
+    .default(mib)
+    .describe("of a worker's transcript that are kept"),
   workerEvents: many().default(1000).describe('events kept of each worker for those who come back'),
-  workerEventBytes: bytes(64 * kib, 64 * mib).default(mib).describe('of these events that are kept'),
+  workerEventBytes: bytes(64 * kib, 64 * mib)
+    .default(mib)
+    .describe('of these events that are kept'),
   workerReaders: many(10_000).default(64).describe('who may follow one worker at once'),
-  workerCells: many(10_000).default(32).describe('cells of workers at once; beyond it one that is idle is ended, or the input waits'),
-  workerIdleMs: durationMs().default(60_000).describe('after this the cell of a worker without input is ended; the next input starts another'),
-  workerCancelMs: durationMs(0, 600_000).default(2000).describe('what a program gets to heed the cancel of its input before its cell is ended'),
-  workerSayBytes: bytes(kib, 64 * mib).default(256 * kib).describe('what a worker may say to one input'),
-  workerSayPieces: many(100_000).default(2000).describe('pieces in which that arrives; beyond them it arrives in larger ones'),
-  storeBytes: bytes(mib, 1024 * 1024 * mib).default(4096 * mib).describe('what the store may hold on disk; beyond it nothing more is stored'),
-  storeNoteBytes: bytes(mib, 1024 * 1024 * mib).default(256 * mib).describe('what may be stored without a sync: timelines and the like'),
-  storeMs: durationMs(10).default(10_000).describe('how long the disk of the store may take to answer before the store counts as failed'),
-  storePendingBytes: bytes(mib, 4096 * mib).default(64 * mib).describe('what may wait for the disk of the store'),
+  workerCells: many(10_000)
+    .default(32)
+    .describe('cells of workers at once; beyond it one that is idle is ended, or the input waits'),
+  workerIdleMs: durationMs()
+    .default(60_000)
+    .describe('after this the cell of a worker without input is ended; the next input starts another'),
+  workerCancelMs: durationMs(0, 600_000)
+    .default(2000)
+    .describe('what a program may take to react to the cancel of its input before its cell is ended'),
+  workerSayBytes: bytes(kib, 64 * mib)
+    .default(256 * kib)
+    .describe('what a worker may say to one input'),
+  workerSayPieces: many(100_000)
+    .default(2000)
+    .describe('pieces in which that arrives; beyond them it arrives in larger ones'),
+  storeBytes: bytes(mib, 1024 * 1024 * mib)
+    .default(4096 * mib)
+    .describe('what the store may hold on disk; beyond it nothing more is stored'),
+  storeNoteBytes: bytes(mib, 1024 * 1024 * mib)
+    .default(256 * mib)
+    .describe('what may be stored without a sync: timelines and the like'),
+  storeMs: durationMs(10)
+    .default(10_000)
+    .describe('how long the disk of the store may take to answer before the store counts as failed'),
+  storePendingBytes: bytes(mib, 4096 * mib)
+    .default(64 * mib)
+    .describe('what may wait for the disk of the store'),
   storePendingCommits: many().default(65_536).describe('commits that may wait for the disk of the store'),
   shutdownMs: durationMs(100, 600_000).default(15_000).describe('the daemon ends itself hard after this'),
 });
@@ -97,11 +178,11 @@ function overriding<Shape extends z.ZodRawShape>(section: z.ZodObject<Shape>) {
 export const pluginOverride = z.strictObject({
   enabled: z.boolean().optional().describe('false: known, but neither started nor called'),
   autostart: z.boolean().optional().describe('false: its service waits for service.start'),
-  isolation: isolation.optional().describe('in place of the manifest\'s'),
-  env: manifest.shape.env.unwrap().optional().describe('replaces the manifest\'s list of names'),
+  isolation: isolation.optional().describe("in place of the manifest's"),
+  env: manifest.shape.env.unwrap().optional().describe("replaces the manifest's list of names"),
   config: z.record(z.string(), z.unknown()).optional().describe('what the plugin finds as ctx.config'),
   limits: overriding(cellLimits).optional(),
-  permissions: permissions.optional().describe('in place of the manifest\'s'),
+  permissions: permissions.optional().describe("in place of the manifest's"),
   queue: overriding(queueLimits).optional(),
   timeouts: overriding(serviceTimeouts).optional(),
   restart: overriding(restart).optional(),
@@ -116,23 +197,42 @@ export const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fata
 
 /** The same words as a plugin's `restart`, with a shorter back-off: everything waits for the daemon. */
 const guardian = z.strictObject({
-  restart: restart.extend({ backoffMs: restart.shape.backoffMs.unwrap().default([20, 5000]).describe('least and most; doubles with deaths in a row, with full jitter') }).prefault({}).describe('when a daemon that died is started again'),
+  restart: restart
+    .extend({
+      backoffMs: restart.shape.backoffMs
+        .unwrap()
+        .default([20, 5000])
+        .describe('least and most; doubles with deaths in a row, with full jitter'),
+    })
+    .prefault({})
+    .describe('when a daemon that died is started again'),
 });
 
 export const config = z.strictObject({
   $schema: z.string().optional().describe('for editors only'),
   socket: z.string().min(1).optional().describe('where the control socket is; relative to this file'),
   stateFolder: z.string().min(1).optional().describe('where logs and state are kept; relative to this file'),
-  log: z.strictObject({ level: logLevel.default('info').describe('the least that the daemon\'s own log holds') }).prefault({}),
+  log: z
+    .strictObject({ level: logLevel.default('info').describe("the least that the daemon's own log holds") })
+    .prefault({}),
   plugins: z
     .strictObject({
-      folders: z.array(z.string().min(1)).max(256).default([]).describe('plugins, or folders of plugins; relative to this file'),
+      folders: z
+        .array(z.string().min(1))
+        .max(256)
+        .default([])
+        .describe('plugins, or folders of plugins; relative to this file'),
       autostart: z.boolean().default(true).describe('start the services found there'),
       overrides: z.record(pluginId, pluginOverride).default({}),
     })
     .prefault({}),
   bundles: z
-    .strictObject({ payloads: z.boolean().default(false).describe('flight-recorder bundles also hold events that wait, with their payloads') })
+    .strictObject({
+      payloads: z
+        .boolean()
+        .default(false)
+        .describe('flight-recorder bundles also hold events that wait, with their payloads'),
+    })
     .prefault({}),
   http: http.optional(),
   guardian: guardian.prefault({}),

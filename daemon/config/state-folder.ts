@@ -22,11 +22,17 @@ export function defaultStateFolder(env: Environment = process.env): string {
 /** Makes the folder, for this user alone; one that is there already keeps the permissions it was given. */
 export async function prepareStateFolder(path: string): Promise<void> {
   const refuse = (message: string): HostError =>
-    new HostError('config_invalid', `The state folder ${path} ${message}.`, { path, issues: [{ path: 'stateFolder', message }] });
+    new HostError('config_invalid', `The state folder ${path} ${message}.`, {
+      path,
+      issues: [{ path: 'stateFolder', message }],
+    });
   try {
     makeFolders(path);
   } catch (error) {
-    throw refuse(await isOther(path) ?? `cannot be made: it ${wordingOfWriteError(error)}; name another with stateFolder or $NAGAYA_STATE`);
+    throw refuse(
+      (await isOther(path)) ??
+        `cannot be made: it ${wordingOfWriteError(error)}; name another with stateFolder or $NAGAYA_STATE`,
+    );
   }
 }
 
@@ -34,7 +40,9 @@ export async function prepareStateFolder(path: string): Promise<void> {
 async function isOther(path: string): Promise<string | undefined> {
   try {
     const found = await stat(path);
-    return found.isDirectory() ? undefined : `is ${kindOfFile(found)}; remove it, or name another with stateFolder or $NAGAYA_STATE`;
+    return found.isDirectory()
+      ? undefined
+      : `is ${kindOfFile(found)}; remove it, or name another with stateFolder or $NAGAYA_STATE`;
   } catch {
     // Nothing stands there: the error of making it says why.
     return undefined;

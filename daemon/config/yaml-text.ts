@@ -16,7 +16,10 @@ export async function parseYamlText(text: string): Promise<ParsedText> {
   const [fault] = [...document.errors, ...document.warnings];
   if (fault !== undefined) {
     const [start] = fault.linePos ?? [];
-    const what = fault.code === 'MULTIPLE_DOCS' ? 'a second document begins here; keep one' : (fault.message.split(' at line ')[0] ?? fault.message);
+    const what =
+      fault.code === 'MULTIPLE_DOCS'
+        ? 'a second document begins here; keep one'
+        : (fault.message.split(' at line ')[0] ?? fault.message);
     return refused(`${start === undefined ? '' : `${String(start.line)}:${String(start.col)}: `}${what}`);
   }
   try {

@@ -52,6 +52,10 @@ export class HalfLines {
 
   refusal(): HostError {
     const maximum = this.#maxBytes;
-    return new HostError('too_many_requests', `The unfinished requests of all connections hold ${String(maximum)} bytes together, as many as they may. Raise limits.halfLineBytes to allow more.`, { limit: 'limits.halfLineBytes', maximum });
+    return new HostError(
+      'too_many_requests',
+      `The unfinished requests of all connections hold ${String(maximum)} bytes together, which is the limit. Raise limits.halfLineBytes to allow more.`,
+      { limit: 'limits.halfLineBytes', maximum },
+    );
   }
 }

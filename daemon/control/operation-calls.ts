@@ -27,7 +27,8 @@ export class OperationCalls {
   call(name: string, params: unknown, caller: Caller): unknown {
     const bound = this.#bound.get(name);
     if (bound === undefined) throw unknownMethod(name);
-    if (bound.row.duringShutdown !== true && this.#shuttingDown()) throw new HostError('shutting_down', 'The daemon is shutting down.');
+    if (bound.row.duringShutdown !== true && this.#shuttingDown())
+      throw new HostError('shutting_down', 'The daemon is shutting down.');
     return bound.handle(areChecked(params) ? params : parseParameters(bound.row.params, params, bound.subject), caller);
   }
 }
@@ -44,8 +45,9 @@ function bind(name: OperationName, handlers: Handlers): BoundOperation {
 function unknownMethod(name: string): HostError {
   const meant = nearest(name, operationNames);
   const shown = name.length > 64 ? `${name.slice(0, 64)}…` : name;
-  return new HostError('method_not_found', `There is no operation ${JSON.stringify(shown)}${meant === undefined ? '.' : `. Did you mean ${meant}?`}`, {
-    method: shown,
-    ...(meant === undefined ? {} : { didYouMean: meant }),
-  });
+  return new HostError(
+    'method_not_found',
+    `There is no operation ${JSON.stringify(shown)}${meant === undefined ? '.' : `. Did you mean ${meant}?`}`,
+    { method: shown, ...(meant === undefined ? {} : { didYouMean: meant }) },
+  );
 }

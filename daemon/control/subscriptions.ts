@@ -16,10 +16,17 @@ export class Subscriptions {
   }
 
   /** `push` answers false for "not now"; it is called again after `resume`. */
-  open(filter: FeedFilter, push: (notification: FeedNotification) => boolean): { subscriptionId: string; buffer: number } {
+  open(
+    filter: FeedFilter,
+    push: (notification: FeedNotification) => boolean,
+  ): { subscriptionId: string; buffer: number } {
     const maximum = this.#limits.subscriptions;
     if (this.#open.size >= maximum) {
-      throw new HostError('limit_too_large', `This connection has ${plural(maximum, 'subscription')}, as many as it may. Raise limits.subscriptions to allow more.`, { limit: 'limits.subscriptions', maximum });
+      throw new HostError(
+        'limit_too_large',
+        `This connection has ${plural(maximum, 'subscription')}, which is the limit. Raise limits.subscriptions to allow more.`,
+        { limit: 'limits.subscriptions', maximum },
+      );
     }
     const buffer = this.#limits.subscriptionBuffer;
     const subscription = this.#feed.subscribe({ filter, buffer, push });

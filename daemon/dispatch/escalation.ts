@@ -11,7 +11,8 @@ export class Escalation {
   /** True when this end makes the service's next cell a process. */
   consider(plan: ServicePlan, reason: string): boolean {
     const { isolation, limits } = plan.plugin.manifest;
-    if (limits.escalate !== 'process' || isolation === 'process' || this.#asked === plan || !beyondThreads.has(reason)) return false;
+    if (limits.escalate !== 'process' || isolation === 'process' || this.#asked === plan || !beyondThreads.has(reason))
+      return false;
     this.#asked = plan;
     return true;
   }

@@ -5,16 +5,26 @@ import type { ServicePlan } from './service-plan.ts';
 
 /** A cell that has work and begins none of it is held by something else; loaded machines are given this long. */
 const leastStallMs = 2000;
-/** What else runs in a cell may keep an event waiting for as much processor time as an event gets time, and for this at least. */
+/**
+ * What else runs in a cell may keep an event waiting for as much processor time as an event gets time, and for this at
+ * least.
+ */
 const leastSpinMs = 250;
 /** What a process cell has said about beginning an event arrives within this. */
 const wordMs = 500;
 
 /** `stallMs`: a cell that has work begins some of it within this. */
-export function incarnationOptions({ plugin, section, env, entryUrl }: ServicePlan, incarnation: number, maxOutputBytes: number, stallMs = section.timeouts.handleMs): IncarnationOptions {
+export function incarnationOptions(
+  { plugin, section, env, entryUrl }: ServicePlan,
+  incarnation: number,
+  maxOutputBytes: number,
+  stallMs = section.timeouts.handleMs,
+): IncarnationOptions {
   const { manifest } = plugin;
   const leastMs = Math.max(leastStallMs, stallMs);
-  const schemas = section.ingresses.flatMap(({ name, payloadSchema }) => (payloadSchema === undefined ? [] : [[name, JSON.stringify(payloadSchema)] as const]));
+  const schemas = section.ingresses.flatMap(({ name, payloadSchema }) =>
+    payloadSchema === undefined ? [] : [[name, JSON.stringify(payloadSchema)] as const],
+  );
   return {
     spec: {
       isolation: manifest.isolation,

@@ -16,7 +16,10 @@ import { Lane } from './lane.ts';
 import type { LaneListener, LaneRemains } from './lane-contract.ts';
 import type { Pacer } from './pacer.ts';
 
-export interface IncarnationListener extends LaneListener, Pick<CellListener, 'log' | 'logDropped' | 'said' | 'sayDropped' | 'unkillable' | 'leftBehindEnded' | 'lowered'> {
+export interface IncarnationListener
+  extends
+    LaneListener,
+    Pick<CellListener, 'log' | 'logDropped' | 'said' | 'sayDropped' | 'unkillable' | 'leftBehindEnded' | 'lowered'> {
   /** Comes once, after whatever `settling` waits for; the lane's remains are had by `takeRemains`. */
   ended(end: CellEnd): void;
 }
@@ -67,7 +70,11 @@ export class Incarnation {
       failpoint('cell-will-not-start')?.throwErrno('EAGAIN');
       return new Incarnation(options, deps);
     } catch (thrown) {
-      throw new HostError('start_failed', `No cell could be made: ${thrown instanceof Error ? thrown.message : 'unknown cause'}.`, { phase: 'spawn' });
+      throw new HostError(
+        'start_failed',
+        `No cell could be made: ${thrown instanceof Error ? thrown.message : 'unknown cause'}.`,
+        { phase: 'spawn' },
+      );
     }
   }
 
@@ -113,7 +120,18 @@ export class Incarnation {
         });
       },
     });
-    this.lane = new Lane(this.#cell, deps.queue, deps.clock, { pacer: deps.pacer, handleMs: options.handleMs, stallMs: options.stallMs, account: lossAccount.of(options.spec.name) }, listener);
+    this.lane = new Lane(
+      this.#cell,
+      deps.queue,
+      deps.clock,
+      {
+        pacer: deps.pacer,
+        handleMs: options.handleMs,
+        stallMs: options.stallMs,
+        account: lossAccount.of(options.spec.name),
+      },
+      listener,
+    );
   }
 
   get ended(): Promise<CellEnd> {
@@ -279,24 +297,44 @@ export class Incarnation {
     });
   }
 
-  async #startError(outcome: Exclude<CallOutcome<unknown>, { ok: true }>, during: 'import' | 'start'): Promise<HostError> {
+  async #startError(
+    outcome: Exclude<CallOutcome<unknown>, { ok: true }>,
+    during: 'import' | 'start',
+  ): Promise<HostError> {
     const { startMs, subject = 'service' } = this.#options;
     switch (outcome.phase) {
       case 'deadline': {
         // Before the cell is ended, for afterwards nobody can tell.
         const where = await this.#cell.locate(locateMs);
         const place = whereText(where);
-        return new HostError('start_timeout', `The ${subject} did not start within ${String(startMs)} ms; it was in its ${during}${place === '' ? '' : `: ${place}`}.`, { phase: during, timeoutMs: startMs, where });
+        return new HostError(
+          'start_timeout',
+          `The ${subject} did not start within ${String(startMs)} ms; it was in its ${during}${place === '' ? '' : `: ${place}`}.`,
+          { phase: during, timeoutMs: startMs, where },
+        );
       }
       case 'ended': {
         const cause = causeOf(outcome.end.error, this.#redact);
-        return new HostError('start_failed', `The cell ended during the ${during}: ${causeText(cause)}.`, { phase: during, reason: outcome.end.reason, cause });
+        return new HostError('start_failed', `The cell ended during the ${during}: ${causeText(cause)}.`, {
+          phase: during,
+          reason: outcome.end.reason,
+          cause,
+        });
       }
       default: {
         const cause = causeOf(outcome.error, this.#redact);
         const inFiles = during === 'import' && liesInFiles(outcome.error);
-        const what = outcome.phase === 'exports' ? `does not export what a ${subject} needs` : outcome.phase === 'import' ? 'could not be imported' : 'failed to start';
-        return new HostError('start_failed', `The plugin ${what}: ${causeText(cause)}`, { phase: outcome.phase, ...(inFiles ? { inFiles } : {}), cause });
+        const what =
+          outcome.phase === 'exports'
+            ? `does not export what a ${subject} needs`
+            : outcome.phase === 'import'
+              ? 'could not be imported'
+              : 'failed to start';
+        return new HostError('start_failed', `The plugin ${what}: ${causeText(cause)}`, {
+          phase: outcome.phase,
+          ...(inFiles ? { inFiles } : {}),
+          cause,
+        });
       }
     }
   }

@@ -72,7 +72,8 @@ export class IngressQueue {
 
   get oldest(): QueuedEvent | undefined {
     let oldest = this.#items[this.#head];
-    for (const { event } of this.#waiting) if (oldest === undefined || event.acceptedMs < oldest.acceptedMs) oldest = event;
+    for (const { event } of this.#waiting)
+      if (oldest === undefined || event.acceptedMs < oldest.acceptedMs) oldest = event;
     return oldest;
   }
 

@@ -5,7 +5,9 @@ import type { QueuedEvent } from './queued-event.ts';
 export type LaneState =
   /** Hands over what is queued. */
   | { readonly is: 'open' }
-  /** Hands over nothing more; what the cell has finished still counts. The cell executes the sequence `interruptedFrom`, or one
+  /**
+   * Hands over nothing more; what the cell has finished still counts. The cell executes the sequence `interruptedFrom`,
+   * or one
    * event more at most, when its signal is aborted; `again` is the event that then threw. */
   | { readonly is: 'halted'; readonly interruptedFrom: number; readonly again: QueuedEvent | undefined }
   /** The cell has lost this sequence: only what it finished before still counts. */

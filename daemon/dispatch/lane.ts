@@ -76,8 +76,11 @@ export class Lane {
     const first = aheadOf(this.#state) ?? this.#sent.first;
     if (first === undefined) return undefined;
     const progress = this.#progress();
-    const running = progress.phase === phases.running ? this.#sent.at(progress.sequence - this.#through - 1) : undefined;
-    return running === undefined ? { event: first, beganMs: undefined } : { event: running, beganMs: this.#clock.fromCellMs(progress.beganMs) };
+    const running =
+      progress.phase === phases.running ? this.#sent.at(progress.sequence - this.#through - 1) : undefined;
+    return running === undefined
+      ? { event: first, beganMs: undefined }
+      : { event: running, beganMs: this.#clock.fromCellMs(progress.beganMs) };
   }
 
   /** The events that have begun and have no outcome yet, the one that is executing last. */
@@ -92,11 +95,14 @@ export class Lane {
     return first === undefined ? this.#sent.list() : [first, ...this.#sent.list()];
   }
 
-  /** Takes back the event of a caller that does not wait any longer. Undefined if it has begun, or is not here; of a cell
+  /**
+   * Takes back the event of a caller that does not wait any longer. Undefined if it has begun, or is not here; of a
+   * cell
    * without shared memory, nobody can tell in time. */
   withdraw(waiter: Waiter): QueuedEvent | undefined {
     const place = this.#sent.placeOf(waiter);
-    if (place === -1 || this.#cell.arrivals !== undefined || !this.#cell.register.withdraw(this.#through + place + 1)) return undefined;
+    if (place === -1 || this.#cell.arrivals !== undefined || !this.#cell.register.withdraw(this.#through + place + 1))
+      return undefined;
     return this.#sent.withdraw(place);
   }
 
@@ -120,7 +126,16 @@ export class Lane {
       if (this.inFlight === events.length) pacer.began(this.#sentMs);
       this.#tellAccount();
       lossAccount.flush();
-      this.#cell.send({ type: 'batch', first, count: events.length, json: text.toString(), awaited, ...this.#newRing(awaited), ...(pacer.othersWait ? othersWait : undefined), ...(this.#paused ? resumes : undefined) });
+      this.#cell.send({
+        type: 'batch',
+        first,
+        count: events.length,
+        json: text.toString(),
+        awaited,
+        ...this.#newRing(awaited),
+        ...(pacer.othersWait ? othersWait : undefined),
+        ...(this.#paused ? resumes : undefined),
+      });
       this.#paused = false;
       handedOver = true;
     }
@@ -158,14 +173,22 @@ export class Lane {
     this.#cell.drain();
     if (this.#state.is !== 'halted') return;
     const { phase, sequence } = this.#progress();
-    this.#state = { ...this.#state, interruptedFrom: Math.max(this.#through + 1, phase === phases.running ? sequence : sequence + 1) };
+    this.#state = {
+      ...this.#state,
+      interruptedFrom: Math.max(this.#through + 1, phase === phases.running ? sequence : sequence + 1),
+    };
   }
 
   /** Takes the event that is executing from the cell, which must then be ended. Undefined if none is executing; else
    * the lane holds the event until `settleClaimed`. */
   claimRunning(): QueuedEvent | undefined {
     const progress = this.#progress();
-    if (progress.phase !== phases.running || progress.sequence <= this.#through || !this.#cell.register.claim(progress.sequence)) return undefined;
+    if (
+      progress.phase !== phases.running ||
+      progress.sequence <= this.#through ||
+      !this.#cell.register.claim(progress.sequence)
+    )
+      return undefined;
     return this.#takeClaimed(progress);
   }
 
@@ -173,7 +196,12 @@ export class Lane {
   sealBetween(): boolean {
     const progress = this.#progress();
     // A cell without shared memory is known only by what has arrived of it.
-    if (this.#cell.arrivals !== undefined || progress.phase !== phases.done || !this.#cell.register.seal(progress.sequence)) return false;
+    if (
+      this.#cell.arrivals !== undefined ||
+      progress.phase !== phases.done ||
+      !this.#cell.register.seal(progress.sequence)
+    )
+      return false;
     this.#cell.drain();
     return true;
   }
@@ -191,7 +219,8 @@ export class Lane {
     const progress = this.#progress();
     const between = progress.phase === phases.done || progress.phase === phases.sealed;
     this.#settleThrough(between ? progress.sequence : progress.sequence - 1);
-    const blamed = progress.phase === phases.running && progress.sequence > this.#through ? this.#sent.take(1)[0] : undefined;
+    const blamed =
+      progress.phase === phases.running && progress.sequence > this.#through ? this.#sent.take(1)[0] : undefined;
     const again = this.#takeAgain();
     const untouched = again === undefined ? this.#sent.clear() : [again, ...this.#sent.clear()];
     this.#tellAccount();
@@ -350,7 +379,10 @@ export class Lane {
     this.#settleThrough(sequence - 1);
     const event = this.#sent.take(1)[0];
     this.#through += 1;
-    this.#state = event === undefined ? { is: 'cut', again: undefined } : { is: 'claimed', event, beganMs: this.#clock.fromCellMs(beganMs) };
+    this.#state =
+      event === undefined
+        ? { is: 'cut', again: undefined }
+        : { is: 'claimed', event, beganMs: this.#clock.fromCellMs(beganMs) };
     return event;
   }
 

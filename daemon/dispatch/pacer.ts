@@ -1,5 +1,5 @@
-// Decides how much a lane hands over to its cell at a time, and whether it goes on by itself. It learns how long events take
-// from those that were settled. This one has nobody to share with; a service's pacer is its `WakeTurn`.
+// Decides how much a lane hands over to its cell at a time, and whether it goes on by itself. It learns how long events
+// take from those that were settled. This one has nobody to share with; a service's pacer is its `WakeTurn`.
 
 const firstBatch = 16;
 /** A batch is as long as this much work, so that slow events travel in small batches. */

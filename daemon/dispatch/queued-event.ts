@@ -1,5 +1,5 @@
-// An accepted event on its way. Its payload is kept as JSON text, so that its size is known, nothing can change it, and the
-// host passes it on without ever building it.
+// An accepted event on its way. Its payload is kept as JSON text, so that its size is known, nothing can change it, and
+// the host passes it on without ever building it.
 import type { OutputJson } from '../../protocol/cell/messages.ts';
 import type { AttemptStory } from '../../protocol/dead-letter.ts';
 import type { HostError } from '../../protocol/errors.ts';
@@ -55,16 +55,40 @@ export interface QueuedEvent extends EventIds {
 export const idsOf = ({ eventId, correlationId }: EventIds): EventIds => ({ eventId, correlationId });
 
 /** As its plugin gets it. The payload was checked to be JSON when the event came. */
-export function wholeEvent({ head: { ingress, kind, source, createdAt }, payload, attempt, correlationId, eventId }: QueuedEvent): IngressEvent {
+export function wholeEvent({
+  head: { ingress, kind, source, createdAt },
+  payload,
+  attempt,
+  correlationId,
+  eventId,
+}: QueuedEvent): IngressEvent {
   return { ingress, kind, source, payload: JSON.parse(payload) as unknown, createdAt, attempt, correlationId, eventId };
 }
 
 /** What stands around the texts of an event and its attempt. */
-const frameBytes = '{"ingress":"","kind":"","source":"","payload":,"createdAt":"","attempt":,"correlationId":"","eventId":""}'.length;
+const frameBytes =
+  '{"ingress":"","kind":"","source":"","payload":,"createdAt":"","attempt":,"correlationId":"","eventId":""}'.length;
 
-/** Of an event as it is accepted. The names and ids hold no character that takes more than one byte, or that JSON would escape. */
-export function eventBytes({ ingress, kind, source, createdAt }: EventHead, payloadBytes: number, { eventId, correlationId }: EventIds): number {
-  return frameBytes + firstAttemptBytes + ingress.length + kind.length + source.length + createdAt.length + payloadBytes + correlationId.length + eventId.length;
+/**
+ * Of an event as it is accepted. The names and ids hold no character that takes more than one byte, or that JSON would
+ * escape.
+ */
+export function eventBytes(
+  { ingress, kind, source, createdAt }: EventHead,
+  payloadBytes: number,
+  { eventId, correlationId }: EventIds,
+): number {
+  return (
+    frameBytes +
+    firstAttemptBytes +
+    ingress.length +
+    kind.length +
+    source.length +
+    createdAt.length +
+    payloadBytes +
+    correlationId.length +
+    eventId.length
+  );
 }
 
 const firstAttemptBytes = '1'.length;

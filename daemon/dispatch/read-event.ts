@@ -28,6 +28,12 @@ export class ReadEvent {
   /** As a parser would have made it. */
   whole(): unknown {
     const { ingress, kind, source, correlationId } = this;
-    return { ingress, kind, source, payload: JSON.parse(this.payload) as unknown, ...(correlationId === undefined ? {} : { correlationId }) };
+    return {
+      ingress,
+      kind,
+      source,
+      payload: JSON.parse(this.payload) as unknown,
+      ...(correlationId === undefined ? {} : { correlationId }),
+    };
   }
 }

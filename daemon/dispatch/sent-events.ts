@@ -1,5 +1,5 @@
-// The events that a lane has sent to its cell and that are not settled, in the order of their sequences. An event that was
-// taken back leaves an empty place, because the cell still passes over its sequence.
+// The events that a lane has sent to its cell and that are not settled, in the order of their sequences. An event that
+// was taken back leaves an empty place, because the cell still passes over its sequence.
 import type { QueuedEvent, Waiter } from './queued-event.ts';
 
 const isThere = (event: QueuedEvent | undefined): event is QueuedEvent => event !== undefined;

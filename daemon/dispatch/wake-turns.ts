@@ -1,7 +1,7 @@
-// Rations wake-ups of cells for events that have no waiting caller. To wake a thread, and to run one whose memory has gone
-// cold, costs a hundred times the event it is woken for: where more services are busy than can run at once, the others let their
-// events gather until one of those that run is done. A turn that is not given back ends by itself, so that no cell can
-// hold up another.
+// Rations wake-ups of cells for events that have no waiting caller. To wake a thread, and to run one whose memory has
+// gone cold, costs a hundred times the event it is woken for: where more services are busy than can run at once, the
+// others let their events gather until one of those that run is done. A turn that is not given back ends by itself, so
+// that no cell can hold up another.
 import type { Clock } from '../time/clock.ts';
 import type { IngressQueue } from './ingress-queue.ts';
 import type { Lane } from './lane.ts';
@@ -100,7 +100,10 @@ export class WakeTurns {
   }
 }
 
-/** The pacer of one service: it hands over at once what somebody waits for, and the rest in its turn among the other services. */
+/**
+ * The pacer of one service: it hands over at once what somebody waits for, and the rest in its turn among the other
+ * services.
+ */
 export class WakeTurn extends Pacer {
   readonly #turns: WakeTurns;
   readonly #queue: WakeTurnQueue;
@@ -153,7 +156,9 @@ export class WakeTurn extends Pacer {
     this.#clock.soon(this.#pumpNow);
   }
 
-  /** False: others come first, and what there is more is handed over in its next turn. An event that somebody waits for is
+  /**
+   * False: others come first, and what there is more is handed over in its next turn. An event that somebody waits for
+   * is
    * never held back. */
   override mayGoOn(): boolean {
     return this.#keepsTurn(this.#queue.ready > 0) || this.#queue.awaited > 0;

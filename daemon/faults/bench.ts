@@ -44,7 +44,8 @@ export class Bench {
     // An allocator keeps what it was given for the next time; a leak grows each time.
     for (let again = 0; again < repetitions && keepsMemory(seen); again += 1) {
       const { left } = await this.#once(fault);
-      if (seen.left !== null && left !== null) seen = { ...seen, left: { ...seen.left, rssMb: Math.min(seen.left.rssMb, left.rssMb) } };
+      if (seen.left !== null && left !== null)
+        seen = { ...seen, left: { ...seen.left, rssMb: Math.min(seen.left.rssMb, left.rssMb) } };
     }
     if (isTainted(seen)) await this.#replace();
     return seen;
@@ -62,7 +63,15 @@ export class Bench {
     const neighbour = watch.end();
     const left = await this.#left(daemon, before, lived);
     await until(() => daemon.dead !== undefined, unkillable === undefined ? deathMs : 0);
-    return { ...seen, problems, neighbour, left, unkillable: unkillable ?? 0, death: daemon.dead ?? null, peakMb: daemon.peakMb };
+    return {
+      ...seen,
+      problems,
+      neighbour,
+      left,
+      unkillable: unkillable ?? 0,
+      death: daemon.dead ?? null,
+      peakMb: daemon.peakMb,
+    };
   }
 
   async close(): Promise<void> {
@@ -74,7 +83,9 @@ export class Bench {
   }
 
   #trial(client: Client, fault: Fault, folder: string, recovered: () => void): Promise<Seen> {
-    return this.#place.subject === 'service' ? serviceTrial(client, fault, folder, recovered) : toolTrial(client, fault, folder, recovered);
+    return this.#place.subject === 'service'
+      ? serviceTrial(client, fault, folder, recovered)
+      : toolTrial(client, fault, folder, recovered);
   }
 
   async #ready(): Promise<{ daemon: KitDaemon; client: Client; neighbourClient: Client }> {
@@ -121,10 +132,14 @@ export class Bench {
 }
 
 const keepsMemory = ({ death, left, answer }: Observation): boolean =>
-  death === null && answer.kind !== 'none' && left !== null && left.rssMb > rssDriftMb && leavesNothing({ ...left, rssMb: 0 });
+  death === null &&
+  answer.kind !== 'none' &&
+  left !== null &&
+  left.rssMb > rssDriftMb &&
+  leavesNothing({ ...left, rssMb: 0 });
 
 /** Overruns its deadline, so that the whole of the kill ladder has been walked once. */
-const warmUp = 'export const deeds = { \'warm-up\': () => { for (;;); } };\n';
+const warmUp = "export const deeds = { 'warm-up': () => { for (;;); } };\n";
 
 const difference = (now: VitalSigns, before: VitalSigns): Omit<Left, 'processes'> => ({
   threads: Math.max(0, now.threads - before.threads),
@@ -137,7 +152,11 @@ export const leavesNothing = ({ threads, descriptors, sockets, processes, rssMb 
   threads === 0 && descriptors === 0 && sockets === 0 && processes === 0 && rssMb <= rssDriftMb;
 
 const isTainted = ({ death, left, unkillable, neighbour, answer }: Observation): boolean =>
-  death !== null || unkillable > 0 || answer.kind === 'none' || neighbour?.wrong !== null || (left !== null && !leavesNothing(left));
+  death !== null ||
+  unkillable > 0 ||
+  answer.kind === 'none' ||
+  neighbour?.wrong !== null ||
+  (left !== null && !leavesNothing(left));
 
 /** Undefined when the daemon no longer answers. */
 async function unkillableIn(client: Client): Promise<number | undefined> {

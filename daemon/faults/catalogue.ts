@@ -1,5 +1,5 @@
-// Every fault the kit knows: what it does, how its caller is to be answered, and whether threads can hold it. The tables
-// of the documentation and the trials are made from this list.
+// Every fault the kit knows: what it does, how its caller is to be answered, and whether threads can hold it. The
+// tables of the documentation and the trials are made from this list.
 import type { AnswerKind, Fault, Group, ThreadHold } from './fault.ts';
 
 const contains: ThreadHold = { hold: 'contains' };
@@ -19,7 +19,14 @@ const slow = { deadlineMs: 5000 } as const;
 const watched = { ...added, deadlineMs: 15_000 } as const;
 
 const ended: readonly AnswerKind[] = ['crashed', 'timeout', 'failed'];
-const dies = { listed: false, deadlineMs: 5000, threads: { hold: 'dies', why: 'no thread can be ended inside such a call: it returns at last, or V8 aborts the daemon, which the guardian brings back' } } as const;
+const dies = {
+  listed: false,
+  deadlineMs: 5000,
+  threads: {
+    hold: 'dies',
+    why: 'no thread can be ended inside such a call: it returns at last, or V8 aborts the daemon, which the guardian brings back',
+  },
+} as const;
 
 export const catalogue: readonly Fault[] = [
   ...rows('hangs', [
@@ -29,10 +36,20 @@ export const catalogue: readonly Fault[] = [
     ['atomics-wait', 'waits on shared memory nobody writes to', ['timeout']],
     ['catastrophic-regex', 'matches a text against a pattern that takes for ever', ['timeout']],
     ['endless-webassembly', 'loops inside WebAssembly', ['timeout']],
-    ['exec-sync', 'runs `execSync(\'sleep 30\')`', ['timeout', 'failed']],
-    ['pbkdf2-sync', 'derives a key in 1e9 rounds, all in one native call', ['timeout'], { threads: givesUp('a native call cannot be interrupted: the thread computes on until it returns') }],
+    ['exec-sync', "runs `execSync('sleep 30')`", ['timeout', 'failed']],
+    [
+      'pbkdf2-sync',
+      'derives a key in 1e9 rounds, all in one native call',
+      ['timeout'],
+      { threads: givesUp('a native call cannot be interrupted: the thread computes on until it returns') },
+    ],
     ['read-fifo', 'reads a named pipe that nobody writes to', ['timeout', 'failed'], { pipes: 1 }],
-    ['blocked-pool', 'has four reads blocked, which is all that Node\'s pool of threads does at a time', ['timeout', 'failed'], { ...added, pipes: 4 }],
+    [
+      'blocked-pool',
+      "has four reads blocked, which is all that Node's pool of threads does at a time",
+      ['timeout', 'failed'],
+      { ...added, pipes: 4 },
+    ],
     ['large-sort', 'sorts ten million numbers in native code', ['timeout', 'answer', 'crashed'], added],
   ]),
   ...rows('throws', [
@@ -49,7 +66,12 @@ export const catalogue: readonly Fault[] = [
     ['late-rejection', 'answers, then a promise nobody holds rejects', ['answer'], later],
     ['late-throw', 'answers, then a timer throws', ['answer'], later],
     ['stream-error', 'answers, then a stream emits an error nobody listens to', ['answer'], later],
-    ['captured-exceptions', 'captures uncaught exceptions for itself, then throws in a timer', ['answer', 'failed'], later],
+    [
+      'captured-exceptions',
+      'captures uncaught exceptions for itself, then throws in a timer',
+      ['answer', 'failed'],
+      later,
+    ],
     ['removed-listeners', 'removes every listener of `process`, then throws in a timer', ['answer', 'failed'], later],
     ['interval-left', 'answers and leaves an interval running', ['answer']],
   ]),
@@ -71,13 +93,25 @@ export const catalogue: readonly Fault[] = [
     ['secret-keys', 'keeps 896 MiB in keys', ['crashed'], watched],
   ]),
   ...rows('shared', [
-    ['filled-pool', 'derives eight keys at once, twice as many as Node\'s pool has threads here', ['timeout'], { ...added, threads: givesUp('a job in Node\'s pool cannot be taken back: the thread ends when its jobs are done') }],
+    [
+      'filled-pool',
+      "derives eight keys at once, twice as many as Node's pool has threads here",
+      ['timeout'],
+      {
+        ...added,
+        threads: givesUp("a job in Node's pool cannot be taken back: the thread ends when its jobs are done"),
+      },
+    ],
     ['leaked-sockets', 'opens 3000 connections and closes none', ['crashed'], watched],
     ['leaked-folders', 'opens 6000 folders and closes none', ['crashed', 'failed'], watched],
   ]),
   ...rows('floods', [
     ['stdout-flood', 'writes 200,000 lines to stdout', ['answer', 'timeout']],
-    ['message-flood', 'posts 200,000 messages through every port and channel it finds', ['answer', 'timeout', 'crashed']],
+    [
+      'message-flood',
+      'posts 200,000 messages through every port and channel it finds',
+      ['answer', 'timeout', 'crashed'],
+    ],
     ['log-flood', 'logs 200,000 lines', ['answer', 'timeout'], added],
   ]),
   ...rows('process', [
@@ -91,13 +125,33 @@ export const catalogue: readonly Fault[] = [
     ['native-segfault', 'loads a native addon that crashes with SIGSEGV', ['failed', 'crashed']],
     ['native-trap', 'switches V8 flags and crashes it with SIGTRAP', ['failed', 'crashed'], added],
     ['many-descriptors', 'opens 10,000 files and closes none', ['answer', 'failed', 'timeout']],
-    ['close-descriptors', 'closes descriptors 3 to 39, whoever they belong to', ['answer', 'failed', 'crashed', 'timeout'], added],
+    [
+      'close-descriptors',
+      'closes descriptors 3 to 39, whoever they belong to',
+      ['answer', 'failed', 'crashed', 'timeout'],
+      added,
+    ],
   ]),
   ...rows('guard', [
-    ['kill-converted', 'signals the daemon by its number as a text, a list or an object, and by a thread of it', ['failed'], added],
-    ['foreign-descriptors', 'takes descriptors 3 to 42 as sockets, terminals and for children, and changes what is behind them', ['failed', 'answer', 'crashed', 'timeout'], added],
+    [
+      'kill-converted',
+      'signals the daemon by its number as a text, a list or an object, and by a thread of it',
+      ['failed'],
+      added,
+    ],
+    [
+      'foreign-descriptors',
+      'takes descriptors 3 to 42 as sockets, terminals and for children, and changes what is behind them',
+      ['failed', 'answer', 'crashed', 'timeout'],
+      added,
+    ],
     // From Node 25 on, a file handle that is collected while open is an error of the plugin's by itself.
-    ['collected-handles', 'closes the numbers of file handles that were collected as garbage', ['answer', 'crashed'], { ...added, ...slow }],
+    [
+      'collected-handles',
+      'closes the numbers of file handles that were collected as garbage',
+      ['answer', 'crashed'],
+      { ...added, ...slow },
+    ],
     ['damaged-cache', 'runs a script from a damaged cache', ['failed', 'crashed', 'answer'], added],
     ['own-loader', 'registers a loader, which runs in a thread of its own', ['failed', 'answer'], added],
     ['own-inspector', 'opens an inspector session and stops at a `debugger` statement', ['failed', 'timeout'], added],
@@ -107,12 +161,27 @@ export const catalogue: readonly Fault[] = [
     ['load-env-fifo', 'loads its environment from a named pipe', ['failed', 'timeout'], { ...added, pipes: 1 }],
     ['import-fifo', 'imports a named pipe', ['failed', 'timeout'], { ...added, pipes: 1 }],
     ['read-environ', 'reads the environment of the daemon and its parent from `/proc`', ['failed', 'answer'], added],
-    ['control-socket', 'connects to the control socket, which its permissions do not grant', ['failed'], { ...added, permissions: {} }],
+    [
+      'control-socket',
+      'connects to the control socket, which its permissions do not grant',
+      ['failed'],
+      { ...added, permissions: {} },
+    ],
   ]),
   ...rows('imports', [
     ['import-throws', 'throws while it is imported', ['failed'], atImport],
-    ['import-syntax', 'has a syntax error', ['failed'], { ...atImport, needsRepair: true, source: 'export const deeds = { here: ;\n' }],
-    ['import-missing', 'imports a module that is not there', ['failed'], { ...atImport, needsRepair: true, source: null }],
+    [
+      'import-syntax',
+      'has a syntax error',
+      ['failed'],
+      { ...atImport, needsRepair: true, source: 'export const deeds = { here: ;\n' },
+    ],
+    [
+      'import-missing',
+      'imports a module that is not there',
+      ['failed'],
+      { ...atImport, needsRepair: true, source: null },
+    ],
     ['import-never-ends', 'awaits for ever at its top level', ['timeout', 'failed'], atImport],
     ['import-loops', 'loops at its top level', ['timeout'], atImport],
   ]),
@@ -132,8 +201,18 @@ export const catalogue: readonly Fault[] = [
     ['match-all', 'matches each of 2 ** 27 characters', ended, dies],
     ['array-from', 'makes an array from an object whose `length` is 2 ** 28', ended, dies],
     ['slice-typed', 'slices a typed array of 2 ** 28 bytes into an array', ended, dies],
-    ['killed-outside', 'waits while its daemon is killed with SIGKILL from outside', ['crashed'], { ...dies, outside: 'SIGKILL' }],
-    ['segfault-outside', 'waits while its daemon is sent SIGSEGV from outside', ['crashed'], { ...dies, outside: 'SIGSEGV' }],
+    [
+      'killed-outside',
+      'waits while its daemon is killed with SIGKILL from outside',
+      ['crashed'],
+      { ...dies, outside: 'SIGKILL' },
+    ],
+    [
+      'segfault-outside',
+      'waits while its daemon is sent SIGSEGV from outside',
+      ['crashed'],
+      { ...dies, outside: 'SIGSEGV' },
+    ],
   ]),
   ...rows('daemon', [
     ['daemon-sigterm', 'the daemon is sent SIGTERM while a plugin loops', ['timeout', 'crashed', 'stopped']],
@@ -142,7 +221,14 @@ export const catalogue: readonly Fault[] = [
 ];
 
 /** No fault at all: what it takes shows what this machine takes. */
-export const control: Fault = { id: 'control', group: 'results', what: 'answers as it should', listed: false, answers: ['answer'], threads: contains };
+export const control: Fault = {
+  id: 'control',
+  group: 'results',
+  what: 'answers as it should',
+  listed: false,
+  answers: ['answer'],
+  threads: contains,
+};
 
 export const faultIds: readonly string[] = catalogue.map(({ id }) => id);
 

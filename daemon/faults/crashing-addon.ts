@@ -2,7 +2,9 @@
 // It is the smallest shared object the Linux loader takes, and its initialiser writes to address zero.
 
 /** `xor eax,eax; mov [rax],eax` and `mov x0,xzr; str wzr,[x0]`: a segmentation fault in either language. */
-const machines: Readonly<Partial<Record<NodeJS.Architecture, { readonly id: number; readonly code: readonly number[] }>>> = {
+const machines: Readonly<
+  Partial<Record<NodeJS.Architecture, { readonly id: number; readonly code: readonly number[] }>>
+> = {
   x64: { id: 62, code: [0x31, 0xc0, 0x89, 0x00] },
   arm64: { id: 183, code: [0xe0, 0x03, 0x1f, 0xaa, 0x1f, 0x00, 0x00, 0xb9] },
 };
@@ -17,7 +19,10 @@ const tablesAt = codeAt + 16;
 const fileBytes = tablesAt + 32;
 
 /** Undefined where no such file can be made: on another system or another kind of machine. */
-export function crashingAddon(platform: NodeJS.Platform = process.platform, architecture: NodeJS.Architecture = process.arch): Buffer | undefined {
+export function crashingAddon(
+  platform: NodeJS.Platform = process.platform,
+  architecture: NodeJS.Architecture = process.arch,
+): Buffer | undefined {
   const machine = machines[architecture];
   if (platform !== 'linux' || machine === undefined) return undefined;
   const file = Buffer.alloc(fileBytes);
@@ -53,7 +58,11 @@ function writeHeader(file: Buffer, machine: number): void {
   file.writeUInt16LE(3, 56);
 }
 
-function writeSegment(file: Buffer, index: number, { type, flags, at, bytes }: { type: number; flags: number; at: number; bytes: number }): void {
+function writeSegment(
+  file: Buffer,
+  index: number,
+  { type, flags, at, bytes }: { type: number; flags: number; at: number; bytes: number },
+): void {
   const start = headerBytes + index * segmentBytes;
   file.writeUInt32LE(type, start);
   file.writeUInt32LE(flags, start + 4);

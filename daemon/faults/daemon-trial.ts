@@ -1,5 +1,5 @@
-// The daemon itself is ended while a plugin of its loops: asked by SIGTERM, or killed with -9. Nothing of it may be left,
-// and the next one must find its way.
+// The daemon itself is ended while a plugin of its loops: asked by SIGTERM, or killed with -9. Nothing of it may be
+// left, and the next one must find its way.
 import { readdirSync, rmSync } from 'node:fs';
 import { HostError } from '../../protocol/errors.ts';
 import type { Client } from '../../protocol/client/client.ts';
@@ -35,8 +35,12 @@ async function endIt(first: KitDaemon, fault: Fault, place: Place): Promise<Obse
   const idle: Fault = { ...control, id: 'idle' };
   const client = await first.connect();
   for (const plugin of [busy, idle]) await ready(client, plugin, place, first.folder);
-  const pending = answerTo(() => commit(client, busy, place), place.subject === 'service' ? deadlines.handleMs : deadlines.toolMs);
-  if (!(await until(() => isBusy(client, place), beginsMs))) throw new HostError('internal', 'The kit could not make a plugin loop.');
+  const pending = answerTo(
+    () => commit(client, busy, place),
+    place.subject === 'service' ? deadlines.handleMs : deadlines.toolMs,
+  );
+  if (!(await until(() => isBusy(client, place), beginsMs)))
+    throw new HostError('internal', 'The kit could not make a plugin loop.');
   const cells = first.living().length;
   const asked = fault.id === 'daemon-sigterm';
   const beganMs = performance.now();
@@ -45,10 +49,12 @@ async function endIt(first: KitDaemon, fault: Fault, place: Place): Promise<Obse
   const endedMs = performance.now() - beganMs;
   const answer = await pending;
   const problems: string[] = [];
-  if (asked && death.code !== 0) problems.push(`the daemon ended with ${death.signal ?? `exit code ${String(death.code)}`}`);
+  if (asked && death.code !== 0)
+    problems.push(`the daemon ended with ${death.signal ?? `exit code ${String(death.code)}`}`);
   if (asked) problems.push(...remains(first));
   const goneByThemselves = await until(() => first.living().length <= (asked || cells === 0 ? 0 : 1), freeCellMs);
-  if (!goneByThemselves) problems.push(`${String(first.living().length)} of ${String(cells)} cells outlived their daemon`);
+  if (!goneByThemselves)
+    problems.push(`${String(first.living().length)} of ${String(cells)} cells outlived their daemon`);
   const againMs = await startAgain(first, idle, place, problems);
   const left = first.living().length;
   return {
@@ -66,10 +72,13 @@ async function endIt(first: KitDaemon, fault: Fault, place: Place): Promise<Obse
 }
 
 /** A daemon that was killed can answer nobody: its callers see the connection end, which is what they should see. */
-const told = (answer: Answer, asked: boolean): Answer => (asked || answer.kind !== 'none' ? answer : { ...answer, kind: 'crashed' });
+const told = (answer: Answer, asked: boolean): Answer =>
+  asked || answer.kind !== 'none' ? answer : { ...answer, kind: 'crashed' };
 
 function remains({ folder }: KitDaemon): string[] {
-  return readdirSync(folder).some((name) => name === 's' || name.endsWith('.lock')) ? ['its socket or its lock is still there'] : [];
+  return readdirSync(folder).some((name) => name === 's' || name.endsWith('.lock'))
+    ? ['its socket or its lock is still there']
+    : [];
 }
 
 async function startAgain(first: KitDaemon, plugin: Fault, place: Place, problems: string[]): Promise<number> {
@@ -79,7 +88,8 @@ async function startAgain(first: KitDaemon, plugin: Fault, place: Place, problem
     const client = await next.connect();
     await ready(client, plugin, place, first.folder);
     const tookMs = performance.now() - beganMs;
-    if (!(await until(() => first.living().length === 0, busyCellMs))) problems.push('the next daemon did not end what the first one left');
+    if (!(await until(() => first.living().length === 0, busyCellMs)))
+      problems.push('the next daemon did not end what the first one left');
     return tookMs;
   } finally {
     if (!(await next.stop())) problems.push('the next daemon did not end when it was asked to');
@@ -93,13 +103,22 @@ async function ready(client: Client, plugin: Fault, place: Place, folder: string
 }
 
 async function work(client: Client, plugin: Fault, place: Place): Promise<void> {
-  if (place.subject === 'tool') await client.call('tool.call', { plugin: pluginIdOf(plugin), tool: 'work', input: { n: 1 } });
-  else await client.call('ingress.deliver', { plugin: pluginIdOf(plugin), event: { ingress: 'kit', kind: 'work', payload: { n: 1 } } });
+  if (place.subject === 'tool')
+    await client.call('tool.call', { plugin: pluginIdOf(plugin), tool: 'work', input: { n: 1 } });
+  else
+    await client.call('ingress.deliver', {
+      plugin: pluginIdOf(plugin),
+      event: { ingress: 'kit', kind: 'work', payload: { n: 1 } },
+    });
 }
 
 function commit(client: Client, plugin: Fault, place: Place): Promise<unknown> {
-  if (place.subject === 'tool') return client.call('tool.call', { plugin: pluginIdOf(plugin), tool: 'fault', input: { deed: 'loop' } });
-  return client.call('ingress.deliver', { plugin: pluginIdOf(plugin), event: { ingress: 'kit', kind: 'fault', payload: { deed: 'loop' } } });
+  if (place.subject === 'tool')
+    return client.call('tool.call', { plugin: pluginIdOf(plugin), tool: 'fault', input: { deed: 'loop' } });
+  return client.call('ingress.deliver', {
+    plugin: pluginIdOf(plugin),
+    event: { ingress: 'kit', kind: 'fault', payload: { deed: 'loop' } },
+  });
 }
 
 async function isBusy(client: Client, place: Place): Promise<boolean> {

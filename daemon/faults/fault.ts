@@ -6,7 +6,9 @@ export type ServiceIsolation = (typeof serviceIsolations)[number];
 export type ToolIsolation = (typeof toolIsolations)[number];
 
 /** What a fault is committed in: a service's handler, or a tool's call. */
-export type Place = { readonly subject: 'service'; readonly isolation: ServiceIsolation } | { readonly subject: 'tool'; readonly isolation: ToolIsolation };
+export type Place =
+  | { readonly subject: 'service'; readonly isolation: ServiceIsolation }
+  | { readonly subject: 'tool'; readonly isolation: ToolIsolation };
 
 export const placeName = ({ subject, isolation }: Place): string => `${subject}/${isolation}`;
 export const sharesProcess = ({ isolation }: Place): boolean => isolation !== 'process';
@@ -16,7 +18,8 @@ export type AnswerKind = 'answer' | 'failed' | 'timeout' | 'crashed' | 'stopped'
 
 /**
  * What threads can do about a fault. `contains`: all that is promised. `givesUp`: everybody goes on and the caller is
- * answered, but the thread stays until its native call returns. `dies`: it may take the daemon with it, and the guardian holds it.
+ * answered, but the thread stays until its native call returns. `dies`: it may take the daemon with it, and the
+ * guardian holds it.
  */
 export type ThreadHold = { readonly hold: 'contains' } | { readonly hold: 'givesUp' | 'dies'; readonly why: string };
 
@@ -52,7 +55,10 @@ export interface Fault {
   readonly deadlineMs?: number;
   /** Committed by importing the plugin, not by a handler. */
   readonly atImport?: true;
-  /** Its cause lies in the plugin's files, so that no restart can help: the service waits until somebody starts it again. */
+  /**
+   * Its cause lies in the plugin's files, so that no restart can help: the service waits until somebody starts it
+   * again.
+   */
   readonly needsRepair?: true;
   /** Of its plugin; none where it may do everything. */
   readonly permissions?: Readonly<Record<string, unknown>>;

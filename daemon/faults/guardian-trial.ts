@@ -1,5 +1,6 @@
-// What no thread can hold, tried under a guardian: the daemon may die of it, and then has to be back, say who did it, and run
-// that plugin as a process. The plugin is in a folder of the configuration, because what is loaded at run time is not loaded again.
+// What no thread can hold, tried under a guardian: the daemon may die of it, and then has to be back, say who did it,
+// and run that plugin as a process. The plugin is in a folder of the configuration, because what is loaded at run time
+// is not loaded again.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Client, HostError } from '../../protocol/client/client.ts';
@@ -25,7 +26,11 @@ export async function guardianTrial(fault: Fault, place: Place): Promise<Observa
   const plugins = join(folder, 'plugins');
   mkdirSync(plugins);
   writeFaulty(plugins, fault, place);
-  const daemon = await KitDaemon.start({ folder, guardian: true, config: () => ({ plugins: { folders: [plugins] }, guardian: { restart: { backoffMs: [20, 100] } } }) });
+  const daemon = await KitDaemon.start({
+    folder,
+    guardian: true,
+    config: () => ({ plugins: { folders: [plugins] }, guardian: { restart: { backoffMs: [20, 100] } } }),
+  });
   try {
     return await new GuardianTrial(daemon, fault, place).run();
   } finally {
@@ -79,7 +84,8 @@ class GuardianTrial {
     const deadlineMs = deadlineOf(this.#fault, this.#place.subject);
     const pending = answerTo(() => commit(client, this.#fault, this.#place, deadlineMs + beginsMs), deadlineMs);
     if (outside !== undefined) {
-      if (!(await until(() => isBusy(client, this.#plugin, this.#place), beginsMs))) this.#problems.push('the kit could not make the plugin wait');
+      if (!(await until(() => isBusy(client, this.#plugin, this.#place), beginsMs)))
+        this.#problems.push('the kit could not make the plugin wait');
       process.kill((await client.call('daemon.status', {})).pid, outside);
     }
     return await pending;
@@ -89,13 +95,17 @@ class GuardianTrial {
   async #death(): Promise<Death | undefined> {
     let death: Death | undefined;
     let busyMs = performance.now();
-    const settled = await until(async () => {
-      const status = await this.#ask((client) => client.call('daemon.status', {}));
-      death = status?.guardian?.deaths.at(-1);
-      if (death !== undefined) return death.backAfterMs !== undefined;
-      if (status?.counts.unkillable !== 0) busyMs = performance.now();
-      return performance.now() - busyMs > quietMs;
-    }, diesMs, lookEveryMs);
+    const settled = await until(
+      async () => {
+        const status = await this.#ask((client) => client.call('daemon.status', {}));
+        death = status?.guardian?.deaths.at(-1);
+        if (death !== undefined) return death.backAfterMs !== undefined;
+        if (status?.counts.unkillable !== 0) busyMs = performance.now();
+        return performance.now() - busyMs > quietMs;
+      },
+      diesMs,
+      lookEveryMs,
+    );
     this.#goesOn = !settled && death === undefined;
     return death;
   }
@@ -103,8 +113,12 @@ class GuardianTrial {
   #judgeDeath({ signal, culprit, suspects }: Death, isolation: string | undefined): void {
     // A signal from outside names nobody, or the one who was executing, in a thread; nothing is to be expected of it.
     if (this.#fault.outside !== undefined || !sharesProcess(this.#place)) return;
-    if (culprit !== this.#plugin) this.#problems.push(`the daemon died of ${signal ?? 'an exit'}, and not this plugin was named but ${culprit ?? (suspects.join(', ') || 'nobody')}`);
-    else if (isolation !== undefined && isolation !== 'process') this.#problems.push(`the plugin came back in a ${isolation}`);
+    if (culprit !== this.#plugin)
+      this.#problems.push(
+        `the daemon died of ${signal ?? 'an exit'}, and not this plugin was named but ${culprit ?? (suspects.join(', ') || 'nobody')}`,
+      );
+    else if (isolation !== undefined && isolation !== 'process')
+      this.#problems.push(`the plugin came back in a ${isolation}`);
   }
 
   /** Of a service; tools have none that could be asked. */
@@ -114,10 +128,12 @@ class GuardianTrial {
   }
 
   async #works(): Promise<boolean> {
-    return (await this.#ask(async (client) => {
-      await work(client, this.#plugin, this.#place);
-      return true;
-    })) === true;
+    return (
+      (await this.#ask(async (client) => {
+        await work(client, this.#plugin, this.#place);
+        return true;
+      })) === true
+    );
   }
 
   /** Undefined where the daemon cannot answer now. */
@@ -148,8 +164,15 @@ async function work(client: Client, plugin: string, { subject }: Place): Promise
 
 async function commit(client: Client, fault: Fault, { subject }: Place, timeoutMs: number): Promise<unknown> {
   const plugin = pluginIdOf(fault);
-  if (subject === 'tool') return (await client.call('tool.call', { plugin, tool: 'fault', input: { deed: fault.id } }, { timeoutMs })).output;
-  return (await client.call('ingress.deliver', { plugin, event: { ingress: 'kit', kind: 'fault', payload: { deed: fault.id } } }, { timeoutMs })).output;
+  if (subject === 'tool')
+    return (await client.call('tool.call', { plugin, tool: 'fault', input: { deed: fault.id } }, { timeoutMs })).output;
+  return (
+    await client.call(
+      'ingress.deliver',
+      { plugin, event: { ingress: 'kit', kind: 'fault', payload: { deed: fault.id } } },
+      { timeoutMs },
+    )
+  ).output;
 }
 
 async function isBusy(client: Client, plugin: string, { subject }: Place): Promise<boolean> {

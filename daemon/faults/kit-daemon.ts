@@ -12,7 +12,9 @@ import { type ProcessMark, descendantsOf, isSame, markOf, rssMbOf } from './vita
 import { until } from './until.ts';
 
 const fromSource = import.meta.url.endsWith('.ts');
-const command = fileURLToPath(new URL(fromSource ? '../../dist/daemon/cli/nagaya.js' : '../cli/nagaya.js', import.meta.url));
+const command = fileURLToPath(
+  new URL(fromSource ? '../../dist/daemon/cli/nagaya.js' : '../cli/nagaya.js', import.meta.url),
+);
 
 /** Small, so that the faults that fill libuv's pool of threads do so. */
 const poolThreads = '4';
@@ -70,9 +72,31 @@ export class KitDaemon {
     this.folder = folder;
     this.#ownsFolder = given === undefined;
     this.socket = join(folder, 's');
-    const { NAGAYA_SOCKET: _socket, NAGAYA_CONFIG: _config, NAGAYA_STATE: _state, NODE_OPTIONS: _options, NODE_TEST_CONTEXT: _context, ...env } = process.env;
-    const args = [...nodeFlags, command, 'serve', ...(guardian ? [] : ['--no-guardian']), '--json', '--until-stdin-ends', '--socket', this.socket, '--config', join(folder, 'nagaya.json')];
-    this.#child = spawn(process.execPath, args, { cwd: folder, stdio: ['pipe', 'pipe', 'pipe'], env: { ...env, NO_COLOR: '1', UV_THREADPOOL_SIZE: poolThreads } });
+    const {
+      NAGAYA_SOCKET: _socket,
+      NAGAYA_CONFIG: _config,
+      NAGAYA_STATE: _state,
+      NODE_OPTIONS: _options,
+      NODE_TEST_CONTEXT: _context,
+      ...env
+    } = process.env;
+    const args = [
+      ...nodeFlags,
+      command,
+      'serve',
+      ...(guardian ? [] : ['--no-guardian']),
+      '--json',
+      '--until-stdin-ends',
+      '--socket',
+      this.socket,
+      '--config',
+      join(folder, 'nagaya.json'),
+    ];
+    this.#child = spawn(process.execPath, args, {
+      cwd: folder,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...env, NO_COLOR: '1', UV_THREADPOOL_SIZE: poolThreads },
+    });
     this.#child.stdin?.on('error', () => undefined); // its end is seen as `ended`
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#log = (this.#log + text).slice(-keptLog);
@@ -89,7 +113,10 @@ export class KitDaemon {
 
   static async start(options: KitDaemonOptions = {}): Promise<KitDaemon> {
     const folder = options.folder ?? makeFolder();
-    writeFileSync(join(folder, 'nagaya.json'), JSON.stringify({ stateFolder: join(folder, 'state'), ...options.config?.(folder) }));
+    writeFileSync(
+      join(folder, 'nagaya.json'),
+      JSON.stringify({ stateFolder: join(folder, 'state'), ...options.config?.(folder) }),
+    );
     const daemon = new KitDaemon(folder, options);
     let printed = '';
     daemon.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -97,7 +124,10 @@ export class KitDaemon {
       daemon.#daemonPid = Number(announced.exec(printed)?.[1] ?? 0);
     });
     // In JSON it says in one line that it listens.
-    if (!(await until(() => daemon.#daemonPid > 0 || daemon.dead !== undefined, readyMs)) || daemon.dead !== undefined) {
+    if (
+      !(await until(() => daemon.#daemonPid > 0 || daemon.dead !== undefined, readyMs)) ||
+      daemon.dead !== undefined
+    ) {
       await daemon.remove();
       throw new HostError('internal', `The daemon of the kit did not start:\n${daemon.#log}`);
     }
@@ -137,7 +167,9 @@ export class KitDaemon {
     this.#child.kill(signal);
   }
 
-  /** Processes it started, or that these started, which still live: the children of the daemon, and those it has lost. */
+  /**
+   * Processes it started, or that these started, which still live: the children of the daemon, and those it has lost.
+   */
   living(): readonly ProcessMark[] {
     this.#look();
     return [...this.#seen.values()].filter(isSame);

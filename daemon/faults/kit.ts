@@ -1,5 +1,5 @@
-// Runs the faults of the catalogue in the places that were asked for, one after the other, and tells each row as soon as
-// it is known.
+// Runs the faults of the catalogue in the places that were asked for, one after the other, and tells each row as soon
+// as it is known.
 import { availableParallelism } from 'node:os';
 import { Bench, rssDriftMb } from './bench.ts';
 import { control } from './catalogue.ts';
@@ -14,7 +14,10 @@ export interface KitRun {
   readonly places: readonly Place[];
   /** How often a trial that was late is repeated, for its middle figures: a machine may be late by itself. */
   readonly repeats: number;
-  /** Whether the daemons run under a guardian, as users start them; faults that end the daemon are tried under one anyway. */
+  /**
+   * Whether the daemons run under a guardian, as users start them; faults that end the daemon are tried under one
+   * anyway.
+   */
   readonly guardian: boolean;
   /** Told while it runs, for whoever waits. */
   progress(place: Place, row: Row, at: number): void;
@@ -42,7 +45,14 @@ export interface KitReport {
 export async function runKit(run: KitRun): Promise<KitReport> {
   const places: PlaceReport[] = [];
   for (const place of run.places) places.push(await runPlace(run, place));
-  return { at: new Date().toISOString(), node: process.versions.node, platform: `${process.platform}-${process.arch}`, cores: availableParallelism(), goals, places };
+  return {
+    at: new Date().toISOString(),
+    node: process.versions.node,
+    platform: `${process.platform}-${process.arch}`,
+    cores: availableParallelism(),
+    goals,
+    places,
+  };
 }
 
 async function runPlace({ faults, repeats, guardian, progress }: KitRun, place: Place): Promise<PlaceReport> {
@@ -56,7 +66,13 @@ async function runPlace({ faults, repeats, guardian, progress }: KitRun, place: 
       progress(place, row, rows.length);
     }
     const { answeredMs, neighbourGapMs, recoveredMs } = measured;
-    return { place: placeName(place), ...place, control: { answeredMs, neighbourGapMs, recoveredMs }, rows, summary: summaryOf(rows) };
+    return {
+      place: placeName(place),
+      ...place,
+      control: { answeredMs, neighbourGapMs, recoveredMs },
+      rows,
+      summary: summaryOf(rows),
+    };
   } finally {
     await bench.close();
   }
@@ -69,8 +85,10 @@ async function measuredRow(bench: Bench, fault: Fault, place: Place, repeats: nu
 }
 
 async function rowOf(bench: Bench, fault: Fault, place: Place): Promise<Row> {
-  if (fault.id === 'native-segfault' && crashingAddon() === undefined) return notRun(fault, 'the kit has no crashing addon for this kind of machine');
-  if (fault.outside !== undefined || (sharesProcess(place) && fault.threads.hold === 'dies')) return judge(fault, place, await guardianTrial(fault, place), rssDriftMb);
+  if (fault.id === 'native-segfault' && crashingAddon() === undefined)
+    return notRun(fault, 'the kit has no crashing addon for this kind of machine');
+  if (fault.outside !== undefined || (sharesProcess(place) && fault.threads.hold === 'dies'))
+    return judge(fault, place, await guardianTrial(fault, place), rssDriftMb);
   if (fault.group === 'daemon') return judge(fault, place, await daemonTrial(fault, place), rssDriftMb);
   return judge(fault, place, await bench.observe(fault), rssDriftMb);
 }

@@ -25,7 +25,10 @@ export class NeighbourWatch {
     this.#timer = setInterval(() => void this.#ask(), everyMs);
   }
 
-  /** From here on the machine is busy with the kit's own probing: answers must still be right, but gaps are not the fault's. */
+  /**
+   * From here on the machine is busy with the kit's own probing: answers must still be right, but gaps are not the
+   * fault's.
+   */
   enough(): void {
     // Silence up to now is a gap too.
     this.#longestGapMs = this.#gapMs();
@@ -46,7 +49,10 @@ export class NeighbourWatch {
     this.#sent += 1;
     const n = this.#sent;
     try {
-      const { output } = await this.#client.call('ingress.deliver', { plugin: neighbourId, event: { ingress: 'kit', kind: 'work', payload: { n } } });
+      const { output } = await this.#client.call('ingress.deliver', {
+        plugin: neighbourId,
+        event: { ingress: 'kit', kind: 'work', payload: { n } },
+      });
       this.#answered(n, output);
     } catch (thrown) {
       // A daemon that has died shows elsewhere; here it is the longest gap there is.

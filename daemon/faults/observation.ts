@@ -69,10 +69,18 @@ const kinds: Readonly<Record<string, AnswerKind>> = {
 /** Runs what asks, and tells how it was answered; an error without a kind of its own is a wrong answer. */
 export async function answerTo(ask: () => Promise<unknown>, deadlineMs: number): Promise<Answer> {
   const beganMs = performance.now();
-  const told = (kind: Answer['kind'], code: string | null, message: string): Answer => ({ kind, code, message, ms: performance.now() - beganMs, deadlineMs });
+  const told = (kind: Answer['kind'], code: string | null, message: string): Answer => ({
+    kind,
+    code,
+    message,
+    ms: performance.now() - beganMs,
+    deadlineMs,
+  });
   try {
     const output = await ask();
-    return output === 'done' ? told('answer', null, 'answered as it should') : told('wrong', null, `answered ${(JSON.stringify(output) ?? 'nothing').slice(0, 100)}`);
+    return output === 'done'
+      ? told('answer', null, 'answered as it should')
+      : told('wrong', null, `answered ${(JSON.stringify(output) ?? 'nothing').slice(0, 100)}`);
   } catch (thrown) {
     if (!(thrown instanceof HostError)) throw thrown;
     if (thrown.code === 'connection_closed') return told('none', thrown.code, thrown.message);

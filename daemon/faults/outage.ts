@@ -1,5 +1,5 @@
-// How long a slot was of no use after a fault: it is tried again and again, and the longest stretch counts that ended in
-// a try that succeeded, the first one beginning with the fault's own answer.
+// How long a slot was of no use after a fault: it is tried again and again, and the longest stretch counts that ended
+// in a try that succeeded, the first one beginning with the fault's own answer.
 
 export class Outage {
   #sinceMs: number | undefined;

@@ -34,26 +34,43 @@ function write(folder: string, manifest: object, entry: string): string {
 export const neighbourId = 'kit.neighbour';
 
 export const writeNeighbour = (folder: string): string =>
-  write(join(folder, 'neighbour'), { ...base, id: neighbourId, name: 'Neighbour', service: { ...service, timeouts: { ...service.timeouts, handleMs: 30_000 } } }, 'neighbour.js');
+  write(
+    join(folder, 'neighbour'),
+    {
+      ...base,
+      id: neighbourId,
+      name: 'Neighbour',
+      service: { ...service, timeouts: { ...service.timeouts, handleMs: 30_000 } },
+    },
+    'neighbour.js',
+  );
 
 export const pluginIdOf = ({ id }: Fault): string => `fault.${id}`;
 
 /** Of the handler or the call that commits it. */
-export const deadlineOf = ({ deadlineMs }: Fault, subject: Place['subject']): number => deadlineMs ?? (subject === 'service' ? deadlines.handleMs : deadlines.toolMs);
+export const deadlineOf = ({ deadlineMs }: Fault, subject: Place['subject']): number =>
+  deadlineMs ?? (subject === 'service' ? deadlines.handleMs : deadlines.toolMs);
 
 export function writeFaulty(folder: string, fault: Fault, place: Place): string {
   const { isolation } = place;
   const { pipes = 0, permissions } = fault;
   const part =
     place.subject === 'service'
-      ? { isolation, service: { ...service, timeouts: { ...service.timeouts, handleMs: deadlineOf(fault, place.subject) } } }
+      ? {
+          isolation,
+          service: { ...service, timeouts: { ...service.timeouts, handleMs: deadlineOf(fault, place.subject) } },
+        }
       : {
           tools: [
             { name: 'work', isolation, timeoutMs: 5000 },
             { name: 'fault', isolation, timeoutMs: deadlineOf(fault, place.subject) },
           ],
         };
-  const target = write(join(folder, fault.id), { ...base, id: pluginIdOf(fault), name: fault.id, ...(permissions === undefined ? {} : { permissions }), ...part }, 'entry.js');
+  const target = write(
+    join(folder, fault.id),
+    { ...base, id: pluginIdOf(fault), name: fault.id, ...(permissions === undefined ? {} : { permissions }), ...part },
+    'entry.js',
+  );
   writeModule(target, fault);
   if (fault.id === 'native-segfault') writeFileSync(join(target, 'addon.node'), crashingAddon() ?? '');
   for (let at = 0; at < pipes; at += 1) spawnSync('mkfifo', [join(target, `${String(at)}.fifo`)]);
@@ -68,6 +85,6 @@ function writeModule(target: string, fault: Fault): void {
 }
 
 /** What an author does who has found the fault: from here on the plugin can be imported. */
-export function mend(target: string): void {
+export function repair(target: string): void {
   writeFileSync(join(target, 'fault.js'), 'export const deeds = {};\n');
 }

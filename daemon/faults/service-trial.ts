@@ -4,9 +4,17 @@ import type { Client } from '../../protocol/client/client.ts';
 import type { HostError } from '../../protocol/errors.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import { type Fault, bounds } from './fault.ts';
-import { type Answer, type Recovery, type Seen, answerTo, unanswered, untilDaemonEnds, wordsOf } from './observation.ts';
+import {
+  type Answer,
+  type Recovery,
+  type Seen,
+  answerTo,
+  unanswered,
+  untilDaemonEnds,
+  wordsOf,
+} from './observation.ts';
 import { Outage } from './outage.ts';
-import { deadlineOf, deadlines, mend, pluginIdOf } from './plugin-folder.ts';
+import { deadlineOf, deadlines, repair, pluginIdOf } from './plugin-folder.ts';
 
 type Status = OperationResult<'service.status'>;
 
@@ -49,7 +57,13 @@ class ServiceTrial {
     await untilDaemonEnds(() => this.#steps());
     const answer = this.#answer;
     const cause = answer.kind === 'answer' && this.#crashed ? (this.#lastError ?? answer.message) : answer.message;
-    return { answer, recovery: { ms: this.#outage?.ms ?? null, by: this.#by }, crashedLater: this.#crashed, problems: this.#problems, cause };
+    return {
+      answer,
+      recovery: { ms: this.#outage?.ms ?? null, by: this.#by },
+      crashedLater: this.#crashed,
+      problems: this.#problems,
+      cause,
+    };
   }
 
   async #steps(): Promise<void> {
@@ -64,8 +78,11 @@ class ServiceTrial {
   }
 
   async #importIt(): Promise<Answer> {
-    const answer = await answerTo(() => this.#client.call('service.start', { plugin: this.#plugin }, { timeoutMs: deadlines.startMs + patienceMs }), deadlines.startMs);
-    mend(this.#folder);
+    const answer = await answerTo(
+      () => this.#client.call('service.start', { plugin: this.#plugin }, { timeoutMs: deadlines.startMs + patienceMs }),
+      deadlines.startMs,
+    );
+    repair(this.#folder);
     return answer;
   }
 
@@ -76,8 +93,13 @@ class ServiceTrial {
     const correlationId = `fault-${this.#fault.id}`;
     return await answerTo(async () => {
       const event = { ingress: 'kit', kind: 'fault', payload: { deed: this.#fault.id }, correlationId };
-      const delivered = await this.#client.call('ingress.deliver', { plugin: this.#plugin, event }, { timeoutMs: deadlineMs + patienceMs });
-      if (delivered.correlationId !== correlationId) this.#problems.push(`the answer carries the correlation id ${delivered.correlationId}`);
+      const delivered = await this.#client.call(
+        'ingress.deliver',
+        { plugin: this.#plugin, event },
+        { timeoutMs: deadlineMs + patienceMs },
+      );
+      if (delivered.correlationId !== correlationId)
+        this.#problems.push(`the answer carries the correlation id ${delivered.correlationId}`);
       return delivered.output;
     }, deadlineMs);
   }
@@ -98,7 +120,10 @@ class ServiceTrial {
     }
   }
 
-  /** An honest event that is refused will be tried again; one that is blamed for what another did is a fault of the host's. */
+  /**
+   * An honest event that is refused will be tried again; one that is blamed for what another did is a fault of the
+   * host's.
+   */
   async #tryWork(outage: Outage): Promise<boolean> {
     const beganMs = performance.now();
     try {
@@ -109,7 +134,8 @@ class ServiceTrial {
       outage.bad(beganMs);
       const words = wordsOf(thrown);
       const { code } = thrown as HostError;
-      if (code === 'dispatch_timeout' || code === 'dispatch_failed' || code === 'cell_crashed') this.#problems.push(`a later event paid for it: ${words}`);
+      if (code === 'dispatch_timeout' || code === 'dispatch_failed' || code === 'cell_crashed')
+        this.#problems.push(`a later event paid for it: ${words}`);
       return false;
     }
   }
@@ -117,8 +143,13 @@ class ServiceTrial {
   async #work(): Promise<void> {
     this.#tries += 1;
     const n = this.#tries;
-    const { output } = await this.#client.call('ingress.deliver', { plugin: this.#plugin, event: { ingress: 'kit', kind: 'work', payload: { n } }, timeoutMs: bounds.recoveryMs });
-    if ((output as { n?: unknown } | null)?.n !== n) this.#problems.push(`a later event was answered ${JSON.stringify(output)}`);
+    const { output } = await this.#client.call('ingress.deliver', {
+      plugin: this.#plugin,
+      event: { ingress: 'kit', kind: 'work', payload: { n } },
+      timeoutMs: bounds.recoveryMs,
+    });
+    if ((output as { n?: unknown } | null)?.n !== n)
+      this.#problems.push(`a later event was answered ${JSON.stringify(output)}`);
   }
 
   async #startByHand(): Promise<void> {
@@ -138,6 +169,7 @@ class ServiceTrial {
   #balance({ counters, queue, inFlight }: Status): void {
     const { enqueued, handled, failed, deadLettered, discarded } = counters;
     const open = queue.depth + (inFlight === null ? 0 : 1);
-    if (enqueued !== handled + failed + deadLettered + discarded + open) this.#problems.push(`the books do not balance: ${JSON.stringify({ ...counters, open })}`);
+    if (enqueued !== handled + failed + deadLettered + discarded + open)
+      this.#problems.push(`the books do not balance: ${JSON.stringify({ ...counters, open })}`);
   }
 }

@@ -1,10 +1,11 @@
-// One fault committed in a tool's call, and what can be seen of it from outside until every slot of its pool works again.
+// One fault committed in a tool's call, and what can be seen of it from outside until every slot of its pool works
+// again.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../protocol/client/client.ts';
 import { type Fault, bounds } from './fault.ts';
 import { type Answer, type Seen, answerTo, unanswered, untilDaemonEnds, wordsOf } from './observation.ts';
 import { Outage } from './outage.ts';
-import { deadlineOf, deadlines, mend, pluginIdOf } from './plugin-folder.ts';
+import { deadlineOf, deadlines, repair, pluginIdOf } from './plugin-folder.ts';
 
 const quietMs = 150;
 /** Each may take a thread or a process of its own to begin with: more would only measure the kit. */
@@ -42,7 +43,13 @@ class ToolTrial {
 
   async run(): Promise<Seen> {
     await untilDaemonEnds(() => this.#steps());
-    return { answer: this.#answer, recovery: { ms: this.#outage?.ms ?? null, by: 'itself' }, crashedLater: false, problems: this.#problems, cause: this.#answer.message };
+    return {
+      answer: this.#answer,
+      recovery: { ms: this.#outage?.ms ?? null, by: 'itself' },
+      crashedLater: false,
+      problems: this.#problems,
+      cause: this.#answer.message,
+    };
   }
 
   async #steps(): Promise<void> {
@@ -52,7 +59,7 @@ class ToolTrial {
     if (!imports) await this.#work(0);
     const companion = imports ? undefined : this.#companion();
     this.#answer = refused ?? (await this.#commit());
-    if (imports) mend(this.#folder);
+    if (imports) repair(this.#folder);
     if (this.#answer.kind === 'none') return;
     this.#outage = new Outage(performance.now());
     await this.#recover(this.#outage);
@@ -65,21 +72,28 @@ class ToolTrial {
     await this.#client.call('plugin.load', { path: this.#folder, remember: false });
   }
 
-  /** A plugin without a service is imported when it is loaded. Undefined where it is loaded all the same: its import is only slow. */
+  /**
+   * A plugin without a service is imported when it is loaded. Undefined where it is loaded all the same: its import is
+   * only slow.
+   */
   async #refusedAtLoad(): Promise<Answer | undefined> {
     const answer = await answerTo(async () => {
       await this.#load();
       return undefined;
     }, deadlines.startMs);
     if (answer.kind !== 'failed') return undefined;
-    mend(this.#folder);
+    repair(this.#folder);
     return answer;
   }
 
   #commit(): Promise<Answer> {
     const deadlineMs = deadlineOf(this.#fault, 'tool');
     return answerTo(async () => {
-      const { output } = await this.#client.call('tool.call', { plugin: this.#plugin, tool: 'fault', input: { deed: this.#fault.id } }, { timeoutMs: deadlineMs + patienceMs });
+      const { output } = await this.#client.call(
+        'tool.call',
+        { plugin: this.#plugin, tool: 'fault', input: { deed: this.#fault.id } },
+        { timeoutMs: deadlineMs + patienceMs },
+      );
       return output;
     }, deadlineMs);
   }
@@ -121,12 +135,21 @@ class ToolTrial {
     const calls = Array.from({ length: burst }, (_, at) => this.#work(at, undefined, burstMs));
     const ended = await Promise.allSettled(calls);
     const refused = ended.flatMap((call) => (call.status === 'rejected' ? [wordsOf(call.reason)] : []));
-    if (refused.length > 0) this.#problems.push(`${String(refused.length)} of ${String(burst)} calls that came after it failed: ${String(refused[0])}`);
+    if (refused.length > 0)
+      this.#problems.push(
+        `${String(refused.length)} of ${String(burst)} calls that came after it failed: ${String(refused[0])}`,
+      );
   }
 
   async #work(n: number, ms?: number, timeoutMs?: number): Promise<void> {
     const input = ms === undefined ? { n } : { n, ms };
-    const { output } = await this.#client.call('tool.call', { plugin: this.#plugin, tool: 'work', input, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
-    if ((output as { n?: unknown } | null)?.n !== n) this.#problems.push(`a later call was answered ${JSON.stringify(output)}`);
+    const { output } = await this.#client.call('tool.call', {
+      plugin: this.#plugin,
+      tool: 'work',
+      input,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
+    if ((output as { n?: unknown } | null)?.n !== n)
+      this.#problems.push(`a later call was answered ${JSON.stringify(output)}`);
   }
 }

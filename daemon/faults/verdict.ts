@@ -1,13 +1,22 @@
 // From what was seen to a judgement, by rules that can be read and tested without a daemon. Contained means: the daemon
 // lives, the neighbour answers rightly, the caller got what it should in time, the slot works again, nothing is left.
 import { plural } from '../../protocol/plural.ts';
-import { type Fault, type Goals, type Place, type ThreadHold, backGoalMs, bounds, goals, sharesProcess } from './fault.ts';
+import {
+  type Fault,
+  type Goals,
+  type Place,
+  type ThreadHold,
+  backGoalMs,
+  bounds,
+  goals,
+  sharesProcess,
+} from './fault.ts';
 import type { Left, Observation } from './observation.ts';
 
 /**
- * `contained` may be so because the guard refused the deed: `denied`. `by the guardian`: the daemon died, was brought back,
- * named the plugin and ran it as a process. `given up` is what the catalogue says threads can do at most about it. Only
- * `not contained` is a fault of the daemon's.
+ * `contained` may be so because the guard refused the deed: `denied`. `by the guardian`: the daemon died, was brought
+ * back, named the plugin and ran it as a process. `given up` is what the catalogue says threads can do at most about
+ * it. Only `not contained` is a fault of the daemon's.
  */
 export type Verdict = 'contained' | 'denied' | 'by the guardian' | 'given up' | 'not run' | 'not contained';
 
@@ -37,7 +46,8 @@ export interface Row extends Figures {
   readonly peakMb: number;
 }
 
-const denial = /ERR_NAGAYA_DENIED|ERR_ACCESS_DENIED|is not allowed in a (?:thread )?cell|Access to this API has been restricted/;
+const denial =
+  /ERR_NAGAYA_DENIED|ERR_ACCESS_DENIED|is not allowed in a (?:thread )?cell|Access to this API has been restricted/;
 
 const round = (ms: number): number => Math.round(ms * 10) / 10;
 
@@ -45,16 +55,34 @@ const unmeasured: Figures = { answeredMs: null, deadlineMs: null, neighbourGapMs
 
 export function notRun(fault: Fault, why: string): Row {
   const { id, group, what, listed } = fault;
-  return { id, group, what, listed, ...unmeasured, verdict: 'not run', answered: null, left: null, cause: why, problems: [], late: [], peakMb: 0 };
+  return {
+    id,
+    group,
+    what,
+    listed,
+    ...unmeasured,
+    verdict: 'not run',
+    answered: null,
+    left: null,
+    cause: why,
+    problems: [],
+    late: [],
+    peakMb: 0,
+  };
 }
 
 export function judge(fault: Fault, place: Place, seen: Observation, rssDriftMb: number): Row {
   const hold: ThreadHold = sharesProcess(place) ? fault.threads : { hold: 'contains' };
   const givesUp = hold.hold === 'givesUp';
   const figures = figuresOf(seen);
-  const problems = [...problemsOf(fault, place, seen), ...slower(figures, bounds), ...(givesUp ? [] : leaks(seen.left, rssDriftMb))];
+  const problems = [
+    ...problemsOf(fault, place, seen),
+    ...slower(figures, bounds),
+    ...(givesUp ? [] : leaks(seen.left, rssDriftMb)),
+  ];
   const { id, group, what, listed } = fault;
-  const contained: Verdict = seen.byGuardian === true ? 'by the guardian' : denial.test(seen.cause) ? 'denied' : 'contained';
+  const contained: Verdict =
+    seen.byGuardian === true ? 'by the guardian' : denial.test(seen.cause) ? 'denied' : 'contained';
   const heldBack = stays(hold, seen, rssDriftMb) ? 'given up' : contained;
   return {
     id,
@@ -67,7 +95,10 @@ export function judge(fault: Fault, place: Place, seen: Observation, rssDriftMb:
     left: seen.left,
     cause: seen.cause.split('\n')[0] ?? '',
     problems: problems.length > 0 ? problems : heldBack === 'given up' && hold.hold !== 'contains' ? [hold.why] : [],
-    late: problems.length > 0 ? [] : slower(figures, seen.byGuardian === true ? { ...goals, recoveryMs: backGoalMs } : goals),
+    late:
+      problems.length > 0
+        ? []
+        : slower(figures, seen.byGuardian === true ? { ...goals, recoveryMs: backGoalMs } : goals),
     peakMb: Math.round(seen.peakMb),
   };
 }
@@ -91,7 +122,8 @@ function problemsOf(fault: Fault, place: Place, seen: Observation): string[] {
   }
   const problems = [...new Set(seen.problems)];
   problems.push(...answerProblems(fault, answer));
-  if (fault.crashesLater === true && place.subject === 'service' && answer.kind === 'answer' && !seen.crashedLater) problems.push('what went wrong after the answer was not told');
+  if (fault.crashesLater === true && place.subject === 'service' && answer.kind === 'answer' && !seen.crashedLater)
+    problems.push('what went wrong after the answer was not told');
   if (answer.kind !== 'none') problems.push(...recoveryProblems(fault, recovery));
   if (neighbour !== null && neighbour.answers === 0) problems.push('the neighbour never answered');
   if (neighbour?.wrong != null) problems.push(neighbour.wrong);
@@ -100,7 +132,9 @@ function problemsOf(fault: Fault, place: Place, seen: Observation): string[] {
 
 function recoveryProblems(fault: Fault, recovery: Observation['recovery']): string[] {
   if (fault.group !== 'daemon' && recovery.ms === null) return ['it did not work again'];
-  return recovery.by === 'command' && fault.needsRepair !== true ? ['it worked again only after it was started by hand'] : [];
+  return recovery.by === 'command' && fault.needsRepair !== true
+    ? ['it worked again only after it was started by hand']
+    : [];
 }
 
 function answerProblems(fault: Fault, answer: Observation['answer']): string[] {
@@ -119,22 +153,44 @@ function slower({ answeredMs, deadlineMs, neighbourGapMs, recoveredMs }: Figures
   ];
 }
 
-/** One row of several trials of the same fault: what went wrong in any of them went wrong, and of each figure the middle one counts. */
+/**
+ * One row of several trials of the same fault: what went wrong in any of them went wrong, and of each figure the middle
+ * one counts.
+ */
 export function middleOf(rows: readonly [Row, ...Row[]]): Row {
   const worst = rows.find(({ verdict }) => verdict === 'not contained');
   if (worst !== undefined) return worst;
   const middle = (figure: keyof Figures): number | null => {
-    const sorted = rows.map((row) => row[figure]).filter((ms) => ms !== null).sort((a, b) => a - b);
+    const sorted = rows
+      .map((row) => row[figure])
+      .filter((ms) => ms !== null)
+      .sort((a, b) => a - b);
     return sorted[Math.floor(sorted.length / 2)] ?? null;
   };
-  const figures: Figures = { answeredMs: middle('answeredMs'), deadlineMs: middle('deadlineMs'), neighbourGapMs: middle('neighbourGapMs'), recoveredMs: middle('recoveredMs') };
-  return { ...rows[0], ...figures, late: slower(figures, rows[0].verdict === 'by the guardian' ? { ...goals, recoveryMs: backGoalMs } : goals) };
+  const figures: Figures = {
+    answeredMs: middle('answeredMs'),
+    deadlineMs: middle('deadlineMs'),
+    neighbourGapMs: middle('neighbourGapMs'),
+    recoveredMs: middle('recoveredMs'),
+  };
+  return {
+    ...rows[0],
+    ...figures,
+    late: slower(figures, rows[0].verdict === 'by the guardian' ? { ...goals, recoveryMs: backGoalMs } : goals),
+  };
 }
 
 function leaks(left: Left | null, rssDriftMb: number): string[] {
   if (left === null) return [];
   const { threads, descriptors, sockets, processes, rssMb } = left;
-  const counted = ([['thread', threads], ['process', processes], ['descriptor', descriptors], ['socket', sockets]] as const).filter(([, count]) => count > 0);
+  const counted = (
+    [
+      ['thread', threads],
+      ['process', processes],
+      ['descriptor', descriptors],
+      ['socket', sockets],
+    ] as const
+  ).filter(([, count]) => count > 0);
   const things = counted.map(([name, count]) => plural(count, name, name === 'process' ? 'processes' : undefined));
   if (rssMb > rssDriftMb) things.push(`${String(rssMb)} MB`);
   return things.length === 0 ? [] : [`left behind: ${things.join(', ')}`];
@@ -164,7 +220,12 @@ export function summaryOf(rows: readonly Row[]): Summary {
     givenUp: count('given up'),
     notRun: count('not run'),
     notContained: count('not contained'),
-    inTime: rows.filter(({ verdict, late }) => (verdict === 'contained' || verdict === 'denied' || verdict === 'by the guardian') && late.length === 0).length,
-    daemonDeaths: rows.filter(({ problems }) => problems.some((problem) => problem.startsWith('the daemon died') || problem.startsWith('the daemon grew'))).length,
+    inTime: rows.filter(
+      ({ verdict, late }) =>
+        (verdict === 'contained' || verdict === 'denied' || verdict === 'by the guardian') && late.length === 0,
+    ).length,
+    daemonDeaths: rows.filter(({ problems }) =>
+      problems.some((problem) => problem.startsWith('the daemon died') || problem.startsWith('the daemon grew')),
+    ).length,
   };
 }

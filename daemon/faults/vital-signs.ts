@@ -49,7 +49,10 @@ export const isSame = (mark: ProcessMark): boolean => markOf(mark.pid)?.began ==
 export function descendantsOf(pid: number): number[] {
   const children = namesIn(`/proc/${String(pid)}/task`).flatMap((thread) => {
     const list = orNothing(() => readFileSync(`/proc/${String(pid)}/task/${thread}/children`, 'utf8')) ?? '';
-    return list.split(' ').filter((id) => id.trim() !== '').map(Number);
+    return list
+      .split(' ')
+      .filter((id) => id.trim() !== '')
+      .map(Number);
   });
   return children.flatMap((child) => [child, ...descendantsOf(child)]);
 }
@@ -59,6 +62,14 @@ export function vitalSignsOf(pid: number): VitalSigns | undefined {
   const threads = namesIn(`/proc/${String(pid)}/task`).length;
   if (threads === 0) return undefined;
   const descriptors = namesIn(`/proc/${String(pid)}/fd`);
-  const sockets = descriptors.filter((name) => orNothing(() => readlinkSync(`/proc/${String(pid)}/fd/${name}`))?.startsWith('socket:'));
-  return { threads, descriptors: descriptors.length, sockets: sockets.length, processes: descendantsOf(pid).length, rssMb: rssMbOf(pid) };
+  const sockets = descriptors.filter((name) =>
+    orNothing(() => readlinkSync(`/proc/${String(pid)}/fd/${name}`))?.startsWith('socket:'),
+  );
+  return {
+    threads,
+    descriptors: descriptors.length,
+    sockets: sockets.length,
+    processes: descendantsOf(pid).length,
+    rssMb: rssMbOf(pid),
+  };
 }

@@ -41,7 +41,8 @@ export async function writeAtomically(path: string, parts: Iterable<string>): Pr
 export function removeLeftovers(path: string): void {
   const name = basename(path);
   for (const found of readdirSync(dirname(path))) {
-    if (found.startsWith(name) && temporaryForm.test(found.slice(name.length))) rmSync(join(dirname(path), found), { force: true });
+    if (found.startsWith(name) && temporaryForm.test(found.slice(name.length)))
+      rmSync(join(dirname(path), found), { force: true });
   }
 }
 

@@ -1,6 +1,6 @@
 // Reads one small text file of somebody else's making. Whatever stands at the path (a fifo nobody writes, a device, a
-// folder, a file that grows while it is read), the answer comes at once and within a bound. It is read by the calling thread
-// itself, because a plugin may have filled libuv's pool of threads, in which Node reads files otherwise.
+// folder, a file that grows while it is read), the answer comes at once and within a bound. It is read by the calling
+// thread itself, because a plugin may have filled libuv's pool of threads, in which Node reads files otherwise.
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { kindOfFile, wordingOfFileError } from './file-fault.ts';
 
@@ -37,7 +37,9 @@ export function readBoundedText(path: string, bound: ReadBound): BoundedText {
 }
 
 function tooLarge({ maxBytes, raisedBy }: ReadBound): BoundedText {
-  return refused(`is larger than ${String(maxBytes)} bytes; make it smaller${raisedBy === undefined ? '' : ` or raise ${raisedBy}`}`);
+  return refused(
+    `is larger than ${String(maxBytes)} bytes; make it smaller${raisedBy === undefined ? '' : ` or raise ${raisedBy}`}`,
+  );
 }
 
 /** The size said before reading is a hint: files grow, and those of /proc say 0. */

@@ -3,7 +3,19 @@
 // failpoint is one comparison.
 import { HostError } from '../../protocol/errors.ts';
 
-export const failpointNames = ['state-unwritable', 'disk-full', 'cell-will-not-start', 'socket-error', 'clock-jump', 'slow-loop', 'store-before-commit', 'store-after-commit', 'store-full', 'store-sync', 'store-hang'] as const;
+export const failpointNames = [
+  'state-unwritable',
+  'disk-full',
+  'cell-will-not-start',
+  'socket-error',
+  'clock-jump',
+  'slow-loop',
+  'store-before-commit',
+  'store-after-commit',
+  'store-full',
+  'store-sync',
+  'store-hang',
+] as const;
 export type FailpointName = (typeof failpointNames)[number];
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -63,7 +75,10 @@ export function armFailpoints(env: Environment, log: FailpointLog): void {
   armed = new Map(ordered.split(',').map(parse));
   if (armed.has('clock-jump')) makeClockJump();
   if (armed.has('slow-loop')) slowTheLoop();
-  log.error({}, `FAILPOINTS ARE ARMED: this daemon fails on purpose (${ordered}); it must hold nothing that anybody needs`);
+  log.error(
+    {},
+    `FAILPOINTS ARE ARMED: this daemon fails on purpose (${ordered}); it must hold nothing that anybody needs`,
+  );
 }
 
 /** The date jumps by the argument's milliseconds, for whoever asks; the clock of deadlines does not. */
@@ -86,12 +101,27 @@ function slowTheLoop(): void {
   }, slowEveryMs).unref();
 }
 
-/** `name`, `name=argument`, and behind them `@skips` and `*times`: `disk-full@2*3` fails the third to the fifth time. */
+/**
+ * `name`, `name=argument`, and behind them `@skips` and `*times`: `disk-full@2*3` fails the third to the fifth time.
+ */
 function parse(order: string): [FailpointName, Armed] {
-  const found = /^(?<name>[a-z-]+)(?:=(?<argument>[^@*]*))?(?:@(?<skips>\d+))?(?:\*(?<times>\d+))?$/.exec(order.trim())?.groups;
+  const found = /^(?<name>[a-z-]+)(?:=(?<argument>[^@*]*))?(?:@(?<skips>\d+))?(?:\*(?<times>\d+))?$/.exec(
+    order.trim(),
+  )?.groups;
   const name = failpointNames.find((known) => known === found?.['name']);
   if (found === undefined || name === undefined) {
-    throw new HostError('config_invalid', `${failpointsVariable} orders "${order}", which is no failpoint; there are ${failpointNames.join(', ')}.`, { issues: [{ path: failpointsVariable, message: `unknown: ${order}` }] });
+    throw new HostError(
+      'config_invalid',
+      `${failpointsVariable} orders "${order}", which is no failpoint; there are ${failpointNames.join(', ')}.`,
+      { issues: [{ path: failpointsVariable, message: `unknown: ${order}` }] },
+    );
   }
-  return [name, { argument: found['argument'] ?? '', skips: Number(found['skips'] ?? 0), times: Number(found['times'] ?? Infinity) }];
+  return [
+    name,
+    {
+      argument: found['argument'] ?? '',
+      skips: Number(found['skips'] ?? 0),
+      times: Number(found['times'] ?? Infinity),
+    },
+  ];
 }

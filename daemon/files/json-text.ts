@@ -95,13 +95,19 @@ class Scanner {
     }
     switch (this.#next) {
       case 'commaOrEnd':
-        return character === ',' ? this.#pass(1, inside === '{' ? 'key' : 'value') : this.#fault(`a comma or ${closing} is missing before this`);
+        return character === ','
+          ? this.#pass(1, inside === '{' ? 'key' : 'value')
+          : this.#fault(`a comma or ${closing} is missing before this`);
       case 'colon':
-        return character === ':' ? this.#pass(1, 'value') : this.#fault('a colon is missing between the key and its value');
+        return character === ':'
+          ? this.#pass(1, 'value')
+          : this.#fault('a colon is missing between the key and its value');
       case 'key':
       case 'firstKey':
         if (character === '"') return this.#takeString('colon');
-        return this.#fault(character === '}' ? 'remove the comma before this }' : 'a key in double quotes is missing here');
+        return this.#fault(
+          character === '}' ? 'remove the comma before this }' : 'a key in double quotes is missing here',
+        );
       case 'value':
       case 'firstEntry':
         return this.#takeValue(character, inside);
@@ -126,7 +132,9 @@ class Scanner {
 
 function endedWhile(next: Next, inside: '{' | '[' | undefined): string {
   if (inside === undefined) return 'the file is empty; a JSON object is missing';
-  return next === 'commaOrEnd' ? `the file ends here, and a closing ${inside === '{' ? '}' : ']'} is missing` : 'the file ends in the middle of the JSON';
+  return next === 'commaOrEnd'
+    ? `the file ends here, and a closing ${inside === '{' ? '}' : ']'} is missing`
+    : 'the file ends in the middle of the JSON';
 }
 
 function noValue(text: string, at: number, inside: '{' | '[' | undefined): string {
@@ -135,7 +143,9 @@ function noValue(text: string, at: number, inside: '{' | '[' | undefined): strin
   if (character === "'" || character === '`') return 'strings stand in double quotes in JSON';
   const found = matchAt(word, text, at);
   if (found === '') return 'a value is missing here';
-  return /^[-+.\d]/.test(found) ? `${found} is not a number of JSON` : `${found} is not a value of JSON; strings stand in double quotes`;
+  return /^[-+.\d]/.test(found)
+    ? `${found} is not a number of JSON`
+    : `${found} is not a value of JSON; strings stand in double quotes`;
 }
 
 const escapes = new Set('"\\/bfnrt');
@@ -145,8 +155,13 @@ function endOfString(text: string, from: number): number | JsonFault {
   for (let at = from + 1; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
     if (code === 0x22) return at + 1;
-    if (code === 0x0a || code === 0x0d) return { at: from, message: 'the string that begins here has no closing quote on its line' };
-    if (code < 0x20) return { at, message: `a control character in a string must be written as \\u${code.toString(16).padStart(4, '0')}` };
+    if (code === 0x0a || code === 0x0d)
+      return { at: from, message: 'the string that begins here has no closing quote on its line' };
+    if (code < 0x20)
+      return {
+        at,
+        message: `a control character in a string must be written as \\u${code.toString(16).padStart(4, '0')}`,
+      };
     if (code !== 0x5c) continue;
     const escaped = text[at + 1] ?? '';
     if (escaped === 'u' && /^[0-9a-fA-F]{4}$/.test(text.slice(at + 2, at + 6))) at += 5;

@@ -1,4 +1,5 @@
-// Where each number lies in the page of the loss account (see loss-account.ts): what the daemon writes and its guardian reads.
+// Where each number lies in the page of the loss account (see loss-account.ts): what the daemon writes and its guardian
+// reads.
 
 /** Of each plugin. `executing` counts what its cells have been given: events, and inputs of workers. */
 export const fieldAt = { events: 0, executing: 1, calls: 2, inputs: 3, starting: 4 } as const;
@@ -21,7 +22,8 @@ export const accountLayout = {
 } as const;
 
 export const slotAt = (slot: number): number => headerWords + slot * accountLayout.slotWords;
-export const threadAt = (index: number): number => headerWords + accountLayout.slots * accountLayout.slotWords + index * threadWords;
+export const threadAt = (index: number): number =>
+  headerWords + accountLayout.slots * accountLayout.slotWords + index * threadWords;
 export const accountBytes = threadAt(accountLayout.threads) * 4;
 
 export interface AccountOfPlugin {
@@ -49,18 +51,43 @@ export function readAccount(bytes: Buffer): AccountPage {
   bytes.copy(padded);
   const words = new Int32Array(padded.buffer, padded.byteOffset, accountBytes / 4);
   const word = (at: number): number => words[at] ?? 0;
-  const plugins = Array.from({ length: Math.min(word(headerFields.slots), accountLayout.slots) }, (_, slot): AccountOfPlugin => {
-    const at = slotAt(slot);
-    const nameAt = (at + accountLayout.nameAt) * 4;
-    const count = (field: AccountField): number => word(at + fieldAt[field]);
-    return {
-      plugin: padded.toString('utf8', nameAt, nameAt + Math.min(word(at + accountLayout.nameLengthAt), accountLayout.nameBytes)),
-      counts: { events: count('events'), executing: count('executing'), calls: count('calls'), inputs: count('inputs'), starting: count('starting') },
-    };
-  });
-  const threads = Array.from({ length: Math.min(word(headerFields.threads), accountLayout.threads) }, (_, index): AccountOfThread => {
-    const at = threadAt(index);
-    return { threadId: word(at), plugin: plugins[word(at + 1)]?.plugin ?? '', osThread: word(at + 2), ending: word(at + 3) === 1 };
-  });
-  return { plugins, threads: threads.filter(({ threadId, plugin }) => threadId !== 0 && plugin !== ''), loadedAtRunTime: word(headerFields.loadedAtRunTime) };
+  const plugins = Array.from(
+    { length: Math.min(word(headerFields.slots), accountLayout.slots) },
+    (_, slot): AccountOfPlugin => {
+      const at = slotAt(slot);
+      const nameAt = (at + accountLayout.nameAt) * 4;
+      const count = (field: AccountField): number => word(at + fieldAt[field]);
+      return {
+        plugin: padded.toString(
+          'utf8',
+          nameAt,
+          nameAt + Math.min(word(at + accountLayout.nameLengthAt), accountLayout.nameBytes),
+        ),
+        counts: {
+          events: count('events'),
+          executing: count('executing'),
+          calls: count('calls'),
+          inputs: count('inputs'),
+          starting: count('starting'),
+        },
+      };
+    },
+  );
+  const threads = Array.from(
+    { length: Math.min(word(headerFields.threads), accountLayout.threads) },
+    (_, index): AccountOfThread => {
+      const at = threadAt(index);
+      return {
+        threadId: word(at),
+        plugin: plugins[word(at + 1)]?.plugin ?? '',
+        osThread: word(at + 2),
+        ending: word(at + 3) === 1,
+      };
+    },
+  );
+  return {
+    plugins,
+    threads: threads.filter(({ threadId, plugin }) => threadId !== 0 && plugin !== ''),
+    loadedAtRunTime: word(headerFields.loadedAtRunTime),
+  };
 }

@@ -1,8 +1,18 @@
-// The account of what would be lost if the daemon died now, and of which plugins were executing: a page of counters in a file
-// that the guardian has open too, and reads when the daemon is dead. A page that is written survives the process, and writing
-// what has changed in a turn is one system call of about a microsecond. Without a guardian there is no file, and nothing is written.
+// The account of what would be lost if the daemon died now, and of which plugins were executing: a page of counters in
+// a file that the guardian has open too, and reads when the daemon is dead. A page that is written survives the
+// process, and writing what has changed in a turn is one system call of about a microsecond. Without a guardian there
+// is no file, and nothing is written.
 import { writeSync } from 'node:fs';
-import { type AccountField, accountBytes, accountLayout, fieldAt, headerFields, slotAt, threadAt, threadWords } from './loss-account-layout.ts';
+import {
+  type AccountField,
+  accountBytes,
+  accountLayout,
+  fieldAt,
+  headerFields,
+  slotAt,
+  threadAt,
+  threadWords,
+} from './loss-account-layout.ts';
 
 export class PluginAccount {
   readonly #account: LossAccount;
@@ -72,7 +82,10 @@ export class LossAccount {
   /** Plugins of which a thread is to end and has not ended yet. */
   endingPlugins(): string[] {
     const slots = new Map([...this.#slots].map(([plugin, slot]) => [slot, plugin]));
-    const plugins = [...this.#threads.values()].map(threadAt).filter((at) => this.#words[at + 3] === 1).map((at) => slots.get(this.#words[at + 1] ?? 0));
+    const plugins = [...this.#threads.values()]
+      .map(threadAt)
+      .filter((at) => this.#words[at + 3] === 1)
+      .map((at) => slots.get(this.#words[at + 1] ?? 0));
     return [...new Set(plugins.filter((plugin) => plugin !== undefined))];
   }
 
@@ -146,7 +159,9 @@ export class LossAccount {
     queueMicrotask(this.#afterOthers);
   }
 
-  /** After what this turn has queued already, which may hand events over and flush: then there is one write, not two. */
+  /**
+   * After what this turn has queued already, which may hand events over and flush: then there is one write, not two.
+   */
   readonly #afterOthers = (): void => queueMicrotask(this.#atTurnsEnd);
 
   readonly #atTurnsEnd = (): void => {

@@ -1,5 +1,6 @@
-// A socket that is bound and does not listen yet: whoever is given its descriptor begins to listen, and it goes on listening
-// for as long as anybody has it open. It is what Node's `cluster` shares between processes; Node does not document it.
+// A socket that is bound and does not listen yet: whoever is given its descriptor begins to listen, and it goes on
+// listening for as long as anybody has it open. It is what Node's `cluster` shares between processes; Node does not
+// document it.
 import net from 'node:net';
 import { portUnusable } from '../control/browser/port.ts';
 
@@ -11,10 +12,18 @@ export interface BoundHandle {
 }
 
 /** Answers the handle, or the number of libuv's error. */
-type CreateServerHandle = (address: string, port: number, addressType: -1 | 4 | 6, fd?: number, flags?: number) => BoundHandle | number;
+type CreateServerHandle = (
+  address: string,
+  port: number,
+  addressType: -1 | 4 | 6,
+  fd?: number,
+  flags?: number,
+) => BoundHandle | number;
 
 // Not part of @types/node; stable since Node 0.8, because `cluster` is built on it.
-const { _createServerHandle: createServerHandle } = net as unknown as { readonly _createServerHandle: CreateServerHandle };
+const { _createServerHandle: createServerHandle } = net as unknown as {
+  readonly _createServerHandle: CreateServerHandle;
+};
 
 export const bindPath = (path: string): BoundHandle | number => createServerHandle(path, -1, -1);
 

@@ -1,13 +1,14 @@
-// The daemon as its guardian has it: a child in a process group of its own, with a channel to talk over, and the end of its
-// standard error, where V8 and the system say why a process dies.
+// The daemon as its guardian has it: a child in a process group of its own, with a channel to talk over, and the end of
+// its standard error, where V8 and the system say why a process dies.
 import { type ChildProcess, type SendHandle, spawn } from 'node:child_process';
 import { writeOut } from './guardian-log.ts';
 import type { BoundHandle } from './bound-handle.ts';
 import { type FromDaemon, type FromGuardian, guardianVariable } from './wire.ts';
 
 /**
- * What Node and the system's allocator read before the first line of the daemon runs. Node's pool is larger than one plugin
- * fills by accident; and large blocks that a thread frees go back to the system instead of staying in that thread's arena.
+ * What Node and the system's allocator read before the first line of the daemon runs. Node's pool is larger than one
+ * plugin fills by accident; and large blocks that a thread frees go back to the system instead of staying in that
+ * thread's arena.
  */
 const daemonSettings = { UV_THREADPOOL_SIZE: '32', MALLOC_MMAP_THRESHOLD_: '524288' } as const;
 
@@ -31,7 +32,9 @@ export interface DaemonProcessOptions {
 }
 
 const keptStderr = 16 * 1024;
-/** What a process wrote before it died is there at once; its end waits no longer than this for the end of the stream. */
+/**
+ * What a process wrote before it died is there at once; its end waits no longer than this for the end of the stream.
+ */
 const lastWordsMs = 100;
 
 export class DaemonProcess {
@@ -49,7 +52,10 @@ export class DaemonProcess {
       stdio: ['inherit', 'inherit', 'pipe', 'ipc', 2, options.account, options.report],
     });
     this.#child.on('message', (message) => options.message(message as FromDaemon));
-    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#wrote(text)).on('error', () => undefined);
+    this.#child.stderr
+      ?.setEncoding('utf8')
+      .on('data', (text: string) => this.#wrote(text))
+      .on('error', () => undefined);
     this.#child.once('error', (error) => {
       // The daemon could not even be started.
       this.#stderr += error.message;
@@ -70,7 +76,8 @@ export class DaemonProcess {
 
   send(message: FromGuardian, handle?: BoundHandle): void {
     // Node takes raw handles as well, and `cluster` lives on it; its types know only servers and sockets.
-    if (this.#child.connected) this.#child.send(message, handle as unknown as SendHandle, { keepOpen: true }, () => undefined);
+    if (this.#child.connected)
+      this.#child.send(message, handle as unknown as SendHandle, { keepOpen: true }, () => undefined);
   }
 
   signal(signal: NodeJS.Signals): void {

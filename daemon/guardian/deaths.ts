@@ -1,5 +1,5 @@
-// What the guardian knows of the daemons that died under it: how, by whose doing, and with what in their memory. And which
-// plugins are to run in processes because of it.
+// What the guardian knows of the daemons that died under it: how, by whose doing, and with what in their memory. And
+// which plugins are to run in processes because of it.
 import type { Death, Lost } from '../../protocol/operations/daemon.ts';
 import { type AccountPage, accountBytes, readAccount } from '../files/loss-account-layout.ts';
 import type { DaemonExit } from './daemon-process.ts';
@@ -49,7 +49,7 @@ export class Deaths {
     if (this.#computing === undefined && pid !== undefined && isDying(text)) this.#computing = computingThreads(pid);
   }
 
-  /** The plugin was loaded anew. */
+  /** The plugin was loaded again. */
   forget(plugin: string): void {
     this.#escalated.delete(plugin);
     this.#suspects.delete(plugin);
@@ -58,7 +58,13 @@ export class Deaths {
   add({ code, signal, stderr }: DaemonExit): Death {
     const account = readAccount(this.#account.read(accountBytes));
     const report: FatalReport = fatalReport(this.#report.read(reportBytes).toString('utf8'));
-    const { culprit, suspects, escalate } = verdict({ signal, account, reportedThread: report.thread, computing: this.#computing ?? [], earlierSuspects: this.#suspects });
+    const { culprit, suspects, escalate } = verdict({
+      signal,
+      account,
+      reportedThread: report.thread,
+      computing: this.#computing ?? [],
+      earlierSuspects: this.#suspects,
+    });
     const message = messageIn(stderr) ?? report.message;
     const death: Death = {
       at: new Date().toISOString(),
@@ -89,9 +95,23 @@ function whyOf({ signal, where, message }: Death): string {
 
 function lostIn({ plugins, loadedAtRunTime }: AccountPage): Lost {
   const byPlugin = plugins
-    .map(({ plugin, counts: { events, executing, calls, inputs } }) => ({ plugin, events, begun: Math.min(events, executing), calls, inputs }))
+    .map(({ plugin, counts: { events, executing, calls, inputs } }) => ({
+      plugin,
+      events,
+      begun: Math.min(events, executing),
+      calls,
+      inputs,
+    }))
     .filter(({ events, calls, inputs }) => events + calls + inputs > 0)
     .sort((one, other) => other.events + other.calls + other.inputs - (one.events + one.calls + one.inputs));
-  const sum = (field: 'events' | 'begun' | 'calls' | 'inputs'): number => byPlugin.reduce((total, row) => total + row[field], 0);
-  return { events: sum('events'), begun: sum('begun'), calls: sum('calls'), inputs: sum('inputs'), plugins: loadedAtRunTime, byPlugin: byPlugin.slice(0, toldPlugins) };
+  const sum = (field: 'events' | 'begun' | 'calls' | 'inputs'): number =>
+    byPlugin.reduce((total, row) => total + row[field], 0);
+  return {
+    events: sum('events'),
+    begun: sum('begun'),
+    calls: sum('calls'),
+    inputs: sum('inputs'),
+    plugins: loadedAtRunTime,
+    byPlugin: byPlugin.slice(0, toldPlugins),
+  };
 }

@@ -2,7 +2,11 @@
 import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
-export type Tell = (level: 'info' | 'warn' | 'error', message: string, fields?: Readonly<Record<string, unknown>>) => void;
+export type Tell = (
+  level: 'info' | 'warn' | 'error',
+  message: string,
+  fields?: Readonly<Record<string, unknown>>,
+) => void;
 
 const standardError = 2;
 
@@ -10,8 +14,14 @@ export function guardianLog(json: boolean): Tell {
   const readable = !json && isatty(standardError);
   return (level, message, fields = {}) => {
     const time = new Date().toISOString();
-    const told = Object.entries(fields).map(([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`).join('');
-    writeOut(readable ? `${time.slice(11, 23)} ${level.toUpperCase()} ${message}${told}\n` : `${JSON.stringify({ level, time, guardian: process.pid, ...fields, msg: message })}\n`);
+    const told = Object.entries(fields)
+      .map(([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+      .join('');
+    writeOut(
+      readable
+        ? `${time.slice(11, 23)} ${level.toUpperCase()} ${message}${told}\n`
+        : `${JSON.stringify({ level, time, guardian: process.pid, ...fields, msg: message })}\n`,
+    );
   };
 }
 

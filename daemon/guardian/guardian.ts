@@ -1,5 +1,5 @@
-// The guardian: the small parent process under which the daemon runs. It owns the listening sockets and the lock, passes
-// signals and exit codes on, and brings the daemon back when a thread took it down. It loads no dependency.
+// The guardian: the small parent process under which the daemon runs. It owns the listening sockets and the lock,
+// passes signals and exit codes on, and brings the daemon back when a thread took it down. It loads no dependency.
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { asHostError } from '../../protocol/errors.ts';
@@ -46,7 +46,9 @@ export class Guardian {
   run(): void {
     for (const signal of passedOn) process.on(signal, () => this.#pass(signal));
     // Nothing that the daemon sends may end the guardian; what it meant is lost.
-    process.on('uncaughtException', (error) => this.#tell('error', 'the guardian met an error it did not foresee', { err: error.message }));
+    process.on('uncaughtException', (error) =>
+      this.#tell('error', 'the guardian met an error it did not foresee', { err: error.message }),
+    );
     this.#start();
   }
 
@@ -64,7 +66,12 @@ export class Guardian {
       ended: (exit) => this.#ended(exit),
     });
     this.#daemon = daemon;
-    daemon.send({ type: 'welcome', version: this.#version, deaths: this.#deaths.told, escalated: this.#deaths.escalated });
+    daemon.send({
+      type: 'welcome',
+      version: this.#version,
+      deaths: this.#deaths.told,
+      escalated: this.#deaths.escalated,
+    });
     if (daemon.pid !== undefined) this.#listeners.nameDaemon(identityOf(daemon.pid));
   }
 
@@ -122,7 +129,8 @@ export class Guardian {
     }
     if (!this.#ready && (this.#diedMs === undefined || exit.signal === null)) {
       // Its own words about why it did not start have been passed on.
-      if (this.#diedMs !== undefined) this.#tell('error', 'the daemon did not start again: the guardian gives up', { exitCode: exit.code });
+      if (this.#diedMs !== undefined)
+        this.#tell('error', 'the daemon did not start again: the guardian gives up', { exitCode: exit.code });
       this.#end(exit.code, exit.signal);
       return;
     }
@@ -157,7 +165,9 @@ export class Guardian {
 }
 
 function installedVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
   return version;
 }
 

@@ -1,9 +1,15 @@
-// What a process says while it dies: V8's and the system's words on standard error, and Node's report on the fatal error. And
-// which of its threads computed meanwhile, which can be seen only while it still writes.
+// What a process says while it dies: V8's and the system's words on standard error, and Node's report on the fatal
+// error. And which of its threads computed meanwhile, which can be seen only while it still writes.
 import { readFileSync, readdirSync } from 'node:fs';
 
 const dying = /FATAL ERROR|# Fatal|<--- Last few GCs|terminate called|Fatal process/;
-const said = [/^FATAL ERROR: (.+)$/m, /^# (Fatal JavaScript .+)$/m, /^# (Check failed: .+)$/m, /terminate called after throwing an instance of '?([^'\n]+)'?/, /^#\s*Fatal error in [^\n]*\n# (.+)$/m];
+const said = [
+  /^FATAL ERROR: (.+)$/m,
+  /^# (Fatal JavaScript .+)$/m,
+  /^# (Check failed: .+)$/m,
+  /terminate called after throwing an instance of '?([^'\n]+)'?/,
+  /^#\s*Fatal error in [^\n]*\n# (.+)$/m,
+];
 const longestMessage = 300;
 
 export const isDying = (text: string): boolean => dying.test(text);
@@ -26,7 +32,10 @@ export interface FatalReport {
 /** Text that is no report, or torn, tells nothing. */
 export function fatalReport(text: string): FatalReport {
   try {
-    const { header, javascriptStack } = JSON.parse(text) as { header?: { threadId?: unknown; event?: unknown; trigger?: unknown }; javascriptStack?: { stack?: unknown } };
+    const { header, javascriptStack } = JSON.parse(text) as {
+      header?: { threadId?: unknown; event?: unknown; trigger?: unknown };
+      javascriptStack?: { stack?: unknown };
+    };
     // A report that somebody asked for says nothing about a death.
     if (header?.trigger === 'API' || header?.trigger === 'Signal') return {};
     const where = Array.isArray(javascriptStack?.stack) ? placeIn(javascriptStack.stack) : undefined;

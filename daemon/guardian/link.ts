@@ -1,5 +1,5 @@
-// The daemon's end of the channel to its guardian: asks for the listening sockets, is told what happened before it, and says
-// when it is ready and when it ends because it was told to.
+// The daemon's end of the channel to its guardian: asks for the listening sockets, is told what happened before it, and
+// says when it is ready and when it ends because it was told to.
 import { once } from 'node:events';
 import { Server } from 'node:net';
 import { type ErrorCode, HostError } from '../../protocol/errors.ts';
@@ -44,7 +44,10 @@ export class GuardianLink {
     return new GuardianLink(process.ppid);
   }
 
-  /** While an answer is awaited the channel keeps the process alive; at no other time, for it must not keep a daemon from exiting. */
+  /**
+   * While an answer is awaited the channel keeps the process alive; at no other time, for it must not keep a daemon
+   * from exiting.
+   */
   async #awaiting<Answer>(answer: Promise<Answer>): Promise<Answer> {
     this.#awaited += 1;
     process.channel?.ref();
@@ -65,7 +68,11 @@ export class GuardianLink {
     try {
       const welcome = await this.#awaiting(Promise.race([this.#welcome, late]));
       if (welcome.version !== version) {
-        throw new HostError('guardian_version', `The guardian (pid ${String(this.guardianPid)}) is nagaya ${welcome.version}, and what is installed now is ${version}.`, { guardian: welcome.version, installed: version, guardianPid: this.guardianPid });
+        throw new HostError(
+          'guardian_version',
+          `The guardian (pid ${String(this.guardianPid)}) is nagaya ${welcome.version}, and what is installed now is ${version}.`,
+          { guardian: welcome.version, installed: version, guardianPid: this.guardianPid },
+        );
       }
       const deaths = (): Guarding['deaths'] => this.#deaths;
       return {
@@ -86,12 +93,14 @@ export class GuardianLink {
     if (!process.connected) gone();
   }
 
-  readonly listenOnControl = (path: string): ListenOnControl => async (server, prepare) => {
-    const handle = await this.open({ kind: 'control', path });
-    await prepare();
-    await listenOn(server, handle);
-    return new GuardedControl(server, this, path);
-  };
+  readonly listenOnControl =
+    (path: string): ListenOnControl =>
+    async (server, prepare) => {
+      const handle = await this.open({ kind: 'control', path });
+      await prepare();
+      await listenOn(server, handle);
+      return new GuardedControl(server, this, path);
+    };
 
   readonly listenOnPort = async (server: Server, host: string, port: number): Promise<void> => {
     await listenOn(server, await this.open({ kind: 'port', host, port }));
@@ -123,7 +132,9 @@ export class GuardianLink {
         this.#welcomed(message);
         break;
       case 'back':
-        this.#deaths = this.#deaths.map((death, at) => (at === this.#deaths.length - 1 ? { ...death, backAfterMs: message.backAfterMs } : death));
+        this.#deaths = this.#deaths.map((death, at) =>
+          at === this.#deaths.length - 1 ? { ...death, backAfterMs: message.backAfterMs } : death,
+        );
         break;
       case 'remade':
         this.#remade(handle);
@@ -132,7 +143,9 @@ export class GuardianLink {
         this.#take(message.id)?.opened(handle);
         break;
       case 'refused':
-        this.#take(message.id)?.refused(new HostError(message.error.code as ErrorCode, message.error.message, message.error.details));
+        this.#take(message.id)?.refused(
+          new HostError(message.error.code as ErrorCode, message.error.message, message.error.details),
+        );
         break;
     }
   }
@@ -144,14 +157,20 @@ export class GuardianLink {
   }
 }
 
-/** Each handle that came over the channel stays referenced by Node until the process ends; the server works on its descriptor. */
+/**
+ * Each handle that came over the channel stays referenced by Node until the process ends; the server works on its
+ * descriptor.
+ */
 async function listenOn(server: Server, handle: BoundHandle): Promise<void> {
   const listening = once(server, 'listening');
   server.listen({ fd: handle.fd });
   await listening;
 }
 
-/** The control socket belongs to the guardian: the daemon takes over what it makes anew, and says when it needs none any more. */
+/**
+ * The control socket belongs to the guardian: the daemon takes over what it makes again, and says when it needs none
+ * any more.
+ */
 class GuardedControl implements ControlListener {
   readonly #servers: Server[];
   readonly #link: GuardianLink;

@@ -1,5 +1,5 @@
-// A file without a name: two processes have it open, it is gone when both are, and no other user and no later program can find
-// what it holds. In memory where the system has a place for that.
+// A file without a name: two processes have it open, it is gone when both are, and no other user and no later program
+// can find what it holds. In memory where the system has a place for that.
 import { fstatSync, ftruncateSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// The listening sockets that outlive each daemon: bound by the guardian, listened on by the daemon of the moment. A client
-// that connects while there is no daemon waits in the socket's backlog.
+// The listening sockets that outlive each daemon: bound by the guardian, listened on by the daemon of the moment. A
+// client that connects while there is no daemon waits in the socket's backlog.
 import { lookup } from 'node:dns/promises';
 import { getSystemErrorName } from 'node:util';
 import { type HostError, asHostError } from '../../protocol/errors.ts';
@@ -34,7 +34,9 @@ export class OwnedListeners {
   /** The same handle for the same request, for as long as the guardian lives. Throws a HostError. */
   async open(request: ListenerRequest): Promise<BoundHandle> {
     try {
-      return request.kind === 'control' ? await this.#openControl(request.path) : await this.#openPort(request.host, request.port);
+      return request.kind === 'control'
+        ? await this.#openControl(request.path)
+        : await this.#openPort(request.host, request.port);
     } catch (thrown) {
       throw asHostError(thrown);
     }
@@ -83,7 +85,8 @@ export class OwnedListeners {
   }
 
   #closeControl({ place, handle }: Control): void {
-    // libuv removes the file of the socket it bound, whatever lies there by now: what is foreign is left open, and unused.
+    // libuv removes the file of the socket it bound, whatever lies there by now: what is foreign is left open, and
+    // unused.
     if (place.look() === 'foreign') handle.unref();
     else handle.close();
     place.release();
@@ -93,14 +96,19 @@ export class OwnedListeners {
     const control = this.#control;
     if (control === undefined) return;
     const found = control.place.look();
-    if (found === 'foreign' && !this.#foreign) this.#told(`${control.place.path} has been replaced by something that is not the socket of this daemon; remove it, and the socket is made again`);
+    if (found === 'foreign' && !this.#foreign)
+      this.#told(
+        `${control.place.path} has been replaced by something that is not the socket of this daemon; remove it, and the socket is made again`,
+      );
     this.#foreign = found === 'foreign';
     if (found !== 'nothing') return;
     try {
       control.handle.close();
       control.handle = bindAt(control.place);
     } catch (error) {
-      this.#told(`${control.place.path} was removed and cannot be made again: ${error instanceof Error ? error.message : String(error)}`);
+      this.#told(
+        `${control.place.path} was removed and cannot be made again: ${error instanceof Error ? error.message : String(error)}`,
+      );
       return;
     }
     this.#told(`${control.place.path} was removed and has been made again`);

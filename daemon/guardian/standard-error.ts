@@ -1,5 +1,5 @@
-// Where the command's words for a person go. Under a guardian that is not descriptor 2, whose other end the guardian reads to
-// learn why a daemon died, but the standard error that the guardian was given itself.
+// Where the command's words for a person go. Under a guardian that is not descriptor 2, whose other end the guardian
+// reads to learn why a daemon died, but the standard error that the guardian was given itself.
 import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { guardianVariable, standardErrorDescriptor } from './wire.ts';

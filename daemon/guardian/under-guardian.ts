@@ -1,5 +1,5 @@
-// What is different for a daemon under a guardian: whose sockets it listens on, and whom it tells that it is ready, and that
-// it ends. Without a guardian it makes its sockets itself and tells nobody.
+// What is different for a daemon under a guardian: whose sockets it listens on, and whom it tells that it is ready, and
+// that it ends. Without a guardian it makes its sockets itself and tells nobody.
 import type { BrowserServerOptions } from '../control/browser/browser-server.ts';
 import type { ListenOnControl } from '../control/socket/control-socket.ts';
 import { lossAccount } from '../files/loss-account.ts';
@@ -36,7 +36,13 @@ function surviveDeath(): void {
 
 export function underGuardian(guarding: Guarding | undefined, socket: string): UnderGuardian {
   if (guarding === undefined) {
-    return { control: socket, browser: {}, told: { guardianPid: null, deaths: 0 }, ready: (shutdown) => shutdown.onSignals(0), ending: () => undefined };
+    return {
+      control: socket,
+      browser: {},
+      told: { guardianPid: null, deaths: 0 },
+      ready: (shutdown) => shutdown.onSignals(0),
+      ending: () => undefined,
+    };
   }
   const { link, deaths } = guarding;
   surviveDeath();

@@ -1,5 +1,5 @@
-// Who took the daemon down: what is known of a death is held against each other, and a plugin is named only where the evidence
-// names it. A pure function: the evidence comes in, a verdict goes out.
+// Who took the daemon down: what is known of a death is held against each other, and a plugin is named only where the
+// evidence names it. A pure function: the evidence comes in, a verdict goes out.
 import type { AccountPage } from '../files/loss-account-layout.ts';
 
 export interface Evidence {
@@ -28,7 +28,11 @@ export function verdict({ signal, account, reportedThread, computing, earlierSus
   const reported = account.threads.find(({ threadId }) => threadId === reportedThread);
   if (reported !== undefined) return named(reported.plugin);
   const executing = executingInThreads(account);
-  const computed = distinct(account.threads.filter(({ osThread }) => osThread !== 0 && computing.includes(osThread)).map(({ plugin }) => plugin));
+  const computed = distinct(
+    account.threads
+      .filter(({ osThread }) => osThread !== 0 && computing.includes(osThread))
+      .map(({ plugin }) => plugin),
+  );
   for (const candidates of [computed.filter((plugin) => executing.includes(plugin)), executing, computed]) {
     const [only] = candidates;
     if (candidates.length === 1 && only !== undefined) return named(only);
@@ -45,7 +49,12 @@ const named = (culprit: string): Verdict => ({ culprit, suspects: [], escalate: 
 function executingInThreads({ plugins, threads }: AccountPage): string[] {
   const inThreads = new Set(threads.map(({ plugin }) => plugin));
   const ending = new Set(threads.filter((thread) => thread.ending).map(({ plugin }) => plugin));
-  return plugins.filter(({ plugin, counts: { executing, calls, starting } }) => ending.has(plugin) || (inThreads.has(plugin) && executing + calls + starting > 0)).map(({ plugin }) => plugin);
+  return plugins
+    .filter(
+      ({ plugin, counts: { executing, calls, starting } }) =>
+        ending.has(plugin) || (inThreads.has(plugin) && executing + calls + starting > 0),
+    )
+    .map(({ plugin }) => plugin);
 }
 
 const distinct = (names: readonly string[]): string[] => [...new Set(names)];

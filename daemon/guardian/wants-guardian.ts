@@ -1,5 +1,5 @@
-// Whether this command line is to run under a guardian. Looked at before anything else is loaded: the guardian stays small
-// because it never loads what the daemon and the other commands need.
+// Whether this command line is to run under a guardian. Looked at before anything else is loaded: the guardian stays
+// small because it never loads what the daemon and the other commands need.
 import { guardianVariable } from './wire.ts';
 
 export const withoutGuardian = '--no-guardian';

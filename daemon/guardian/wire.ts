@@ -1,12 +1,14 @@
-// What the guardian and the daemon say to each other, over the IPC channel between parent and child, and the descriptors
-// that the daemon finds open when it starts under a guardian.
+// What the guardian and the daemon say to each other, over the IPC channel between parent and child, and the
+// descriptors that the daemon finds open when it starts under a guardian.
 import type { Death } from '../../protocol/operations/daemon.ts';
 import type { RestartOptions } from '../services/restart-policy.ts';
 
 /** The daemon is told by this variable that it has a guardian: the guardian's pid. */
 export const guardianVariable = 'NAGAYA_GUARDIAN';
 
-/** Descriptor 2 of the daemon leads to the guardian, which keeps its end; this one is the standard error of the command. */
+/**
+ * Descriptor 2 of the daemon leads to the guardian, which keeps its end; this one is the standard error of the command.
+ */
 export const standardErrorDescriptor = 4;
 /** The account of what would be lost (see account.ts): a file without a name that both have open. */
 export const accountDescriptor = 5;
@@ -31,7 +33,12 @@ export type ListenerRequest =
   | { readonly kind: 'port'; readonly host: string; readonly port: number };
 
 export type FromGuardian =
-  | { readonly type: 'welcome'; readonly version: string; readonly deaths: readonly Death[]; readonly escalated: readonly Escalated[] }
+  | {
+      readonly type: 'welcome';
+      readonly version: string;
+      readonly deaths: readonly Death[];
+      readonly escalated: readonly Escalated[];
+    }
   /** To the daemon that came back: how long after the last death it listened. */
   | { readonly type: 'back'; readonly backAfterMs: number }
   /** Comes with the listener's handle. */
@@ -47,5 +54,5 @@ export type FromDaemon =
   | { readonly type: 'ending'; readonly reason: string }
   /** Nothing is accepted any more: the sockets can go. */
   | { readonly type: 'closed' }
-  /** The plugin was loaded anew: what was decided about it is void. */
+  /** The plugin was loaded again: what was decided about it is void. */
   | { readonly type: 'forget'; readonly plugin: string };

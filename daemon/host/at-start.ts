@@ -1,5 +1,5 @@
-// What a daemon loads and starts by itself: what lies in its folders, what an earlier daemon had loaded at run time, and the
-// services that are to run. Whatever is wrong with one plugin is noted, and keeps no other from being loaded.
+// What a daemon loads and starts by itself: what lies in its folders, what an earlier daemon had loaded at run time,
+// and the services that are to run. Whatever is wrong with one plugin is noted, and keeps no other from being loaded.
 import { HostError } from '../../protocol/errors.ts';
 import type { Config } from '../config/schema.ts';
 import type { Catalog } from '../plugins/catalog.ts';
@@ -74,7 +74,10 @@ export class AtStart {
     try {
       await this.#host.start(id);
     } catch (thrown) {
-      this.#options.log.error({ plugin: id, code: thrown instanceof HostError ? thrown.code : 'internal' }, 'a service did not start');
+      this.#options.log.error(
+        { plugin: id, code: thrown instanceof HostError ? thrown.code : 'internal' },
+        'a service did not start',
+      );
     }
   }
 
@@ -84,7 +87,15 @@ export class AtStart {
       return await this.#options.add(folder);
     } catch (thrown) {
       const refused = invalidPlugin(folder, thrown);
-      const forget = remembered === undefined ? [] : [{ path: '', message: `it was loaded as ${remembered.id}; \`nagaya unload ${remembered.id}\` makes the daemon forget it` }];
+      const forget =
+        remembered === undefined
+          ? []
+          : [
+              {
+                path: '',
+                message: `it was loaded as ${remembered.id}; \`nagaya unload ${remembered.id}\` makes the daemon forget it`,
+              },
+            ];
       catalog.noteInvalid({ ...refused, issues: [...refused.issues, ...forget] });
       this.#options.log.warn({ path: folder, issues: refused.issues }, 'a plugin was refused');
       return undefined;

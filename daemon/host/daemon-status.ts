@@ -26,7 +26,20 @@ export interface DaemonStatusParts {
   readonly shuttingDown: boolean;
 }
 
-export function daemonStatus({ options, version, startedMs, host, control, browser, halfLines, feed, daemonLog, watches, faults, shuttingDown }: DaemonStatusParts): DaemonStatus {
+export function daemonStatus({
+  options,
+  version,
+  startedMs,
+  host,
+  control,
+  browser,
+  halfLines,
+  feed,
+  daemonLog,
+  watches,
+  faults,
+  shuttingDown,
+}: DaemonStatusParts): DaemonStatus {
   const { connections, connectionsRefused, connectionsCutOff, notificationsFailed } = control.counts();
   return {
     pid: process.pid,
@@ -39,7 +52,13 @@ export function daemonStatus({ options, version, startedMs, host, control, brows
     config: options.configPath,
     stateFolder: options.stateFolder,
     counts: { ...host.counts(), connections, halfLineBytes: halfLines.bytes, subscriptions: feed.subscriptions },
-    dropped: { connectionsRefused, connectionsCutOff, notificationsFailed, subscriptionEvents: feed.dropped, logLines: daemonLog.dropped + host.droppedLogLines },
+    dropped: {
+      connectionsRefused,
+      connectionsCutOff,
+      notificationsFailed,
+      subscriptionEvents: feed.dropped,
+      logLines: daemonLog.dropped + host.droppedLogLines,
+    },
     standstills: { count: awakeTime.count, totalMs: Math.round(awakeTime.stoodMs) },
     notes: host.notes(),
     faults,
@@ -49,6 +68,9 @@ export function daemonStatus({ options, version, startedMs, host, control, brows
     threadPool: watches.pool.status(),
     limits: { ...options.config.limits },
     browser: browser?.status() ?? null,
-    guardian: options.guarding === undefined ? null : { pid: options.guarding.link.guardianPid, deaths: [...options.guarding.deaths] },
+    guardian:
+      options.guarding === undefined
+        ? null
+        : { pid: options.guarding.link.guardianPid, deaths: [...options.guarding.deaths] },
   };
 }

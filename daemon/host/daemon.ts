@@ -44,10 +44,21 @@ export interface Daemon {
   exit(code: number): never;
 }
 
-export const version = (JSON.parse(readFileSync(new URL(import.meta.url.endsWith('.ts') ? '../../package.json' : '../../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+export const version = (
+  JSON.parse(
+    readFileSync(
+      new URL(import.meta.url.endsWith('.ts') ? '../../package.json' : '../../../package.json', import.meta.url),
+      'utf8',
+    ),
+  ) as { version: string }
+).version;
 
+// eslint-disable-next-line max-lines-per-function -- It builds everything once, in the order of who needs whom.
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { config, config: { limits } } = options;
+  const {
+    config,
+    config: { limits },
+  } = options;
   const guardian = underGuardian(options.guarding, options.socket);
   const startedMs = Date.now();
   readDirectly();
@@ -56,9 +67,26 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const daemonLog = publishedLog(options, feed);
   const log = daemonLog.logger;
   armFailpoints(process.env, log);
-  const store = new Store({ stateFolder: options.stateFolder, version, limits, clock: realClock, tell: (level, message) => log[level]({}, message) });
+  const store = new Store({
+    stateFolder: options.stateFolder,
+    version,
+    limits,
+    clock: realClock,
+    tell: (level, message) => log[level]({}, message),
+  });
   let stateLock: StateLock | undefined;
-  const host = new Host({ config, version, store, stateFolder: options.stateFolder, clock: realClock, feed, log, env: process.env, controlSocket: options.socket, guarding: options.guarding });
+  const host = new Host({
+    config,
+    version,
+    store,
+    stateFolder: options.stateFolder,
+    clock: realClock,
+    feed,
+    log,
+    env: process.env,
+    controlSocket: options.socket,
+    guarding: options.guarding,
+  });
   const watches = new HostWatches(host, limits, log);
   const faults = new HostFaults(log);
 
@@ -81,14 +109,45 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   const daemonParts: DaemonHandlerDeps = {
     shutdownMs: limits.shutdownMs,
-    status: () => daemonStatus({ options, version, startedMs, host, control, browser, halfLines, feed, daemonLog, watches, faults: faults.count, shuttingDown: shutdown.begun }),
+    status: () =>
+      daemonStatus({
+        options,
+        version,
+        startedMs,
+        host,
+        control,
+        browser,
+        halfLines,
+        feed,
+        daemonLog,
+        watches,
+        faults: faults.count,
+        shuttingDown: shutdown.begun,
+      }),
     shutdown: (reason) => shutdown.begin(reason),
     servicesStopped: host.stopped,
   };
   const halfLines = new HalfLines(limits.halfLineBytes);
-  const surface = { handlers: handlers(host, daemonLog, daemonParts, () => browser, store), limits, feed, log, halfLines, shuttingDown: () => shutdown.begun, version };
+  const surface = {
+    handlers: handlers(host, daemonLog, daemonParts, () => browser, store),
+    limits,
+    feed,
+    log,
+    halfLines,
+    shuttingDown: () => shutdown.begun,
+    version,
+  };
   const control: ControlServer = new ControlServer(surface);
-  const browser: BrowserServer | undefined = config.http === undefined ? undefined : new BrowserServer({ ...surface, config: config.http, clock: realClock, stateFolder: options.stateFolder, ...guardian.browser });
+  const browser: BrowserServer | undefined =
+    config.http === undefined
+      ? undefined
+      : new BrowserServer({
+          ...surface,
+          config: config.http,
+          clock: realClock,
+          stateFolder: options.stateFolder,
+          ...guardian.browser,
+        });
 
   try {
     await control.listen(guardian.control, async () => {
@@ -112,7 +171,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   return started(options, host, browser, shutdown, guardian);
 }
 
-function started(options: DaemonOptions, host: Host, browser: BrowserServer | undefined, shutdown: Shutdown, guardian: UnderGuardian): Daemon {
+function started(
+  options: DaemonOptions,
+  host: Host,
+  browser: BrowserServer | undefined,
+  shutdown: Shutdown,
+  guardian: UnderGuardian,
+): Daemon {
   return {
     socket: options.socket,
     browser: browser?.status()?.address ?? null,
@@ -147,13 +212,24 @@ const logFlushMs = 500;
 /** A disk that hangs must not hold up the end of the daemon. */
 const storeCloseMs = 2000;
 
-/** A store that does not open now does not keep the daemon from starting; one of a newer version does: it would miss all that is in it. */
+/**
+ * A store that does not open now does not keep the daemon from starting; one of a newer version does: it would miss all
+ * that is in it.
+ */
 async function openStore(store: Store, log: Logger): Promise<void> {
   try {
     await store.open();
   } catch (thrown) {
     const { fault, state } = store.health();
-    if (state === 'refused' && fault !== null) throw new HostError('state_unusable', fault.message, { path: store.folder, reason: fault.reason, ...fault.details });
-    log.error({ code: asHostError(thrown).code }, 'the store cannot be opened; what is kept in it is missing until it can');
+    if (state === 'refused' && fault !== null)
+      throw new HostError('state_unusable', fault.message, {
+        path: store.folder,
+        reason: fault.reason,
+        ...fault.details,
+      });
+    log.error(
+      { code: asHostError(thrown).code },
+      'the store cannot be opened; what is kept in it is missing until it can',
+    );
   }
 }

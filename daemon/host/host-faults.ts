@@ -23,6 +23,9 @@ export class HostFaults {
 
   readonly #onFault = (thrown: unknown): void => {
     this.#count += 1;
-    this.#log.error({ fault: thrown instanceof Error ? thrown.stack : String(thrown) }, 'the daemon met an error it did not foresee');
+    this.#log.error(
+      { fault: thrown instanceof Error ? thrown.stack : String(thrown) },
+      'the daemon met an error it did not foresee',
+    );
   };
 }

@@ -1,5 +1,5 @@
-// What looks at the daemon itself at intervals: its event loop, its process, libuv's pool of threads, the time it stood still, and the
-// counters of its services for whoever follows them.
+// What looks at the daemon itself at intervals: its event loop, its process, libuv's pool of threads, the time it stood
+// still, and the counters of its services for whoever follows them.
 import { EventLoopMonitor } from '../telemetry/event-loop.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import { awakeTime } from '../time/awake-time.ts';

@@ -96,8 +96,19 @@ export class Host {
       list: () => this.list().filter(({ id }) => !this.#unloading.has(id)),
       get: (id) => this.#staying(id),
     });
-    const { config, config: { limits }, clock, log, store } = options;
-    this.#atStart = new AtStart(this, { config, store, log, add: async (folder) => await this.#add(this.#reader.read(folder), { tryImport: false }) });
+    const {
+      config,
+      config: { limits },
+      clock,
+      log,
+      store,
+    } = options;
+    this.#atStart = new AtStart(this, {
+      config,
+      store,
+      log,
+      add: async (folder) => await this.#add(this.#reader.read(folder), { tryImport: false }),
+    });
     const newId = (): string => uuidv7(clock.wallMs());
     this.#embedded = new EmbeddedRuntime(this.profiles, { clock, limits, log, newId });
     this.registry = new Registry({ clock, limits, log });
@@ -110,7 +121,8 @@ export class Host {
       limits: options.config.limits,
       clock: options.clock,
       version: options.version,
-      onWritten: (plugin, path) => options.log.info({ plugin, path }, 'a service failed: what was known of it is in a bundle'),
+      onWritten: (plugin, path) =>
+        options.log.info({ plugin, path }, 'a service failed: what was known of it is in a bundle'),
       onTrouble: (error) => options.log.warn({ err: error.message }, 'flight-recorder bundles cannot be written'),
     });
   }
@@ -122,18 +134,20 @@ export class Host {
   get(id: string): HostedPlugin {
     // The catalog throws for an id it does not know.
     const hosted = this.#hosted.get(this.catalog.get(id).id);
-    if (hosted === undefined) throw new HostError('plugin_not_found', `The plugin "${id}" is just being loaded or unloaded.`, { plugin: id });
+    if (hosted === undefined)
+      throw new HostError('plugin_not_found', `The plugin "${id}" is just being loaded or unloaded.`, { plugin: id });
     return hosted;
   }
 
   #staying(id: string): HostedPlugin {
-    if (this.#unloading.has(id)) throw new HostError('plugin_not_found', `The plugin "${id}" is just being unloaded.`, { plugin: id });
+    if (this.#unloading.has(id))
+      throw new HostError('plugin_not_found', `The plugin "${id}" is just being unloaded.`, { plugin: id });
     return this.get(id);
   }
 
   /**
-   * Whoever loads a plugin hears at once of a broken JSON Schema, and of tools or profiles that cannot be imported. One that is
-   * remembered is loaded again by the next daemon.
+   * Whoever loads a plugin hears at once of a broken JSON Schema, and of tools or profiles that cannot be imported. One
+   * that is remembered is loaded again by the next daemon.
    */
   async load(folder: string, remember: boolean): Promise<HostedPlugin> {
     const hosted = await this.#add(await this.#reader.readChecked(folder), { tryImport: true });
@@ -145,13 +159,19 @@ export class Host {
 
   /** What the operator has asked of a service, for the next daemon. Waits for the store only for a moment. */
   async wants(id: string, wanted: Wanted): Promise<void> {
-    const written = this.#atStart.remembered.wants(id, wanted, this.#atStart.startsByItself(this.get(id)) === (wanted === 'running'));
+    const written = this.#atStart.remembered.wants(
+      id,
+      wanted,
+      this.#atStart.startsByItself(this.get(id)) === (wanted === 'running'),
+    );
     await Promise.race([written, new Promise<void>((resolve) => this.#options.clock.after(rememberMs, resolve))]);
   }
 
   /** Plugins that the next daemon does not load: what would be lost with this one. */
   #countOnce(): void {
-    this.#afterDeath.countLoaded(this.list().filter(({ id, remembered }) => !remembered && this.#loadedAtRunTime.has(id)).length);
+    this.#afterDeath.countLoaded(
+      this.list().filter(({ id, remembered }) => !remembered && this.#loadedAtRunTime.has(id)).length,
+    );
   }
 
   async #add(read: LoadedPlugin, options: { readonly tryImport: boolean }): Promise<HostedPlugin> {
@@ -170,7 +190,18 @@ export class Host {
     const kept = keepingSocket(plugin, controlSocket);
     let hosted: HostedPlugin | undefined;
     try {
-      hosted = await HostedPlugin.open(kept, { limits: config.limits, bundlePayloads: config.bundles.payloads, stateFolder, store, clock, wakes: this.#wakes, feed, log, env, recorder: this.#recorder });
+      hosted = await HostedPlugin.open(kept, {
+        limits: config.limits,
+        bundlePayloads: config.bundles.payloads,
+        stateFolder,
+        store,
+        clock,
+        wakes: this.#wakes,
+        feed,
+        log,
+        env,
+        recorder: this.#recorder,
+      });
       if (tryImport) await hosted.tryImport(kept);
       return hosted;
     } catch (thrown) {
@@ -187,10 +218,15 @@ export class Host {
     this.#tell(this.notes());
   }
 
-  readonly #tell = (notes: readonly string[], fields: Readonly<Record<string, unknown>> = {}): void => notes.forEach((note) => this.#options.log.warn(fields, note));
+  readonly #tell = (notes: readonly string[], fields: Readonly<Record<string, unknown>> = {}): void =>
+    notes.forEach((note) => this.#options.log.warn(fields, note));
 
   /** What the configuration says that has no effect. */
-  readonly notes = (): string[] => unusedOverrides(this.config.plugins.overrides, this.catalog.list().map(({ id }) => id));
+  readonly notes = (): string[] =>
+    unusedOverrides(
+      this.config.plugins.overrides,
+      this.catalog.list().map(({ id }) => id),
+    );
 
   /** Returns what became of the events of its service: none of them is kept. */
   async unload(id: string): Promise<KeptEvents> {
@@ -228,12 +264,16 @@ export class Host {
     return noEvents;
   }
 
-  /** Reads the plugin anew; where that or the new incarnation fails, what runs goes on as it is. */
+  /** Reads the plugin again; where that or the new incarnation fails, what runs goes on as it is. */
   async reload(id: string): Promise<{ readonly hosted: HostedPlugin; readonly events: KeptEvents }> {
     const hosted = this.get(id);
     const plugin = await this.#reader.readChecked(hosted.plugin.folder);
     if (plugin.id !== id) {
-      throw new HostError('plugin_invalid', `The folder now holds the plugin ${plugin.id}; unload ${id} and load that one.`, { path: plugin.folder, issues: [{ path: 'id', message: `changed from ${id}` }] });
+      throw new HostError(
+        'plugin_invalid',
+        `The folder now holds the plugin ${plugin.id}; unload ${id} and load that one.`,
+        { path: plugin.folder, issues: [{ path: 'id', message: `changed from ${id}` }] },
+      );
     }
     // What a reload made now would outlive the plugin.
     this.#staying(id);
@@ -277,7 +317,20 @@ export class Host {
     await this.#atStart.autostart();
   }
 
-  counts(): Pick<OperationResult<'daemon.status'>['counts'], 'plugins' | 'services' | 'servicesRunning' | 'servicesFailed' | 'tools' | 'toolCallsPending' | 'toolThreads' | 'workers' | 'workersBusy' | 'workerCells' | 'unkillable'> {
+  counts(): Pick<
+    OperationResult<'daemon.status'>['counts'],
+    | 'plugins'
+    | 'services'
+    | 'servicesRunning'
+    | 'servicesFailed'
+    | 'tools'
+    | 'toolCallsPending'
+    | 'toolThreads'
+    | 'workers'
+    | 'workersBusy'
+    | 'workerCells'
+    | 'unkillable'
+  > {
     const hosted = this.list();
     const services = hosted.flatMap(({ service }) => (service === undefined ? [] : [service]));
     const workers = this.#embedded.report().workers;
@@ -305,7 +358,10 @@ export class Host {
   /** Threads that would keep the process from exiting. */
   leftover(): number {
     this.#departed = this.#departed.filter((hosted) => hosted.leftover > 0);
-    return [...this.#hosted.values(), ...this.#departed].reduce((sum, hosted) => sum + hosted.leftover, this.profiles.leftover);
+    return [...this.#hosted.values(), ...this.#departed].reduce(
+      (sum, hosted) => sum + hosted.leftover,
+      this.profiles.leftover,
+    );
   }
 
   /** Pushes what changed since the last time; costs nothing while nobody listens. */
@@ -319,11 +375,19 @@ export class Host {
       const mark = JSON.stringify([lifecycle, incarnation, counters]);
       if (last.get(id) === mark) continue;
       last.set(id, mark);
-      feed.publish({ topic: 'counters', at: new Date(clock.wallMs()).toISOString(), plugin: id, data: { lifecycle, incarnation, queue, inFlight, counters, lastError, latencyMs } });
+      feed.publish({
+        topic: 'counters',
+        at: new Date(clock.wallMs()).toISOString(),
+        plugin: id,
+        data: { lifecycle, incarnation, queue, inFlight, counters, lastError, latencyMs },
+      });
     }
   }
 
-  /** Stops the services side by side, because none depends on another, then tools and workers. Ends within the time given. */
+  /**
+   * Stops the services side by side, because none depends on another, then tools and workers. Ends within the time
+   * given.
+   */
   async shutdown(withinMs: number): Promise<void> {
     const { killMs, abortGraceMs } = this.config.limits;
     // No restart, by an operator or by a supervisor, begins from here on.
@@ -331,20 +395,31 @@ export class Host {
     const workersEnded = this.registry.close(killMs);
     const stopped = this.#stopServices(withinMs - Math.min(withinMs / 2, abortGraceMs + killMs + lastWritesMs));
     await stopped.orLate;
-    const [events] = await Promise.all([stopped.all, workersEnded, this.profiles.close(killMs), ...this.list().map((hosted) => hosted.closeTools(killMs))]);
+    const [events] = await Promise.all([
+      stopped.all,
+      workersEnded,
+      this.profiles.close(killMs),
+      ...this.list().map((hosted) => hosted.closeTools(killMs)),
+    ]);
     await Promise.all([this.#recorder.close(recorderCloseMs), ...this.list().map((hosted) => hosted.close())]);
     this.#options.log.info({ ...events }, 'the services are stopped');
     this.#tellStopped(events);
   }
 
-  /** Begins in the reverse order of their start. A service that has not stopped by `withinMs` is ended by the kill ladder. */
+  /**
+   * Begins in the reverse order of their start. A service that has not stopped by `withinMs` is ended by the kill
+   * ladder.
+   */
   #stopServices(withinMs: number): { readonly all: Promise<KeptEvents>; readonly orLate: Promise<unknown> } {
     const { clock, log } = this.#options;
     const stops = this.#startOrder.toReversed().flatMap((id) => {
       const hosted = this.#hosted.get(id);
       return hosted === undefined ? [] : [this.#stopForGood(hosted, withinMs)];
     });
-    const all = Promise.all(stops).then((each) => ({ kept: 0, discarded: each.reduce((sum, { discarded }) => sum + discarded, 0) }));
+    const all = Promise.all(stops).then((each) => ({
+      kept: 0,
+      discarded: each.reduce((sum, { discarded }) => sum + discarded, 0),
+    }));
     const late = new Promise<void>((resolve) => {
       const timer = clock.after(withinMs, () => {
         log.warn({}, 'services did not stop in time; what is left is discarded');

@@ -89,7 +89,12 @@ export class HostedPlugin {
     const early: [message: string, error?: Error][] = [];
     let tell = (...told: [message: string, error?: Error]): void => void early.push(told);
     const oldFile = join(deps.stateFolder, 'dead-letters', `${plugin.id}.ndjson`);
-    const deadLetters = await DeadLetters.open({ ...deps, pluginId: plugin.id, oldFile, onTrouble: (...told) => tell(...told) });
+    const deadLetters = await DeadLetters.open({
+      ...deps,
+      pluginId: plugin.id,
+      oldFile,
+      onTrouble: (...told) => tell(...told),
+    });
     const hosted = new HostedPlugin(plugin, deps, deadLetters);
     tell = (...told) => hosted.#deadLetterTrouble(...told);
     for (const told of early) tell(...told);
@@ -103,9 +108,16 @@ export class HostedPlugin {
     this.#deps = deps;
     this.#plugin = plugin;
     this.#deadLetters = deadLetters;
-    this.#records = new CellRecords(deps.stateFolder, (error) => log.warn({ plugin: id, err: error.message }, 'the record of a process cell cannot be kept'));
+    this.#records = new CellRecords(deps.stateFolder, (error) =>
+      log.warn({ plugin: id, err: error.message }, 'the record of a process cell cannot be kept'),
+    );
     this.#keptCode = new KeptCode(join(deps.stateFolder, 'kept-code', id), (message) => {
-      this.timeline.record({ level: 'warn', event: 'code_not_kept', message, incarnation: this.#service?.incarnation ?? 0 });
+      this.timeline.record({
+        level: 'warn',
+        event: 'code_not_kept',
+        message,
+        incarnation: this.#service?.incarnation ?? 0,
+      });
       this.log.host('warn', message);
     });
     this.timeline = new Timeline({ capacity: limits.timeline, clock });
@@ -117,7 +129,7 @@ export class HostedPlugin {
       onLine: (line) => {
         if (feed.wants('log')) feed.publish({ topic: 'log', at: line.time, plugin: id, data: line });
       },
-      onTrouble: (error) => log.warn({ plugin: id, err: error.message }, 'the plugin\'s log cannot be written'),
+      onTrouble: (error) => log.warn({ plugin: id, err: error.message }, "the plugin's log cannot be written"),
     });
     const env = this.#environment(plugin);
     this.#retiring = new RetiringTools(clock, limits.killMs);
@@ -150,16 +162,23 @@ export class HostedPlugin {
   /** Rejects if the plugin has tools or profiles that cannot be imported. A service is imported by its own start. */
   async tryImport(plugin: LoadedPlugin): Promise<void> {
     const slow = ({ message }: HostError): void => this.log.host('warn', message);
-    await tryImport(plugin, this.#environment(plugin), { home: this.#home, clock: this.#deps.clock, leftBehind: (change) => (this.#trialsLeftBehind += change), slow });
+    await tryImport(plugin, this.#environment(plugin), {
+      home: this.#home,
+      clock: this.#deps.clock,
+      leftBehind: (change) => (this.#trialsLeftBehind += change),
+      slow,
+    });
   }
 
-  /** Takes what was read anew; where the new incarnation does not start, everything stays as it is. */
+  /** Takes what was read again; where the new incarnation does not start, everything stays as it is. */
   async reload(plugin: LoadedPlugin): Promise<KeptEvents> {
     const env = this.#environment(plugin);
     const plan = planOf(plugin, env);
     const events = await this.#reloadService(plugin, env, plan);
     if (plan === undefined) {
-      this.#formerServices = [...this.#formerServices, ...(this.#service === undefined ? [] : [this.#service])].filter(({ unkillable }) => unkillable > 0);
+      this.#formerServices = [...this.#formerServices, ...(this.#service === undefined ? [] : [this.#service])].filter(
+        ({ unkillable }) => unkillable > 0,
+      );
       this.#service = undefined;
     }
     const old = this.#tools;
@@ -170,7 +189,11 @@ export class HostedPlugin {
     return events;
   }
 
-  async #reloadService(plugin: LoadedPlugin, env: Readonly<Record<string, string>>, plan: ServicePlan | undefined): Promise<KeptEvents> {
+  async #reloadService(
+    plugin: LoadedPlugin,
+    env: Readonly<Record<string, string>>,
+    plan: ServicePlan | undefined,
+  ): Promise<KeptEvents> {
     const service = this.#service;
     if (service !== undefined && plan !== undefined) return service.reload(plan);
     // The plugin has no service any more.
@@ -191,14 +214,25 @@ export class HostedPlugin {
   }
 
   /** Publishes dead letters again; one that is handled is a dead letter no more. */
-  replay(ids: readonly string[] = this.#deadLetters.ids(), edited?: { readonly payload: unknown }): OperationResult<'deadLetter.replay'>['results'] {
-    return replayLetters({ service: this.requireService(), deadLetters: this.#deadLetters, timeline: this.timeline }, ids, edited);
+  replay(
+    ids: readonly string[] = this.#deadLetters.ids(),
+    edited?: { readonly payload: unknown },
+  ): OperationResult<'deadLetter.replay'>['results'] {
+    return replayLetters(
+      { service: this.requireService(), deadLetters: this.#deadLetters, timeline: this.timeline },
+      ids,
+      edited,
+    );
   }
 
   /** A tool's own words may hold what its environment told it in confidence. */
   callTool(request: ToolRequest, waiter: CallWaiter): void {
     try {
-      this.#tools.call(request, { succeeded: (result) => waiter.succeeded(result), failed: (error) => passOnPlaced(error, this.#plugin, (told) => waiter.failed(redactedError(told, this.#redactor))) });
+      this.#tools.call(request, {
+        succeeded: (result) => waiter.succeeded(result),
+        failed: (error) =>
+          passOnPlaced(error, this.#plugin, (told) => waiter.failed(redactedError(told, this.#redactor))),
+      });
     } catch (thrown) {
       throw thrown instanceof HostError ? redactedError(thrown, this.#redactor) : thrown;
     }
@@ -223,7 +257,8 @@ export class HostedPlugin {
   }
 
   requireEnabled(): void {
-    if (!this.plugin.enabled) throw new HostError('plugin_disabled', `The configuration disables the plugin ${this.id}.`, { plugin: this.id });
+    if (!this.plugin.enabled)
+      throw new HostError('plugin_disabled', `The configuration disables the plugin ${this.id}.`, { plugin: this.id });
   }
 
   summary(): PluginSummary {
@@ -291,7 +326,12 @@ export class HostedPlugin {
       log: (message) => (message.type === 'log' ? this.log.fromCell(message, 0) : this.log.droppedByCell(message, 0)),
       failed: (error, callId) => passOnPlaced(error, this.#plugin, (told) => this.#callFailed(told, callId)),
       leftBehindEnded: () => {
-        this.timeline.record({ level: 'info', event: 'gone', message: 'A cell of the plugin\'s tools that did not end in time has ended.', incarnation: 0 });
+        this.timeline.record({
+          level: 'info',
+          event: 'gone',
+          message: "A cell of the plugin's tools that did not end in time has ended.",
+          incarnation: 0,
+        });
         this.#retiring.forgetEnded();
       },
     });
@@ -335,7 +375,12 @@ export class HostedPlugin {
   }
 
   #unkillableOfServices(): number {
-    return sum([...this.#formerServices, ...(this.#service === undefined ? [] : [this.#service])], ({ unkillable }) => unkillable) + this.#trialsLeftBehind;
+    return (
+      sum(
+        [...this.#formerServices, ...(this.#service === undefined ? [] : [this.#service])],
+        ({ unkillable }) => unkillable,
+      ) + this.#trialsLeftBehind
+    );
   }
 
   readonly #allTools = (): PluginTools[] => [this.#tools, ...this.#retiring];
@@ -348,7 +393,8 @@ export class HostedPlugin {
   }
 }
 
-const sum = <Item>(items: readonly Item[], of: (item: Item) => number): number => items.reduce((total, item) => total + of(item), 0);
+const sum = <Item>(items: readonly Item[], of: (item: Item) => number): number =>
+  items.reduce((total, item) => total + of(item), 0);
 
 /** The one at the front is most likely the one it failed on. */
 const bundledEvents = 5;

@@ -1,5 +1,5 @@
-// Imports a plugin once, in a cell that then ends: a plugin without a service would otherwise be loaded with success although
-// none of its tools or profiles can run.
+// Imports a plugin once, in a cell that then ends: a plugin without a service would otherwise be loaded with success
+// although none of its tools or profiles can run.
 import { pathToFileURL } from 'node:url';
 import { HostError } from '../../protocol/errors.ts';
 import { type Isolation, serviceSection } from '../../protocol/manifest.ts';
@@ -23,13 +23,25 @@ export interface TrialDeps {
 /** Nothing is ever queued for it. */
 const noQueue = { capacity: 1, maxBytes: 1 };
 
-/** Rejects with `start_failed` if the plugin has tools or profiles and cannot be imported. A service is imported by its own start. */
-export async function tryImport(plugin: LoadedPlugin, env: Readonly<Record<string, string>>, { home, clock, leftBehind, slow }: TrialDeps): Promise<void> {
+/**
+ * Rejects with `start_failed` if the plugin has tools or profiles and cannot be imported. A service is imported by its
+ * own start.
+ */
+export async function tryImport(
+  plugin: LoadedPlugin,
+  env: Readonly<Record<string, string>>,
+  { home, clock, leftBehind, slow }: TrialDeps,
+): Promise<void> {
   const { manifest, enabled } = plugin;
   if (!enabled || manifest.service !== undefined || manifest.tools.length + manifest.profiles.length === 0) return;
   const section = serviceSection.parse({ ingresses: [{ name: 'none', kinds: ['none'] }] });
   const made = incarnationOptions({ plugin, section, env, entryUrl: pathToFileURL(plugin.entry).href }, 0, 0);
-  const options = { ...made, subject: 'plugin', spec: { ...made.spec, isolation: isolationOf(plugin) }, cell: { ...made.cell, importOnly: true } };
+  const options = {
+    ...made,
+    subject: 'plugin',
+    spec: { ...made.spec, isolation: isolationOf(plugin) },
+    cell: { ...made.cell, importOnly: true },
+  };
   const nothing = (): void => undefined;
   const trial = Incarnation.spawn(options, {
     spawnCell: home.spawnCell,
@@ -37,7 +49,17 @@ export async function tryImport(plugin: LoadedPlugin, env: Readonly<Record<strin
     pacer: new Pacer(),
     clock,
     redact: home.redact,
-    listener: { handled: nothing, failed: nothing, overran: nothing, stalled: nothing, ended: nothing, log: (message) => home.log(message, 0), logDropped: (message) => home.logDropped(message, 0), unkillable: () => leftBehind(1), leftBehindEnded: () => leftBehind(-1) },
+    listener: {
+      handled: nothing,
+      failed: nothing,
+      overran: nothing,
+      stalled: nothing,
+      ended: nothing,
+      log: (message) => home.log(message, 0),
+      logDropped: (message) => home.logDropped(message, 0),
+      unkillable: () => leftBehind(1),
+      leftBehindEnded: () => leftBehind(-1),
+    },
   });
   try {
     await trial.start();

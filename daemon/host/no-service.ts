@@ -3,10 +3,13 @@ import { HostError } from '../../protocol/errors.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 
 export function noService({ id, manifest: { tools, profiles } }: LoadedPlugin): HostError {
-  const offered = [...(tools.length > 0 ? ['tools'] : []), ...(profiles.length > 0 ? ['profiles for workers'] : [])].join(' and ');
-  return new HostError('unsupported_operation', `The plugin ${id} has no service; it offers ${offered === '' ? 'nothing that can be called' : offered}.`, {
-    plugin: id,
-    ...(offered === '' ? {} : { instead: `its ${offered}` }),
-    tools: tools.map(({ name }) => name),
-  });
+  const offered = [
+    ...(tools.length > 0 ? ['tools'] : []),
+    ...(profiles.length > 0 ? ['profiles for workers'] : []),
+  ].join(' and ');
+  return new HostError(
+    'unsupported_operation',
+    `The plugin ${id} has no service; it offers ${offered === '' ? 'nothing that can be called' : offered}.`,
+    { plugin: id, ...(offered === '' ? {} : { instead: `its ${offered}` }), tools: tools.map(({ name }) => name) },
+  );
 }

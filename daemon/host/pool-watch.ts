@@ -1,6 +1,6 @@
-// Notices that libuv's pool of threads is full, which the host shares with all thread cells, and finds out whose requests
-// fill it: until then nobody's asynchronous files, names, crypto and zlib go on. It is told in the log, in the status and in
-// the timelines of those who fill it.
+// Notices that libuv's pool of threads is full, which the host shares with all thread cells, and finds out whose
+// requests fill it: until then nobody's asynchronous files, names, crypto and zlib go on. It is told in the log, in the
+// status and in the timelines of those who fill it.
 import { stat } from 'node:fs';
 import type { DaemonStatus } from '../../protocol/operations/daemon.ts';
 import { lossAccount } from '../files/loss-account.ts';
@@ -27,7 +27,8 @@ const askAgainLooks = 60;
 
 /** What Node makes of the variable. */
 const usualThreads = 4;
-const poolThreads = (): number => Math.min(1024, Math.max(1, Number.parseInt(process.env['UV_THREADPOOL_SIZE'] ?? '', 10) || usualThreads));
+const poolThreads = (): number =>
+  Math.min(1024, Math.max(1, Number.parseInt(process.env['UV_THREADPOOL_SIZE'] ?? '', 10) || usualThreads));
 
 export class PoolWatch {
   readonly #host: Pick<Host, 'list'>;
@@ -80,7 +81,11 @@ export class PoolWatch {
   }
 
   #noteFull(sinceMs: number): void {
-    const full: Full = { sinceMs, at: new Date(Date.now() - (performance.now() - sinceMs)).toISOString(), suspects: [] };
+    const full: Full = {
+      sinceMs,
+      at: new Date(Date.now() - (performance.now() - sinceMs)).toISOString(),
+      suspects: [],
+    };
     this.#full = full;
     this.#looks = 0;
     void this.#findSuspects(full).then(() => this.#report(full.suspects));
@@ -89,26 +94,47 @@ export class PoolWatch {
   #noteOver({ sinceMs }: Full): void {
     this.#full = undefined;
     const fullMs = Math.round(performance.now() - sinceMs);
-    this.#log.info({ fullMs }, `libuv's pool of threads takes requests again; it was full for ${(fullMs / 1000).toFixed(1)} s`);
+    this.#log.info(
+      { fullMs },
+      `libuv's pool of threads takes requests again; it was full for ${(fullMs / 1000).toFixed(1)} s`,
+    );
   }
 
   #report(suspects: Suspects): void {
     const message = `libuv's pool of ${String(this.#threads)} threads is full: asynchronous files, crypto and zlib of all thread cells wait`;
-    const who = suspects.map(({ plugin, requests }) => (requests === null ? `${plugin}, whose thread does not answer how many` : `${plugin} with ${String(requests)} requests`)).join('; ');
-    this.#log.warn({ suspects }, `${message}. ${who === '' ? 'No thread cell says that it has requests there' : `It is likely filled by ${who}`}`);
+    const who = suspects
+      .map(({ plugin, requests }) =>
+        requests === null
+          ? `${plugin}, whose thread does not answer how many`
+          : `${plugin} with ${String(requests)} requests`,
+      )
+      .join('; ');
+    this.#log.warn(
+      { suspects },
+      `${message}. ${who === '' ? 'No thread cell says that it has requests there' : `It is likely filled by ${who}`}`,
+    );
     for (const { plugin, requests } of suspects) {
       const hosted = this.#host.list().find(({ id }) => id === plugin);
-      hosted?.timeline.record({ level: 'warn', event: 'thread_pool_full', message: `${message}. This plugin likely fills it`, incarnation: hosted.service?.incarnation ?? 0, data: { requests } });
+      hosted?.timeline.record({
+        level: 'warn',
+        event: 'thread_pool_full',
+        message: `${message}. This plugin likely fills it`,
+        incarnation: hosted.service?.incarnation ?? 0,
+        data: { requests },
+      });
     }
   }
 
   /**
-   * A thread that is to end and does not is waiting for its requests. Else the threads are asked, one after the other, and no
-   * more of them than it takes to explain the full pool: for its answer a thread stands still while it collects its garbage.
+   * A thread that is to end and does not is waiting for its requests. Else the threads are asked, one after the other,
+   * and no more of them than it takes to explain the full pool: for its answer a thread stands still while it collects
+   * its garbage.
    */
   async #findSuspects(full: Full): Promise<void> {
     const ending = lossAccount.endingPlugins();
-    full.suspects = (ending.length > 0 ? ending.map((plugin) => ({ plugin, requests: null })) : await this.#askThreads()).slice(0, mostSuspects);
+    full.suspects = (
+      ending.length > 0 ? ending.map((plugin) => ({ plugin, requests: null })) : await this.#askThreads()
+    ).slice(0, mostSuspects);
   }
 
   /** Those who have most first; where nobody has any, those who do not answer. */
@@ -123,11 +149,16 @@ export class PoolWatch {
       else if (requests > 0) counted.set(plugin, (counted.get(plugin) ?? 0) + requests);
       explained += requests ?? 0;
     }
-    const found = [...counted].map(([plugin, requests]) => ({ plugin, requests })).sort((one, other) => other.requests - one.requests);
+    const found = [...counted]
+      .map(([plugin, requests]) => ({ plugin, requests }))
+      .sort((one, other) => other.requests - one.requests);
     return found.length > 0 ? found : [...silent].map((plugin) => ({ plugin, requests: null }));
   }
 
-  /** First those whose work was begun before the pool was full, the oldest first; then those that have none, which miss nothing by being asked. */
+  /**
+   * First those whose work was begun before the pool was full, the oldest first; then those that have none, which miss
+   * nothing by being asked.
+   */
   #inOrder(): ThreadAccount[] {
     const rank = ({ workingSinceMs }: ThreadAccount): number => workingSinceMs ?? Infinity;
     return [...threadAccounts].sort((one, other) => (rank(one) === rank(other) ? 0 : rank(one) - rank(other)));

@@ -1,8 +1,14 @@
-// Watches what all thread cells share because they live in the daemon's process: its memory and its descriptors. Each cell
-// is held to its own bounds where it can be counted; here is seen what only the process as a whole shows.
+// Watches what all thread cells share because they live in the daemon's process: its memory and its descriptors. Each
+// cell is held to its own bounds where it can be counted; here is seen what only the process as a whole shows.
 import { DescriptorReserve } from '../isolates/descriptor-reserve.ts';
 import { threadTimes } from '../isolates/os-thread.ts';
-import { type ThreadAccount, faultedMb, mappedMemoryMb, processFaultedMb, threadAccounts } from '../isolates/thread-accounts.ts';
+import {
+  type ThreadAccount,
+  faultedMb,
+  mappedMemoryMb,
+  processFaultedMb,
+  threadAccounts,
+} from '../isolates/thread-accounts.ts';
 import { UnaccountedMemory } from '../isolates/unaccounted-memory.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import { memory } from '../telemetry/event-loop.ts';
@@ -85,7 +91,10 @@ export class ProcessWatch {
     const { limit } = this.#reserve;
     const shortage = `the daemon's process has nearly all of its ${String(limit)} descriptors open`;
     if (began) this.#log.error({ limit }, `${shortage}; the cell that has most of them is going to be ended`);
-    const most = [...threadAccounts].reduce<ThreadAccount | undefined>((best, account) => (account.descriptors > (best?.descriptors ?? leastDescriptors) ? account : best), undefined);
+    const most = [...threadAccounts].reduce<ThreadAccount | undefined>(
+      (best, account) => (account.descriptors > (best?.descriptors ?? leastDescriptors) ? account : best),
+      undefined,
+    );
     most?.end('descriptors', `${shortage}, and this cell has ${String(most.descriptors)} of them, more than any other`);
   }
 }

@@ -56,7 +56,9 @@ export class Shutdown {
     const { limits, log } = this.#deps;
     this.#deps.ending?.(reason);
     log.info({ reason, withinMs: limits.shutdownMs }, 'shutting down');
-    const hard = awakeTime.after(limits.shutdownMs, () => this.#endHard(`not done within ${String(limits.shutdownMs)} ms`));
+    const hard = awakeTime.after(limits.shutdownMs, () =>
+      this.#endHard(`not done within ${String(limits.shutdownMs)} ms`),
+    );
     void this.#stop().then((code) => {
       hard.cancel();
       this.#finish(code);
@@ -74,7 +76,10 @@ export class Shutdown {
       await this.#deps.stop(this.#deps.limits.shutdownMs);
       return 0;
     } catch (thrown) {
-      this.#deps.log.error({ fault: thrown instanceof Error ? thrown.stack : String(thrown) }, 'the shutdown did not go as it should');
+      this.#deps.log.error(
+        { fault: thrown instanceof Error ? thrown.stack : String(thrown) },
+        'the shutdown did not go as it should',
+      );
       return 1;
     } finally {
       this.#deps.release();

@@ -8,6 +8,12 @@ export function reportStandstill({ ms }: Standstill, host: Host, log: Logger): v
   const message = `the daemon stood still for ${(ms / 1000).toFixed(1)} s: it was stopped, or the machine slept; every deadline is put off by that`;
   log.warn({ stoodStillMs: Math.round(ms) }, message);
   for (const { timeline, service } of host.list()) {
-    timeline.record({ level: 'warn', event: 'stood_still', message, incarnation: service?.incarnation ?? 0, data: { stoodStillMs: Math.round(ms) } });
+    timeline.record({
+      level: 'warn',
+      event: 'stood_still',
+      message,
+      incarnation: service?.incarnation ?? 0,
+      data: { stoodStillMs: Math.round(ms) },
+    });
   }
 }

@@ -1,4 +1,5 @@
-// How the error of a tool or a profile is told: with the place of a failed import, and without the values of the environment.
+// How the error of a tool or a profile is told: with the place of a failed import, and without the values of the
+// environment.
 import { HostError } from '../../protocol/errors.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { Redactor } from '../telemetry/redactor.ts';
@@ -11,5 +12,9 @@ export function passOnPlaced(error: HostError, plugin: LoadedPlugin, then: (erro
 }
 
 export function redactedError(error: HostError, redactor: Redactor): HostError {
-  return new HostError(error.code, redactor.text(error.message), JSON.parse(redactor.json(JSON.stringify(error.details))) as Record<string, unknown>);
+  return new HostError(
+    error.code,
+    redactor.text(error.message),
+    JSON.parse(redactor.json(JSON.stringify(error.details))) as Record<string, unknown>,
+  );
 }

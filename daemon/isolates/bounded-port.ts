@@ -37,7 +37,8 @@ export class BoundedPort {
   /** Everything posted up to now, at once. */
   drain(): void {
     if (this.#closed) return;
-    for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) this.#receive(next.message);
+    for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port))
+      this.#receive(next.message);
   }
 
   close(): void {

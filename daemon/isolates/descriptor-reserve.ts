@@ -28,7 +28,8 @@ export class DescriptorReserve {
     const began = short && !this.#short;
     this.#short = short;
     if (short) this.release();
-    else if (this.#reserve.length < reservedDescriptors && lowest < this.limit - shortBelow - 2 * reservedDescriptors) this.#fill();
+    else if (this.#reserve.length < reservedDescriptors && lowest < this.limit - shortBelow - 2 * reservedDescriptors)
+      this.#fill();
     return began;
   }
 
@@ -59,7 +60,10 @@ export class DescriptorReserve {
 /** A few numbers may be free among many that are taken. */
 const probes = 8;
 
-/** The highest of the lowest free numbers: the system gives the lowest first, so that a high one says how many are taken. */
+/**
+ * The highest of the lowest free numbers: the system gives the lowest first, so that a high one says how many are
+ * taken.
+ */
 function lowestFree(count: number): number | undefined {
   const opened: number[] = [];
   try {

@@ -5,9 +5,13 @@ import { fileURLToPath } from 'node:url';
 
 const fromSource = import.meta.url.endsWith('.ts');
 
-const directReadsFile = fileURLToPath(new URL(`${fromSource ? '../../dist/workers' : '../../workers'}/direct-reads.cjs`, import.meta.url));
+const directReadsFile = fileURLToPath(
+  new URL(`${fromSource ? '../../dist/workers' : '../../workers'}/direct-reads.cjs`, import.meta.url),
+);
 
-/** Flags of every thread that runs a plugin's code: it reads its modules without libuv's pool, which a plugin may fill. */
+/**
+ * Flags of every thread that runs a plugin's code: it reads its modules without libuv's pool, which a plugin may fill.
+ */
 export const directReads: readonly string[] = ['--require', directReadsFile];
 
 /** The same for the host's own thread, which imports some of its parts only when they are first needed. */
@@ -15,6 +19,9 @@ export function readDirectly(): void {
   createRequire(import.meta.url)(directReadsFile);
 }
 
-export function cellEntry(name: 'service-cell' | 'process-cell' | 'tool-cell' | 'schema-check' | 'entry-check' | 'default-profile' | 'storekeeper'): URL {
+export function cellEntry(
+  name:
+    'service-cell' | 'process-cell' | 'tool-cell' | 'schema-check' | 'entry-check' | 'default-profile' | 'storekeeper',
+): URL {
   return new URL(`${fromSource ? '../../dist/workers' : '../../workers'}/${name}.js`, import.meta.url);
 }

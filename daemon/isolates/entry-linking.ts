@@ -1,5 +1,5 @@
-// Whether a plugin's entry, with all that it imports, can be read, parsed and linked: found out in a process of its own,
-// within a deadline, and without running any of it.
+// Whether a plugin's entry, with all that it imports, can be read, parsed and linked: found out in a process of its
+// own, within a deadline, and without running any of it.
 import { spawn } from 'node:child_process';
 import { relative } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -37,7 +37,12 @@ export interface LinkResult {
 
 export async function linkEntry({ folder, entry }: PluginPlace, deadlineMs: number): Promise<LinkResult> {
   const { code, said, exported, source } = await link(folder, entry, deadlineMs);
-  if (code === 0) return { fault: undefined, exports: namesIn(exported), source: source === '' || source.length > longestSource ? undefined : source };
+  if (code === 0)
+    return {
+      fault: undefined,
+      exports: namesIn(exported),
+      source: source === '' || source.length > longestSource ? undefined : source,
+    };
   return { fault: code === undefined ? 'deadline' : faultIn(said, folder), exports: [], source: undefined };
 }
 
@@ -63,7 +68,11 @@ interface Linked {
 /** As a cell would: in the plugin's folder, and with nothing of this process's environment. */
 function link(folder: string, entry: string, deadlineMs: number): Promise<Linked> {
   const flags = ['--no-warnings', '--experimental-vm-modules', `--max-old-space-size=${String(heapMb)}`];
-  const child = spawn(process.execPath, [...flags, fileURLToPath(cellEntry('entry-check')), pathToFileURL(entry).href], { cwd: folder, env: {}, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
+  const child = spawn(
+    process.execPath,
+    [...flags, fileURLToPath(cellEntry('entry-check')), pathToFileURL(entry).href],
+    { cwd: folder, env: {}, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] },
+  );
   let said = '';
   let exported = '';
   let source = '';
@@ -120,15 +129,20 @@ export function placeIn(lines: readonly string[], folder: string): string | unde
     const found = placeLine.exec(line);
     if (found === null) continue;
     // Node's own reader of TypeScript prints the lines before the wrong one as well.
-    const caret = lines.slice(index + 2, index + 2 + mostSourceLines).map((source) => caretLine.exec(source)).find((match) => match !== null);
-    const column = caret === undefined ? endColumn(lines[index + 1], lines[index + 2]) : `:${String((caret[1] ?? '').length + 1)}`;
+    const caret = lines
+      .slice(index + 2, index + 2 + mostSourceLines)
+      .map((source) => caretLine.exec(source))
+      .find((match) => match !== null);
+    const column =
+      caret === undefined ? endColumn(lines[index + 1], lines[index + 2]) : `:${String((caret[1] ?? '').length + 1)}`;
     return `${nearName(found[1] ?? '', folder)}:${found[2] ?? ''}${column}`;
   }
   return undefined;
 }
 
 /** Where the input ends too soon, Node prints the line and no caret below it: the place is the line's end. */
-const endColumn = (source: string | undefined, below: string | undefined): string => (source !== undefined && below?.trim() === '' ? `:${String(source.length + 1)}` : '');
+const endColumn = (source: string | undefined, below: string | undefined): string =>
+  source !== undefined && below?.trim() === '' ? `:${String(source.length + 1)}` : '';
 
 /** The file relative to the plugin's folder where it lies inside it. */
 export function nearName(file: string, folder: string): string {

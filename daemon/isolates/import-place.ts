@@ -1,5 +1,5 @@
-// Says where in a plugin's files an import failed. A SyntaxError of a module carries no place in its stack, so the entry is
-// linked once more in a process that prints it; that happens only after an import has failed.
+// Says where in a plugin's files an import failed. A SyntaxError of a module carries no place in its stack, so the
+// entry is linked once more in a process that prints it; that happens only after an import has failed.
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { PlainError } from '../../protocol/cell/plain-error.ts';
 import { type PluginPlace, linkFault, nearName, placeIn } from './entry-linking.ts';
@@ -19,11 +19,17 @@ const loaderCodes: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether the fault lies in the files, so that a second try without a change of them ends in the same way. */
-export const liesInFiles = ({ name, code }: Pick<PlainError, 'name' | 'code'>): boolean => name === 'SyntaxError' || name === 'MissingExport' || (code !== undefined && loaderCodes.has(code));
+export const liesInFiles = ({ name, code }: Pick<PlainError, 'name' | 'code'>): boolean =>
+  name === 'SyntaxError' || name === 'MissingExport' || (code !== undefined && loaderCodes.has(code));
 
-/** Returns the error with `index.js:3:7: ` before its message. Never rejects; without a known place the error stays as it is. */
+/**
+ * Returns the error with `index.js:3:7: ` before its message. Never rejects; without a known place the error stays as
+ * it is.
+ */
 export async function withImportPlace(error: PlainError, plugin: PluginPlace): Promise<PlainError> {
-  const place = placeInStack(error, plugin.folder) ?? (error.name !== 'MissingExport' && liesInFiles(error) ? await linkedPlace(plugin) : undefined);
+  const place =
+    placeInStack(error, plugin.folder) ??
+    (error.name !== 'MissingExport' && liesInFiles(error) ? await linkedPlace(plugin) : undefined);
   if (place === undefined || error.message.startsWith(place)) return error;
   const stack = `${error.name}: ${error.message}\n    at ${place}`;
   return { ...error, message: `${place}: ${error.message}`, ...(liesInFiles(error) ? { stack } : {}) };

@@ -40,7 +40,8 @@ export class MemoryBudget {
   }
 
   text({ heapMb, externalMb }: MemoryFigures): string {
-    if (heapMb > this.#heapMb) return `the cell held ${heapMb.toFixed(0)} MB of V8 heap; limits.heapMb allows ${String(this.#heapMb)}`;
+    if (heapMb > this.#heapMb)
+      return `the cell held ${heapMb.toFixed(0)} MB of V8 heap; limits.heapMb allows ${String(this.#heapMb)}`;
     return `the cell held ${heapMb.toFixed(0)} MB of V8 heap and ${externalMb.toFixed(0)} MB outside it; limits.rssMb allows ${String(this.#allMb)} together`;
   }
 }

@@ -43,7 +43,11 @@ export type Standing = 'ran' | 'rested' | 'starved';
 const most = 0.5;
 
 /** What the thread mostly did between two looks. */
-export function standing(before: ThreadTimes | undefined, now: ThreadTimes | undefined, betweenMs: number): Standing | undefined {
+export function standing(
+  before: ThreadTimes | undefined,
+  now: ThreadTimes | undefined,
+  betweenMs: number,
+): Standing | undefined {
   if (before === undefined || now === undefined || betweenMs <= 0) return undefined;
   if (now.queuedMs - before.queuedMs >= most * betweenMs) return 'starved';
   if (now.ranMs - before.ranMs >= most * betweenMs) return 'ran';

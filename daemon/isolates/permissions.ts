@@ -6,8 +6,10 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Permissions } from '../../protocol/manifest.ts';
 
-/** Named anew where it left its trial. */
-export const permissionFlag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
+/** Named again where it left its trial. */
+export const permissionFlag = process.allowedNodeEnvironmentFlags.has('--permission')
+  ? '--permission'
+  : '--experimental-permission';
 
 /** Newer Nodes close the network too; a plugin's manifest has no grant for it, so it stays open. */
 export const networkFlags = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : [];
@@ -24,7 +26,9 @@ const modulesFolder = `${sep}node_modules${sep}`;
 /** What cells load beside the project's own files. */
 const cellDependencies = ['comlink', 'ajv'];
 
-/** The outermost folder of modules that holds them: their own dependencies lie there too, however they were installed. */
+/**
+ * The outermost folder of modules that holds them: their own dependencies lie there too, however they were installed.
+ */
 function moduleFolders(): string[] {
   const require = createRequire(import.meta.url);
   const folders = cellDependencies.map((name) => {
@@ -38,7 +42,10 @@ let ownFiles: readonly Grant[] | undefined;
 
 /** Looked up once: they do not move while the daemon runs. */
 function filesOfCells(): readonly Grant[] {
-  ownFiles ??= [file(join(packageRoot, 'package.json')), ...[join(packageRoot, 'dist'), ...moduleFolders()].map(folder)];
+  ownFiles ??= [
+    file(join(packageRoot, 'package.json')),
+    ...[join(packageRoot, 'dist'), ...moduleFolders()].map(folder),
+  ];
   return ownFiles;
 }
 
@@ -78,8 +85,12 @@ function isFolder(path: string): boolean {
 function pathFlags(flag: string, grants: readonly Grant[]): string[] {
   if (grants.some(({ path }) => path === sep || path === everything)) return [`${flag}=*`];
   const folders = grants.filter((grant) => grant.folder).map(({ path }) => `${path}/`);
-  const outermost = [...new Set(folders)].filter((path) => !folders.some((other) => other !== path && path.startsWith(other)));
-  const files = grants.filter((grant) => !grant.folder && !outermost.some((path) => `${grant.path}/`.startsWith(path))).map(({ path }) => path);
+  const outermost = [...new Set(folders)].filter(
+    (path) => !folders.some((other) => other !== path && path.startsWith(other)),
+  );
+  const files = grants
+    .filter((grant) => !grant.folder && !outermost.some((path) => `${grant.path}/`.startsWith(path)))
+    .map(({ path }) => path);
   return [...new Set([...outermost.map((path) => `${path}*`), ...files])].sort().map((path) => `${flag}=${path}`);
 }
 
@@ -99,14 +110,25 @@ export const cellGrants = (permissions: Permissions | undefined, keptSocket: str
  * No flags where the plugin is not restricted. `keptSocket` is looked at by the guard, to know it by any of its names;
  * `codeFolder` is where the plugin's code is if not in its folder.
  */
-export function permissionArgs(permissions: Permissions | undefined, pluginFolder: string, keptSocket?: string, codeFolder = pluginFolder): string[] {
+export function permissionArgs(
+  permissions: Permissions | undefined,
+  pluginFolder: string,
+  keptSocket?: string,
+  codeFolder = pluginFolder,
+): string[] {
   if (permissions === undefined) return [];
   const { fs, childProcess, worker, addons } = permissions;
-  const of = (paths: readonly string[]): Grant[] => paths.map((path) => (path === everything ? file(everything) : granted(path, pluginFolder)));
+  const of = (paths: readonly string[]): Grant[] =>
+    paths.map((path) => (path === everything ? file(everything) : granted(path, pluginFolder)));
   return [
     permissionFlag,
     ...networkFlags,
-    ...pathFlags('--allow-fs-read', [...filesOfCells(), ...[pluginFolder, codeFolder].flatMap((path) => [folder(path), ...packageFiles(path)]), ...(keptSocket === undefined ? [] : [file(keptSocket)]), ...of(fs.read)]),
+    ...pathFlags('--allow-fs-read', [
+      ...filesOfCells(),
+      ...[pluginFolder, codeFolder].flatMap((path) => [folder(path), ...packageFiles(path)]),
+      ...(keptSocket === undefined ? [] : [file(keptSocket)]),
+      ...of(fs.read),
+    ]),
     ...pathFlags('--allow-fs-write', of(fs.write)),
     ...(childProcess ? ['--allow-child-process'] : []),
     ...(worker ? [allowWorker] : []),
@@ -117,4 +139,5 @@ export function permissionArgs(permissions: Permissions | undefined, pluginFolde
 export const mayStartWorkers = (args: readonly string[]): boolean => args.length === 0 || args.includes(allowWorker);
 
 /** Node would refuse a process's watchdog its thread, so that the cell's own guard refuses the plugin's. */
-export const withWatchdog = (args: readonly string[]): readonly string[] => (mayStartWorkers(args) ? args : [...args, allowWorker]);
+export const withWatchdog = (args: readonly string[]): readonly string[] =>
+  mayStartWorkers(args) ? args : [...args, allowWorker];

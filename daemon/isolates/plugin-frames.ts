@@ -45,7 +45,9 @@ export function ownFramesOf(answer: unknown, folder: string): OwnFrame[] | undef
     const url = frames[at]?.url ?? ownCode;
     if (url.startsWith('file:')) return url.startsWith(base) && !url.startsWith(ownCode);
     // Code without a file (eval, WebAssembly) belongs to the file that called it.
-    return !url.startsWith('node:') && isOwn(frames.findIndex((frame, later) => later > at && frame.url.startsWith('file:')));
+    return (
+      !url.startsWith('node:') && isOwn(frames.findIndex((frame, later) => later > at && frame.url.startsWith('file:')))
+    );
   };
   return frames.flatMap((frame, at) => (isOwn(at) ? [ownFrame(frame, frames[at + 1])] : [])).slice(0, maxFrames);
 }
@@ -69,13 +71,15 @@ export function shownFrames(frames: readonly OwnFrame[], origins: unknown, folde
   const base = folderUrl(folder);
   return frames.map((frame, at) => {
     const told: unknown = Array.isArray(origins) ? origins[at] : undefined;
-    const [url, line, column]: Position = isPosition(told) && told[0].startsWith(base) ? told : [frame.url, frame.line, frame.column];
+    const [url, line, column]: Position =
+      isPosition(told) && told[0].startsWith(base) ? told : [frame.url, frame.line, frame.column];
     return { function: frame.name, file: fileOf(url, base), line, column };
   });
 }
 
 function fileOf(url: string, base: string): string {
-  if (url.startsWith(base)) return posix.normalize(decoded(url.slice(base.length).replace(/[?#].*$/, ''))).slice(0, maxText);
+  if (url.startsWith(base))
+    return posix.normalize(decoded(url.slice(base.length).replace(/[?#].*$/, ''))).slice(0, maxText);
   return url.startsWith('wasm:') ? '(WebAssembly)' : '(eval)';
 }
 

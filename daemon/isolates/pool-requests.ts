@@ -1,5 +1,6 @@
-// How many requests of a thread are in libuv's pool of threads, or wait for it. Node does not tell; but each asynchronous
-// piece of crypto, zlib, files and names is an object of a native class, and all of these classes have one ancestor.
+// How many requests of a thread are in libuv's pool of threads, or wait for it. Node does not tell; but each
+// asynchronous piece of crypto, zlib, files and names is an object of a native class, and all of these classes have one
+// ancestor.
 import { threadInspector } from './thread-inspector.ts';
 
 /** A stream of zlib is the shortest way to the ancestor; making one asks nothing of the pool. */
@@ -11,8 +12,8 @@ const ancestor = `(() => {
 })()`;
 
 /**
- * Among the objects are the prototypes of the classes, and of each class the empty one that V8 copies. A zlib stream has a
- * request only while it has a chunk in hand.
+ * Among the objects are the prototypes of the classes, and of each class the empty one that V8 copies. A zlib stream
+ * has a request only while it has a chunk in hand.
  */
 const countRequests = `function () {
   let requests = 0;

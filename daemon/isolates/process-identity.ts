@@ -18,7 +18,10 @@ function look(pid: number): { readonly start: string; readonly ended: boolean } 
     // The name stands in parentheses and may itself hold anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    return { start: `${boot}/${fields[startField] ?? ''}`, ended: fields[stateField] === 'Z' || fields[stateField] === 'X' };
+    return {
+      start: `${boot}/${fields[startField] ?? ''}`,
+      ended: fields[stateField] === 'Z' || fields[stateField] === 'X',
+    };
   } catch {
     // No /proc, or a hidden one: the pid alone must do.
     return { start: '', ended: false };
@@ -42,7 +45,9 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return !ended && (start === '' || identity.start === '' || start === identity.start);
 }
 
-/** Alive and beyond doubt the one that was written down: what is asked before a process is ended for what a file says. */
+/**
+ * Alive and beyond doubt the one that was written down: what is asked before a process is ended for what a file says.
+ */
 export function isSurelyAlive(identity: ProcessIdentity): boolean {
   return identity.start !== '' && isAlive(identity) && look(identity.pid).start === identity.start;
 }

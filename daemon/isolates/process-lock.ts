@@ -1,5 +1,5 @@
-// A lock that ends with its process: a file that says who holds it, with the moment the process began. A lock whose owner is dead is
-// taken over in such a way that of any number of starters that find it so, exactly one gets it.
+// A lock that ends with its process: a file that says who holds it, with the moment the process began. A lock whose
+// owner is dead is taken over in such a way that of any number of starters that find it so, exactly one gets it.
 import { linkSync, lstatSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -74,9 +74,11 @@ export class ProcessLock {
   }
 }
 
-const isHeld = (holder: LockHolder): boolean => isAlive(holder) || (holder.daemon !== undefined && isAlive(holder.daemon));
+const isHeld = (holder: LockHolder): boolean =>
+  isAlive(holder) || (holder.daemon !== undefined && isAlive(holder.daemon));
 
-const rivalOf = ({ pid, daemon }: LockHolder): Rival => (daemon === undefined ? { pid } : { pid: daemon.pid, guardianPid: pid });
+const rivalOf = ({ pid, daemon }: LockHolder): Rival =>
+  daemon === undefined ? { pid } : { pid: daemon.pid, guardianPid: pid };
 
 /**
  * One starter's try for the lock. A dead holder's lock is replaced only under a claim, a second lock named after that
@@ -183,7 +185,9 @@ function readHolder(path: string, terms: LockTerms): LockHolder | undefined {
 
 function identity(value: Partial<ProcessIdentity> | undefined): ProcessIdentity | undefined {
   const { pid, start } = value ?? {};
-  return Number.isSafeInteger(pid) && Number(pid) > 0 && typeof start === 'string' ? { pid: Number(pid), start } : undefined;
+  return Number.isSafeInteger(pid) && Number(pid) > 0 && typeof start === 'string'
+    ? { pid: Number(pid), start }
+    : undefined;
 }
 
 function remove(path: string): void {

@@ -1,6 +1,7 @@
 // Watches a cell's process from outside: the resident memory and the descriptors of it and of all processes that it has
-// started, against the plugin's bounds, and whether its event loop turns while it has nothing to do. What the process says
-// of itself is an extra, and stands in where there is no /proc. The cells of services, workers and tools are watched alike.
+// started, against the plugin's bounds, and whether its event loop turns while it has nothing to do. What the process
+// says of itself is an extra, and stands in where there is no /proc. The cells of services, workers and tools are
+// watched alike.
 import type { PlainError } from '../../protocol/cell/plain-error.ts';
 import type { VitalsMessage } from '../../protocol/cell/process-messages.ts';
 import { cpuMsOf, descriptorsOf, ownDescriptors, pssMbOf, rssMbOf } from './process-figures.ts';
@@ -101,7 +102,11 @@ export class ProcessVitals {
     // The processes of a cell share pages, most of all where they run the same program: each page counts once.
     const heldMb = this.#started.length === 0 ? rssMb : (this.#memoryMb(pssMbOf) ?? rssMb);
     if (heldMb <= this.#rssLimitMb) return;
-    this.#overstepped('rss_limit', 'MemoryLimit', `${this.#who} held ${heldMb.toFixed(0)} MB of resident memory; limits.rssMb allows ${String(this.#rssLimitMb)}`);
+    this.#overstepped(
+      'rss_limit',
+      'MemoryLimit',
+      `${this.#who} held ${heldMb.toFixed(0)} MB of resident memory; limits.rssMb allows ${String(this.#rssLimitMb)}`,
+    );
   }
 
   #checkDescriptors(): void {
@@ -111,12 +116,16 @@ export class ProcessVitals {
     this.#looksOverDescriptors = open > this.#mostDescriptors ? this.#looksOverDescriptors + 1 : 0;
     // The process has a hard limit of its own, so a peak between two looks does no harm.
     if (this.#looksOverDescriptors < 2) return;
-    this.#overstepped('descriptor_limit', 'DescriptorLimit', `${this.#who} had ${String(open)} descriptors open; limits.descriptors allows ${String(this.#mostDescriptors)}`);
+    this.#overstepped(
+      'descriptor_limit',
+      'DescriptorLimit',
+      `${this.#who} had ${String(open)} descriptors open; limits.descriptors allows ${String(this.#mostDescriptors)}`,
+    );
   }
 
   get #who(): string {
     const others = this.#started.length;
-    if (others === 0) return 'the cell\'s process';
+    if (others === 0) return "the cell's process";
     return `the cell's process and the ${others === 1 ? 'one' : String(others)} that it has started`;
   }
 
@@ -130,7 +139,11 @@ export class ProcessVitals {
     this.#quietCpuMs ??= cpuMs;
     const spunMs = cpuMs - this.#quietCpuMs;
     if (spunMs < spinCpuMs) return;
-    this.#overstepped('spinning', 'Spinning', `the cell had nothing to do and used ${(spunMs / 1000).toFixed(1)} s of processor time without turning its event loop`);
+    this.#overstepped(
+      'spinning',
+      'Spinning',
+      `the cell had nothing to do and used ${(spunMs / 1000).toFixed(1)} s of processor time without turning its event loop`,
+    );
   }
 
   #overstepped(reason: VitalsReason, name: string, message: string): void {

@@ -1,5 +1,5 @@
-// Whether a plugin's JSON Schemas compile, found out in a process of its own and within a deadline: some take for ever, and some
-// take so much memory that V8 would end the whole daemon for it.
+// Whether a plugin's JSON Schemas compile, found out in a process of its own and within a deadline: some take for ever,
+// and some take so much memory that V8 would end the whole daemon for it.
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Issue } from '../../protocol/errors.ts';
 import type { SchemaCheckAnswer, SchemaCheckRequest } from '../../workers/schema-check.ts';
@@ -11,7 +11,8 @@ const heapMb = 256;
 /** They accept everything. */
 const trivial: ReadonlySet<string> = new Set(['{}', 'true']);
 
-const isFields = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isFields = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 const listIn = (value: unknown, key: string): readonly unknown[] => {
   const list = isFields(value) ? value[key] : undefined;
   return Array.isArray(list) ? list : [];
@@ -26,7 +27,8 @@ function declaredSchemas(manifest: unknown): Declared[] {
     if (!trivial.has(json)) schemas.push({ path: `${path}.${key}`, json });
   };
   const service = isFields(manifest) ? manifest['service'] : undefined;
-  for (const [index, ingress] of listIn(service, 'ingresses').entries()) add(`service.ingresses[${String(index)}]`, ingress, 'payloadSchema');
+  for (const [index, ingress] of listIn(service, 'ingresses').entries())
+    add(`service.ingresses[${String(index)}]`, ingress, 'payloadSchema');
   for (const [index, tool] of listIn(manifest, 'tools').entries()) {
     add(`tools[${String(index)}]`, tool, 'inputSchema');
     add(`tools[${String(index)}]`, tool, 'outputSchema');
@@ -52,21 +54,37 @@ export async function schemaIssues(manifest: unknown, deadlineMs: number): Promi
 }
 
 /** Answers why no more answers came. */
-async function compileAll(schemas: readonly Declared[], deadlineMs: number, answered: (answer: SchemaCheckAnswer) => void): Promise<string> {
+async function compileAll(
+  schemas: readonly Declared[],
+  deadlineMs: number,
+  answered: (answer: SchemaCheckAnswer) => void,
+): Promise<string> {
   // Its standard input is how it notices that this process has ended.
-  const child = fork(cellEntry('schema-check'), [], { env: {}, cwd: '/', execArgv: [`--max-old-space-size=${String(heapMb)}`], stdio: ['pipe', 'ignore', 'ignore', 'ipc'] });
+  const child = fork(cellEntry('schema-check'), [], {
+    env: {},
+    cwd: '/',
+    execArgv: [`--max-old-space-size=${String(heapMb)}`],
+    stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
+  });
   let timer: NodeJS.Timeout | undefined;
   let open = schemas.length;
   try {
     return await new Promise((resolve, reject) => {
-      timer = setTimeout(() => resolve(`does not compile within ${String(deadlineMs)} ms; make it smaller`), deadlineMs);
+      timer = setTimeout(
+        () => resolve(`does not compile within ${String(deadlineMs)} ms; make it smaller`),
+        deadlineMs,
+      );
       child.on('message', (answer) => {
         answered(answer as SchemaCheckAnswer);
         open -= 1;
         if (open === 0) resolve('');
       });
       child.once('error', reject);
-      child.once('exit', (_code, signal) => resolve(`cannot be compiled: the process that tried it ended${signal === null ? '' : ` by ${signal}`}; it has ${String(heapMb)} MB of memory`));
+      child.once('exit', (_code, signal) =>
+        resolve(
+          `cannot be compiled: the process that tried it ended${signal === null ? '' : ` by ${signal}`}; it has ${String(heapMb)} MB of memory`,
+        ),
+      );
       ask(child, { schemas });
     });
   } finally {

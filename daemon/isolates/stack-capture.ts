@@ -58,16 +58,22 @@ export async function whereabouts(cell: AskableCell, folder: string, withinMs: n
 
 function unanswered(reachable: boolean, did: Standing | undefined): Whereabouts {
   if (!reachable || did === 'starved') return { kind: 'unknown', frames: [] };
-  return { kind: 'native', frames: [], ...(did === undefined ? {} : { doing: did === 'ran' ? 'computing' : 'waiting' }) };
+  return {
+    kind: 'native',
+    frames: [],
+    ...(did === undefined ? {} : { doing: did === 'ran' ? 'computing' : 'waiting' }),
+  };
 }
 
 function thrownIn(answer: unknown): unknown {
-  return (answer as { exceptionDetails?: { exception?: { value?: unknown } } } | undefined)?.exceptionDetails?.exception?.value;
+  return (answer as { exceptionDetails?: { exception?: { value?: unknown } } } | undefined)?.exceptionDetails?.exception
+    ?.value;
 }
 
 /** What one of the cell's own functions answers. */
 async function json(cell: AskableCell, call: string, withinMs: number): Promise<unknown> {
-  const answer = (await cell.evaluate(`${inspection}.${call}`, withinMs)) as { result?: { value?: unknown } } | undefined;
+  const answer = (await cell.evaluate(`${inspection}.${call}`, withinMs)) as
+    { result?: { value?: unknown } } | undefined;
   const text = answer?.result?.value;
   try {
     return typeof text === 'string' ? JSON.parse(text) : undefined;
@@ -81,7 +87,12 @@ const mostTexts = 20;
 const maxText = 100;
 
 const texts = (value: unknown): string[] | undefined =>
-  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string').slice(0, mostTexts).map((text) => text.slice(0, maxText)) : undefined;
+  Array.isArray(value)
+    ? value
+        .filter((item): item is string => typeof item === 'string')
+        .slice(0, mostTexts)
+        .map((text) => text.slice(0, maxText))
+    : undefined;
 
 /** Long enough to see whether an event loop rests, short enough to leave time for the rest. */
 const lookMs = 5;
@@ -95,7 +106,12 @@ export interface ThreadSigns {
 }
 
 /** A thread of this process. */
-export function locateThread(threadId: number, folder: string, withinMs: number, { eventLoop, osThread = 0 }: ThreadSigns = {}): Promise<Whereabouts> {
+export function locateThread(
+  threadId: number,
+  folder: string,
+  withinMs: number,
+  { eventLoop, osThread = 0 }: ThreadSigns = {},
+): Promise<Whereabouts> {
   const cell: AskableCell = {
     threadId,
     evaluate: (expression, evaluateMs) => threadInspector.evaluate(threadId, expression, evaluateMs),
@@ -114,7 +130,11 @@ export interface WatchedProcess {
 }
 
 /** A child process, through its watchdog. */
-export function locateProcess({ watch, pid = 0, restricted }: WatchedProcess, folder: string, withinMs: number): Promise<Whereabouts> {
+export function locateProcess(
+  { watch, pid = 0, restricted }: WatchedProcess,
+  folder: string,
+  withinMs: number,
+): Promise<Whereabouts> {
   if (watch?.up !== true || restricted) return Promise.resolve({ kind: 'unknown', frames: [] });
   const cell: AskableCell = {
     threadId: 0,

@@ -1,5 +1,5 @@
-// What each thread of a plugin accounts for itself, held together so that the daemon can compare their sum with what its
-// process really has.
+// What each thread of a plugin accounts for itself, held together so that the daemon can compare their sum with what
+// its process really has.
 import { readFileSync } from 'node:fs';
 
 export interface ThreadAccount {
@@ -28,7 +28,9 @@ const minorFaultsField = 7;
 const majorFaultsField = 9;
 const pageMb = 4096 / (1024 * 1024);
 
-/** Memory that a thread has made resident since it began: each page costs it a fault. 0 where the system does not tell. */
+/**
+ * Memory that a thread has made resident since it began: each page costs it a fault. 0 where the system does not tell.
+ */
 export function faultedMb(osThread: number): number {
   return faultedIn(`/proc/self/task/${String(osThread)}/stat`);
 }

@@ -30,16 +30,22 @@ export class ThreadInspector {
   readonly #questions = new Map<number, Question>();
   #lastQuestion = 0;
 
-  /** To be called before the first thread is made: Node does not bear to be told to watch threads while one of them ends. */
+  /**
+   * To be called before the first thread is made: Node crashes if it is told to watch threads while one of them ends.
+   */
   begin(): void {
     if (this.#begun) return;
     this.#begun = true;
     try {
       const session = new (process.getBuiltinModule('node:inspector').Session)();
       session.connect();
-      session.on('NodeWorker.attachedToWorker', ({ params }) => afterInterrupt(() => this.#attached(params.workerInfo.title, params.sessionId)));
+      session.on('NodeWorker.attachedToWorker', ({ params }) =>
+        afterInterrupt(() => this.#attached(params.workerInfo.title, params.sessionId)),
+      );
       session.on('NodeWorker.detachedFromWorker', ({ params }) => afterInterrupt(() => this.#forget(params.sessionId)));
-      session.on('NodeWorker.receivedMessageFromWorker', ({ params }) => afterInterrupt(() => this.#receive(params.message)));
+      session.on('NodeWorker.receivedMessageFromWorker', ({ params }) =>
+        afterInterrupt(() => this.#receive(params.message)),
+      );
       session.post('NodeWorker.enable', { waitForDebuggerOnStart: false });
       this.#session = session;
     } catch {
@@ -52,7 +58,9 @@ export class ThreadInspector {
     return this.#sessionIds.has(threadId) && this.#gates.has(threadId);
   }
 
-  /** Only a thread that can say by its gate that it is leaving is asked: Node does not bear a question to one that ends. */
+  /**
+   * Only a thread that can say by its gate that it is leaving is asked: Node crashes on a question to one that ends.
+   */
   register(threadId: number, gate: InspectorGate): void {
     if (threadId > 0) this.#gates.set(threadId, gate);
   }
@@ -68,30 +76,60 @@ export class ThreadInspector {
     return this.#during(threadId, withinMs, async (left) => {
       // Only between these two does V8 take down the stack of what is thrown.
       this.#post(threadId, 'Runtime.enable', {});
-      const answered = this.#ask(threadId, 'Runtime.evaluate', { expression, silent: true, returnByValue: true }, left());
+      const answered = this.#ask(
+        threadId,
+        'Runtime.evaluate',
+        { expression, silent: true, returnByValue: true },
+        left(),
+      );
       this.#post(threadId, 'Runtime.disable', {});
       return answered;
     });
   }
 
-  /** Has the thread collect its garbage at once, also in the middle of a loop; false where it does not, or not in time. */
+  /**
+   * Has the thread collect its garbage at once, also in the middle of a loop; false where it does not, or not in time.
+   */
   async collectGarbage(threadId: number, withinMs: number): Promise<boolean> {
     // To find the objects of a class V8 first collects all garbage; this class has none.
-    return (await this.countObjects(threadId, { prototype: '(class {}).prototype', count: 'function () { return this.length; }' }, withinMs)) !== undefined;
+    return (
+      (await this.countObjects(
+        threadId,
+        { prototype: '(class {}).prototype', count: 'function () { return this.length; }' },
+        withinMs,
+      )) !== undefined
+    );
   }
 
   /**
    * Finds all living objects of a class in the thread, and answers what `count` makes of their list. `prototype` is an
    * expression for what they inherit from. Undefined where the thread does not answer, or not in time.
    */
-  async countObjects(threadId: number, { prototype, count }: ObjectQuestion, withinMs: number): Promise<number | undefined> {
+  async countObjects(
+    threadId: number,
+    { prototype, count }: ObjectQuestion,
+    withinMs: number,
+  ): Promise<number | undefined> {
     const counted = await this.#during(threadId, withinMs, async (left) => {
-      const made = await this.#ask(threadId, 'Runtime.evaluate', { expression: prototype, silent: true, objectGroup }, left());
+      const made = await this.#ask(
+        threadId,
+        'Runtime.evaluate',
+        { expression: prototype, silent: true, objectGroup },
+        left(),
+      );
       const prototypeObjectId = objectIdOf((made as { result?: unknown } | undefined)?.result);
       if (prototypeObjectId === undefined) return undefined;
       const found = await this.#ask(threadId, 'Runtime.queryObjects', { prototypeObjectId, objectGroup }, left());
       const objectId = objectIdOf((found as { objects?: unknown } | undefined)?.objects);
-      const answered = objectId === undefined ? undefined : await this.#ask(threadId, 'Runtime.callFunctionOn', { objectId, functionDeclaration: count, silent: true, returnByValue: true }, left());
+      const answered =
+        objectId === undefined
+          ? undefined
+          : await this.#ask(
+              threadId,
+              'Runtime.callFunctionOn',
+              { objectId, functionDeclaration: count, silent: true, returnByValue: true },
+              left(),
+            );
       this.#post(threadId, 'Runtime.releaseObjectGroup', { objectGroup });
       return answered;
     });
@@ -144,7 +182,9 @@ export class ThreadInspector {
     this.#lastQuestion += 1;
     const id = this.#lastQuestion;
     const message = JSON.stringify({ id, method, params });
-    const asked = this.#gates.get(threadId)?.ask(() => this.#session?.post('NodeWorker.sendMessageToWorker', { sessionId, message }));
+    const asked = this.#gates
+      .get(threadId)
+      ?.ask(() => this.#session?.post('NodeWorker.sendMessageToWorker', { sessionId, message }));
     return asked === true ? id : undefined;
   }
 

@@ -26,7 +26,9 @@ export interface MemoryOwner {
 }
 
 /** Newer Nodes have it; the types are those of the oldest. */
-type AskableWorker = Worker & { getHeapStatistics?(): Promise<{ readonly used_heap_size: number; readonly external_memory: number }> };
+type AskableWorker = Worker & {
+  getHeapStatistics?(): Promise<{ readonly used_heap_size: number; readonly external_memory: number }>;
+};
 
 /** A thread that worked this long without a word on its memory is asked. */
 const silentWorkMs = 25;
@@ -107,7 +109,10 @@ export class ThreadMemory implements ThreadAccount {
     if (this.#silentMs >= silentWorkMs && !this.#asking) void this.#ask();
   }
 
-  /** Judges what the thread has reported since the last look, also when it has been idle since; false where that is nothing. */
+  /**
+   * Judges what the thread has reported since the last look, also when it has been idle since; false where that is
+   * nothing.
+   */
   judgeReport(): boolean {
     if (this.#register.memoryReports === this.#reports) return false;
     this.#reports = this.#register.memoryReports;
@@ -123,7 +128,8 @@ export class ThreadMemory implements ThreadAccount {
   /** The answer is found in the register, as if the thread had told it by itself. */
   async #ask(): Promise<void> {
     this.#asking = true;
-    if (this.#worker.getHeapStatistics === undefined) await threadInspector.evaluate(this.threadId, reportMemory, askMs);
+    if (this.#worker.getHeapStatistics === undefined)
+      await threadInspector.evaluate(this.threadId, reportMemory, askMs);
     else await this.#ownStatistics();
     this.#asking = false;
     if (!this.#stopped) this.#judge();
@@ -140,18 +146,23 @@ export class ThreadMemory implements ThreadAccount {
 
   #judge(): void {
     if (this.descriptors > this.#mostDescriptors) {
-      this.end('descriptors', `the cell had ${String(this.descriptors)} descriptors open; limits.descriptors allows ${String(this.#mostDescriptors)}`);
+      this.end(
+        'descriptors',
+        `the cell had ${String(this.descriptors)} descriptors open; limits.descriptors allows ${String(this.#mostDescriptors)}`,
+      );
       return;
     }
     const verdict = this.#budget.judge(this.#figures);
     if (verdict === 'farOver') this.#end();
-    else if (verdict === 'over' && !this.#collecting && performance.now() - this.#collectedMs >= collectAgainMs) void this.#collect();
+    else if (verdict === 'over' && !this.#collecting && performance.now() - this.#collectedMs >= collectAgainMs)
+      void this.#collect();
   }
 
   async #collect(): Promise<void> {
     this.#collecting = true;
     const where = await this.#owner.locate(shortWhereMs);
-    if (await threadInspector.collectGarbage(this.threadId, collectMs)) await threadInspector.evaluate(this.threadId, reportMemory, askMs);
+    if (await threadInspector.collectGarbage(this.threadId, collectMs))
+      await threadInspector.evaluate(this.threadId, reportMemory, askMs);
     this.#collecting = false;
     this.#collectedMs = performance.now();
     if (!this.#stopped && this.#budget.judge(this.#figures) !== 'within') this.#end(where);
@@ -160,6 +171,8 @@ export class ThreadMemory implements ThreadAccount {
   /** `seen`: where it was before it collected, which keeps it from answering for a while. */
   #end(seen?: Whereabouts): void {
     if (this.#stopped) return;
-    this.#owner.overstepped('memory', this.#budget.text(this.#figures), () => (seen?.kind === 'javascript' ? seen : this.#owner.locate(shortWhereMs)));
+    this.#owner.overstepped('memory', this.#budget.text(this.#figures), () =>
+      seen?.kind === 'javascript' ? seen : this.#owner.locate(shortWhereMs),
+    );
   }
 }

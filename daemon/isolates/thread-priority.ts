@@ -1,10 +1,13 @@
-// The priority of a plugin's thread. One that is at the same thing for long, without ever resting, gets a lower one: what it
-// wants of a processor is without end, and the host and its neighbours need little to go on. An ordinary user may lower a
-// priority and never raise it again, so that it stays so until the thread ends.
+// The priority of a plugin's thread. One that is at the same thing for long, without ever resting, gets a lower one:
+// what it wants of a processor is without end, and the host and its neighbours need little to go on. An ordinary user
+// may lower a priority and never raise it again, so that it stays so until the thread ends.
 import { setPriority } from 'node:os';
 import { isCellThread, threadTimes } from './os-thread.ts';
 
-/** Two thirds of the weight of the others: with much less a thread whose place is asked for could not answer in time on a busy machine. */
+/**
+ * Two thirds of the weight of the others: with much less a thread whose place is asked for could not answer in time on
+ * a busy machine.
+ */
 const lowered = 2;
 /** Of its own processor time, so that no machine can be too slow for a thread to keep its priority. */
 const longMs = 50;
@@ -20,8 +23,8 @@ export class ThreadPriority {
   #lowered = false;
 
   /**
-   * `at` is another number as soon as the thread begins or ends anything; undefined: it rested meanwhile, or may take long.
-   * True when it has just been lowered.
+   * `at` is another number as soon as the thread begins or ends anything; undefined: it rested meanwhile, or may take
+   * long. True when it has just been lowered.
    */
   look(osThread: number, at: number | undefined): boolean {
     if (this.#lowered || !isCellThread(osThread)) return false;

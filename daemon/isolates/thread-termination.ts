@@ -28,7 +28,8 @@ export function terminateThread(thread: EndableThread): void {
   const order = (orders: number, againMs: number): void => {
     if (gone) return;
     void thread.terminate();
-    if (orders < mostOrders) timer = setTimeout(() => order(orders + 1, Math.min(againMs * 2, longestAgainMs)), againMs).unref();
+    if (orders < mostOrders)
+      timer = setTimeout(() => order(orders + 1, Math.min(againMs * 2, longestAgainMs)), againMs).unref();
   };
   order(1, firstAgainMs);
 }

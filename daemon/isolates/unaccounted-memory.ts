@@ -1,6 +1,6 @@
 // Finds out whose memory it is that no cell accounts for: shared memory, blobs, messages nobody reads, keys. V8 counts
-// none of it for a thread, but the process grows by it, and the thread that makes pages resident takes a fault for each.
-// Growth that nobody accounts for is laid to the one thread whose pages explain it.
+// none of it for a thread, but the process grows by it, and the thread that makes pages resident takes a fault for
+// each. Growth that nobody accounts for is laid to the one thread whose pages explain it.
 import type { ThreadAccount } from './thread-accounts.ts';
 
 export interface MemoryLook {
@@ -71,12 +71,17 @@ export class UnaccountedMemory {
     for (const account of this.#standings.keys()) if (!accounts.has(account)) this.#standings.delete(account);
     const outsideMb = look.rssMb - accountedMb;
     this.#leastOutsideMb = Math.min(this.#leastOutsideMb, outsideMb);
-    this.#divide(this.#takenSince(accounts, look), outsideMb - (this.#lastOutsideMb ?? outsideMb), look.poolFaultedMb - this.#lastPoolMb);
+    this.#divide(
+      this.#takenSince(accounts, look),
+      outsideMb - (this.#lastOutsideMb ?? outsideMb),
+      look.poolFaultedMb - this.#lastPoolMb,
+    );
     this.#holdTo(outsideMb - this.#leastOutsideMb);
     this.#lastOutsideMb = outsideMb;
     this.#lastPoolMb = look.poolFaultedMb;
     if (look.nowMs < this.#restUntilMs) return undefined;
-    const suspect = this.#overItsOwn(accounts) ?? (look.rssMb > this.#boundMb ? this.#newestGrower(look.rssMb) : undefined);
+    const suspect =
+      this.#overItsOwn(accounts) ?? (look.rssMb > this.#boundMb ? this.#newestGrower(look.rssMb) : undefined);
     if (suspect !== undefined) this.#restUntilMs = look.nowMs + restMs;
     return suspect;
   }
@@ -113,7 +118,8 @@ export class UnaccountedMemory {
     const pooledMb = Math.max(0, poolMb);
     if (alone !== undefined) alone.tookMb += pooledMb;
     const allMb = taken.reduce((sum, { tookMb }) => sum + tookMb, alone === undefined ? pooledMb : 0);
-    for (const { standing, tookMb } of taken) standing.outsideMb += Math.max(0, Math.min(tookMb, stepMb - (allMb - tookMb)));
+    for (const { standing, tookMb } of taken)
+      standing.outsideMb += Math.max(0, Math.min(tookMb, stepMb - (allMb - tookMb)));
   }
 
   /** All of them together hold no more than there is. */
@@ -142,7 +148,12 @@ export class UnaccountedMemory {
     for (const entry of this.#standings) {
       const [, { grewMs, outsideMb, accountedMb }] = entry;
       const best = newest?.[1];
-      if (best === undefined || grewMs > best.grewMs || (grewMs === best.grewMs && outsideMb + accountedMb > best.outsideMb + best.accountedMb)) newest = entry;
+      if (
+        best === undefined ||
+        grewMs > best.grewMs ||
+        (grewMs === best.grewMs && outsideMb + accountedMb > best.outsideMb + best.accountedMb)
+      )
+        newest = entry;
     }
     if (newest === undefined) return undefined;
     const what = `the daemon held ${rssMb.toFixed(0)} MB; limits.daemonRssMb allows ${String(this.#boundMb)}. This cell is a suspicion only: it is the one that grew last`;

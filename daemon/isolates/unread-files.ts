@@ -1,7 +1,7 @@
 // Puts off the end of a thread that is reading files: on older Nodes a thread that ends while a file is being opened
-// leaves the descriptor open in the daemon, for good, and one that is ended while a pool requires its code takes the daemon
-// with it. What only reads gets there soon; nobody waits for it longer than its bound, and an import that loops or waits
-// is ended then all the same.
+// leaves the descriptor open in the daemon, for good, and one that is ended while a pool requires its code takes the
+// daemon with it. What only reads gets there soon; nobody waits for it longer than its bound, and an import that loops
+// or waits is ended then all the same.
 import type { Worker } from 'node:worker_threads';
 import { threadInspector } from './thread-inspector.ts';
 import { awakeTime } from '../time/awake-time.ts';

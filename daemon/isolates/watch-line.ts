@@ -38,7 +38,9 @@ export class WatchLine {
     return this.#up && !this.#closed;
   }
 
-  /** What the main thread answers to an expression: the inspector's result. Nothing where it does not, or not in time. */
+  /**
+   * What the main thread answers to an expression: the inspector's result. Nothing where it does not, or not in time.
+   */
   evaluate(expression: string, withinMs: number): Promise<unknown> {
     if (this.#closed) return Promise.resolve(undefined);
     return new Promise((resolve) => {
@@ -83,7 +85,13 @@ export class WatchLine {
 function answerOf(line: string): WatchAnswer | undefined {
   try {
     const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null && 'ask' in value && typeof value.ask === 'number' && 'result' in value ? { ask: value.ask, result: value.result } : undefined;
+    return typeof value === 'object' &&
+      value !== null &&
+      'ask' in value &&
+      typeof value.ask === 'number' &&
+      'result' in value
+      ? { ask: value.ask, result: value.result }
+      : undefined;
   } catch {
     // Not of our watchdog: a plugin has written on a descriptor that is not its own.
     return undefined;

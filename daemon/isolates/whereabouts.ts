@@ -18,12 +18,16 @@ export type Whereabouts =
   /** It cannot be asked, or had no processor time to answer with. */
   | { readonly kind: 'unknown'; readonly frames: readonly StackFrame[] };
 
-const placeOf = ({ file, line, column, function: name }: StackFrame): string => `${file}:${String(line)}:${String(column)}, ${name}`;
+const placeOf = ({ file, line, column, function: name }: StackFrame): string =>
+  `${file}:${String(line)}:${String(column)}, ${name}`;
 
 /** As an error tells its stack; nothing where no frame is known. */
 export function stackText(title: string, { frames }: Whereabouts): string | undefined {
   if (frames.length === 0) return undefined;
-  return [title, ...frames.map((frame) => `    at ${frame.function} (${frame.file}:${String(frame.line)}:${String(frame.column)})`)].join('\n');
+  return [
+    title,
+    ...frames.map((frame) => `    at ${frame.function} (${frame.file}:${String(frame.line)}:${String(frame.column)})`),
+  ].join('\n');
 }
 
 /** The innermost frame, and by whose call it came to that. */
@@ -49,11 +53,16 @@ export function whereText(where: Whereabouts): string {
   const lastSeen = place === '' ? '' : `, last seen in ${place}`;
   switch (where.kind) {
     case 'javascript':
-      return place === '' ? 'busy, though in none of the plugin\'s own functions' : `blocked in ${place}`;
+      return place === '' ? "busy, though in none of the plugin's own functions" : `blocked in ${place}`;
     case 'native':
       return `inside native code${where.doing === undefined ? '' : nativeText[where.doing]}${lastSeen}`;
     case 'waiting': {
-      const open = where.open === undefined ? '' : where.open.length === 0 ? '; nothing is open that could wake it' : `; open is ${openText(where.open)}`;
+      const open =
+        where.open === undefined
+          ? ''
+          : where.open.length === 0
+            ? '; nothing is open that could wake it'
+            : `; open is ${openText(where.open)}`;
       return `waiting for something that did not come${lastSeen}${open}`;
     }
     case 'unknown':

@@ -10,12 +10,18 @@ export interface BrowserLinks {
 }
 
 /** `browser` answers undefined where the configuration opens no port. */
-export function browserHandlers(browser: () => BrowserLinks | undefined): Pick<Handlers, keyof typeof browserOperations> {
+export function browserHandlers(
+  browser: () => BrowserLinks | undefined,
+): Pick<Handlers, keyof typeof browserOperations> {
   return {
     'browser.link': ({ readOnly }) => {
       const open = browser();
       if (open === undefined) {
-        throw new HostError('unsupported_operation', 'This daemon opens no port for browsers: set http.port in its configuration and start it again.', { instead: 'a daemon with `http.port` set' });
+        throw new HostError(
+          'unsupported_operation',
+          'This daemon opens no port for browsers: set http.port in its configuration and start it again.',
+          { instead: 'a daemon with `http.port` set' },
+        );
       }
       return open.link(readOnly);
     },

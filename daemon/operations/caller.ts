@@ -29,5 +29,9 @@ export type Handlers = {
   readonly [Name in OperationName]: (
     params: OperationParams<Name>,
     caller: Caller,
-  ) => OperationResult<Name> | EncodedJson | Promise<OperationResult<Name> | EncodedJson> | Deferred<OperationResult<Name> | EncodedJson>;
+  ) =>
+    | OperationResult<Name>
+    | EncodedJson
+    | Promise<OperationResult<Name> | EncodedJson>
+    | Deferred<OperationResult<Name> | EncodedJson>;
 };

@@ -13,7 +13,12 @@ export interface DaemonHandlerDeps {
   readonly servicesStopped: Promise<KeptEvents>;
 }
 
-export function daemonHandlers({ shutdownMs, status, shutdown, servicesStopped }: DaemonHandlerDeps): Pick<Handlers, keyof typeof daemonOperations> {
+export function daemonHandlers({
+  shutdownMs,
+  status,
+  shutdown,
+  servicesStopped,
+}: DaemonHandlerDeps): Pick<Handlers, keyof typeof daemonOperations> {
   return {
     'daemon.status': () => status(),
     'daemon.ping': () => ({ pong: true, at: new Date().toISOString() }),

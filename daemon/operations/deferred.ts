@@ -1,7 +1,9 @@
-// An answer that comes later. On the hot path a promise costs more than the call it stands for, so that this is settled and
-// heard directly; whoever wants a promise can have one.
+// An answer that comes later. On the hot path a promise costs more than the call it stands for, so that this is settled
+// and heard directly; whoever wants a promise can have one.
 
-export type Settled<Result> = (outcome: { readonly ok: true; readonly result: Result } | { readonly ok: false; readonly thrown: unknown }) => void;
+export type Settled<Result> = (
+  outcome: { readonly ok: true; readonly result: Result } | { readonly ok: false; readonly thrown: unknown },
+) => void;
 
 export class Deferred<Result> {
   /** Until it is settled nothing more is to be taken from who waits for it. */

@@ -14,7 +14,13 @@ import type { Host } from '../host/host.ts';
 import type { Store } from '../store/store.ts';
 import type { DaemonLog } from '../telemetry/daemon-log.ts';
 
-export function handlers(host: Host, daemonLog: Pick<DaemonLog, 'recent'>, daemon: DaemonHandlerDeps, browser: () => BrowserLinks | undefined, store: Store): Handlers {
+export function handlers(
+  host: Host,
+  daemonLog: Pick<DaemonLog, 'recent'>,
+  daemon: DaemonHandlerDeps,
+  browser: () => BrowserLinks | undefined,
+  store: Store,
+): Handlers {
   return {
     ...daemonHandlers(daemon),
     ...pluginHandlers(host),

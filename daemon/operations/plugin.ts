@@ -5,7 +5,10 @@ import type { Host } from '../host/host.ts';
 
 export function pluginHandlers(host: Host): Pick<Handlers, keyof typeof pluginOperations> {
   return {
-    'plugin.list': () => ({ plugins: host.list().map((hosted) => hosted.summary()), invalid: [...host.catalog.invalid] }),
+    'plugin.list': () => ({
+      plugins: host.list().map((hosted) => hosted.summary()),
+      invalid: [...host.catalog.invalid],
+    }),
     'plugin.show': ({ plugin: id }) => {
       const hosted = host.get(id);
       const { folder, manifest, overridden, notes } = hosted.plugin;
@@ -13,7 +16,10 @@ export function pluginHandlers(host: Host): Pick<Handlers, keyof typeof pluginOp
     },
     'plugin.load': async ({ path, remember }) => ({ plugin: (await host.load(path, remember)).summary() }),
     'plugin.reload': async ({ plugin: id }) => {
-      const { hosted, events: { kept, discarded } } = await host.reload(id);
+      const {
+        hosted,
+        events: { kept, discarded },
+      } = await host.reload(id);
       return { plugin: hosted.summary(), incarnation: hosted.service?.incarnation ?? 0, kept, discarded };
     },
     'plugin.unload': async ({ plugin: id }) => {

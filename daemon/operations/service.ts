@@ -14,16 +14,26 @@ import { millis } from './millis.ts';
 
 /** By hand, because every event has one: an id holds nothing that JSON would escape. */
 const acceptedText = (answer: Accepted | Refused): string =>
-  answer.accepted ? `{"accepted":true,"eventId":"${answer.eventId}","correlationId":"${answer.correlationId}","queueDepth":${String(answer.queueDepth)}}` : JSON.stringify(answer);
+  answer.accepted
+    ? `{"accepted":true,"eventId":"${answer.eventId}","correlationId":"${answer.correlationId}","queueDepth":${String(answer.queueDepth)}}`
+    : JSON.stringify(answer);
 
 const handledText = ({ eventId, correlationId, attempt, json, queuedMs, durationMs }: Handled): EncodedJson =>
-  new EncodedJson(`{"eventId":"${eventId}","correlationId":"${correlationId}","attempt":${String(attempt)},"output":`, json, `,"queuedMs":${millis(queuedMs)},"durationMs":${millis(durationMs)}}`);
+  new EncodedJson(
+    `{"eventId":"${eventId}","correlationId":"${correlationId}","attempt":${String(attempt)},"output":`,
+    json,
+    `,"queuedMs":${millis(queuedMs)},"durationMs":${millis(durationMs)}}`,
+  );
 
-const asList = (answers: readonly (Accepted | Refused)[]): EncodedJson => new EncodedJson(`{"results":[${answers.map(acceptedText).join(',')}]}`);
+const asList = (answers: readonly (Accepted | Refused)[]): EncodedJson =>
+  new EncodedJson(`{"results":[${answers.map(acceptedText).join(',')}]}`);
 
 /** A single event that is refused is the refusal of the call. */
 function asOne(answer: Accepted | Refused | undefined): EncodedJson {
-  if (answer?.accepted !== true) throw answer === undefined ? new HostError('internal', 'An event had no answer.') : new HostError(answer.error.code, answer.error.message, answer.error.details);
+  if (answer?.accepted !== true)
+    throw answer === undefined
+      ? new HostError('internal', 'An event had no answer.')
+      : new HostError(answer.error.code, answer.error.message, answer.error.details);
   return new EncodedJson(acceptedText(answer));
 }
 
@@ -31,18 +41,30 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
   const { limits } = host.config;
   const eventsOf = ({ event, events }: OperationParams<'ingress.publish'>): readonly unknown[] => {
     if (events === undefined) {
-      if (event === undefined) throw new HostError('invalid_request', 'Give `event`, or `events` for a batch.', { issues: [{ path: 'event', message: 'missing' }] });
+      if (event === undefined)
+        throw new HostError('invalid_request', 'Give `event`, or `events` for a batch.', {
+          issues: [{ path: 'event', message: 'missing' }],
+        });
       return [event];
     }
-    if (event !== undefined) throw new HostError('invalid_request', 'Give `event` or `events`, not both.', { issues: [{ path: 'events', message: 'given beside event' }] });
+    if (event !== undefined)
+      throw new HostError('invalid_request', 'Give `event` or `events`, not both.', {
+        issues: [{ path: 'events', message: 'given beside event' }],
+      });
     if (events.length > limits.publishBatch) {
-      throw new HostError('limit_too_large', `A batch holds at most ${plural(limits.publishBatch, 'event')}; this one has ${String(events.length)}; limits.publishBatch sets this bound.`, { limit: 'limits.publishBatch', maximum: limits.publishBatch });
+      throw new HostError(
+        'limit_too_large',
+        `A batch holds at most ${plural(limits.publishBatch, 'event')}; this one has ${String(events.length)}; limits.publishBatch sets this bound.`,
+        { limit: 'limits.publishBatch', maximum: limits.publishBatch },
+      );
     }
     return events;
   };
   const statusOf = (id: string): ServiceStatus => host.get(id).requireService().status();
   return {
-    'service.list': () => ({ services: host.list().flatMap(({ service }) => (service === undefined ? [] : [service.status()])) }),
+    'service.list': () => ({
+      services: host.list().flatMap(({ service }) => (service === undefined ? [] : [service.status()])),
+    }),
     'service.status': async ({ plugin: id, wait }) => {
       const service = host.get(id).requireService();
       const refreshed = service.refreshReported();
@@ -73,14 +95,24 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
       const { plugin: id, event, wait, timeoutMs = limits.deliverMs } = params;
       const service = host.get(id).requireService();
       const events = eventsOf(params);
-      if (!wait) return event === undefined ? asList(events.map((one) => service.publishOne(one))) : asOne(service.publish(event));
-      const asWanted = event === undefined ? asList : ([only]: readonly (Accepted | Refused)[]): EncodedJson => asOne(only);
+      if (!wait)
+        return event === undefined
+          ? asList(events.map((one) => service.publishOne(one)))
+          : asOne(service.publish(event));
+      const asWanted =
+        event === undefined ? asList : ([only]: readonly (Accepted | Refused)[]): EncodedJson => asOne(only);
       const results = service.publishPatiently(events, timeoutMs, () => caller.signal);
       return results instanceof Promise ? Deferred.of(results.then(asWanted), { holds: true }) : asWanted(results);
     },
     'ingress.deliver': ({ plugin: id, event, timeoutMs = limits.deliverMs }) => {
       const answer = new Deferred<OperationResult<'ingress.deliver'> | EncodedJson>();
-      host.get(id).requireService().deliverTo(event, timeoutMs, { handled: (outcome) => answer.resolve(handledText(outcome)), refused: (error) => answer.reject(error) });
+      host
+        .get(id)
+        .requireService()
+        .deliverTo(event, timeoutMs, {
+          handled: (outcome) => answer.resolve(handledText(outcome)),
+          refused: (error) => answer.reject(error),
+        });
       return answer;
     },
   };

@@ -4,7 +4,10 @@ import type { Handlers } from './caller.ts';
 import type { Host } from '../host/host.ts';
 import { type DaemonLog, daemonFeedName } from '../telemetry/daemon-log.ts';
 
-export function telemetryHandlers(host: Host, daemonLog: Pick<DaemonLog, 'recent'>): Pick<Handlers, keyof typeof telemetryOperations> {
+export function telemetryHandlers(
+  host: Host,
+  daemonLog: Pick<DaemonLog, 'recent'>,
+): Pick<Handlers, keyof typeof telemetryOperations> {
   return {
     'events.subscribe': ({ topics, plugin }, caller) => {
       if (plugin !== undefined) host.get(plugin);
@@ -19,7 +22,12 @@ export function telemetryHandlers(host: Host, daemonLog: Pick<DaemonLog, 'recent
       // Read and subscribe in one turn: nothing can come between them.
       const { lines, truncated } = (log ?? daemonLog).recent(limit);
       const subscription = follow ? caller.subscribe({ topics: ['log'], plugin: id ?? daemonFeedName }) : undefined;
-      return { lines, truncated, droppedLines: log?.counts.droppedLines ?? 0, ...(subscription === undefined ? {} : { subscriptionId: subscription.subscriptionId }) };
+      return {
+        lines,
+        truncated,
+        droppedLines: log?.counts.droppedLines ?? 0,
+        ...(subscription === undefined ? {} : { subscriptionId: subscription.subscriptionId }),
+      };
     },
   };
 }

@@ -12,7 +12,15 @@ export function toolHandlers(host: Host): Pick<Handlers, keyof typeof toolOperat
   return {
     'tool.list': ({ plugin: id }) => ({
       tools: (id === undefined ? host.list() : [host.get(id)]).flatMap(({ plugin }) =>
-        plugin.manifest.tools.map(({ name, description, inputSchema, outputSchema, isolation, timeoutMs }) => ({ plugin: plugin.id, name, description, inputSchema, outputSchema, isolation, timeoutMs })),
+        plugin.manifest.tools.map(({ name, description, inputSchema, outputSchema, isolation, timeoutMs }) => ({
+          plugin: plugin.id,
+          name,
+          description,
+          inputSchema,
+          outputSchema,
+          isolation,
+          timeoutMs,
+        })),
       ),
     }),
     'tool.call': ({ plugin: id, tool, input, timeoutMs, callId }, caller) => {

@@ -10,10 +10,12 @@ export function workerHandlers(registry: Registry): Pick<Handlers, keyof typeof 
     'worker.show': (address) => registry.worker(address),
     'worker.input': ({ kind, content, inputId, ...address }) => registry.input(address, { kind, content, inputId }),
     'worker.stop': (address) => registry.stop(address),
-    'worker.cancel': ({ eventId, ...address }, { arrivedMs }) => registry.cancel(address, eventId === undefined ? { ranAtMs: arrivedMs } : { eventId }),
+    'worker.cancel': ({ eventId, ...address }, { arrivedMs }) =>
+      registry.cancel(address, eventId === undefined ? { ranAtMs: arrivedMs } : { eventId }),
     'worker.transcript': ({ start, limit, ...address }) => registry.transcript(address, start, limit),
     'worker.events': async ({ after, limit, waitMs, ...address }, caller) => {
-      if (caller.follow === undefined) return await registry.events(address, { after, limit, waitMs, signal: caller.signal });
+      if (caller.follow === undefined)
+        return await registry.events(address, { after, limit, waitMs, signal: caller.signal });
       await caller.follow((listener) => registry.subscribe(address, { ...listener, after }));
       // The stream is the answer.
       return { events: [], next: '', more: false };

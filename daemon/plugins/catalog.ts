@@ -38,25 +38,41 @@ export class Catalog {
   get(id: string): LoadedPlugin {
     const plugin = this.#plugins.get(id);
     if (plugin !== undefined) return plugin;
-    const meant = nearest(id, [...this.#plugins.keys()].filter((known) => Math.abs(known.length - id.length) <= Math.max(2, id.length / 3)).slice(0, comparedIds));
+    const meant = nearest(
+      id,
+      [...this.#plugins.keys()]
+        .filter((known) => Math.abs(known.length - id.length) <= Math.max(2, id.length / 3))
+        .slice(0, comparedIds),
+    );
     const hint = meant === undefined ? '' : ` Did you mean "${meant}"?`;
-    throw new HostError('plugin_not_found', `No plugin "${id}" is loaded.${hint}`, { plugin: id, ...(meant === undefined ? {} : { nearest: meant }) });
+    throw new HostError('plugin_not_found', `No plugin "${id}" is loaded.${hint}`, {
+      plugin: id,
+      ...(meant === undefined ? {} : { nearest: meant }),
+    });
   }
 
   add(plugin: LoadedPlugin): void {
     const loaded = this.#plugins.get(plugin.id);
     if (loaded !== undefined) {
       const from = loaded.folder === plugin.folder ? '' : `, from ${loaded.folder}`;
-      throw new HostError('plugin_already_loaded', `The plugin "${plugin.id}" is loaded already${from}; unload it first.`, { plugin: plugin.id, path: loaded.folder });
+      throw new HostError(
+        'plugin_already_loaded',
+        `The plugin "${plugin.id}" is loaded already${from}; unload it first.`,
+        { plugin: plugin.id, path: loaded.folder },
+      );
     }
     if (this.#plugins.size >= this.#maxPlugins) {
-      throw new HostError('limit_too_large', `As many plugins are loaded as limits.plugins (${String(this.#maxPlugins)}) allows.`, { limit: 'limits.plugins', maximum: this.#maxPlugins });
+      throw new HostError(
+        'limit_too_large',
+        `As many plugins are loaded as limits.plugins (${String(this.#maxPlugins)}) allows.`,
+        { limit: 'limits.plugins', maximum: this.#maxPlugins },
+      );
     }
     this.#plugins.set(plugin.id, plugin);
     this.#invalid.delete(plugin.folder);
   }
 
-  /** The same plugin, read anew. */
+  /** The same plugin, read again. */
   replace(plugin: LoadedPlugin): void {
     this.get(plugin.id);
     this.#plugins.set(plugin.id, plugin);
@@ -68,7 +84,7 @@ export class Catalog {
     return plugin;
   }
 
-  /** The newest refusals, one a path: a folder that is mended and loaded leaves the list. */
+  /** The newest refusals, one a path: a folder that is corrected and loaded leaves the list. */
   get invalid(): readonly InvalidPlugin[] {
     return [...this.#invalid.values()];
   }

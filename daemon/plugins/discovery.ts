@@ -52,7 +52,10 @@ export function discover(folders: readonly string[], options: DiscoveryOptions):
       else if (holdsManifest(child.path)) add(child.path);
     }
     if (leftOut > 0) {
-      fault(folder, `holds ${plural(leftOut, 'plugin')} more than limits.plugins (${String(options.maxPlugins)}) allows; raise it in the configuration`);
+      fault(
+        folder,
+        `holds ${plural(leftOut, 'plugin')} more than limits.plugins (${String(options.maxPlugins)}) allows; raise it in the configuration`,
+      );
       leftOut = 0;
     }
   }
@@ -65,7 +68,8 @@ function holdsManifest(folder: string): boolean {
     lstatSync(join(folder, manifestName));
     return true;
   } catch (error) {
-    // Only a name that is surely not there makes it no plugin; anything else is for the reader of the manifest to report.
+    // Only a name that is surely not there makes it no plugin; anything else is for the reader of the manifest to
+    // report.
     return (error as NodeJS.ErrnoException).code !== 'ENOENT';
   }
 }
@@ -88,7 +92,10 @@ function childFolders(folder: string, maxEntries: number): Children {
     for (let entry = open.readSync(); entry !== null; entry = open.readSync()) {
       entries += 1;
       if (entries > maxEntries) {
-        return { names: names.sort(), fault: `holds more than ${String(maxEntries)} entries, of which only as many were looked at; give the plugins a folder of their own` };
+        return {
+          names: names.sort(),
+          fault: `holds more than ${String(maxEntries)} entries, of which only as many were looked at; give the plugins a folder of their own`,
+        };
       }
       if (mayHoldPlugin(entry)) names.push(entry.name);
     }

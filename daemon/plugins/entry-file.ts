@@ -20,14 +20,16 @@ export function findEntry(root: string, entry: string): FoundEntry {
   try {
     path = realpathSync.native(join(root, entry));
     const inside = path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
-    if (!inside) return refused('is, or lies behind, a link that leads out of the plugin\'s folder; put the file itself there');
+    if (!inside)
+      return refused("is, or lies behind, a link that leads out of the plugin's folder; put the file itself there");
     const found = statSync(path);
     if (!found.isFile()) return refused(`is ${kindOfFile(found)}; name the module file itself, such as "./index.js"`);
   } catch (error) {
     return refused(wordingOfFileError(error));
   }
   const ending = extname(path);
-  if (commonJsEndings.includes(ending)) return refused(`ends in ${ending}, which is CommonJS; make it an ES module that ends in .js or .mjs`);
+  if (commonJsEndings.includes(ending))
+    return refused(`ends in ${ending}, which is CommonJS; make it an ES module that ends in .js or .mjs`);
   if (!moduleEndings.includes(ending)) return refused(`must be an ES module that ends in ${moduleEndings.join(', ')}`);
   return { ok: true, path };
 }

@@ -1,7 +1,7 @@
 // A copy of a plugin's files as they were when its service last started, for plugins that are reloaded after they have
-// stopped: if the new code does not start, the old code can be started again, although the plugin's folder no longer holds
-// it. Only the folder's own files are copied. What the code imports from outside (node_modules, a sibling folder) is linked
-// and therefore the present one.
+// stopped: if the new code does not start, the old code can be started again, although the plugin's folder no longer
+// holds it. Only the folder's own files are copied. What the code imports from outside (node_modules, a sibling folder)
+// is linked and therefore the present one.
 import type { Dirent } from 'node:fs';
 import { cp, readdir, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
@@ -59,7 +59,10 @@ export class KeptCode {
       // The copy has the same path below the mirror as the folder has below the root, so that imports resolve alike.
       const codeFolder = join(mirror, plugin.folder);
       makeFolders(codeFolder);
-      await cp(plugin.folder, codeFolder, { recursive: true, filter: (path) => path === plugin.folder || !leftOut.has(relative(dirname(path), path)) });
+      await cp(plugin.folder, codeFolder, {
+        recursive: true,
+        filter: (path) => path === plugin.folder || !leftOut.has(relative(dirname(path), path)),
+      });
       await linkSurroundings(plugin.folder, mirror);
       return { ...plugin, codeFolder, entry: join(codeFolder, relative(plugin.folder, plugin.entry)) };
     } catch (thrown) {
@@ -91,20 +94,26 @@ async function requireSmall(folder: string): Promise<void> {
       files += 1;
       if (entry.isDirectory()) await look(join(path, entry.name));
       else if (entry.isFile()) bytes += (await stat(join(path, entry.name))).size;
-      if (files > mostFiles || bytes > mostBytes) throw new Error(`the plugin's folder holds more than ${String(mostFiles)} files or ${String(mostBytes)} bytes`);
+      if (files > mostFiles || bytes > mostBytes)
+        throw new Error(`the plugin's folder holds more than ${String(mostFiles)} files or ${String(mostBytes)} bytes`);
     }
   };
   await look(folder);
 }
 
-/** Links `node_modules` of every folder above, and all that lies beside the plugin up to the package that it belongs to. */
+/**
+ * Links `node_modules` of every folder above, and all that lies beside the plugin up to the package that it belongs to.
+ */
 async function linkSurroundings(folder: string, mirror: string): Promise<void> {
   await link(folder, mirror, 'node_modules');
   let insidePackage = !(await entries(folder)).some(({ name }) => name === 'package.json');
   for (let below = folder, above = dirname(folder); above !== below; below = above, above = dirname(above)) {
     const found = insidePackage ? await entries(above) : [];
     const isPackage = found.some(({ name }) => name === 'package.json');
-    const beside = isPackage || below === folder ? found.filter(({ name }) => join(above, name) !== below).map(({ name }) => name) : [];
+    const beside =
+      isPackage || below === folder
+        ? found.filter(({ name }) => join(above, name) !== below).map(({ name }) => name)
+        : [];
     for (const name of new Set([...beside.slice(0, mostFiles), 'node_modules'])) await link(above, mirror, name);
     if (isPackage) insidePackage = false;
   }

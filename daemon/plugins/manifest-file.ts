@@ -42,7 +42,11 @@ export function readPlugin(folder: string, options: ReadPluginOptions): LoadedPl
 }
 
 export function inspectPlugin(folder: string, options: ReadPluginOptions): PluginInspection {
-  if (!isAbsolute(folder)) return { folder, issues: [{ path: '', message: 'the path of a plugin must be absolute; give the folder\'s full path' }] };
+  if (!isAbsolute(folder))
+    return {
+      folder,
+      issues: [{ path: '', message: "the path of a plugin must be absolute; give the folder's full path" }],
+    };
   const found = realFolder(folder);
   if (!found.ok) return { folder, issues: [{ path: '', message: found.message }] };
   const root = found.path;
@@ -51,7 +55,9 @@ export function inspectPlugin(folder: string, options: ReadPluginOptions): Plugi
   if (!declared.ok) return { folder: root, issues: declared.issues, written };
   const reserved = reservedIdIssue(declared.manifest.id);
   const entry = findEntry(root, declared.manifest.entry);
-  const override = Object.hasOwn(options.overrides, declared.manifest.id) ? options.overrides[declared.manifest.id] : undefined;
+  const override = Object.hasOwn(options.overrides, declared.manifest.id)
+    ? options.overrides[declared.manifest.id]
+    : undefined;
   const applied = applyOverride(declared.manifest, override ?? {});
   const issues = [...(reserved === undefined ? [] : [reserved]), ...(entry.ok ? [] : [entry.issue]), ...applied.issues];
   if (issues.length > 0 || !entry.ok) return { folder: root, issues, written };
@@ -70,13 +76,21 @@ export function inspectPlugin(folder: string, options: ReadPluginOptions): Plugi
 }
 
 export function refusedPlugin(path: string, issues: readonly Issue[]): HostError {
-  return new HostError('plugin_invalid', invalid('plugin_invalid', `The plugin in ${path}`, issues).message, { path, issues });
+  return new HostError('plugin_invalid', invalid('plugin_invalid', `The plugin in ${path}`, issues).message, {
+    path,
+    issues,
+  });
 }
 
-type ReadManifest = ({ readonly ok: true; readonly manifest: Manifest } | { readonly ok: false; readonly issues: readonly Issue[] }) & { readonly written?: unknown };
+type ReadManifest = (
+  { readonly ok: true; readonly manifest: Manifest } | { readonly ok: false; readonly issues: readonly Issue[] }
+) & { readonly written?: unknown };
 
 function readManifest(root: string, manifestBytes: number): ReadManifest {
-  const file = readBoundedText(join(root, manifestName), { maxBytes: manifestBytes, raisedBy: 'limits.manifestBytes in the configuration' });
+  const file = readBoundedText(join(root, manifestName), {
+    maxBytes: manifestBytes,
+    raisedBy: 'limits.manifestBytes in the configuration',
+  });
   if (!file.ok) {
     const remedy = file.missing ? 'is missing; a plugin is a folder with a plugin.json' : file.message;
     return { ok: false, issues: [{ path: manifestName, message: remedy }] };
@@ -85,5 +99,7 @@ function readManifest(root: string, manifestBytes: number): ReadManifest {
   if (!parsed.ok) return { ok: false, issues: [{ path: manifestName, message: parsed.issue.message }] };
   const checked = manifest.safeParse(parsed.value, { error: wordingOf });
   const written = parsed.value;
-  return checked.success ? { ok: true, manifest: checked.data, written } : { ok: false, issues: issuesOf(checked.error, manifest), written };
+  return checked.success
+    ? { ok: true, manifest: checked.data, written }
+    : { ok: false, issues: issuesOf(checked.error, manifest), written };
 }

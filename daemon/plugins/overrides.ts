@@ -19,7 +19,9 @@ export function applyOverride(declared: Manifest, override: PluginOverride): Ove
   const where = `plugins.overrides.${declared.id}`;
 
   const lay = <Section extends object>(path: string, section: Section, over: Partial<Section> | undefined): Section => {
-    const changed = Object.entries(over ?? {}).filter(([key, value]) => value !== undefined && !isDeepStrictEqual(section[key as keyof Section], value));
+    const changed = Object.entries(over ?? {}).filter(
+      ([key, value]) => value !== undefined && !isDeepStrictEqual(section[key as keyof Section], value),
+    );
     for (const [key] of changed) overridden.push(path === '' ? key : `${path}.${key}`);
     return { ...section, ...Object.fromEntries(changed) };
   };
@@ -35,30 +37,49 @@ export function applyOverride(declared: Manifest, override: PluginOverride): Ove
       };
     }
     for (const section of ['queue', 'timeouts', 'restart', 'retry', 'reload'] as const) {
-      if (override[section] !== undefined) issues.push({ path: `${where}.${section}`, message: 'the plugin has no service; remove this override' });
+      if (override[section] !== undefined)
+        issues.push({ path: `${where}.${section}`, message: 'the plugin has no service; remove this override' });
     }
     return undefined;
   };
 
-  const layNamed = <Row extends { readonly name: string }>(what: 'tool' | 'profile', rows: readonly Row[], overrides: Readonly<Record<string, Partial<Row>>> = {}): Row[] => {
+  const layNamed = <Row extends { readonly name: string }>(
+    what: 'tool' | 'profile',
+    rows: readonly Row[],
+    overrides: Readonly<Record<string, Partial<Row>>> = {},
+  ): Row[] => {
     const names = rows.map(({ name }) => name);
     const over = new Map(Object.entries(overrides));
     for (const name of over.keys()) {
-      if (!names.includes(name)) issues.push({ path: `${where}.${what}s.${name}`, message: unknownName(what, name, names) });
+      if (!names.includes(name))
+        issues.push({ path: `${where}.${what}s.${name}`, message: unknownName(what, name, names) });
     }
     return rows.map((row) => lay(`${what}s.${row.name}`, row, over.get(row.name)));
   };
 
   const { isolation, env, permissions } = override;
-  // Each replaces what the manifest says as a whole: a grant of the manifest's must not outlive the operator's own list.
-  const top = lay('', declared, { ...(isolation === undefined ? {} : { isolation }), ...(env === undefined ? {} : { env }), ...(permissions === undefined ? {} : { permissions }) });
-  const manifest: Manifest = { ...top, limits: lay('limits', top.limits, override.limits), tools: layNamed('tool', top.tools, override.tools), profiles: layNamed('profile', top.profiles, override.profiles) };
+  // Each replaces what the manifest says as a whole: a grant of the manifest's must not outlive the operator's own
+  // list.
+  const top = lay('', declared, {
+    ...(isolation === undefined ? {} : { isolation }),
+    ...(env === undefined ? {} : { env }),
+    ...(permissions === undefined ? {} : { permissions }),
+  });
+  const manifest: Manifest = {
+    ...top,
+    limits: lay('limits', top.limits, override.limits),
+    tools: layNamed('tool', top.tools, override.tools),
+    profiles: layNamed('profile', top.profiles, override.profiles),
+  };
   const service = layService(declared.service);
   return { manifest: service === undefined ? manifest : { ...manifest, service }, overridden, issues };
 }
 
 /** What to tell of overrides whose plugin is not among the loaded ones. */
-export function unusedOverrides(overrides: Readonly<Record<string, PluginOverride>>, loaded: readonly string[]): string[] {
+export function unusedOverrides(
+  overrides: Readonly<Record<string, PluginOverride>>,
+  loaded: readonly string[],
+): string[] {
   return Object.keys(overrides)
     .filter((id) => !loaded.includes(id))
     .map((id) => {

@@ -25,5 +25,7 @@ export interface LoadedPlugin {
 /** Under permissions the daemon's control socket is kept from a plugin that was not granted it. */
 export function keepingSocket(plugin: LoadedPlugin, controlSocket: string | undefined): LoadedPlugin {
   const { permissions } = plugin.manifest;
-  return permissions === undefined || permissions.control || controlSocket === undefined ? plugin : { ...plugin, keptSocket: controlSocket };
+  return permissions === undefined || permissions.control || controlSocket === undefined
+    ? plugin
+    : { ...plugin, keptSocket: controlSocket };
 }

@@ -1,6 +1,6 @@
-// What the next daemon has to know of plugins: which were loaded at run time and from where, and what the operator wanted of each
-// service. All of it is held in memory as well, so that a store that fails keeps nobody from loading or stopping; what could not
-// be written is written with the next change, or when the store works again.
+// What the next daemon has to know of plugins: which were loaded at run time and from where, and what the operator
+// wanted of each service. All of it is held in memory as well, so that a store that fails keeps nobody from loading or
+// stopping; what could not be written is written with the next change, or when the store works again.
 import { type Change, keysUnder, put, remove, removeRange, storeKey } from '../../protocol/store/change.ts';
 import type { Store } from '../store/store.ts';
 

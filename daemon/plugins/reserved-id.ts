@@ -7,5 +7,8 @@ export const builtinId = 'builtin';
 /** Nothing where a plugin may have this id. */
 export function reservedIdIssue(id: string): Issue | undefined {
   if (id !== builtinId) return undefined;
-  return { path: 'id', message: `must not be "${builtinId}", which names what the daemon brings along; choose another, such as "example.${builtinId}"` };
+  return {
+    path: 'id',
+    message: `must not be "${builtinId}", which names what the daemon brings along; choose another, such as "example.${builtinId}"`,
+  };
 }

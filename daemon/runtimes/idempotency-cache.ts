@@ -1,5 +1,5 @@
 // Answers that were given under a key of the caller's choice, so that the same request again gets the same answer. The
-// newest so many are kept: what is forgotten is done anew when it comes again.
+// newest so many are kept: what is forgotten is done again when it comes again.
 import { createHash } from 'node:crypto';
 import { HostError } from '../../protocol/errors.ts';
 
@@ -25,7 +25,9 @@ export class IdempotencyCache<Answer> {
     if (kept === undefined) return undefined;
     if (kept.digest === digestOf(request)) return kept.answer;
     const message = 'was used for another request; choose a new one';
-    throw new HostError('invalid_request', `This ${this.#field} ${message}.`, { issues: [{ path: this.#field, message }] });
+    throw new HostError('invalid_request', `This ${this.#field} ${message}.`, {
+      issues: [{ path: this.#field, message }],
+    });
   }
 
   keep(key: string | undefined, request: unknown, answer: Answer): void {

@@ -1,5 +1,5 @@
-// Where a list over several runtimes goes on: for each of them the last worker that was given. Opaque to callers, and read
-// back as anybody could have written it.
+// Where a list over several runtimes goes on: for each of them the last worker that was given. Opaque to callers, and
+// read back as anybody could have written it.
 import * as z from 'zod';
 import { HostError } from '../../protocol/errors.ts';
 

@@ -1,5 +1,6 @@
-// Every runtime by its id: the one way to a worker. A worker's id is looked up in the runtime that was named and nowhere
-// else, so that the same id in two runtimes is two workers. What a runtime does not do is refused here, by its capabilities.
+// Every runtime by its id: the one way to a worker. A worker's id is looked up in the runtime that was named and
+// nowhere else, so that the same id in two runtimes is two workers. What a runtime does not do is refused here, by its
+// capabilities.
 import { type ErrorCode, HostError, asHostError, errorKinds } from '../../protocol/errors.ts';
 import type {
   InputAnswer,
@@ -18,7 +19,17 @@ import type { Clock } from '../time/clock.ts';
 import type { Limits } from '../config/schema.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import { type PagePositions, decodePlaces, encodePlaces } from './page-cursor.ts';
-import type { Awaitable, CancelRequest, CreateRequest, EventsRequest, InputRequest, Runtime, WorkerListener, WorkerSlice, WorkerSubscription } from './runtime.ts';
+import type {
+  Awaitable,
+  CancelRequest,
+  CreateRequest,
+  EventsRequest,
+  InputRequest,
+  Runtime,
+  WorkerListener,
+  WorkerSlice,
+  WorkerSubscription,
+} from './runtime.ts';
 import { type AskOptions, RuntimeLink } from './runtime-link.ts';
 
 export interface RegistryDeps {
@@ -111,12 +122,16 @@ export class Registry {
   }
 
   events({ runtimeId, workerId }: WorkerAddress, request: EventsRequest): Awaitable<WorkerEventPage> {
-    return this.#ask(runtimeId, 'canStreamEvents', (runtime) => runtime.events(workerId, request), { moreMs: request.waitMs });
+    return this.#ask(runtimeId, 'canStreamEvents', (runtime) => runtime.events(workerId, request), {
+      moreMs: request.waitMs,
+    });
   }
 
   /** For live streams: see WorkerListener. Refuses as the other questions do, before anything is pushed. */
   subscribe({ runtimeId, workerId }: WorkerAddress, listener: WorkerListener): Awaitable<WorkerSubscription> {
-    return this.#ask(runtimeId, 'canStreamEvents', (runtime) => runtime.subscribe(workerId, listener), { late: (subscription) => subscription.close() });
+    return this.#ask(runtimeId, 'canStreamEvents', (runtime) => runtime.subscribe(workerId, listener), {
+      late: (subscription) => subscription.close(),
+    });
   }
 
   async close(deadlineMs: number): Promise<void> {
@@ -125,15 +140,25 @@ export class Registry {
 
   #link(runtimeId: string): RuntimeLink {
     const link = this.#links.get(runtimeId);
-    if (link === undefined) throw new HostError('runtime_not_found', `There is no runtime ${JSON.stringify(runtimeId)}.`, { runtimeId });
+    if (link === undefined)
+      throw new HostError('runtime_not_found', `There is no runtime ${JSON.stringify(runtimeId)}.`, { runtimeId });
     return link;
   }
 
-  #ask<Answer>(runtimeId: string, capability: Capability, question: (runtime: Runtime) => Awaitable<Answer>, options?: AskOptions<Answer>): Awaitable<Answer> {
+  #ask<Answer>(
+    runtimeId: string,
+    capability: Capability,
+    question: (runtime: Runtime) => Awaitable<Answer>,
+    options?: AskOptions<Answer>,
+  ): Awaitable<Answer> {
     const link = this.#link(runtimeId);
     const { kind, capabilities } = link.runtime;
     if (!capabilities[capability]) {
-      throw new HostError('unsupported_operation', `The runtime ${runtimeId} is of the kind ${kind} and does not do this.`, { runtimeId, kind, capability, instead: `a runtime with ${capability}; see runtime.list` });
+      throw new HostError(
+        'unsupported_operation',
+        `The runtime ${runtimeId} is of the kind ${kind} and does not do this.`,
+        { runtimeId, kind, capability, instead: `a runtime with ${capability}; see runtime.list` },
+      );
     }
     return link.ask(question, options);
   }
@@ -147,14 +172,23 @@ export class Registry {
       const code = this.#noted(link, thrown);
       const at = new Date(this.#deps.clock.wallMs()).toISOString();
       const workers = { total: 0, idle: 0, busy: 0, stopped: 0, failed: 0 };
-      return { runtimeId, displayName, kind, status: 'unavailable', capabilities, workers, diagnostics: [{ at, level: 'error', code, message: errorKinds[code].meaning }] };
+      return {
+        runtimeId,
+        displayName,
+        kind,
+        status: 'unavailable',
+        capabilities,
+        workers,
+        diagnostics: [{ at, level: 'error', code, message: errorKinds[code].meaning }],
+      };
     }
   }
 
   /** The reader of a list gets the code; the log has what was thrown where nobody foresaw it. */
   #noted({ runtime: { runtimeId } }: RuntimeLink, thrown: unknown): ErrorCode {
     const { code } = asHostError(thrown);
-    if (!(thrown instanceof HostError)) this.#deps.log.warn({ runtime: runtimeId, err: thrown }, 'a runtime failed unexpectedly');
+    if (!(thrown instanceof HostError))
+      this.#deps.log.warn({ runtime: runtimeId, err: thrown }, 'a runtime failed unexpectedly');
     return code;
   }
 }
@@ -163,9 +197,15 @@ type Answered = { readonly link: RuntimeLink } & ({ readonly slice: WorkerSlice 
 
 /** One worker of each runtime in turn, until the page is full or nobody has another. */
 function pageOf(answers: readonly Answered[], before: PagePositions, limit: number): WorkerPage {
-  const slices = answers.flatMap((answer) => ('slice' in answer ? [{ runtimeId: answer.link.runtime.runtimeId, ...answer.slice, given: 0 }] : []));
+  const slices = answers.flatMap((answer) =>
+    'slice' in answer ? [{ runtimeId: answer.link.runtime.runtimeId, ...answer.slice, given: 0 }] : [],
+  );
   const workers: WorkerSummary[] = [];
-  for (let round = 0; workers.length < limit && slices.some((slice) => slice.given < slice.workers.length); round += 1) {
+  for (
+    let round = 0;
+    workers.length < limit && slices.some((slice) => slice.given < slice.workers.length);
+    round += 1
+  ) {
     for (const slice of slices) {
       const next = slice.workers[round];
       if (next === undefined || workers.length >= limit) continue;
@@ -173,14 +213,25 @@ function pageOf(answers: readonly Answered[], before: PagePositions, limit: numb
       slice.given = round + 1;
     }
   }
-  const more = slices.filter((slice) => slice.more || slice.given < slice.workers.length).map(({ runtimeId }) => runtimeId);
+  const more = slices
+    .filter((slice) => slice.more || slice.given < slice.workers.length)
+    .map(({ runtimeId }) => runtimeId);
   const places: PagePositions = { ...before };
   for (const { runtimeId, workers: own, given } of slices) {
     const last = own[given - 1];
     if (last !== undefined) places[runtimeId] = last.workerId;
   }
-  const unavailable = answers.flatMap((answer) => ('code' in answer ? [{ runtimeId: answer.link.runtime.runtimeId, code: answer.code }] : []));
-  return { workers: order(workers, slices.map(({ runtimeId }) => runtimeId)), next: more.length === 0 ? null : encodePlaces(places), leftOut: { unavailable, more } };
+  const unavailable = answers.flatMap((answer) =>
+    'code' in answer ? [{ runtimeId: answer.link.runtime.runtimeId, code: answer.code }] : [],
+  );
+  return {
+    workers: order(
+      workers,
+      slices.map(({ runtimeId }) => runtimeId),
+    ),
+    next: more.length === 0 ? null : encodePlaces(places),
+    leftOut: { unavailable, more },
+  };
 }
 
 /** By runtime, each in its own order: the turns were only for fairness. */

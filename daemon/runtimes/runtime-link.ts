@@ -1,6 +1,6 @@
-// The registry's line to one runtime: every question has a deadline, and a runtime that let one pass is not waited for in
-// lists again until it has answered something in time. So one that hangs or is always slow costs the others' readers one
-// deadline, once.
+// The registry's line to one runtime: every question has a deadline, and a runtime that let one pass is not waited for
+// in lists again until it has answered something in time. So one that hangs or is always slow costs the others' readers
+// one deadline, once.
 import { HostError } from '../../protocol/errors.ts';
 import { plural } from '../../protocol/plural.ts';
 import type { Clock } from '../time/clock.ts';
@@ -34,7 +34,11 @@ export class RuntimeLink {
   /** An answer that is there at once is given at once. */
   ask<Answer>(question: (runtime: Runtime) => Awaitable<Answer>, options: AskOptions<Answer> = {}): Awaitable<Answer> {
     const { runtimeCalls } = this.#deps.limits;
-    if (this.#pending >= runtimeCalls) throw this.#unavailable(`${plural(runtimeCalls, 'call waits', 'calls wait')} for it already`, { limit: 'limits.runtimeCalls', maximum: runtimeCalls });
+    if (this.#pending >= runtimeCalls)
+      throw this.#unavailable(`${plural(runtimeCalls, 'call waits', 'calls wait')} for it already`, {
+        limit: 'limits.runtimeCalls',
+        maximum: runtimeCalls,
+      });
     const answer = question(this.runtime);
     return answer instanceof Promise ? this.#within(answer, options) : answer;
   }
@@ -98,6 +102,9 @@ export class RuntimeLink {
 
   #unavailable(why: string, details: Record<string, unknown>): HostError {
     const { runtimeId } = this.runtime;
-    return new HostError('runtime_unavailable', `The runtime ${runtimeId} is unavailable: ${why}.`, { runtimeId, ...details });
+    return new HostError('runtime_unavailable', `The runtime ${runtimeId} is unavailable: ${why}.`, {
+      runtimeId,
+      ...details,
+    });
   }
 }

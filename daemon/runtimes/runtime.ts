@@ -1,5 +1,7 @@
-// What every kind of runtime is to the registry: a small set of questions about workers. Each may be slow or fail, for one
-// that lives elsewhere; the registry keeps the deadlines, so that a runtime need not and a caller never waits without end.
+// What every kind of runtime is to the registry: a small set of questions about workers. Each may be slow or fail,
+// for one
+// that lives elsewhere; the registry keeps the deadlines, so that a runtime need not and a caller never waits
+// without end.
 //
 // Whoever streams to a browser calls `Registry.subscribe`: see WorkerListener.
 import type {
@@ -59,11 +61,11 @@ export interface EventsRequest {
 }
 
 /**
- * Takes one event, or answers false for "not now": it was not taken and comes again after `resume`. Nothing is kept for a
- * listener but its place in the worker's bounded backlog: one that falls out of it gets the diagnostic `events_dropped`
- * and a fresh snapshot. Without `after` the first event is a snapshot; with one that is foreign or expired, a diagnostic
- * and then a snapshot. `push` is first called during `subscribe`. An event's `cursor` is what `Last-Event-ID` brings
- * back; a diagnostic has none.
+ * Takes one event, or answers false for "not now": it was not taken and comes again after `resume`. Nothing is kept for
+ * a listener but its place in the worker's bounded backlog: one that falls out of it gets the diagnostic
+ * `events_dropped` and a fresh snapshot. Without `after` the first event is a snapshot; with one that is foreign or
+ * expired, a diagnostic and then a snapshot. `push` is first called during `subscribe`. An event's `cursor` is what
+ * `Last-Event-ID` brings back; a diagnostic has none.
  */
 export interface WorkerListener {
   readonly after?: string | undefined;

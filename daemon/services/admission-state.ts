@@ -1,4 +1,5 @@
-// What admission has to know of the service's state. The state pushes it with every change, so that nothing is asked for an event.
+// What admission has to know of the service's state. The state pushes it with every change, so that nothing is asked
+// for an event.
 import type { Lifecycle } from '../../protocol/status.ts';
 
 export interface AdmissionState {
@@ -13,4 +14,10 @@ export interface AdmissionState {
   readonly incarnation: number;
 }
 
-export const neverStarted: AdmissionState = { lifecycle: 'ready', accepts: false, dispatches: false, gaveUp: undefined, incarnation: 0 };
+export const neverStarted: AdmissionState = {
+  lifecycle: 'ready',
+  accepts: false,
+  dispatches: false,
+  gaveUp: undefined,
+  incarnation: 0,
+};

@@ -14,7 +14,7 @@ import { ReadEvent } from '../dispatch/read-event.ts';
 /** Nothing has happened to a new event. */
 const noStory: QueuedEvent['story'] = [];
 
-/** More than stands around a payload: near the bound the text is written anew, so that no space in it counts. */
+/** More than stands around a payload: near the bound the text is written again, so that no space in it counts. */
 const mostFrameBytes = 1024;
 
 interface Parts {
@@ -42,19 +42,41 @@ export class Admission {
   }
 
   admit(raw: unknown, more: Pick<QueuedEvent, 'waiter' | 'replayOf'> = {}): QueuedEvent {
-    const { head, payload, payloadBytes, correlationId: given } = raw instanceof ReadEvent ? this.#read(raw) : this.#checked(raw);
+    const {
+      head,
+      payload,
+      payloadBytes,
+      correlationId: given,
+    } = raw instanceof ReadEvent ? this.#read(raw) : this.#checked(raw);
     const eventId = uuidv7();
     const correlationId = given ?? eventId;
     const bytes = eventBytes(head, payloadBytes, { eventId, correlationId });
     if (bytes > this.#eventBytes) throw this.#tooLarge(bytes);
     // Always the same members in the same order: what reads them is then fast.
-    return { head, payload, eventId, correlationId, attempt: 1, bytes, acceptedMs: this.#clock.monotonicMs(), waiter: more.waiter, story: noStory, replayOf: more.replayOf };
+    return {
+      head,
+      payload,
+      eventId,
+      correlationId,
+      attempt: 1,
+      bytes,
+      acceptedMs: this.#clock.monotonicMs(),
+      waiter: more.waiter,
+      story: noStory,
+      replayOf: more.replayOf,
+    };
   }
 
   /** As it came, where nothing is wrong with it; else it is looked at like any other. */
   #read(event: ReadEvent): Parts {
     const { ingress, kind, source, payload, payloadBytes, correlationId } = event;
-    if (!this.#declares(ingress, kind) || !isSource(source) || !isCorrelationId(correlationId) || payloadBytes > this.#eventBytes - mostFrameBytes) return this.#checked(event.whole());
+    if (
+      !this.#declares(ingress, kind) ||
+      !isSource(source) ||
+      !isCorrelationId(correlationId) ||
+      payloadBytes > this.#eventBytes - mostFrameBytes
+    )
+      return this.#checked(event.whole());
     return { head: this.#heads.of(ingress, kind, source, undefined), payload, payloadBytes, correlationId };
   }
 
@@ -62,17 +84,30 @@ export class Admission {
     const plain = plainEvent(raw, this.#declares);
     if (plain !== undefined) return this.#parts(plain);
     const forbidden = hostsOwn.filter((name) => typeof raw === 'object' && raw !== null && name in raw);
-    if (forbidden.length > 0) throw invalid('invalid_event', 'The event', forbidden.map((path) => ({ path, message: 'is set by the host alone: leave it out' })));
+    if (forbidden.length > 0)
+      throw invalid(
+        'invalid_event',
+        'The event',
+        forbidden.map((path) => ({ path, message: 'is set by the host alone: leave it out' })),
+      );
     const event = parseOr(ingressEventInput, raw, 'invalid_event', 'The event');
     const issue = this.#undeclared(event.ingress, event.kind);
     if (issue !== undefined) throw invalid('invalid_event', 'The event', [issue]);
     return this.#parts(event);
   }
 
-  #parts(event: Partial<PlainEvent> & Pick<PlainEvent, 'ingress' | 'kind' | 'source'> & { readonly createdAt?: string | undefined }): Parts {
+  #parts(
+    event: Partial<PlainEvent> &
+      Pick<PlainEvent, 'ingress' | 'kind' | 'source'> & { readonly createdAt?: string | undefined },
+  ): Parts {
     const { ingress, kind, source, createdAt, correlationId } = event;
     const payload = payloadText(event.payload);
-    return { head: this.#heads.of(ingress, kind, source, createdAt), payload, payloadBytes: Buffer.byteLength(payload), correlationId };
+    return {
+      head: this.#heads.of(ingress, kind, source, createdAt),
+      payload,
+      payloadBytes: Buffer.byteLength(payload),
+      correlationId,
+    };
   }
 
   #undeclared(ingress: string, kind: string): Issue | undefined {
@@ -82,8 +117,16 @@ export class Admission {
   }
 
   #tooLarge(bytes: number): HostError {
-    const issue: Issue = { path: 'payload', message: `too large: the event has ${String(bytes)} bytes of JSON, at most ${String(this.#eventBytes)} are allowed; limits.eventBytes sets this bound` };
-    return new HostError('invalid_event', `The event is not valid: payload: ${issue.message}.`, { issues: [issue], limit: 'limits.eventBytes', maximum: this.#eventBytes, bytes });
+    const issue: Issue = {
+      path: 'payload',
+      message: `too large: the event has ${String(bytes)} bytes of JSON, at most ${String(this.#eventBytes)} are allowed; limits.eventBytes sets this bound`,
+    };
+    return new HostError('invalid_event', `The event is not valid: payload: ${issue.message}.`, {
+      issues: [issue],
+      limit: 'limits.eventBytes',
+      maximum: this.#eventBytes,
+      bytes,
+    });
   }
 }
 

@@ -1,5 +1,6 @@
-// The books of one service. They alone count what becomes of its events: every accepted event ends in exactly one outcome,
-// attempts are counted beside outcomes and never instead of them, and the equation between the two can be checked at any time.
+// The books of one service. They alone count what becomes of its events: every accepted event ends in exactly one
+// outcome, attempts are counted beside outcomes and never instead of them, and the equation between the two can be
+// checked at any time.
 import { Histogram } from '../../protocol/cell/histogram.ts';
 import type { ServiceCounters } from '../../protocol/status.ts';
 import type { QueuedEvent } from '../dispatch/queued-event.ts';
@@ -47,14 +48,21 @@ export class Books {
   readonly #outcomes: Record<Outcome, number>;
   readonly #lost: Record<LostAttempt, number>;
   readonly #rejected: Record<Rejection, number>;
-  readonly #discardedFor: Record<DiscardReason, number> = { service_stopped: 0, service_failed: 0, caller_gave_up: 0, not_kept: 0 };
+  readonly #discardedFor: Record<DiscardReason, number> = {
+    service_stopped: 0,
+    service_failed: 0,
+    caller_gave_up: 0,
+    not_kept: 0,
+  };
   #enqueued: number;
   #dispatched: number;
   #retried: number;
   #restarts: number;
   #open: number;
 
-  /** `saved`: what `totals` returned when these books were last closed. Accepted events that had no outcome then are open
+  /**
+   * `saved`: what `totals` returned when these books were last closed. Accepted events that had no outcome then are
+   * open
    * again, so the queue has to hold them. */
   constructor({ clock, trail, account, replayEnded }: BooksDeps, saved: ServiceCounters = nothingCounted) {
     this.#clock = clock;
@@ -128,7 +136,9 @@ export class Books {
     this.#restarts += 1;
   }
 
-  /** The conservation equation: 0, or how many accepted events are neither settled nor among the `here` that are queued or in
+  /**
+   * The conservation equation: 0, or how many accepted events are neither settled nor among the `here` that are queued
+   * or in
    * flight. A negative number says that so many were counted twice. */
   unaccounted(here: number): number {
     const { handled, failed, deadLettered, discarded } = this.#outcomes;

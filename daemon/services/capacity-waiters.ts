@@ -1,5 +1,5 @@
-// Those who wait for room in a full queue, first come first served. They are not let in one by one as places come free, but
-// when half of the queue is: a publisher that is held and let go for every event would cost more than its events.
+// Those who wait for room in a full queue, first come first served. They are not let in one by one as places come free,
+// but when half of the queue is: a publisher that is held and let go for every event would cost more than its events.
 
 /** Tries to go on. True: it has stopped waiting; false: it keeps its place. */
 export type CapacityWaiter = () => boolean;

@@ -1,5 +1,6 @@
-// Reads the file in which an earlier version kept the dead letters of one service: line by line and within a bound, so that
-// whatever is whole in it is had, also of one that somebody has torn or forged. It is imported into the store once.
+// Reads the file in which an earlier version kept the dead letters of one service: line by line and within a bound, so
+// that whatever is whole in it is had, also of one that somebody has torn or forged. It is imported into the store
+// once.
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type DeadLetterWithEvent, deadLetterWithEvent } from '../../protocol/dead-letter.ts';
@@ -31,7 +32,8 @@ export async function findOldLetters(path: string, expected: Expected): Promise<
   if (!existsSync(path)) return { letters: [] };
   let file: number | undefined;
   try {
-    // Neither following a link nor waiting, should a pipe stand there. Without libuv's pool, which another plugin may have filled.
+    // Neither following a link nor waiting, should a pipe stand there. Without libuv's pool, which another plugin may
+    // have filled.
     file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     return await readLetters(file, expected);
   } catch (error) {
@@ -41,7 +43,10 @@ export async function findOldLetters(path: string, expected: Expected): Promise<
   }
 }
 
-/** The letters are in the store: the file goes, and one that was not whole is put aside. Throws what the file system refuses. */
+/**
+ * The letters are in the store: the file goes, and one that was not whole is put aside. Throws what the file system
+ * refuses.
+ */
 export function doneWithOldLetters(path: string, { fault }: FoundLetters): void {
   if (fault === undefined) rmSync(path);
   else renameSync(path, `${path}.aside`);
@@ -50,7 +55,8 @@ export function doneWithOldLetters(path: string, { fault }: FoundLetters): void 
 async function readLetters(file: number, expected: Expected): Promise<FoundLetters> {
   const found = fstatSync(file);
   if (!found.isFile()) return { letters: [], fault: 'is not a regular file' };
-  if (found.size > expected.maxBytes) return { letters: [], fault: `is larger than ${String(expected.maxBytes)} bytes` };
+  if (found.size > expected.maxBytes)
+    return { letters: [], fault: `is larger than ${String(expected.maxBytes)} bytes` };
   const letters: StoredLetter[] = [];
   let head: Head | undefined;
   let broken = 0;
@@ -83,12 +89,20 @@ function headOf(value: unknown): Head {
   return { version: made, plugin, letters };
 }
 
-function faultOf(head: Head | undefined, pluginId: string, broken: number, whole: number, ended: boolean): string | undefined {
+function faultOf(
+  head: Head | undefined,
+  pluginId: string,
+  broken: number,
+  whole: number,
+  ended: boolean,
+): string | undefined {
   if (head === undefined) return 'is empty or its first line is torn';
-  if (head.version === undefined) return 'is not one of this daemon\'s';
-  if (head.version !== version) return `is of version ${String(head.version)}, and this daemon reads version ${String(version)}`;
+  if (head.version === undefined) return "is not one of this daemon's";
+  if (head.version !== version)
+    return `is of version ${String(head.version)}, and this daemon reads version ${String(version)}`;
   if (head.plugin !== pluginId) return 'belongs to another plugin';
-  if (broken > 0 || whole !== head.letters || !ended) return `is torn: ${String(whole)} of ${String(head.letters ?? 0)} letters are whole`;
+  if (broken > 0 || whole !== head.letters || !ended)
+    return `is torn: ${String(whole)} of ${String(head.letters ?? 0)} letters are whole`;
   return undefined;
 }
 
@@ -104,7 +118,7 @@ function parsed(bytes: Buffer): unknown {
 /** True when the last line was whole; `take` answers whether to go on. */
 async function eachLine(file: number, maxBytes: number, take: (line: Buffer) => boolean): Promise<boolean> {
   let rest: Buffer[] = [];
-  for (let total = 0; total <= maxBytes; ) {
+  for (let total = 0; total <= maxBytes;) {
     const buffer = Buffer.allocUnsafe(readBytes);
     const bytesRead = readSync(file, buffer, 0, readBytes, null);
     if (bytesRead === 0) break;

@@ -1,5 +1,5 @@
-// The dead letters of one service: bounded, oldest first, each with its whole story. They are held in memory and kept in the
-// store, so that they outlive the daemon. A letter that is replayed stays until the replay has its outcome.
+// The dead letters of one service: bounded, oldest first, each with its whole story. They are held in memory and kept
+// in the store, so that they outlive the daemon. A letter that is replayed stays until the replay has its outcome.
 import { type DeadLetter, type DeadLetterWithEvent, deadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
@@ -53,7 +53,10 @@ export class DeadLetters {
 
   static async open(options: DeadLettersOptions): Promise<DeadLetters> {
     const letters = new DeadLetters(options.limits);
-    letters.#shelf = new LetterShelf(options, { found: (shelved) => letters.#found(shelved), all: () => letters.#letters.values() });
+    letters.#shelf = new LetterShelf(options, {
+      found: (shelved) => letters.#found(shelved),
+      all: () => letters.#letters.values(),
+    });
     await letters.#shelf.open();
     await letters.#importOld(options, letters.#shelf);
     return letters;
@@ -69,12 +72,17 @@ export class DeadLetters {
     this.#keep(letter, JSON.stringify(letter));
   }
 
-  /** Throws `dead_letter_not_found` if the letter to go on behind is not there: a page from the start would repeat letters. */
+  /**
+   * Throws `dead_letter_not_found` if the letter to go on behind is not there: a page from the start would repeat
+   * letters.
+   */
   list(after: string | undefined, limit: number): Listed {
     if (after !== undefined) this.requireAll([after]);
     const all = [...this.#letters.values()];
     const from = after === undefined ? 0 : all.findIndex(({ letter: { id } }) => id === after) + 1;
-    const page = all.slice(from, from + limit).map(({ letter }) => ({ ...letter, replaying: this.#replaying.get(letter.id) ?? null }));
+    const page = all
+      .slice(from, from + limit)
+      .map(({ letter }) => ({ ...letter, replaying: this.#replaying.get(letter.id) ?? null }));
     return { deadLetters: page, total: all.length, evicted: this.#evicted };
   }
 
@@ -92,7 +100,9 @@ export class DeadLetters {
 
   /** Of the event with this id, and of all that were sent under it as their correlation id. */
   idsOf(id: string): string[] {
-    return [...this.#letters.values()].filter(({ letter }) => letter.eventId === id || letter.correlationId === id).map(({ letter }) => letter.id);
+    return [...this.#letters.values()]
+      .filter(({ letter }) => letter.eventId === id || letter.correlationId === id)
+      .map(({ letter }) => letter.id);
   }
 
   ids(): string[] {
@@ -188,17 +198,26 @@ export class DeadLetters {
 
   /** They are older than all others, but that is told by their dates alone: they come once. */
   async #importOld({ oldFile, pluginId, limits, onTrouble }: DeadLettersOptions, shelf: LetterShelf): Promise<void> {
-    const found = await findOldLetters(oldFile, { pluginId, maxBytes: limits.deadLetterBytes * readFactor + readSlackBytes });
+    const found = await findOldLetters(oldFile, {
+      pluginId,
+      maxBytes: limits.deadLetterBytes * readFactor + readSlackBytes,
+    });
     if (found.letters.length === 0 && found.fault === undefined) return;
     for (const { letter, line } of found.letters) if (!this.#letters.has(letter.id)) this.#keep(letter, line);
-    const what = found.fault === undefined ? '' : `the file of dead letters ${found.fault}; ${String(found.letters.length)} letters in it could be read`;
+    const what =
+      found.fault === undefined
+        ? ''
+        : `the file of dead letters ${found.fault}; ${String(found.letters.length)} letters in it could be read`;
     try {
       // As long as they are not in the store, the file stays, and is imported again.
       if (found.letters.length > 0 && !(await shelf.written())) return;
       doneWithOldLetters(oldFile, found);
       if (found.fault !== undefined) onTrouble(`${what}; it is put aside as ${oldFile}.aside`);
     } catch (error) {
-      onTrouble(what === '' ? 'the old file of dead letters cannot be removed' : what, error instanceof Error ? error : undefined);
+      onTrouble(
+        what === '' ? 'the old file of dead letters cannot be removed' : what,
+        error instanceof Error ? error : undefined,
+      );
     }
   }
 }
@@ -208,6 +227,12 @@ const shownIds = 20;
 
 function notFound(ids: readonly string[]): HostError {
   const [id = '', ...others] = ids;
-  const more = others.length === 0 ? '' : `, nor ${String(others.length)} other${others.length === 1 ? '' : 's'} of those that were named`;
-  return new HostError('dead_letter_not_found', `There is no dead letter ${id}${more}.`, { id, ids: ids.slice(0, shownIds) });
+  const more =
+    others.length === 0
+      ? ''
+      : `, nor ${String(others.length)} other${others.length === 1 ? '' : 's'} of those that were named`;
+  return new HostError('dead_letter_not_found', `There is no dead letter ${id}${more}.`, {
+    id,
+    ids: ids.slice(0, shownIds),
+  });
 }

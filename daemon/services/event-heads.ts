@@ -1,5 +1,5 @@
-// What the events of one sender and one moment share is made once: the head, and the text of a time, which is the dearest
-// part of it.
+// What the events of one sender and one moment share is made once: the head, and the text of a time, which is the
+// dearest part of it.
 import type { Clock } from '../time/clock.ts';
 import type { EventHead } from '../dispatch/queued-event.ts';
 

@@ -32,7 +32,13 @@ export function eventStory(parts: StoryParts, id: string | undefined, limit: num
 }
 
 function asRecord({ acceptedMs, atMs, handlerMs, ...record }: TrailRecord, clock: Clock): EventRecord {
-  return { ...record, acceptedAt: instant(acceptedMs, clock), at: instant(atMs, clock), sinceAcceptedMs: millis(atMs - acceptedMs), handlerMs: handlerMs === undefined ? null : millis(handlerMs) };
+  return {
+    ...record,
+    acceptedAt: instant(acceptedMs, clock),
+    at: instant(atMs, clock),
+    sinceAcceptedMs: millis(atMs - acceptedMs),
+    handlerMs: handlerMs === undefined ? null : millis(handlerMs),
+  };
 }
 
 /** Those that the cell has come first, then those that are queued. */
@@ -50,7 +56,10 @@ function openEvents({ clock, intake, lane }: StoryParts, id: string, limit: numb
         acceptedAt: instant(event.acceptedMs, clock),
         attempt: event.attempt,
         state: dueMs !== undefined ? 'retrying' : beganMs === undefined ? 'queued' : 'inFlight',
-        retryAt: dueMs === undefined ? null : new Date(clock.wallMs() + Math.max(0, dueMs - clock.monotonicMs())).toISOString(),
+        retryAt:
+          dueMs === undefined
+            ? null
+            : new Date(clock.wallMs() + Math.max(0, dueMs - clock.monotonicMs())).toISOString(),
         ahead,
         runningMs: beganMs === undefined ? null : millis(clock.monotonicMs() - beganMs),
       });
@@ -66,6 +75,7 @@ function* inOrder(lane: Lane | undefined, { queue }: Intake): Generator<QueuedEv
 }
 
 /** The clock that cells share knows no date: it is reckoned from the present one. */
-const instant = (monotonicMs: number, clock: Clock): string => new Date(clock.wallMs() - clock.elapsedMs(monotonicMs)).toISOString();
+const instant = (monotonicMs: number, clock: Clock): string =>
+  new Date(clock.wallMs() - clock.elapsedMs(monotonicMs)).toISOString();
 
 const millis = (ms: number): number => Math.max(0, Math.round(ms * 1000) / 1000);

@@ -3,7 +3,15 @@
 // arrays beside two rows of ids, so that remembering an event costs a few stores and no object.
 import type { QueuedEvent } from '../dispatch/queued-event.ts';
 
-export const trailOutcomes = ['handled', 'failed', 'deadLettered', 'discarded', 'timedOut', 'crashed', 'threw'] as const;
+export const trailOutcomes = [
+  'handled',
+  'failed',
+  'deadLettered',
+  'discarded',
+  'timedOut',
+  'crashed',
+  'threw',
+] as const;
 export type TrailOutcome = (typeof trailOutcomes)[number];
 
 export interface TrailRecord {
@@ -27,7 +35,15 @@ interface Columns {
 
 const timesEach = 3;
 const factsEach = 3;
-const codes: Readonly<Record<TrailOutcome, number>> = { handled: 0, failed: 1, deadLettered: 2, discarded: 3, timedOut: 4, crashed: 5, threw: 6 };
+const codes: Readonly<Record<TrailOutcome, number>> = {
+  handled: 0,
+  failed: 1,
+  deadLettered: 2,
+  discarded: 3,
+  timedOut: 4,
+  crashed: 5,
+  threw: 6,
+};
 
 export class EventTrail {
   readonly #capacity: number;
@@ -49,7 +65,10 @@ export class EventTrail {
   }
 
   record(event: QueuedEvent, outcome: TrailOutcome, incarnation: number, atMs: number, handlerMs = NaN): void {
-    const { times, facts } = (this.#columns ??= { times: new Float64Array(this.#capacity * timesEach), facts: new Int32Array(this.#capacity * factsEach) });
+    const { times, facts } = (this.#columns ??= {
+      times: new Float64Array(this.#capacity * timesEach),
+      facts: new Int32Array(this.#capacity * factsEach),
+    });
     const place = this.#place;
     this.#place = place + 1 === this.#capacity ? 0 : place + 1;
     this.#made += 1;
@@ -86,6 +105,15 @@ export class EventTrail {
     const [acceptedMs = 0, atMs = 0, handlerMs = NaN] = this.#columns?.times.subarray(place * timesEach) ?? [];
     const [code = 0, attempt = 0, incarnation = 0] = this.#columns?.facts.subarray(place * factsEach) ?? [];
     const outcome = trailOutcomes[code] ?? 'handled';
-    return { eventId: this.#eventIds[place] ?? '', correlationId: this.#correlationIds[place] ?? '', outcome, attempt, incarnation, acceptedMs, atMs, handlerMs: Number.isNaN(handlerMs) ? undefined : handlerMs };
+    return {
+      eventId: this.#eventIds[place] ?? '',
+      correlationId: this.#correlationIds[place] ?? '',
+      outcome,
+      attempt,
+      incarnation,
+      acceptedMs,
+      atMs,
+      handlerMs: Number.isNaN(handlerMs) ? undefined : handlerMs,
+    };
   }
 }

@@ -12,7 +12,9 @@ export const haltSlackMs = 500;
 /** Resolves when it is gone, or has had its time. */
 export const waitForExit = (old: Incarnation): Promise<unknown> => old.endsWithin(partMs);
 
-/** Resolves when the old one executes nothing more. An event that overruns meanwhile ends its cell by its own deadline. */
+/**
+ * Resolves when the old one executes nothing more. An event that overruns meanwhile ends its cell by its own deadline.
+ */
 export async function haltOrKill(old: Incarnation): Promise<void> {
   if (await old.halt(old.handleMs + locateMs + haltSlackMs)) {
     if (old.condemned) await waitForExit(old);

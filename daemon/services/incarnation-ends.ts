@@ -1,5 +1,5 @@
-// What follows when an incarnation overruns, stalls or ends: the event at hand is decided about, the others go back into
-// the queue, callers are answered, and the service fails if it was running and nobody had told it to stop.
+// What follows when an incarnation overruns, stalls or ends: the event at hand is decided about, the others go back
+// into the queue, callers are answered, and the service fails if it was running and nobody had told it to stop.
 import { HostError } from '../../protocol/errors.ts';
 import type { CellEnd } from '../cells/cell.ts';
 import type { Clock } from '../time/clock.ts';
@@ -45,7 +45,11 @@ export class IncarnationEnds {
   }
 
   stalled(incarnation: Incarnation, idleMs: number): void {
-    const error = new HostError('cell_crashed', `The cell began no event for ${String(Math.round(idleMs))} ms although it had some: something outside the handler holds its thread.`, { reason: 'stalled' });
+    const error = new HostError(
+      'cell_crashed',
+      `The cell began no event for ${String(Math.round(idleMs))} ms although it had some: something outside the handler holds its thread.`,
+      { reason: 'stalled' },
+    );
     this.#deps.journal.failure(error, incarnation.number);
     this.#giveUp(incarnation, error, this.#judge(incarnation));
   }
@@ -78,7 +82,13 @@ export class IncarnationEnds {
     void incarnation.ended.then(() => {
       if (incarnation.leftBehind) return;
       const tookMs = Math.round(clock.monotonicMs() - toldMs);
-      journal.note('info', 'killed', `The cell was gone ${String(tookMs)} ms after it had been told to end.`, incarnation.number, { tookMs });
+      journal.note(
+        'info',
+        'killed',
+        `The cell was gone ${String(tookMs)} ms after it had been told to end.`,
+        incarnation.number,
+        { tookMs },
+      );
     });
     if (presence.live === incarnation) state.order?.failed(why);
     if (verdict !== undefined) state.fail('cell_overran', incarnation.number, verdict);
@@ -95,7 +105,9 @@ export class IncarnationEnds {
     return 'next' in current && current.next === incarnation;
   }
 
-  /** What the supervisor says if this is a failure of the service. It is asked before the event at hand is decided about:
+  /**
+   * What the supervisor says if this is a failure of the service. It is asked before the event at hand is decided
+   * about:
    * the caller of that event is told another thing if the service does not come back. */
   #judge(incarnation: Incarnation): Verdict | undefined {
     const { presence, state } = this.#deps;
@@ -109,9 +121,14 @@ export class IncarnationEnds {
     return verdict === undefined ? this.#deps.state.acceptsEvents : verdict.kind === 'restart';
   }
 
-  #blame(event: QueuedEvent, { number }: Incarnation, how: { readonly byItself: boolean; readonly error: HostError; readonly verdict: Verdict | undefined }): QueuedEvent | undefined {
+  #blame(
+    event: QueuedEvent,
+    { number }: Incarnation,
+    how: { readonly byItself: boolean; readonly error: HostError; readonly verdict: Verdict | undefined },
+  ): QueuedEvent | undefined {
     const { outcomes, state } = this.#deps;
-    if (how.byItself || state.lifecycle !== 'stopping') return outcomes.crashed(event, how.error, number, this.#goesOn(how.verdict));
+    if (how.byItself || state.lifecycle !== 'stopping')
+      return outcomes.crashed(event, how.error, number, this.#goesOn(how.verdict));
     return outcomes.cutOff(event, number, state.comesBack);
   }
 }

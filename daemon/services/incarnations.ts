@@ -1,5 +1,5 @@
-// Makes the incarnations of one service, numbers them, and passes on what their cells tell: results to the outcomes, ends to
-// what follows from an end, lines to the log.
+// Makes the incarnations of one service, numbers them, and passes on what their cells tell: results to the outcomes,
+// ends to what follows from an end, lines to the log.
 import type { CellEnd } from '../cells/cell.ts';
 import { incarnationOptions } from '../dispatch/incarnation-options.ts';
 import { Escalation } from '../dispatch/escalation.ts';
@@ -53,26 +53,35 @@ export class Incarnations {
   spawn(plan: ServicePlan): Incarnation {
     const { clock, spawnCell, redact, limits, cellLog } = this.#deps;
     this.#spawned += 1;
-    const spawned: Incarnation = Incarnation.spawn(incarnationOptions(this.#escalation.of(plan), this.#spawned, limits.toolOutputBytes), {
-      spawnCell,
-      queue: this.#deps.intake.queue,
-      pacer: this.#deps.turn,
-      clock,
-      redact,
-      listener: {
-        handled: (event, output) => this.#deps.outcomes.handled(event, output, spawned.number),
-        failed: (event, failure) => this.#deps.outcomes.failed(event, failure, spawned.number),
-        interrupted: (event) => this.#ends.interrupted(spawned, event),
-        overran: (event, ranMs) => spawned.settling(this.#ends.overran(spawned, event, ranMs)),
-        stalled: (idleMs) => this.#ends.stalled(spawned, idleMs),
-        ended: (end) => this.#ended(spawned, plan, end),
-        log: (message) => cellLog.log(message, spawned.number),
-        logDropped: (message) => cellLog.logDropped(message, spawned.number),
-        unkillable: () => this.#gaveUp(spawned, plan),
-        leftBehindEnded: () => this.#leftBehindEnded(spawned),
-        lowered: () => this.#deps.journal.note('info', 'lowered', 'The thread has computed for long without a rest and has a lower priority until it ends, so that the others can go on.', spawned.number),
+    const spawned: Incarnation = Incarnation.spawn(
+      incarnationOptions(this.#escalation.of(plan), this.#spawned, limits.toolOutputBytes),
+      {
+        spawnCell,
+        queue: this.#deps.intake.queue,
+        pacer: this.#deps.turn,
+        clock,
+        redact,
+        listener: {
+          handled: (event, output) => this.#deps.outcomes.handled(event, output, spawned.number),
+          failed: (event, failure) => this.#deps.outcomes.failed(event, failure, spawned.number),
+          interrupted: (event) => this.#ends.interrupted(spawned, event),
+          overran: (event, ranMs) => spawned.settling(this.#ends.overran(spawned, event, ranMs)),
+          stalled: (idleMs) => this.#ends.stalled(spawned, idleMs),
+          ended: (end) => this.#ended(spawned, plan, end),
+          log: (message) => cellLog.log(message, spawned.number),
+          logDropped: (message) => cellLog.logDropped(message, spawned.number),
+          unkillable: () => this.#gaveUp(spawned, plan),
+          leftBehindEnded: () => this.#leftBehindEnded(spawned),
+          lowered: () =>
+            this.#deps.journal.note(
+              'info',
+              'lowered',
+              'The thread has computed for long without a rest and has a lower priority until it ends, so that the others can go on.',
+              spawned.number,
+            ),
+        },
       },
-    });
+    );
     this.#presence.add(spawned);
     return spawned;
   }
@@ -86,13 +95,24 @@ export class Incarnations {
 
   #escalate(plan: ServicePlan, reason: string, incarnation: number): void {
     if (!this.#escalation.consider(plan, reason)) return;
-    this.#deps.journal.note('warn', 'escalated', `From its next start on the service runs in a process cell: its thread's end (${reason}) is one that threads cannot hold.`, incarnation, { reason });
+    this.#deps.journal.note(
+      'warn',
+      'escalated',
+      `From its next start on the service runs in a process cell: its thread's end (${reason}) is one that threads cannot hold.`,
+      incarnation,
+      { reason },
+    );
   }
 
   #gaveUp(live: Incarnation, plan: ServicePlan): void {
     this.#presence.leaveBehind(live);
     this.#escalate(plan, 'unkillable', live.number);
-    this.#deps.journal.note('warn', 'unkillable', `The cell's ${live.isolation} does not end: it sits in native code or in a call of the system. It was given up and is not waited for.`, live.number);
+    this.#deps.journal.note(
+      'warn',
+      'unkillable',
+      `The cell's ${live.isolation} does not end: it sits in native code or in a call of the system. It was given up and is not waited for.`,
+      live.number,
+    );
   }
 
   #leftBehindEnded(live: Incarnation): void {

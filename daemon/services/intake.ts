@@ -1,5 +1,5 @@
-// Where events come in: admission, the bounded queue, and what becomes of events that leave the queue without having been
-// handled. It knows nothing of cells.
+// Where events come in: admission, the bounded queue, and what becomes of events that leave the queue without having
+// been handled. It knows nothing of cells.
 import { HostError } from '../../protocol/errors.ts';
 import type { ServiceSection } from '../../protocol/manifest.ts';
 import { plural } from '../../protocol/plural.ts';
@@ -78,8 +78,15 @@ export class Intake {
   accept(raw: unknown, more: EventExtras = {}): QueuedEvent {
     const event = this.#admitted(raw, more);
     if (!this.#hasRoom(event)) {
-      if (this.depth >= this.queue.capacity) throw this.#rejected('queueFull', this.#full('queue.capacity', plural(this.queue.capacity, 'event waits', 'events wait')));
-      throw this.#rejected('queueFull', this.#full('queue.maxBytes', plural(this.queue.maxBytes, 'byte waits', 'bytes wait')));
+      if (this.depth >= this.queue.capacity)
+        throw this.#rejected(
+          'queueFull',
+          this.#full('queue.capacity', plural(this.queue.capacity, 'event waits', 'events wait')),
+        );
+      throw this.#rejected(
+        'queueFull',
+        this.#full('queue.maxBytes', plural(this.queue.maxBytes, 'byte waits', 'bytes wait')),
+      );
     }
     return this.#push(event);
   }
@@ -130,7 +137,11 @@ export class Intake {
     this.#offering = true;
     this.#clock.soon(() => {
       this.#offering = false;
-      if (!this.#state.accepts || (this.depth <= this.queue.capacity / 2 && this.queue.bytes <= this.queue.maxBytes / 2)) this.#room.offer();
+      if (
+        !this.#state.accepts ||
+        (this.depth <= this.queue.capacity / 2 && this.queue.bytes <= this.queue.maxBytes / 2)
+      )
+        this.#room.offer();
     });
   }
 
@@ -148,7 +159,10 @@ export class Intake {
     for (const event of events) {
       this.#books.discarded(event, reason, incarnation);
       this.roomFreed();
-      this.#journal.note('warn', 'discarded', `An event was discarded: ${discardWords[reason]}.`, incarnation, { reason, ...idsOf(event) });
+      this.#journal.note('warn', 'discarded', `An event was discarded: ${discardWords[reason]}.`, incarnation, {
+        reason,
+        ...idsOf(event),
+      });
       event.waiter?.refused(error);
     }
   }
@@ -160,19 +174,36 @@ export class Intake {
     this.discard(removed, reason);
   }
 
-  /** A failed or stopped service keeps what was published until it is started again; who waits for an answer gets one now. */
+  /**
+   * A failed or stopped service keeps what was published until it is started again; who waits for an answer gets one
+   * now.
+   */
   refuseWaiting(reason: 'service_stopped' | 'service_failed'): void {
-    if (this.queue.awaited > 0) this.discard(this.queue.removeWhere(({ waiter }) => waiter !== undefined), reason);
+    if (this.queue.awaited > 0)
+      this.discard(
+        this.queue.removeWhere(({ waiter }) => waiter !== undefined),
+        reason,
+      );
   }
 
   #discardError(reason: DiscardReason): HostError {
     const { lifecycle } = this.#state;
-    return reason === 'service_stopped' ? new HostError('service_stopped', `The service of ${this.#pluginId} was stopped before it handled the event.`, { plugin: this.#pluginId, lifecycle }) : this.notAccepting();
+    return reason === 'service_stopped'
+      ? new HostError('service_stopped', `The service of ${this.#pluginId} was stopped before it handled the event.`, {
+          plugin: this.#pluginId,
+          lifecycle,
+        })
+      : this.notAccepting();
   }
 
-  /** The caller's own deadline. An event that has not begun is withdrawn from the queue, or was taken back from the cell
+  /**
+   * The caller's own deadline. An event that has not begun is withdrawn from the queue, or was taken back from the cell
    * already; one that has begun goes on without its caller. */
-  giveUpWaiting(event: QueuedEvent, timeoutMs: number, { takenBack, running }: { readonly takenBack: QueuedEvent | undefined; readonly running: boolean }): void {
+  giveUpWaiting(
+    event: QueuedEvent,
+    timeoutMs: number,
+    { takenBack, running }: { readonly takenBack: QueuedEvent | undefined; readonly running: boolean },
+  ): void {
     // By its waiter: an event that comes again is another object for the same caller.
     const waiting = takenBack ?? this.queue.removeWhere(({ waiter }) => waiter === event.waiter)[0];
     const withdrawn = waiting !== undefined;
@@ -190,15 +221,22 @@ export class Intake {
     const { lifecycle, gaveUp } = this.#state;
     const id = this.#pluginId;
     if (lifecycle === 'failed') {
-      return new HostError('service_failed', `The service of ${id} has failed and is not coming back by itself${gaveUp === undefined ? '' : `: the supervisor gave up, ${gaveUp}`}.`, {
+      return new HostError(
+        'service_failed',
+        `The service of ${id} has failed and is not coming back by itself${gaveUp === undefined ? '' : `: the supervisor gave up, ${gaveUp}`}.`,
+        { plugin: id, lifecycle, ...(gaveUp === undefined ? {} : { gaveUp }), lastFailure: this.#journal.lastFailure },
+      );
+    }
+    if (lifecycle === 'ready')
+      return new HostError('service_unavailable', `The service of ${id} has not been started.`, {
         plugin: id,
         lifecycle,
-        ...(gaveUp === undefined ? {} : { gaveUp }),
-        lastFailure: this.#journal.lastFailure,
       });
-    }
-    if (lifecycle === 'ready') return new HostError('service_unavailable', `The service of ${id} has not been started.`, { plugin: id, lifecycle });
-    return new HostError('service_stopped', `The service of ${id} ${lifecycle === 'stopping' ? 'is stopping' : 'was stopped'}.`, { plugin: id, lifecycle });
+    return new HostError(
+      'service_stopped',
+      `The service of ${id} ${lifecycle === 'stopping' ? 'is stopping' : 'was stopped'}.`,
+      { plugin: id, lifecycle },
+    );
   }
 
   #admit(raw: unknown, more: EventExtras): QueuedEvent {
@@ -221,6 +259,10 @@ export class Intake {
     const { depth } = this;
     const eventMs = this.#turn.eventMs ?? unknownEventMs;
     const retryAfterMs = Math.min(longestRetryMs, Math.max(1, Math.ceil((eventMs * depth) / 4)));
-    return new HostError('queue_full', `The queue of ${this.#pluginId} is full: ${size}. Raise plugins.overrides.${this.#pluginId}.${limit} to let more wait.`, { capacity: this.queue.capacity, depth, limit, retryAfterMs });
+    return new HostError(
+      'queue_full',
+      `The queue of ${this.#pluginId} is full: ${size}. Raise plugins.overrides.${this.#pluginId}.${limit} to let more wait.`,
+      { capacity: this.queue.capacity, depth, limit, retryAfterMs },
+    );
   }
 }

@@ -53,9 +53,20 @@ export class Journal {
 
   transition(from: Lifecycle, to: Lifecycle, cause: LifecycleCause, incarnation: number): void {
     const message = `${from} → ${to} (${cause})`;
-    this.#tell({ level: to === 'failed' ? 'error' : 'info', event: to, message, incarnation, data: { from, to, cause } });
+    this.#tell({
+      level: to === 'failed' ? 'error' : 'info',
+      event: to,
+      message,
+      incarnation,
+      data: { from, to, cause },
+    });
     this.#outlets.log(to === 'failed' ? 'error' : 'info', `service ${message}`, { incarnation });
-    this.#outlets.feed({ topic: 'lifecycle', at: this.#now(), plugin: this.#pluginId, data: { from, to, cause, incarnation } });
+    this.#outlets.feed({
+      topic: 'lifecycle',
+      at: this.#now(),
+      plugin: this.#pluginId,
+      data: { from, to, cause, incarnation },
+    });
     if (to === 'failed') this.#outlets.failed?.();
   }
 
@@ -72,7 +83,8 @@ export class Journal {
   /** Somebody was refused: visible, but no failure of the service. */
   rejection(error: HostError, incarnation: number): void {
     this.#remember(error);
-    if (this.#tell({ level: 'warn', event: error.code, message: error.message, incarnation })) this.#outlets.log('warn', error.message, { incarnation, code: error.code });
+    if (this.#tell({ level: 'warn', event: error.code, message: error.message, incarnation }))
+      this.#outlets.log('warn', error.message, { incarnation, code: error.code });
   }
 
   /** New code did not start, and the old code goes on or comes back: visible, but no failure of the service. */
@@ -85,18 +97,34 @@ export class Journal {
   }
 
   /** What became of the events that waited when the service was stopped, restarted or reloaded. */
-  tally(asked: 'stopped' | 'restarted' | 'reloaded' | 'discarded', { kept, discarded }: KeptEvents, incarnation: number): void {
+  tally(
+    asked: 'stopped' | 'restarted' | 'reloaded' | 'discarded',
+    { kept, discarded }: KeptEvents,
+    incarnation: number,
+  ): void {
     const message = tallyText(asked, kept, discarded);
     this.note(discarded > 0 ? 'warn' : 'info', 'events_kept', message, incarnation, { kept, discarded });
     this.#outlets.log(discarded > 0 ? 'warn' : 'info', message, { incarnation, kept, discarded });
   }
 
-  note(level: 'info' | 'warn' | 'error', event: string, message: string, incarnation: number, data?: Readonly<Record<string, unknown>>): void {
+  note(
+    level: 'info' | 'warn' | 'error',
+    event: string,
+    message: string,
+    incarnation: number,
+    data?: Readonly<Record<string, unknown>>,
+  ): void {
     this.#tell({ level, event, message, incarnation, ...(data === undefined ? {} : { data }) });
   }
 
   /** As `note`, and in the plugin's log as well. */
-  told(level: 'info' | 'warn' | 'error', event: string, message: string, incarnation: number, data: Readonly<Record<string, unknown>>): void {
+  told(
+    level: 'info' | 'warn' | 'error',
+    event: string,
+    message: string,
+    incarnation: number,
+    data: Readonly<Record<string, unknown>>,
+  ): void {
     this.note(level, event, message, incarnation, data);
     this.#outlets.log(level, message, { incarnation, ...data });
   }
@@ -123,9 +151,17 @@ export class Journal {
   #keep(entry: Omit<Diagnostic, 'at'>): boolean {
     const diagnostic: Diagnostic = { at: this.#now(), ...entry };
     const newest = this.#diagnostics.at(-1);
-    if (newest !== undefined && entry.level === 'warn' && newest.event === entry.event && newest.incarnation === entry.incarnation) {
+    if (
+      newest !== undefined &&
+      entry.level === 'warn' &&
+      newest.event === entry.event &&
+      newest.incarnation === entry.incarnation
+    ) {
       this.#repeats += 1;
-      this.#diagnostics[this.#diagnostics.length - 1] = { ...diagnostic, message: `${this.#newestText} (${plural(this.#repeats, 'time')})` };
+      this.#diagnostics[this.#diagnostics.length - 1] = {
+        ...diagnostic,
+        message: `${this.#newestText} (${plural(this.#repeats, 'time')})`,
+      };
       return false;
     }
     this.#repeats = 1;
@@ -142,7 +178,8 @@ export class Journal {
 
 function tallyText(asked: 'stopped' | 'restarted' | 'reloaded' | 'discarded', kept: number, discarded: number): string {
   const events = (count: number): string => plural(count, 'event');
-  if (asked === 'discarded') return `${plural(discarded, 'event that had been kept for the next start was', 'events that had been kept for the next start were')} discarded.`;
+  if (asked === 'discarded')
+    return `${plural(discarded, 'event that had been kept for the next start was', 'events that had been kept for the next start were')} discarded.`;
   const goesOn = asked === 'stopped' ? 'kept for the next start' : 'kept for the new incarnation';
   return `The service was ${asked}: ${events(kept)} ${goesOn}, ${String(discarded)} discarded.`;
 }

@@ -1,7 +1,15 @@
-// The dead letters of one service in the store, one value a letter, in the order in which they came. Writing holds nobody up: what
-// changes in one turn is one commit. What the store did not take is written whole, again and again, until it is taken; the
-// letters stay in memory meanwhile.
-import { type Change, keysUnder, numberInKey, put, remove, removeRange, storeKey } from '../../protocol/store/change.ts';
+// The dead letters of one service in the store, one value a letter, in the order in which they came. Writing holds
+// nobody up: what changes in one turn is one commit. What the store did not take is written whole, again and again,
+// until it is taken; the letters stay in memory meanwhile.
+import {
+  type Change,
+  keysUnder,
+  numberInKey,
+  put,
+  remove,
+  removeRange,
+  storeKey,
+} from '../../protocol/store/change.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 
@@ -73,7 +81,12 @@ export class LetterShelf {
     this.#flush();
     if (!this.#options.store.exists) return !this.#unwritten;
     // The store commits in order.
-    const probe = this.#unwritten ? this.#writeWhole() : this.#options.store.commit([]).then(() => true, () => false);
+    const probe = this.#unwritten
+      ? this.#writeWhole()
+      : this.#options.store.commit([]).then(
+          () => true,
+          () => false,
+        );
     return (await probe) && !this.#unwritten;
   }
 
@@ -107,7 +120,8 @@ export class LetterShelf {
 
   #fail(error?: unknown): void {
     this.#unwritten = true;
-    if (error !== undefined) this.#trouble('dead letters cannot be written; they are kept in memory and tried again', error);
+    if (error !== undefined)
+      this.#trouble('dead letters cannot be written; they are kept in memory and tried again', error);
     if (this.#closed || this.#retry !== undefined) return;
     const [least, most] = retryMs;
     this.#retry = this.#options.clock.after(Math.min(most, least * 2 ** Math.min(this.#failures, 10)), () => {
@@ -143,7 +157,8 @@ export class LetterShelf {
     let damaged = 0;
     for await (const page of store.kept.pages({ table, ...keysUnder(pluginId), limit: pageEntries })) {
       damaged += page.damaged.length;
-      for (const { key, value } of page.entries) letters.push({ place: numberInKey(key, placeInKey), line: Buffer.from(value).toString() });
+      for (const { key, value } of page.entries)
+        letters.push({ place: numberInKey(key, placeInKey), line: Buffer.from(value).toString() });
     }
     this.#isRead = true;
     if (damaged > 0) onTrouble(`${String(damaged)} dead letters are damaged on disk and are lost; the others are kept`);

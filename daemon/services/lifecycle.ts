@@ -1,6 +1,6 @@
 // The life of a service as a table: phase and cause give the next phase, or there is no row and the cause is refused.
-// Effects stand elsewhere, so that the rules can be read and tested by themselves. What is told to the outside is coarser:
-// each phase belongs to one lifecycle.
+// Effects stand elsewhere, so that the rules can be read and tested by themselves. What is told to the outside is
+// coarser: each phase belongs to one lifecycle.
 import type { Lifecycle } from '../../protocol/status.ts';
 
 export type LifecycleCause =
@@ -21,14 +21,27 @@ export type LifecycleCause =
   | 'reloaded'
   | 'reload_failed';
 
-export type Phase = 'ready' | 'starting' | 'running' | 'reloading' | 'handingOver' | 'restarting' | 'stopping' | 'stopped' | 'failed';
+export type Phase =
+  'ready' | 'starting' | 'running' | 'reloading' | 'handingOver' | 'restarting' | 'stopping' | 'stopped' | 'failed';
 
 const table: Readonly<Record<Phase, Readonly<Partial<Record<LifecycleCause, Phase>>>>> = {
   ready: { start: 'starting' },
   starting: { started: 'running', start_failed: 'failed', stop: 'stopping', restart: 'restarting' },
-  running: { reload: 'reloading', stop: 'stopping', restart: 'restarting', cell_ended: 'failed', cell_overran: 'failed' },
+  running: {
+    reload: 'reloading',
+    stop: 'stopping',
+    restart: 'restarting',
+    cell_ended: 'failed',
+    cell_overran: 'failed',
+  },
   // The old incarnation goes on until the new one has started.
-  reloading: { takes_over: 'handingOver', reload_failed: 'running', stop: 'stopping', restart: 'restarting', cell_ended: 'failed' },
+  reloading: {
+    takes_over: 'handingOver',
+    reload_failed: 'running',
+    stop: 'stopping',
+    restart: 'restarting',
+    cell_ended: 'failed',
+  },
   // The new one runs and waits until the old one stands still between two events.
   handingOver: { reloaded: 'running', stop: 'stopping', restart: 'restarting', cell_ended: 'failed' },
   // Whatever its cell does meanwhile: a service that was told to stop does not fail.

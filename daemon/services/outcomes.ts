@@ -9,7 +9,14 @@ import { plural } from '../../protocol/plural.ts';
 import type { CellEnd } from '../cells/cell.ts';
 import { type Whereabouts, stackText, whereText } from '../isolates/whereabouts.ts';
 import type { Clock } from '../time/clock.ts';
-import { type PluginError, type Redact, causeOf, causeStack, causeText, endOutsideText } from '../dispatch/plugin-error.ts';
+import {
+  type PluginError,
+  type Redact,
+  causeOf,
+  causeStack,
+  causeText,
+  endOutsideText,
+} from '../dispatch/plugin-error.ts';
 import type { Books, Outcome } from './books.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
@@ -39,11 +46,22 @@ export class Outcomes {
     this.#deps.books.attempted(event);
     const sinceMs = this.#settle(event, 'handled', incarnation, output?.durationMs);
     if (output === undefined) {
-      event.waiter?.refused(new HostError('cell_crashed', 'The event was handled, but its cell ended before the answer was out.', { handled: true }));
+      event.waiter?.refused(
+        new HostError('cell_crashed', 'The event was handled, but its cell ended before the answer was out.', {
+          handled: true,
+        }),
+      );
       return;
     }
     const { eventId, correlationId, attempt } = event;
-    event.waiter?.handled({ eventId, correlationId, attempt, json: output.json, durationMs: output.durationMs, queuedMs: Math.max(0, sinceMs - output.durationMs) });
+    event.waiter?.handled({
+      eventId,
+      correlationId,
+      attempt,
+      json: output.json,
+      durationMs: output.durationMs,
+      queuedMs: Math.max(0, sinceMs - output.durationMs),
+    });
   }
 
   failed(event: QueuedEvent, failure: EventFailure, incarnation: number): void {
@@ -61,12 +79,20 @@ export class Outcomes {
 
   #failureError({ code, error, issues }: EventFailure): HostError {
     const cause = causeOf(error, this.#deps.redact);
-    if (code === 'payload_invalid') return new HostError('payload_invalid', `The event does not fit its payload schema: ${causeText(cause)}.`, { issues: issues ?? [] });
+    if (code === 'payload_invalid')
+      return new HostError('payload_invalid', `The event does not fit its payload schema: ${causeText(cause)}.`, {
+        issues: issues ?? [],
+      });
     return new HostError('dispatch_failed', `The handler failed: ${causeText(cause)}`, { cause });
   }
 
   /** Its sender was told only that it was accepted: it is tried again, or kept as a dead letter. */
-  #publishedFailed(event: QueuedEvent, { code, permanent, afterMs, durationMs }: EventFailure, error: HostError, incarnation: number): void {
+  #publishedFailed(
+    event: QueuedEvent,
+    { code, permanent, afterMs, durationMs }: EventFailure,
+    error: HostError,
+    incarnation: number,
+  ): void {
     const { books, journal, retries, clock } = this.#deps;
     const retry = this.#deps.retry();
     if (code === 'payload_invalid') books.attempted(event);
@@ -74,7 +100,12 @@ export class Outcomes {
     const story = [...event.story, this.#chapter(event, error, incarnation)];
     journal.failure(error, incarnation, event);
     if (code === 'payload_invalid' || permanent === true || story.length >= retry.maxAttempts) {
-      this.#bury(event, story, code === 'payload_invalid' ? code : permanent === true ? 'permanent' : 'attempts', incarnation);
+      this.#bury(
+        event,
+        story,
+        code === 'payload_invalid' ? code : permanent === true ? 'permanent' : 'attempts',
+        incarnation,
+      );
       return;
     }
     const attempt = event.attempt + 1;
@@ -85,7 +116,9 @@ export class Outcomes {
     journal.told('info', 'retried', message, incarnation, { ...idsOf(event), attempt, retryAt });
   }
 
-  /** Returns the event as it comes again, if it does. `goesOn`: an incarnation will take it without the operator's help. */
+  /**
+   * Returns the event as it comes again, if it does. `goesOn`: an incarnation will take it without the operator's help.
+   */
   timedOut(event: QueuedEvent, error: HostError, incarnation: number, goesOn: boolean): QueuedEvent | undefined {
     const { ranMs } = error.details;
     this.#deps.books.lost(event, 'timedOut', incarnation, typeof ranMs === 'number' ? ranMs : undefined);
@@ -103,28 +136,41 @@ export class Outcomes {
     const { books, intake, journal } = this.#deps;
     books.attempted(event);
     if (event.waiter !== undefined && !goesOn) {
-      intake.discard([event], 'service_stopped', new HostError('service_stopped', 'The service was stopped while it handled the event.', { began: true, attempt: event.attempt }));
+      intake.discard(
+        [event],
+        'service_stopped',
+        new HostError('service_stopped', 'The service was stopped while it handled the event.', {
+          began: true,
+          attempt: event.attempt,
+        }),
+      );
       return undefined;
     }
     const attempt = event.attempt + 1;
-    journal.note('info', 'cut_off', `The stop cut the event off while it was handled; it comes again as attempt ${String(attempt)}.`, incarnation, { ...idsOf(event), attempt });
+    journal.note(
+      'info',
+      'cut_off',
+      `The stop cut the event off while it was handled; it comes again as attempt ${String(attempt)}.`,
+      incarnation,
+      { ...idsOf(event), attempt },
+    );
     return { ...event, attempt };
   }
 
   timeoutError(event: QueuedEvent, ranMs: number, timeoutMs: number, where: Whereabouts): HostError {
     const place = whereText(where);
-    return new HostError('dispatch_timeout', `The handler did not finish within ${String(timeoutMs)} ms${place === '' ? '' : `: ${place}`}; its cell is ended.`, {
-      phase: 'running',
-      timeoutMs,
-      ranMs: Math.round(ranMs),
-      attempt: event.attempt,
-      where,
-    });
+    return new HostError(
+      'dispatch_timeout',
+      `The handler did not finish within ${String(timeoutMs)} ms${place === '' ? '' : `: ${place}`}; its cell is ended.`,
+      { phase: 'running', timeoutMs, ranMs: Math.round(ranMs), attempt: event.attempt, where },
+    );
   }
 
   crashError(end: CellEnd, duringEvent: boolean): HostError {
     const cause = causeOf(end.error, this.#deps.redact);
-    const message = duringEvent ? `The cell ended while it handled the event: ${causeText(cause)}` : endOutsideText(end.reason, 'event', cause);
+    const message = duringEvent
+      ? `The cell ended while it handled the event: ${causeText(cause)}`
+      : endOutsideText(end.reason, 'event', cause);
     return new HostError('cell_crashed', message, { reason: end.reason, exitCode: end.exitCode, cause });
   }
 
@@ -138,7 +184,8 @@ export class Outcomes {
   #lost(event: QueuedEvent, error: HostError, incarnation: number, goesOn: boolean): QueuedEvent | undefined {
     const { intake, journal } = this.#deps;
     const story = [...event.story, this.#chapter(event, error, incarnation)];
-    // The caller is told what happened and nothing takes the event up by itself: however many attempts it may have, this was the last.
+    // The caller is told what happened and nothing takes the event up by itself: however many attempts it may have,
+    // this was the last.
     if (event.waiter !== undefined && !goesOn) {
       journal.failure(error, incarnation, event);
       intake.discard([event], intake.stopping ? 'service_stopped' : 'service_failed', error);
@@ -149,12 +196,20 @@ export class Outcomes {
       journal.failure(error, incarnation, event);
       const attempt = event.attempt + 1;
       const words = goesOn ? 'The event comes again' : 'The event stays queued for the next start';
-      journal.note('info', 'retried', `${words}: attempt ${String(story.length + 1)} of ${String(maxAttempts)}.`, incarnation, { ...idsOf(event), attempt });
+      journal.note(
+        'info',
+        'retried',
+        `${words}: attempt ${String(story.length + 1)} of ${String(maxAttempts)}.`,
+        incarnation,
+        { ...idsOf(event), attempt },
+      );
       return { ...event, attempt, story };
     }
     journal.failure(error, incarnation, event);
     const deadLetter = this.#bury(event, story, 'attempts', incarnation);
-    event.waiter?.refused(new HostError(error.code, error.message, { ...error.details, attempts: story.length, deadLetter }));
+    event.waiter?.refused(
+      new HostError(error.code, error.message, { ...error.details, attempts: story.length, deadLetter }),
+    );
     return undefined;
   }
 
@@ -162,7 +217,11 @@ export class Outcomes {
   #bury(event: QueuedEvent, story: AttemptStory[], reason: DeadLetterReason, incarnation: number): string {
     const letter = this.#letter(event, story, reason);
     this.#settle(event, 'deadLettered', incarnation);
-    this.#deps.journal.told('warn', 'deadLettered', deathText(reason, story.length), incarnation, { ...idsOf(event), deadLetter: letter.id, reason });
+    this.#deps.journal.told('warn', 'deadLettered', deathText(reason, story.length), incarnation, {
+      ...idsOf(event),
+      deadLetter: letter.id,
+      reason,
+    });
     this.#deps.deadLetters.add(letter);
     return letter.id;
   }
@@ -171,12 +230,19 @@ export class Outcomes {
     const { cause, where } = error.details as { cause?: PluginError; where?: Whereabouts };
     const place = where === undefined ? '' : whereText(where);
     // What ran past its deadline threw nothing: where it was then is its stack.
-    const stack = (cause === undefined ? undefined : causeStack(cause)) ?? (where === undefined ? undefined : stackText(`${error.code}: ${error.message}`, where));
+    const stack =
+      (cause === undefined ? undefined : causeStack(cause)) ??
+      (where === undefined ? undefined : stackText(`${error.code}: ${error.message}`, where));
     return {
       attempt: event.attempt,
       at: new Date(this.#deps.clock.wallMs()).toISOString(),
       incarnation,
-      error: { code: error.code, message: error.message, ...(stack === undefined ? {} : { stack }), ...(place === '' ? {} : { where: place }) },
+      error: {
+        code: error.code,
+        message: error.message,
+        ...(stack === undefined ? {} : { stack }),
+        ...(place === '' ? {} : { where: place }),
+      },
     };
   }
 
@@ -184,7 +250,21 @@ export class Outcomes {
     const sent = { ...wholeEvent(event), attempt: 1 };
     const { ingress, kind, source, createdAt, correlationId, eventId } = sent;
     const deadAt = new Date(this.#deps.clock.wallMs()).toISOString();
-    return { id: uuidv7(), reason, eventId, correlationId, ingress, kind, source, createdAt, deadAt, attempts, replayOf: event.replayOf ?? null, bytes: event.bytes, event: sent };
+    return {
+      id: uuidv7(),
+      reason,
+      eventId,
+      correlationId,
+      ingress,
+      kind,
+      source,
+      createdAt,
+      deadAt,
+      attempts,
+      replayOf: event.replayOf ?? null,
+      bytes: event.bytes,
+      event: sent,
+    };
   }
 }
 

@@ -1,5 +1,5 @@
-// The check of an ingress event at full speed, for events that are as plain as nearly all are. It answers what the schema
-// would answer, or nothing where only the schema is to say; a property test holds the two together.
+// The check of an ingress event at full speed, for events that are as plain as nearly all are. It answers what the
+// schema would answer, or nothing where only the schema is to say; a property test holds the two together.
 import { openIdForm } from '../../protocol/identifiers.ts';
 
 export interface PlainEvent {
@@ -20,7 +20,8 @@ export function isSource(value: unknown): value is string {
   return true;
 }
 
-export const isCorrelationId = (value: unknown): value is string | undefined => value === undefined || (typeof value === 'string' && openIdForm.test(value));
+export const isCorrelationId = (value: unknown): value is string | undefined =>
+  value === undefined || (typeof value === 'string' && openIdForm.test(value));
 
 /** Undefined: let the schema look at it. `declares` answers for both names, so that they need no look of their own. */
 export function plainEvent(raw: unknown, declares: (ingress: string, kind: string) => boolean): PlainEvent | undefined {
@@ -53,7 +54,8 @@ export function plainEvent(raw: unknown, declares: (ingress: string, kind: strin
         return undefined;
     }
   }
-  if (typeof ingress !== 'string' || typeof kind !== 'string' || !declares(ingress, kind) || !isSource(source)) return undefined;
+  if (typeof ingress !== 'string' || typeof kind !== 'string' || !declares(ingress, kind) || !isSource(source))
+    return undefined;
   if (!isCorrelationId(correlationId)) return undefined;
   return { ingress, kind, source, payload, correlationId };
 }

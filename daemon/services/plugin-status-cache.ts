@@ -16,7 +16,9 @@ const freshMs = 5000;
 export class PluginStatusCache {
   readonly #clock: Clock;
   readonly #redact: Redact;
-  #last: { readonly value: unknown; readonly wallMs: number; readonly monotonicMs: number; readonly incarnation: number } | undefined;
+  #last:
+    | { readonly value: unknown; readonly wallMs: number; readonly monotonicMs: number; readonly incarnation: number }
+    | undefined;
   #error: string | undefined;
   #fetching: Promise<void> | undefined;
 
@@ -35,9 +37,14 @@ export class PluginStatusCache {
 
   view(incarnation: number): ServiceStatus['reported'] {
     if (this.#last === undefined) {
-      return this.#error === undefined ? null : { value: null, at: new Date(this.#clock.wallMs()).toISOString(), stale: true, error: this.#error };
+      return this.#error === undefined
+        ? null
+        : { value: null, at: new Date(this.#clock.wallMs()).toISOString(), stale: true, error: this.#error };
     }
-    const stale = this.#error !== undefined || this.#last.incarnation !== incarnation || this.#clock.monotonicMs() - this.#last.monotonicMs > freshMs;
+    const stale =
+      this.#error !== undefined ||
+      this.#last.incarnation !== incarnation ||
+      this.#clock.monotonicMs() - this.#last.monotonicMs > freshMs;
     return {
       value: this.#last.value,
       at: new Date(this.#last.wallMs).toISOString(),
@@ -50,7 +57,12 @@ export class PluginStatusCache {
     const outcome = await source.status(deadlineMs);
     if (outcome.ok) {
       // Made by JSON.stringify inside the cell and bounded there.
-      this.#last = { value: JSON.parse(outcome.value) as unknown, wallMs: this.#clock.wallMs(), monotonicMs: this.#clock.monotonicMs(), incarnation: source.number };
+      this.#last = {
+        value: JSON.parse(outcome.value) as unknown,
+        wallMs: this.#clock.wallMs(),
+        monotonicMs: this.#clock.monotonicMs(),
+        incarnation: source.number,
+      };
       this.#error = undefined;
     } else if (outcome.phase === 'deadline') {
       this.#error = `status() did not answer within ${String(deadlineMs)} ms`;

@@ -1,5 +1,5 @@
-// Events of a publisher that would rather wait than be refused: they are queued in order as there is room, until its time is
-// over. What is refused for another reason than a full queue is refused at once.
+// Events of a publisher that would rather wait than be refused: they are queued in order as there is room, until its
+// time is over. What is refused for another reason than a full queue is refused at once.
 import { asHostError } from '../../protocol/errors.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Accepted, Refused } from './admitted.ts';
@@ -20,7 +20,11 @@ export interface Patience {
 }
 
 /** Answers at once where nothing has to wait. */
-export function publishOrWait(queue: PatientQueue, events: readonly unknown[], patience: Patience): readonly (Accepted | Refused)[] | Promise<readonly (Accepted | Refused)[]> {
+export function publishOrWait(
+  queue: PatientQueue,
+  events: readonly unknown[],
+  patience: Patience,
+): readonly (Accepted | Refused)[] | Promise<readonly (Accepted | Refused)[]> {
   const results: (Accepted | Refused)[] = [];
   /** True when all have their answer. */
   const advance = (take: (raw: unknown) => Accepted | undefined): boolean => {

@@ -1,5 +1,5 @@
 // Brings a running incarnation to rest: it finishes what the order allows, stops between two events, and runs the
-// plugin's own stop. Each step has a deadline; what does not heed it is cut off, and its event is kept.
+// plugin's own stop. Each step has a deadline; what ignores it is cut off, and its event is kept.
 import { HostError } from '../../protocol/errors.ts';
 import type { Clock } from '../time/clock.ts';
 import { type Redact, causeOf, causeText } from '../dispatch/plugin-error.ts';
@@ -29,15 +29,25 @@ interface StopTimes {
   readonly stopMs: number;
 }
 
-/** `withinMs` bounds the whole stop: draining gets at most half of it, so that the plugin's own stop always gets its turn. */
+/**
+ * `withinMs` bounds the whole stop: draining gets at most half of it, so that the plugin's own stop always gets its
+ * turn.
+ */
 function stopTimes(stopMs: number, withinMs: number): StopTimes {
   const eachMs = Math.min(stopMs, Math.max(0, Math.floor((withinMs - haltMs) / 2)));
   return { drainMs: eachMs, stopMs: eachMs };
 }
 
-/** Afterwards the incarnation begins nothing more; whatever it had not finished is in the queue again, or follows with the
+/**
+ * Afterwards the incarnation begins nothing more; whatever it had not finished is in the queue again, or follows with
+ * the
  * end of its cell. */
-export async function quiesce(live: Incarnation, order: StopOrder, timeoutMs: number, deps: QuiesceDeps): Promise<void> {
+export async function quiesce(
+  live: Incarnation,
+  order: StopOrder,
+  timeoutMs: number,
+  deps: QuiesceDeps,
+): Promise<void> {
   const { intake } = deps;
   const { drainMs, stopMs } = stopTimes(timeoutMs, order.withinMs);
   const drains = !order.now && !order.discard && !order.comesBack;
@@ -45,7 +55,9 @@ export async function quiesce(live: Incarnation, order: StopOrder, timeoutMs: nu
   if (order.discard) intake.discardQueued('service_stopped');
   else if (!order.comesBack) intake.refuseWaiting('service_stopped');
   const patienceMs = order.comesBack ? live.handleMs + locateMs + haltSlackMs : order.discard ? drainMs : haltMs;
-  const rests = (await haltsWithin(live, order, patienceMs)) || (!live.over && (await live.interrupt('the service stops', deps.limits.abortGraceMs)));
+  const rests =
+    (await haltsWithin(live, order, patienceMs)) ||
+    (!live.over && (await live.interrupt('the service stops', deps.limits.abortGraceMs)));
   if (live.over) return;
   if (!rests) {
     cutOff(live, order, drainMs, deps);
@@ -63,25 +75,43 @@ async function haltsWithin(live: Incarnation, order: StopOrder, patienceMs: numb
 }
 
 /** The event that is executing is decided about at once; nobody waits for its cell to be gone. */
-function cutOff(live: Incarnation, order: StopOrder, drainMs: number, { intake, outcomes, journal }: QuiesceDeps): void {
+function cutOff(
+  live: Incarnation,
+  order: StopOrder,
+  drainMs: number,
+  { intake, outcomes, journal }: QuiesceDeps,
+): void {
   const event = live.lane.claimRunning();
   if (event !== undefined) live.lane.settleClaimed(outcomes.cutOff(event, live.number, order.comesBack));
   if (event !== undefined || live.lane.sealBetween()) intake.queue.giveBack(live.takeRemains().untouched);
   live.end();
   if (order.now || order.comesBack) return;
-  const error = new HostError('stop_timeout', `An event was still being handled ${String(drainMs)} ms after the stop; its cell was ended.`, { phase: 'draining', timeoutMs: drainMs });
+  const error = new HostError(
+    'stop_timeout',
+    `An event was still being handled ${String(drainMs)} ms after the stop; its cell was ended.`,
+    { phase: 'draining', timeoutMs: drainMs },
+  );
   journal.failure(error, live.number, event);
   order.failed(error);
 }
 
-async function stopPlugin(live: Incarnation, order: StopOrder, stopMs: number, { journal, redact, limits, clock }: QuiesceDeps): Promise<void> {
+async function stopPlugin(
+  live: Incarnation,
+  order: StopOrder,
+  stopMs: number,
+  { journal, redact, limits, clock }: QuiesceDeps,
+): Promise<void> {
   const hurriedMs = Math.min(stopMs, limits.killMs);
   const timeoutMs = order.now ? hurriedMs : stopMs;
   void order.hastened.then(() => clock.after(hurriedMs, () => live.end()));
   const stopped = await live.stop(timeoutMs);
   if (stopped.ok || stopped.phase === 'ended') return;
   if (stopped.phase === 'deadline') {
-    const error = new HostError('stop_timeout', `The plugin's stop did not return within ${String(timeoutMs)} ms; its cell was ended.`, { phase: 'stop', timeoutMs });
+    const error = new HostError(
+      'stop_timeout',
+      `The plugin's stop did not return within ${String(timeoutMs)} ms; its cell was ended.`,
+      { phase: 'stop', timeoutMs },
+    );
     journal.failure(error, live.number);
     order.failed(error);
     return;

@@ -8,6 +8,11 @@ const heldForm = /\b(?:EADDRINUSE|EBUSY|ELOCKED|EWOULDBLOCK|EAGAIN|SQLITE_BUSY|S
 export function withReloadAdvice(error: HostError): HostError {
   const held = heldForm.exec(`${error.message} ${JSON.stringify(error.details)}`)?.[0];
   if (held === undefined) return error;
-  const advice = 'Set "reload": "after" in the `service` section of plugin.json, so that a reload stops the old one first.';
-  return new HostError(error.code, `${sentence(error.message)} The old incarnation runs beside the new one and probably holds what this needs (${held}). ${advice}`, { ...error.details, advice });
+  const advice =
+    'Set "reload": "after" in the `service` section of plugin.json, so that a reload stops the old one first.';
+  return new HostError(
+    error.code,
+    `${sentence(error.message)} The old incarnation runs beside the new one and probably holds what this needs (${held}). ${advice}`,
+    { ...error.details, advice },
+  );
 }

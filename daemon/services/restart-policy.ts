@@ -32,7 +32,10 @@ export class RestartPolicy {
     if (ranMs >= periodMs) this.reset();
     this.#decidedMs = this.#decidedMs.filter((decidedMs) => nowMs - decidedMs < periodMs);
     if (this.#decidedMs.length >= intensity) {
-      return { kind: 'give_up', reason: `it failed more than ${String(intensity)} times within ${String(periodMs)} ms` };
+      return {
+        kind: 'give_up',
+        reason: `it failed more than ${String(intensity)} times within ${String(periodMs)} ms`,
+      };
     }
     this.#decidedMs.push(nowMs);
     this.#attempt += 1;

@@ -1,5 +1,5 @@
-// The events of one service that wait for their next attempt. They stay in the queue, which counts them and keeps their order;
-// one timer, for the event that is due first, makes them ready.
+// The events of one service that wait for their next attempt. They stay in the queue, which counts them and keeps their
+// order; one timer, for the event that is due first, makes them ready.
 import type { IngressQueue } from '../dispatch/ingress-queue.ts';
 import type { QueuedEvent } from '../dispatch/queued-event.ts';
 import type { WakeTurn } from '../dispatch/wake-turns.ts';

@@ -24,9 +24,20 @@ export class ServiceController {
   constructor(plan: ServicePlan, deps: ServiceControllerDeps) {
     this.#plan = plan;
     this.#deps = deps;
-    this.state = new ServiceState(plan.section.restart, { pluginId: plan.plugin.id, clock: deps.clock, random: deps.random, journal: deps.journal, intake: deps.intake, comeBack: () => this.#comeBack() });
+    this.state = new ServiceState(plan.section.restart, {
+      pluginId: plan.plugin.id,
+      clock: deps.clock,
+      random: deps.random,
+      journal: deps.journal,
+      intake: deps.intake,
+      comeBack: () => this.#comeBack(),
+    });
     const { clock, journal, intake, outcomes } = deps;
-    this.#incarnations = new Incarnations(deps, this.#presence, new IncarnationEnds({ clock, journal, intake, outcomes, state: this.state, presence: this.#presence }));
+    this.#incarnations = new Incarnations(
+      deps,
+      this.#presence,
+      new IncarnationEnds({ clock, journal, intake, outcomes, state: this.state, presence: this.#presence }),
+    );
   }
 
   get plan(): ServicePlan {
@@ -88,7 +99,11 @@ export class ServiceController {
     switch (state.phase) {
       case 'ready':
       case 'stopped':
-        return { discarded: options.discard ? this.dropQueue('service_stopped') : 0, kept: this.#deps.intake.queue.size, error: undefined };
+        return {
+          discarded: options.discard ? this.dropQueue('service_stopped') : 0,
+          kept: this.#deps.intake.queue.size,
+          error: undefined,
+        };
       case 'restarting':
       case 'stopping':
         this.state.join(state, options);
@@ -99,7 +114,9 @@ export class ServiceController {
     }
   }
 
-  /** The event that is executing is finished; the queue and the callers that wait go on with the new incarnation. `former` is
+  /**
+   * The event that is executing is finished; the queue and the callers that wait go on with the new incarnation.
+   * `former` is
    * started instead if the new code does not start. */
   async restart(former?: ServicePlan): Promise<KeptEvents> {
     const state = this.state.current;
@@ -135,7 +152,11 @@ export class ServiceController {
         return { kept: this.#deps.intake.queue.size, discarded: 0 };
       default: {
         const { lifecycle } = this.state;
-        throw new HostError('service_unavailable', `The service of ${plan.plugin.id} cannot be reloaded now: it is ${'next' in state ? 'being reloaded' : lifecycle}.`, { lifecycle });
+        throw new HostError(
+          'service_unavailable',
+          `The service of ${plan.plugin.id} cannot be reloaded now: it is ${'next' in state ? 'being reloaded' : lifecycle}.`,
+          { lifecycle },
+        );
       }
     }
   }
@@ -162,10 +183,19 @@ export class ServiceController {
     this.state.supervisor.reset();
   }
 
-  #begin(cause: 'start' | 'restart' | 'stopped', more: Partial<Pick<Starting, 'restart' | 'former'>> = {}): Promise<void> {
+  #begin(
+    cause: 'start' | 'restart' | 'stopped',
+    more: Partial<Pick<Starting, 'restart' | 'former'>> = {},
+  ): Promise<void> {
     const before = this.state.current;
     const failedMs = before.phase === 'failed' ? before.failedMs : undefined;
-    const starting: Starting = { phase: 'starting', start: undefined, restart: more.restart, former: more.former, failedMs };
+    const starting: Starting = {
+      phase: 'starting',
+      start: undefined,
+      restart: more.restart,
+      former: more.former,
+      failedMs,
+    };
     this.state.move(cause, starting, this.#incarnations.next);
     return (starting.start = this.#launch(starting));
   }
@@ -216,7 +246,11 @@ export class ServiceController {
   async #keepCode(live: Incarnation): Promise<void> {
     if (this.#plan.section.reload !== 'after') return;
     await this.#deps.keptCode?.keep(this.#plan.plugin);
-    if (live.over) throw new HostError('start_failed', 'The cell ended right after its start.', { phase: 'start', lastFailure: this.#deps.journal.lastFailure });
+    if (live.over)
+      throw new HostError('start_failed', 'The cell ended right after its start.', {
+        phase: 'start',
+        lastFailure: this.#deps.journal.lastFailure,
+      });
   }
 
   #feed(live: Incarnation): void {
@@ -238,12 +272,14 @@ export class ServiceController {
   async #carryOut(order: StopOrder, before: State, former?: ServicePlan): Promise<BroughtDown> {
     const { books, intake, journal } = this.#deps;
     const discardedBefore = books.discardedFor('service_stopped');
-    // A new incarnation that has not begun to take over is not wanted any more; what is left of another reload is short.
+    // A new incarnation that has not begun to take over is not wanted any more; what is left of another reload is
+    // short.
     if (before.phase === 'reloading') before.next.kill(order.comesBack ? 'the service restarts' : 'the service stops');
     // Whoever asked for the reload is told what came of it.
     if ('reload' in before) await before.reload?.catch(() => undefined);
     if (order.now) this.#presence.hurry('the service stops');
-    if ('since' in before && this.#presence.live !== undefined) await quiesce(this.#presence.live, order, this.#plan.section.timeouts.stopMs, this.#deps);
+    if ('since' in before && this.#presence.live !== undefined)
+      await quiesce(this.#presence.live, order, this.#plan.section.timeouts.stopMs, this.#deps);
     this.#presence.live?.end();
     // A start that was under way has come to its end too: it must not take the next start for its own.
     await Promise.all([this.#presence.gone(), 'start' in before ? before.start?.catch(() => undefined) : undefined]);
@@ -285,14 +321,21 @@ export class ServiceController {
     return this.restart(former);
   }
 
-  /** The lifecycle stays "starting" meanwhile, so that events and callers go on waiting. Returns what to tell of the reload. */
+  /**
+   * The lifecycle stays "starting" meanwhile, so that events and callers go on waiting. Returns what to tell of the
+   * reload.
+   */
   async #goBack(starting: Starting, former: ServicePlan, why: HostError): Promise<HostError> {
     starting.former = undefined;
     this.#adopt(former);
     this.state.continuesWith(this.#incarnations.next);
     await this.#launch(starting);
     this.#deps.journal.reloadFailed('The new code did not start, and the old code runs again', why, this.incarnation);
-    return new HostError(why.code, `${sentence(why.message)} The old code runs again, as incarnation ${String(this.incarnation)}.`, why.details);
+    return new HostError(
+      why.code,
+      `${sentence(why.message)} The old code runs again, as incarnation ${String(this.incarnation)}.`,
+      why.details,
+    );
   }
 
   /** The new incarnation starts beside the old one; only when it runs does the old one stop between two events. */
@@ -323,13 +366,23 @@ export class ServiceController {
       old?.end();
       this.#presence.live = undefined;
       if (this.state.current === handingOver) this.state.fail('cell_ended', next.number);
-      throw withReloadAdvice(new HostError('cell_crashed', 'The new incarnation ended before it could take over.', { lastFailure: this.#deps.journal.lastFailure }));
+      throw withReloadAdvice(
+        new HostError('cell_crashed', 'The new incarnation ended before it could take over.', {
+          lastFailure: this.#deps.journal.lastFailure,
+        }),
+      );
     }
     this.#adopt(plan);
-    this.#deps.journal.note('info', 'reloaded', `Incarnation ${String(next.number)} took over${old === undefined ? '' : ` from ${String(old.number)}`}.`, next.number);
+    this.#deps.journal.note(
+      'info',
+      'reloaded',
+      `Incarnation ${String(next.number)} took over${old === undefined ? '' : ` from ${String(old.number)}`}.`,
+      next.number,
+    );
     const events = { kept: this.#deps.intake.queue.size, discarded: 0 };
     this.#deps.journal.tally('reloaded', events, next.number);
-    if (this.state.current === handingOver) this.state.move('reloaded', { phase: 'running', since: this.state.runningSince() }, next.number);
+    if (this.state.current === handingOver)
+      this.state.move('reloaded', { phase: 'running', since: this.state.runningSince() }, next.number);
     else this.state.continuesWith(next.number);
     this.#feed(next);
     if (old !== undefined) this.#presence.leave(old, this.#plan.section.timeouts.stopMs);
@@ -338,7 +391,11 @@ export class ServiceController {
 
   #keepOld(why: HostError, reloading: Reloading): void {
     const goesOn = this.#presence.live !== undefined && !this.#presence.live.condemned;
-    this.#deps.journal.reloadFailed(`The new incarnation did not start${goesOn ? ', and the old one goes on' : ''}`, why, reloading.next.number);
+    this.#deps.journal.reloadFailed(
+      `The new incarnation did not start${goesOn ? ', and the old one goes on' : ''}`,
+      why,
+      reloading.next.number,
+    );
     if (this.state.current !== reloading) return;
     // The old one died meanwhile, or is about to, and was left to the new one.
     if (goesOn) this.state.move('reload_failed', { phase: 'running', since: reloading.since });

@@ -1,5 +1,5 @@
-// What the host gives a service. It stays the same for the service's whole life; the plugin's side, its plan, changes with
-// a reload.
+// What the host gives a service. It stays the same for the service's whole life; the plugin's side, its plan, changes
+// with a reload.
 import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages.ts';
 import type { DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
@@ -17,10 +17,21 @@ export interface ServiceDeps {
   readonly spawnCell: SpawnCell;
   /** Shared by all services of the daemon. */
   readonly wakes: WakeTurns;
-  readonly limits: { readonly eventBytes: number; readonly toolOutputBytes: number; readonly diagnostics: number; readonly eventTrail: number; readonly abortGraceMs: number; readonly killMs: number };
+  readonly limits: {
+    readonly eventBytes: number;
+    readonly toolOutputBytes: number;
+    readonly diagnostics: number;
+    readonly eventTrail: number;
+    readonly abortGraceMs: number;
+    readonly killMs: number;
+  };
   readonly redact: Redact;
   readonly outlets: JournalOutlets;
-  readonly deadLetters: { add(letter: DeadLetterWithEvent): void; replayEnded(letter: string, outcome: Outcome): void; readonly counts: ServiceStatus['deadLetters'] };
+  readonly deadLetters: {
+    add(letter: DeadLetterWithEvent): void;
+    replayEnded(letter: string, outcome: Outcome): void;
+    readonly counts: ServiceStatus['deadLetters'];
+  };
   /** Keeps the code that runs, for a service that is reloaded after it has stopped. */
   readonly keptCode?: Pick<KeptCode, 'keep' | 'kept'>;
   readonly cellLog: {

@@ -1,5 +1,5 @@
-// The state a service is in, with what belongs to that state alone, and the only way to another: by the lifecycle table. Each
-// change is told to the journal and pushed into admission.
+// The state a service is in, with what belongs to that state alone, and the only way to another: by the lifecycle
+// table. Each change is told to the journal and pushed into admission.
 import { HostError } from '../../protocol/errors.ts';
 import type { Lifecycle } from '../../protocol/status.ts';
 import type { Incarnation } from '../dispatch/incarnation.ts';
@@ -83,7 +83,11 @@ export class ServiceState {
 
   constructor(restart: RestartOptions, deps: StateDeps) {
     this.#deps = deps;
-    this.supervisor = new Supervisor(restart, { clock: deps.clock, random: deps.random, restart: () => deps.comeBack() });
+    this.supervisor = new Supervisor(restart, {
+      clock: deps.clock,
+      random: deps.random,
+      restart: () => deps.comeBack(),
+    });
   }
 
   get current(): State {
@@ -109,7 +113,10 @@ export class ServiceState {
 
   /** It starts again without being asked to. */
   get comesBack(): boolean {
-    return this.#current.phase === 'restarting' || (this.#current.phase === 'failed' && this.#current.verdict.kind === 'restart');
+    return (
+      this.#current.phase === 'restarting' ||
+      (this.#current.phase === 'failed' && this.#current.verdict.kind === 'restart')
+    );
   }
 
   /** The stop or restart that is being carried out. */
@@ -118,17 +125,22 @@ export class ServiceState {
   }
 
   can(cause: LifecycleCause): boolean {
-    return !(this.#retired && (cause === 'start' || cause === 'restart')) && nextPhase(this.#current.phase, cause) !== undefined;
+    return (
+      !(this.#retired && (cause === 'start' || cause === 'restart')) &&
+      nextPhase(this.#current.phase, cause) !== undefined
+    );
   }
 
   move(cause: LifecycleCause, next: State, incarnation = this.#incarnation): void {
     const before = this.#current;
-    if (nextPhase(before.phase, cause) !== next.phase) throw new HostError('internal', `The lifecycle has no way from ${before.phase} to ${next.phase} by ${cause}.`);
+    if (nextPhase(before.phase, cause) !== next.phase)
+      throw new HostError('internal', `The lifecycle has no way from ${before.phase} to ${next.phase} by ${cause}.`);
     this.#current = next;
     this.#incarnation = incarnation;
     const [from, to] = [lifecycleOf(before.phase), lifecycleOf(next.phase)];
     if (from !== to) this.#deps.journal.transition(from, to, cause, incarnation);
-    if (cause === 'started' && before.phase === 'starting' && before.failedMs !== undefined) this.#tellReturn(before.failedMs);
+    if (cause === 'started' && before.phase === 'starting' && before.failedMs !== undefined)
+      this.#tellReturn(before.failedMs);
     this.#tellIntake();
   }
 
@@ -161,12 +173,19 @@ export class ServiceState {
     return { wallMs: this.#deps.clock.wallMs(), monotonicMs: this.#deps.clock.monotonicMs() };
   }
 
-  /** Whether the service comes back after a failure that is about to be told with `fail`. `inFiles`: the fault lies in the
-   * plugin's files, so that another try without a change of them is in vain. */
+  /**
+   * Whether the service comes back after a failure that is about to be told with `fail`. `inFiles`: the fault lies in
+   * the
+   * plugin's files, so that another try without a change of them cannot succeed. */
   judge(inFiles = false): Verdict {
     if (this.#retired) return goingAway;
-    if (inFiles) return this.supervisor.giveUp('the fault lies in the plugin\'s files, and another start would end in the same way');
-    return this.supervisor.failed(this.since === undefined ? 0 : this.#deps.clock.monotonicMs() - this.since.monotonicMs);
+    if (inFiles)
+      return this.supervisor.giveUp(
+        "the fault lies in the plugin's files, and another start would end in the same way",
+      );
+    return this.supervisor.failed(
+      this.since === undefined ? 0 : this.#deps.clock.monotonicMs() - this.since.monotonicMs,
+    );
   }
 
   fail(cause: Failure, incarnation: number, verdict: Verdict = this.judge(), inFiles = false): void {
@@ -176,11 +195,22 @@ export class ServiceState {
     this.move(cause, { phase: 'failed', verdict, failedMs }, incarnation);
     if (verdict.kind === 'restart') {
       const { delayMs, attempt } = verdict;
-      journal.note('info', 'restart_pending', `Restarts in ${String(delayMs)} ms (attempt ${String(attempt)}).`, incarnation, { delayMs, attempt });
+      journal.note(
+        'info',
+        'restart_pending',
+        `Restarts in ${String(delayMs)} ms (attempt ${String(attempt)}).`,
+        incarnation,
+        { delayMs, attempt },
+      );
       return;
     }
-    const remedy = inFiles ? `Correct them, then run nagaya reload ${pluginId}.` : `Start it again with nagaya start ${pluginId}.`;
-    if (!this.#retired) journal.note('error', 'gave_up', `The supervisor gave up: ${verdict.reason}. ${remedy}`, incarnation, { reason: verdict.reason });
+    const remedy = inFiles
+      ? `Correct them, then run nagaya reload ${pluginId}.`
+      : `Start it again with nagaya start ${pluginId}.`;
+    if (!this.#retired)
+      journal.note('error', 'gave_up', `The supervisor gave up: ${verdict.reason}. ${remedy}`, incarnation, {
+        reason: verdict.reason,
+      });
     intake.refuseWaiting('service_failed');
   }
 
@@ -188,13 +218,24 @@ export class ServiceState {
     const id = this.#deps.pluginId;
     const { lifecycle } = this;
     const details = { plugin: id, lifecycle };
-    if (lifecycle === 'stopped' || lifecycle === 'stopping') return new HostError('service_stopped', `The service of ${id} was stopped meanwhile.`, details);
-    return new HostError('service_unavailable', `The service of ${id} cannot be started now: it is ${this.#retired ? 'going away' : lifecycle}.`, details);
+    if (lifecycle === 'stopped' || lifecycle === 'stopping')
+      return new HostError('service_stopped', `The service of ${id} was stopped meanwhile.`, details);
+    return new HostError(
+      'service_unavailable',
+      `The service of ${id} cannot be started now: it is ${this.#retired ? 'going away' : lifecycle}.`,
+      details,
+    );
   }
 
   #tellReturn(failedMs: number): void {
     const tookMs = Math.round(this.#deps.clock.monotonicMs() - failedMs);
-    this.#deps.journal.note('info', 'restarted', `Incarnation ${String(this.#incarnation)} runs, ${String(tookMs)} ms after the failure.`, this.#incarnation, { tookMs });
+    this.#deps.journal.note(
+      'info',
+      'restarted',
+      `Incarnation ${String(this.#incarnation)} runs, ${String(tookMs)} ms after the failure.`,
+      this.#incarnation,
+      { tookMs },
+    );
   }
 
   #tellIntake(): void {

@@ -72,14 +72,21 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
 }
 
 function oldestAgeMs({ intake, lane, clock }: StatusParts): number {
-  const acceptedMs = Math.min(lane?.current()?.event.acceptedMs ?? Infinity, intake.queue.oldest?.acceptedMs ?? Infinity);
+  const acceptedMs = Math.min(
+    lane?.current()?.event.acceptedMs ?? Infinity,
+    intake.queue.oldest?.acceptedMs ?? Infinity,
+  );
   return acceptedMs === Infinity ? 0 : Math.max(0, Math.round(clock.monotonicMs() - acceptedMs));
 }
 
 /** The queue knows when the first is due on the clock that does not go while the daemon sleeps. */
 function retrying({ intake: { queue }, clock }: StatusParts): ServiceStatus['retrying'] {
   const dueMs = queue.nextDueMs;
-  return { count: queue.waiting, nextAt: dueMs === undefined ? null : new Date(clock.wallMs() + Math.max(0, dueMs - clock.monotonicMs())).toISOString() };
+  return {
+    count: queue.waiting,
+    nextAt:
+      dueMs === undefined ? null : new Date(clock.wallMs() + Math.max(0, dueMs - clock.monotonicMs())).toISOString(),
+  };
 }
 
 /** An event is in flight once it has begun; until then it waits, though its cell may have it. */

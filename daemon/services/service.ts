@@ -42,9 +42,30 @@ export class Service {
     const queue = new IngressQueue(plan.section.queue);
     const turn = deps.wakes.join(queue);
     const retries = new Retries({ queue, turn, clock });
-    this.#books = new Books({ clock, trail: new EventTrail(limits.eventTrail), account: lossAccount.of(plan.plugin.id), replayEnded: (letter, outcome) => deadLetters.replayEnded(letter, outcome) });
-    this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, { clock, queue, turn, retries, books: this.#books, journal: this.#journal });
-    const outcomes = new Outcomes({ books: this.#books, intake: this.#intake, journal: this.#journal, clock, redact, deadLetters, retries, retry: () => this.#life.plan.section.retry });
+    this.#books = new Books({
+      clock,
+      trail: new EventTrail(limits.eventTrail),
+      account: lossAccount.of(plan.plugin.id),
+      replayEnded: (letter, outcome) => deadLetters.replayEnded(letter, outcome),
+    });
+    this.#intake = new Intake(plan.plugin.id, plan.section, limits.eventBytes, {
+      clock,
+      queue,
+      turn,
+      retries,
+      books: this.#books,
+      journal: this.#journal,
+    });
+    const outcomes = new Outcomes({
+      books: this.#books,
+      intake: this.#intake,
+      journal: this.#journal,
+      clock,
+      redact,
+      deadLetters,
+      retries,
+      retry: () => this.#life.plan.section.retry,
+    });
     this.#life = new ServiceController(plan, {
       ...deps,
       journal: this.#journal,
@@ -119,7 +140,11 @@ export class Service {
   }
 
   /** For a publisher that would rather wait than be refused; at once where nothing has to wait. */
-  publishPatiently(events: readonly unknown[], timeoutMs: number, signal: () => AbortSignal): ReturnType<typeof publishOrWait> {
+  publishPatiently(
+    events: readonly unknown[],
+    timeoutMs: number,
+    signal: () => AbortSignal,
+  ): ReturnType<typeof publishOrWait> {
     return publishOrWait(this, events, { timeoutMs, clock: this.#deps.clock, signal });
   }
 
@@ -181,7 +206,11 @@ export class Service {
 
   /** What became of its newest events, or of one of them. */
   trail(id: string | undefined, limit: number): EventStory {
-    return eventStory({ clock: this.#deps.clock, books: this.#books, intake: this.#intake, lane: this.#life.live?.lane }, id, limit);
+    return eventStory(
+      { clock: this.#deps.clock, books: this.#books, intake: this.#intake, lane: this.#life.live?.lane },
+      id,
+      limit,
+    );
   }
 
   /** The next so many events, whole. */

@@ -1,5 +1,5 @@
-// One order to bring a service down. It says what happens to the service's events, and it can change while it is carried
-// out: somebody may want the stop to be quicker, or want a restart to become a stop.
+// One order to bring a service down. It says what happens to the service's events, and it can change while it is
+// carried out: somebody may want the stop to be quicker, or want a restart to become a stop.
 import type { HostError } from '../../protocol/errors.ts';
 
 export interface StopOptions {

@@ -10,7 +10,9 @@ export interface SupervisorDeps {
   restart(): void;
 }
 
-export type Verdict = { readonly kind: 'restart'; readonly delayMs: number; readonly attempt: number } | { readonly kind: 'give_up'; readonly reason: string };
+export type Verdict =
+  | { readonly kind: 'restart'; readonly delayMs: number; readonly attempt: number }
+  | { readonly kind: 'give_up'; readonly reason: string };
 
 export class Supervisor {
   readonly #deps: SupervisorDeps;
@@ -34,7 +36,8 @@ export class Supervisor {
   }
 
   view(): ServiceStatus['restart'] {
-    if (this.#pending !== undefined) return { pending: true, attempt: this.#pending.attempt, nextAt: new Date(this.#pending.nextAtMs).toISOString() };
+    if (this.#pending !== undefined)
+      return { pending: true, attempt: this.#pending.attempt, nextAt: new Date(this.#pending.nextAtMs).toISOString() };
     return this.#gaveUp === undefined ? null : { pending: false, attempt: this.#lastAttempt, nextAt: null };
   }
 

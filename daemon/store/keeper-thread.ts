@@ -1,5 +1,6 @@
-// The storekeeper's thread as the host holds it. The thread is never terminated: one that is ended in the middle of a transaction
-// would keep the engine's lock for the rest of the process. It ends by itself, or stays until the process ends.
+// The storekeeper's thread as the host holds it. The thread is never terminated: one that is ended in the middle of a
+// transaction would keep the engine's lock for the rest of the process. It ends by itself, or stays until the process
+// ends.
 import { Worker } from 'node:worker_threads';
 import type { FromKeeper, KeeperData, ToKeeper } from '../../protocol/store/messages.ts';
 import { cellEntry, directReads } from '../isolates/entries.ts';

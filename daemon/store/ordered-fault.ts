@@ -1,5 +1,5 @@
-// Faults of the store that a test orders by a failpoint. The storekeeper's thread knows no failpoints: the order travels with the
-// message that it is meant for.
+// Faults of the store that a test orders by a failpoint. The storekeeper's thread knows no failpoints: the order
+// travels with the message that it is meant for.
 import type { OrderedFault } from '../../protocol/store/messages.ts';
 import { failpoint } from '../files/failpoints.ts';
 

@@ -31,7 +31,11 @@ export class PendingWrites {
 
   /** All up to this id are done, but for those that failed. */
   settle(upTo: number, failed: ReadonlyMap<number, Error>): void {
-    for (let write = this.#writes[this.#first]; write !== undefined && write.id <= upTo; write = this.#writes[this.#first]) {
+    for (
+      let write = this.#writes[this.#first];
+      write !== undefined && write.id <= upTo;
+      write = this.#writes[this.#first]
+    ) {
       this.#take(write);
       const error = failed.get(write.id);
       if (error === undefined) write.done();

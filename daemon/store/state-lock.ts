@@ -1,5 +1,5 @@
-// The lock of the state folder: two daemons on one folder would overwrite what the other keeps. It ends with the daemon's process,
-// so that the next one, under a guardian or not, takes it over.
+// The lock of the state folder: two daemons on one folder would overwrite what the other keeps. It ends with the
+// daemon's process, so that the next one, under a guardian or not, takes it over.
 import { join } from 'node:path';
 import { HostError } from '../../protocol/errors.ts';
 import { ProcessLock } from '../isolates/process-lock.ts';
@@ -16,13 +16,18 @@ export async function lockState(stateFolder: string, onUnlocked: (message: strin
   const terms = {
     // Whoever holds this lock answers at a socket that it does not name.
     answers: () => Promise.resolve(false),
-    unusable: (path: string, reason: string, message: string) => new HostError('state_unusable', `${message}.`, { path, reason }),
+    unusable: (path: string, reason: string, message: string) =>
+      new HostError('state_unusable', `${message}.`, { path, reason }),
   };
   try {
     const lock = await ProcessLock.acquire(join(stateFolder, 'lock'), terms);
     if (lock instanceof ProcessLock) return lock;
     const { pid } = lock;
-    throw new HostError('state_in_use', `The daemon with process id ${String(pid)} uses the state folder ${stateFolder}. Stop it, or name another folder with --state.`, { pid, path: stateFolder });
+    throw new HostError(
+      'state_in_use',
+      `The daemon with process id ${String(pid)} uses the state folder ${stateFolder}. Stop it, or name another folder with --state.`,
+      { pid, path: stateFolder },
+    );
   } catch (error) {
     if (!(error instanceof HostError) || !unwritable.has(error.details['reason'])) throw error;
     onUnlocked(`${error.message} The daemon goes on without a lock.`);

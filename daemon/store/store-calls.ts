@@ -1,14 +1,26 @@
-// What was asked of the store and is not answered yet: what waits to be handed over at the end of the turn, and who waits for an
-// answer. Its bounds are on what waits, so that a disk that does not keep up is told to callers and not paid with memory.
+// What was asked of the store and is not answered yet: what waits to be handed over at the end of the turn, and who
+// waits for an answer. Its bounds are on what waits, so that a disk that does not keep up is told to callers and not
+// paid with memory.
 import type { Change } from '../../protocol/store/change.ts';
-import { type CommitMessage, type Read, type ReadAnswer, type ReadResult, type StoreFault, type ToKeeper, packChanges } from '../../protocol/store/messages.ts';
+import {
+  type CommitMessage,
+  type Read,
+  type ReadAnswer,
+  type ReadResult,
+  type StoreFault,
+  type ToKeeper,
+  packChanges,
+} from '../../protocol/store/messages.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { Limits } from '../config/schema.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { PendingWrites } from './pending-writes.ts';
 import { storeError } from './store-error.ts';
 
-export type StoreLimits = Pick<Limits, 'storeBytes' | 'storeNoteBytes' | 'storeMs' | 'storePendingBytes' | 'storePendingCommits'>;
+export type StoreLimits = Pick<
+  Limits,
+  'storeBytes' | 'storeNoteBytes' | 'storeMs' | 'storePendingBytes' | 'storePendingCommits'
+>;
 
 interface Outbox {
   readonly commits: CommitMessage[];
@@ -62,9 +74,11 @@ export class StoreCalls {
     const { storePendingBytes, storePendingCommits } = this.#limits;
     const count = this.#commits.count + this.#notes.count;
     const waitingBytes = this.#commits.bytes + this.#notes.bytes;
-    if (count >= storePendingCommits) return over('limits.storePendingCommits', storePendingCommits, `${String(count)} commits wait`);
+    if (count >= storePendingCommits)
+      return over('limits.storePendingCommits', storePendingCommits, `${String(count)} commits wait`);
     // One that is larger than the bound by itself is taken when nothing else waits.
-    if (count > 0 && waitingBytes + bytes > storePendingBytes) return over('limits.storePendingBytes', storePendingBytes, `${String(waitingBytes)} bytes wait`);
+    if (count > 0 && waitingBytes + bytes > storePendingBytes)
+      return over('limits.storePendingBytes', storePendingBytes, `${String(waitingBytes)} bytes wait`);
     return undefined;
   }
 
@@ -84,7 +98,13 @@ export class StoreCalls {
     const id = this.#nextId();
     const timer = this.#clock.after(deadlineMs, () => {
       this.#reads.delete(id);
-      failed(storeError({ reason: 'io', message: `The store did not answer within ${String(deadlineMs)} ms.`, details: { reason: 'no_answer' } }));
+      failed(
+        storeError({
+          reason: 'io',
+          message: `The store did not answer within ${String(deadlineMs)} ms.`,
+          details: { reason: 'no_answer' },
+        }),
+      );
     });
     this.#reads.set(id, { timer, done, failed });
     this.#outbox.reads.push({ id, read });
@@ -133,7 +153,12 @@ export class StoreCalls {
   }
 
   #message(changes: readonly Change[], bytes: number): CommitMessage {
-    return { id: this.#nextId(), changes: packChanges(changes), bytes, removes: changes.some(({ op }) => op !== 'put') };
+    return {
+      id: this.#nextId(),
+      changes: packChanges(changes),
+      bytes,
+      removes: changes.some(({ op }) => op !== 'put'),
+    };
   }
 
   #nextId(): number {
@@ -142,7 +167,12 @@ export class StoreCalls {
   }
 }
 
-const errorsOf = (failed: Failed): ReadonlyMap<number, Error> => new Map(failed.map(({ id, fault }) => [id, storeError(fault)]));
+const errorsOf = (failed: Failed): ReadonlyMap<number, Error> =>
+  new Map(failed.map(({ id, fault }) => [id, storeError(fault)]));
 
 const over = (limit: string, maximum: number, what: string): HostError =>
-  new HostError('storage_failed', `The store does not keep up: ${what} for the disk; ${limit} allows ${String(maximum)}.`, { reason: 'overloaded', limit, maximum });
+  new HostError(
+    'storage_failed',
+    `The store does not keep up: ${what} for the disk; ${limit} allows ${String(maximum)}.`,
+    { reason: 'overloaded', limit, maximum },
+  );

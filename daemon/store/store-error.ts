@@ -17,7 +17,10 @@ export function storeError({ reason, message, details = {} }: StoreFault): HostE
   return new HostError(codes[reason], message, { reason, ...details });
 }
 
-/** The bytes of all changes. Throws for what no table can hold: that is a fault of the caller's code, or a value that is too large. */
+/**
+ * The bytes of all changes. Throws for what no table can hold: that is a fault of the caller's code, or a value that is
+ * too large.
+ */
 export function checkedBytes(changes: readonly Change[]): number {
   let bytes = 0;
   for (const change of changes) {
@@ -27,9 +30,24 @@ export function checkedBytes(changes: readonly Change[]): number {
       continue;
     }
     const keyBytes = Buffer.byteLength(change.key);
-    if (keyBytes === 0 || keyBytes > mostKeyBytes) throw new HostError('payload_too_large', `A key of the table ${change.table} has ${String(keyBytes)} bytes; it must have 1 to ${String(mostKeyBytes)}.`, { limit: 'key', maximum: mostKeyBytes });
-    const valueBytes = change.op === 'remove' ? 0 : typeof change.value === 'string' ? Buffer.byteLength(change.value) : change.value.byteLength;
-    if (valueBytes > mostValueBytes) throw new HostError('payload_too_large', `A value of the table ${change.table} has ${String(valueBytes)} bytes; the store takes at most ${String(mostValueBytes)}.`, { limit: 'value', maximum: mostValueBytes });
+    if (keyBytes === 0 || keyBytes > mostKeyBytes)
+      throw new HostError(
+        'payload_too_large',
+        `A key of the table ${change.table} has ${String(keyBytes)} bytes; it must have 1 to ${String(mostKeyBytes)}.`,
+        { limit: 'key', maximum: mostKeyBytes },
+      );
+    const valueBytes =
+      change.op === 'remove'
+        ? 0
+        : typeof change.value === 'string'
+          ? Buffer.byteLength(change.value)
+          : change.value.byteLength;
+    if (valueBytes > mostValueBytes)
+      throw new HostError(
+        'payload_too_large',
+        `A value of the table ${change.table} has ${String(valueBytes)} bytes; the store takes at most ${String(mostValueBytes)}.`,
+        { limit: 'value', maximum: mostValueBytes },
+      );
     bytes += keyBytes + valueBytes;
   }
   return bytes;

@@ -1,6 +1,14 @@
 // Reading one half of the store. A store that holds nothing yet answers that at once, without a thread.
 import type { KeyRange } from '../../protocol/store/change.ts';
-import type { BackupReport, Half, RangePage, Read, ReadResult, StoreUsage, VerifyReport } from '../../protocol/store/messages.ts';
+import type {
+  BackupReport,
+  Half,
+  RangePage,
+  Read,
+  ReadResult,
+  StoreUsage,
+  VerifyReport,
+} from '../../protocol/store/messages.ts';
 
 export interface RangeQuery extends KeyRange {
   readonly table: string;
@@ -31,12 +39,18 @@ export class StoreReads {
 
   /** Rejects with `storage_failed` (reason `damaged`) where the value is not what was written. */
   async get(table: string, key: string): Promise<Buffer | undefined> {
-    const value = (await this.#ask({ kind: 'get', half: this.#half, table, key }, this.#deadlineMs)) as Uint8Array | undefined;
+    const value = (await this.#ask({ kind: 'get', half: this.#half, table, key }, this.#deadlineMs)) as
+      Uint8Array | undefined;
     return value === undefined ? undefined : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   }
 
   async range({ table, from, to, limit, maxBytes = usualPageBytes, reverse = false }: RangeQuery): Promise<RangePage> {
-    return ((await this.#ask({ kind: 'range', half: this.#half, table, from, to, limit, maxBytes, reverse }, this.#deadlineMs)) as RangePage | undefined) ?? emptyPage;
+    return (
+      ((await this.#ask(
+        { kind: 'range', half: this.#half, table, from, to, limit, maxBytes, reverse },
+        this.#deadlineMs,
+      )) as RangePage | undefined) ?? emptyPage
+    );
   }
 
   /** Every page of a range, one after the other; commits of the meantime may or may not be in later pages. */
@@ -53,17 +67,33 @@ export class StoreReads {
   }
 
   async count(table: string, { from, to }: KeyRange): Promise<number> {
-    return ((await this.#ask({ kind: 'count', half: this.#half, table, from, to }, this.#deadlineMs)) as number | undefined) ?? 0;
+    return (
+      ((await this.#ask({ kind: 'count', half: this.#half, table, from, to }, this.#deadlineMs)) as
+        number | undefined) ?? 0
+    );
   }
 
   /** Of both halves. */
   async usage(): Promise<StoreUsage> {
-    return ((await this.#ask({ kind: 'usage' }, this.#deadlineMs)) as StoreUsage | undefined) ?? { tables: [], fileBytes: 0, usedBytes: 0 };
+    return (
+      ((await this.#ask({ kind: 'usage' }, this.#deadlineMs)) as StoreUsage | undefined) ?? {
+        tables: [],
+        fileBytes: 0,
+        usedBytes: 0,
+      }
+    );
   }
 
   /** Reads all values of both halves, while commits go on. */
   async verify(): Promise<VerifyReport> {
-    return ((await this.#ask({ kind: 'verify' }, wholeStoreMs)) as VerifyReport | undefined) ?? { entries: 0, bytes: 0, damaged: [], damagedCount: 0 };
+    return (
+      ((await this.#ask({ kind: 'verify' }, wholeStoreMs)) as VerifyReport | undefined) ?? {
+        entries: 0,
+        bytes: 0,
+        damaged: [],
+        damagedCount: 0,
+      }
+    );
   }
 
   /** Writes what is kept into a new folder, from which a daemon can start. Undefined where nothing is stored. */

@@ -1,5 +1,5 @@
-// The states of the store as the host sees it, and what moves it from one to the other. Effects (threads, timers, answers) are
-// in store.ts.
+// The states of the store as the host sees it, and what moves it from one to the other. Effects (threads, timers,
+// answers) are in store.ts.
 
 export type StoreState =
   /** Nothing is stored, and no thread runs. */

@@ -1,5 +1,5 @@
-// What is wrong with the store and what was done about it: told to the operator once when it begins and once when it is over, and
-// kept for the status.
+// What is wrong with the store and what was done about it: told to the operator once when it begins and once when it is
+// over, and kept for the status.
 import type { Repair, StoreFault } from '../../protocol/store/messages.ts';
 import type { Clock } from '../time/clock.ts';
 
@@ -33,7 +33,8 @@ export class StoreTrouble {
   }
 
   began(fault: StoreFault): void {
-    if (this.#fault?.reason !== fault.reason) this.#tell('error', `${fault.message} Nothing is answered as stored until that is over.`);
+    if (this.#fault?.reason !== fault.reason)
+      this.#tell('error', `${fault.message} Nothing is answered as stored until that is over.`);
     if (this.#fault === undefined) this.#sinceMs = this.#clock.wallMs();
     this.#fault = fault;
   }
@@ -46,6 +47,7 @@ export class StoreTrouble {
 
   repaired(repairs: readonly Repair[]): void {
     this.#repairs = [...this.#repairs, ...repairs].slice(-shownRepairs);
-    for (const { kind, message } of repairs) this.#tell(kind === 'put_aside' ? 'error' : kind === 'migrated' ? 'info' : 'warn', message);
+    for (const { kind, message } of repairs)
+      this.#tell(kind === 'put_aside' ? 'error' : kind === 'migrated' ? 'info' : 'warn', message);
   }
 }

@@ -1,8 +1,11 @@
-// The host's side of the store: it hands changes to the storekeeper and answers when they are on disk. It knows no engine, never
+// The host's side of the store: it hands changes to the storekeeper and answers when they are on disk. It knows no
+// engine, never
 // waits for the disk itself, and settles every call in bounded time, whatever becomes of the storekeeper.
 //
-// - `commit` applies a list of changes as one transaction. It resolves when they are on disk, and rejects with `storage_full` or
-//   `storage_failed`. A commit that failed for want of room has changed nothing. After `storage_failed` it is unknown whether it
+// - `commit` applies a list of changes as one transaction. It resolves when they are on disk, and rejects with
+//   `storage_full` or
+//   `storage_failed`. A commit that failed for want of room has changed nothing. After `storage_failed` it is
+// unknown whether it
 //   took effect: whoever keeps a copy of what is stored reads it again in `onReopened`, or writes it whole.
 // - `note` applies changes that survive the end of the process, but not that of the machine.
 // - Commits take effect in the order in which they were handed over. Each may fail alone.
@@ -39,7 +42,12 @@ export interface StoreHealth {
   readonly fault: StoreFault | null;
   readonly sinceMs: number | null;
   readonly pending: { readonly commits: number; readonly bytes: number };
-  readonly counters: { readonly commits: number; readonly failedCommits: number; readonly lostNotes: number; readonly ends: number };
+  readonly counters: {
+    readonly commits: number;
+    readonly failedCommits: number;
+    readonly lostNotes: number;
+    readonly ends: number;
+  };
   readonly repairs: readonly Repair[];
 }
 
@@ -111,8 +119,8 @@ export class Store {
   }
 
   /**
-   * Runs each time when what was read from the store, or handed to it without an answer, can be trusted no more: the storekeeper
-   * was replaced, or the files were opened again after a fault. Returns a function that ends it.
+   * Runs each time when what was read from the store, or handed to it without an answer, can be trusted no more: the
+   * storekeeper was replaced, or the files were opened again after a fault. Returns a function that ends it.
    */
   onReopened(listener: () => void): () => void {
     this.#reopened.add(listener);
@@ -191,7 +199,8 @@ export class Store {
   /** Undefined where a call may be handed over. */
   #refusal(): HostError | undefined {
     if (this.#state === 'unused' || this.#state === 'opening' || this.#state === 'open') return undefined;
-    if (this.#state === 'closed') return storeError({ reason: 'unavailable', message: 'The store is closed: the daemon ends.' });
+    if (this.#state === 'closed')
+      return storeError({ reason: 'unavailable', message: 'The store is closed: the daemon ends.' });
     return storeError(this.#trouble.fault ?? { reason: 'unavailable', message: 'The store is not available.' });
   }
 
@@ -201,7 +210,12 @@ export class Store {
 
   #spawn(): void {
     const { limits, version, spawn = spawnKeeper } = this.#options;
-    const data = { folder: this.folder, storeBytes: limits.storeBytes, noteBytes: limits.storeNoteBytes, madeBy: version };
+    const data = {
+      folder: this.folder,
+      storeBytes: limits.storeBytes,
+      noteBytes: limits.storeNoteBytes,
+      madeBy: version,
+    };
     const mine: KeeperThread = spawn(data, {
       message: (message) => (mine === this.#thread ? this.#receive(message) : undefined),
       ended: (why) => (mine === this.#thread ? this.#ended(why) : undefined),
@@ -235,7 +249,14 @@ export class Store {
     this.#failAll(this.#state === 'opening' || fault.reason !== 'full' ? fault : { ...fault, reason: 'io' });
   }
 
-  #answered({ commitsUpTo, notesUpTo, failed, failedNotes, reads, reopened }: Extract<FromKeeper, { type: 'answers' }>): void {
+  #answered({
+    commitsUpTo,
+    notesUpTo,
+    failed,
+    failedNotes,
+    reads,
+    reopened,
+  }: Extract<FromKeeper, { type: 'answers' }>): void {
     const wasStalled = this.#move('answered');
     if (reopened !== undefined) this.#trouble.repaired(reopened);
     const done = this.#calls.settleCommits(commitsUpTo, failed);
@@ -257,7 +278,10 @@ export class Store {
     this.#gone();
     if (!this.#move('ended')) return;
     this.#counters.ends += 1;
-    const fault: StoreFault = this.#lastWords ?? { reason: 'unavailable', message: `The storekeeper's thread ended${why === undefined ? '' : `: ${why}`}.` };
+    const fault: StoreFault = this.#lastWords ?? {
+      reason: 'unavailable',
+      message: `The storekeeper's thread ended${why === undefined ? '' : `: ${why}`}.`,
+    };
     this.#trouble.began(fault);
     this.#failAll(fault);
     this.#retry = this.#options.clock.after(restartDelayMs(this.#endsInARow), () => {
@@ -290,11 +314,15 @@ export class Store {
   /** One timer for the oldest that waits, or for the opening. */
   #armWatch(): void {
     if (this.#watch !== undefined) return;
-    const { clock, limits: { storeMs } } = this.#options;
+    const {
+      clock,
+      limits: { storeMs },
+    } = this.#options;
     const nowMs = clock.monotonicMs();
     const sinceMs = this.#state === 'opening' ? nowMs : this.#calls.oldestMs;
     if (sinceMs === Infinity) return;
-    const isLate = (): boolean => (this.#state === 'opening' ? sinceMs : this.#calls.oldestMs) <= clock.monotonicMs() - storeMs;
+    const isLate = (): boolean =>
+      (this.#state === 'opening' ? sinceMs : this.#calls.oldestMs) <= clock.monotonicMs() - storeMs;
     this.#watch = clock.after(Math.max(1, sinceMs + storeMs - nowMs), () => {
       this.#watch = undefined;
       if (isLate()) this.#late(storeMs);
@@ -304,7 +332,11 @@ export class Store {
 
   #late(storeMs: number): void {
     if (!this.#move('late')) return;
-    const fault: StoreFault = { reason: 'io', message: `The disk of the state folder does not answer: the store waited ${String(storeMs)} ms for it.`, details: { reason: 'no_answer' } };
+    const fault: StoreFault = {
+      reason: 'io',
+      message: `The disk of the state folder does not answer: the store waited ${String(storeMs)} ms for it.`,
+      details: { reason: 'no_answer' },
+    };
     this.#trouble.began(fault);
     this.#failAll(fault);
   }

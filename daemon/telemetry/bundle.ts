@@ -1,5 +1,5 @@
-// What a flight-recorder bundle holds, as text within a bound: the newest of timeline and log as far as they fit, and of
-// the rest the less important left out before the more. No value of an environment, and no payload unless asked for.
+// What a flight-recorder bundle holds, as text within a bound: the newest of timeline and log as far as they fit, and
+// of the rest the less important left out before the more. No value of an environment, and no payload unless asked for.
 import type { LogLine, TimelineEntry } from '../../protocol/operations/telemetry.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
 import type { Manifest } from '../../protocol/manifest.ts';
@@ -23,7 +23,12 @@ const maxText = 2000;
 const headShare = 0.5;
 
 /** `redact` takes JSON text and answers JSON text. */
-export function bundleText(parts: BundleParts, daemon: Facts, maxBytes: number, redact: (json: string) => string): string {
+export function bundleText(
+  parts: BundleParts,
+  daemon: Facts,
+  maxBytes: number,
+  redact: (json: string) => string,
+): string {
   const head = headText(parts, daemon, maxBytes * headShare, redact);
   // What the frame around the rows takes, and the commas.
   const room = maxBytes - Buffer.byteLength(head) - 200;
@@ -56,7 +61,11 @@ function headText(parts: BundleParts, daemon: Facts, maxBytes: number, redact: (
 function shortened(error: ServiceStatus['lastError']): ServiceStatus['lastError'] {
   if (error === null) return null;
   const { stack, ...rest } = error;
-  return { ...rest, message: rest.message.slice(0, maxText), ...(stack === undefined ? {} : { stack: stack.slice(0, maxText) }) };
+  return {
+    ...rest,
+    message: rest.message.slice(0, maxText),
+    ...(stack === undefined ? {} : { stack: stack.slice(0, maxText) }),
+  };
 }
 
 /** Names and bounds; schemas are in the plugin's own folder. */
@@ -70,7 +79,17 @@ function manifestSummary({ id, name, version, entry, isolation, env, limits, ser
     env,
     limits,
     tools: tools.map((tool) => tool.name),
-    ...(service === undefined ? {} : { service: { ingresses: service.ingresses.map((ingress) => ingress.name), queue: service.queue, timeouts: service.timeouts, restart: service.restart, retry: service.retry } }),
+    ...(service === undefined
+      ? {}
+      : {
+          service: {
+            ingresses: service.ingresses.map((ingress) => ingress.name),
+            queue: service.queue,
+            timeouts: service.timeouts,
+            restart: service.restart,
+            retry: service.retry,
+          },
+        }),
   };
 }
 

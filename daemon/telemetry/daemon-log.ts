@@ -59,7 +59,11 @@ export function createDaemonLog(options: DaemonLogOptions): DaemonLog {
     target: new LogDescriptor(options.destination ?? standardError),
     maxBytes: bufferBytes,
     chunkBytes,
-    onCaughtUp: ({ lines }) => logger.warn({ lines }, `dropped ${plural(lines, 'line of this log: it was', 'lines of this log: they were')} not read in time`),
+    onCaughtUp: ({ lines }) =>
+      logger.warn(
+        { lines },
+        `dropped ${plural(lines, 'line of this log: it was', 'lines of this log: they were')} not read in time`,
+      ),
   });
 
   /** Takes a line as pino made it, its newline included. */

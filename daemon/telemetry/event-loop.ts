@@ -36,7 +36,11 @@ export class EventLoopMonitor {
     const { count, max } = this.#older;
     // Before the first sample the histogram's own figures mean nothing.
     if (count === 0) return { p50: 0, p99: 0, max: 0 };
-    return { p50: aboveResolution(this.#older.percentile(50)), p99: aboveResolution(this.#older.percentile(99)), max: aboveResolution(max) };
+    return {
+      p50: aboveResolution(this.#older.percentile(50)),
+      p99: aboveResolution(this.#older.percentile(99)),
+      max: aboveResolution(max),
+    };
   }
 
   stop(): void {

@@ -62,12 +62,19 @@ export class FlightRecorder {
   record(recording: Recording): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const [pluginId, untilMs] of this.#quietUntilMs) if (untilMs <= nowMs) this.#quietUntilMs.delete(pluginId);
-    if (this.#closed || this.#quietUntilMs.has(recording.pluginId) || this.#waiting.size + this.#unwritten >= maxWaiting) {
+    if (
+      this.#closed ||
+      this.#quietUntilMs.has(recording.pluginId) ||
+      this.#waiting.size + this.#unwritten >= maxWaiting
+    ) {
       this.#skipped += 1;
       return;
     }
     this.#quietUntilMs.set(recording.pluginId, nowMs + Math.max(leastPeriodMs, recording.periodMs));
-    this.#waiting.set(recording, this.#options.clock.after(lastWordsMs, () => this.#take(recording)));
+    this.#waiting.set(
+      recording,
+      this.#options.clock.after(lastWordsMs, () => this.#take(recording)),
+    );
   }
 
   /** What is still to be written gets this long. */
@@ -115,7 +122,8 @@ export class FlightRecorder {
     const names = await readdir(folder);
     const older = names.filter((name) => bundleName.test(name) && name !== newest).sort();
     const leftovers = names.filter((name) => temporaryForm.test(name));
-    for (const name of [...leftovers, ...older.slice(0, Math.max(0, older.length + 1 - limits.bundles))]) await rm(join(folder, name), { force: true });
+    for (const name of [...leftovers, ...older.slice(0, Math.max(0, older.length + 1 - limits.bundles))])
+      await rm(join(folder, name), { force: true });
   }
 
   #daemonFacts(): Readonly<Record<string, unknown>> {

@@ -48,7 +48,10 @@ export class LogDescriptor implements LineTarget {
 function reopen(destination: number): number | undefined {
   if (fstatSync(destination).isFile()) return undefined;
   try {
-    return openSync(`/proc/self/fd/${String(destination)}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    return openSync(
+      `/proc/self/fd/${String(destination)}`,
+      constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY,
+    );
   } catch {
     // Not to be had here: the stream that Node makes of it has to do.
     return undefined;
@@ -65,5 +68,7 @@ function streamOf(destination: number): NodeStream | undefined {
   if (isatty(destination) || fstatSync(destination).isFile()) return undefined;
   if (destination === 2) return process.stderr as NodeStream;
   if (destination === 1) return process.stdout as NodeStream;
-  return new Socket({ fd: destination, readable: false, writable: true }).on('error', () => undefined).unref() as NodeStream;
+  return new Socket({ fd: destination, readable: false, writable: true })
+    .on('error', () => undefined)
+    .unref() as NodeStream;
 }

@@ -1,14 +1,28 @@
 // One log on disk: a file and the older ones it was rotated to, each a whole number of lines. It trusts nothing it
-// finds: the folder may be gone, the file replaced or cut by someone else, its last line broken off by a crash.
-// It is written by the host's own thread, a bounded piece a turn: libuv's pool of threads may be filled by a plugin. A disk that
-// is slow gets only a small share of the host's time.
-import { chmodSync, closeSync, constants, fchmodSync, fstatSync, openSync, readSync, readdirSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+// finds: the folder may be gone, the file replaced or cut by someone else, its last line broken off by a crash. It is
+// written by the host's own thread, a bounded piece a turn: libuv's pool of threads may be filled by a plugin. A disk
+// that is slow gets only a small share of the host's time.
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  openSync,
+  readSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { makeFolders } from '../files/make-folders.ts';
 import type { LineTarget } from './line-writer.ts';
 
 /** No following of links; and no waiting, should a pipe stand in the file's place. */
-const openFlags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const openFlags =
+  constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const fileMode = 0o600;
 const folderMode = 0o700;
 const newline = 0x0a;
@@ -116,7 +130,9 @@ export class LogFile implements LineTarget {
     return this.#file;
   }
 
-  /** From the oldest on, so that a failure in between loses nothing and the next attempt goes on where this one ended. */
+  /**
+   * From the oldest on, so that a failure in between loses nothing and the next attempt goes on where this one ended.
+   */
   #rotate(): void {
     this.#letGo();
     const { maxFiles } = this.#options;
@@ -124,7 +140,9 @@ export class LogFile implements LineTarget {
       rmSync(this.#path(0), { force: true });
       return;
     }
-    for (let age = maxFiles - 1; age >= 1; age -= 1) if (statSync(this.#path(age - 1), { throwIfNoEntry: false }) !== undefined) renameSync(this.#path(age - 1), this.#path(age));
+    for (let age = maxFiles - 1; age >= 1; age -= 1)
+      if (statSync(this.#path(age - 1), { throwIfNoEntry: false }) !== undefined)
+        renameSync(this.#path(age - 1), this.#path(age));
   }
 
   /** Files of a time when more were kept. */
@@ -159,7 +177,12 @@ function openLog(path: string): OpenFile {
     const found = fstatSync(descriptor);
     if (!found.isFile()) throw new Error(`${path} is not a file`);
     if ((found.mode & 0o077) !== 0) fchmodSync(descriptor, fileMode);
-    return { descriptor, inode: found.ino, size: found.size, broken: found.size > 0 && !endsWithLine(descriptor, found.size) };
+    return {
+      descriptor,
+      inode: found.ino,
+      size: found.size,
+      broken: found.size > 0 && !endsWithLine(descriptor, found.size),
+    };
   } catch (error) {
     closeSync(descriptor);
     throw error;

@@ -65,7 +65,11 @@ export class PluginLog {
     const { pluginId, folder, limits } = options;
     this.#ring = new LineRing(limits.logLines);
     this.#writer = new LineWriter({
-      target: new LogFile({ path: join(folder, `${pluginId}.ndjson`), maxBytes: limits.logFileBytes, maxFiles: limits.logFiles }),
+      target: new LogFile({
+        path: join(folder, `${pluginId}.ndjson`),
+        maxBytes: limits.logFileBytes,
+        maxFiles: limits.logFiles,
+      }),
       maxBytes: bufferBytes,
       chunkBytes: Math.min(chunkBytes, Math.floor(limits.logFileBytes / 4)),
       onTrouble: (error) => options.onTrouble?.(error),
@@ -106,7 +110,11 @@ export class PluginLog {
   droppedByCell(message: LogDroppedMessage, incarnation: number): void {
     this.#counts.droppedLines += message.lines;
     this.#counts.droppedBytes += message.bytes;
-    this.#noteDropped(message, 'over the log budget of the cell; limits.logBytesPerSecond of the plugin sets it', incarnation);
+    this.#noteDropped(
+      message,
+      'over the log budget of the cell; limits.logBytesPerSecond of the plugin sets it',
+      incarnation,
+    );
   }
 
   /** What the host has to say about the plugin, in the plugin's log. */

@@ -11,10 +11,12 @@ const indent = '    ';
 /** Whatever could move the cursor, change colours, or turn the order of what is read. */
 const acting = /(?!\t)[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
 
-const harmless = (text: string): string => text.replace(acting, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+const harmless = (text: string): string =>
+  text.replace(acting, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 export function readableLine(line: LogLine, colour: boolean): string {
-  const paint = (code: number, text: string): string => (colour && text !== '' ? `\u001b[${String(code)}m${text}\u001b[0m` : text);
+  const paint = (code: number, text: string): string =>
+    colour && text !== '' ? `\u001b[${String(code)}m${text}\u001b[0m` : text;
   const { plugin } = line;
   // A field of the same name may have taken their place.
   const time = String(line.time);
@@ -29,11 +31,15 @@ export function readableLine(line: LogLine, colour: boolean): string {
     ...fields.map(([name, value]) => paint(dim, `${harmless(name)}=`) + harmless(shown(value))),
   ];
   // Indented, so that no line of a text can pass for a line of the log.
-  const below = [...more, ...fields.flatMap(([, value]) => stackOf(value))].map((text) => `\n${indent}${harmless(text)}`);
+  const below = [...more, ...fields.flatMap(([, value]) => stackOf(value))].map(
+    (text) => `\n${indent}${harmless(text)}`,
+  );
   return `${head.join(' ')}${below.join('')}\n`;
 }
 
-/** A text as it is where nothing in it could be taken for the next field; of an error what it says; the rest as JSON. */
+/**
+ * A text as it is where nothing in it could be taken for the next field; of an error what it says; the rest as JSON.
+ */
 function shown(value: unknown): string {
   if (typeof value === 'string' && /^[^\s"=]+$/.test(value)) return value;
   return JSON.stringify(stackOf(value).length > 0 ? (value as { message?: unknown }).message : value) ?? 'null';

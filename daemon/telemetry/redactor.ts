@@ -71,7 +71,8 @@ function replace(value: string, spans: readonly Span[]): string {
 const unfinished = -1;
 const quote = 0x22;
 const backslash = 0x5c;
-const isPunctuation = (unit: number): boolean => unit <= 0x20 || unit === 0x2c || unit === 0x3a || unit === 0x5b || unit === 0x5d || unit === 0x7b || unit === 0x7d;
+const isPunctuation = (unit: number): boolean =>
+  unit <= 0x20 || unit === 0x2c || unit === 0x3a || unit === 0x5b || unit === 0x5d || unit === 0x7b || unit === 0x7d;
 
 /** Where the string, bare word or punctuation mark that begins here ends; a string without its end is unfinished. */
 function tokenEnd(json: string, start: number): number {

@@ -25,7 +25,10 @@ function wholesOf(value: string): string[] {
 function partsOf(value: string): string[] {
   const texts = jsonTexts(value);
   const lines = [value, ...texts].flatMap((text) => text.split(/[\r\n]+/)).map((line) => line.trim());
-  return [...[...texts, ...lines].filter((part) => part.length >= leastPart), ...passwords(value).filter((part) => part.length >= leastSecret)];
+  return [
+    ...[...texts, ...lines].filter((part) => part.length >= leastPart),
+    ...passwords(value).filter((part) => part.length >= leastSecret),
+  ];
 }
 
 function jsonTexts(value: string): string[] {
@@ -53,10 +56,18 @@ function passwords(value: string): string[] {
   }
 }
 
-/** As it is; inside JSON, and inside JSON that stands in JSON; as the console shows it in objects; inside an address. */
+/**
+ * As it is; inside JSON, and inside JSON that stands in JSON; as the console shows it in objects; inside an address.
+ */
 function formsOf(piece: string): string[] {
   const escaped = JSON.stringify(piece).slice(1, -1);
-  return [piece, escaped, JSON.stringify(escaped).slice(1, -1), inspect(piece, { breakLength: Infinity }).slice(1, -1), percentEncoded(piece)];
+  return [
+    piece,
+    escaped,
+    JSON.stringify(escaped).slice(1, -1),
+    inspect(piece, { breakLength: Infinity }).slice(1, -1),
+    percentEncoded(piece),
+  ];
 }
 
 function percentEncoded(piece: string): string {

@@ -62,7 +62,9 @@ export class Timeline {
   about(id: string, count: number): TimelineEntry[] {
     return this.#entries
       .newest(this.#entries.size)
-      .filter(({ eventId, correlationId, data }) => [eventId, correlationId, data?.['eventId'], data?.['correlationId']].includes(id))
+      .filter(({ eventId, correlationId, data }) =>
+        [eventId, correlationId, data?.['eventId'], data?.['correlationId']].includes(id),
+      )
       .slice(-count);
   }
 

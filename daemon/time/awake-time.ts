@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { monotonicMs } from '../../protocol/cell/register.ts';
 import type { Timer } from './clock.ts';
 
-/** A shorter gap is a slow turn or a busy machine, which deadlines have to bear. */
+/** A shorter gap is a slow turn or a busy machine, which deadlines have to allow for. */
 export const leastStandstillMs = 1000;
 /** How often the host notes that it is awake. */
 const beatMs = 100;
@@ -191,4 +191,8 @@ function hostRanMs(): number | undefined {
 }
 
 /** Of this process. */
-export const awakeTime = new AwakeTime({ nowMs: monotonicMs, ranMs: hostRanMs, setTimer: (run, delayMs) => setTimeout(run, delayMs) });
+export const awakeTime = new AwakeTime({
+  nowMs: monotonicMs,
+  ranMs: hostRanMs,
+  setTimer: (run, delayMs) => setTimeout(run, delayMs),
+});

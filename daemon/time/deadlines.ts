@@ -1,5 +1,5 @@
-// The deadlines of those who wait for an answer. Nearly all of them are answered long before, so that there is one timer for
-// all, and a deadline costs a link in a list: those of one length pass in the order in which they were set.
+// The deadlines of those who wait for an answer. Nearly all of them are answered long before, so that there is one
+// timer for all, and a deadline costs a link in a list: those of one length pass in the order in which they were set.
 import type { Clock, Timer } from './clock.ts';
 
 export interface Deadline {
@@ -30,7 +30,14 @@ export class Deadlines {
   set(fromMs: number, afterMs: number, pass: () => void): Deadline {
     let list = this.#lists.get(afterMs);
     if (list === undefined) this.#lists.set(afterMs, (list = { first: undefined, last: undefined }));
-    const deadline: Deadline = { dueMs: fromMs + afterMs, afterMs, pass, before: list.last, behind: undefined, over: false };
+    const deadline: Deadline = {
+      dueMs: fromMs + afterMs,
+      afterMs,
+      pass,
+      before: list.last,
+      behind: undefined,
+      over: false,
+    };
     if (list.last === undefined) list.first = deadline;
     else list.last.behind = deadline;
     list.last = deadline;

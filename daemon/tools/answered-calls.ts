@@ -1,5 +1,5 @@
-// The calls whose answers are known and whose callers are still to be told. Whoever hears of an answer may end other calls and
-// make new ones, so that they are told together, when nobody is in the midst of the calls any more.
+// The calls whose answers are known and whose callers are still to be told. Whoever hears of an answer may end other
+// calls and make new ones, so that they are told together, when nobody is in the midst of the calls any more.
 import type { Clock } from '../time/clock.ts';
 
 export interface AnsweredCall {

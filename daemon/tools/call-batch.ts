@@ -1,5 +1,5 @@
-// The calls that a thread or process was given together, most often one. They run one after the other; each is answered,
-// blamed and taken back for itself.
+// The calls that a thread or process was given together, most often one. They run one after the other; each is
+// answered, blamed and taken back for itself.
 import type { PendingCall } from './pending-call.ts';
 import type { PoolRun } from './pools/tool-pool.ts';
 

@@ -1,5 +1,6 @@
 // Which call of a plugin's tools may begin, and when: first come, first served, as many at once as there are threads.
-// Calls of the same tool may go along to a thread, and come back when they do not get to run there soon. Pools have queues too, but theirs forget calls when a thread is ended; here none is lost and the bound is exact.
+// Calls of the same tool may go along to a thread, and come back when they do not get to run there soon. Pools have
+// queues too, but theirs forget calls when a thread is ended; here none is lost and the bound is exact.
 
 import { Chain, type Link } from './chain.ts';
 
@@ -81,7 +82,8 @@ export class CallQueue<Call extends QueuedCall> {
     let first: Call | undefined;
     for (const [toolName, line] of this.#waiting) {
       const head = line.first;
-      if (head !== undefined && (first === undefined || head.arrival < first.arrival) && this.hasThreadFor(toolName)) first = head;
+      if (head !== undefined && (first === undefined || head.arrival < first.arrival) && this.hasThreadFor(toolName))
+        first = head;
     }
     if (first !== undefined) {
       this.remove(first);

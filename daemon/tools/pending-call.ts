@@ -191,6 +191,10 @@ export class PendingCall implements QueuedCall, Abortable, AnsweredCall {
     const { clock } = this.#owner;
     const beganMs = this.run?.beganMsOf(call);
     const waitedUntilMs = beganMs === undefined ? clock.monotonicMs() : clock.fromCellMs(beganMs);
-    return { toolName: this.toolName, phase: this.run?.phaseOf(call) ?? (this.#handedOverMs === undefined ? 'queued' : 'starting'), waitedMs: Math.max(0, Math.round(waitedUntilMs - this.arrivedMs)) };
+    return {
+      toolName: this.toolName,
+      phase: this.run?.phaseOf(call) ?? (this.#handedOverMs === undefined ? 'queued' : 'starting'),
+      waitedMs: Math.max(0, Math.round(waitedUntilMs - this.arrivedMs)),
+    };
   }
 }

@@ -56,9 +56,15 @@ const pools: Readonly<Record<ToolIsolation, (spec: PoolSpec, listener: PoolListe
 };
 
 /** Codes by which a call ends through the plugin's own fault. */
-const pluginsFault: ReadonlySet<ErrorCode> = new Set(['tool_timeout', 'tool_failed', 'tool_crashed', 'tool_output_invalid', 'payload_too_large']);
+const pluginsFault: ReadonlySet<ErrorCode> = new Set([
+  'tool_timeout',
+  'tool_failed',
+  'tool_crashed',
+  'tool_output_invalid',
+  'payload_too_large',
+]);
 
-const ending = 'the plugin\'s tools are being ended';
+const ending = "the plugin's tools are being ended";
 
 export class PluginTools {
   readonly #plugin: LoadedPlugin;
@@ -107,7 +113,8 @@ export class PluginTools {
     const tool = this.#tools.get(name);
     if (tool === undefined) throw unknownTool(name, [...this.#tools.keys()]);
     const inputJson = inputText(name, input, this.#deps.limits.toolInputBytes);
-    if (this.#closed || signal.aborted) throw cancelled({ toolName: name, phase: 'queued', waitedMs: 0 }, this.#closed ? ending : signal.reason);
+    if (this.#closed || signal.aborted)
+      throw cancelled({ toolName: name, phase: 'queued', waitedMs: 0 }, this.#closed ? ending : signal.reason);
     const { lane, owner } = this.#lane(tool.isolation);
     lane.requireRoom(name);
     this.#arrivals += 1;
@@ -115,8 +122,12 @@ export class PluginTools {
     this.#account.add('calls', 1);
     // Call numbers begin again before they outgrow their place in a register; 0 stands for none.
     const number = 1 + (this.#arrivals % (callNumberSpan - 1));
-    const task: ToolTask = callId === undefined ? { call: number, tool: name, inputJson } : { call: number, tool: name, inputJson, callId };
-    const call = new PendingCall({ task, arrival: this.#arrivals, timeoutMs: Math.min(timeoutMs ?? tool.timeoutMs, longestMs), signal, waiter }, owner);
+    const task: ToolTask =
+      callId === undefined ? { call: number, tool: name, inputJson } : { call: number, tool: name, inputJson, callId };
+    const call = new PendingCall(
+      { task, arrival: this.#arrivals, timeoutMs: Math.min(timeoutMs ?? tool.timeoutMs, longestMs), signal, waiter },
+      owner,
+    );
     lane.add(call);
   }
 
@@ -179,7 +190,11 @@ export class PluginTools {
       configJson: JSON.stringify(config),
       tools: manifest.tools
         .filter((tool) => tool.isolation === isolation)
-        .map(({ name, inputSchema, outputSchema }) => ({ name, inputSchema: JSON.stringify(inputSchema), outputSchema: JSON.stringify(outputSchema) })),
+        .map(({ name, inputSchema, outputSchema }) => ({
+          name,
+          inputSchema: JSON.stringify(inputSchema),
+          outputSchema: JSON.stringify(outputSchema),
+        })),
       logBytesPerSecond: manifest.limits.logBytesPerSecond,
       maxOutputBytes: limits.toolOutputBytes,
       heapMb: manifest.limits.heapMb,
@@ -203,7 +218,7 @@ export class PluginTools {
 /** No character has more bytes in UTF-8. */
 const mostCharacterBytes = 3;
 
-/** What the bound counts are the bytes of JSON without spaces: a text that may be beyond it is written anew. */
+/** What the bound counts are the bytes of JSON without spaces: a text that may be beyond it is written again. */
 function inputText(tool: string, input: unknown, maximum: number): string {
   const given = encodeJson(input);
   if (given.length * mostCharacterBytes <= maximum) return given;

@@ -1,5 +1,5 @@
-// The tools of one plugin that a reload has replaced: their pending calls end as they began, then their cells are ended.
-// Cells that do not end are counted until they are gone.
+// The tools of one plugin that a reload has replaced: their pending calls end as they began, then their cells are
+// ended. Cells that do not end are counted until they are gone.
 import type { Clock } from '../time/clock.ts';
 import type { PluginTools } from './plugin-tools.ts';
 

@@ -12,7 +12,10 @@ export class ToolCalls {
   readonly #named = new Map<string, AbortController>();
 
   begin(callId: string, callerSignal: AbortSignal): NamedCall {
-    if (this.#named.has(callId)) throw invalid('invalid_request', 'The call', [{ path: 'callId', message: 'names a call that is pending already' }]);
+    if (this.#named.has(callId))
+      throw invalid('invalid_request', 'The call', [
+        { path: 'callId', message: 'names a call that is pending already' },
+      ]);
     const controller = new AbortController();
     const follow = (): void => controller.abort(callerSignal.reason);
     if (callerSignal.aborted) follow();

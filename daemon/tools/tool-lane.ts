@@ -106,7 +106,8 @@ export class ToolLane {
     this.#closed = true;
     this.#stallWatch?.cancel();
     this.#look?.cancel();
-    for (const call of [...this.#queue.everyone(), ...this.#running.flatMap(({ open }) => [...open])]) call.cancel(reason);
+    for (const call of [...this.#queue.everyone(), ...this.#running.flatMap(({ open }) => [...open])])
+      call.cancel(reason);
     // A pool that is still being made has no cells yet, and gets no call any more.
     await this.#pool?.close(deadlineMs);
   }
@@ -140,7 +141,10 @@ export class ToolLane {
       return this.#pool;
     } catch (thrown) {
       this.#poolPromise = undefined;
-      const error = new HostError('internal', `The tool pool could not be made: ${thrown instanceof Error ? thrown.message : 'no reason given'}`);
+      const error = new HostError(
+        'internal',
+        `The tool pool could not be made: ${thrown instanceof Error ? thrown.message : 'no reason given'}`,
+      );
       for (const batch of this.#running) for (const call of batch.open) call.fail(error);
       return undefined;
     }
@@ -160,10 +164,10 @@ export class ToolLane {
       batch.open.push(call);
     }
     const { clock } = this.#parts;
-    const run = pool.run(batch.open.map(({ task }) => task), {
-      answered: (call, answer) => this.#answered(batch, call, answer),
-      ended: (end) => this.#ended(batch, end),
-    });
+    const run = pool.run(
+      batch.open.map(({ task }) => task),
+      { answered: (call, answer) => this.#answered(batch, call, answer), ended: (end) => this.#ended(batch, end) },
+    );
     batch.handedOver(run, clock.monotonicMs());
     this.#stallWatch ??= clock.after(stallMs / 2, this.#watchForStalls);
     if (batch.behind > 0) this.#look ??= clock.after(lookMs, this.#lookAtBatches);
@@ -181,7 +185,8 @@ export class ToolLane {
       this.#takeBack(batch);
       this.pump();
     }
-    if (this.#running.some(({ behind }) => behind > 0) && !this.#closed) this.#look ??= this.#parts.clock.after(lookMs, this.#lookAtBatches);
+    if (this.#running.some(({ behind }) => behind > 0) && !this.#closed)
+      this.#look ??= this.#parts.clock.after(lookMs, this.#lookAtBatches);
   };
 
   /** What has not begun waits again, before all others of its tool. */
@@ -198,9 +203,15 @@ export class ToolLane {
     for (const batch of [...this.#running]) {
       const shared = batch.run?.shared;
       shared?.collect();
-      if (shared?.busy === false && batch.movedMs <= stalledSinceMs && batch.open.every(({ losses }) => losses < maxRuns - 1)) shared.retract();
+      if (
+        shared?.busy === false &&
+        batch.movedMs <= stalledSinceMs &&
+        batch.open.every(({ losses }) => losses < maxRuns - 1)
+      )
+        shared.retract();
     }
-    if (this.#running.length > 0 && !this.#closed) this.#stallWatch ??= this.#parts.clock.after(stallMs / 2, this.#watchForStalls);
+    if (this.#running.length > 0 && !this.#closed)
+      this.#stallWatch ??= this.#parts.clock.after(stallMs / 2, this.#watchForStalls);
   };
 
   #answered(batch: CallBatch, number: number, answer: ToolAnswer): void {
@@ -233,7 +244,8 @@ export class ToolLane {
   #retryAfterMs(toolName: string): number {
     const nowMs = this.#parts.clock.monotonicMs();
     let soonestMs = (this.#pace.meanMs(toolName) ?? Infinity) / this.#parts.threads;
-    for (const { open } of this.#running) for (const call of open) soonestMs = Math.min(soonestMs, call.deadlineMs - nowMs);
+    for (const { open } of this.#running)
+      for (const call of open) soonestMs = Math.min(soonestMs, call.deadlineMs - nowMs);
     return Math.ceil(Math.max(leastRetryMs, Number.isFinite(soonestMs) ? soonestMs : 0));
   }
 }

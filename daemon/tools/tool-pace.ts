@@ -14,7 +14,10 @@ export class ToolPace {
 
   learn(toolName: string, durationMs: number): void {
     const meanMs = this.#meanMs.get(toolName);
-    const next = meanMs === undefined ? durationMs : meanMs + (Math.min(durationMs, meanMs * longestTimes + longestMoreMs) - meanMs) * latestWeight;
+    const next =
+      meanMs === undefined
+        ? durationMs
+        : meanMs + (Math.min(durationMs, meanMs * longestTimes + longestMoreMs) - meanMs) * latestWeight;
     this.#meanMs.set(toolName, next);
   }
 

@@ -21,7 +21,7 @@ function conversation(input, ctx, { system, historyItems, historyCharacters }) {
   return [...(system === '' ? [] : [{ role: 'system', content: system }]), ...past, { role: roles[input.kind], content: input.content }];
 }
 
-/** Gives up when nothing has come for too long; each part that comes begins its time anew. */
+/** Gives up when nothing has come for too long; each part that comes begins its time again. */
 class Patience {
   #abort = new AbortController();
   #timer;

@@ -1,6 +1,6 @@
-// A batch's events as one JSON text, which is cheaper to pass than its objects: for each event its id and its payload, and
-// before those of the same origin the head they share. Where an event's correlation id is not its event id, both stand there,
-// as a pair. Written by the host, read by the cell.
+// A batch's events as one JSON text, which is cheaper to pass than its objects: for each event its id and its payload,
+// and before those of the same origin the head they share. Where an event's correlation id is not its event id, both
+// stand there, as a pair. Written by the host, read by the cell.
 import type { IngressEvent } from '../event.ts';
 
 /** Ingress, kind, source, the time of creation and the attempt, for all events up to the next head. */
@@ -30,7 +30,9 @@ export class BatchText {
   #head: EventParts | undefined;
   #attempt = 0;
 
-  /** `head` is looked at by its identity. Names and ids hold nothing that JSON would escape; the payload is JSON text. */
+  /**
+   * `head` is looked at by its identity. Names and ids hold nothing that JSON would escape; the payload is JSON text.
+   */
   add({ head, attempt, eventId, correlationId, payload }: BatchedEvent): void {
     if (head !== this.#head || attempt !== this.#attempt) {
       this.#head = head;

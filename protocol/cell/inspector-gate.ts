@@ -1,6 +1,6 @@
-// Between a thread that may be about to end and the host that puts a question to it: Node does not bear a question to a
-// thread that is being torn down, and the whole daemon would pay for it. Two shared words, so that neither side can miss
-// the other: whoever comes second sees the first.
+// Between a thread that may be about to end and the host that puts a question to it: Node crashes on a question to a
+// thread that is being torn down, and the whole daemon would pay for it. Two shared words, so that neither side can
+// miss the other: whoever comes second sees the first.
 
 const leavingAt = 0;
 const askingAt = 1;

@@ -122,12 +122,24 @@ export interface CrashMessage {
 
 export type CrashReason = 'uncaught_exception' | 'unhandled_rejection' | 'exit';
 
-export type CellMessage = ResultsMessage | ProgressMessage | HaltedMessage | LogMessage | LogDroppedMessage | SayMessage | SayDroppedMessage | CrashMessage;
+export type CellMessage =
+  | ResultsMessage
+  | ProgressMessage
+  | HaltedMessage
+  | LogMessage
+  | LogDroppedMessage
+  | SayMessage
+  | SayDroppedMessage
+  | CrashMessage;
 
 /** The answer of every RPC call of a cell: an error travels as data, because comlink would lose most of it. */
 export type CellAnswer<Value> =
   | { readonly ok: true; readonly value: Value }
-  | { readonly ok: false; readonly phase: 'import' | 'start' | 'status' | 'stop' | 'exports'; readonly error: PlainError };
+  | {
+      readonly ok: false;
+      readonly phase: 'import' | 'start' | 'status' | 'stop' | 'exports';
+      readonly error: PlainError;
+    };
 
 export interface ServiceCellOptions {
   readonly plugin: { readonly id: string; readonly name: string; readonly version: string };

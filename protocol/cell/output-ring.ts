@@ -1,6 +1,6 @@
-// Where a cell lays the answers that somebody waits for: shared memory, so that an answer is with the host as soon as it is
-// made, whatever becomes of the cell, and costs no message of its own. One side writes, the other reads. The host believes
-// nothing it finds there beyond what it can check.
+// Where a cell lays the answers that somebody waits for: shared memory, so that an answer is with the host as soon as
+// it is made, whatever becomes of the cell, and costs no message of its own. One side writes, the other reads. The host
+// believes nothing it finds there beyond what it can check.
 import type { EventOutput } from './messages.ts';
 import type { TextWriter } from './text-writer.ts';
 
@@ -74,11 +74,16 @@ export class OutputRing {
         break;
       }
       const from = at + textOffset;
-      take({ sequence: this.#numbers[at / 8] ?? 0, json: this.#bytes.toString('utf8', from, from + bytes), durationMs: durationOf(this.#numbers[at / 8 + 1]) });
+      take({
+        sequence: this.#numbers[at / 8] ?? 0,
+        json: this.#bytes.toString('utf8', from, from + bytes),
+        durationMs: durationOf(this.#numbers[at / 8 + 1]),
+      });
       at = end === ringBytes ? 0 : end;
     }
     Atomics.store(this.#words, headAt, at);
   }
 }
 
-const durationOf = (found: number | undefined): number => (found !== undefined && found >= 0 && found < Number.MAX_SAFE_INTEGER ? found : 0);
+const durationOf = (found: number | undefined): number =>
+  found !== undefined && found >= 0 && found < Number.MAX_SAFE_INTEGER ? found : 0;

@@ -67,7 +67,9 @@ function grantHint(thrown: object, code: string | undefined): string {
   return ` (${grant} would allow it${resource === '' ? '' : `: ${resource}`})`;
 }
 
-/** What is left of the bounds while one thrown value is flattened; an error that was visited already is not told again. */
+/**
+ * What is left of the bounds while one thrown value is flattened; an error that was visited already is not told again.
+ */
 interface Flattening {
   readonly visited: Set<object>;
   charactersLeft: number;
@@ -79,7 +81,10 @@ export function flattenError(thrown: unknown): PlainError {
 
 function flatten(thrown: unknown, depth: number, flattening: Flattening): PlainError {
   if (thrown === null || (typeof thrown !== 'object' && typeof thrown !== 'function')) {
-    const told = cut(typeof thrown === 'string' ? JSON.stringify(cut(thrown, maxMessage)) : describe(thrown), maxMessage);
+    const told = cut(
+      typeof thrown === 'string' ? JSON.stringify(cut(thrown, maxMessage)) : describe(thrown),
+      maxMessage,
+    );
     // Only what is thrown has to be an Error; a cause may be a text.
     return { name: 'NonError', message: depth === 0 ? cut(`threw ${told}, which is not an Error`, maxMessage) : told };
   }
@@ -97,7 +102,10 @@ function flatten(thrown: unknown, depth: number, flattening: Flattening): PlainE
   };
   const told = `${spend(message, maxMessage)}${grantHint(thrown, code)}`;
   const stack = stackIn(thrown);
-  const stackText = stack === undefined || flattening.charactersLeft === 0 ? undefined : spend(stack, depth === 0 ? maxStack : maxInnerStack);
+  const stackText =
+    stack === undefined || flattening.charactersLeft === 0
+      ? undefined
+      : spend(stack, depth === 0 ? maxStack : maxInnerStack);
   const cause = causeIn(thrown, depth, flattening);
   const errors = errorsIn(thrown, depth, flattening);
   return {
@@ -117,7 +125,14 @@ function stackIn(thrown: object): string | undefined {
 
 /** Nothing where the bounds are reached, or the chain has come back to an error it has passed. */
 function flattenInner(inner: unknown, depth: number, flattening: Flattening): PlainError | undefined {
-  if (inner === undefined || inner === null || depth > maxCauseDepth || flattening.charactersLeft === 0 || flattening.visited.size >= maxErrorsInAll) return undefined;
+  if (
+    inner === undefined ||
+    inner === null ||
+    depth > maxCauseDepth ||
+    flattening.charactersLeft === 0 ||
+    flattening.visited.size >= maxErrorsInAll
+  )
+    return undefined;
   if (typeof inner === 'object' && flattening.visited.has(inner)) return undefined;
   return flatten(inner, depth, flattening);
 }
@@ -147,15 +162,22 @@ function isList(value: unknown): value is readonly unknown[] {
 
 /** The message with those of its causes: "fetch failed: connect ECONNREFUSED 127.0.0.1:9". */
 export function messageWithCauses({ name, message, cause, errors = [] }: PlainError): string {
-  const inner = [...(errors.length === 0 ? [] : [errors.map(messageWithCauses).join('; ')]), ...(cause === undefined ? [] : [messageWithCauses(cause)])];
-  const told = [message, ...inner.filter((text) => text !== '' && !message.includes(text))].filter((text) => text !== '');
+  const inner = [
+    ...(errors.length === 0 ? [] : [errors.map(messageWithCauses).join('; ')]),
+    ...(cause === undefined ? [] : [messageWithCauses(cause)]),
+  ];
+  const told = [message, ...inner.filter((text) => text !== '' && !message.includes(text))].filter(
+    (text) => text !== '',
+  );
   return told.length === 0 ? name : cut(told.join(': '), maxMessage);
 }
 
 /** The stack with those of its causes below it, as Node prints them. */
 export function stackWithCauses(error: PlainError): string | undefined {
   const { stack, cause, errors = [] } = error;
-  const inner = [...errors, ...(cause === undefined ? [] : [cause])].map((one) => `[cause]: ${stackWithCauses(one) ?? `${one.name}: ${one.message}`}`);
+  const inner = [...errors, ...(cause === undefined ? [] : [cause])].map(
+    (one) => `[cause]: ${stackWithCauses(one) ?? `${one.name}: ${one.message}`}`,
+  );
   if (stack === undefined && inner.length === 0) return undefined;
   return [stack ?? `${error.name}: ${error.message}`, ...inner].join('\n');
 }
@@ -170,6 +192,9 @@ export function isPlainError(value: unknown, depth = 0): value is PlainError {
     (stack === undefined || typeof stack === 'string') &&
     (code === undefined || typeof code === 'string') &&
     (cause === undefined || isPlainError(cause, depth + 1)) &&
-    (errors === undefined || (Array.isArray(errors) && errors.length <= maxErrorsOfOne && errors.every((error) => isPlainError(error, depth + 1))))
+    (errors === undefined ||
+      (Array.isArray(errors) &&
+        errors.length <= maxErrorsOfOne &&
+        errors.every((error) => isPlainError(error, depth + 1))))
   );
 }

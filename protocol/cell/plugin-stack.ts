@@ -1,5 +1,5 @@
-// A stack as the author of a plugin reads it: the plugin's own frames first, and few of those of Node and of the daemon,
-// which called the plugin and say nothing of its fault.
+// A stack as the author of a plugin reads it: the plugin's own frames first, and few of those of Node and of the
+// daemon, which called the plugin and say nothing of its fault.
 
 /** How many frames of Node and the daemon stay behind the plugin's own. */
 const maxForeignAfterOwn = 1;
@@ -28,8 +28,12 @@ export function pluginStack(stack: string): string {
   if (first < 0 || lines.length > maxLines) return stack;
   const frames = lines.slice(first);
   const lastOwn = frames.findLastIndex((line) => !isForeign(line));
-  const kept = lastOwn < 0
-    ? frames.slice(0, maxForeignAlone)
-    : [...frames.slice(0, lastOwn + 1).filter((line) => !isForeign(line)), ...frames.slice(lastOwn + 1, lastOwn + 1 + maxForeignAfterOwn)];
+  const kept =
+    lastOwn < 0
+      ? frames.slice(0, maxForeignAlone)
+      : [
+          ...frames.slice(0, lastOwn + 1).filter((line) => !isForeign(line)),
+          ...frames.slice(lastOwn + 1, lastOwn + 1 + maxForeignAfterOwn),
+        ];
   return [...lines.slice(0, first), ...kept].join('\n');
 }

@@ -23,7 +23,9 @@ const integersEnd = 56;
 const floatsEnd = integersEnd + 16;
 const histogramEnd = floatsEnd + histogramLength * 4;
 
-/** For each event that somebody waits for, who has it: the cell, which has begun it, or the host, which has withdrawn it.
+/**
+ * For each event that somebody waits for, who has it: the cell, which has begun it, or the host, which has withdrawn
+ * it.
  * More than are ever in flight, so that a place is free again before its next turn. */
 const claims = 256;
 const taken = 1;
@@ -99,7 +101,9 @@ export class ProgressRegister {
     return true;
   }
 
-  /** For an event that somebody waits for, before it begins. False when the host has withdrawn it: it is passed over. */
+  /**
+   * For an event that somebody waits for, before it begins. False when the host has withdrawn it: it is passed over.
+   */
   take(sequence: number): boolean {
     return this.#settleClaim(sequence, taken);
   }

@@ -1,5 +1,5 @@
-// Ends what a process has started, wherever in the tree below it: daemon and cells do it alike. It does no I/O by itself:
-// whoever uses it hands in the system's functions, a cell those it took before its plugin could patch them.
+// Ends what a process has started, wherever in the tree below it: daemon and cells do it alike. It does no I/O by
+// itself: whoever uses it hands in the system's functions, a cell those it took before its plugin could patch them.
 
 export interface ProcessTable {
   readdir(path: string): readonly string[];
@@ -41,8 +41,9 @@ export class StartedProcesses {
   }
 
   /**
-   * The roots and all below them. Each is stopped before its children are looked up: so none starts another, and no pid can
-   * come to mean a stranger. The roots are asked for until nobody new is found, because who starts them may go on meanwhile.
+   * The roots and all below them. Each is stopped before its children are looked up: so none starts another, and no pid
+   * can come to mean a stranger. The roots are asked for until nobody new is found, because who starts them may go on
+   * meanwhile.
    */
   end(roots: () => readonly number[]): void {
     const found = new Set<number>();
@@ -67,7 +68,11 @@ export class StartedProcesses {
 
   #childrenIn(task: string): number[] {
     try {
-      return this.#table.readText(`${task}/children`).split(' ').map(Number).filter((pid) => pid > 0);
+      return this.#table
+        .readText(`${task}/children`)
+        .split(' ')
+        .map(Number)
+        .filter((pid) => pid > 0);
     } catch {
       // This thread has ended meanwhile; what the others have started is still to be found.
       return [];

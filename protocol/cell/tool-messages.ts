@@ -44,8 +44,8 @@ export interface PooledTask {
 }
 
 /**
- * For a cell that runs one call, before it has that call. A thread gets its private port and register; a process, which gets
- * nothing at its start, its options.
+ * For a cell that runs one call, before it has that call. A thread gets its private port and register; a process, which
+ * gets nothing at its start, its options.
  */
 export type ToolPreparation =
   | { readonly prepare: 'thread'; readonly port: MessagePort; readonly register: SharedArrayBuffer }
@@ -56,7 +56,11 @@ export type ToolErrorCode = 'tool_input_invalid' | 'tool_output_invalid' | 'tool
 /** What a cell answers a call with; the output is JSON text that the host never parses. */
 export type ToolAnswer =
   | { readonly ok: true; readonly json: string; readonly durationMs: number }
-  | { readonly ok: false; readonly error: Pick<WireError, 'message' | 'details'> & { readonly code: ToolErrorCode }; readonly durationMs: number };
+  | {
+      readonly ok: false;
+      readonly error: Pick<WireError, 'message' | 'details'> & { readonly code: ToolErrorCode };
+      readonly durationMs: number;
+    };
 
 /** A pooled thread's first word, before the plugin is there: its private port and its register. */
 export interface SeatMessage {
@@ -90,7 +94,8 @@ export interface ProgressMessage {
   readonly phase: CellPhase;
 }
 
-export type ToolCellMessage = LogMessage | LogDroppedMessage | CrashMessage | AnswerMessage | LastAnswerMessage | ProgressMessage;
+export type ToolCellMessage =
+  LogMessage | LogDroppedMessage | CrashMessage | AnswerMessage | LastAnswerMessage | ProgressMessage;
 
 /** Host to cell: the call is about to be ended. */
 export interface AbortCallMessage {

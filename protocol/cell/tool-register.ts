@@ -17,7 +17,14 @@ const integersEnd = 40;
 const byteLength = integersEnd + 8;
 
 /** In the order of their codes. A call that has ended is in none. */
-const phases: readonly (CellPhase | undefined)[] = [undefined, 'compiling', 'checkingInput', 'importing', 'running', 'checkingOutput'];
+const phases: readonly (CellPhase | undefined)[] = [
+  undefined,
+  'compiling',
+  'checkingInput',
+  'importing',
+  'running',
+  'checkingOutput',
+];
 const codes = { ended: 0, compiling: 1, checkingInput: 2, importing: 3, running: 4, checkingOutput: 5 } as const;
 const codeBits = 3;
 

@@ -94,7 +94,11 @@ export class Client {
     return this.#closed;
   }
 
-  async call<Name extends OperationName>(name: Name, params: OperationInput<Name>, options: { readonly timeoutMs?: number } = {}): Promise<OperationResult<Name>> {
+  async call<Name extends OperationName>(
+    name: Name,
+    params: OperationInput<Name>,
+    options: { readonly timeoutMs?: number } = {},
+  ): Promise<OperationResult<Name>> {
     // The daemon answers in the shape the table gives; the project's tests hold it to that.
     return (await this.request(name, params, options.timeoutMs ?? this.#callMs)) as OperationResult<Name>;
   }
@@ -106,7 +110,12 @@ export class Client {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#pending.delete(id);
-        reject(new HostError('connection_closed', `The daemon did not answer ${method} within ${String(timeoutMs)} ms.`, { method, timeoutMs }));
+        reject(
+          new HostError('connection_closed', `The daemon did not answer ${method} within ${String(timeoutMs)} ms.`, {
+            method,
+            timeoutMs,
+          }),
+        );
       }, timeoutMs);
       this.#pending.set(id, { resolve, reject, timer });
       this.#write(JSON.stringify({ jsonrpc: '2.0', id, method, params }));

@@ -11,7 +11,9 @@ const lost = z.object({
   calls: count.describe('of tools, unanswered'),
   inputs: count.describe('of workers, unanswered'),
   plugins: count.describe('loaded at run time, and not loaded again'),
-  byPlugin: z.array(z.object({ plugin: z.string(), events: count, begun: count, calls: count, inputs: count })).describe('those that lost most'),
+  byPlugin: z
+    .array(z.object({ plugin: z.string(), events: count, begun: count, calls: count, inputs: count }))
+    .describe('those that lost most'),
 });
 
 const death = z.object({
@@ -59,22 +61,28 @@ const daemonStatus = z.object({
     connectionsCutOff: count,
     notificationsFailed: count,
     subscriptionEvents: count,
-    logLines: count.describe('of the daemon\'s own log and those of the plugins that are loaded'),
+    logLines: count.describe("of the daemon's own log and those of the plugins that are loaded"),
   }),
-  standstills: z.object({ count, totalMs: count }).describe('how often the daemon was stopped or asleep, and for how long in all; deadlines leave it out'),
+  standstills: z
+    .object({ count, totalMs: count })
+    .describe('how often the daemon was stopped or asleep, and for how long in all; deadlines leave it out'),
   notes: z.array(z.string()).describe('what the configuration says that has no effect'),
   faults: count.describe('errors of the daemon itself that it did not foresee'),
   eventLoopDelayMs: z.object({ p50: z.number(), p99: z.number(), max: z.number() }),
-  descriptors: z.object({ open: count.nullable(), limit: count.nullable() }).describe('of the daemon\'s process, with all its thread cells; null where the system does not tell'),
+  descriptors: z
+    .object({ open: count.nullable(), limit: count.nullable() })
+    .describe("of the daemon's process, with all its thread cells; null where the system does not tell"),
   threadPool: z
     .object({
       threads: count,
       fullSince: z.iso.datetime().nullable().describe('null while it takes requests'),
       suspects: z
-        .array(z.object({ plugin: z.string(), requests: count.nullable().describe('null where its threads do not answer') }))
+        .array(
+          z.object({ plugin: z.string(), requests: count.nullable().describe('null where its threads do not answer') }),
+        )
         .describe('while it is full: who has most requests that are in it or wait for it'),
     })
-    .describe('libuv\'s pool of threads, which the host and all thread cells share'),
+    .describe("libuv's pool of threads, which the host and all thread cells share"),
   memory: z.object({ rssMb: z.number(), heapUsedMb: z.number(), externalMb: z.number() }),
   limits: z.record(z.string(), z.number()).describe('every bound in force'),
   browser: z
@@ -90,7 +98,10 @@ const daemonStatus = z.object({
     .nullable()
     .describe('the port for browsers; null where none is open'),
   guardian: z
-    .object({ pid: count, deaths: z.array(death).describe('of the daemons before this one, oldest first; the last 20') })
+    .object({
+      pid: count,
+      deaths: z.array(death).describe('of the daemons before this one, oldest first; the last 20'),
+    })
     .nullable()
     .describe('the parent process that brings the daemon back; null where there is none'),
 });
@@ -114,7 +125,12 @@ export const daemonOperations = {
   'daemon.shutdown': operation({
     summary: 'Stops every service and ends the daemon',
     http: { method: 'POST', path: '/api/daemon/shutdown' },
-    params: z.strictObject({ wait: z.boolean().default(false).describe('answer when the services are stopped, with what became of their events') }),
+    params: z.strictObject({
+      wait: z
+        .boolean()
+        .default(false)
+        .describe('answer when the services are stopped, with what became of their events'),
+    }),
     result: z.object({ shuttingDown: z.literal(true), pid: count, withinMs: count, ...keptEvents.partial().shape }),
     duringShutdown: true,
   }),

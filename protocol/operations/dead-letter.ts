@@ -9,13 +9,20 @@ import { pageLimit } from '../parameters.ts';
 const count = z.int().min(0);
 const letterId = z.string().min(1).max(64);
 const errors = ['plugin_not_found', 'unsupported_operation', 'dead_letter_not_found'] as const;
-const listed = deadLetter.extend({ replaying: z.string().nullable().describe('the event that it is replayed as, while that has no outcome') });
+const listed = deadLetter.extend({
+  replaying: z.string().nullable().describe('the event that it is replayed as, while that has no outcome'),
+});
 const replayed = z.union([
   z.object({ id: z.string(), accepted: z.literal(true), eventId: z.string(), correlationId: z.string() }),
   z.object({
     id: z.string(),
     accepted: z.literal(false),
-    error: z.object({ code: z.enum(errorCodes), message: z.string(), retryable: z.boolean(), details: z.record(z.string(), z.unknown()) }),
+    error: z.object({
+      code: z.enum(errorCodes),
+      message: z.string(),
+      retryable: z.boolean(),
+      details: z.record(z.string(), z.unknown()),
+    }),
   }),
 ]);
 
@@ -23,8 +30,16 @@ export const deadLetterOperations = {
   'deadLetter.list': operation({
     summary: 'The dead letters of a service, oldest first, without their payloads',
     http: { method: 'GET', path: '/api/services/{plugin}/dead-letters' },
-    params: z.strictObject({ plugin: pluginId, after: letterId.optional().describe('the id of the last one already seen; it must still be there'), limit: pageLimit(1000, 100) }),
-    result: z.object({ deadLetters: z.array(listed), total: count, evicted: count.describe('pushed out by newer ones since the daemon started') }),
+    params: z.strictObject({
+      plugin: pluginId,
+      after: letterId.optional().describe('the id of the last one already seen; it must still be there'),
+      limit: pageLimit(1000, 100),
+    }),
+    result: z.object({
+      deadLetters: z.array(listed),
+      total: count,
+      evicted: count.describe('pushed out by newer ones since the daemon started'),
+    }),
     errors: [...errors, 'limit_too_large'],
   }),
   'deadLetter.show': operation({
@@ -35,12 +50,21 @@ export const deadLetterOperations = {
     errors,
   }),
   'deadLetter.replay': operation({
-    summary: 'Publishes dead letters again, each with its old correlation id; one that is handled is no longer a dead letter, one that is lost again is replaced by a new one',
+    summary:
+      'Publishes dead letters again, each with its old correlation id; one that is handled is no longer a dead letter, one that is lost again is replaced by a new one',
     http: { method: 'POST', path: '/api/services/{plugin}/dead-letters/replay' },
     params: z.strictObject({
       plugin: pluginId,
-      ids: z.array(letterId).min(1).max(1000).optional().describe('absent: all of them, oldest first; if one is not there, none is published'),
-      payload: z.unknown().optional().describe('in place of the payload of the letter; only where exactly one is named'),
+      ids: z
+        .array(letterId)
+        .min(1)
+        .max(1000)
+        .optional()
+        .describe('absent: all of them, oldest first; if one is not there, none is published'),
+      payload: z
+        .unknown()
+        .optional()
+        .describe('in place of the payload of the letter; only where exactly one is named'),
     }),
     result: z.object({ results: z.array(replayed) }),
     errors: [...errors, 'invalid_request'],
@@ -48,7 +72,15 @@ export const deadLetterOperations = {
   'deadLetter.discard': operation({
     summary: 'Removes dead letters for good',
     http: { method: 'POST', path: '/api/services/{plugin}/dead-letters/discard' },
-    params: z.strictObject({ plugin: pluginId, ids: z.array(letterId).min(1).max(1000).optional().describe('absent: all of them; if one is not there, none is removed') }),
+    params: z.strictObject({
+      plugin: pluginId,
+      ids: z
+        .array(letterId)
+        .min(1)
+        .max(1000)
+        .optional()
+        .describe('absent: all of them; if one is not there, none is removed'),
+    }),
     result: z.object({ discarded: count }),
     errors,
   }),

@@ -15,7 +15,11 @@ const pluginSummary = z.object({
   tools: z.array(z.string()),
   profiles: z.array(z.string()).describe('programs that workers can run'),
   isolation,
-  notes: z.array(z.string()).describe('what the author or operator should know: declared environment variables that are not set, and what this daemon does not act on'),
+  notes: z
+    .array(z.string())
+    .describe(
+      'what the author or operator should know: declared environment variables that are not set, and what this daemon does not act on',
+    ),
   remembered: z.boolean().describe('it was loaded at run time, and the next daemon loads it too'),
 });
 export type PluginSummary = z.output<typeof pluginSummary>;
@@ -46,24 +50,38 @@ export const pluginOperations = {
     errors: ['plugin_not_found'],
   }),
   'plugin.load': operation({
-    summary: 'Reads a plugin\'s manifest and makes it known; a plugin without a service is imported once, and refused if that fails',
+    summary:
+      "Reads a plugin's manifest and makes it known; a plugin without a service is imported once, and refused if that fails",
     http: { method: 'POST', path: '/api/plugins' },
     params: z.strictObject({
-      path: z.string().min(1).max(4096).describe('the plugin\'s folder, absolute'),
+      path: z.string().min(1).max(4096).describe("the plugin's folder, absolute"),
       remember: z.boolean().default(true).describe('load it again when the daemon starts, until it is unloaded'),
     }),
     result: z.object({ plugin: pluginSummary }),
     errors: ['plugin_invalid', 'plugin_already_loaded', 'limit_too_large', 'start_failed'],
   }),
   'plugin.reload': operation({
-    summary: 'Reads the plugin anew and hands its running service over to a new incarnation between two events; the old one goes on where the new one does not start; a service that has failed is started',
+    summary:
+      'Reads the plugin again and hands its running service over to a new incarnation between two events; the old one goes on where the new one does not start; a service that has failed is started',
     http: { method: 'POST', path: '/api/plugins/{plugin}/reload' },
     params: z.strictObject({ plugin: pluginId }),
-    result: z.object({ plugin: pluginSummary, incarnation: z.int().min(0).describe('of its service, after the reload'), ...keptEvents.shape }),
-    errors: ['plugin_not_found', 'plugin_invalid', 'start_timeout', 'start_failed', 'cell_crashed', 'service_unavailable', 'service_stopped'],
+    result: z.object({
+      plugin: pluginSummary,
+      incarnation: z.int().min(0).describe('of its service, after the reload'),
+      ...keptEvents.shape,
+    }),
+    errors: [
+      'plugin_not_found',
+      'plugin_invalid',
+      'start_timeout',
+      'start_failed',
+      'cell_crashed',
+      'service_unavailable',
+      'service_stopped',
+    ],
   }),
   'plugin.unload': operation({
-    summary: 'Stops the plugin\'s service and tools and forgets it, also for the next start of the daemon',
+    summary: "Stops the plugin's service and tools and forgets it, also for the next start of the daemon",
     http: { method: 'DELETE', path: '/api/plugins/{plugin}' },
     params: z.strictObject({ plugin: pluginId }),
     result: z.object({ plugin: z.object({ id: z.string(), state: z.literal('unloaded') }), ...keptEvents.shape }),

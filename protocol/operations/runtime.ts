@@ -22,11 +22,21 @@ export const runtimeOperations = {
     audience: 'browser',
   }),
   'runtime.workers': operation({
-    summary: 'The workers of one runtime: worker.list, by the runtime\'s own path',
+    summary: "The workers of one runtime: worker.list, by the runtime's own path",
     http: { method: 'GET', path: '/api/runtimes/{runtimeId}/workers' },
-    params: z.strictObject({ runtimeId: placeId, after: z.string().min(1).max(1024).optional().describe('the `next` of the page before'), limit: pageLimit(200, 50) }),
+    params: z.strictObject({
+      runtimeId: placeId,
+      after: z.string().min(1).max(1024).optional().describe('the `next` of the page before'),
+      limit: pageLimit(200, 50),
+    }),
     result: workerPage,
-    errors: ['invalid_identifier', 'limit_too_large', 'runtime_not_found', 'runtime_unavailable', 'unsupported_operation'],
+    errors: [
+      'invalid_identifier',
+      'limit_too_large',
+      'runtime_not_found',
+      'runtime_unavailable',
+      'unsupported_operation',
+    ],
     audience: 'browser',
   }),
 };

@@ -13,7 +13,12 @@ const plugin = z.strictObject({ plugin: pluginId });
 /** Documented in full, checked event by event, so that one bad event of a batch does not refuse the others. */
 const anyEvent = z.unknown().meta({ ...z.toJSONSchema(ingressEventInput, { io: 'input' }), $schema: undefined });
 
-const accepted = z.object({ accepted: z.literal(true), eventId: z.string().describe('the host\'s own id for the event'), correlationId: z.string(), queueDepth: count });
+const accepted = z.object({
+  accepted: z.literal(true),
+  eventId: z.string().describe("the host's own id for the event"),
+  correlationId: z.string(),
+  queueDepth: count,
+});
 const wireError = z.object({
   code: z.enum(errorCodes),
   message: z.string(),
@@ -22,8 +27,25 @@ const wireError = z.object({
 });
 const refused = z.object({ accepted: z.literal(false), error: wireError });
 
-const admissionErrors = ['plugin_not_found', 'unsupported_operation', 'invalid_event', 'queue_full', 'service_unavailable', 'service_failed', 'service_stopped'] as const;
-const startErrors = ['plugin_not_found', 'plugin_disabled', 'unsupported_operation', 'start_timeout', 'start_failed', 'cell_crashed', 'service_unavailable', 'service_stopped'] as const;
+const admissionErrors = [
+  'plugin_not_found',
+  'unsupported_operation',
+  'invalid_event',
+  'queue_full',
+  'service_unavailable',
+  'service_failed',
+  'service_stopped',
+] as const;
+const startErrors = [
+  'plugin_not_found',
+  'plugin_disabled',
+  'unsupported_operation',
+  'start_timeout',
+  'start_failed',
+  'cell_crashed',
+  'service_unavailable',
+  'service_stopped',
+] as const;
 
 export const serviceOperations = {
   'service.list': operation({
@@ -34,9 +56,11 @@ export const serviceOperations = {
     duringShutdown: true,
   }),
   'service.status': operation({
-    summary: 'A service\'s status: the host\'s view at once, the plugin\'s own word from the last time it gave one',
+    summary: "A service's status: the host's view at once, the plugin's own word from the last time it gave one",
     http: { method: 'GET', path: '/api/services/{plugin}' },
-    params: plugin.extend({ wait: z.boolean().default(false).describe('first ask the plugin\'s own status(), for at most statusMs') }),
+    params: plugin.extend({
+      wait: z.boolean().default(false).describe("first ask the plugin's own status(), for at most statusMs"),
+    }),
     result: serviceStatus,
     errors: ['plugin_not_found', 'unsupported_operation'],
     duringShutdown: true,
@@ -49,17 +73,27 @@ export const serviceOperations = {
     errors: startErrors,
   }),
   'service.stop': operation({
-    summary: 'Drains a service\'s queue for at most stopMs and stops it; what is not handled by then stays queued for the next start',
+    summary:
+      "Drains a service's queue for at most stopMs and stops it; what is not handled by then stays queued for the next start",
     http: { method: 'POST', path: '/api/services/{plugin}/stop' },
     params: plugin.extend({
-      now: z.boolean().default(false).describe('drain nothing; an event that does not heed its abort signal is cut off and comes again after the next start'),
+      now: z
+        .boolean()
+        .default(false)
+        .describe(
+          'drain nothing; an event that ignores its abort signal is cut off and comes again after the next start',
+        ),
       discard: z.boolean().default(false).describe('drop the queue instead of keeping it'),
     }),
-    result: serviceStatus.extend({ ...keptEvents.shape, error: wireError.nullable().describe('what went wrong while the service stopped; it is stopped all the same') }),
+    result: serviceStatus.extend({
+      ...keptEvents.shape,
+      error: wireError.nullable().describe('what went wrong while the service stopped; it is stopped all the same'),
+    }),
     errors: ['plugin_not_found', 'unsupported_operation'],
   }),
   'service.restart': operation({
-    summary: 'Starts a service again in a new cell once the event that is executing has ended; the queue and the callers that wait go on there',
+    summary:
+      'Starts a service again in a new cell once the event that is executing has ended; the queue and the callers that wait go on there',
     http: { method: 'POST', path: '/api/services/{plugin}/restart' },
     params: plugin,
     result: serviceStatus.extend(keptEvents.shape),
@@ -71,14 +105,22 @@ export const serviceOperations = {
     params: plugin.extend({
       event: anyEvent.optional(),
       events: z.array(anyEvent).min(1).optional(),
-      wait: z.boolean().default(false).describe('where the queue is full, hold this connection until there is room instead of refusing'),
-      timeoutMs: z.int().min(1).max(longestMs).optional().describe('with wait: how long at most; limits.deliverMs where it is absent'),
+      wait: z
+        .boolean()
+        .default(false)
+        .describe('where the queue is full, hold this connection until there is room instead of refusing'),
+      timeoutMs: z
+        .int()
+        .min(1)
+        .max(longestMs)
+        .optional()
+        .describe('with wait: how long at most; limits.deliverMs where it is absent'),
     }),
     result: z.union([accepted, z.object({ results: z.array(z.union([accepted, refused])) })]),
     errors: [...admissionErrors, 'limit_too_large'],
   }),
   'ingress.deliver': operation({
-    summary: 'Queues one event and answers when it was handled, with the handler\'s output',
+    summary: "Queues one event and answers when it was handled, with the handler's output",
     http: { method: 'POST', path: '/api/services/{plugin}/deliver' },
     params: plugin.extend({ event: anyEvent, timeoutMs: z.int().min(1).max(longestMs).optional() }),
     result: z.object({

@@ -18,7 +18,10 @@ export const feedEvent = z.object({
 });
 export type FeedEvent = z.output<typeof feedEvent>;
 
-/** What a subscriber receives: over the socket as the parameters of an `event` notification, over HTTP as one server-sent event. */
+/**
+ * What a subscriber receives: over the socket as the parameters of an `event` notification, over HTTP as one
+ * server-sent event.
+ */
 export const feedNotification = z.object({
   subscriptionId: z.string(),
   sequence: count,
@@ -87,9 +90,15 @@ export const telemetryOperations = {
     errors: ['plugin_not_found', 'limit_too_large'],
   }),
   'event.explain': operation({
-    summary: 'What became of a plugin\'s newest events, or of one of them, with what the timeline tells of it',
+    summary: "What became of a plugin's newest events, or of one of them, with what the timeline tells of it",
     http: { method: 'GET', path: '/api/plugins/{plugin}/story' },
-    params: z.strictObject({ plugin: pluginId, event: openId.optional().describe('an event id, or a correlation id that several events may share; absent: the newest events'), limit: pageLimit(1000, 200) }),
+    params: z.strictObject({
+      plugin: pluginId,
+      event: openId
+        .optional()
+        .describe('an event id, or a correlation id that several events may share; absent: the newest events'),
+      limit: pageLimit(1000, 200),
+    }),
     result: z.object({
       events: z.array(eventRecord).describe('attempts that ended, oldest first'),
       forgotten: count.describe('older attempts that are no longer known'),
@@ -100,14 +109,19 @@ export const telemetryOperations = {
     errors: ['plugin_not_found', 'limit_too_large'],
   }),
   'log.read': operation({
-    summary: 'The newest lines of a plugin\'s log, or of the daemon\'s own; over the socket also those that follow',
+    summary: "The newest lines of a plugin's log, or of the daemon's own; over the socket also those that follow",
     http: { method: 'GET', path: '/api/logs' },
     params: z.strictObject({
-      plugin: pluginId.optional().describe('absent: the daemon\'s own log'),
+      plugin: pluginId.optional().describe("absent: the daemon's own log"),
       limit: pageLimit(1000, 100, 0),
       follow: z.boolean().default(false).describe('also subscribe to what comes next, without a gap'),
     }),
-    result: z.object({ lines: z.array(logLine), truncated: z.boolean(), droppedLines: count, subscriptionId: z.string().optional() }),
+    result: z.object({
+      lines: z.array(logLine),
+      truncated: z.boolean(),
+      droppedLines: count,
+      subscriptionId: z.string().optional(),
+    }),
     errors: ['plugin_not_found', 'unsupported_operation', 'limit_too_large'],
   }),
 };

@@ -3,29 +3,52 @@ import * as z from 'zod';
 import { openId, placeId } from '../identifiers.ts';
 import { operation } from '../operation.ts';
 import { pageLimit } from '../parameters.ts';
-import { inputAnswer, inputCancellation, inputKind, transcriptPage, workerChange, workerEventPage, workerPage, workerView } from '../runtime.ts';
+import {
+  inputAnswer,
+  inputCancellation,
+  inputKind,
+  transcriptPage,
+  workerChange,
+  workerEventPage,
+  workerPage,
+  workerView,
+} from '../runtime.ts';
 
 const worker = z.strictObject({ runtimeId: placeId, workerId: placeId });
 const after = z.string().min(1).max(1024).optional();
-const runtimeErrors = ['invalid_identifier', 'runtime_not_found', 'runtime_unavailable', 'unsupported_operation'] as const;
+const runtimeErrors = [
+  'invalid_identifier',
+  'runtime_not_found',
+  'runtime_unavailable',
+  'unsupported_operation',
+] as const;
 const workerErrors = [...runtimeErrors, 'worker_not_found'] as const;
 
 export const workerOperations = {
   'worker.list': operation({
     summary: 'The workers of every runtime, each with its fair share of the page, or those of one',
     http: { method: 'GET', path: '/api/workers' },
-    params: z.strictObject({ runtimeId: placeId.optional(), after: after.describe('the `next` of the page before'), limit: pageLimit(200, 50) }),
+    params: z.strictObject({
+      runtimeId: placeId.optional(),
+      after: after.describe('the `next` of the page before'),
+      limit: pageLimit(200, 50),
+    }),
     result: workerPage,
     errors: [...runtimeErrors, 'limit_too_large'],
     audience: 'browser',
   }),
   'worker.create': operation({
-    summary: 'Makes a worker; its id is the runtime\'s to choose',
+    summary: "Makes a worker; its id is the runtime's to choose",
     http: { method: 'POST', path: '/api/runtimes/{runtimeId}/workers' },
     params: z.strictObject({
       runtimeId: placeId,
-      intent: z.string().min(1).max(100_000).describe('what it is for, in the caller\'s own words'),
-      profile: z.string().min(1).max(256).optional().describe('one of runtime.show\'s profiles; absent: builtin:default'),
+      intent: z.string().min(1).max(100_000).describe("what it is for, in the caller's own words"),
+      profile: z
+        .string()
+        .min(1)
+        .max(256)
+        .optional()
+        .describe("one of runtime.show's profiles; absent: builtin:default"),
       requestedName: z.string().min(1).max(10_000).optional().describe('for people to read; it addresses nothing'),
       requestKey: openId.optional().describe('the same key with the same request gives the same worker'),
     }),
@@ -65,7 +88,9 @@ export const workerOperations = {
     summary: 'Ends one input: the one with this eventId, or the one that runs when the request comes',
     http: { method: 'POST', path: '/api/runtimes/{runtimeId}/workers/{workerId}/cancel' },
     params: worker.extend({
-      eventId: openId.optional().describe('of the input to end, whether it runs or waits; one that has ended stays as it is'),
+      eventId: openId
+        .optional()
+        .describe('of the input to end, whether it runs or waits; one that has ended stays as it is'),
     }),
     result: inputCancellation,
     errors: [...workerErrors, 'input_not_found'],
@@ -74,14 +99,18 @@ export const workerOperations = {
   'worker.transcript': operation({
     summary: 'What was said, in order',
     http: { method: 'GET', path: '/api/runtimes/{runtimeId}/workers/{workerId}/transcript' },
-    params: worker.extend({ start: z.int().min(0).default(0).describe('the first sequence wanted'), limit: pageLimit(200, 100) }),
+    params: worker.extend({
+      start: z.int().min(0).default(0).describe('the first sequence wanted'),
+      limit: pageLimit(200, 100),
+    }),
     result: transcriptPage,
     errors: [...workerErrors, 'limit_too_large'],
     duringShutdown: true,
     audience: 'browser',
   }),
   'worker.events': operation({
-    summary: 'What happens to a worker: a snapshot first, then each event in order; over JSON-RPC page by page, over HTTP as a stream',
+    summary:
+      'What happens to a worker: a snapshot first, then each event in order; over JSON-RPC page by page, over HTTP as a stream',
     http: { method: 'GET', path: '/api/runtimes/{runtimeId}/workers/{workerId}/events' },
     params: worker.extend({
       after: after.describe('the cursor of the last event that was seen; absent: begin with a snapshot'),

@@ -1,5 +1,5 @@
-// What can be changed in the store: values are put under keys of named tables, removed one by one, or removed by a range of keys.
-// A list of changes is applied as one transaction. Nothing here knows the engine behind it.
+// What can be changed in the store: values are put under keys of named tables, removed one by one, or removed by a
+// range of keys. A list of changes is applied as one transaction. Nothing here knows the engine behind it.
 
 /** Text is stored as UTF-8; what is read back is always bytes. */
 export type StoredValue = string | Uint8Array;
@@ -47,7 +47,10 @@ export const tableForm = /^[a-z][a-z-]{0,31}$/;
 /** Wide enough for every safe integer. */
 const numberWidth = 11;
 
-/** A key of several parts, ordered by the first, then by the second and so on; numbers (0 and above) are ordered by their size. */
+/**
+ * A key of several parts, ordered by the first, then by the second and so on; numbers (0 and above) are ordered by
+ * their size.
+ */
 export const storeKey = (...parts: readonly (string | number)[]): string => parts.map(keyPart).join('/');
 
 /** All keys whose first parts are these, and that have at least one part more. */

@@ -1,6 +1,6 @@
-// What the host and the storekeeper tell each other. The host sends at most one message a turn, with all that has gathered in it;
-// the storekeeper answers with one message for each round of work. Both sides are this program's own, so nothing here is checked
-// as a plugin's messages are.
+// What the host and the storekeeper tell each other. The host sends at most one message a turn, with all that has
+// gathered in it; the storekeeper answers with one message for each round of work. Both sides are this program's own,
+// so nothing here is checked as a plugin's messages are.
 import type { Change, StoredValue } from './change.ts';
 
 /** `kept` is synced before a commit is answered; `notes` is not synced: it survives the process, not the machine. */
@@ -28,7 +28,8 @@ export interface StoreFault {
 }
 
 /** Faults that a test orders for one message. */
-export type OrderedFault = 'die-before-commit' | 'die-after-commit' | 'kill-before-commit' | 'kill-after-commit' | 'disk-full' | 'sync' | 'hang';
+export type OrderedFault =
+  'die-before-commit' | 'die-after-commit' | 'kill-before-commit' | 'kill-after-commit' | 'disk-full' | 'sync' | 'hang';
 
 export interface CommitMessage {
   readonly id: number;
@@ -136,7 +137,8 @@ export type FromKeeper =
       readonly reopened?: readonly Repair[];
     };
 
-export type ReadAnswer = { readonly id: number; readonly result: ReadResult } | { readonly id: number; readonly fault: StoreFault };
+export type ReadAnswer =
+  { readonly id: number; readonly result: ReadResult } | { readonly id: number; readonly fault: StoreFault };
 
 export interface KeeperData {
   /** The folder that holds the store's files. */
@@ -146,7 +148,9 @@ export interface KeeperData {
   readonly madeBy: string;
 }
 
-/** Changes one behind the other in one flat list: it is cloned to the other thread several times faster than objects. */
+/**
+ * Changes one behind the other in one flat list: it is cloned to the other thread several times faster than objects.
+ */
 export type PackedChanges = readonly (StoredValue | 0 | 1 | 2)[];
 
 const slots = 4;
@@ -162,7 +166,8 @@ export function packChanges(changes: readonly Change[]): PackedChanges {
 }
 
 /** A view is cloned with all that lies around it. */
-const whole = (value: StoredValue): StoredValue => (typeof value === 'string' || value.byteLength === value.buffer.byteLength ? value : value.slice());
+const whole = (value: StoredValue): StoredValue =>
+  typeof value === 'string' || value.byteLength === value.buffer.byteLength ? value : value.slice();
 
 export interface ChangeTarget {
   put(table: string, key: string, value: StoredValue): void;

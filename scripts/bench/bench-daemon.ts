@@ -26,7 +26,11 @@ export class BenchDaemon {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
 
-  private constructor(folder: string, child: ChildProcess, started: { readonly readyAfterMs: number; readonly client: Client; readonly ended: Promise<void> }) {
+  private constructor(
+    folder: string,
+    child: ChildProcess,
+    started: { readonly readyAfterMs: number; readonly client: Client; readonly ended: Promise<void> },
+  ) {
     this.folder = folder;
     this.socket = socketIn(folder);
     this.readyAfterMs = started.readyAfterMs;
@@ -38,17 +42,37 @@ export class BenchDaemon {
   static async start({ placement = 'free', limits = {} }: BenchDaemonOptions = {}): Promise<BenchDaemon> {
     const folder = await mkdtemp(join(tmpdir(), 'nagaya-bench-'));
     await writeFile(join(folder, 'nagaya.json'), JSON.stringify({ stateFolder: join(folder, 'state'), limits }));
-    const args = [command, 'serve', '--no-guardian', '--json', '--log-level', 'warn', '--until-stdin-ends', '--socket', socketIn(folder), '--config', join(folder, 'nagaya.json')];
+    const args = [
+      command,
+      'serve',
+      '--no-guardian',
+      '--json',
+      '--log-level',
+      'warn',
+      '--until-stdin-ends',
+      '--socket',
+      socketIn(folder),
+      '--config',
+      join(folder, 'nagaya.json'),
+    ];
     const [first, rest] = commandLine(placement, args);
     const beganMs = performance.now();
     // Its log goes to its state folder as well; here nobody reads it.
-    const child = spawn(first, rest, { cwd: folder, stdio: ['pipe', 'pipe', 'ignore'], env: { PATH: process.env['PATH'], HOME: folder } });
+    const child = spawn(first, rest, {
+      cwd: folder,
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: { PATH: process.env['PATH'], HOME: folder },
+    });
     child.stdin?.on('error', () => undefined); // its end is seen as `ended`
     const ended = new Promise<void>((resolve) => void child.once('exit', () => resolve()));
     try {
       await saysReady(child);
       const readyAfterMs = performance.now() - beganMs;
-      return new BenchDaemon(folder, child, { readyAfterMs, client: await connect({ socket: socketIn(folder), callMs }), ended });
+      return new BenchDaemon(folder, child, {
+        readyAfterMs,
+        client: await connect({ socket: socketIn(folder), callMs }),
+        ended,
+      });
     } catch (thrown) {
       child.kill('SIGKILL');
       await rm(folder, { recursive: true, force: true });

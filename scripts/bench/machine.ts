@@ -26,10 +26,13 @@ function versionOf(file: string): string {
 }
 
 function commitOf(): string {
-  const git = (...args: string[]): string => spawnSync('git', ['--no-optional-locks', ...args], { cwd: root, encoding: 'utf8' }).stdout?.trim() ?? '';
+  const git = (...args: string[]): string =>
+    spawnSync('git', ['--no-optional-locks', ...args], { cwd: root, encoding: 'utf8' }).stdout?.trim() ?? '';
   const commit = git('rev-parse', '--short', 'HEAD');
   if (commit === '') return 'unknown';
-  return git('status', '--porcelain', '--', 'protocol', 'workers', 'daemon', 'package.json') === '' ? commit : `${commit} with changes`;
+  return git('status', '--porcelain', '--', 'protocol', 'workers', 'daemon', 'package.json') === ''
+    ? commit
+    : `${commit} with changes`;
 }
 
 export function machine(): Machine {
@@ -42,6 +45,11 @@ export function machine(): Machine {
     cores: availableParallelism(),
     memoryGb: Math.round(totalmem() / 1024 ** 3),
     loadBefore: Math.round((loadavg()[0] ?? 0) * 10) / 10,
-    packages: { nagaya: versionOf(join(root, 'package.json')), ...Object.fromEntries(compared.map((name) => [name, versionOf(join(root, 'node_modules', name, 'package.json'))])) },
+    packages: {
+      nagaya: versionOf(join(root, 'package.json')),
+      ...Object.fromEntries(
+        compared.map((name) => [name, versionOf(join(root, 'node_modules', name, 'package.json'))]),
+      ),
+    },
   };
 }

@@ -43,7 +43,8 @@ const names = suite.map(({ name }) => name);
 const unknown = (values.only ?? []).find((name) => !names.includes(name));
 if (unknown !== undefined) refuse(`There is no row ${unknown}; there are ${names.join(', ')}.`);
 const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
-if (minutes !== undefined && !(minutes >= 3 && minutes <= 24 * 60)) refuse('--minutes must be a number from 3 to 1440.');
+if (minutes !== undefined && !(minutes >= 3 && minutes <= 24 * 60))
+  refuse('--minutes must be a number from 3 to 1440.');
 if (minutes !== undefined && values.only?.join() !== 'soak') refuse('--minutes is for --only soak.');
 
 function progress(line: string): void {
@@ -57,12 +58,14 @@ async function measured(): Promise<Report> {
   if (!pinning && !values['free-only']) console.error('There is no taskset here: nothing is measured on one core.');
   const session = new Session({ smoke: values.smoke, pinning, soakMinutes: minutes, progress });
   const rows: RowResult[] = [];
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => void session.clear().finally(() => process.exit(1)));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.once(signal, () => void session.clear().finally(() => process.exit(1)));
   try {
     for (const row of suite.filter(({ name }) => values.only?.includes(name) ?? true)) {
       const beganMs = performance.now();
       rows.push(await row.run(session));
-      if (!process.stderr.isTTY) console.error(`${row.name} took ${String(Math.round((performance.now() - beganMs) / 100) / 10)} s`);
+      if (!process.stderr.isTTY)
+        console.error(`${row.name} took ${String(Math.round((performance.now() - beganMs) / 100) / 10)} s`);
     }
   } finally {
     await session.clear();
@@ -87,6 +90,8 @@ if (values.help) {
 } else {
   const report = await measured();
   tell(report);
-  if (!values.smoke && values.only === undefined) console.error(`wrote ${writeSection('benchmarks', markdown(report))}`);
-  if (!values.smoke && minutes !== undefined) console.error(`wrote ${writeSection('benchmarks-soak', markdown(report))}`);
+  if (!values.smoke && values.only === undefined)
+    console.error(`wrote ${writeSection('benchmarks', markdown(report))}`);
+  if (!values.smoke && minutes !== undefined)
+    console.error(`wrote ${writeSection('benchmarks-soak', markdown(report))}`);
 }

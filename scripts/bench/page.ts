@@ -1,5 +1,5 @@
-// Writes what was measured into docs/benchmarks.md, between the markers that are there; the prose around them is written
-// by hand and stays.
+// Writes what was measured into docs/benchmarks.md, between the markers that are there; the prose around them is
+// written by hand and stays.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './place.ts';

@@ -32,7 +32,8 @@ export function eventAt(at: number): BenchEvent {
 export const eventsOf = (count: number): BenchEvent[] => Array.from({ length: count }, (_, at) => eventAt(at));
 
 /** One request line of the control socket. */
-export const requestLine = (method: string, params: unknown): string => `${JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })}\n`;
+export const requestLine = (method: string, params: unknown): string =>
+  `${JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })}\n`;
 
 export function postRequest(path: string, body: unknown): string {
   const text = JSON.stringify(body);

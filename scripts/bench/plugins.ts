@@ -22,12 +22,18 @@ async function writePlugin(folder: string, id: string, code: string, parts: obje
   await mkdir(target, { recursive: true });
   await copyFile(join(root, 'scripts', 'bench', 'plugins', `${code}.js`), join(target, 'index.js'));
   await writeFile(join(target, 'package.json'), '{ "type": "module" }\n');
-  await writeFile(join(target, 'plugin.json'), JSON.stringify({ schemaVersion: 1, id, name: id, version: '1.0.0', entry: './index.js', ...parts }));
+  await writeFile(
+    join(target, 'plugin.json'),
+    JSON.stringify({ schemaVersion: 1, id, name: id, version: '1.0.0', entry: './index.js', ...parts }),
+  );
   return target;
 }
 
 /** Answers the plugin's folder. */
-export function writeService(folder: string, { id = serviceId, code = 'service', capacity = 500_000, handleMs = 5000 }: ServiceOptions = {}): Promise<string> {
+export function writeService(
+  folder: string,
+  { id = serviceId, code = 'service', capacity = 500_000, handleMs = 5000 }: ServiceOptions = {},
+): Promise<string> {
   return writePlugin(folder, id, code, {
     service: {
       ingresses: [{ name: ingress, kinds: [kind] }],

@@ -12,15 +12,27 @@ export interface Report {
 }
 
 const verdictRows = ({ verdicts }: RowResult): string[][] =>
-  verdicts.map((verdict) => [verdict.what, verdict.placement, figureText(verdict.figure, verdict.unit), targetText(verdict), verdict.met ? 'met' : '**not met**']);
+  verdicts.map((verdict) => [
+    verdict.what,
+    verdict.placement,
+    figureText(verdict.figure, verdict.unit),
+    targetText(verdict),
+    verdict.met ? 'met' : '**not met**',
+  ]);
 
 const lineRows = ({ lines, columns }: RowResult): string[][] =>
-  lines.map((line) => [line.subject, line.placement, ...columns.map(({ figure, unit }: Column) => figureText(line.figures[figure], unit))]);
+  lines.map((line) => [
+    line.subject,
+    line.placement,
+    ...columns.map(({ figure, unit }: Column) => figureText(line.figures[figure], unit)),
+  ]);
 
 const targetHead = ['ratio or figure', 'cores', 'measured', 'target', ''] as const;
 
 function machineText({ machine, repetitions, tookMs }: Report): string {
-  const packages = Object.entries(machine.packages).map(([name, version]) => `${name} ${version}`).join(', ');
+  const packages = Object.entries(machine.packages)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ');
   return [
     `Measured ${machine.at.slice(0, 10)} at commit ${machine.commit} with Node ${machine.node} on ${String(machine.cores)} cores of ${machine.processor}, ${String(machine.memoryGb)} GB, ${machine.system}; ${packages}.`,
     `Load of the machine before the first row: ${String(machine.loadBefore)}. ${String(repetitions)} repetitions, ${String(Math.round(tookMs / 1000))} s in all.`,
@@ -38,17 +50,24 @@ function rowMarkdown(row: RowResult, level: string): string {
 
 export function summaryMarkdown({ rows }: Report): string {
   const all = rows.flatMap(({ verdicts }) => verdicts);
-  const head = table(['row', ...targetHead], rows.flatMap((row) => verdictRows(row).map((cells) => [row.name, ...cells])));
+  const head = table(
+    ['row', ...targetHead],
+    rows.flatMap((row) => verdictRows(row).map((cells) => [row.name, ...cells])),
+  );
   return `**${String(all.filter(({ met }) => met).length)} of ${String(all.length)} figures reach their target.**\n\n${head}`;
 }
 
 export function markdown(report: Report): string {
-  return [machineText(report), summaryMarkdown(report), ...report.rows.map((row) => rowMarkdown(row, '###'))].join('\n\n');
+  return [machineText(report), summaryMarkdown(report), ...report.rows.map((row) => rowMarkdown(row, '###'))].join(
+    '\n\n',
+  );
 }
 
 function textTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd()).join('\n');
+  return rows
+    .map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd())
+    .join('\n');
 }
 
 export function rowText(row: RowResult): string {

@@ -49,9 +49,16 @@ export class Rounds {
   }
 
   /** One figure over another, round by round; the divisors are added up. */
-  ratio(above: readonly [subject: string, figure: string], ...below: readonly (readonly [subject: string, figure: string])[]): Figure {
+  ratio(
+    above: readonly [subject: string, figure: string],
+    ...below: readonly (readonly [subject: string, figure: string])[]
+  ): Figure {
     const divisors = below.map(([subject, name]) => this.#valuesOf(subject, name));
-    return figureOf(this.#valuesOf(...above).map((value, round) => value / divisors.reduce((sum, values) => sum + (values[round] ?? NaN), 0)));
+    return figureOf(
+      this.#valuesOf(...above).map(
+        (value, round) => value / divisors.reduce((sum, values) => sum + (values[round] ?? NaN), 0),
+      ),
+    );
   }
 
   #valuesOf(subject: string, name: string): readonly number[] {

@@ -12,13 +12,24 @@ import type { Session } from './session.ts';
 import { Station } from './station.ts';
 import type { Placement } from './subject.ts';
 
-export async function serviceDaemon(session: Session, placement: Placement, options: ServiceOptions & Pick<BenchDaemonOptions, 'limits'> = {}): Promise<BenchDaemon> {
-  const daemon = await session.holding(BenchDaemon.start({ placement, ...(options.limits === undefined ? {} : { limits: options.limits }) }));
+export async function serviceDaemon(
+  session: Session,
+  placement: Placement,
+  options: ServiceOptions & Pick<BenchDaemonOptions, 'limits'> = {},
+): Promise<BenchDaemon> {
+  const daemon = await session.holding(
+    BenchDaemon.start({ placement, ...(options.limits === undefined ? {} : { limits: options.limits }) }),
+  );
   await daemon.load(await writeService(daemon.folder, options), { start: true });
   return daemon;
 }
 
-export async function toolDaemon(session: Session, placement: Placement, threads: number, isolation: ToolIsolation = 'pooled'): Promise<BenchDaemon> {
+export async function toolDaemon(
+  session: Session,
+  placement: Placement,
+  threads: number,
+  isolation: ToolIsolation = 'pooled',
+): Promise<BenchDaemon> {
   const daemon = await session.holding(BenchDaemon.start({ placement, limits: { toolThreads: threads } }));
   await daemon.load(await writeTool(daemon.folder, isolation), { start: false });
   return daemon;
@@ -38,14 +49,19 @@ async function peer(session: Session, program: string, placement: Placement, lis
   return { socket, station };
 }
 
-export const echoServer = (session: Session, placement: Placement): Promise<PeerServer> => peer(session, 'peers/line-server', placement, {});
+export const echoServer = (session: Session, placement: Placement): Promise<PeerServer> =>
+  peer(session, 'peers/line-server', placement, {});
 
 /** `like`: an answer of Nagaya's, whose length it answers with. */
 export const parseOnlyServer = (session: Session, placement: Placement, like: string): Promise<PeerServer> =>
   peer(session, 'peers/line-server', placement, { answer: like.slice(like.indexOf('"result"')) });
 
-export const httpServer = (session: Session, placement: Placement, kind: 'http' | 'fastify', threads: number): Promise<PeerServer> =>
-  peer(session, 'peers/http-server', placement, { kind, threads });
+export const httpServer = (
+  session: Session,
+  placement: Placement,
+  kind: 'http' | 'fastify',
+  threads: number,
+): Promise<PeerServer> => peer(session, 'peers/http-server', placement, { kind, threads });
 
 const delivery = (): string => requestLine('ingress.deliver', { plugin: serviceId, event: eventAt(0) });
 
@@ -60,10 +76,17 @@ export const lineLoad = (socket: string, requests: readonly string[], last?: str
 });
 
 /** Publishing is answered when queued: a delivery at its end tells when all before it was handled. */
-export const publishLoad = (socket: string, requests: readonly string[]): LoadPlan => lineLoad(socket, requests, delivery());
+export const publishLoad = (socket: string, requests: readonly string[]): LoadPlan =>
+  lineLoad(socket, requests, delivery());
 
 /** HTTP answers in order, so that several connections keep a pool busier than one. */
-export const httpLoad = (socket: string, connections: number): LoadPlan => ({ socket, requests: [postRequest('/events', eventAt(0))], mark: 'HTTP/1.1 200', refusal: 'HTTP/1.1 5', connections });
+export const httpLoad = (socket: string, connections: number): LoadPlan => ({
+  socket,
+  requests: [postRequest('/events', eventAt(0))],
+  mark: 'HTTP/1.1 200',
+  refusal: 'HTTP/1.1 5',
+  connections,
+});
 
 export const httpConnections = 8;
 export const httpWindow = 8;

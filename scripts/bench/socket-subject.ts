@@ -20,7 +20,11 @@ async function loadOf(session: Session, { placement, load }: SocketSubjectOption
 }
 
 /** `window`: unanswered requests of each connection. */
-export async function flowSubject(session: Session, options: SocketSubjectOptions, flow: { readonly window: number; readonly perRequest: number }): Promise<Subject> {
+export async function flowSubject(
+  session: Session,
+  options: SocketSubjectOptions,
+  flow: { readonly window: number; readonly perRequest: number },
+): Promise<Subject> {
   const station = await loadOf(session, options);
   return {
     name: options.name,
@@ -51,7 +55,13 @@ export async function loneSubject(session: Session, options: SocketSubjectOption
 }
 
 /** A way of dispatching in its own host process, asked for its rate or for one at a time. */
-export async function waySubject(session: Session, name: string, way: string, placement: Placement, duty: 'rate' | 'lone'): Promise<Subject> {
+export async function waySubject(
+  session: Session,
+  name: string,
+  way: string,
+  placement: Placement,
+  duty: 'rate' | 'lone',
+): Promise<Subject> {
   const station = await session.holding(Station.start('peers/way-station', placement, [way]));
   return { name, measure: (durationMs) => station.ask<Sample>(duty, { durationMs }) };
 }

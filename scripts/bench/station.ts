@@ -15,7 +15,8 @@ interface Asked {
 }
 
 /** Programs are pinned by taskset, where there is one. */
-export const canPin = (): boolean => process.platform === 'linux' && spawnSync('taskset', ['-c', '0', 'true']).status === 0;
+export const canPin = (): boolean =>
+  process.platform === 'linux' && spawnSync('taskset', ['-c', '0', 'true']).status === 0;
 
 export function commandLine(placement: Placement, args: readonly string[]): readonly [command: string, args: string[]] {
   const node = [process.execPath, ...args];
@@ -36,7 +37,8 @@ export class Station {
     child.on('message', (answer: Answer) => this.#take(answer));
     this.#ended = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
-        for (const { reject } of this.#asked.values()) reject(new Error(`${name} ended with ${String(code ?? signal)}`));
+        for (const { reject } of this.#asked.values())
+          reject(new Error(`${name} ended with ${String(code ?? signal)}`));
         this.#asked.clear();
         resolve();
       });
@@ -45,7 +47,10 @@ export class Station {
 
   static start(name: string, placement: Placement, args: readonly string[] = []): Promise<Station> {
     const [first, rest] = commandLine(placement, [program(name), ...args]);
-    const child = spawn(first, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, NODE_OPTIONS: '' } });
+    const child = spawn(first, rest, {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
     return new Promise((resolve, reject) => {
       child.once('error', reject);
       child.once('spawn', () => resolve(new Station([name, ...args].join(' '), child)));
@@ -66,7 +71,10 @@ export class Station {
     let timer: NodeJS.Timeout | undefined;
     try {
       const answer = await new Promise<unknown>((resolve, reject) => {
-        timer = setTimeout(() => reject(new Error(`${this.#name} did not answer ${duty} within ${String(withinMs)} ms`)), withinMs);
+        timer = setTimeout(
+          () => reject(new Error(`${this.#name} did not answer ${duty} within ${String(withinMs)} ms`)),
+          withinMs,
+        );
         this.#asked.set(id, { resolve, reject });
         this.#child.send({ id, duty, params } satisfies Request);
       });

@@ -1,5 +1,5 @@
-// What the store costs on this machine: `npx tsx scripts/bench/store.ts` after a build. It measures the store as the daemon uses it,
-// with its thread and its messages, beside an append to a file with a sync.
+// What the store costs on this machine: `npx tsx scripts/bench/store.ts` after a build. It measures the store as the
+// daemon uses it, with its thread and its messages, beside an append to a file with a sync.
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,10 +14,18 @@ const inFlight = 256;
 const runMs = 2000;
 
 const folder = mkdtempSync(join(tmpdir(), 'nagaya-store-bench-'));
-const store = new Store({ stateFolder: folder, version: 'bench', limits: config.parse({}).limits, clock: realClock, tell: (_level, message) => console.error(message) });
-const page = (events: number): string => `[${Array.from({ length: events }, () => JSON.stringify('x'.repeat(eventBytes - 3))).join(',')}]`;
+const store = new Store({
+  stateFolder: folder,
+  version: 'bench',
+  limits: config.parse({}).limits,
+  clock: realClock,
+  tell: (_level, message) => console.error(message),
+});
+const page = (events: number): string =>
+  `[${Array.from({ length: events }, () => JSON.stringify('x'.repeat(eventBytes - 3))).join(',')}]`;
 
-const percentile = (times: readonly number[], share: number): string => (times.toSorted((a, b) => a - b)[Math.floor(times.length * share)] ?? 0).toFixed(2);
+const percentile = (times: readonly number[], share: number): string =>
+  (times.toSorted((a, b) => a - b)[Math.floor(times.length * share)] ?? 0).toFixed(2);
 
 async function loneTimes(act: () => void | Promise<void>): Promise<string> {
   const times: number[] = [];
@@ -37,7 +45,10 @@ async function pipelined(events: number): Promise<string> {
   const cpu = process.cpuUsage();
   const hostBusy = performance.eventLoopUtilization();
   const sender = async (): Promise<void> => {
-    while (performance.now() - began < runMs) await store.commit([put(`page-${String.fromCharCode(96 + Math.min(26, events))}`, storeKey((place += 1)), value)]);
+    while (performance.now() - began < runMs)
+      await store.commit([
+        put(`page-${String.fromCharCode(96 + Math.min(26, events))}`, storeKey((place += 1)), value),
+      ]);
   };
   await Promise.all(Array.from({ length: inFlight }, sender));
   const seconds = (performance.now() - began) / 1000;

@@ -12,4 +12,16 @@ import { soak } from './rows/soak.ts';
 import { toolCall } from './rows/tool-call.ts';
 import { toolProcess } from './rows/tool-process.ts';
 
-export const suite: readonly Row[] = [dispatch, endToEnd, endToEndBatches, loneEvent, toolCall, toolProcess, neighbours, killRow, many, footprint, soak];
+export const suite: readonly Row[] = [
+  dispatch,
+  endToEnd,
+  endToEndBatches,
+  loneEvent,
+  toolCall,
+  toolProcess,
+  neighbours,
+  killRow,
+  many,
+  footprint,
+  soak,
+];

@@ -1,11 +1,22 @@
-// Puts the command, and each kind of cell, into few files in place of the many that the compiler wrote: to find, read and
-// link a small file costs a third of a millisecond, and a daemon has 250 of them, a cell 25.
+// Puts the command, and each kind of cell, into few files in place of the many that the compiler wrote: to find, read
+// and link a small file costs a third of a millisecond, and a daemon has 250 of them, a cell 25.
 import { readFile, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { type BuildOptions, type Plugin, build } from 'esbuild';
 
 /** They begin a thread or a process each. */
-const cells = ['service-cell', 'process-cell', 'tool-cell', 'watchdog', 'nested-guard', 'default-profile', 'schema-check', 'entry-check', 'store-check', 'storekeeper'].map((name) => `workers/${name}`);
+const cells = [
+  'service-cell',
+  'process-cell',
+  'tool-cell',
+  'watchdog',
+  'nested-guard',
+  'default-profile',
+  'schema-check',
+  'entry-check',
+  'store-check',
+  'storekeeper',
+].map((name) => `workers/${name}`);
 const command = 'daemon/cli/nagaya';
 /** What the command imports only when it needs it stays in files of its own. */
 const chunks = join(dirname(command), 'part-[name]-[hash]');
@@ -39,12 +50,28 @@ export async function bundle(root: string, dist: string): Promise<string[]> {
   const external = (await dependencies(root)).filter((name) => !bundledPackages.includes(name));
   const mainFields = ['module', 'main'];
   const built = await Promise.all([
-    build({ ...common, entryPoints: [`${command}.ts`], splitting: true, chunkNames: chunks, external, mainFields, plugins: [ownPlaces(root, [command])] }),
-    build({ ...common, entryPoints: cells.map((name) => `${name}.ts`), external, mainFields, plugins: [besideCells, ownPlaces(root, cells)] }),
+    build({
+      ...common,
+      entryPoints: [`${command}.ts`],
+      splitting: true,
+      chunkNames: chunks,
+      external,
+      mainFields,
+      plugins: [ownPlaces(root, [command])],
+    }),
+    build({
+      ...common,
+      entryPoints: cells.map((name) => `${name}.ts`),
+      external,
+      mainFields,
+      plugins: [besideCells, ownPlaces(root, cells)],
+    }),
     build({ ...common, entryPoints: [`${validator}.ts`], mainFields, minify: true }),
   ]);
   const inputs = built.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
-  return [...new Set(inputs.flatMap((path) => /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []))].sort();
+  return [
+    ...new Set(inputs.flatMap((path) => /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? [])),
+  ].sort();
 }
 
 /** Their names change with what they hold. */
@@ -56,7 +83,9 @@ async function removeChunks(dist: string): Promise<void> {
 }
 
 async function dependencies(root: string): Promise<string[]> {
-  const { dependencies: own = {}, peerDependencies: peers = {} } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Partial<Record<string, object>>;
+  const { dependencies: own = {}, peerDependencies: peers = {} } = JSON.parse(
+    await readFile(join(root, 'package.json'), 'utf8'),
+  ) as Partial<Record<string, object>>;
   return [...Object.keys(own), ...Object.keys(peers)];
 }
 
@@ -64,7 +93,10 @@ async function dependencies(root: string): Promise<string[]> {
 const besideCells: Plugin = {
   name: 'beside cells',
   setup({ onResolve }) {
-    onResolve({ filter: /\/json-schema-validator\.ts$/ }, () => ({ path: `./${basename(validator)}.js`, external: true }));
+    onResolve({ filter: /\/json-schema-validator\.ts$/ }, () => ({
+      path: `./${basename(validator)}.js`,
+      external: true,
+    }));
   },
 };
 
@@ -81,7 +113,10 @@ function ownPlaces(root: string, entries: readonly string[]): Plugin {
         // An entry stands where it stood, and may have been given a query.
         if (entries.includes(module)) return { contents: text, loader: 'ts' };
         const place = `${relative(folder, module).split(sep).join('/')}.js`;
-        return { contents: text.replaceAll('import.meta.url', `new URL('${place}', import.meta.url).href`), loader: 'ts' };
+        return {
+          contents: text.replaceAll('import.meta.url', `new URL('${place}', import.meta.url).href`),
+          loader: 'ts',
+        };
       });
     },
   };

@@ -11,9 +11,15 @@ const checks: readonly Check[] = [imports, docs, language];
 for (const { name, run } of checks) {
   const began = performance.now();
   // A check that cannot be made has found something too.
-  const faults = await run(root).catch((error: unknown) => [error instanceof Error ? (error.stack ?? error.message) : String(error)]);
+  const faults = await run(root).catch((error: unknown) => [
+    error instanceof Error ? (error.stack ?? error.message) : String(error),
+  ]);
   const took = `${(performance.now() - began).toFixed(0)} ms`;
-  console.log(faults.length === 0 ? `✔ ${name} (${took})` : `✖ ${name}: ${String(faults.length)} ${faults.length === 1 ? 'fault' : 'faults'} (${took})`);
+  console.log(
+    faults.length === 0
+      ? `✔ ${name} (${took})`
+      : `✖ ${name}: ${String(faults.length)} ${faults.length === 1 ? 'fault' : 'faults'} (${took})`,
+  );
   for (const fault of faults) console.log(`  ${fault}`);
   if (faults.length > 0) process.exitCode = 1;
 }

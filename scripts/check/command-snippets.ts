@@ -32,7 +32,14 @@ function callsIn(where: string, line: string): Snippet[] {
   const code = line.replace(/(^|\s)#.*$/, '');
   const isCall = /^\s*(?:[$>] ?)?(?:[A-Z_]+=\S+ +)*(?:npx +)?nagaya(\s|$)/.test(code) || /[|;&(]\s*nagaya\s/.test(code);
   if (!isCall) return [];
-  return [...code.matchAll(call)].map((match) => ({ where, text: match[0].trim(), words: (match[1] ?? '').trim().split(/\s+/).filter((word) => word !== '') }));
+  return [...code.matchAll(call)].map((match) => ({
+    where,
+    text: match[0].trim(),
+    words: (match[1] ?? '')
+      .trim()
+      .split(/\s+/)
+      .filter((word) => word !== ''),
+  }));
 }
 
 /** A word in capitals, in brackets or with dots stands for what the reader puts there. */
@@ -59,9 +66,13 @@ export function commandFault(program: Command, words: readonly string[]): string
 
 function unknownFlag(command: Command, options: ReadonlySet<string>, words: readonly string[]): string | undefined {
   const end = words.indexOf('--');
-  const flags = words.slice(0, end === -1 ? words.length : end).filter((word) => /^--?[a-z]/.test(word)).map((word) => word.split('=')[0] ?? word);
+  const flags = words
+    .slice(0, end === -1 ? words.length : end)
+    .filter((word) => /^--?[a-z]/.test(word))
+    .map((word) => word.split('=')[0] ?? word);
   const unknown = flags.find((flag) => !options.has(flag) && !flagsOf(command).includes(flag));
   return unknown === undefined ? undefined : `${command.name()} has no option ${unknown}`;
 }
 
-const flagsOf = (command: Command): string[] => command.options.flatMap(({ short, long }) => [short, long].filter((flag) => flag !== undefined));
+const flagsOf = (command: Command): string[] =>
+  command.options.flatMap(({ short, long }) => [short, long].filter((flag) => flag !== undefined));

@@ -14,7 +14,9 @@ import { type Snippet, commandFault, snippetsIn } from './command-snippets.ts';
 export const docs: Check = {
   name: 'docs',
   async run(root) {
-    const pages = await Promise.all((await markdownPages(root)).map(async (path) => ({ path, text: await readFile(join(root, path), 'utf8') })));
+    const pages = await Promise.all(
+      (await markdownPages(root)).map(async (path) => ({ path, text: await readFile(join(root, path), 'utf8') })),
+    );
     return [
       ...(await staleSections(root)),
       ...undescribedFields(),
@@ -34,7 +36,9 @@ interface Text {
 async function staleSections(root: string): Promise<string[]> {
   return (await generatedPages(root)).flatMap(({ path, present, wanted, faults }) => {
     if (faults.length > 0) return faults.map((fault) => `${path} ${fault}`);
-    return present === wanted ? [] : [`${path}:${String(firstDifference(present, wanted))} is not what the code says; run npm run docs`];
+    return present === wanted
+      ? []
+      : [`${path}:${String(firstDifference(present, wanted))} is not what the code says; run npm run docs`];
   });
 }
 
@@ -45,7 +49,9 @@ function firstDifference(present: string, wanted: string): number {
 }
 
 function undescribedFields(): string[] {
-  return fieldsOf(config).filter(({ meaning }) => meaning === '').map(({ path }) => `daemon/config/schema.ts describes no meaning of ${path}; add .describe('…')`);
+  return fieldsOf(config)
+    .filter(({ meaning }) => meaning === '')
+    .map(({ path }) => `daemon/config/schema.ts describes no meaning of ${path}; add .describe('…')`);
 }
 
 /** Lines outside fenced blocks, with their numbers. */
@@ -91,7 +97,15 @@ async function linkFault(root: string, page: string, target: string, text: strin
 /** As GitHub makes them. */
 function headingAnchors(text: string): Set<string> {
   const headings = text.split('\n').flatMap((line) => /^#{1,6}\s+(.*)$/.exec(line)?.[1] ?? []);
-  return new Set(headings.map((heading) => heading.trim().toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-')));
+  return new Set(
+    headings.map((heading) =>
+      heading
+        .trim()
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
 }
 
 const decisionsFolder = 'docs/decisions';
@@ -101,7 +115,9 @@ function unlistedDecisions(pages: readonly Text[]): string[] {
   const decisions = pages.filter(({ path }) => dirname(path) === decisionsFolder && path !== decisionsList);
   const list = pages.find(({ path }) => path === decisionsList)?.text;
   if (list === undefined) return decisions.length === 0 ? [] : [`${decisionsList} is missing; it lists the decisions`];
-  return decisions.filter(({ path }) => !list.includes(`(${basename(path)})`) && !list.includes(`(./${basename(path)})`)).map(({ path }) => `${decisionsList} does not link ${basename(path)}`);
+  return decisions
+    .filter(({ path }) => !list.includes(`(${basename(path)})`) && !list.includes(`(./${basename(path)})`))
+    .map(({ path }) => `${decisionsList} does not link ${basename(path)}`);
 }
 
 const faultsPage = 'docs/operations.md';
@@ -110,11 +126,16 @@ const faultsPage = 'docs/operations.md';
 function unlistedFaults(pages: readonly Text[]): string[] {
   const text = pages.find(({ path }) => path === faultsPage)?.text ?? '';
   const section = text.slice(text.indexOf('<!-- begin:faults -->'), text.indexOf('<!-- end:faults -->'));
-  return faultIds.filter((id) => !section.includes(`| \`${id}\` |`)).map((id) => `${faultsPage} lists no fault ${id}; run npm run docs:faults`);
+  return faultIds
+    .filter((id) => !section.includes(`| \`${id}\` |`))
+    .map((id) => `${faultsPage} lists no fault ${id}; run npm run docs:faults`);
 }
 
 async function unknownCommands(pages: readonly Text[]): Promise<string[]> {
-  const remedies = Object.entries(errorKinds).map(([code, { remedy }]): Text => ({ path: `protocol/errors.ts (${code})`, text: remedy }));
+  const remedies = Object.entries(errorKinds).map(([code, { remedy }]): Text => ({
+    path: `protocol/errors.ts (${code})`,
+    text: remedy,
+  }));
   const shown: Snippet[] = [...pages, ...remedies].flatMap(({ path, text }) => snippetsIn(path, text));
   const commands = await program();
   return shown.flatMap((snippet) => {

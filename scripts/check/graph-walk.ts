@@ -8,13 +8,15 @@ export function pathsTo(graph: ImportGraph, dependency: string): Map<string, rea
   for (const [file, imports] of graph) {
     if (imports.some(({ specifier, typeOnly }) => !typeOnly && isIt(specifier))) paths.set(file, [dependency]);
   }
-  for (let grew = true; grew; ) {
+  for (let grew = true; grew;) {
     grew = false;
     // Found in one round, added after it: so the shorter ways are found first.
     const next: [string, readonly string[]][] = [];
     for (const [file, imports] of graph) {
       if (paths.has(file)) continue;
-      const through = imports.find((found) => !found.typeOnly && found.file !== undefined && paths.has(found.file))?.file;
+      const through = imports.find(
+        (found) => !found.typeOnly && found.file !== undefined && paths.has(found.file),
+      )?.file;
       if (through !== undefined) next.push([file, [through, ...(paths.get(through) ?? [])]]);
     }
     for (const [file, path] of next) paths.set(file, path);
@@ -23,7 +25,9 @@ export function pathsTo(graph: ImportGraph, dependency: string): Map<string, rea
   return paths;
 }
 
-/** One cycle for each file at which a walk comes back to where it has been; types count, because a reader needs both. */
+/**
+ * One cycle for each file at which a walk comes back to where it has been; types count, because a reader needs both.
+ */
 export function cyclesOf(graph: ImportGraph): string[][] {
   const cycles: string[][] = [];
   const done = new Set<string>();

@@ -49,14 +49,23 @@ export function importsOf(name: string, text: string): Import[] {
   const add = (specifier: ts.Node, typeOnly: boolean): void => {
     if (!ts.isStringLiteralLike(specifier)) return;
     const line = source.getLineAndCharacterOfPosition(specifier.getStart(source)).line + 1;
-    const file = specifier.text.startsWith('.') ? posix.normalize(posix.join(dirname(name), specifier.text)) : undefined;
+    const file = specifier.text.startsWith('.')
+      ? posix.normalize(posix.join(dirname(name), specifier.text))
+      : undefined;
     found.push({ line, specifier: specifier.text, typeOnly, ...(file === undefined ? {} : { file }) });
   };
   const visit = (node: ts.Node): void => {
-    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword);
-    else if (ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined) add(node.moduleSpecifier, node.isTypeOnly);
+    if (ts.isImportDeclaration(node))
+      add(node.moduleSpecifier, node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword);
+    else if (ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined)
+      add(node.moduleSpecifier, node.isTypeOnly);
     else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
-    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword && node.arguments[0] !== undefined) add(node.arguments[0], false);
+    else if (
+      ts.isCallExpression(node) &&
+      node.expression.kind === ts.SyntaxKind.ImportKeyword &&
+      node.arguments[0] !== undefined
+    )
+      add(node.arguments[0], false);
     ts.forEachChild(node, visit);
   };
   visit(source);

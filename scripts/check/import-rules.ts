@@ -12,7 +12,9 @@ export const arrows: Readonly<Record<Layer, Readonly<Record<Layer, 'all' | 'type
   daemon: { protocol: 'all', workers: 'types', daemon: 'all' },
 };
 
-/** Where each dependency may be imported, by the beginning of the path; a dependency that is not here may be nowhere. */
+/**
+ * Where each dependency may be imported, by the beginning of the path; a dependency that is not here may be nowhere.
+ */
 export const edges: Readonly<Record<string, readonly string[]>> = {
   acorn: ['daemon/cli/authoring/'],
   ajv: ['workers/'],
@@ -30,8 +32,24 @@ export const edges: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The protocol does no input or output but in its client. */
-export const ioModules = ['child_process', 'cluster', 'dgram', 'fs', 'fs/promises', 'http', 'http2', 'https', 'inspector', 'net', 'tls', 'worker_threads'];
+export const ioModules = [
+  'child_process',
+  'cluster',
+  'dgram',
+  'fs',
+  'fs/promises',
+  'http',
+  'http2',
+  'https',
+  'inspector',
+  'net',
+  'tls',
+  'worker_threads',
+];
 export const ioEdge = { layer: 'protocol', except: 'protocol/client/' } as const;
 
 /** What must start fast, or run inside a cell, loads no schema library: not by itself, nor by what it imports. */
-export const withoutAtRunTime = { dependency: 'zod', files: ['workers/', 'protocol/cell/', 'protocol/client/'] } as const;
+export const withoutAtRunTime = {
+  dependency: 'zod',
+  files: ['workers/', 'protocol/cell/', 'protocol/client/'],
+} as const;

@@ -1,5 +1,5 @@
-// Holds the import directions: the arrows between layers and between the rooms of the daemon, the edge of each dependency, what may not be reachable at run
-// time, and that no two files need each other.
+// Holds the import directions: the arrows between layers and between the rooms of the daemon, the edge of each
+// dependency, what may not be reachable at run time, and that no two files need each other.
 import { access, readFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
@@ -26,13 +26,20 @@ export const imports: Check = {
 };
 
 async function faultOf(root: string, graph: ImportGraph, file: string, found: Import): Promise<string | undefined> {
-  if (found.file !== undefined) return (await targetFault(root, graph, found)) ?? arrowFault(file, found) ?? roomFault(file, found.file, found.typeOnly);
+  if (found.file !== undefined)
+    return (
+      (await targetFault(root, graph, found)) ?? arrowFault(file, found) ?? roomFault(file, found.file, found.typeOnly)
+    );
   const name = found.specifier.replace(/^node:/, '');
   if (builtinModules.includes(name)) return builtinFault(file, found, name);
   return dependencyFault(file, found);
 }
 
-async function targetFault(root: string, graph: ImportGraph, { file = '', specifier }: Import): Promise<string | undefined> {
+async function targetFault(
+  root: string,
+  graph: ImportGraph,
+  { file = '', specifier }: Import,
+): Promise<string | undefined> {
   if (!/\.m?ts$/.test(specifier)) return `imports ${specifier}; name the file with its .ts ending`;
   if (graph.has(file)) return undefined;
   try {
@@ -50,22 +57,31 @@ function arrowFault(file: string, found: Import): string | undefined {
   if (from === undefined || to === undefined) return undefined;
   const allowed = arrows[from][to];
   if (allowed === 'all' || (allowed === 'types' && found.typeOnly)) return undefined;
-  return allowed === 'types' ? `imports ${found.specifier} at run time; ${from} may only "import type" from ${to}` : `imports ${found.specifier}; ${from} may import nothing from ${to}`;
+  return allowed === 'types'
+    ? `imports ${found.specifier} at run time; ${from} may only "import type" from ${to}`
+    : `imports ${found.specifier}; ${from} may import nothing from ${to}`;
 }
 
 function builtinFault(file: string, found: Import, name: string): string | undefined {
   if (!found.specifier.startsWith('node:')) return `imports ${found.specifier}; write node:${name}`;
-  if (found.typeOnly || layerOf(file) !== ioEdge.layer || file.startsWith(ioEdge.except) || !ioModules.includes(name)) return undefined;
+  if (found.typeOnly || layerOf(file) !== ioEdge.layer || file.startsWith(ioEdge.except) || !ioModules.includes(name))
+    return undefined;
   return `imports ${found.specifier}; the protocol does no input or output outside ${ioEdge.except}`;
 }
 
-const packageOf = (specifier: string): string => specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/');
+const packageOf = (specifier: string): string =>
+  specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
 
 function dependencyFault(file: string, found: Import): string | undefined {
   const name = packageOf(found.specifier);
   const allowed = edges[name];
   if (allowed === undefined) return `imports ${name}, which has no edge in scripts/check/import-rules.ts`;
-  return allowed.some((edge) => file.startsWith(edge)) ? undefined : `imports ${name}; only ${allowed.join(' and ')} may`;
+  return allowed.some((edge) => file.startsWith(edge))
+    ? undefined
+    : `imports ${name}; only ${allowed.join(' and ')} may`;
 }
 
 function reachFaults(graph: ImportGraph): string[] {
@@ -82,7 +98,9 @@ function cycleFaults(graph: ImportGraph): string[] {
 /** What nobody imports is not shipped. */
 async function dormantDependencies(root: string, graph: ImportGraph): Promise<string[]> {
   // This project's own package.json.
-  const { dependencies = {} } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { dependencies?: Record<string, string> };
+  const { dependencies = {} } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+    dependencies?: Record<string, string>;
+  };
   const imported = new Set([...graph.values()].flat().map(({ specifier }) => packageOf(specifier)));
   return Object.keys(dependencies)
     .filter((name) => !imported.has(name))

@@ -1,5 +1,5 @@
-// Holds the language of the sources and the documentation: words of an earlier dialect that plain words have replaced, and
-// comments and prose that are wider than 120 columns. The width of code is held by prettier.
+// Holds the language of the sources and the documentation: words of an earlier dialect that plain words have replaced,
+// and comments and prose that are wider than 120 columns. The width of code is held by prettier.
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -31,9 +31,15 @@ const exempt = /^(?:docs\/benchmarks\.md|THIRD-PARTY-NOTICES\.md|test\/fixtures\
 export const language: Check = {
   name: 'language',
   async run(root) {
-    const { stdout } = await promisify(execFile)('git', ['ls-files', '-z', '*.ts', '*.mts', '*.cts', '*.md', 'web/*.js'], { cwd: root });
+    const { stdout } = await promisify(execFile)(
+      'git',
+      ['ls-files', '-z', '*.ts', '*.mts', '*.cts', '*.md', 'web/*.js'],
+      { cwd: root },
+    );
     const files = stdout.split('\0').filter((file) => file !== '' && !exempt.test(file));
-    const faults = await Promise.all(files.map(async (file) => languageFaults(file, await readFile(join(root, file), 'utf8').catch(() => ''))));
+    const faults = await Promise.all(
+      files.map(async (file) => languageFaults(file, await readFile(join(root, file), 'utf8').catch(() => ''))),
+    );
     return faults.flat();
   },
 };
@@ -46,13 +52,20 @@ export function languageFaults(file: string, text: string): string[] {
       const match = word.exec(line);
       return match === null ? [] : [`${place} says "${match[0]}"; write ${instead}`];
     });
-    return isProse(line) && line.length > columns ? [...found, `${place} is ${String(line.length)} columns wide; wrap it at ${String(columns)}`] : found;
+    return isProse(line) && line.length > columns
+      ? [...found, `${place} is ${String(line.length)} columns wide; wrap it at ${String(columns)}`]
+      : found;
   });
 }
 
-/** Whether a line, given in order, is text for people that can be wrapped: not code, a table, a heading or a generated part. */
+/**
+ * Whether a line, given in order, is text for people that can be wrapped: not code, a table, a heading or a generated
+ * part.
+ */
 function proseOf(file: string): (line: string) => boolean {
-  if (!file.endsWith('.md')) return (line) => /^\s*(?:\/\/ |\* |\/\*\* )/.test(line) && !/^\s*\/\/ eslint-/.test(line) && line.trim().includes(' ', 40);
+  if (!file.endsWith('.md'))
+    return (line) =>
+      /^\s*(?:\/\/ |\* |\/\*\* )/.test(line) && !/^\s*\/\/ eslint-/.test(line) && line.trim().includes(' ', 40);
   let isCode = false;
   let isGenerated = false;
   return (line) => {

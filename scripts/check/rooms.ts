@@ -1,5 +1,6 @@
-// The rooms of `daemon/` and the arrows between them: which room may import which, and why. An arrow that is not in this
-// table fails the check. Arrows point down the list, from the composition root to what knows nothing of the others.
+// The rooms of `daemon/` and the arrows between them: which room may import which, and why. An arrow that is not in
+// this table fails the check. Arrows point down the list, from the composition root to what knows nothing of the
+// others.
 
 interface Room {
   /** What the room holds, in one line. */
@@ -20,33 +21,34 @@ export const rooms: Readonly<Record<string, Room>> = {
     holds: 'the `nagaya` command',
     imports: {
       config: 'finds and checks the configuration without a daemon',
-      files: '`nagaya new` makes the plugin\'s folder',
+      files: "`nagaya new` makes the plugin's folder",
       faults: '`nagaya faults` runs the faults kit',
       guardian: '`nagaya serve` becomes the guardian, or finds the one it runs under',
       host: '`nagaya serve` starts the daemon',
-      isolates: '`nagaya check` compiles a plugin\'s schemas and links its imports in processes, and `doctor` looks at processes',
+      isolates:
+        "`nagaya check` compiles a plugin's schemas and links its imports in processes, and `doctor` looks at processes",
       plugins: '`nagaya check` and `new` read manifests',
       telemetry: '`nagaya bundles` reads what the flight recorder wrote',
     },
   },
   faults: { holds: 'the faults kit that ships with the command', imports: {} },
   guardian: {
-    holds: 'the parent process that holds the sockets and brings the daemon back, and the daemon\'s link to it',
+    holds: "the parent process that holds the sockets and brings the daemon back, and the daemon's link to it",
     imports: {
       control: 'claims the place of the control socket, and says why a port cannot be had',
       files: 'reads the account of what a dead daemon had in memory',
-      services: 'restarts the daemon by the policy of a service\'s supervisor',
+      services: "restarts the daemon by the policy of a service's supervisor",
       isolates: 'names the daemon in the lock by its process identity',
     },
   },
   host: {
     holds: 'the composition root: daemon, host, hosted plugin, shutdown, status',
     imports: {
-      guardian: 'listens on the guardian\'s sockets, and tells it what it has to know',
+      guardian: "listens on the guardian's sockets, and tells it what it has to know",
       operations: 'gives the handlers to the control server',
       control: 'starts and ends the control and browser servers',
-      services: 'builds each plugin\'s service',
-      tools: 'builds each plugin\'s tools',
+      services: "builds each plugin's service",
+      tools: "builds each plugin's tools",
       runtimes: 'builds the registry and its runtimes',
       dispatch: 'builds what all services share',
       cells: 'builds what spawns cells, and ends the cells of a daemon that died',
@@ -113,7 +115,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       dispatch: 'runs programs on the shared kernel',
       cells: 'spawns the cells of programs',
       isolates: 'says where a program was when its time was over',
-      telemetry: 'keeps transcripts and events in its rings, and tells the daemon\'s log',
+      telemetry: "keeps transcripts and events in its rings, and tells the daemon's log",
       plugins: 'finds the profiles of plugins',
       store: kept,
       config: limits,
@@ -135,15 +137,15 @@ export const rooms: Readonly<Record<string, Room>> = {
     holds: 'one Cell interface, and threads and processes behind it',
     imports: {
       isolates: ownIsolates,
-      telemetry: 'types: tells the daemon\'s log what an earlier daemon left',
-      files: 'reads the records of an earlier daemon\'s cells',
+      telemetry: "types: tells the daemon's log what an earlier daemon left",
+      files: "reads the records of an earlier daemon's cells",
       time: awake,
     },
   },
   store: {
-    holds: 'the host\'s side of the storekeeper, and the lock of the state folder',
+    holds: "the host's side of the storekeeper, and the lock of the state folder",
     imports: {
-      isolates: 'starts the storekeeper\'s thread, and names the daemon in the lock by its process identity',
+      isolates: "starts the storekeeper's thread, and names the daemon in the lock by its process identity",
       config: 'types: takes its bounds from the configuration',
       files: 'meets failpoints',
       time,
@@ -156,15 +158,23 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   plugins: {
     holds: 'discovery, manifests, overrides, the catalogue',
-    imports: { config: 'types: applies the overrides of the configuration', store: kept, files: 'reads manifests with a bound' },
+    imports: {
+      config: 'types: applies the overrides of the configuration',
+      store: kept,
+      files: 'reads manifests with a bound',
+    },
   },
-  config: { holds: 'the configuration and where it is found', imports: { files: 'reads the configuration with a bound' } },
+  config: {
+    holds: 'the configuration and where it is found',
+    imports: { files: 'reads the configuration with a bound' },
+  },
   files: { holds: 'reading and writing files with bounds, and failpoints', imports: {} },
   time: { holds: 'the clock and what is built on it', imports: {} },
 };
 
 /** The room of a file of the daemon; undefined for any other file. */
-export const roomOf = (file: string): string | undefined => (file.startsWith('daemon/') ? file.split('/').slice(1, -1)[0] ?? '' : undefined);
+export const roomOf = (file: string): string | undefined =>
+  file.startsWith('daemon/') ? (file.split('/').slice(1, -1)[0] ?? '') : undefined;
 
 /** What is wrong with an import from one room into another; undefined where nothing is. */
 export function roomFault(file: string, target: string, typeOnly: boolean): string | undefined {
@@ -174,7 +184,9 @@ export function roomFault(file: string, target: string, typeOnly: boolean): stri
   const room = rooms[from];
   if (room === undefined) return `is in daemon/${from}, which is no room of scripts/check/rooms.ts`;
   const reason = room.imports[to];
-  if (reason === undefined) return `imports daemon/${to}; daemon/${from} may import ${Object.keys(room.imports).join(', ') || 'no other room'} (scripts/check/rooms.ts)`;
-  if (reason.startsWith('types:') && !typeOnly) return `imports daemon/${to} at run time; daemon/${from} may only "import type" from it (scripts/check/rooms.ts)`;
+  if (reason === undefined)
+    return `imports daemon/${to}; daemon/${from} may import ${Object.keys(room.imports).join(', ') || 'no other room'} (scripts/check/rooms.ts)`;
+  if (reason.startsWith('types:') && !typeOnly)
+    return `imports daemon/${to} at run time; daemon/${from} may only "import type" from it (scripts/check/rooms.ts)`;
   return undefined;
 }

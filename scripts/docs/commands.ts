@@ -28,9 +28,19 @@ export async function commandsTable(): Promise<string> {
   return table(
     ['command', 'what it does', 'options'],
     leaves(await program(), 'nagaya').map(({ name, command }) => [
-      code([name, ...command.registeredArguments.map((argument) => usage(argument.name(), argument.required, argument.variadic))].join(' ')),
+      code(
+        [
+          name,
+          ...command.registeredArguments.map((argument) =>
+            usage(argument.name(), argument.required, argument.variadic),
+          ),
+        ].join(' '),
+      ),
       command.description(),
-      command.options.filter((option) => !option.hidden).map((option) => code(option.flags)).join(', '),
+      command.options
+        .filter((option) => !option.hidden)
+        .map((option) => code(option.flags))
+        .join(', '),
     ]),
   );
 }

@@ -61,8 +61,13 @@ function field(path: string, node: Node, required: boolean): Field {
 function allowedOf(node: Node): string {
   if (node.const !== undefined) return JSON.stringify(node.const);
   if (node.enum !== undefined) return node.enum.map((value) => JSON.stringify(value)).join(', ');
-  if (node.minimum !== undefined && node.maximum !== undefined) return `${String(node.minimum)} – ${String(node.maximum)}`;
-  if (node.type === 'array') return node.prefixItems === undefined ? `list of ${node.items?.type ?? 'anything'}` : `list of ${String(node.prefixItems.length)}`;
-  if (node.type === 'string' && node.maxLength !== undefined) return `string, up to ${String(node.maxLength)} characters`;
+  if (node.minimum !== undefined && node.maximum !== undefined)
+    return `${String(node.minimum)} – ${String(node.maximum)}`;
+  if (node.type === 'array')
+    return node.prefixItems === undefined
+      ? `list of ${node.items?.type ?? 'anything'}`
+      : `list of ${String(node.prefixItems.length)}`;
+  if (node.type === 'string' && node.maxLength !== undefined)
+    return `string, up to ${String(node.maxLength)} characters`;
   return node.type ?? 'anything';
 }

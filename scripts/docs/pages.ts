@@ -38,7 +38,9 @@ export async function markdownPages(root: string): Promise<string[]> {
       // A folder that is not there has no pages.
       return [];
     });
-    return entries.filter((entry) => entry.isFile() && entry.name.endsWith('.md')).map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
+    return entries
+      .filter((entry) => entry.isFile() && entry.name.endsWith('.md'))
+      .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
   };
   const top = (await readdir(root)).filter((name) => name.endsWith('.md'));
   const nested = await Promise.all(['docs', 'examples'].map(below));
@@ -53,7 +55,12 @@ export async function generatedPages(root: string): Promise<Page[]> {
   }
   for (const [path, section] of requiredSections) {
     if (!pages.some((page) => page.path === path && page.present.includes(`<!-- begin:${section} -->`))) {
-      pages.push({ path, present: '', wanted: '', faults: [`lacks the section <!-- begin:${section} --> … <!-- end:${section} -->`] });
+      pages.push({
+        path,
+        present: '',
+        wanted: '',
+        faults: [`lacks the section <!-- begin:${section} --> … <!-- end:${section} -->`],
+      });
     }
   }
   for (const [path, schema] of Object.entries(schemaFiles)) {
@@ -61,7 +68,12 @@ export async function generatedPages(root: string): Promise<Page[]> {
       // Not written yet.
       return '';
     });
-    pages.push({ path, present, wanted: `${JSON.stringify(z.toJSONSchema(schema, { io: 'input' }), null, 2)}\n`, faults: [] });
+    pages.push({
+      path,
+      present,
+      wanted: `${JSON.stringify(z.toJSONSchema(schema, { io: 'input' }), null, 2)}\n`,
+      faults: [],
+    });
   }
   return pages;
 }
@@ -78,7 +90,8 @@ async function fill(path: string, present: string): Promise<Page> {
     const end = rest.indexOf(closing, begin.index);
     const measured = measuredSections.includes(name) && end !== -1;
     const section = measured ? () => rest.slice(begin.index + opening.length, end).trim() : sections[name];
-    if (section === undefined) faults.push(`asks for a section "${name}"; there are ${Object.keys(sections).join(', ')}`);
+    if (section === undefined)
+      faults.push(`asks for a section "${name}"; there are ${Object.keys(sections).join(', ')}`);
     if (end === -1) faults.push(`opens ${opening} and does not close it with ${closing}`);
     if (section === undefined || end === -1) return { path, present, wanted: present, faults };
     wanted += `${rest.slice(0, begin.index)}${opening}\n\n${await section()}\n\n${closing}`;

@@ -25,7 +25,13 @@ function operationsTable(): string {
   const rows = Object.entries<Operation>(operations);
   const head = table(
     ['operation', 'HTTP', 'parameters', 'what it does', 'errors of its own'],
-    rows.map(([name, row]) => [code(name), code(`${row.http.method} ${row.http.path}`), parametersOf(row), row.summary, codes(row.errors)]),
+    rows.map(([name, row]) => [
+      code(name),
+      code(`${row.http.method} ${row.http.path}`),
+      parametersOf(row),
+      row.summary,
+      codes(row.errors),
+    ]),
   );
   const during = rows.filter(([, row]) => row.duringShutdown === true).map(([name]) => name);
   const streams = rows.filter(([, row]) => row.stream === true).map(([name]) => name);
@@ -40,7 +46,15 @@ function parametersOf({ params }: Operation): string {
 }
 
 const fieldsTable = (fields: readonly Field[]): string =>
-  table(['field', 'default', 'allowed', 'meaning'], fields.map((field) => [code(field.path), field.default === '' || field.default === 'required' ? field.default : code(field.default), field.allowed, field.meaning]));
+  table(
+    ['field', 'default', 'allowed', 'meaning'],
+    fields.map((field) => [
+      code(field.path),
+      field.default === '' || field.default === 'required' ? field.default : code(field.default),
+      field.allowed,
+      field.meaning,
+    ]),
+  );
 
 const workerLimit = /^limits\.(?:worker|runtime|transcript)/;
 

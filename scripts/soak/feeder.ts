@@ -75,14 +75,19 @@ export class Feeder {
       const nowMs = performance.now();
       const aheadMs = (this.#accepted / events) * durationMs - (nowMs - beganMs);
       if (aheadMs > 0) await sleep(aheadMs);
-      if (nowMs > endMs) this.#fault ??= `only ${String(this.#accepted)} of ${String(events)} events were accepted within ${String(Math.round((nowMs - beganMs) / 1000))} s`;
+      if (nowMs > endMs)
+        this.#fault ??= `only ${String(this.#accepted)} of ${String(events)} events were accepted within ${String(Math.round((nowMs - beganMs) / 1000))} s`;
     }
     await Promise.all(this.#awaited);
   }
 
   #next(): SoakEvent {
     this.#sent += 1;
-    const deed = this.#random.oneIn(fatalOneIn) ? this.#random.pick(fatal) : this.#random.oneIn(failingOneIn) ? this.#random.pick(failing) : this.#random.pick(harmless);
+    const deed = this.#random.oneIn(fatalOneIn)
+      ? this.#random.pick(fatal)
+      : this.#random.oneIn(failingOneIn)
+        ? this.#random.pick(failing)
+        : this.#random.pick(harmless);
     // Most harm is over when the event comes again; some never is.
     return { ingress: 'soak', kind: 'event', payload: { n: this.#sent, deed, times: this.#random.oneIn(4) ? 100 : 1 } };
   }
@@ -116,12 +121,18 @@ export class Feeder {
 
   async #outcome(event: SoakEvent): Promise<void> {
     try {
-      const { output } = await this.#client.call('ingress.deliver', { plugin: this.plugin, event, timeoutMs: awaitedMs });
-      if (output !== event.payload.n) this.#fault ??= `event ${String(event.payload.n)} was answered ${JSON.stringify(output)}`;
+      const { output } = await this.#client.call('ingress.deliver', {
+        plugin: this.plugin,
+        event,
+        timeoutMs: awaitedMs,
+      });
+      if (output !== event.payload.n)
+        this.#fault ??= `event ${String(event.payload.n)} was answered ${JSON.stringify(output)}`;
     } catch (thrown) {
       if (!(thrown instanceof HostError)) throw thrown;
       // Every other end of an event is one that may be.
-      if (thrown.code === 'internal' || thrown.code === 'connection_closed') this.#fault ??= `event ${String(event.payload.n)} was answered ${thrown.code}: ${thrown.message}`;
+      if (thrown.code === 'internal' || thrown.code === 'connection_closed')
+        this.#fault ??= `event ${String(event.payload.n)} was answered ${thrown.code}: ${thrown.message}`;
     }
   }
 }

@@ -59,7 +59,8 @@ export class Operator {
       if (this.#busy.has(pluginId)) continue;
       const givenUp = lifecycle === 'failed' && restart?.pending !== true;
       if (givenUp) this.#countStop(pluginId);
-      if (givenUp || lifecycle === 'stopped' || lifecycle === 'ready') this.#do(pluginId, () => this.#client.call('service.start', { plugin: pluginId }));
+      if (givenUp || lifecycle === 'stopped' || lifecycle === 'ready')
+        this.#do(pluginId, () => this.#client.call('service.start', { plugin: pluginId }));
       else if (act && this.#random.oneIn(actOneIn)) this.#act(status);
     }
     return services;
@@ -88,7 +89,11 @@ export class Operator {
 
   /** What the answer says was kept must be there. */
   async #stop(plugin: string): Promise<Status> {
-    const answer = await this.#client.call('service.stop', { plugin, now: this.#random.oneIn(2), discard: this.#random.oneIn(4) });
+    const answer = await this.#client.call('service.stop', {
+      plugin,
+      now: this.#random.oneIn(2),
+      discard: this.#random.oneIn(4),
+    });
     if (answer.lifecycle !== 'stopped' || answer.kept !== answer.queue.depth) {
       this.#fault ??= `${plugin} was stopped: it is ${answer.lifecycle}, ${String(answer.kept)} events were kept, and ${String(answer.queue.depth)} are queued`;
     }
@@ -99,7 +104,8 @@ export class Operator {
   async #loadAnew(plugin: string): Promise<void> {
     const stopped = await this.#stop(plugin);
     const { discarded } = await this.#client.call('plugin.unload', { plugin });
-    if (discarded !== stopped.queue.depth) this.#fault ??= `${plugin} was unloaded with ${String(stopped.queue.depth)} events queued, and said that it discarded ${String(discarded)}`;
+    if (discarded !== stopped.queue.depth)
+      this.#fault ??= `${plugin} was unloaded with ${String(stopped.queue.depth)} events queued, and said that it discarded ${String(discarded)}`;
     this.#closed.set(plugin, added(this.booksOf(stopped), { ...noCounters, discarded }));
     await this.#client.call('plugin.load', { path: this.#folderOf(plugin) });
     await this.#client.call('service.start', { plugin });
@@ -119,7 +125,8 @@ export class Operator {
     void act()
       .catch((thrown: unknown) => {
         const words = thrown instanceof HostError ? `${thrown.code}: ${thrown.message}` : String(thrown);
-        if (!(thrown instanceof HostError) || thrown.code === 'internal' || thrown.code === 'connection_closed') this.#fault ??= words;
+        if (!(thrown instanceof HostError) || thrown.code === 'internal' || thrown.code === 'connection_closed')
+          this.#fault ??= words;
       })
       .finally(() => this.#busy.delete(plugin));
   }

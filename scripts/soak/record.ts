@@ -1,5 +1,5 @@
-// Reads what a service has recorded of the events it began, a bounded piece at a time, and holds it against the promise:
-// each one after the one before it, and one that comes again comes at once, before anything behind it.
+// Reads what a service has recorded of the events it began, a bounded piece at a time, and holds it against the
+// promise: each one after the one before it, and one that comes again comes at once, before anything behind it.
 import { type FileHandle, open } from 'node:fs/promises';
 
 const entryBytes = 8;
@@ -46,7 +46,8 @@ export class OrderRecord {
     for (;;) {
       const { bytesRead } = await this.#file.read(this.#piece, 0, pieceBytes, this.#at);
       const whole = bytesRead - (bytesRead % entryBytes);
-      for (let offset = 0; offset < whole; offset += entryBytes) this.#take(this.#piece.readUInt32LE(offset), this.#piece.readUInt32LE(offset + 4));
+      for (let offset = 0; offset < whole; offset += entryBytes)
+        this.#take(this.#piece.readUInt32LE(offset), this.#piece.readUInt32LE(offset + 4));
       this.#at += whole;
       if (whole < pieceBytes) return;
     }

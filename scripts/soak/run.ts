@@ -24,8 +24,21 @@ export interface SoakOptions {
 export interface SoakReport {
   readonly seed: number;
   readonly faults: readonly string[];
-  readonly events: { readonly sent: number; readonly enqueued: number; readonly handled: number; readonly failed: number; readonly deadLettered: number; readonly discarded: number; readonly open: number };
-  readonly attempts: { readonly timedOut: number; readonly crashed: number; readonly retried: number; readonly restarts: number };
+  readonly events: {
+    readonly sent: number;
+    readonly enqueued: number;
+    readonly handled: number;
+    readonly failed: number;
+    readonly deadLettered: number;
+    readonly discarded: number;
+    readonly open: number;
+  };
+  readonly attempts: {
+    readonly timedOut: number;
+    readonly crashed: number;
+    readonly retried: number;
+    readonly restarts: number;
+  };
   readonly operatorActs: number;
   readonly before: VitalSigns | null;
   readonly after: VitalSigns | null;
@@ -59,14 +72,29 @@ function writeService(folder: string, at: number): string {
     // What is tried again comes before everything behind it, so that the order can be checked for all events.
     retry: { maxAttempts: 3, backoffMs: [5, 50], order: 'hold' },
   };
-  const manifest = { schemaVersion: 1, id: idOf(at), name: `Soak ${String(at)}`, version: '1.0.0', entry: './index.js', isolation: at % 2 === 0 ? 'thread' : 'process', limits: { heapMb: 64, rssMb: 256 }, service };
+  const manifest = {
+    schemaVersion: 1,
+    id: idOf(at),
+    name: `Soak ${String(at)}`,
+    version: '1.0.0',
+    entry: './index.js',
+    isolation: at % 2 === 0 ? 'thread' : 'process',
+    limits: { heapMb: 64, rssMb: 256 },
+    service,
+  };
   writeFileSync(join(target, 'plugin.json'), JSON.stringify(manifest));
   return target;
 }
 
 export async function soak(options: SoakOptions): Promise<SoakReport> {
-  const overrides = (folder: string): Record<string, unknown> => Object.fromEntries(Array.from({ length: options.services }, (_, at) => [idOf(at), { config: { record: recordOf(folder, at) } }]));
-  const daemon = await KitDaemon.start({ nodeFlags: [`--max-old-space-size=${String(heapMb)}`], config: (folder) => ({ plugins: { autostart: false, overrides: overrides(folder) } }) });
+  const overrides = (folder: string): Record<string, unknown> =>
+    Object.fromEntries(
+      Array.from({ length: options.services }, (_, at) => [idOf(at), { config: { record: recordOf(folder, at) } }]),
+    );
+  const daemon = await KitDaemon.start({
+    nodeFlags: [`--max-old-space-size=${String(heapMb)}`],
+    config: (folder) => ({ plugins: { autostart: false, overrides: overrides(folder) } }),
+  });
   try {
     return await new Soak(options, daemon, await daemon.connect(600_000)).run();
   } finally {
@@ -95,18 +123,37 @@ class Soak {
     // Once for nothing: what a daemon makes at first use is not to look like something left behind.
     await this.#load();
     await this.#unload();
-    const operator = new Operator(await this.#daemon.connect(), random.fork(), this.#daemon.pid, (plugin) => join(this.#daemon.folder, plugin.replace('soak.', '')));
+    const operator = new Operator(await this.#daemon.connect(), random.fork(), this.#daemon.pid, (plugin) =>
+      join(this.#daemon.folder, plugin.replace('soak.', '')),
+    );
     // Its connection is there once it has been answered.
     await operator.look(false);
     const before = vitalSignsOf(this.#daemon.pid) ?? null;
     await this.#load();
-    this.#feeders = Array.from({ length: services }, (_, at) => new Feeder(this.#client, random.fork(), { plugin: idOf(at), events: Math.ceil(events / services), durationMs: minutes * 60_000 }));
+    this.#feeders = Array.from(
+      { length: services },
+      (_, at) =>
+        new Feeder(this.#client, random.fork(), {
+          plugin: idOf(at),
+          events: Math.ceil(events / services),
+          durationMs: minutes * 60_000,
+        }),
+    );
     await this.#feed(operator);
     const report = await this.#account(operator);
     for (const record of this.#records.values()) await record.close();
     await this.#unload();
     const after = await this.#backTo(before);
-    return { seed, faults: [...this.#faults], ...report, operatorActs: operator.acts, before, after, peakMb: Math.round(this.#daemon.peakMb), tookMs: Math.round(performance.now() - beganMs) };
+    return {
+      seed,
+      faults: [...this.#faults],
+      ...report,
+      operatorActs: operator.acts,
+      before,
+      after,
+      peakMb: Math.round(this.#daemon.peakMb),
+      tookMs: Math.round(performance.now() - beganMs),
+    };
   }
 
   async #load(): Promise<void> {
@@ -118,7 +165,8 @@ class Soak {
   }
 
   async #unload(): Promise<void> {
-    for (let at = 0; at < this.#options.services; at += 1) await this.#client.call('plugin.unload', { plugin: idOf(at) });
+    for (let at = 0; at < this.#options.services; at += 1)
+      await this.#client.call('plugin.unload', { plugin: idOf(at) });
   }
 
   async #feed(operator: Operator): Promise<void> {
@@ -141,7 +189,10 @@ class Soak {
   #tell(): void {
     const sent = this.#feeders.reduce((total, feeder) => total + feeder.sent, 0);
     const signs = vitalSignsOf(this.#daemon.pid);
-    const memory = signs === undefined ? '' : `, ${String(signs.threads)} threads, ${String(signs.processes)} processes, ${String(Math.round(signs.rssMb))} MB`;
+    const memory =
+      signs === undefined
+        ? ''
+        : `, ${String(signs.threads)} threads, ${String(signs.processes)} processes, ${String(Math.round(signs.rssMb))} MB`;
     this.#options.progress(`${String(sent)} events sent${memory}`);
   }
 
@@ -157,10 +208,19 @@ class Soak {
 
   /** When everything has come to its end, what was sent is held against the books and against what was begun. */
   async #account(operator: Operator): Promise<Pick<SoakReport, 'events' | 'attempts'>> {
-    const settled = await until(async () => {
-      const services = await operator.look(false);
-      return services.length === this.#options.services && services.every(({ queue, inFlight, lifecycle }) => queue.depth === 0 && inFlight === null && lifecycle === 'running');
-    }, settleMs, 100);
+    const settled = await until(
+      async () => {
+        const services = await operator.look(false);
+        return (
+          services.length === this.#options.services &&
+          services.every(
+            ({ queue, inFlight, lifecycle }) => queue.depth === 0 && inFlight === null && lifecycle === 'running',
+          )
+        );
+      },
+      settleMs,
+      100,
+    );
     if (!settled) this.#faults.add('the services did not come to rest');
     await this.#readRecords();
     const services = await operator.look(false);
@@ -171,16 +231,24 @@ class Soak {
       const { enqueued, discarded } = operator.booksOf(status);
       const wrong = imbalance(status);
       if (wrong !== undefined) this.#faults.add(wrong);
-      if (enqueued < feeder.accepted || enqueued > feeder.sent) this.#faults.add(`${status.pluginId}: ${String(enqueued)} events are in its books; ${String(feeder.accepted)} were accepted of ${String(feeder.sent)}`);
+      if (enqueued < feeder.accepted || enqueued > feeder.sent)
+        this.#faults.add(
+          `${status.pluginId}: ${String(enqueued)} events are in its books; ${String(feeder.accepted)} were accepted of ${String(feeder.sent)}`,
+        );
       const missing = record.missing(feeder.sent);
       const refused = feeder.sent - enqueued;
-      // A stop, or a service that is given up, leaves at most two events that were begun and are discarded all the same: the one
-      // at hand, and one that was to come again.
+      // A stop, or a service that is given up, leaves at most two events that were begun and are discarded all the
+      // same: the one at hand, and one that was to come again.
       const cutOff = refused + discarded - missing;
-      if (cutOff < 0 || cutOff > 2 * operator.stopsOf(status.pluginId)) this.#faults.add(`${status.pluginId}: ${String(missing)} events were never begun; ${String(refused)} were refused and ${String(discarded)} discarded`);
+      if (cutOff < 0 || cutOff > 2 * operator.stopsOf(status.pluginId))
+        this.#faults.add(
+          `${status.pluginId}: ${String(missing)} events were never begun; ${String(refused)} were refused and ${String(discarded)} discarded`,
+        );
     }
-    const sum = (of: (status: (typeof services)[number]) => number): number => services.reduce((total, status) => total + of(status), 0);
-    const books = (count: keyof ReturnType<Operator['booksOf']>): number => sum((status) => operator.booksOf(status)[count]);
+    const sum = (of: (status: (typeof services)[number]) => number): number =>
+      services.reduce((total, status) => total + of(status), 0);
+    const books = (count: keyof ReturnType<Operator['booksOf']>): number =>
+      sum((status) => operator.booksOf(status)[count]);
     return {
       events: {
         sent: this.#feeders.reduce((total, { sent }) => total + sent, 0),
@@ -210,11 +278,16 @@ class Soak {
       quietMs,
       100,
     );
-    if (!back) this.#faults.add(`the daemon is not as it was: before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`);
-    if (this.#daemon.living().length > 0) this.#faults.add(`${String(this.#daemon.living().length)} processes are left`);
+    if (!back)
+      this.#faults.add(`the daemon is not as it was: before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`);
+    if (this.#daemon.living().length > 0)
+      this.#faults.add(`${String(this.#daemon.living().length)} processes are left`);
     return after ?? null;
   }
 }
 
 const isBack = (after: VitalSigns, before: VitalSigns): boolean =>
-  after.threads <= before.threads && after.descriptors <= before.descriptors && after.processes <= before.processes && after.rssMb <= before.rssMb + rssDriftMb;
+  after.threads <= before.threads &&
+  after.descriptors <= before.descriptors &&
+  after.processes <= before.processes &&
+  after.rssMb <= before.rssMb + rssDriftMb;

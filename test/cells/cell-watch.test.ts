@@ -39,5 +39,8 @@ test('a cell that is added after all others have gone is looked at', async (t) =
     watch.add(cell);
     t.after(() => watch.remove(cell));
   });
-  assert.equal(await Promise.race([looked.then(() => 'looked'), sleep(patienceMs, 'not looked', { ref: true })]), 'looked');
+  assert.equal(
+    await Promise.race([looked.then(() => 'looked'), sleep(patienceMs, 'not looked', { ref: true })]),
+    'looked',
+  );
 });

@@ -7,7 +7,14 @@ import { KillLadder } from '../../daemon/cells/kill-ladder.ts';
 
 function climbed(): { ladder: KillLadder; told: string[] } {
   const told: string[] = [];
-  const ladder = new KillLadder({ abortGraceMs: 5, killMs: 20 }, { abort: () => void told.push('abort'), terminate: () => void told.push('terminate'), giveUp: () => void told.push('giveUp') });
+  const ladder = new KillLadder(
+    { abortGraceMs: 5, killMs: 20 },
+    {
+      abort: () => void told.push('abort'),
+      terminate: () => void told.push('terminate'),
+      giveUp: () => void told.push('giveUp'),
+    },
+  );
   return { ladder, told };
 }
 

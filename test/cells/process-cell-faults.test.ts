@@ -23,7 +23,10 @@ async function running(t: TestContext, override: Record<string, unknown> = {}): 
 
 async function refused(made: Lab, payload: object): Promise<HostError> {
   const began = performance.now();
-  const error: unknown = await made.deliver(payload).then(() => undefined, (thrown: unknown) => thrown);
+  const error: unknown = await made.deliver(payload).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
   assert.ok(error instanceof HostError, 'it was answered as if nothing had happened');
   assert.ok(performance.now() - began < answeredMs, `answered after ${String(performance.now() - began)} ms`);
   return error;
@@ -65,7 +68,10 @@ for (const deed of ['hugeArray', 'growingMap'] as const) {
   test(`a heap that is used up (${deed}) ends the cell alone, and is told as out of memory`, async (t) => {
     const made = await running(t, { limits: { heapMb: 64 }, timeouts: { handleMs: 20_000 } });
     const pid = pidOf(made);
-    const error: unknown = await made.deliver({ do: deed }, 20_000).then(() => undefined, (thrown: unknown) => thrown);
+    const error: unknown = await made.deliver({ do: deed }, 20_000).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
     assert.ok(error instanceof HostError);
     assert.deepEqual([error.code, error.details['reason']], ['cell_crashed', 'out_of_memory'], error.message);
     assert.match(error.message, /limits\.heapMb/);
@@ -76,7 +82,10 @@ for (const deed of ['hugeArray', 'growingMap'] as const) {
 test('memory outside the heap is held to limits.rssMb', async (t) => {
   const made = await running(t, { limits: { rssMb: 250 }, timeouts: { handleMs: 20_000 } });
   const pid = pidOf(made);
-  const error: unknown = await made.deliver({ do: 'offHeap' }, 20_000).then(() => undefined, (thrown: unknown) => thrown);
+  const error: unknown = await made.deliver({ do: 'offHeap' }, 20_000).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
   assert.ok(error instanceof HostError);
   assert.deepEqual([error.code, error.details['reason']], ['cell_crashed', 'rss_limit'], error.message);
   assert.match(error.message, /limits\.rssMb allows 250/);
@@ -143,7 +152,7 @@ test('the plugin finds no way to the host in its process', async (t) => {
   assert.deepEqual(await heard, { heard: 0, send: 'undefined', disconnect: 'function' });
 });
 
-test('a process cell works in its plugin\'s folder, with nothing on its command line or its standard input', async (t) => {
+test("a process cell works in its plugin's folder, with nothing on its command line or its standard input", async (t) => {
   const made = await running(t);
   const { cwd, argv, pid, stdin } = (await made.deliver({ do: 'place' })) as Record<string, unknown>;
   assert.equal(cwd, fileURLToPath(new URL('../fixtures/services/lab', import.meta.url)));
@@ -177,7 +186,12 @@ test('an event that a busy cell had not begun is begun nowhere else but in the n
   assert.deepEqual([counters.handled, counters.crashed, counters.retried], [3, 0, 0]);
 });
 
-for (const [deed, place] of [['loop', /blocked in index\.js:\d+:\d+, loop/], ['regex', /hard-deeds\.js/], ['execSync', /native code/], ['hang', /waiting for something/]] as const) {
+for (const [deed, place] of [
+  ['loop', /blocked in index\.js:\d+:\d+, loop/],
+  ['regex', /hard-deeds\.js/],
+  ['execSync', /native code/],
+  ['hang', /waiting for something/],
+] as const) {
   test(`the answer of a deadline names where the plugin was (${deed})`, async (t) => {
     const endMs = performance.now() + 20_000;
     for (;;) {
@@ -193,11 +207,12 @@ for (const [deed, place] of [['loop', /blocked in index\.js:\d+:\d+, loop/], ['r
   });
 }
 
-test('what reaches the pipes past the bootstrap is the plugin\'s log, within its budget', async (t) => {
+test("what reaches the pipes past the bootstrap is the plugin's log, within its budget", async (t) => {
   const made = await running(t, { limits: { logBytesPerSecond: 4096 }, timeouts: { handleMs: 20_000 } });
   await made.deliver({ do: 'nativeWrite', descriptor: 1, text: 'past the bootstrap', times: 1 });
   await made.deliver({ do: 'nativeWrite', descriptor: 2, text: 'and with an error', times: 1 });
-  const has = (line: string): boolean => made.logs.some(({ stream, level, text }) => `${stream} ${level} ${text}` === line);
+  const has = (line: string): boolean =>
+    made.logs.some(({ stream, level, text }) => `${stream} ${level} ${text}` === line);
   while (!has('stdout info past the bootstrap') || !has('stderr error and with an error')) await sleep(5);
   assert.equal(await made.deliver({ do: 'nativeWrite', descriptor: 1, text: 'x'.repeat(99), times: 2000 }), 'written');
   const byMs = performance.now() + 20_000;

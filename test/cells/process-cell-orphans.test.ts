@@ -19,7 +19,10 @@ const lab = fileURLToPath(new URL('../fixtures/services/lab', import.meta.url));
 const override = { isolation: 'process', timeouts: { handleMs: 60_000, startMs: 60_000 } };
 
 async function daemonWithCell(t: TestContext): Promise<{ daemon: TestDaemon; client: Client; pid: number }> {
-  const daemon = await startTestDaemon(t, { plugins: [lab], config: { plugins: { overrides: { 'test.lab': override } } } });
+  const daemon = await startTestDaemon(t, {
+    plugins: [lab],
+    config: { plugins: { overrides: { 'test.lab': override } } },
+  });
   const client = await daemon.connect();
   const { cell } = await client.call('service.status', { plugin: 'test.lab' });
   assert.ok(cell?.pid !== undefined);
@@ -27,9 +30,17 @@ async function daemonWithCell(t: TestContext): Promise<{ daemon: TestDaemon; cli
 }
 
 const tell = (client: Client, payload: object): Promise<{ output: unknown }> =>
-  client.call('ingress.deliver', { plugin: 'test.lab', event: { ingress: 'work', kind: 'do', payload }, timeoutMs: 60_000 });
+  client.call('ingress.deliver', {
+    plugin: 'test.lab',
+    event: { ingress: 'work', kind: 'do', payload },
+    timeoutMs: 60_000,
+  });
 
-for (const [state, deed] of [['loops', { do: 'loop' }], ['waits', { do: 'hang' }], ['sits in native code', { do: 'execSync' }]] as const) {
+for (const [state, deed] of [
+  ['loops', { do: 'loop' }],
+  ['waits', { do: 'hang' }],
+  ['sits in native code', { do: 'execSync' }],
+] as const) {
   test(`a daemon that is killed leaves no cell and nothing of its plugin, also while the plugin ${state}`, async (t) => {
     const { daemon, client, pid } = await daemonWithCell(t);
     const grandchild = Number((await tell(client, { do: 'grandchild' })).output);
@@ -59,11 +70,20 @@ function leftBehind(t: TestContext): { readonly pid: number; readonly child: Chi
   return { pid: child.pid ?? 0, child };
 }
 
-async function swept(t: TestContext, record: object | string): Promise<{ readonly left: string[]; readonly told: string[] }> {
+async function swept(
+  t: TestContext,
+  record: object | string,
+): Promise<{ readonly left: string[]; readonly told: string[] }> {
   const stateFolder = await temporaryFolder(t);
   await writeTree(stateFolder, { 'cells/1.json': typeof record === 'string' ? record : JSON.stringify(record) });
   const told: string[] = [];
-  const log = { debug: () => {}, info: () => {}, warn: (_fields: unknown, message: string) => void told.push(message), error: () => {}, child: () => log };
+  const log = {
+    debug: () => {},
+    info: () => {},
+    warn: (_fields: unknown, message: string) => void told.push(message),
+    error: () => {},
+    child: () => log,
+  };
   await sweepOrphans(stateFolder, log);
   return { left: await readdir(join(stateFolder, 'cells')), told };
 }
@@ -78,7 +98,7 @@ test('a cell of a dead daemon is ended at the next start, and said', async (t) =
   await untilGone(pid);
 });
 
-test('a tool\'s process of a dead daemon, which leads no group, is ended with its child', async (t) => {
+test("a tool's process of a dead daemon, which leads no group, is ended with its child", async (t) => {
   const tool = spawn('/bin/sh', ['-c', 'sleep 60 & echo $!; wait'], { stdio: ['ignore', 'pipe', 'ignore'] });
   t.after(() => tool.kill('SIGKILL'));
   const [chunk] = (await once(tool.stdout, 'data')) as [Buffer];
@@ -96,14 +116,18 @@ test('a process that has come by the number of a cell is left alone', async (t) 
   assert.equal(isGone(pid), false);
 });
 
-test('a cell of a daemon that lives is that daemon\'s own', async (t) => {
+test("a cell of a daemon that lives is that daemon's own", async (t) => {
   const { pid } = leftBehind(t);
   const { left } = await swept(t, { cell: identityOf(pid), daemon: thisProcess(), name: 'test.lab' });
   assert.deepEqual(left, ['1.json']);
   assert.equal(isGone(pid), false);
 });
 
-for (const [what, text] of [['torn', '{"cell":{"pid":'], ['foreign', '{"cell":{"pid":1,"start":"x"},"daemon":{"pid":1,"start":"x"},"name":"init"}'], ['empty', '']] as const) {
+for (const [what, text] of [
+  ['torn', '{"cell":{"pid":'],
+  ['foreign', '{"cell":{"pid":1,"start":"x"},"daemon":{"pid":1,"start":"x"},"name":"init"}'],
+  ['empty', ''],
+] as const) {
   test(`a record that is ${what} is forgotten`, async (t) => {
     assert.deepEqual(await swept(t, text), { left: [], told: [] });
   });

@@ -1,5 +1,5 @@
-// What all thread cells share because they live in one process: a plugin that takes its memory or its descriptors is ended
-// with a typed error, and its neighbour goes on.
+// What all thread cells share because they live in one process: a plugin that takes its memory or its descriptors is
+// ended with a typed error, and its neighbour goes on.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -43,7 +43,11 @@ export const service = { start() {}, handleIngress: ({ payload }) => deed(payloa
 export const tools = { pooled: deed, fresh: deed };
 `;
 
-async function startLeaky(t: TestContext, isolation: 'thread' | 'process' = 'thread', id = 'test.leaky'): Promise<{ client: Client; log(): string }> {
+async function startLeaky(
+  t: TestContext,
+  isolation: 'thread' | 'process' = 'thread',
+  id = 'test.leaky',
+): Promise<{ client: Client; log(): string }> {
   const manifest = (pluginId: string): object => ({
     schemaVersion: 1,
     id: pluginId,
@@ -64,7 +68,11 @@ async function startLeaky(t: TestContext, isolation: 'thread' | 'process' = 'thr
 }
 
 const deliver = (client: Client, plugin: string, kind: string): Promise<{ output: unknown }> =>
-  client.call('ingress.deliver', { plugin, event: { ingress: 'in', kind: 'do', payload: { kind } }, timeoutMs: 40_000 });
+  client.call('ingress.deliver', {
+    plugin,
+    event: { ingress: 'in', kind: 'do', payload: { kind } },
+    timeoutMs: 40_000,
+  });
 
 async function refusal(promise: Promise<unknown>): Promise<HostError> {
   try {

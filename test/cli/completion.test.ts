@@ -10,7 +10,11 @@ import { buildProgram } from '../../daemon/cli/program.ts';
 import { commandFile, nagaya, temporaryFolder } from '../labs/cli-process.ts';
 
 const known: KnownNames = {
-  plugins: () => Promise.resolve([{ value: 'example.greeter', description: 'Greeter' }, { value: 'other', description: '' }]),
+  plugins: () =>
+    Promise.resolve([
+      { value: 'example.greeter', description: 'Greeter' },
+      { value: 'other', description: '' },
+    ]),
   tools: (plugin) => Promise.resolve([{ value: `tool-of-${plugin}`, description: '' }]),
   runtimes: () => Promise.resolve([{ value: 'backend-internal', description: '' }]),
   workers: () => Promise.resolve([{ value: 'backend-internal/one', description: 'Ada' }]),
@@ -24,7 +28,10 @@ async function offered(...words: string[]): Promise<string[]> {
 
 test('every visible command is offered, and after it its own options and the shared ones', async () => {
   const program = await buildProgram();
-  assert.deepEqual((await offered('')).toSorted(), [...program.commands.map((command) => command.name()), 'help'].toSorted());
+  assert.deepEqual(
+    (await offered('')).toSorted(),
+    [...program.commands.map((command) => command.name()), 'help'].toSorted(),
+  );
   for (const command of program.commands) {
     const options = await offered(command.name(), '--');
     for (const { long } of command.options) assert.ok(options.includes(long ?? ''), `${command.name()} ${long ?? ''}`);
@@ -68,7 +75,9 @@ test('the socket that the line names is the one that is asked', () => {
 
 test('without a daemon the answer is prompt and holds no ids', async (t) => {
   const before = performance.now();
-  const ran = await nagaya(t, ['__complete', 'status', ''], { env: { NAGAYA_SOCKET: join(temporaryFolder(t), 'none') } });
+  const ran = await nagaya(t, ['__complete', 'status', ''], {
+    env: { NAGAYA_SOCKET: join(temporaryFolder(t), 'none') },
+  });
   assert.equal(ran.code, 0);
   assert.equal(ran.stdout, ':none\n');
   assert.ok(performance.now() - before < 10_000);
@@ -97,7 +106,11 @@ COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${String(
 compopt() { :; }
 _nagaya
 printf '%s\\n' "\${COMPREPLY[@]}"`;
-    return execFileSync('bash', ['-c', program], { cwd: folder, encoding: 'utf8', env: { ...process.env, NAGAYA_SOCKET: join(folder, 'none') } })
+    return execFileSync('bash', ['-c', program], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...process.env, NAGAYA_SOCKET: join(folder, 'none') },
+    })
       .trim()
       .split('\n');
   };

@@ -45,7 +45,11 @@ test('every fault is named by its path, with the nearest known key, exit code 1'
 });
 
 test('the published schemas are JSON Schemas with every key described by the code', async (t) => {
-  for (const [args, key] of [[['schema', 'config'], 'limits'], [['config', 'schema'], 'limits'], [['schema', 'manifest', '--json'], 'ingresses']] as const) {
+  for (const [args, key] of [
+    [['schema', 'config'], 'limits'],
+    [['config', 'schema'], 'limits'],
+    [['schema', 'manifest', '--json'], 'ingresses'],
+  ] as const) {
     const ran = await nagaya(t, args);
     assert.equal(ran.code, 0);
     const schema = JSON.parse(ran.stdout) as { $schema: string; type: string };

@@ -26,16 +26,26 @@ test('ping says that the daemon answers, and how fast', async () => {
 });
 
 test('status shows the daemon and its services, and one service in full', async () => {
-  const { daemon: host, services } = (await daemon.json(['status'])) as { daemon: DaemonStatus; services: ServiceStatus[] };
+  const { daemon: host, services } = (await daemon.json(['status'])) as {
+    daemon: DaemonStatus;
+    services: ServiceStatus[];
+  };
   operations['daemon.status'].result.parse(host);
   assert.equal(host.socket, daemon.socket);
-  assert.deepEqual(services.map(({ pluginId }) => pluginId).toSorted(), ['example.greeter', 'example.webhook-counter', 'test.awkward']);
+  assert.deepEqual(services.map(({ pluginId }) => pluginId).toSorted(), [
+    'example.greeter',
+    'example.webhook-counter',
+    'test.awkward',
+  ]);
   const said = await daemon.nagaya(['status']);
   assert.match(said.stdout, /^nagaya \d[^]*SERVICE[^]*example\.greeter +running/);
 
   const one = serviceStatus.parse(await daemon.json(['status', 'example.greeter', '--ask']));
   assert.equal(typeof (one.reported?.value as { greeted: number }).greeted, 'number');
-  assert.match((await daemon.nagaya(['status', 'example.greeter'])).stdout, /^example\.greeter +running[^]*queue +0 of 256/);
+  assert.match(
+    (await daemon.nagaya(['status', 'example.greeter'])).stdout,
+    /^example\.greeter +running[^]*queue +0 of 256/,
+  );
 });
 
 test('deliver prints the output, and nothing else, on standard output', async () => {
@@ -43,7 +53,9 @@ test('deliver prints the output, and nothing else, on standard output', async ()
   assert.equal(said.code, 0, said.stderr);
   assert.deepEqual(JSON.parse(said.stdout), { greeting: 'Hello, Ada!' });
   assert.match(said.stderr, /^handled in /);
-  const fromStdin = await daemon.nagaya(['deliver', 'example.greeter', '-', '--correlation-id', 'mine', '--json'], { input: '{"name":"Grace"}' });
+  const fromStdin = await daemon.nagaya(['deliver', 'example.greeter', '-', '--correlation-id', 'mine', '--json'], {
+    input: '{"name":"Grace"}',
+  });
   const answer = operations['ingress.deliver'].result.parse(JSON.parse(fromStdin.stdout));
   assert.deepEqual([answer.output, answer.correlationId, answer.attempt], [{ greeting: 'Hello, Grace!' }, 'mine', 1]);
 });
@@ -55,11 +67,19 @@ test('an error of the host is told with its remedy, exit code 4, and with --json
   assert.match(said.stderr, /^nagaya: .*payload schema.*name[^]*remedy: Correct what is named above/);
   const json = await daemon.nagaya(['deliver', 'example.greeter', '{}', '--json']);
   assert.equal(json.code, 4);
-  const error = JSON.parse(json.stderr) as { code: string; retryable: boolean; remedy: string; details: { issues: { path: string }[] } };
-  assert.deepEqual([error.code, error.retryable, error.details.issues[0]?.path], ['payload_invalid', false, 'payload.name']);
+  const error = JSON.parse(json.stderr) as {
+    code: string;
+    retryable: boolean;
+    remedy: string;
+    details: { issues: { path: string }[] };
+  };
+  assert.deepEqual(
+    [error.code, error.retryable, error.details.issues[0]?.path],
+    ['payload_invalid', false, 'payload.name'],
+  );
 });
 
-test('the plugin\'s own error is told with its stack, and cannot act on the terminal', async () => {
+test("the plugin's own error is told with its stack, and cannot act on the terminal", async () => {
   const said = await daemon.nagaya(['deliver', 'test.awkward', '{"do":"throw"}']);
   assert.equal(said.code, 4);
   assert.match(said.stderr, /cause: .*planned trouble/);
@@ -70,8 +90,15 @@ test('the plugin\'s own error is told with its stack, and cannot act on the term
   assert.doesNotMatch(shown.stdout, /(?!\n)\p{Cc}/u);
 });
 
-test('a timeout of the caller\'s is the host\'s to keep', async () => {
-  const said = await daemon.nagaya(['deliver', 'test.awkward', '{"do":"wait","ms":60000}', '--timeout', '150', '--json']);
+test("a timeout of the caller's is the host's to keep", async () => {
+  const said = await daemon.nagaya([
+    'deliver',
+    'test.awkward',
+    '{"do":"wait","ms":60000}',
+    '--timeout',
+    '150',
+    '--json',
+  ]);
   assert.equal(said.code, 4);
   assert.equal((JSON.parse(said.stderr) as { code: string }).code, 'dispatch_timeout');
 });
@@ -80,9 +107,28 @@ test('the ingress and kind are taken from the manifest where there is one of eac
   const ambiguous = await daemon.nagaya(['publish', 'example.webhook-counter', '{"headers":{},"body":{}}']);
   assert.equal(ambiguous.code, 2);
   assert.match(ambiguous.stderr, /several kinds: push, issue, release\.\n +remedy: Name one with --kind/);
-  const named = operations['ingress.publish'].result.parse(await daemon.json(['publish', 'example.webhook-counter', '{"headers":{},"body":{}}', '--kind', 'push', '--source', 'forge']));
+  const named = operations['ingress.publish'].result.parse(
+    await daemon.json([
+      'publish',
+      'example.webhook-counter',
+      '{"headers":{},"body":{}}',
+      '--kind',
+      'push',
+      '--source',
+      'forge',
+    ]),
+  );
   assert.equal('accepted' in named && named.accepted, true);
-  const undeclared = await daemon.nagaya(['publish', 'example.webhook-counter', '1', '--ingress', 'webhooks', '--kind', 'fork', '--json']);
+  const undeclared = await daemon.nagaya([
+    'publish',
+    'example.webhook-counter',
+    '1',
+    '--ingress',
+    'webhooks',
+    '--kind',
+    'fork',
+    '--json',
+  ]);
   assert.equal(undeclared.code, 4);
   assert.equal((JSON.parse(undeclared.stderr) as { code: string }).code, 'invalid_event');
   const toolOnly = await daemon.nagaya(['publish', 'example.primes', '1']);
@@ -94,9 +140,15 @@ test('many events come from standard input or a file, one a line, each answered 
   const lines = '{"name":"one"}\n\n{"name":"two"}\n{"name":"three"}';
   const ran = await daemon.nagaya(['publish', 'example.greeter', '-', '--json'], { input: lines });
   assert.equal(ran.code, 0, ran.stderr);
-  assert.deepEqual(jsonLines(ran.stdout).map((row) => (row as { line: number; accepted: boolean }).line), [1, 3, 4]);
+  assert.deepEqual(
+    jsonLines(ran.stdout).map((row) => (row as { line: number; accepted: boolean }).line),
+    [1, 3, 4],
+  );
   const file = join(daemon.folder, 'events.ndjson');
-  writeFileSync(file, `${JSON.stringify({ ingress: 'messages', kind: 'text', payload: { name: 'x' } })}\n${JSON.stringify({ ingress: 'nowhere', kind: 'text' })}\n`);
+  writeFileSync(
+    file,
+    `${JSON.stringify({ ingress: 'messages', kind: 'text', payload: { name: 'x' } })}\n${JSON.stringify({ ingress: 'nowhere', kind: 'text' })}\n`,
+  );
   const some = await daemon.nagaya(['publish', 'example.greeter', '--file', file, '--events']);
   assert.equal(some.code, 4);
   assert.equal(some.stdout, '1 event queued, 1 refused\n');
@@ -115,8 +167,13 @@ test('a full queue refuses what does not fit, and with --wait every event finds 
   const waited = await daemon.nagaya(['publish', 'test.awkward', '-', '--wait'], { input: events });
   assert.equal(waited.code, 0, waited.stderr);
   assert.equal(waited.stdout, '300 events queued\n');
-  const { output } = (await daemon.json(['deliver', 'test.awkward', '{"do":"tell"}', '--timeout', '30000'])) as { output: number[] };
-  assert.deepEqual(output, Array.from({ length: 300 }, (_, number) => number));
+  const { output } = (await daemon.json(['deliver', 'test.awkward', '{"do":"tell"}', '--timeout', '30000'])) as {
+    output: number[];
+  };
+  assert.deepEqual(
+    output,
+    Array.from({ length: 300 }, (_, number) => number),
+  );
 
   await daemon.json(['publish', 'test.awkward', '{"do":"wait","ms":2000}']);
   const refused = await daemon.nagaya(['publish', 'test.awkward', '-'], { input: events });
@@ -133,7 +190,9 @@ test('tools are listed with what they take, and called', async () => {
 
   const said = await daemon.nagaya(['call', 'example.primes', 'primes', '{"below":100}']);
   assert.deepEqual(JSON.parse(said.stdout), { count: 25, largest: 97 });
-  const json = operations['tool.call'].result.parse(await daemon.json(['call', 'example.slugify', 'slugify', '{"title":"A Title"}']));
+  const json = operations['tool.call'].result.parse(
+    await daemon.json(['call', 'example.slugify', 'slugify', '{"title":"A Title"}']),
+  );
   assert.deepEqual(json.output, { slug: 'a-title' });
   const wrong = await daemon.nagaya(['call', 'example.primes', 'primes', '{"below":1}']);
   assert.equal(wrong.code, 4);
@@ -144,23 +203,34 @@ test('tools are listed with what they take, and called', async () => {
 test('Ctrl-C cancels the call itself', async (t) => {
   const calling = daemon.start(['call', 'test.awkward', 'sleep', '{"ms":60000}', '--json']);
   t.after(() => calling.child.kill('SIGKILL'));
-  await waitFor(async () => ((await daemon.json(['status'])) as { daemon: DaemonStatus }).daemon.counts.toolCallsPending === 1);
+  await waitFor(
+    async () => ((await daemon.json(['status'])) as { daemon: DaemonStatus }).daemon.counts.toolCallsPending === 1,
+  );
   calling.child.kill('SIGINT');
   const ran = await calling.ended;
   assert.equal(ran.code, 4);
   assert.equal((JSON.parse(ran.stderr) as { code: string }).code, 'tool_cancelled');
-  await waitFor(async () => ((await daemon.json(['status'])) as { daemon: DaemonStatus }).daemon.counts.toolCallsPending === 0);
+  await waitFor(
+    async () => ((await daemon.json(['status'])) as { daemon: DaemonStatus }).daemon.counts.toolCallsPending === 0,
+  );
 });
 
 test('a service is stopped, started and restarted, and a plugin unloaded and loaded', async () => {
   assert.equal(((await daemon.json(['stop', 'example.greeter', '--now'])) as ServiceStatus).lifecycle, 'stopped');
   const refused = await daemon.nagaya(['deliver', 'example.greeter', '{"name":"x"}', '--json']);
   assert.equal((JSON.parse(refused.stderr) as { code: string }).code, 'service_stopped');
-  assert.match((await daemon.nagaya(['start', 'example.greeter'])).stdout, /^example\.greeter is running \(incarnation \d+\)\n$/);
+  assert.match(
+    (await daemon.nagaya(['start', 'example.greeter'])).stdout,
+    /^example\.greeter is running \(incarnation \d+\)\n$/,
+  );
   const { incarnation } = (await daemon.json(['restart', 'example.greeter'])) as ServiceStatus;
   assert.ok(incarnation >= 2);
 
-  assert.deepEqual(await daemon.json(['unload', 'example.greeter']), { plugin: { id: 'example.greeter', state: 'unloaded' }, kept: 0, discarded: 0 });
+  assert.deepEqual(await daemon.json(['unload', 'example.greeter']), {
+    plugin: { id: 'example.greeter', state: 'unloaded' },
+    kept: 0,
+    discarded: 0,
+  });
   assert.equal((await daemon.nagaya(['start', 'example.greeter'])).code, 4);
   const loaded = await daemon.nagaya(['load', 'greeter'], { cwd: examplesFolder });
   assert.equal(loaded.code, 0);
@@ -188,7 +258,9 @@ test('logs prints the newest lines of a plugin or of the daemon, and --json one 
 
 test('logs -f goes on with what comes, without control characters of the plugin, until Ctrl-C', async () => {
   const following = daemon.start(['logs', 'test.awkward', '-f', '-n', '0']);
-  await waitFor(async () => ((await daemon.json(['status'])) as { daemon: DaemonStatus }).daemon.counts.subscriptions > 0);
+  await waitFor(
+    async () => ((await daemon.json(['status'])) as { daemon: DaemonStatus }).daemon.counts.subscriptions > 0,
+  );
   await daemon.json(['deliver', 'test.awkward', '{"do":"log"}']);
   await following.until('the line', ({ stdout }) => stdout.includes('coloured'));
   following.child.kill('SIGINT');
@@ -198,9 +270,14 @@ test('logs -f goes on with what comes, without control characters of the plugin,
 });
 
 test('timeline tells what happened in order', async () => {
-  const { entries } = operations['timeline.read'].result.parse(await daemon.json(['timeline', 'example.webhook-counter']));
+  const { entries } = operations['timeline.read'].result.parse(
+    await daemon.json(['timeline', 'example.webhook-counter']),
+  );
   assert.ok(entries.length > 0);
-  assert.deepEqual(entries.map(({ sequence }) => sequence), entries.map(({ sequence }) => sequence).toSorted((one, other) => one - other));
+  assert.deepEqual(
+    entries.map(({ sequence }) => sequence),
+    entries.map(({ sequence }) => sequence).toSorted((one, other) => one - other),
+  );
   assert.match((await daemon.nagaya(['timeline', 'example.webhook-counter', '-n', '1'])).stdout, /^ +1 \d\d:/);
 });
 
@@ -209,14 +286,28 @@ test('watch --json begins with a snapshot and goes on with every event', async (
   await watching.until('the snapshot', ({ stdout }) => stdout.includes('\n'));
   await daemon.json(['restart', 'test.awkward']);
   await daemon.nagaya(['deliver', 'test.awkward', '{"do":"throw"}']);
-  await watching.until('a failure and counters', ({ stdout }) => stdout.includes('"topic":"failure"') && stdout.includes('"topic":"counters"'));
+  await watching.until(
+    'a failure and counters',
+    ({ stdout }) => stdout.includes('"topic":"failure"') && stdout.includes('"topic":"counters"'),
+  );
   watching.child.kill('SIGINT');
   const ran = await watching.ended;
   assert.equal(ran.code, 0);
-  const events = jsonLines(ran.stdout) as { topic: string; plugin?: string; services?: ServiceStatus[]; data?: { to?: string } }[];
+  const events = jsonLines(ran.stdout) as {
+    topic: string;
+    plugin?: string;
+    services?: ServiceStatus[];
+    data?: { to?: string };
+  }[];
   assert.equal(events[0]?.topic, 'snapshot');
-  assert.deepEqual(events[0]?.services?.map(({ pluginId }) => pluginId), ['test.awkward']);
-  assert.deepEqual(events.filter(({ topic }) => topic === 'lifecycle').map(({ data }) => data?.to), ['stopping', 'starting', 'running']);
+  assert.deepEqual(
+    events[0]?.services?.map(({ pluginId }) => pluginId),
+    ['test.awkward'],
+  );
+  assert.deepEqual(
+    events.filter(({ topic }) => topic === 'lifecycle').map(({ data }) => data?.to),
+    ['stopping', 'starting', 'running'],
+  );
   assert.ok(events.slice(1).every(({ plugin }) => plugin === 'test.awkward'));
 });
 
@@ -243,16 +334,25 @@ test('plugin ids and tools are completed from the daemon', async () => {
 });
 
 test('a second daemon at the same socket says who has it, exit code 3', async (t) => {
-  const second = await nagaya(t, ['serve', '--socket', daemon.socket], { env: { NAGAYA_STATE: join(daemon.folder, 'second') } });
+  const second = await nagaya(t, ['serve', '--socket', daemon.socket], {
+    env: { NAGAYA_STATE: join(daemon.folder, 'second') },
+  });
   assert.equal(second.code, 3);
-  const { daemon: { pid } } = (await daemon.json(['status'])) as { daemon: DaemonStatus };
-  assert.ok(second.stderr.includes(`(pid ${String(pid)}, guardian ${String(daemon.running.child.pid)})`), second.stderr);
+  const {
+    daemon: { pid },
+  } = (await daemon.json(['status'])) as { daemon: DaemonStatus };
+  assert.ok(
+    second.stderr.includes(`(pid ${String(pid)}, guardian ${String(daemon.running.child.pid)})`),
+    second.stderr,
+  );
   assert.equal(second.stdout, '');
 });
 
 test('shutdown answers when the daemon has ended and its socket is gone', async (t) => {
   const other = await serve(t);
-  const { daemon: { pid } } = (await other.json(['status'])) as { daemon: DaemonStatus };
+  const {
+    daemon: { pid },
+  } = (await other.json(['status'])) as { daemon: DaemonStatus };
   const answer = (await other.json(['shutdown'])) as { ended: boolean; pid: number };
   assert.deepEqual([answer.ended, answer.pid], [true, pid]);
   assert.equal((await other.running.ended).code, 0);
@@ -267,7 +367,9 @@ test('a daemon with nothing to stop says too that no event was discarded', async
 test('a daemon that goes away ends those who follow it with an error', async (t) => {
   const other = await serve(t);
   const following = other.start(['watch']);
-  await waitFor(async () => ((await other.json(['status'])) as { daemon: DaemonStatus }).daemon.counts.subscriptions > 0);
+  await waitFor(
+    async () => ((await other.json(['status'])) as { daemon: DaemonStatus }).daemon.counts.subscriptions > 0,
+  );
   other.running.child.kill('SIGKILL');
   const ran = await following.ended;
   assert.equal(ran.code, 1);
@@ -276,5 +378,5 @@ test('a daemon that goes away ends those who follow it with an error', async (t)
 
 async function waitFor(fulfilled: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 60_000;
-  while (!(await fulfilled())) assert.ok(performance.now() < deadline, 'waited in vain');
+  while (!(await fulfilled())) assert.ok(performance.now() < deadline, 'waited without success');
 }

@@ -12,23 +12,38 @@ before(async () => {
   daemon = await serve(file);
 });
 
-const entry = (answer: string): string => `export const service = { start(ctx) { ctx.log.info('hello from ${answer}'); }, handleIngress: () => '${answer}' };\n`;
+const entry = (answer: string): string =>
+  `export const service = { start(ctx) { ctx.log.info('hello from ${answer}'); }, handleIngress: () => '${answer}' };\n`;
 
 function pluginIn(folder: string, id: string): string {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'plugin.json'), JSON.stringify({ schemaVersion: 1, id, name: id, version: '1.0.0', entry: './index.js', service: { ingresses: [{ name: 'in', kinds: ['any'] }] } }));
+  writeFileSync(
+    join(folder, 'plugin.json'),
+    JSON.stringify({
+      schemaVersion: 1,
+      id,
+      name: id,
+      version: '1.0.0',
+      entry: './index.js',
+      service: { ingresses: [{ name: 'in', kinds: ['any'] }] },
+    }),
+  );
   writeFileSync(join(folder, 'index.js'), entry('one'));
   return folder;
 }
 
-const answer = async (id: string): Promise<unknown> => JSON.parse((await daemon.nagaya(['deliver', id, '{}'])).stdout) as unknown;
+const answer = async (id: string): Promise<unknown> =>
+  JSON.parse((await daemon.nagaya(['deliver', id, '{}'])).stdout) as unknown;
 
 test('reload hands a running service over, and keeps the old one where the new one does not start', async (t) => {
   const folder = pluginIn(join(temporaryFolder(t), 'p'), 'test.reload');
   await daemon.json(['load', folder, '--start']);
   writeFileSync(join(folder, 'index.js'), entry('two'));
   assert.equal(await answer('test.reload'), 'one');
-  assert.match((await daemon.nagaya(['reload', 'test.reload'])).stdout, /^test\.reload 1\.0\.0 is reloaded; incarnation 2 has taken over/);
+  assert.match(
+    (await daemon.nagaya(['reload', 'test.reload'])).stdout,
+    /^test\.reload 1\.0\.0 is reloaded; incarnation 2 has taken over/,
+  );
   assert.equal(await answer('test.reload'), 'two');
   writeFileSync(join(folder, 'index.js'), 'export const service = {{{');
   const refused = await daemon.nagaya(['reload', 'test.reload']);
@@ -37,7 +52,7 @@ test('reload hands a running service over, and keeps the old one where the new o
   assert.equal(await answer('test.reload'), 'two');
 });
 
-test('dev loads, starts and reloads at every save, shows the plugin\'s log, and unloads at the end what it loaded', async (t) => {
+test("dev loads, starts and reloads at every save, shows the plugin's log, and unloads at the end what it loaded", async (t) => {
   const folder = pluginIn(join(temporaryFolder(t), 'p'), 'test.dev');
   const dev = daemon.start(['dev', folder], { timeoutMs: 120_000 });
   await dev.until('it watches', ({ stdout }) => stdout.includes('watching 2 files'));
@@ -56,11 +71,16 @@ test('dev loads, starts and reloads at every save, shows the plugin\'s log, and 
   assert.equal(await answer('test.dev'), 'two');
 
   // As many editors save: another file takes the name. And a new file in a new folder counts.
-  writeFileSync(join(folder, 'index.js.new'), `import { answer } from './lib/answer.js';\n${entry('x').replace("'x' }", 'answer }')}`);
+  writeFileSync(
+    join(folder, 'index.js.new'),
+    `import { answer } from './lib/answer.js';\n${entry('x').replace("'x' }", 'answer }')}`,
+  );
   mkdirSync(join(folder, 'lib'));
-  writeFileSync(join(folder, 'lib', 'answer.js'), 'export const answer = \'three\';\n');
+  writeFileSync(join(folder, 'lib', 'answer.js'), "export const answer = 'three';\n");
   renameSync(join(folder, 'index.js.new'), join(folder, 'index.js'));
-  await dev.until('the mended one runs', ({ stdout }) => /incarnation \d+ is running[^]*lib\/answer\.js[^]* changed[^]*incarnation \d+ is running/.test(stdout));
+  await dev.until('the corrected one runs', ({ stdout }) =>
+    /incarnation \d+ is running[^]*lib\/answer\.js[^]* changed[^]*incarnation \d+ is running/.test(stdout),
+  );
   assert.equal(await answer('test.dev'), 'three');
 
   dev.child.kill('SIGINT');
@@ -78,9 +98,9 @@ test('dev waits for a plugin that is not valid yet, and brings a failed service 
   writeFileSync(join(folder, 'index.js'), 'throw new Error("not yet")');
   writeFileSync(join(folder, 'plugin.json'), manifest);
   await dev.until('the start fails', ({ stdout }) => stdout.includes('start_failed'));
-  writeFileSync(join(folder, 'index.js'), entry('mended'));
+  writeFileSync(join(folder, 'index.js'), entry('corrected'));
   await dev.until('it runs', ({ stdout }) => stdout.includes('"lifecycle":"running"'));
-  assert.equal(await answer('test.dev-broken'), 'mended');
+  assert.equal(await answer('test.dev-broken'), 'corrected');
   assert.ok(jsonLines(dev.stdout()).every((record) => typeof (record as { event: string }).event === 'string'));
 });
 

@@ -1,4 +1,4 @@
-// `nagaya doctor` finds planted faults and names the command that mends each; the command is run where it can be.
+// `nagaya doctor` finds planted faults and names the command that fixes each; the command is run where it can be.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
@@ -17,8 +17,20 @@ interface Report {
   readonly findings: readonly Finding[];
 }
 
-async function doctor(t: Cleanup, folder: string, env: RunOptions['env'] = {}): Promise<{ code: number | null; report: Report; of: (check: string) => Finding }> {
-  const ran = await nagaya(t, ['doctor', '--json'], { cwd: folder, env: { XDG_CONFIG_HOME: join(folder, 'config'), NAGAYA_STATE: join(folder, 'state'), NAGAYA_SOCKET: join(folder, 'run', 's'), ...env } });
+async function doctor(
+  t: Cleanup,
+  folder: string,
+  env: RunOptions['env'] = {},
+): Promise<{ code: number | null; report: Report; of: (check: string) => Finding }> {
+  const ran = await nagaya(t, ['doctor', '--json'], {
+    cwd: folder,
+    env: {
+      XDG_CONFIG_HOME: join(folder, 'config'),
+      NAGAYA_STATE: join(folder, 'state'),
+      NAGAYA_SOCKET: join(folder, 'run', 's'),
+      ...env,
+    },
+  });
   assert.equal(ran.stderr, '');
   const report = JSON.parse(ran.stdout) as Report;
   const of = (check: string): Finding => {
@@ -35,11 +47,17 @@ const commandIn = (finding: Finding): string => /`([^`]+)`(?!.*`)/.exec(finding.
 test('a machine without faults is healthy, and a missing daemon comes with how to start one', async (t) => {
   const folder = temporaryFolder(t);
   const { code, report, of } = await doctor(t, folder);
-  assert.deepEqual(report.findings.filter(({ state }) => state !== 'ok'), []);
+  assert.deepEqual(
+    report.findings.filter(({ state }) => state !== 'ok'),
+    [],
+  );
   assert.equal(report.healthy, true);
   assert.equal(code, 0);
   assert.match(of('daemon').remedy ?? '', /serve/);
-  const said = await nagaya(t, ['doctor', '--socket', join(folder, 's')], { cwd: folder, env: { XDG_CONFIG_HOME: folder, NAGAYA_STATE: join(folder, 'state') } });
+  const said = await nagaya(t, ['doctor', '--socket', join(folder, 's')], {
+    cwd: folder,
+    env: { XDG_CONFIG_HOME: folder, NAGAYA_STATE: join(folder, 'state') },
+  });
   assert.match(said.stdout, /all is well|no faults/);
 });
 
@@ -48,7 +66,10 @@ test('a stale socket and lock are found, and the command given removes them', as
   const socket = join(folder, 'run', 's');
   mkdirSync(join(folder, 'run'), { mode: 0o700 });
   // A process that listened and was killed leaves its socket behind.
-  const listener = startProcess(t, process.execPath, ['-e', `require('node:net').createServer().listen(${JSON.stringify(socket)}, () => console.log('up'))`]);
+  const listener = startProcess(t, process.execPath, [
+    '-e',
+    `require('node:net').createServer().listen(${JSON.stringify(socket)}, () => console.log('up'))`,
+  ]);
   await listener.until('a listening process', ({ stdout }) => stdout.includes('up'));
   listener.child.kill('SIGKILL');
   await listener.ended;
@@ -110,7 +131,7 @@ test('a socket path the kernel would cut is a fault', async (t) => {
   assert.match(of('socket path').remedy ?? '', /export NAGAYA_SOCKET=/);
 });
 
-test('something that is no socket in the socket\'s place is a fault', async (t) => {
+test("something that is no socket in the socket's place is a fault", async (t) => {
   const folder = temporaryFolder(t);
   mkdirSync(join(folder, 'run'), { mode: 0o700 });
   writeFileSync(join(folder, 'run', 's'), 'precious');
@@ -119,10 +140,13 @@ test('something that is no socket in the socket\'s place is a fault', async (t) 
   assert.match(of('socket and lock').remedy ?? '', /mv /);
 });
 
-test('a file in the state folder\'s place, or one that others can read, is told', async (t) => {
+test("a file in the state folder's place, or one that others can read, is told", async (t) => {
   const folder = temporaryFolder(t);
   writeFileSync(join(folder, 'file'), '');
-  assert.equal((await doctor(t, folder, { NAGAYA_STATE: join(folder, 'file', 'state') })).of('state folder').state, 'fault');
+  assert.equal(
+    (await doctor(t, folder, { NAGAYA_STATE: join(folder, 'file', 'state') })).of('state folder').state,
+    'fault',
+  );
   mkdirSync(join(folder, 'state'));
   chmodSync(join(folder, 'state'), 0o755);
   const { code, of } = await doctor(t, folder);
@@ -132,11 +156,15 @@ test('a file in the state folder\'s place, or one that others can read, is told'
   assert.equal((await doctor(t, folder)).of('state folder').state, 'ok');
 });
 
-test('a state folder this user cannot write is a fault', { skip: process.getuid?.() === 0 ? 'root may write everywhere' : false }, async (t) => {
-  const folder = temporaryFolder(t);
-  mkdirSync(join(folder, 'state'), { mode: 0o500 });
-  assert.equal((await doctor(t, folder)).of('state folder').state, 'fault');
-});
+test(
+  'a state folder this user cannot write is a fault',
+  { skip: process.getuid?.() === 0 ? 'root may write everywhere' : false },
+  async (t) => {
+    const folder = temporaryFolder(t);
+    mkdirSync(join(folder, 'state'), { mode: 0o500 });
+    assert.equal((await doctor(t, folder)).of('state folder').state, 'fault');
+  },
+);
 
 test('each fault of the configuration is a finding of its own', async (t) => {
   const folder = temporaryFolder(t);
@@ -148,7 +176,10 @@ test('each fault of the configuration is a finding of its own', async (t) => {
 
 test('a configuration whose socket commands do not look for, and whose plugin folder is missing, is a warning', async (t) => {
   const folder = temporaryFolder(t);
-  writeFileSync(join(folder, 'nagaya.json'), JSON.stringify({ socket: './elsewhere.sock', plugins: { folders: ['./missing'] } }));
+  writeFileSync(
+    join(folder, 'nagaya.json'),
+    JSON.stringify({ socket: './elsewhere.sock', plugins: { folders: ['./missing'] } }),
+  );
   const { of } = await doctor(t, folder);
   assert.ok(commandIn(of('socket')).length > 0 || (of('socket').remedy ?? '').includes(join(folder, 'elsewhere.sock')));
   assert.match(of('plugin folder').message, /missing is not there/);
@@ -169,7 +200,10 @@ test('an old Node, few open files and a full disk are told with what helps', asy
   assert.equal(checkNode('18.20.0').state, 'fault');
 
   const limits = join(temporaryFolder(t), 'limits');
-  writeFileSync(limits, 'Limit                     Soft Limit           Hard Limit           Units\nMax open files            256                  256                  files\n');
+  writeFileSync(
+    limits,
+    'Limit                     Soft Limit           Hard Limit           Units\nMax open files            256                  256                  files\n',
+  );
   const few = await checkOpenFiles(512, limits);
   assert.equal(few.state, 'warning');
   assert.match(few.remedy ?? '', /ulimit -n 768/);
@@ -190,6 +224,22 @@ test('another installation on the PATH is told', (t) => {
 
 test('a daemon of another version, with unkillable threads or failed services is told', () => {
   // Only the parts the doctor looks at; the rest of a status is as large as the daemon.
-  const status = { version: '0.0.0', pid: 1, uptimeMs: 5, counts: { unkillable: 2, servicesFailed: 1 }, notes: [], eventLoopDelayMs: { p99: 900 } } as unknown as DaemonStatus;
-  assert.deepEqual(daemonFindings(status, '/s').map(({ check, state }) => [check, state]), [['daemon', 'ok'], ['daemon version', 'warning'], ['threads', 'warning'], ['services', 'warning'], ['host', 'warning']]);
+  const status = {
+    version: '0.0.0',
+    pid: 1,
+    uptimeMs: 5,
+    counts: { unkillable: 2, servicesFailed: 1 },
+    notes: [],
+    eventLoopDelayMs: { p99: 900 },
+  } as unknown as DaemonStatus;
+  assert.deepEqual(
+    daemonFindings(status, '/s').map(({ check, state }) => [check, state]),
+    [
+      ['daemon', 'ok'],
+      ['daemon version', 'warning'],
+      ['threads', 'warning'],
+      ['services', 'warning'],
+      ['host', 'warning'],
+    ],
+  );
 });

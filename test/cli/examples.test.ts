@@ -14,7 +14,10 @@ for (const name of readdirSync(examplesFolder)) {
     // Only a test in TypeScript needs help, and only on Node 20: the sample itself is loaded by its cell.
     const loader = tests.some((file) => file.endsWith('.ts')) ? ['--import', 'tsx'] : [];
     const files = tests.map((file) => join(folder, file));
-    const ran = await startProcess(t, process.execPath, [...loader, '--test', '--test-reporter=tap', ...files], { cwd: repository, timeoutMs: 180_000 }).ended;
+    const ran = await startProcess(t, process.execPath, [...loader, '--test', '--test-reporter=tap', ...files], {
+      cwd: repository,
+      timeoutMs: 180_000,
+    }).ended;
     assert.equal(ran.code, 0, ran.stdout + ran.stderr);
     assert.match(ran.stdout, /# fail 0/);
   });

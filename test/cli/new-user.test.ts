@@ -17,7 +17,10 @@ function printedCommands(banner: string): string[] {
 async function startSamples(t: TestContext): Promise<{ running: Running; socket: string; folder: string }> {
   const folder = temporaryFolder(t);
   const socket = join(folder, 'run', 's');
-  const running = startCommand(t, ['serve', '--plugins', examplesFolder, '--socket', socket], { env: { NAGAYA_STATE: join(folder, 'state') }, timeoutMs: 300_000 });
+  const running = startCommand(t, ['serve', '--plugins', examplesFolder, '--socket', socket], {
+    env: { NAGAYA_STATE: join(folder, 'state') },
+    timeoutMs: 300_000,
+  });
   await running.until('the banner', ({ stdout }) => stdout.includes('Ctrl-C stops the daemon.'));
   return { running, socket, folder };
 }
@@ -33,7 +36,11 @@ test('the daemon starts with the samples, its three commands work when pasted, a
   const commands = printedCommands(banner);
   assert.equal(commands.length, 3);
   const [deliver = '', call = '', watch = ''] = commands;
-  const paste = (command: string, timeoutMs?: number): Running => startProcess(t, '/bin/sh', ['-c', `exec ${command}`], { cwd: '/', ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+  const paste = (command: string, timeoutMs?: number): Running =>
+    startProcess(t, '/bin/sh', ['-c', `exec ${command}`], {
+      cwd: '/',
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
 
   const delivered = await paste(deliver).ended;
   assert.equal(delivered.code, 0, delivered.stderr);
@@ -58,19 +65,51 @@ test('the log goes to standard error, one JSON object a line', async (t) => {
   running.child.kill('SIGTERM');
   const ended = await running.ended;
   assert.equal(ended.code, 0);
-  const messages = ended.stderr.trim().split('\n').map((line) => (JSON.parse(line) as { msg: string }).msg);
+  const messages = ended.stderr
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { msg: string }).msg);
   assert.ok(messages.includes('listening') && messages.includes('shutting down'));
 });
 
 test('with --json the banner is one line of JSON, and the end of standard input ends the daemon', async (t) => {
   const folder = temporaryFolder(t);
   const socket = join(folder, 's');
-  const running = startCommand(t, ['serve', '--json', '--until-stdin-ends', '--plugins', join(examplesFolder, 'primes'), join(folder, 'missing'), '--socket', socket], { env: { NAGAYA_STATE: join(folder, 'state') } });
+  const running = startCommand(
+    t,
+    [
+      'serve',
+      '--json',
+      '--until-stdin-ends',
+      '--plugins',
+      join(examplesFolder, 'primes'),
+      join(folder, 'missing'),
+      '--socket',
+      socket,
+    ],
+    { env: { NAGAYA_STATE: join(folder, 'state') } },
+  );
   await running.until('the announcement', ({ stdout }) => stdout.includes('\n'));
-  const announced = JSON.parse(running.stdout()) as { event: string; socket: string; guardianPid: number; plugins: { id: string }[]; invalid: { path: string }[]; try: string[] };
-  assert.deepEqual([announced.event, announced.socket, announced.guardianPid], ['listening', socket, running.child.pid]);
-  assert.deepEqual(announced.plugins.map(({ id }) => id), ['example.primes']);
-  assert.deepEqual(announced.invalid.map(({ path }) => path), [join(folder, 'missing')]);
+  const announced = JSON.parse(running.stdout()) as {
+    event: string;
+    socket: string;
+    guardianPid: number;
+    plugins: { id: string }[];
+    invalid: { path: string }[];
+    try: string[];
+  };
+  assert.deepEqual(
+    [announced.event, announced.socket, announced.guardianPid],
+    ['listening', socket, running.child.pid],
+  );
+  assert.deepEqual(
+    announced.plugins.map(({ id }) => id),
+    ['example.primes'],
+  );
+  assert.deepEqual(
+    announced.invalid.map(({ path }) => path),
+    [join(folder, 'missing')],
+  );
   assert.equal(announced.try.length, 3);
   running.child.stdin.end();
   assert.equal((await running.ended).code, 0);
@@ -80,7 +119,10 @@ test('with --json the banner is one line of JSON, and the end of standard input 
 test('a daemon without plugins says how to write one, and a reader of the banner that goes away does not end it', async (t) => {
   const folder = temporaryFolder(t);
   const socket = join(folder, 's');
-  const running = startCommand(t, ['serve', '--socket', socket], { env: { NAGAYA_STATE: join(folder, 'state'), NAGAYA_CONFIG: undefined, XDG_CONFIG_HOME: folder }, cwd: folder });
+  const running = startCommand(t, ['serve', '--socket', socket], {
+    env: { NAGAYA_STATE: join(folder, 'state'), NAGAYA_CONFIG: undefined, XDG_CONFIG_HOME: folder },
+    cwd: folder,
+  });
   await running.until('the banner', ({ stdout }) => stdout.includes('Ctrl-C'));
   assert.match(running.stdout(), /No plugins are loaded: write one with .* new service \.\/hello/);
   running.child.stdout.destroy();
@@ -92,7 +134,9 @@ test('a daemon without plugins says how to write one, and a reader of the banner
 
 test('a socket path the kernel would cut is refused before anything starts', async (t) => {
   const folder = temporaryFolder(t);
-  const ran = await startCommand(t, ['serve', '--socket', join(folder, 'x'.repeat(120))], { env: { NAGAYA_STATE: join(folder, 'state') } }).ended;
+  const ran = await startCommand(t, ['serve', '--socket', join(folder, 'x'.repeat(120))], {
+    env: { NAGAYA_STATE: join(folder, 'state') },
+  }).ended;
   assert.equal(ran.code, 1);
   assert.match(ran.stderr, /nagaya: The socket's path has \d+ bytes/);
   assert.equal(ran.stdout, '');

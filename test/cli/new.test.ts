@@ -35,7 +35,14 @@ for (const kind of ['service', 'tool']) {
       assert.deepEqual(JSON.parse(checked.stdout), {
         valid: true,
         folder,
-        plugin: { id: 'my-plugin', version: '0.1.0', entry: join(folder, typescript ? 'index.ts' : 'index.js'), hasService: kind === 'service', tools: kind === 'tool' ? ['count-words'] : [], profiles: [] },
+        plugin: {
+          id: 'my-plugin',
+          version: '0.1.0',
+          entry: join(folder, typescript ? 'index.ts' : 'index.js'),
+          hasService: kind === 'service',
+          tools: kind === 'tool' ? ['count-words'] : [],
+          profiles: [],
+        },
         issues: [],
         notes: [],
       });
@@ -45,7 +52,10 @@ for (const kind of ['service', 'tool']) {
       test(`the TypeScript of nagaya new ${kind} has no type error`, async (t) => {
         const folder = join(temporaryFolder(t), 'typed');
         await nagaya(t, [...args, folder]);
-        execFileSync(process.execPath, [join(repository, 'node_modules/typescript/bin/tsc'), '-p', folder], { stdio: 'pipe', encoding: 'utf8' });
+        execFileSync(process.execPath, [join(repository, 'node_modules/typescript/bin/tsc'), '-p', folder], {
+          stdio: 'pipe',
+          encoding: 'utf8',
+        });
       });
     }
   }
@@ -81,7 +91,7 @@ test('an id that cannot be one is refused before anything is written', async (t)
   }
 });
 
-test('a file in the folder\'s place is told', async (t) => {
+test("a file in the folder's place is told", async (t) => {
   const folder = join(temporaryFolder(t), 'file');
   writeFileSync(folder, '');
   const ran = await nagaya(t, ['new', 'service', folder]);
@@ -89,8 +99,12 @@ test('a file in the folder\'s place is told', async (t) => {
   assert.match(ran.stderr, /cannot be made/);
 });
 
-test('a folder that cannot be made below one that refuses it is told, and is not tried for ever', { skip: process.platform === 'linux' ? false : '/proc is Linux\'s', timeout: 30_000 }, async (t) => {
-  const ran = await nagaya(t, ['new', 'service', '/proc/nagaya-new/deep', '--id', 'example.deep']);
-  assert.equal(ran.code, 1);
-  assert.match(ran.stderr, /cannot be made[^]*remedy: Name a folder/);
-});
+test(
+  'a folder that cannot be made below one that refuses it is told, and is not tried for ever',
+  { skip: process.platform === 'linux' ? false : "/proc is Linux's", timeout: 30_000 },
+  async (t) => {
+    const ran = await nagaya(t, ['new', 'service', '/proc/nagaya-new/deep', '--id', 'example.deep']);
+    assert.equal(ran.code, 1);
+    assert.match(ran.stderr, /cannot be made[^]*remedy: Name a folder/);
+  },
+);

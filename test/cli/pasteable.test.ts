@@ -12,10 +12,20 @@ const nodeFolder = dirname(process.execPath);
 
 test('any word comes through a shell as it is', () => {
   fc.assert(
-    fc.property(fc.array(fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\0')), { minLength: 1, maxLength: 5 }), (words) => {
-      const printed = execFileSync('/bin/sh', ['-c', `for word in ${words.map(shellWord).join(' ')}; do printf '%s\\0' "$word"; done`], { encoding: 'utf8' });
-      assert.deepEqual(printed.split('\0').slice(0, -1), words);
-    }),
+    fc.property(
+      fc.array(
+        fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\0')),
+        { minLength: 1, maxLength: 5 },
+      ),
+      (words) => {
+        const printed = execFileSync(
+          '/bin/sh',
+          ['-c', `for word in ${words.map(shellWord).join(' ')}; do printf '%s\\0' "$word"; done`],
+          { encoding: 'utf8' },
+        );
+        assert.deepEqual(printed.split('\0').slice(0, -1), words);
+      },
+    ),
     { numRuns: 50 },
   );
 });
@@ -34,7 +44,10 @@ test('nagaya on the PATH is named where it is this installation, and node with t
   const other = join(folder, 'other');
   mkdirSync(other);
   writeFileSync(join(other, 'nagaya'), '', { mode: 0o755 });
-  assert.equal(pasteable(['status'], undefined, { PATH: `${other}:${folder}:${nodeFolder}` }), `node ${commandFile} status`);
+  assert.equal(
+    pasteable(['status'], undefined, { PATH: `${other}:${folder}:${nodeFolder}` }),
+    `node ${commandFile} status`,
+  );
 });
 
 test('a command found only on the PATH of an npm script is not counted on', (t) => {
@@ -50,5 +63,8 @@ test('the socket is named where another shell would look elsewhere', () => {
   assert.doesNotMatch(pasteable(['ping'], '/run/user/7/nagaya/nagaya.sock', env), /--socket/);
   assert.match(pasteable(['ping'], '/tmp/a b.sock', env), / --socket '\/tmp\/a b\.sock'$/);
   // Only this shell has the variable.
-  assert.match(pasteable(['ping'], '/tmp/x.sock', { ...env, NAGAYA_SOCKET: '/tmp/x.sock' }), / --socket \/tmp\/x\.sock$/);
+  assert.match(
+    pasteable(['ping'], '/tmp/x.sock', { ...env, NAGAYA_SOCKET: '/tmp/x.sock' }),
+    / --socket \/tmp\/x\.sock$/,
+  );
 });

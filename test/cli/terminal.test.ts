@@ -3,7 +3,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { table } from '../../daemon/cli/views/table.ts';
-import { type Piece, type ScreenStream, Terminal, cut, pieceText, printable, styled, wantsColor } from '../../daemon/cli/views/terminal.ts';
+import {
+  type Piece,
+  type ScreenStream,
+  Terminal,
+  cut,
+  pieceText,
+  printable,
+  styled,
+  wantsColor,
+} from '../../daemon/cli/views/terminal.ts';
 
 class Screen implements ScreenStream {
   text = '';
@@ -20,7 +29,11 @@ class Screen implements ScreenStream {
   }
 }
 
-function terminalWith(options: { tty?: boolean; json?: boolean; env?: Record<string, string> } = {}): { terminal: Terminal; out: Screen; err: Screen } {
+function terminalWith(options: { tty?: boolean; json?: boolean; env?: Record<string, string> } = {}): {
+  terminal: Terminal;
+  out: Screen;
+  err: Screen;
+} {
   const out = new Screen(options.tty ?? false);
   const err = new Screen(options.tty ?? false);
   return { terminal: new Terminal({ out, err, env: options.env ?? {}, json: options.json ?? false }), out, err };
@@ -37,22 +50,30 @@ test('a text of a plugin cannot colour, move, retitle or reorder what an operato
 
 test('whatever is written as a line stays one line and acts on nothing', () => {
   fc.assert(
-    fc.property(fc.array(fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('\u001b[2J', '\n', '\r\n', '\u009b31m')), { maxLength: 8 }), (pieces) => {
-      const { terminal, out } = terminalWith();
-      terminal.line(...pieces);
-      assert.equal(out.text.indexOf('\n'), out.text.length - 1);
-      assert.doesNotMatch(out.text.slice(0, -1), acting);
-    }),
+    fc.property(
+      fc.array(fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('\u001b[2J', '\n', '\r\n', '\u009b31m')), {
+        maxLength: 8,
+      }),
+      (pieces) => {
+        const { terminal, out } = terminalWith();
+        terminal.line(...pieces);
+        assert.equal(out.text.indexOf('\n'), out.text.length - 1);
+        assert.doesNotMatch(out.text.slice(0, -1), acting);
+      },
+    ),
   );
 });
 
 test('any table, redrawn or printed, holds one line a row and no control character but its own', () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' })), { maxLength: 6 }), (rows) => {
-      const lines = table(['ONE', 'OTHER'], rows);
-      assert.equal(lines.length, rows.length + 1);
-      for (const line of lines) assert.doesNotMatch(line.map(pieceText).join(''), /\p{Cc}/u);
-    }),
+    fc.property(
+      fc.array(fc.tuple(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' })), { maxLength: 6 }),
+      (rows) => {
+        const lines = table(['ONE', 'OTHER'], rows);
+        assert.equal(lines.length, rows.length + 1);
+        for (const line of lines) assert.doesNotMatch(line.map(pieceText).join(''), /\p{Cc}/u);
+      },
+    ),
   );
 });
 
@@ -88,8 +109,17 @@ test('remarks for people are left out where a program reads', () => {
 });
 
 test('columns are as wide as their widest cell, whatever its style', () => {
-  const lines = table(['ID', 'STATE'], [['a', styled('green', 'running')], ['longer', '-']]);
-  assert.deepEqual(lines.map((line) => line.map(pieceText).join('').trimEnd()), ['ID      STATE', 'a       running', 'longer  -']);
+  const lines = table(
+    ['ID', 'STATE'],
+    [
+      ['a', styled('green', 'running')],
+      ['longer', '-'],
+    ],
+  );
+  assert.deepEqual(
+    lines.map((line) => line.map(pieceText).join('').trimEnd()),
+    ['ID      STATE', 'a       running', 'longer  -'],
+  );
 });
 
 test('a frame is redrawn in place, cut to the screen in both directions', () => {

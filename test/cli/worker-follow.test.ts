@@ -1,11 +1,19 @@
-// `nagaya worker follow`: a snapshot, then what happens as it happens, over broken connections, until Ctrl-C, the worker's
-// stop or the daemon's end.
+// `nagaya worker follow`: a snapshot, then what happens as it happens, over broken connections, until Ctrl-C, the
+// worker's stop or the daemon's end.
 import assert from 'node:assert/strict';
 import { createServer, connect as open, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { type WorkerEvent, workerEvent } from '../../protocol/runtime.ts';
-import { type Cleanup, type Running, type ServedDaemon, fileCleanup, jsonLines, startCommand, temporaryFolder } from '../labs/cli-process.ts';
+import {
+  type Cleanup,
+  type Running,
+  type ServedDaemon,
+  fileCleanup,
+  jsonLines,
+  startCommand,
+  temporaryFolder,
+} from '../labs/cli-process.ts';
 import { labWorker, order, serveWorkers } from '../labs/cli-worker-lab.ts';
 
 const file = fileCleanup();
@@ -14,9 +22,11 @@ before(async () => {
   daemon = await serveWorkers(file);
 });
 
-const eventsIn = (running: Running): WorkerEvent[] => jsonLines(running.stdout().replace(/[^\n]*$/, '')).map((line) => workerEvent.parse(line));
+const eventsIn = (running: Running): WorkerEvent[] =>
+  jsonLines(running.stdout().replace(/[^\n]*$/, '')).map((line) => workerEvent.parse(line));
 const say = (worker: string, text: string, of = daemon) => of.json(['worker', 'send', worker, order('echo', { text })]);
-const saw = (running: Running, text: string): Promise<void> => running.until(text, ({ stdout }) => stdout.includes(text));
+const saw = (running: Running, text: string): Promise<void> =>
+  running.until(text, ({ stdout }) => stdout.includes(text));
 
 /** What the worker said, put together from the events alone. */
 function heard(events: readonly WorkerEvent[]): string[] {
@@ -102,7 +112,10 @@ async function cutter(t: Cleanup): Promise<{ socket: string; cut(): void; readon
   const server = createServer((near) => {
     connections += 1;
     const far = open(daemon.socket);
-    for (const [from, to] of [[near, far], [far, near]] as const) {
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
       pairs.add(from);
       from.pipe(to);
       from.on('error', () => undefined);
@@ -127,7 +140,7 @@ async function cutter(t: Cleanup): Promise<{ socket: string; cut(): void; readon
   };
 }
 
-test('a connection that breaks is made anew, and nothing is lost or told twice', async (t) => {
+test('a connection that breaks is made again, and nothing is lost or told twice', async (t) => {
   const worker = await labWorker(daemon);
   const between = await cutter(t);
   const running = startCommand(t, ['worker', 'follow', worker, '--json', '--socket', between.socket]);

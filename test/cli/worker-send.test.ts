@@ -1,5 +1,5 @@
-// `nagaya worker send`: an input from the command line, and with --wait its answer as it comes and an exit code that tells
-// how it ended.
+// `nagaya worker send`: an input from the command line, and with --wait its answer as it comes and an exit code that
+// tells how it ended.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { connect } from '../../protocol/client/client.ts';
@@ -14,8 +14,10 @@ before(async () => {
   daemon = await serveWorkers(file);
 });
 
-const show = async (worker: string) => operations['worker.show'].result.parse(await daemon.json(['worker', 'show', worker]));
-const send = (worker: string, text: string, ...args: readonly string[]) => daemon.nagaya(['worker', 'send', worker, text, ...args]);
+const show = async (worker: string) =>
+  operations['worker.show'].result.parse(await daemon.json(['worker', 'show', worker]));
+const send = (worker: string, text: string, ...args: readonly string[]) =>
+  daemon.nagaya(['worker', 'send', worker, text, ...args]);
 
 test('an input is accepted with its place in the transcript, and nothing is waited for', async () => {
   const worker = await labWorker(daemon);
@@ -31,7 +33,13 @@ test('the profile without tools acknowledges what it is given', async () => {
 
 test('with --wait the answer is all that is printed, while it is being said', async (t) => {
   const worker = await labWorker(daemon);
-  const running = daemon.start(['worker', 'send', worker, order('pieces', { pieces: ['one', ' two\n', 'three'], ms: 700 }), '--wait']);
+  const running = daemon.start([
+    'worker',
+    'send',
+    worker,
+    order('pieces', { pieces: ['one', ' two\n', 'three'], ms: 700 }),
+    '--wait',
+  ]);
   t.after(() => running.child.kill('SIGKILL'));
   await running.until('the first piece', ({ stdout }) => stdout.startsWith('one'));
   assert.ok(!running.stdout().includes('three'), 'it is printed before it is whole');
@@ -49,21 +57,24 @@ test('the input comes from standard input where it is named by a dash, and keeps
   assert.match(empty.stderr, /content/);
 });
 
-test('--system is the system\'s word, not the user\'s', async () => {
+test("--system is the system's word, not the user's", async () => {
   const worker = await newWorker(daemon);
   await send(worker, 'be brief', '--system', '--wait');
   const { items } = operations['worker.transcript'].result.parse(await daemon.json(['worker', 'transcript', worker]));
   assert.deepEqual([items[0]?.role, items[0]?.content], ['system', 'be brief']);
 });
 
-test('an input that fails ends with exit code 1 and the way to the plugin\'s own words', async () => {
+test("an input that fails ends with exit code 1 and the way to the plugin's own words", async () => {
   const worker = await labWorker(daemon);
   const { code, stdout, stderr } = await send(worker, order('crash'), '--wait');
   assert.equal(code, 1);
   assert.match(stdout, /^0 1 2 .*\n$/, 'what was said before is printed');
   assert.match(stderr, /^failed: cell_crashed: .*\nsee `nagaya logs test\.profiles` for what its plugin said\n$/);
   assert.match((await daemon.nagaya(['logs', 'test.profiles'])).stdout, /uncaught on command/);
-  assert.match((await daemon.nagaya(['worker', 'show', worker])).stdout, /state +failed[^]*log +nagaya logs test\.profiles[^]*cell_crashed/);
+  assert.match(
+    (await daemon.nagaya(['worker', 'show', worker])).stdout,
+    /state +failed[^]*log +nagaya logs test\.profiles[^]*cell_crashed/,
+  );
 });
 
 test('an input that is cancelled, or whose worker is stopped, ends with exit code 1', async () => {
@@ -89,7 +100,10 @@ test('Ctrl-C ends the waiting and not what the worker does', async () => {
   running.child.kill('SIGINT');
   const { code, stderr } = await running.ended;
   assert.equal(code, 1);
-  assert.match(stderr, new RegExp(`the worker goes on; \`nagaya worker cancel ${worker} --event [0-9a-f-]{36}\` ends this input`));
+  assert.match(
+    stderr,
+    new RegExp(`the worker goes on; \`nagaya worker cancel ${worker} --event [0-9a-f-]{36}\` ends this input`),
+  );
   assert.equal((await show(worker)).state, 'busy');
 });
 
@@ -105,8 +119,13 @@ test('without its plugin a worker fails what it is given, and works again when t
 
 test('two inputs at once each get their own answer', async () => {
   const worker = await labWorker(daemon);
-  const answers = await Promise.all(['a', 'b', 'c'].map((text) => send(worker, order('pieces', { pieces: [text, text, text], ms: 20 }), '--wait')));
-  assert.deepEqual(answers.map(({ stdout }) => stdout), ['aaa\n', 'bbb\n', 'ccc\n']);
+  const answers = await Promise.all(
+    ['a', 'b', 'c'].map((text) => send(worker, order('pieces', { pieces: [text, text, text], ms: 20 }), '--wait')),
+  );
+  assert.deepEqual(
+    answers.map(({ stdout }) => stdout),
+    ['aaa\n', 'bbb\n', 'ccc\n'],
+  );
 });
 
 test('the same input id runs once, and its answer is told again, also when much was said since', async () => {
@@ -117,7 +136,10 @@ test('the same input id runs once, and its answer is told again, also when much 
   const [runtimeId = '', workerId = ''] = worker.split('/');
   for (let n = 0; n < 30; n += 1) {
     await client.call('worker.input', { runtimeId, workerId, content: order('echo', { text: `later ${String(n)}` }) });
-    await until('it was answered', async () => (await client.call('worker.show', { runtimeId, workerId })).state === 'idle');
+    await until(
+      'it was answered',
+      async () => (await client.call('worker.show', { runtimeId, workerId })).state === 'idle',
+    );
   }
   await client.close();
   assert.equal((await show(worker)).transcript.totalItems, 62, 'more than a snapshot holds');
@@ -130,20 +152,32 @@ test('with --json the answer is a record, and what belongs to it follows as one 
   const worker = await labWorker(daemon);
   const { code, stdout } = await send(worker, order('pieces', { pieces: ['a', 'b'], ms: 30 }), '--wait', '--json');
   assert.equal(code, 0);
-  const [accepted, ...events] = jsonLines(stdout) as [{ state: string; eventId: string }, ...{ type: string; text?: string; item?: { eventId: string }; status?: string }[]];
+  const [accepted, ...events] = jsonLines(stdout) as [
+    { state: string; eventId: string },
+    ...{ type: string; text?: string; item?: { eventId: string }; status?: string }[],
+  ];
   assert.equal(accepted.state, 'accepted');
   assert.deepEqual([events[0]?.type, events[0]?.item?.eventId], ['item', accepted.eventId]);
   assert.deepEqual([events.at(-1)?.type, events.at(-1)?.status], ['end', 'done']);
 });
 
 test('what a worker says cannot act on the terminal', async () => {
-  const { stdout } = await send(await labWorker(daemon), order('pieces', { pieces: ['\u001b', '[31mred\u001b]0;owned\u0007', '\u009b2J\u202e'], ms: 20 }), '--wait');
+  const { stdout } = await send(
+    await labWorker(daemon),
+    order('pieces', { pieces: ['\u001b', '[31mred\u001b]0;owned\u0007', '\u009b2J\u202e'], ms: 20 }),
+    '--wait',
+  );
   assert.equal(stdout.replaceAll(/(?![\n])[\p{Cc}\p{Bidi_Control}]/gu, ''), stdout);
 });
 
 test('a reader that has gone ends the command', async (t) => {
   const worker = await labWorker(daemon);
-  const { stdout } = await startProcess(t, 'bash', ['-c', `node dist/daemon/cli/nagaya.js worker send ${worker} '${order('count', { to: 500 })}' --wait | head -c 4`], { env: { NAGAYA_SOCKET: daemon.socket } }).ended;
+  const { stdout } = await startProcess(
+    t,
+    'bash',
+    ['-c', `node dist/daemon/cli/nagaya.js worker send ${worker} '${order('count', { to: 500 })}' --wait | head -c 4`],
+    { env: { NAGAYA_SOCKET: daemon.socket } },
+  ).ended;
   assert.equal(stdout, '1 2 ');
 });
 

@@ -1,5 +1,5 @@
-// `nagaya runtimes`, `workers` and `worker new|show|stop|cancel`: what there is, and that a worker is only ever addressed
-// whole.
+// `nagaya runtimes`, `workers` and `worker new|show|stop|cancel`: what there is, and that a worker is only ever
+// addressed whole.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
@@ -16,14 +16,21 @@ before(async () => {
   daemon = await serveWorkers(file);
 });
 
-const show = async (worker: string) => operations['worker.show'].result.parse(await daemon.json(['worker', 'show', worker]));
+const show = async (worker: string) =>
+  operations['worker.show'].result.parse(await daemon.json(['worker', 'show', worker]));
 
 test('the runtimes are listed with their kinds, and one is shown with the profiles it offers', async () => {
   const listed = await daemon.nagaya(['runtimes']);
-  assert.match(listed.stdout, /^RUNTIME +KIND +STATUS .*\nbackend-internal +embedded +running[^]*\nlocal +local-compatibility +running/);
+  assert.match(
+    listed.stdout,
+    /^RUNTIME +KIND +STATUS .*\nbackend-internal +embedded +running[^]*\nlocal +local-compatibility +running/,
+  );
   operations['runtime.list'].result.parse(await daemon.json(['runtimes']));
   const shown = await daemon.nagaya(['runtimes', 'backend-internal']);
-  assert.match(shown.stdout, /kind +embedded[^]*profiles +builtin:default [^]*test\.profiles:lab {2}does what each input tells it to/);
+  assert.match(
+    shown.stdout,
+    /kind +embedded[^]*profiles +builtin:default [^]*test\.profiles:lab {2}does what each input tells it to/,
+  );
   operations['runtime.show'].result.parse(await daemon.json(['runtimes', 'local']));
 });
 
@@ -33,11 +40,17 @@ test('a worker is made, listed and shown by the address that was printed', async
   assert.match(listed.stdout, new RegExp(`${worker} +Ada +idle +${labProfile} .*help with the garden`));
   assert.match(listed.stdout, /local\/example\.greeter +Greeter/);
   const shown = await daemon.nagaya(['worker', 'show', worker]);
-  assert.match(shown.stdout, new RegExp(`^${worker}  Ada\nstate +idle\nintent +help with the garden\nprofile +${labProfile}\nruns +embedded`));
+  assert.match(
+    shown.stdout,
+    new RegExp(`^${worker}  Ada\nstate +idle\nintent +help with the garden\nprofile +${labProfile}\nruns +embedded`),
+  );
   const [runtimeId, workerId = ''] = worker.split('/');
   const view = await show(workerId);
   assert.deepEqual([view.runtimeId, view.workerId, view.displayName], [runtimeId, workerId, 'Ada']);
-  assert.deepEqual(await daemon.json(['worker', 'show', workerId, '--runtime', 'backend-internal']), await daemon.json(['worker', 'show', worker]));
+  assert.deepEqual(
+    await daemon.json(['worker', 'show', workerId, '--runtime', 'backend-internal']),
+    await daemon.json(['worker', 'show', worker]),
+  );
   assert.match((await daemon.nagaya(['worker', 'show', 'local/example.greeter'])).stdout, /runs +local-compatibility/);
 });
 
@@ -45,10 +58,15 @@ test('a list is one of a runtime, or a page with the way to the next', async () 
   await newWorker(daemon);
   await newWorker(daemon);
   const { workers } = operations['worker.list'].result.parse(await daemon.json(['workers', '--runtime', 'local']));
-  assert.deepEqual(workers.map(({ workerId }) => workerId), ['example.greeter']);
+  assert.deepEqual(
+    workers.map(({ workerId }) => workerId),
+    ['example.greeter'],
+  );
   const first = operations['worker.list'].result.parse(await daemon.json(['workers', '-n', '1']));
   assert.equal(first.workers.length, 1);
-  const second = operations['worker.list'].result.parse(await daemon.json(['workers', '-n', '1', '--after', first.next ?? '']));
+  const second = operations['worker.list'].result.parse(
+    await daemon.json(['workers', '-n', '1', '--after', first.next ?? '']),
+  );
   assert.notDeepEqual(second.workers, first.workers);
   assert.match((await daemon.nagaya(['workers', '-n', '1'])).stderr, /there are more in .*: go on with --after \S+/);
 });
@@ -62,23 +80,38 @@ test('the same request key gives the same worker, and another request under it i
   assert.match(other.stderr, /requestKey was used for another request/);
 });
 
-test('a worker is found by its whole id alone; a beginning, a name or another runtime\'s id is only suggested', async () => {
+test("a worker is found by its whole id alone; a beginning, a name or another runtime's id is only suggested", async () => {
   const worker = await newWorker(daemon, '--name', 'Grace');
   const [, id = ''] = worker.split('/');
-  for (const wrong of [id.slice(0, -1), id.slice(1), `local/${id}`, 'Grace', `backend-internal/${id.slice(0, 8)}x${id.slice(9)}`]) {
+  for (const wrong of [
+    id.slice(0, -1),
+    id.slice(1),
+    `local/${id}`,
+    'Grace',
+    `backend-internal/${id.slice(0, 8)}x${id.slice(9)}`,
+  ]) {
     for (const verb of ['show', 'stop']) {
       const refused = await daemon.nagaya(['worker', verb, wrong]);
       assert.equal(refused.code, 4, wrong);
       assert.match(refused.stderr, new RegExp(`did you mean ${worker}\\?\n[^]*remedy: See \`nagaya workers`), wrong);
     }
   }
-  assert.match((await daemon.nagaya(['worker', 'show', 'example.greeter'])).stderr, /did you mean local\/example\.greeter\?/);
+  assert.match(
+    (await daemon.nagaya(['worker', 'show', 'example.greeter'])).stderr,
+    /did you mean local\/example\.greeter\?/,
+  );
   assert.equal((await show(worker)).state, 'idle', 'nothing was stopped by a near miss');
 });
 
 test('what is suggested is one worker or none', () => {
-  const worker = (runtimeId: string, workerId: string, displayName = workerId) => ({ runtimeId, workerId, displayName }) as WorkerSummary;
-  const workers = [worker('a', '0199aaaa-1'), worker('a', '0199aaaa-2', 'Twin'), worker('b', '0199aaaa-2', 'Twin'), worker('b', '0200')];
+  const worker = (runtimeId: string, workerId: string, displayName = workerId) =>
+    ({ runtimeId, workerId, displayName }) as WorkerSummary;
+  const workers = [
+    worker('a', '0199aaaa-1'),
+    worker('a', '0199aaaa-2', 'Twin'),
+    worker('b', '0199aaaa-2', 'Twin'),
+    worker('b', '0200'),
+  ];
   assert.equal(meantWorker(workers, 'a', '0199aaaa'), undefined);
   assert.equal(meantWorker(workers, 'a', 'Twin'), undefined);
   assert.equal(meantWorker(workers, 'a', '02'), undefined);
@@ -113,7 +146,12 @@ test('what is no address at all is refused by its form', async () => {
 });
 
 test('what a runtime cannot do is refused as unsupported', async () => {
-  for (const args of [['worker', 'new', '--runtime', 'local'], ['worker', 'transcript', 'local/example.greeter'], ['worker', 'follow', 'local/example.greeter'], ['worker', 'cancel', 'local/example.greeter']]) {
+  for (const args of [
+    ['worker', 'new', '--runtime', 'local'],
+    ['worker', 'transcript', 'local/example.greeter'],
+    ['worker', 'follow', 'local/example.greeter'],
+    ['worker', 'cancel', 'local/example.greeter'],
+  ]) {
     const refused = await daemon.nagaya([...args, '--json']);
     assert.equal(refused.code, 4, args.join(' '));
     assert.equal((JSON.parse(refused.stderr) as { code: string }).code, 'unsupported_operation');
@@ -127,7 +165,10 @@ test('cancel ends what runs and stop ends the worker; both say so when there was
   assert.match((await daemon.nagaya(['worker', 'cancel', worker])).stdout, / ends the input [0-9a-f-]{36}$/m);
   await until('it is cancelled', async () => (await show(worker)).state === 'cancelled');
   assert.match((await daemon.nagaya(['worker', 'cancel', worker])).stdout, /runs nothing/);
-  assert.equal((await daemon.nagaya(['worker', 'send', worker, order('echo', { text: 'again' }), '--wait'])).stdout, 'again\n');
+  assert.equal(
+    (await daemon.nagaya(['worker', 'send', worker, order('echo', { text: 'again' }), '--wait'])).stdout,
+    'again\n',
+  );
   assert.match((await daemon.nagaya(['worker', 'stop', worker])).stdout, /is stopped\n/);
   assert.match((await daemon.nagaya(['worker', 'stop', worker])).stdout, /is stopped already\n/);
   const refused = await daemon.nagaya(['worker', 'send', worker, 'x']);
@@ -144,7 +185,10 @@ test('whole addresses, runtimes and profiles are what completion offers', async 
 });
 
 test('the group and each of its commands has help with examples', async () => {
-  for (const args of [['worker'], ...['new', 'show', 'send', 'stop', 'cancel', 'transcript', 'follow'].map((verb) => ['worker', verb])]) {
+  for (const args of [
+    ['worker'],
+    ...['new', 'show', 'send', 'stop', 'cancel', 'transcript', 'follow'].map((verb) => ['worker', verb]),
+  ]) {
     const { code, stdout } = await daemon.nagaya([...args, '--help']);
     assert.equal(code, 0);
     assert.match(stdout, /Examples:\n {2}\S/);
@@ -152,9 +196,17 @@ test('the group and each of its commands has help with examples', async () => {
 });
 
 test('a daemon that has profiles and no tools says how to make a worker', async (t) => {
-  const running = startCommand(t, ['serve', '--socket', join(temporaryFolder(t), 's'), '--until-stdin-ends', '--plugins', labFolder], { env: { NAGAYA_STATE: join(temporaryFolder(t), 'state') } });
+  const running = startCommand(
+    t,
+    ['serve', '--socket', join(temporaryFolder(t), 's'), '--until-stdin-ends', '--plugins', labFolder],
+    { env: { NAGAYA_STATE: join(temporaryFolder(t), 'state') } },
+  );
   await running.until('what to try', ({ stdout }) => stdout.includes('Ctrl-C stops'));
-  const line = running.stdout().split('\n').find((text) => text.includes('worker new')) ?? '';
+  const line =
+    running
+      .stdout()
+      .split('\n')
+      .find((text) => text.includes('worker new')) ?? '';
   const pasted = await startProcess(t, 'sh', ['-c', line]).ended;
   assert.equal(pasted.code, 0, pasted.stderr);
   assert.match(pasted.stdout, /^backend-internal\//);

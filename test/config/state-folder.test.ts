@@ -26,10 +26,23 @@ test('it is made with its parents for this user alone, and one that is there sta
 test('a file in its place is refused with what to do', async (t) => {
   const folder = await temporaryFolder(t);
   await writeTree(folder, { file: '' });
-  await assert.rejects(prepareStateFolder(join(folder, 'file')), { code: 'config_invalid', message: /is a file; remove it, or name another/ });
-  await assert.rejects(prepareStateFolder(join(folder, 'file', 'below')), { code: 'config_invalid', message: /a part of its path is no folder/ });
+  await assert.rejects(prepareStateFolder(join(folder, 'file')), {
+    code: 'config_invalid',
+    message: /is a file; remove it, or name another/,
+  });
+  await assert.rejects(prepareStateFolder(join(folder, 'file', 'below')), {
+    code: 'config_invalid',
+    message: /a part of its path is no folder/,
+  });
 });
 
-test('a folder in which none can be made is refused, and is not tried for ever', { skip: process.platform === 'linux' ? false : '/proc is Linux\'s', timeout: 10_000 }, async () => {
-  await assert.rejects(prepareStateFolder('/proc/nagaya-state/deep'), { code: 'config_invalid', message: /cannot be made/ });
-});
+test(
+  'a folder in which none can be made is refused, and is not tried for ever',
+  { skip: process.platform === 'linux' ? false : "/proc is Linux's", timeout: 10_000 },
+  async () => {
+    await assert.rejects(prepareStateFolder('/proc/nagaya-state/deep'), {
+      code: 'config_invalid',
+      message: /cannot be made/,
+    });
+  },
+);

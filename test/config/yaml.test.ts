@@ -6,10 +6,16 @@ import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
 
 test('a YAML file says what a JSON file says', async (t) => {
   const home = await temporaryFolder(t);
-  await writeTree(home, { 'nagaya.yaml': '# bounds\nlimits:\n  plugins: 12\nplugins:\n  folders: [a, b]\n  overrides:\n    example.greeter: &shared\n      config: { greeting: "on" }\n    example.other: *shared\n' });
+  await writeTree(home, {
+    'nagaya.yaml':
+      '# bounds\nlimits:\n  plugins: 12\nplugins:\n  folders: [a, b]\n  overrides:\n    example.greeter: &shared\n      config: { greeting: "on" }\n    example.other: *shared\n',
+  });
   const { config } = await load(home);
   assert.equal(config.limits.plugins, 12);
-  assert.deepEqual(config.plugins.overrides, { 'example.greeter': { config: { greeting: 'on' } }, 'example.other': { config: { greeting: 'on' } } });
+  assert.deepEqual(config.plugins.overrides, {
+    'example.greeter': { config: { greeting: 'on' } },
+    'example.other': { config: { greeting: 'on' } },
+  });
 });
 
 test('a file that is empty or holds only comments leaves every default', async (t) => {
@@ -18,7 +24,10 @@ test('a file that is empty or holds only comments leaves every default', async (
   assert.equal((await load(home)).config.limits.plugins, 256);
 });
 
-const bomb = ['a: &a [x, x, x, x, x, x, x, x, x]', ...'bcdefghi'.split('').map((name, at) => `${name}: &${name} [${`*${'abcdefghi'.charAt(at)}, `.repeat(9)}x]`)].join('\n');
+const bomb = [
+  'a: &a [x, x, x, x, x, x, x, x, x]',
+  ...'bcdefghi'.split('').map((name, at) => `${name}: &${name} [${`*${'abcdefghi'.charAt(at)}, `.repeat(9)}x]`),
+].join('\n');
 
 const faults: readonly [what: string, text: string, message: RegExp][] = [
   ['a syntax error', 'limits:\n  plugins: [1, 2\nlog: {}', /^3:1: /],
@@ -31,7 +40,11 @@ const faults: readonly [what: string, text: string, message: RegExp][] = [
   ['endless nesting in brackets', '['.repeat(200_000), /nests deeper than 128 levels/],
   ['endless nesting in braces', '{a: '.repeat(50_000), /nests deeper than 128 levels/],
   ['endless nesting in dashes', '- '.repeat(100_000), /nests deeper than 128 levels/],
-  ['endless nesting by indentation', Array.from({ length: 600 }, (_, depth) => `${' '.repeat(depth)}a:`).join('\n'), /nests deeper than 128 levels/],
+  [
+    'endless nesting by indentation',
+    Array.from({ length: 600 }, (_, depth) => `${' '.repeat(depth)}a:`).join('\n'),
+    /nests deeper than 128 levels/,
+  ],
 ];
 
 for (const [what, text, message] of faults) {

@@ -1,4 +1,5 @@
-// The port for browsers as part of a daemon: off until configured, opened or refused at the start, ended with the daemon.
+// The port for browsers as part of a daemon: off until configured, opened or refused at the start, ended with the
+// daemon.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -46,15 +47,36 @@ test('status and log tell the address and no token; links lead to it', async (t)
   const opened = await nagaya(t, ['open', '--socket', daemon.socket]);
   assert.equal(opened.code, 0);
   assert.match(opened.stdout, new RegExp(`^http://127\\.0\\.0\\.1:${String(place.port)}/open/[\\w-]{43}\n$`));
-  for (const token of Object.values(tokens)) assert.ok(![status, daemon.log(), opened.stdout, opened.stderr].some((text) => text.includes(token)));
-  const read = JSON.parse((await nagaya(t, ['open', '--read-only', '--json', '--socket', daemon.socket])).stdout) as { url: string; readOnly: boolean };
+  for (const token of Object.values(tokens))
+    assert.ok(![status, daemon.log(), opened.stdout, opened.stderr].some((text) => text.includes(token)));
+  const read = JSON.parse((await nagaya(t, ['open', '--read-only', '--json', '--socket', daemon.socket])).stdout) as {
+    url: string;
+    readOnly: boolean;
+  };
   assert.equal(read.readOnly, true);
   const signedIn = await ask(place, 'GET', new URL(read.url).pathname);
   const cookie = signedIn.headers['set-cookie']?.[0]?.split(';')[0] ?? '';
-  assert.deepEqual((await ask(place, 'GET', '/session', { headers: { cookie } })).json, { signedIn: true, readOnly: true });
-  assert.equal((await ask(place, 'POST', `${runtimePath}/workers`, { body: { intent: 'x' }, headers: { cookie } })).status, 403);
-  for (const [token, expected] of [[tokens.token, 200], [tokens.readToken, 403]] as const) {
-    assert.equal((await ask(place, 'POST', `${runtimePath}/workers`, { body: { intent: 'x' }, headers: { authorization: `Bearer ${token}` } })).status, expected);
+  assert.deepEqual((await ask(place, 'GET', '/session', { headers: { cookie } })).json, {
+    signedIn: true,
+    readOnly: true,
+  });
+  assert.equal(
+    (await ask(place, 'POST', `${runtimePath}/workers`, { body: { intent: 'x' }, headers: { cookie } })).status,
+    403,
+  );
+  for (const [token, expected] of [
+    [tokens.token, 200],
+    [tokens.readToken, 403],
+  ] as const) {
+    assert.equal(
+      (
+        await ask(place, 'POST', `${runtimePath}/workers`, {
+          body: { intent: 'x' },
+          headers: { authorization: `Bearer ${token}` },
+        })
+      ).status,
+      expected,
+    );
   }
 });
 
@@ -65,7 +87,11 @@ test('a port that is taken keeps the daemon from starting, with the remedy', asy
   const { port } = other.address() as { port: number };
   const { code, stderr } = await refusedServe(t, { http: { port } });
   assert.equal(code, 1);
-  const complaint = JSON.parse(stderr.trim().split('\n').at(-1) ?? '') as { code: string; message: string; remedy: string };
+  const complaint = JSON.parse(stderr.trim().split('\n').at(-1) ?? '') as {
+    code: string;
+    message: string;
+    remedy: string;
+  };
   assert.equal(complaint.code, 'port_unusable');
   assert.match(complaint.message, new RegExp(`127\\.0\\.0\\.1:${String(port)} is taken`));
   assert.match(complaint.remedy, /http\.port/);
@@ -91,32 +117,48 @@ for (const [what, options, reason, words] of [
   ['full', 'rw', 'ENOSPC', /nagaya-small-\w+ has no space left; free some, or set http\.token and http\.readToken/],
   ['read-only', 'ro', 'EROFS', /nagaya-small-\w+ is on a file system that is mounted read-only/],
 ] as const) {
-  test(`a state folder that is ${what} keeps a daemon with a port for browsers from starting, with the remedy`, { skip: canMount ? false : 'only root may mount' }, async (t) => {
-    const stateFolder = smallFileSystem(t, options);
-    const { code, stderr } = await refusedServe(t, { stateFolder, http: { port: 0 } });
-    assert.equal(code, 1);
-    const complaint = JSON.parse(stderr.trim().split('\n').at(-1) ?? '') as { code: string; message: string; details: object; remedy: string };
-    assert.deepEqual([complaint.code, complaint.details], ['state_unusable', { path: stateFolder, reason }]);
-    assert.match(complaint.message, words);
-    assert.match(complaint.remedy, /stateFolder/);
-    // Tokens of the configuration need no file.
-    const daemon = await startTestDaemon(t, { config: { stateFolder, http: { port: 0, ...tokens } } });
-    assert.equal((await (await daemon.connect()).call('daemon.ping', {})).pong, true);
-  });
+  test(
+    `a state folder that is ${what} keeps a daemon with a port for browsers from starting, with the remedy`,
+    { skip: canMount ? false : 'only root may mount' },
+    async (t) => {
+      const stateFolder = smallFileSystem(t, options);
+      const { code, stderr } = await refusedServe(t, { stateFolder, http: { port: 0 } });
+      assert.equal(code, 1);
+      const complaint = JSON.parse(stderr.trim().split('\n').at(-1) ?? '') as {
+        code: string;
+        message: string;
+        details: object;
+        remedy: string;
+      };
+      assert.deepEqual([complaint.code, complaint.details], ['state_unusable', { path: stateFolder, reason }]);
+      assert.match(complaint.message, words);
+      assert.match(complaint.remedy, /stateFolder/);
+      // Tokens of the configuration need no file.
+      const daemon = await startTestDaemon(t, { config: { stateFolder, http: { port: 0, ...tokens } } });
+      assert.equal((await (await daemon.connect()).call('daemon.ping', {})).pong, true);
+    },
+  );
 }
 
-test('a state folder that this user may not write is told the same way', { skip: process.getuid?.() === 0 ? 'root may write anywhere' : false }, async (t) => {
-  const stateFolder = temporaryFolder(t);
-  chmodSync(stateFolder, 0o500);
-  const { stderr } = await refusedServe(t, { stateFolder, http: { port: 0 } });
-  assert.match(stderr, /"code":"state_unusable".*may not be written/);
-});
+test(
+  'a state folder that this user may not write is told the same way',
+  { skip: process.getuid?.() === 0 ? 'root may write anywhere' : false },
+  async (t) => {
+    const stateFolder = temporaryFolder(t);
+    chmodSync(stateFolder, 0o500);
+    const { stderr } = await refusedServe(t, { stateFolder, http: { port: 0 } });
+    assert.match(stderr, /"code":"state_unusable".*may not be written/);
+  },
+);
 
 test('an address that others can reach needs a second setting, and is warned of', async (t) => {
   const refused = await refusedServe(t, { http: { port: 0, host: '0.0.0.0' } });
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /http\.host.*allowRemote/);
-  assert.match((await refusedServe(t, { http: { port: 0, token: tokens.token, readToken: tokens.token } })).stderr, /http\.readToken.*differ/);
+  assert.match(
+    (await refusedServe(t, { http: { port: 0, token: tokens.token, readToken: tokens.token } })).stderr,
+    /http\.readToken.*differ/,
+  );
   assert.match((await refusedServe(t, { http: { port: 0, token: 'short' } })).stderr, /http\.token/);
   const daemon = await startTestDaemon(t, { config: { http: { port: 0, host: '0.0.0.0', allowRemote: true } } });
   await until(() => /can be reached from other machines/.test(daemon.log()), 'the warning');
@@ -129,7 +171,9 @@ test('streams and connections of browsers do not keep the daemon from ending', a
   const client = await daemon.connect();
   const place = await placeOf(daemon);
   const { workerId } = await client.call('worker.create', { runtimeId: 'backend-internal', intent: 'x' });
-  const stream = await openStream(t, place, `${runtimePath}/workers/${workerId}/events`, { authorization: `Bearer ${tokens.readToken}` });
+  const stream = await openStream(t, place, `${runtimePath}/workers/${workerId}/events`, {
+    authorization: `Bearer ${tokens.readToken}`,
+  });
   const bySocket = await openStream(t, daemon.socket, `${runtimePath}/workers/${workerId}/events`);
   await until(() => stream.events().length === 1 && bySocket.events().length === 1, 'both streams');
   const before = performance.now();

@@ -1,5 +1,5 @@
-// Nothing that a browser is told holds a path, an environment value, a token or a stack: every operation that it may call
-// is called in every way the table allows, at a daemon whose plugins tell all they know.
+// Nothing that a browser is told holds a path, an environment value, a token or a stack: every operation that it may
+// call is called in every way the table allows, at a daemon whose plugins tell all they know.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -23,7 +23,13 @@ const secret = 'planted-secret-of-the-environment-42';
 const stackMarker = 'stackMarker';
 
 /** A secret and the forms in which it may stand in an answer. */
-const formsOf = (value: string): string[] => [value, JSON.stringify(value).slice(1, -1), encodeURIComponent(value), Buffer.from(value).toString('base64').replace(/=+$/, ''), Buffer.from(value).toString('hex')];
+const formsOf = (value: string): string[] => [
+  value,
+  JSON.stringify(value).slice(1, -1),
+  encodeURIComponent(value),
+  Buffer.from(value).toString('base64').replace(/=+$/, ''),
+  Buffer.from(value).toString('hex'),
+];
 
 interface Asked {
   readonly name: OperationName;
@@ -39,7 +45,10 @@ interface Guesses {
 }
 
 /** Every combination of the guesses for one operation. */
-function* requestsOf(row: Operation, { segments, bodies, queries }: Guesses): Generator<{ path: string; body?: object }> {
+function* requestsOf(
+  row: Operation,
+  { segments, bodies, queries }: Guesses,
+): Generator<{ path: string; body?: object }> {
   let paths: string[] = [row.http.path];
   for (const [, name = ''] of row.http.path.matchAll(/\{(\w+)\}/g)) {
     const known = segments[name];
@@ -52,96 +61,221 @@ function* requestsOf(row: Operation, { segments, bodies, queries }: Guesses): Ge
   }
 }
 
-test('every operation a browser may call, answered and refused, tells nothing that was planted', { timeout: 150_000 }, async (t) => {
-  const token = 'token-of-the-configuration-for-all';
-  const config = { http: { port: 0, token }, plugins: { overrides: { 'leaks.everything': { config: { planted: 'PLANTED-IN-THE-CONFIG' } } } } };
-  const daemon = await startTestDaemon(t, { plugins: [fixture], config, env: { LEAK_SECRET: secret } });
-  const client = await daemon.connect();
-  const status = await client.call('daemon.status', {});
-  const [host = '', port = ''] = status.browser?.address.split(':') ?? [];
-  const place = { host, port: Number(port) };
-  const headers = { authorization: `Bearer ${token}` };
-  const kept = JSON.parse(readFileSync(tokenFile(status.stateFolder), 'utf8')) as { token: string; readToken: string };
-  const planted = [secret, status.socket, status.stateFolder, daemon.folder, fixture, token, kept.token, kept.readToken, stackMarker, 'PLANTED-IN-THE-CONFIG', join(homedir(), '.local'), '    at ', 'index.js', '/dist/', process.execPath];
+test(
+  'every operation a browser may call, answered and refused, tells nothing that was planted',
+  { timeout: 150_000 },
+  async (t) => {
+    const token = 'token-of-the-configuration-for-all';
+    const config = {
+      http: { port: 0, token },
+      plugins: { overrides: { 'leaks.everything': { config: { planted: 'PLANTED-IN-THE-CONFIG' } } } },
+    };
+    const daemon = await startTestDaemon(t, { plugins: [fixture], config, env: { LEAK_SECRET: secret } });
+    const client = await daemon.connect();
+    const status = await client.call('daemon.status', {});
+    const [host = '', port = ''] = status.browser?.address.split(':') ?? [];
+    const place = { host, port: Number(port) };
+    const headers = { authorization: `Bearer ${token}` };
+    const kept = JSON.parse(readFileSync(tokenFile(status.stateFolder), 'utf8')) as {
+      token: string;
+      readToken: string;
+    };
+    const planted = [
+      secret,
+      status.socket,
+      status.stateFolder,
+      daemon.folder,
+      fixture,
+      token,
+      kept.token,
+      kept.readToken,
+      stackMarker,
+      'PLANTED-IN-THE-CONFIG',
+      join(homedir(), '.local'),
+      '    at ',
+      'index.js',
+      '/dist/',
+      process.execPath,
+    ];
 
-  const create = async (profile: string): Promise<string> => {
-    const { workerId } = await client.call('worker.create', { runtimeId: 'backend-internal', intent: 'to leak', profile: `leaks.everything:${profile}` });
-    await client.call('worker.input', { runtimeId: 'backend-internal', workerId, content: 'tell' });
-    return workerId;
-  };
-  const workers = [await create('says'), await create('throws'), await create('crashes'), await create('broken')];
-  for (const content of ['throw', 'crash']) await client.call('worker.input', { runtimeId: 'local', workerId: 'leaks.everything', content });
-  const streams = await Promise.all(workers.map((id) => openStream(t, place, `/api/runtimes/backend-internal/workers/${id}/events`, headers)));
-  for (const id of workers) {
-    await until(() => streams.every((stream) => stream.events().length > 0), 'snapshots');
-    await untilAsync(async () => !['busy'].includes((await client.call('worker.show', { runtimeId: 'backend-internal', workerId: id })).state), 'each has come to its end');
-  }
-  await untilAsync(async () => (await client.call('service.status', { plugin: 'leaks.everything' })).lifecycle === 'failed', 'the service has failed');
+    const create = async (profile: string): Promise<string> => {
+      const { workerId } = await client.call('worker.create', {
+        runtimeId: 'backend-internal',
+        intent: 'to leak',
+        profile: `leaks.everything:${profile}`,
+      });
+      await client.call('worker.input', { runtimeId: 'backend-internal', workerId, content: 'tell' });
+      return workerId;
+    };
+    const workers = [await create('says'), await create('throws'), await create('crashes'), await create('broken')];
+    for (const content of ['throw', 'crash'])
+      await client.call('worker.input', { runtimeId: 'local', workerId: 'leaks.everything', content });
+    const streams = await Promise.all(
+      workers.map((id) => openStream(t, place, `/api/runtimes/backend-internal/workers/${id}/events`, headers)),
+    );
+    for (const id of workers) {
+      await until(() => streams.every((stream) => stream.events().length > 0), 'snapshots');
+      await untilAsync(
+        async () =>
+          !['busy'].includes((await client.call('worker.show', { runtimeId: 'backend-internal', workerId: id })).state),
+        'each has come to its end',
+      );
+    }
+    await untilAsync(
+      async () => (await client.call('service.status', { plugin: 'leaks.everything' })).lifecycle === 'failed',
+      'the service has failed',
+    );
 
-  const guesses: Guesses = {
-    segments: { runtimeId: ['backend-internal', 'local', 'nowhere', 'not valid', '../..'], workerId: [...workers, 'leaks.everything', 'nobody', 'not valid'] },
-    bodies: [
-      {},
-      { intent: 'x' },
-      { intent: 'x', profile: 'leaks.everything:throws', requestKey: 'key' },
-      { intent: 'y', profile: 'leaks.everything:says', requestKey: 'key' },
-      { intent: 'x', profile: 'nobody.has:this' },
-      { content: 'throw' },
-      { content: 'again', kind: 'system', inputId: 'one' },
-      { content: 'x'.repeat(100_000) },
-      { content: 7, intent: { deep: [] }, unknown: true },
-    ],
-    queries: ['', '?limit=1', '?limit=100000', '?after=nonsense', '?start=0', '?unknown=1'],
-  };
-  const asked: Asked[] = [];
-  for (const name of browserNames) {
-    const row: Operation = operations[name];
-    // Stopping comes last: the others are to find workers that live.
-    if (row.stream === true || name === 'worker.stop') continue;
-    for (const { path, body } of requestsOf(row, guesses)) asked.push({ name, what: `${row.http.method} ${path} ${JSON.stringify(body)}`, answer: await ask(place, row.http.method, path, { headers, ...(body === undefined ? {} : { body }) }) });
-  }
-  for (const { path, body } of requestsOf(operations['worker.stop'], { ...guesses, bodies: [{}, { unknown: 1 }] })) asked.push({ name: 'worker.stop', what: path, answer: await ask(place, 'POST', path, { headers, ...(body === undefined ? {} : { body }) }) });
-  for (const { path } of requestsOf(operations['worker.events'], { ...guesses, segments: { ...guesses.segments, workerId: ['nobody', 'not valid', 'leaks.everything'] } })) asked.push({ name: 'worker.events', what: path, answer: await ask(place, 'GET', path, { headers }) });
-  for (const path of ['/', '/session', '/api/openapi.json', '/api/schemas/config.json', '/open/x', '/api/plugins', '/nowhere']) asked.push({ name: 'runtime.list', what: path, answer: await ask(place, 'GET', path, { headers }) });
+    const guesses: Guesses = {
+      segments: {
+        runtimeId: ['backend-internal', 'local', 'nowhere', 'not valid', '../..'],
+        workerId: [...workers, 'leaks.everything', 'nobody', 'not valid'],
+      },
+      bodies: [
+        {},
+        { intent: 'x' },
+        { intent: 'x', profile: 'leaks.everything:throws', requestKey: 'key' },
+        { intent: 'y', profile: 'leaks.everything:says', requestKey: 'key' },
+        { intent: 'x', profile: 'nobody.has:this' },
+        { content: 'throw' },
+        { content: 'again', kind: 'system', inputId: 'one' },
+        { content: 'x'.repeat(100_000) },
+        { content: 7, intent: { deep: [] }, unknown: true },
+      ],
+      queries: ['', '?limit=1', '?limit=100000', '?after=nonsense', '?start=0', '?unknown=1'],
+    };
+    const asked: Asked[] = [];
+    for (const name of browserNames) {
+      const row: Operation = operations[name];
+      // Stopping comes last: the others are to find workers that live.
+      if (row.stream === true || name === 'worker.stop') continue;
+      for (const { path, body } of requestsOf(row, guesses))
+        asked.push({
+          name,
+          what: `${row.http.method} ${path} ${JSON.stringify(body)}`,
+          answer: await ask(place, row.http.method, path, { headers, ...(body === undefined ? {} : { body }) }),
+        });
+    }
+    for (const { path, body } of requestsOf(operations['worker.stop'], { ...guesses, bodies: [{}, { unknown: 1 }] }))
+      asked.push({
+        name: 'worker.stop',
+        what: path,
+        answer: await ask(place, 'POST', path, { headers, ...(body === undefined ? {} : { body }) }),
+      });
+    for (const { path } of requestsOf(operations['worker.events'], {
+      ...guesses,
+      segments: { ...guesses.segments, workerId: ['nobody', 'not valid', 'leaks.everything'] },
+    }))
+      asked.push({ name: 'worker.events', what: path, answer: await ask(place, 'GET', path, { headers }) });
+    for (const path of [
+      '/',
+      '/session',
+      '/api/openapi.json',
+      '/api/schemas/config.json',
+      '/open/x',
+      '/api/plugins',
+      '/nowhere',
+    ])
+      asked.push({ name: 'runtime.list', what: path, answer: await ask(place, 'GET', path, { headers }) });
 
-  for (const name of browserNames) {
-    const answers = asked.filter((each) => each.name === name).map(({ answer }) => answer);
-    if (name !== 'worker.events') assert.ok(answers.some(({ status: answered }) => answered === 200), `${name} was never answered; teach the crawl its parameters`);
-    assert.ok(answers.some(({ status: answered, json }) => answered >= 400 && typeof json['code'] === 'string'), `${name} was never refused`);
-  }
-  const texts = [
-    ...asked.map(({ what, answer }) => ({ what, text: answer.text + JSON.stringify(answer.headers) })),
-    ...streams.map((stream, at) => ({ what: `stream ${String(at)}`, text: JSON.stringify(stream.events()) })),
-  ];
-  assert.ok(texts.length > 300);
-  for (const { what, text } of texts) {
-    // The published documents name the forms of paths and files; none of them is a place on this machine.
-    const looked = what.startsWith('/api/openapi') || what.startsWith('/api/schemas') || what === '/' ? planted.filter((value) => !['index.js', '/dist/', '    at '].includes(value)) : planted;
-    for (const value of looked) for (const form of formsOf(value)) assert.ok(!text.includes(form), `${what} tells ${value}: ${text.slice(Math.max(0, text.indexOf(form) - 200), text.indexOf(form) + 200)}`);
-  }
-  // The errors were there to be told: what is known to the operator is what browsers do not get.
-  assert.match(JSON.stringify(await client.call('service.status', { plugin: 'leaks.everything' })), /PLANTED-IN-THE-CONFIG/);
-  assert.ok(texts.some(({ text }) => text.includes('cell_crashed')) && texts.some(({ text }) => text.includes('dispatch_failed')));
-});
+    for (const name of browserNames) {
+      const answers = asked.filter((each) => each.name === name).map(({ answer }) => answer);
+      if (name !== 'worker.events')
+        assert.ok(
+          answers.some(({ status: answered }) => answered === 200),
+          `${name} was never answered; teach the crawl its parameters`,
+        );
+      assert.ok(
+        answers.some(({ status: answered, json }) => answered >= 400 && typeof json['code'] === 'string'),
+        `${name} was never refused`,
+      );
+    }
+    const texts = [
+      ...asked.map(({ what, answer }) => ({ what, text: answer.text + JSON.stringify(answer.headers) })),
+      ...streams.map((stream, at) => ({ what: `stream ${String(at)}`, text: JSON.stringify(stream.events()) })),
+    ];
+    assert.ok(texts.length > 300);
+    for (const { what, text } of texts) {
+      // The published documents name the forms of paths and files; none of them is a place on this machine.
+      const looked =
+        what.startsWith('/api/openapi') || what.startsWith('/api/schemas') || what === '/'
+          ? planted.filter((value) => !['index.js', '/dist/', '    at '].includes(value))
+          : planted;
+      for (const value of looked)
+        for (const form of formsOf(value))
+          assert.ok(
+            !text.includes(form),
+            `${what} tells ${value}: ${text.slice(Math.max(0, text.indexOf(form) - 200), text.indexOf(form) + 200)}`,
+          );
+    }
+    // The errors were there to be told: what is known to the operator is what browsers do not get.
+    assert.match(
+      JSON.stringify(await client.call('service.status', { plugin: 'leaks.everything' })),
+      /PLANTED-IN-THE-CONFIG/,
+    );
+    assert.ok(
+      texts.some(({ text }) => text.includes('cell_crashed')) &&
+        texts.some(({ text }) => text.includes('dispatch_failed')),
+    );
+  },
+);
 
 test('whatever error a handler throws, a browser gets its code and no word a plugin could have written', async (t) => {
   let thrown: unknown;
   const throwing = Object.fromEntries(browserNames.map((name) => [name, () => Promise.reject(thrown)]));
   const lab = await startBrowserLab(t, { handlers: throwing });
   const words = 'WORDS-OF-A-PLUGIN /home/somebody/state';
-  const details = { cause: { name: words, message: words, stack: `${words}\n    at x` }, where: words, lastError: words, stack: words, limit: words, runtimeId: words, path: words, expected: words, at: words, retryAfterMs: 1500, issues: [{ path: 'payload.text', message: words }], [words]: words };
-  const inner: ErrorCode[] = ['dispatch_failed', 'dispatch_timeout', 'cell_crashed', 'start_failed', 'stop_failed', 'tool_failed', 'invalid_event', 'internal', 'runtime_unavailable', 'queue_full', 'plugin_invalid', 'profile_not_found'];
-  const request = { 'worker.create': { intent: 'x' }, 'worker.input': { content: 'x' } } as Partial<Record<OperationName, object>>;
+  const details = {
+    cause: { name: words, message: words, stack: `${words}\n    at x` },
+    where: words,
+    lastError: words,
+    stack: words,
+    limit: words,
+    runtimeId: words,
+    path: words,
+    expected: words,
+    at: words,
+    retryAfterMs: 1500,
+    issues: [{ path: 'payload.text', message: words }],
+    [words]: words,
+  };
+  const inner: ErrorCode[] = [
+    'dispatch_failed',
+    'dispatch_timeout',
+    'cell_crashed',
+    'start_failed',
+    'stop_failed',
+    'tool_failed',
+    'invalid_event',
+    'internal',
+    'runtime_unavailable',
+    'queue_full',
+    'plugin_invalid',
+    'profile_not_found',
+  ];
+  const request = { 'worker.create': { intent: 'x' }, 'worker.input': { content: 'x' } } as Partial<
+    Record<OperationName, object>
+  >;
   const askAll = async (name: OperationName): Promise<HttpAnswer> => {
     const { method, path } = operations[name].http;
-    return await lab.ask(method, path.replaceAll(/\{\w+\}/g, 'x'), method === 'POST' ? { body: request[name] ?? {} } : {});
+    return await lab.ask(
+      method,
+      path.replaceAll(/\{\w+\}/g, 'x'),
+      method === 'POST' ? { body: request[name] ?? {} } : {},
+    );
   };
   for (const name of browserNames) {
     for (const code of inner) {
       thrown = new HostError(code, words, details);
       const answer = await askAll(name);
-      assert.deepEqual([answer.status, answer.json['code'], answer.json['detail']], [errorKinds[code].status, code, errorKinds[code].meaning]);
-      assert.deepEqual(answer.json['details'], { retryAfterMs: 1500, issues: [{ path: 'payload.text', message: 'is not valid' }] });
+      assert.deepEqual(
+        [answer.status, answer.json['code'], answer.json['detail']],
+        [errorKinds[code].status, code, errorKinds[code].meaning],
+      );
+      assert.deepEqual(answer.json['details'], {
+        retryAfterMs: 1500,
+        issues: [{ path: 'payload.text', message: 'is not valid' }],
+      });
       assert.ok(!answer.text.includes('WORDS'));
     }
     thrown = Object.assign(new Error(words), details);
@@ -155,10 +289,45 @@ test('whatever error a handler throws, a browser gets its code and no word a plu
 test('fields that no schema names fall away, however deep they stand', async (t) => {
   const hidden = { socket: '/run/secret.sock', token: 'SECRET' };
   const workers = { total: 0, idle: 0, busy: 0, stopped: 0, failed: 0, ...hidden };
-  const capabilities = { canListWorkers: true, canShowWorker: true, canCreateWorker: true, canSendInput: true, canStopWorker: true, canCancelWorker: true, canReadTranscript: true, canStreamEvents: true, maxWorkers: 1, ...hidden };
-  const diagnostics = [{ at: '2026-01-01T00:00:00.000Z', level: 'error' as const, code: 'runtime_unavailable', message: 'connect /run/secret.sock', ...hidden }];
+  const capabilities = {
+    canListWorkers: true,
+    canShowWorker: true,
+    canCreateWorker: true,
+    canSendInput: true,
+    canStopWorker: true,
+    canCancelWorker: true,
+    canReadTranscript: true,
+    canStreamEvents: true,
+    maxWorkers: 1,
+    ...hidden,
+  };
+  const diagnostics = [
+    {
+      at: '2026-01-01T00:00:00.000Z',
+      level: 'error' as const,
+      code: 'runtime_unavailable',
+      message: 'connect /run/secret.sock',
+      ...hidden,
+    },
+  ];
   const lab = await startBrowserLab(t, {
-    handlers: { 'runtime.list': () => ({ runtimes: [{ runtimeId: 'r', displayName: 'R', kind: 'embedded' as const, status: 'running' as const, capabilities, workers, diagnostics, ...hidden }], ...hidden }) },
+    handlers: {
+      'runtime.list': () => ({
+        runtimes: [
+          {
+            runtimeId: 'r',
+            displayName: 'R',
+            kind: 'embedded' as const,
+            status: 'running' as const,
+            capabilities,
+            workers,
+            diagnostics,
+            ...hidden,
+          },
+        ],
+        ...hidden,
+      }),
+    },
   });
   const { status, text, json } = await lab.ask('GET', '/api/runtimes');
   assert.equal(status, 200, text);
@@ -181,15 +350,20 @@ function openEnds(schema: z.ZodType, path: string): string[] {
   const definition = schema.def as unknown as Definition;
   const plain = ['string', 'number', 'int', 'boolean', 'enum', 'literal', 'null'];
   if (plain.includes(definition.type)) return [];
-  if (definition.type === 'object' && definition.catchall === undefined) return Object.entries(definition.shape ?? {}).flatMap(([name, field]) => openEnds(field, `${path}.${name}`));
+  if (definition.type === 'object' && definition.catchall === undefined)
+    return Object.entries(definition.shape ?? {}).flatMap(([name, field]) => openEnds(field, `${path}.${name}`));
   if (definition.type === 'array' && definition.element !== undefined) return openEnds(definition.element, `${path}[]`);
   if (definition.type === 'union') return (definition.options ?? []).flatMap((option) => openEnds(option, path));
-  if (['optional', 'nullable', 'default'].includes(definition.type) && definition.innerType !== undefined) return openEnds(definition.innerType, path);
+  if (['optional', 'nullable', 'default'].includes(definition.type) && definition.innerType !== undefined)
+    return openEnds(definition.innerType, path);
   return [`${path} (${definition.type})`];
 }
 
 test('the answers that browsers get are made of named fields only', () => {
-  assert.deepEqual(browserNames.flatMap((name) => openEnds(operations[name].result, name)), []);
+  assert.deepEqual(
+    browserNames.flatMap((name) => openEnds(operations[name].result, name)),
+    [],
+  );
 });
 
 async function untilAsync(condition: () => Promise<boolean>, what: string): Promise<void> {

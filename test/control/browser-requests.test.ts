@@ -21,16 +21,41 @@ function refusedWith(text: string): [status: number, code: string] {
   return [Number(status), (JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4)) as { code: string }).code];
 }
 
-test('a host that is not the daemon\'s own is refused, whatever the token: names can be pointed anywhere', async (t) => {
-  const { ask: asks, place: { port } } = await startBrowserLab(t, { http: { names: ['nagaya.example', 'box.example:8443'] } });
+test("a host that is not the daemon's own is refused, whatever the token: names can be pointed anywhere", async (t) => {
+  const {
+    ask: asks,
+    place: { port },
+  } = await startBrowserLab(t, { http: { names: ['nagaya.example', 'box.example:8443'] } });
   const with_ = (host: string): Promise<HttpAnswer> => asks('GET', '/api/runtimes', { headers: { host } });
-  for (const host of [`127.0.0.1:${String(port)}`, `localhost:${String(port)}`, `LOCALHOST:${String(port)}`, `[::1]:${String(port)}`, 'nagaya.example', `nagaya.example:${String(port)}`, 'box.example:8443']) {
+  for (const host of [
+    `127.0.0.1:${String(port)}`,
+    `localhost:${String(port)}`,
+    `LOCALHOST:${String(port)}`,
+    `[::1]:${String(port)}`,
+    'nagaya.example',
+    `nagaya.example:${String(port)}`,
+    'box.example:8443',
+  ]) {
     assert.equal((await with_(host)).status, 200, host);
   }
-  for (const host of ['evil.example', `evil.example:${String(port)}`, 'localhost', '127.0.0.1', `localhost:${String(port + 1)}`, `localhost.:${String(port)}`, `127.0.0.2:${String(port)}`, 'box.example', `localhost:${String(port)}@evil.example`]) {
+  for (const host of [
+    'evil.example',
+    `evil.example:${String(port)}`,
+    'localhost',
+    '127.0.0.1',
+    `localhost:${String(port + 1)}`,
+    `localhost.:${String(port)}`,
+    `127.0.0.2:${String(port)}`,
+    'box.example',
+    `localhost:${String(port)}@evil.example`,
+  ]) {
     assert.deepEqual(refusal(await with_(host)), forbidden, host);
   }
-  assert.deepEqual(refusal(await ask({ host: '127.0.0.1', port }, 'GET', '/', { headers: { host: 'evil.example' } })), forbidden, 'not even the page');
+  assert.deepEqual(
+    refusal(await ask({ host: '127.0.0.1', port }, 'GET', '/', { headers: { host: 'evil.example' } })),
+    forbidden,
+    'not even the page',
+  );
 });
 
 test('a request without a host, with two, or for another server is refused with a reason', async (t) => {
@@ -57,45 +82,82 @@ test('a page of another origin is refused, and so is what a browser says another
   const lab = await startBrowserLab(t);
   const port = String(lab.place.port);
   const cookie = await lab.signIn();
-  const post = (headers: Record<string, string>): Promise<HttpAnswer> => lab.ask('POST', `${runtimePath}/workers`, { body: { intent: 'x' }, headers: { cookie, ...headers } });
-  const get = (headers: Record<string, string>, path = '/api/runtimes'): Promise<HttpAnswer> => lab.ask('GET', path, { headers: { cookie, ...headers } });
+  const post = (headers: Record<string, string>): Promise<HttpAnswer> =>
+    lab.ask('POST', `${runtimePath}/workers`, { body: { intent: 'x' }, headers: { cookie, ...headers } });
+  const get = (headers: Record<string, string>, path = '/api/runtimes'): Promise<HttpAnswer> =>
+    lab.ask('GET', path, { headers: { cookie, ...headers } });
 
   assert.equal((await post({ origin: `http://127.0.0.1:${port}`, 'sec-fetch-site': 'same-origin' })).status, 200);
   assert.equal((await post({ origin: `http://localhost:${port}`, host: `localhost:${port}` })).status, 200);
-  for (const origin of ['null', 'http://evil.example', `https://127.0.0.1:${port}`, `http://localhost:${port}`, `http://127.0.0.1:${String(lab.place.port + 1)}`, `http://127.0.0.1:${port}.evil.example`, '']) {
+  for (const origin of [
+    'null',
+    'http://evil.example',
+    `https://127.0.0.1:${port}`,
+    `http://localhost:${port}`,
+    `http://127.0.0.1:${String(lab.place.port + 1)}`,
+    `http://127.0.0.1:${port}.evil.example`,
+    '',
+  ]) {
     assert.deepEqual(refusal(await post({ origin })), forbidden, origin);
     assert.deepEqual(refusal(await get({ origin })), forbidden, origin);
   }
   for (const site of ['cross-site', 'same-site']) {
     assert.deepEqual(refusal(await post({ 'sec-fetch-site': site })), forbidden, site);
     assert.deepEqual(refusal(await get({ 'sec-fetch-site': site })), forbidden, site);
-    assert.deepEqual(refusal(await get({ 'sec-fetch-site': site, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' })), forbidden, 'no page is made of the API');
-    assert.deepEqual(refusal(await get({ 'sec-fetch-site': site, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' }, '/')), forbidden);
-    assert.equal((await get({ 'sec-fetch-site': site, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }, '/')).status, 200, 'a link may lead to the page');
+    assert.deepEqual(
+      refusal(await get({ 'sec-fetch-site': site, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' })),
+      forbidden,
+      'no page is made of the API',
+    );
+    assert.deepEqual(
+      refusal(await get({ 'sec-fetch-site': site, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' }, '/')),
+      forbidden,
+    );
+    assert.equal(
+      (await get({ 'sec-fetch-site': site, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }, '/')).status,
+      200,
+      'a link may lead to the page',
+    );
   }
   assert.equal((await get({ 'sec-fetch-site': 'none' })).status, 200);
   assert.deepEqual(refusal(await post({ 'sec-fetch-site': 'none' })), forbidden);
-  const preflight = await lab.ask('OPTIONS', `${runtimePath}/workers`, { headers: { origin: 'http://evil.example', 'access-control-request-method': 'POST' } });
+  const preflight = await lab.ask('OPTIONS', `${runtimePath}/workers`, {
+    headers: { origin: 'http://evil.example', 'access-control-request-method': 'POST' },
+  });
   assert.deepEqual(refusal(preflight), forbidden);
   assert.ok(!Object.keys(preflight.headers).some((name) => name.startsWith('access-control-')));
 });
 
-test('only JSON is taken, under the port\'s own bound', async (t) => {
+test("only JSON is taken, under the port's own bound", async (t) => {
   const { ask: asks, place, token } = await startBrowserLab(t, { http: { limits: { bodyBytes: 2048 } } });
   const path = `${runtimePath}/workers`;
   for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data']) {
-    assert.deepEqual(refusal(await asks('POST', path, { bytes: '{"intent":"x"}', headers: { 'content-type': type } })), invalid, type);
+    assert.deepEqual(
+      refusal(await asks('POST', path, { bytes: '{"intent":"x"}', headers: { 'content-type': type } })),
+      invalid,
+      type,
+    );
   }
   const large = await asks('POST', path, { body: { intent: 'x'.repeat(3000) } });
-  assert.deepEqual([...refusal(large), large.json['details']], [413, 'payload_too_large', problem, { maximum: 2048, limit: 'http.limits.bodyBytes' }]);
+  assert.deepEqual(
+    [...refusal(large), large.json['details']],
+    [413, 'payload_too_large', problem, { maximum: 2048, limit: 'http.limits.bodyBytes' }],
+  );
   const chunked = await RawSocket.connect(t, place);
-  chunked.send(`POST ${path} HTTP/1.1\r\nhost: 127.0.0.1:${String(place.port)}\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1000\r\n${'x'.repeat(0x1000)}\r\n`);
+  chunked.send(
+    `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1:${String(place.port)}\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1000\r\n${'x'.repeat(0x1000)}\r\n`,
+  );
   assert.match(await chunked.includes('\r\n\r\n{'), /^HTTP\/1\.1 413 /);
 });
 
 test('a method that a path does not take is 405, and a path that is not there 404', async (t) => {
   const { ask: asks } = await startBrowserLab(t);
-  for (const [method, path, allow] of [['PUT', '/api/runtimes', 'GET, HEAD'], ['DELETE', `${runtimePath}/workers`, 'GET, HEAD, POST'], ['POST', '/open/x', 'GET'], ['POST', '/session', 'GET, HEAD, DELETE']] as const) {
+  for (const [method, path, allow] of [
+    ['PUT', '/api/runtimes', 'GET, HEAD'],
+    ['DELETE', `${runtimePath}/workers`, 'GET, HEAD, POST'],
+    ['POST', '/open/x', 'GET'],
+    ['POST', '/session', 'GET, HEAD, DELETE'],
+  ] as const) {
     const answer = await asks(method, path);
     assert.deepEqual([...refusal(answer), answer.headers.allow], [405, 'method_not_found', problem, allow], path);
   }
@@ -109,7 +171,10 @@ test('a head that is too large is refused, and one that comes too slowly is cut 
   const large = await RawSocket.connect(t, place);
   large.send(`GET / HTTP/1.1\r\nx: ${'y'.repeat(4096)}\r\n\r\n`);
   assert.deepEqual(refusedWith(await large.rest()), [413, 'payload_too_large']);
-  for (const beginning of ['GET / HTTP/1.1\r\n', `POST ${runtimePath}/workers HTTP/1.1\r\nhost: 127.0.0.1:${String(place.port)}\r\ncontent-length: 100\r\n`]) {
+  for (const beginning of [
+    'GET / HTTP/1.1\r\n',
+    `POST ${runtimePath}/workers HTTP/1.1\r\nhost: 127.0.0.1:${String(place.port)}\r\ncontent-length: 100\r\n`,
+  ]) {
     const slow = await RawSocket.connect(t, place);
     slow.send(beginning);
     const drip = setInterval(() => slow.send('x: y\r\n'), 50);
@@ -123,7 +188,9 @@ test('a head that is too large is refused, and one that comes too slowly is cut 
 test('a body that comes too slowly is cut off, though its head was let in', async (t) => {
   const { place, token } = await startBrowserLab(t, { http: { limits: { requestMs: 300 } } });
   const slow = await RawSocket.connect(t, place);
-  slow.send(`POST ${runtimePath}/workers HTTP/1.1\r\nhost: 127.0.0.1:${String(place.port)}\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n`);
+  slow.send(
+    `POST ${runtimePath}/workers HTTP/1.1\r\nhost: 127.0.0.1:${String(place.port)}\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n`,
+  );
   const drip = setInterval(() => slow.send(' '), 50);
   t.after(() => clearInterval(drip));
   assert.deepEqual(refusedWith(await slow.rest()), [400, 'invalid_request']);

@@ -9,19 +9,33 @@ import { KeptSecret, SecretTable } from '../../daemon/control/browser/secret-tab
 import { VirtualClock } from '../labs/virtual-clock.ts';
 
 /** As much of a request as is looked at. */
-const requestFor = (hosts: readonly string[]): IncomingMessage => ({ headersDistinct: hosts.length === 0 ? {} : { host: hosts }, socket: { localAddress: '127.0.0.1' } }) as unknown as IncomingMessage;
+const requestFor = (hosts: readonly string[]): IncomingMessage =>
+  ({
+    headersDistinct: hosts.length === 0 ? {} : { host: hosts },
+    socket: { localAddress: '127.0.0.1' },
+  }) as unknown as IncomingMessage;
 
-test('of all hosts only the port\'s own names are taken, and of all origins only that of the host', () => {
+test("of all hosts only the port's own names are taken, and of all origins only that of the host", () => {
   const own = ['localhost:4000', '127.0.0.1:4000', '[::1]:4000', 'box.example', 'box.example:4000'];
   const places = new AllowedHosts({ host: '127.0.0.1', names: ['box.example'] }, { address: '127.0.0.1', port: 4000 });
-  const near = fc.tuple(fc.constantFrom(...own), fc.string({ maxLength: 3 }), fc.string({ maxLength: 3 })).map(([name, before, behind]) => `${before}${name}${behind}`);
+  const near = fc
+    .tuple(fc.constantFrom(...own), fc.string({ maxLength: 3 }), fc.string({ maxLength: 3 }))
+    .map(([name, before, behind]) => `${before}${name}${behind}`);
   fc.assert(
-    fc.property(fc.oneof(fc.constantFrom(...own), fc.domain(), fc.string(), near), fc.oneof(fc.webUrl(), fc.string(), fc.constantFrom('null', ...own.map((name) => `http://${name}`))), (host, origin) => {
-      const found = places.hostOf(requestFor([host]));
-      assert.equal(found, own.includes(host.toLowerCase()) ? host.toLowerCase() : undefined);
-      assert.equal(places.hostOf(requestFor([host, host])), undefined);
-      if (found !== undefined) assert.equal(places.isOwnOrigin(origin, found), origin === `http://${found}` || (found.startsWith('box.example') && origin === `https://${found}`));
-    }),
+    fc.property(
+      fc.oneof(fc.constantFrom(...own), fc.domain(), fc.string(), near),
+      fc.oneof(fc.webUrl(), fc.string(), fc.constantFrom('null', ...own.map((name) => `http://${name}`))),
+      (host, origin) => {
+        const found = places.hostOf(requestFor([host]));
+        assert.equal(found, own.includes(host.toLowerCase()) ? host.toLowerCase() : undefined);
+        assert.equal(places.hostOf(requestFor([host, host])), undefined);
+        if (found !== undefined)
+          assert.equal(
+            places.isOwnOrigin(origin, found),
+            origin === `http://${found}` || (found.startsWith('box.example') && origin === `https://${found}`),
+          );
+      },
+    ),
   );
   assert.equal(places.hostOf(requestFor([])), undefined);
 });
@@ -53,18 +67,26 @@ test('secrets are good until they are taken, expire or make room, and each end i
         } else {
           const entry = given[each.which];
           const expected = live.find((one) => one === entry)?.value;
-          assert.equal(each.do === 'take' ? table.take(entry?.secret ?? 'x') : table.find(entry?.secret ?? 'x'), expected);
+          assert.equal(
+            each.do === 'take' ? table.take(entry?.secret ?? 'x') : table.find(entry?.secret ?? 'x'),
+            expected,
+          );
           if (each.do === 'take') live = live.filter((one) => one !== entry);
         }
         assert.equal(table.size, live.length);
         assert.ok(table.size <= capacity);
       }
       table.clear();
-      assert.deepEqual(gone.sort((one, other) => one - other), given.map(({ value }) => value));
+      assert.deepEqual(
+        gone.sort((one, other) => one - other),
+        given.map(({ value }) => value),
+      );
     }),
   );
 });
 
 test('a kept secret is itself and nothing else', () => {
-  fc.assert(fc.property(fc.string(), fc.string(), (one, other) => assert.equal(new KeptSecret(one).is(other), one === other)));
+  fc.assert(
+    fc.property(fc.string(), fc.string(), (one, other) => assert.equal(new KeptSecret(one).is(other), one === other)),
+  );
 });

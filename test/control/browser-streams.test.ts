@@ -1,5 +1,5 @@
-// A worker's events over HTTP, at the port and at the unix socket: a snapshot first, then each event in order, and after a
-// cut from where the reader was.
+// A worker's events over HTTP, at the port and at the unix socket: a snapshot first, then each event in order, and
+// after a cut from where the reader was.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runtimeHandlers } from '../../daemon/operations/runtime.ts';
@@ -9,16 +9,27 @@ import { startControl, until } from '../labs/control-lab.ts';
 import { ask } from '../labs/http-client.ts';
 import { runtimeLab } from '../labs/runtime-lab.ts';
 
-const address = (workerId: string): { runtimeId: string; workerId: string } => ({ runtimeId: 'backend-internal', workerId });
+const address = (workerId: string): { runtimeId: string; workerId: string } => ({
+  runtimeId: 'backend-internal',
+  workerId,
+});
 const eventsOf = (workerId: string): string => `${runtimePath}/workers/${workerId}/events`;
 const types = (stream: Stream): string[] => stream.events().map(({ event }) => event);
-const output = (stream: Stream): string => stream.events().filter(({ event }) => event === 'output').map(({ data }) => data['text']).join('');
+const output = (stream: Stream): string =>
+  stream
+    .events()
+    .filter(({ event }) => event === 'output')
+    .map(({ data }) => data['text'])
+    .join('');
 
 test('a stream begins with a snapshot and tells what happens as it happens', async (t) => {
   const lab = await startBrowserLab(t);
   const { workerId } = await lab.create();
   const stream = await openStream(t, lab.place, eventsOf(workerId), { authorization: `Bearer ${lab.readToken}` });
-  assert.deepEqual([stream.response.statusCode, stream.response.headers['content-type']], [200, 'text/event-stream; charset=utf-8']);
+  assert.deepEqual(
+    [stream.response.statusCode, stream.response.headers['content-type']],
+    [200, 'text/event-stream; charset=utf-8'],
+  );
   await until(() => stream.events().length === 1, 'the snapshot');
   await lab.registry.input(address(workerId), { kind: 'user', content: 'hello\n\nthere' });
   await until(() => lab.program(workerId).current !== undefined, 'it runs');
@@ -46,11 +57,16 @@ test('a reader that comes back goes on behind what it has seen, and the header c
   const seen = first.events().at(-1)?.id ?? '';
   first.response.destroy();
   lab.program(workerId).current?.say('missed ');
-  const second = await openStream(t, lab.place, `${eventsOf(workerId)}?after=${String(snapshot?.id)}`, { authorization, 'last-event-id': seen });
+  const second = await openStream(t, lab.place, `${eventsOf(workerId)}?after=${String(snapshot?.id)}`, {
+    authorization,
+    'last-event-id': seen,
+  });
   lab.program(workerId).current?.say('new');
   await until(() => output(second) === 'missed new', 'nothing is lost and nothing comes twice');
   assert.deepEqual(types(second), ['output', 'output']);
-  const third = await openStream(t, lab.place, `${eventsOf(workerId)}?after=${String(snapshot?.id)}`, { authorization });
+  const third = await openStream(t, lab.place, `${eventsOf(workerId)}?after=${String(snapshot?.id)}`, {
+    authorization,
+  });
   await until(() => output(third) === 'seen missed new', 'by the address alone');
 });
 
@@ -65,7 +81,10 @@ test('a cursor that is foreign or too old is answered by its diagnostic and a fr
     end('done');
   };
   await lab.registry.input(address(workerId), { kind: 'user', content: 'x' });
-  for (const [cursor, code] of [['of-another', 'cursor_foreign'], [first.events()[0]?.id ?? '', 'cursor_expired']] as const) {
+  for (const [cursor, code] of [
+    ['of-another', 'cursor_foreign'],
+    [first.events()[0]?.id ?? '', 'cursor_expired'],
+  ] as const) {
     const stream = await openStream(t, lab.place, eventsOf(workerId), { authorization, 'last-event-id': cursor });
     await until(() => stream.events().length >= 2, 'diagnostic and snapshot');
     const [diagnostic, snapshot] = stream.events();
@@ -83,7 +102,11 @@ test('what cannot be streamed is refused before a stream begins', async (t) => {
   ] as const) {
     for (const method of ['GET', 'HEAD']) {
       const { status, json, headers } = await lab.ask(method, path);
-      assert.deepEqual([status, headers['content-type']], [expected[0], 'application/problem+json'], `${method} ${path}`);
+      assert.deepEqual(
+        [status, headers['content-type']],
+        [expected[0], 'application/problem+json'],
+        `${method} ${path}`,
+      );
       if (method === 'GET') assert.equal(json['code'], expected[1]);
     }
   }
@@ -93,9 +116,15 @@ test('streams of one token are bounded, and a place is free again when one ends'
   const lab = await startBrowserLab(t, { http: { limits: { streams: 2 } } });
   const { workerId } = await lab.create();
   const headers = { authorization: `Bearer ${lab.token}` };
-  const streams = [await openStream(t, lab.place, eventsOf(workerId), headers), await openStream(t, lab.place, eventsOf(workerId), headers)];
+  const streams = [
+    await openStream(t, lab.place, eventsOf(workerId), headers),
+    await openStream(t, lab.place, eventsOf(workerId), headers),
+  ];
   const { status, json } = await lab.ask('GET', eventsOf(workerId));
-  assert.deepEqual([status, json['code'], json['details']], [429, 'too_many_requests', { maximum: 2, limit: 'http.limits.streams' }]);
+  assert.deepEqual(
+    [status, json['code'], json['details']],
+    [429, 'too_many_requests', { maximum: 2, limit: 'http.limits.streams' }],
+  );
   streams[0]?.response.destroy();
   await until(() => lab.server.status()?.streams === 1, 'one has ended');
   const next = await openStream(t, lab.place, eventsOf(workerId), headers);
@@ -103,7 +132,9 @@ test('streams of one token are bounded, and a place is free again when one ends'
 });
 
 test('a reader that is slow is not buffered for: it gets a fresh snapshot, or is cut off', async (t) => {
-  const lab = await startBrowserLab(t, { limits: { workerEventBytes: 64 * 1024, workerSayBytes: 16 * 1024 * 1024, transcriptBytes: 64 * 1024 } });
+  const lab = await startBrowserLab(t, {
+    limits: { workerEventBytes: 64 * 1024, workerSayBytes: 16 * 1024 * 1024, transcriptBytes: 64 * 1024 },
+  });
   const { workerId } = await lab.create();
   const stream = await openStream(t, lab.place, eventsOf(workerId), { authorization: `Bearer ${lab.token}` });
   await until(() => stream.events().length === 1, 'the snapshot');
@@ -122,11 +153,19 @@ test('a reader that is slow is not buffered for: it gets a fresh snapshot, or is
   const at = types(stream).indexOf('diagnostic');
   assert.deepEqual([stream.events()[at]?.data['code'], types(stream)[at + 1]], ['events_dropped', 'snapshot']);
 
-  // What is said in one turn fits its backlog, so that all of it is sent, and is more than the system's own buffers take.
-  const backlog = { workerEvents: 100, workerEventBytes: 4 * 1024 * 1024, workerSayBytes: 64 * 1024 * 1024, transcriptBytes: 64 * 1024 };
+  // What is said in one turn fits its backlog, so that all of it is sent, and is more than the system's own buffers
+  // take.
+  const backlog = {
+    workerEvents: 100,
+    workerEventBytes: 4 * 1024 * 1024,
+    workerSayBytes: 64 * 1024 * 1024,
+    transcriptBytes: 64 * 1024,
+  };
   const cutting = await startBrowserLab(t, { http: { limits: { idleMs: 300 } }, limits: backlog });
   const worker = await cutting.create();
-  const never = await openStream(t, cutting.place, eventsOf(worker.workerId), { authorization: `Bearer ${cutting.token}` });
+  const never = await openStream(t, cutting.place, eventsOf(worker.workerId), {
+    authorization: `Bearer ${cutting.token}`,
+  });
   await until(() => never.events().length === 1, 'the snapshot');
   never.response.pause();
   await cutting.registry.input(address(worker.workerId), { kind: 'user', content: 'x' });
@@ -150,7 +189,9 @@ test('streams end when the daemon does', async (t) => {
 
 test('the same stream is at the unix socket, and a page of events where the caller speaks JSON-RPC', async (t) => {
   const lab = runtimeLab();
-  const { path } = await startControl(t, { handlers: { ...runtimeHandlers(lab.registry), ...workerHandlers(lab.registry) } });
+  const { path } = await startControl(t, {
+    handlers: { ...runtimeHandlers(lab.registry), ...workerHandlers(lab.registry) },
+  });
   const { workerId } = await lab.create();
   const stream = await openStream(t, path, eventsOf(workerId));
   await until(() => types(stream).includes('snapshot'), 'the snapshot');

@@ -14,7 +14,17 @@ const silentRuntime = {
   runtimeId: 'silent',
   displayName: 'Silent',
   kind: 'local-compatibility',
-  capabilities: { canListWorkers: true, canShowWorker: true, canCreateWorker: false, canSendInput: false, canStopWorker: false, canCancelWorker: false, canReadTranscript: false, canStreamEvents: false, maxWorkers: 1 },
+  capabilities: {
+    canListWorkers: true,
+    canShowWorker: true,
+    canCreateWorker: false,
+    canSendInput: false,
+    canStopWorker: false,
+    canCancelWorker: false,
+    canReadTranscript: false,
+    canStreamEvents: false,
+    maxWorkers: 1,
+  },
   report: hanging,
   list: hanging,
   show: hanging,
@@ -26,10 +36,16 @@ test('a worker with as many inputs as may wait is 429, and says in its header wh
   const path = `${runtimePath}/workers/${(await lab.create()).workerId}/input`;
   const given = [];
   for (const content of ['runs', 'waits', 'too many']) given.push(await lab.ask('POST', path, { body: { content } }));
-  assert.deepEqual(given.map(({ status }) => status), [200, 200, 429]);
+  assert.deepEqual(
+    given.map(({ status }) => status),
+    [200, 200, 429],
+  );
   const { json, headers } = given[2] ?? assert.fail();
   const { retryAfterMs } = json['details'] as { retryAfterMs: number };
-  assert.deepEqual([json['code'], json['retryable'], headers['content-type']], ['worker_busy', true, 'application/problem+json']);
+  assert.deepEqual(
+    [json['code'], json['retryable'], headers['content-type']],
+    ['worker_busy', true, 'application/problem+json'],
+  );
   assert.equal(Number(headers['retry-after']), Math.ceil(retryAfterMs / 1000));
 });
 
@@ -42,9 +58,18 @@ test('a runtime that does not answer is 503 to who asks it, and in lists it is n
     assert.deepEqual([status, json['code'], json['retryable']], [503, 'runtime_unavailable', true], path);
   }
   const runtimes = (await lab.ask('GET', '/api/runtimes')).json['runtimes'] as RuntimeSummary[];
-  assert.deepEqual(runtimes.map(({ runtimeId, status }) => [runtimeId, status]), [['backend-internal', 'running'], ['silent', 'unavailable']]);
+  assert.deepEqual(
+    runtimes.map(({ runtimeId, status }) => [runtimeId, status]),
+    [
+      ['backend-internal', 'running'],
+      ['silent', 'unavailable'],
+    ],
+  );
   const page = (await lab.ask('GET', '/api/workers')).json as unknown as WorkerPage;
-  assert.deepEqual(page.workers.map((worker) => worker.workerId), [workerId]);
+  assert.deepEqual(
+    page.workers.map((worker) => worker.workerId),
+    [workerId],
+  );
   assert.deepEqual(page.leftOut, { unavailable: [{ runtimeId: 'silent', code: 'runtime_unavailable' }], more: [] });
 });
 
@@ -52,8 +77,14 @@ test('a cancel and a stop are told in transcript and stream as what they are', a
   const lab = await startBrowserLab(t);
   const path = `${runtimePath}/workers/${(await lab.create()).workerId}`;
   const stream = await openStream(t, lab.place, `${path}/events`, { authorization: `Bearer ${lab.token}` });
-  const told = (): unknown[] => stream.events().flatMap(({ data }) => (data['item'] as TranscriptItem | undefined) ?? []).filter(({ role }) => role === 'host').map(({ content }) => content);
-  const give = async (content: string): Promise<void> => assert.equal((await lab.ask('POST', `${path}/input`, { body: { content } })).status, 200);
+  const told = (): unknown[] =>
+    stream
+      .events()
+      .flatMap(({ data }) => (data['item'] as TranscriptItem | undefined) ?? [])
+      .filter(({ role }) => role === 'host')
+      .map(({ content }) => content);
+  const give = async (content: string): Promise<void> =>
+    assert.equal((await lab.ask('POST', `${path}/input`, { body: { content } })).status, 200);
   await give('cancelled');
   assert.equal((await lab.ask('POST', `${path}/cancel`, { body: {} })).json['changed'], true);
   await until(() => told().length === 1, 'the cancel is told');
@@ -61,8 +92,15 @@ test('a cancel and a stop are told in transcript and stream as what they are', a
   await give('waits');
   await lab.ask('POST', `${path}/stop`, { body: {} });
   await until(() => told().length === 3, 'the stop is told');
-  const expected = ['The input was cancelled.', 'The worker was stopped before it came to this.', 'The input was cancelled.'];
+  const expected = [
+    'The input was cancelled.',
+    'The worker was stopped before it came to this.',
+    'The input was cancelled.',
+  ];
   assert.deepEqual(told(), expected);
   const items = (await lab.ask('GET', `${path}/transcript`)).json['items'] as TranscriptItem[];
-  assert.deepEqual(items.filter(({ role }) => role === 'host').map(({ content }) => content), expected);
+  assert.deepEqual(
+    items.filter(({ role }) => role === 'host').map(({ content }) => content),
+    expected,
+  );
 });

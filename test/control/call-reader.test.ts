@@ -1,5 +1,5 @@
-// Calls that carry events, and calls of tools, are read without building them. Whatever the reader accepts must be what a
-// parser and the schema make of the same bytes, however the line is written and whatever is wrong with it.
+// Calls that carry events, and calls of tools, are read without building them. Whatever the reader accepts must be what
+// a parser and the schema make of the same bytes, however the line is written and whatever is wrong with it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -31,7 +31,10 @@ function toolOf(line: string): ToolParams | undefined {
 }
 
 type Method = 'ingress.publish' | 'ingress.deliver' | 'tool.call';
-type EventCallParams = OperationParams<'ingress.deliver'> & { readonly events?: readonly unknown[] | undefined; readonly wait?: boolean };
+type EventCallParams = OperationParams<'ingress.deliver'> & {
+  readonly events?: readonly unknown[] | undefined;
+  readonly wait?: boolean;
+};
 
 /** What everything else of the daemon would make of the line. */
 function built(line: string | Buffer): { readonly id: unknown; readonly method: Method; readonly params: unknown } {
@@ -82,13 +85,46 @@ function assertSameEvents(given: unknown, { plugin, wait = false, timeoutMs, ...
   given.events?.forEach((event, at) => same(event, raw.events?.[at]));
 }
 
-const odd = fc.constantFrom('', 'a b', '"', '\\', 'é', '😀', '\ud800', '\n', '\u0000', 'payload', '__proto__', 'toJSON', '}', ']', ',', ':');
+const odd = fc.constantFrom(
+  '',
+  'a b',
+  '"',
+  '\\',
+  'é',
+  '😀',
+  '\ud800',
+  '\n',
+  '\u0000',
+  'payload',
+  '__proto__',
+  'toJSON',
+  '}',
+  ']',
+  ',',
+  ':',
+);
 const text = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 10 }), odd);
-const number = fc.oneof({ weight: 8, arbitrary: fc.integer() }, { weight: 4, arbitrary: fc.integer({ max: 100_000 }).map((cents) => cents / 100) }, fc.double(), fc.constantFrom(0, -0, 1e21, 1e-7, 123456789012345680000, 0.1));
+const number = fc.oneof(
+  { weight: 8, arbitrary: fc.integer() },
+  { weight: 4, arbitrary: fc.integer({ max: 100_000 }).map((cents) => cents / 100) },
+  fc.double(),
+  fc.constantFrom(0, -0, 1e21, 1e-7, 123456789012345680000, 0.1),
+);
 const payload = fc.letrec<{ value: unknown }>((tie) => ({
-  value: fc.oneof({ maxDepth: 5 }, text, number, fc.boolean(), fc.constant(null), fc.array(tie('value'), { maxLength: 4 }), fc.dictionary(text, tie('value'), { maxKeys: 4 })),
+  value: fc.oneof(
+    { maxDepth: 5 },
+    text,
+    number,
+    fc.boolean(),
+    fc.constant(null),
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc.dictionary(text, tie('value'), { maxKeys: 4 }),
+  ),
 })).value;
-const name = fc.oneof({ weight: 6, arbitrary: fc.constantFrom('work', 'orders', 'a.b-c') }, { weight: 1, arbitrary: text });
+const name = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom('work', 'orders', 'a.b-c') },
+  { weight: 1, arbitrary: text },
+);
 const rarely = fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: fc.constant(1) });
 const event = fc.record(
   { ingress: name, kind: name, source: name, payload, correlationId: name, extra: rarely },
@@ -96,13 +132,22 @@ const event = fc.record(
 );
 const unusual = fc.constantFrom<unknown[]>(86_400_001, 0, 1.5, null, 'true', true);
 const wait = fc.oneof({ weight: 9, arbitrary: fc.boolean() }, { weight: 1, arbitrary: unusual });
-const timeoutMs = fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 1, max: 86_400_000 }) }, { weight: 1, arbitrary: unusual });
+const timeoutMs = fc.oneof(
+  { weight: 9, arbitrary: fc.integer({ min: 1, max: 86_400_000 }) },
+  { weight: 1, arbitrary: unusual },
+);
 const plugin = fc.oneof({ weight: 6, arbitrary: fc.constantFrom('test.plugin', 'a') }, { weight: 1, arbitrary: text });
 const callOf = (method: fc.Arbitrary<string>, params: fc.Arbitrary<unknown>) =>
   fc.record(
     {
       jsonrpc: fc.oneof({ weight: 19, arbitrary: fc.constant('2.0') }, { weight: 1, arbitrary: fc.constant('1.0') }),
-      id: fc.oneof({ weight: 6, arbitrary: fc.nat() }, ...[fc.integer(), fc.double(), text, fc.constant(null), fc.constant(1e15)].map((arbitrary) => ({ weight: 1, arbitrary }))),
+      id: fc.oneof(
+        { weight: 6, arbitrary: fc.nat() },
+        ...[fc.integer(), fc.double(), text, fc.constant(null), fc.constant(1e15)].map((arbitrary) => ({
+          weight: 1,
+          arbitrary,
+        })),
+      ),
       method,
       params,
       extra: rarely,
@@ -113,14 +158,28 @@ const eventCall = callOf(
   fc.constantFrom('ingress.publish', 'ingress.publish', 'ingress.deliver', 'daemon.ping'),
   fc.oneof(
     fc.record({ plugin, event, wait, timeoutMs }, { requiredKeys: ['plugin', 'event'] }),
-    fc.record({ timeoutMs, wait, plugin: fc.constant('test.plugin'), events: fc.array(event, { maxLength: 5 }) }, { requiredKeys: ['plugin', 'events'] }),
+    fc.record(
+      { timeoutMs, wait, plugin: fc.constant('test.plugin'), events: fc.array(event, { maxLength: 5 }) },
+      { requiredKeys: ['plugin', 'events'] },
+    ),
   ),
 );
-const toolName = fc.oneof({ weight: 8, arbitrary: fc.constantFrom('greet', 'a.b-c', '0', '_x') }, { weight: 1, arbitrary: fc.constantFrom('-a', '.a', 'a b', 'x'.repeat(65)) }, { weight: 1, arbitrary: text });
-const callId = fc.oneof({ weight: 6, arbitrary: fc.constantFrom('call-1', 'a:b.c', '-') }, { weight: 1, arbitrary: fc.constantFrom('a b', 'x'.repeat(129)) }, { weight: 1, arbitrary: text });
+const toolName = fc.oneof(
+  { weight: 8, arbitrary: fc.constantFrom('greet', 'a.b-c', '0', '_x') },
+  { weight: 1, arbitrary: fc.constantFrom('-a', '.a', 'a b', 'x'.repeat(65)) },
+  { weight: 1, arbitrary: text },
+);
+const callId = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom('call-1', 'a:b.c', '-') },
+  { weight: 1, arbitrary: fc.constantFrom('a b', 'x'.repeat(129)) },
+  { weight: 1, arbitrary: text },
+);
 const toolCall = callOf(
   fc.constantFrom('tool.call', 'tool.call', 'tool.call', 'tool.list', 'ingress.publish'),
-  fc.record({ callId, plugin, tool: toolName, input: payload, timeoutMs, wait: rarely }, { requiredKeys: ['plugin', 'tool'] }),
+  fc.record(
+    { callId, plugin, tool: toolName, input: payload, timeoutMs, wait: rarely },
+    { requiredKeys: ['plugin', 'tool'] },
+  ),
 );
 
 /** The same JSON as another client would write it. */
@@ -129,30 +188,70 @@ const writings: readonly ((value: unknown) => string)[] = [
   (value) => JSON.stringify(value, undefined, 1).replaceAll(/\n */g, ' '),
   (value) => ` ${JSON.stringify(value)} `,
   // As Python does.
-  (value) => JSON.stringify(value).replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  (value) =>
+    JSON.stringify(value).replaceAll(
+      /[\u0080-\uffff]/g,
+      (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    ),
 ];
 
 const ownOrder = <Params extends object>(params: Params): fc.Arbitrary<object> =>
-  fc.shuffledSubarray(Object.entries(params), { minLength: Object.keys(params).length }).map((entries) => Object.fromEntries(entries));
+  fc
+    .shuffledSubarray(Object.entries(params), { minLength: Object.keys(params).length })
+    .map((entries) => Object.fromEntries(entries));
 
-for (const [what, call] of [['carries events', eventCall], ['calls a tool', toolCall]] as const) {
+for (const [what, call] of [
+  ['carries events', eventCall],
+  ['calls a tool', toolCall],
+] as const) {
   test(`what is read of a call that ${what} is what a parser and the schema make of it`, () => {
     let accepted = 0;
     let seen = 0;
     fc.assert(
-      fc.property(call.chain(({ params, ...rest }) => ownOrder(params as object).map((shuffled) => ({ ...rest, params: shuffled }))), fc.constantFrom(...writings), (value, write) => {
-        seen += 1;
-        if (assertSame(write(value)) !== false) accepted += 1;
-      }),
+      fc.property(
+        call.chain(({ params, ...rest }) =>
+          ownOrder(params as object).map((shuffled) => ({ ...rest, params: shuffled })),
+        ),
+        fc.constantFrom(...writings),
+        (value, write) => {
+          seen += 1;
+          if (assertSame(write(value)) !== false) accepted += 1;
+        },
+      ),
       { numRuns: 6000 },
     );
-    assert.ok(accepted > seen / 30, `only ${String(accepted)} of ${String(seen)} were read: the property proves little`);
+    assert.ok(
+      accepted > seen / 30,
+      `only ${String(accepted)} of ${String(seen)} were read: the property proves little`,
+    );
   });
 }
 
 const plainCalls = {
-  'an event': { jsonrpc: '2.0', id: 7, method: 'ingress.publish', params: { plugin: 'test.plugin', events: [{ ingress: 'work', kind: 'do', payload: { a: [1, 2.5, { b: 'text é' }], c: null, d: true } }, { kind: 'do', ingress: 'work', source: 's', correlationId: 'id-1', payload: [[], {}, false, '\u0001"'] }] } },
-  'a tool\'s call': { jsonrpc: '2.0', id: 'x-7', method: 'tool.call', params: { plugin: 'test.plugin', tool: 'greet', input: { a: [1, 2.5, { b: 'text é' }, [], {}], c: null, d: [true, '\u0001"'] }, timeoutMs: 5000, callId: 'call-1' } },
+  'an event': {
+    jsonrpc: '2.0',
+    id: 7,
+    method: 'ingress.publish',
+    params: {
+      plugin: 'test.plugin',
+      events: [
+        { ingress: 'work', kind: 'do', payload: { a: [1, 2.5, { b: 'text é' }], c: null, d: true } },
+        { kind: 'do', ingress: 'work', source: 's', correlationId: 'id-1', payload: [[], {}, false, '\u0001"'] },
+      ],
+    },
+  },
+  "a tool's call": {
+    jsonrpc: '2.0',
+    id: 'x-7',
+    method: 'tool.call',
+    params: {
+      plugin: 'test.plugin',
+      tool: 'greet',
+      input: { a: [1, 2.5, { b: 'text é' }, [], {}], c: null, d: [true, '\u0001"'] },
+      timeoutMs: 5000,
+      callId: 'call-1',
+    },
+  },
 };
 const fault = fc.record({
   at: fc.nat(),
@@ -169,7 +268,11 @@ for (const [what, plain] of Object.entries(plainCalls)) {
         for (const { at, byte, how } of faults) {
           if (byte === 0x0a) continue;
           const place = at % bytes.length;
-          bytes = [...bytes.slice(0, place), ...(how === 'remove' ? [] : [byte]), ...bytes.slice(how === 'insert' ? place : place + 1)];
+          bytes = [
+            ...bytes.slice(0, place),
+            ...(how === 'remove' ? [] : [byte]),
+            ...bytes.slice(how === 'insert' ? place : place + 1),
+          ];
         }
         if (assertSame(Buffer.from(bytes)) !== false) accepted += 1;
       }),
@@ -180,7 +283,21 @@ for (const [what, plain] of Object.entries(plainCalls)) {
 }
 
 test('what ordinary clients write is read, and every payload and input stays the text it was', () => {
-  const payloads = ['{"a":1}', '[]', '{}', '"text"', '0', '12.5', '-3', 'true', 'false', 'null', '{"é":"😀"}', '[[[1]],{"a":{"b":[]}}]', '"\\u00e9\\n"'.replace('\\u00e9', 'e')];
+  const payloads = [
+    '{"a":1}',
+    '[]',
+    '{}',
+    '"text"',
+    '0',
+    '12.5',
+    '-3',
+    'true',
+    'false',
+    'null',
+    '{"é":"😀"}',
+    '[[[1]],{"a":{"b":[]}}]',
+    '"\\u00e9\\n"'.replace('\\u00e9', 'e'),
+  ];
   for (const one of payloads) {
     for (const line of [
       `{"jsonrpc":"2.0","id":1,"method":"ingress.publish","params":{"plugin":"a","event":{"ingress":"work","kind":"do","payload":${one}}}}`,
@@ -200,12 +317,15 @@ test('what ordinary clients write is read, and every payload and input stays the
 });
 
 test('more than may be is left to those who say so', () => {
-  const list = (events: number): string => `{"jsonrpc":"2.0","id":1,"method":"ingress.publish","params":{"plugin":"a","events":[${Array(events).fill('{"ingress":"work","kind":"do","payload":1}').join(',')}]}}`;
+  const list = (events: number): string =>
+    `{"jsonrpc":"2.0","id":1,"method":"ingress.publish","params":{"plugin":"a","events":[${Array(events).fill('{"ingress":"work","kind":"do","payload":1}').join(',')}]}}`;
   assert.equal(eventsOf(list(limits.publishBatch))?.events?.length, limits.publishBatch);
   assert.equal(read(list(limits.publishBatch + 1)), undefined);
-  const deep = (depth: number): string => `{"jsonrpc":"2.0","id":1,"method":"ingress.publish","params":{"plugin":"a","event":{"ingress":"work","kind":"do","payload":${'['.repeat(depth)}${']'.repeat(depth)}}}}`;
+  const deep = (depth: number): string =>
+    `{"jsonrpc":"2.0","id":1,"method":"ingress.publish","params":{"plugin":"a","event":{"ingress":"work","kind":"do","payload":${'['.repeat(depth)}${']'.repeat(depth)}}}}`;
   assert.ok(read(deep(8)) !== undefined && read(deep(9)) === undefined);
-  const deepInput = (depth: number): string => `{"jsonrpc":"2.0","id":1,"method":"tool.call","params":{"plugin":"a","tool":"greet","input":${'['.repeat(depth)}${']'.repeat(depth)}}}`;
+  const deepInput = (depth: number): string =>
+    `{"jsonrpc":"2.0","id":1,"method":"tool.call","params":{"plugin":"a","tool":"greet","input":${'['.repeat(depth)}${']'.repeat(depth)}}}`;
   assert.ok(read(deepInput(10)) !== undefined && read(deepInput(11)) === undefined);
 });
 

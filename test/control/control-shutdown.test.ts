@@ -40,7 +40,9 @@ test('closing answers what is pending, ends every connection, and leaves no sock
   subscribed.request(1, 'events.subscribe', {});
   await subscribed.message();
   const body = JSON.stringify({ input: { ms: 300 } });
-  http.send(`POST /api/tools/p/later HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${String(body.length)}\r\n\r\n${body}`);
+  http.send(
+    `POST /api/tools/p/later HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${String(body.length)}\r\n\r\n${body}`,
+  );
   keptAlive.send('GET /api/ping HTTP/1.1\r\nhost: x\r\n\r\n');
   await keptAlive.includes('"pong":true');
   events.send('GET /api/events HTTP/1.1\r\nhost: x\r\n\r\n');

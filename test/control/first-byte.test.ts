@@ -20,16 +20,24 @@ test('a brace or bracket opens JSON-RPC, a letter HTTP, on the same socket and a
 test('the first byte may come alone, and after white space', async (t) => {
   const { path } = await startControl(t);
   const http = await RawSocket.connect(t, path);
-  for (const part of ['\r\n', 'G', 'ET /api/pi', 'ng HTTP/1.1\r\nho', 'st: x\r\nconnection: close\r\n\r\n']) await new Promise((written) => http.socket.write(part, written));
+  for (const part of ['\r\n', 'G', 'ET /api/pi', 'ng HTTP/1.1\r\nho', 'st: x\r\nconnection: close\r\n\r\n'])
+    await new Promise((written) => http.socket.write(part, written));
   assert.match(await http.rest(), /^HTTP\/1\.1 200/);
   const rpc = await RawSocket.connect(t, path);
-  for (const part of [' \n', '\t', '{', '"jsonrpc":"2.0","id":1,', '"method":"daemon.ping"}', '\n']) await new Promise((written) => rpc.socket.write(part, written));
+  for (const part of [' \n', '\t', '{', '"jsonrpc":"2.0","id":1,', '"method":"daemon.ping"}', '\n'])
+    await new Promise((written) => rpc.socket.write(part, written));
   assert.equal((await rpc.message()).id, 1);
 });
 
 test('bytes of any other kind get one line that says what is spoken here, and the end', async (t) => {
   const { path, server } = await startControl(t);
-  const garbage = [Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00]), Buffer.from('"text"\n'), Buffer.from('\u0000\n'), Buffer.from([0xff, 0xfe]), Buffer.from('123\n')];
+  const garbage = [
+    Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00]),
+    Buffer.from('"text"\n'),
+    Buffer.from('\u0000\n'),
+    Buffer.from([0xff, 0xfe]),
+    Buffer.from('123\n'),
+  ];
   for (const bytes of garbage) {
     const raw = await RawSocket.connect(t, path);
     raw.send(bytes);

@@ -23,7 +23,9 @@ test('what all unfinished lines hold together is bounded, and the line that find
   await until(() => halfLines.bytes >= 7 * mib, 'the first line is held');
   const others = await Promise.all([halfLine(t, path, 7 * mib), halfLine(t, path, 7 * mib)]);
   await until(() => server.counts().connectionsCutOff >= 1, 'one is cut off');
-  const answers = await Promise.all(others.map(async (raw) => (raw.text.includes('\n') ? (await raw.message()).error?.data : undefined)));
+  const answers = await Promise.all(
+    others.map(async (raw) => (raw.text.includes('\n') ? (await raw.message()).error?.data : undefined)),
+  );
   const refused = answers.filter((answer) => answer !== undefined);
   assert.ok(refused.length >= 1, 'one was told');
   for (const error of refused) {
@@ -51,7 +53,8 @@ test('a small line is taken also while large ones hold all the room', async (t) 
 
 test('an unfinished HTTP body counts among them, and is given back when its client goes', async (t) => {
   const { path, halfLines } = await startControl(t, { limits: { halfLineBytes: 8 * mib } });
-  const head = 'POST /api/tools/p/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 7000000\r\n\r\n';
+  const head =
+    'POST /api/tools/p/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 7000000\r\n\r\n';
   const first = await RawSocket.connect(t, path);
   first.send(head).send(Buffer.alloc(6_000_000, ' '));
   await until(() => halfLines.bytes >= 6_000_000, 'the body is held');

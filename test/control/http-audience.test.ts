@@ -23,17 +23,36 @@ async function listen(t: test.TestContext, allowedAudiences: readonly Audience[]
   const limits = limitsSchema.parse({});
   const feed = new Feed();
   const calls = new OperationCalls(allHandlers(usualHandlers), () => false);
-  const api = new HttpApi({ calls, body: { maximum: limits.lineBytes, limit: 'limits.lineBytes' }, halfLines: new HalfLines(2 ** 26), documents: new Documents('0.0.0'), limits, log: { warn() {}, error() {} }, allowedAudiences, projection: unprojected });
-  const server = createServer((request, response) => void api.handle(request, response, { id: 'other', audience: 'browser', subscriptions: new Subscriptions(feed, limits), arrivedMs: 0, beginStream() {} }));
+  const api = new HttpApi({
+    calls,
+    body: { maximum: limits.lineBytes, limit: 'limits.lineBytes' },
+    halfLines: new HalfLines(2 ** 26),
+    documents: new Documents('0.0.0'),
+    limits,
+    log: { warn() {}, error() {} },
+    allowedAudiences,
+    projection: unprojected,
+  });
+  const server = createServer(
+    (request, response) =>
+      void api.handle(request, response, {
+        id: 'other',
+        audience: 'browser',
+        subscriptions: new Subscriptions(feed, limits),
+        arrivedMs: 0,
+        beginStream() {},
+      }),
+  );
   server.listen(path);
   await once(server, 'listening');
   t.after(() => server.close());
   return path;
 }
 
-test('an operation that is not for this listener\'s callers is forbidden before its parameters are looked at', async (t) => {
+test("an operation that is not for this listener's callers is forbidden before its parameters are looked at", async (t) => {
   const path = await listen(t, ['browser']);
-  const url = (name: OperationName): string => operations[name].http.path.replaceAll(/\{\w+\}/g, 'NOT VALID').replaceAll(' ', '%20');
+  const url = (name: OperationName): string =>
+    operations[name].http.path.replaceAll(/\{\w+\}/g, 'NOT VALID').replaceAll(' ', '%20');
   for (const name of operationNames.filter((each) => operations[each].audience !== 'browser')) {
     const { status, json } = await ask(path, operations[name].http.method, url(name));
     assert.deepEqual([status, json['code']], [403, 'forbidden'], name);

@@ -23,7 +23,15 @@ function keptBytes(): number {
 test('a body is a JSON object and says so', async (t) => {
   const { path } = await startControl(t);
   assert.deepEqual((await ask(path, 'POST', echo, { body: { input: { a: 'é' } } })).json['output'], { a: 'é' });
-  assert.equal((await ask(path, 'POST', echo, { bytes: '{"input":1}', headers: { 'content-type': 'Application/JSON; charset=UTF-8' } })).json['output'], 1);
+  assert.equal(
+    (
+      await ask(path, 'POST', echo, {
+        bytes: '{"input":1}',
+        headers: { 'content-type': 'Application/JSON; charset=UTF-8' },
+      })
+    ).json['output'],
+    1,
+  );
   assert.equal((await ask(path, 'POST', echo)).json['output'], null, 'no body is no parameters');
   const refused: [bytes: string, headers: Record<string, string>, why: RegExp][] = [
     ['{"input":1}', { 'content-type': 'text/plain' }, /application\/json/],
@@ -43,7 +51,11 @@ test('a body is a JSON object and says so', async (t) => {
 
 test('parameters stand where the method has them, and nowhere else', async (t) => {
   const { path } = await startControl(t);
-  for (const [method, url, body] of [['POST', `${echo}?input=1`, {}], ['GET', '/api/ping', { a: 1 }], ['DELETE', '/api/plugins/p', { plugin: 'p' }]] as const) {
+  for (const [method, url, body] of [
+    ['POST', `${echo}?input=1`, {}],
+    ['GET', '/api/ping', { a: 1 }],
+    ['DELETE', '/api/plugins/p', { plugin: 'p' }],
+  ] as const) {
     const { status, json } = await ask(path, method, url, { body });
     assert.deepEqual([status, json['code']], [400, 'invalid_request'], url);
   }
@@ -53,23 +65,33 @@ test('a body beyond its bound is refused, declared or not, and never kept', asyn
   const { path } = await startControl(t, { limits: { lineBytes: mib } });
   const before = keptBytes();
   const declared = await RawSocket.connect(t, path);
-  declared.send(`POST ${echo} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${String(100 * mib)}\r\n\r\n`);
+  declared.send(
+    `POST ${echo} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${String(100 * mib)}\r\n\r\n`,
+  );
   assert.match(await declared.includes('\r\n\r\n{'), /^HTTP\/1\.1 413 /);
 
   const chunked = await RawSocket.connect(t, path);
-  chunked.send(`POST ${echo} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`);
+  chunked.send(
+    `POST ${echo} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`,
+  );
   const chunk = `${(64 * 1024).toString(16)}\r\n${'x'.repeat(64 * 1024)}\r\n`;
-  for (let sent = 0; sent < 20 * mib; sent += chunk.length) await new Promise((written) => chunked.socket.write(chunk, written));
+  for (let sent = 0; sent < 20 * mib; sent += chunk.length)
+    await new Promise((written) => chunked.socket.write(chunk, written));
   // The collector gives the memory back in its own time.
   await until(() => keptBytes() - before < 4 * mib, 'no more is kept of it than its bound');
   chunked.send(`0\r\n\r\nGET /api/ping HTTP/1.1\r\nhost: x\r\n\r\n`);
   const answers = await chunked.includes('"pong":true');
-  assert.match(answers, /^HTTP\/1\.1 413 [^]*"code":"payload_too_large"[^]*HTTP\/1\.1 200 /, 'the connection is good for the next request');
+  assert.match(
+    answers,
+    /^HTTP\/1\.1 413 [^]*"code":"payload_too_large"[^]*HTTP\/1\.1 200 /,
+    'the connection is good for the next request',
+  );
 });
 
 test('a client that asks before it sends is told to go on only where the body would be taken', async (t) => {
   const { path } = await startControl(t, { limits: { lineBytes: 4096 } });
-  const head = (bytes: number): string => `POST ${echo} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: ${String(bytes)}\r\n\r\n`;
+  const head = (bytes: number): string =>
+    `POST ${echo} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: ${String(bytes)}\r\n\r\n`;
   const small = await RawSocket.connect(t, path);
   small.send(head(11));
   await small.includes('HTTP/1.1 100 Continue\r\n\r\n');
@@ -82,7 +104,10 @@ test('a client that asks before it sends is told to go on only where the body wo
 
 test('deep nesting and oversized heads are refused', async (t) => {
   const { path } = await startControl(t);
-  const deep = await ask(path, 'POST', echo, { bytes: `{"input":${'['.repeat(1_000_000)}`, headers: { 'content-type': 'application/json' } });
+  const deep = await ask(path, 'POST', echo, {
+    bytes: `{"input":${'['.repeat(1_000_000)}`,
+    headers: { 'content-type': 'application/json' },
+  });
   assert.deepEqual([deep.status, deep.json['details']], [400, { limit: 'limits.nesting', maximum: 128 }]);
   const raw = await RawSocket.connect(t, path);
   raw.send(`GET /api/ping HTTP/1.1\r\nhost: x\r\nx-long: ${'y'.repeat(40_000)}\r\n\r\n`);
@@ -91,11 +116,19 @@ test('deep nesting and oversized heads are refused', async (t) => {
 
 test('letters that are no HTTP get a problem document and the end', async (t) => {
   const { path, server } = await startControl(t);
-  for (const text of ['hello\r\n\r\n', 'GET /api/ping HTTP/1.1\r\nbroken header\r\n\r\n', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n']) {
+  for (const text of [
+    'hello\r\n\r\n',
+    'GET /api/ping HTTP/1.1\r\nbroken header\r\n\r\n',
+    'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+  ]) {
     const raw = await RawSocket.connect(t, path);
     raw.send(text);
     const answer = await raw.rest();
-    assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\ncontent-type: application\/problem\+json\r\n[^]*"code":"invalid_request"/, text);
+    assert.match(
+      answer,
+      /^HTTP\/1\.1 400 Bad Request\r\ncontent-type: application\/problem\+json\r\n[^]*"code":"invalid_request"/,
+      text,
+    );
   }
   assert.equal(server.counts().connectionsCutOff, 3);
 });
@@ -110,7 +143,9 @@ test('half a head or half a body that is not finished in time is answered and cu
   const dripping = setInterval(() => head.send('x-more: y\r\n'), 40);
   t.after(() => clearInterval(dripping));
   const body = await RawSocket.connect(t, path);
-  body.send(`POST ${echo} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"input"`);
+  body.send(
+    `POST ${echo} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"input"`,
+  );
   const second = await RawSocket.connect(t, path);
   second.send('GET /api/ping HTTP/1.1\r\nhost: x\r\n\r\n');
   await second.includes('"pong":true');
@@ -133,9 +168,14 @@ test('requests in a row on one connection are answered in their order', async (t
     const body = JSON.stringify({ input: { ms } });
     return `POST /api/tools/p/${tool} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${String(body.length)}\r\n\r\n${body}`;
   };
-  raw.send(`${post('later', 100)}${post('later', 1)}${post('echo', 0)}GET /api/ping HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+  raw.send(
+    `${post('later', 100)}${post('later', 1)}${post('echo', 0)}GET /api/ping HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+  );
   const text = await raw.rest();
-  assert.deepEqual([...text.matchAll(/"ms":(\d+)|"pong"/g)].map((match) => match[1] ?? 'pong'), ['100', '1', '0', 'pong']);
+  assert.deepEqual(
+    [...text.matchAll(/"ms":(\d+)|"pong"/g)].map((match) => match[1] ?? 'pong'),
+    ['100', '1', '0', 'pong'],
+  );
 });
 
 test('a client that sends many requests and reads none is not served on', async (t) => {

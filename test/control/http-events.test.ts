@@ -7,7 +7,12 @@ import { startControl, until } from '../labs/control-lab.ts';
 import { ask } from '../labs/http-client.ts';
 import { RawSocket } from '../labs/raw-socket.ts';
 
-const event = (data: Record<string, unknown>, topic: FeedEvent['topic'] = 'lifecycle', plugin = 'p'): FeedEvent => ({ topic, at: '2026-01-01T00:00:00.000Z', plugin, data });
+const event = (data: Record<string, unknown>, topic: FeedEvent['topic'] = 'lifecycle', plugin = 'p'): FeedEvent => ({
+  topic,
+  at: '2026-01-01T00:00:00.000Z',
+  plugin,
+  data,
+});
 
 interface Received {
   readonly id: string;
@@ -20,12 +25,27 @@ function read(text: string): Received[] {
   return text
     .split('\n\n')
     .slice(0, -1)
-    .map((block) => Object.fromEntries(block.split('\n').filter((line) => !line.startsWith(':')).map((line) => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)])))
+    .map((block) =>
+      Object.fromEntries(
+        block
+          .split('\n')
+          .filter((line) => !line.startsWith(':'))
+          .map((line) => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)]),
+      ),
+    )
     .filter((fields) => 'data' in fields)
-    .map((fields) => ({ id: String(fields['id']), event: String(fields['event']), data: JSON.parse(String(fields['data'])) as FeedNotification }));
+    .map((fields) => ({
+      id: String(fields['id']),
+      event: String(fields['event']),
+      data: JSON.parse(String(fields['data'])) as FeedNotification,
+    }));
 }
 
-async function open(t: test.TestContext, socketPath: string, path: string): Promise<{ response: IncomingMessage; text(): string }> {
+async function open(
+  t: test.TestContext,
+  socketPath: string,
+  path: string,
+): Promise<{ response: IncomingMessage; text(): string }> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const outgoing = request({ socketPath, path, agent: false, headers: { accept: 'text/event-stream' } }, resolve);
     outgoing.on('error', reject).end();
@@ -45,11 +65,23 @@ test('events come as they happen, with their sequence and topic', async (t) => {
   assert.equal(response.headers['content-type'], 'text/event-stream; charset=utf-8');
   await until(() => text().includes('\n\n'), 'the stream is open');
   assert.equal(server.counts().subscriptions, 1);
-  for (const each of [event({ n: 1, text: 'line\nbreak' }), event({ n: 2 }, 'counters'), event({ n: 3 }, 'lifecycle', 'q'), event({ n: 4 }, 'failure')]) feed.publish(each);
+  for (const each of [
+    event({ n: 1, text: 'line\nbreak' }),
+    event({ n: 2 }, 'counters'),
+    event({ n: 3 }, 'lifecycle', 'q'),
+    event({ n: 4 }, 'failure'),
+  ])
+    feed.publish(each);
   await until(() => read(text()).length === 2, 'two events');
   const [first, second] = read(text());
-  assert.deepEqual([first?.id, first?.event, first?.data.event], ['1', 'lifecycle', event({ n: 1, text: 'line\nbreak' })]);
-  assert.deepEqual([second?.id, second?.event, second?.data.event.data, second?.data.dropped], ['2', 'failure', { n: 4 }, 0]);
+  assert.deepEqual(
+    [first?.id, first?.event, first?.data.event],
+    ['1', 'lifecycle', event({ n: 1, text: 'line\nbreak' })],
+  );
+  assert.deepEqual(
+    [second?.id, second?.event, second?.data.event.data, second?.data.dropped],
+    ['2', 'failure', { n: 4 }, 0],
+  );
   response.destroy();
   await until(() => server.counts().subscriptions === 0, 'the subscription ends with the connection');
 });
@@ -60,7 +92,10 @@ test('topics may be repeated keys as well, and unknown ones are refused before t
   await until(() => text().includes(': open'), 'the stream is open');
   for (const topic of ['plugin', 'lifecycle', 'failure'] as const) feed.publish(event({}, topic));
   await until(() => read(text()).length === 2, 'two events');
-  assert.deepEqual(read(text()).map((received) => received.event), ['plugin', 'failure']);
+  assert.deepEqual(
+    read(text()).map((received) => received.event),
+    ['plugin', 'failure'],
+  );
   const refused = await ask(path, 'GET', '/api/events?topics=lifecicle');
   assert.deepEqual([refused.status, refused.json['code']], [400, 'invalid_request']);
 });
@@ -75,20 +110,46 @@ test('a stream that is not read loses the oldest events, counts them, and holds 
   const count = 300;
   for (let n = 0; n < count; n += 1) {
     feed.publish(event({ n, filler }));
-    await until(() => quick.text().slice(-20_000).includes(`"n":${String(n)},`), 'the quick one has it');
+    await until(
+      () =>
+        quick
+          .text()
+          .slice(-20_000)
+          .includes(`"n":${String(n)},`),
+      'the quick one has it',
+    );
   }
   assert.ok(server.counts().subscriptionEvents > 0);
   slow.response.resume();
-  await until(() => slow.text().slice(-20_000).includes(`"n":${String(count - 1)},`), 'the slow one has the last');
+  await until(
+    () =>
+      slow
+        .text()
+        .slice(-20_000)
+        .includes(`"n":${String(count - 1)},`),
+    'the slow one has the last',
+  );
   await until(() => slow.text().endsWith('\n\n'), 'all of it');
   const received = read(slow.text());
   const numbers = received.map(({ data }) => data.event.data['n'] as number);
-  assert.deepEqual(numbers, [...numbers].sort((one, other) => one - other));
+  assert.deepEqual(
+    numbers,
+    [...numbers].sort((one, other) => one - other),
+  );
   assert.equal(numbers.length + (received.at(-1)?.data.dropped ?? 0), count);
 });
 
 test('a plain answer cannot be pushed to', async (t) => {
-  const { path } = await startControl(t, { handlers: { 'log.read': (_, caller) => ({ lines: [], truncated: false, droppedLines: 0, ...caller.subscribe({ topics: ['log'] }) }) } });
+  const { path } = await startControl(t, {
+    handlers: {
+      'log.read': (_, caller) => ({
+        lines: [],
+        truncated: false,
+        droppedLines: 0,
+        ...caller.subscribe({ topics: ['log'] }),
+      }),
+    },
+  });
   const { status, json } = await ask(path, 'GET', '/api/logs?follow=true');
   assert.deepEqual([status, json['code']], [501, 'unsupported_operation']);
 });

@@ -8,7 +8,9 @@ import { startControl } from '../labs/control-lab.ts';
 import { ask } from '../labs/http-client.ts';
 
 /** Says which operation was called, with what. */
-const echo = Object.fromEntries(operationNames.map((name) => [name, (params: unknown) => ({ name, params })])) as unknown as Partial<Handlers>;
+const echo = Object.fromEntries(
+  operationNames.map((name) => [name, (params: unknown) => ({ name, params })]),
+) as unknown as Partial<Handlers>;
 
 const needed: Partial<Record<OperationName, object>> = {
   'plugin.load': { path: '/x' },
@@ -22,7 +24,12 @@ test('every operation of the table answers at its method and path, with the para
   for (const name of operationNames) {
     const { http, stream } = operations[name];
     if (stream === true) continue;
-    const answer = await ask(path, http.method, http.path.replaceAll(/\{\w+\}/g, 'some.id'), http.method === 'POST' ? { body: needed[name] ?? {} } : {});
+    const answer = await ask(
+      path,
+      http.method,
+      http.path.replaceAll(/\{\w+\}/g, 'some.id'),
+      http.method === 'POST' ? { body: needed[name] ?? {} } : {},
+    );
     assert.equal(answer.status, 200, `${name}: ${answer.text}`);
     assert.equal(answer.json['name'], name);
     assert.equal(answer.headers['content-type'], 'application/json; charset=utf-8');
@@ -41,11 +48,22 @@ test('the texts of a query become numbers, booleans and lists where the operatio
     return json['params'];
   };
   assert.deepEqual(await params('/api/plugins/a.b/timeline?after=7&limit=3'), { plugin: 'a.b', after: 7, limit: 3 });
-  for (const [text, wait] of [['wait=true', true], ['wait=1', true], ['wait', true], ['wait=false', false], ['wait=0', false], ['', false]] as const) {
+  for (const [text, wait] of [
+    ['wait=true', true],
+    ['wait=1', true],
+    ['wait', true],
+    ['wait=false', false],
+    ['wait=0', false],
+    ['', false],
+  ] as const) {
     assert.deepEqual(await params(`/api/services/p?${text}`), { plugin: 'p', wait });
   }
   assert.deepEqual(await params('/api/plugins/a%2Eb'), { plugin: 'a.b' });
-  assert.deepEqual(await params('/api/logs?plugin=123'), { plugin: '123', limit: 100, follow: false }, 'a text stays a text');
+  assert.deepEqual(
+    await params('/api/logs?plugin=123'),
+    { plugin: '123', limit: 100, follow: false },
+    'a text stays a text',
+  );
 });
 
 test('what a query or body gets wrong is refused by the path of the field', async (t) => {
@@ -66,7 +84,11 @@ test('what a query or body gets wrong is refused by the path of the field', asyn
     const { status, json, text } = await ask(path, method, url, { body });
     assert.equal(status, 400, `${url} ${text}`);
     assert.equal(json['code'], 'invalid_request');
-    assert.deepEqual((json['details'] as { issues: { path: string }[] }).issues.map((issue) => issue.path), [field], url);
+    assert.deepEqual(
+      (json['details'] as { issues: { path: string }[] }).issues.map((issue) => issue.path),
+      [field],
+      url,
+    );
   }
 });
 
@@ -78,18 +100,35 @@ test('a request that names its whole address, as to a proxy, means the path in i
 
 test('a parameter of the path may be repeated in the body, if it is the same', async (t) => {
   const { path } = await startControl(t, { handlers: echo });
-  const { json } = await ask(path, 'POST', '/api/tools/p/t', { body: { plugin: 'p', tool: 't', input: { plugin: 'q' } } });
+  const { json } = await ask(path, 'POST', '/api/tools/p/t', {
+    body: { plugin: 'p', tool: 't', input: { plugin: 'q' } },
+  });
   assert.deepEqual(json['params'], { plugin: 'p', tool: 't', input: { plugin: 'q' } });
 });
 
 test('a path that nothing has is not found, and a method that a path does not take is told which it takes', async (t) => {
   const { path } = await startControl(t, { handlers: echo });
-  for (const url of ['/', '/api', '/api/', '/api/plugins/', '/api/plugins//timeline', '/api/plugins/a/b/c', '/API/plugins', '*', `/api/${'x'.repeat(5000)}`]) {
+  for (const url of [
+    '/',
+    '/api',
+    '/api/',
+    '/api/plugins/',
+    '/api/plugins//timeline',
+    '/api/plugins/a/b/c',
+    '/API/plugins',
+    '*',
+    `/api/${'x'.repeat(5000)}`,
+  ]) {
     const { status, json } = await ask(path, 'GET', url);
     assert.deepEqual([status, json['code']], [404, 'method_not_found'], url);
     assert.ok(JSON.stringify(json).length < 1000);
   }
-  for (const [method, url, allow] of [['PUT', '/api/plugins', 'GET, HEAD, POST'], ['POST', '/api/ping', 'GET, HEAD'], ['OPTIONS', '/api/plugins/p', 'GET, HEAD, DELETE'], ['DELETE', '/api/openapi.json', 'GET, HEAD']] as const) {
+  for (const [method, url, allow] of [
+    ['PUT', '/api/plugins', 'GET, HEAD, POST'],
+    ['POST', '/api/ping', 'GET, HEAD'],
+    ['OPTIONS', '/api/plugins/p', 'GET, HEAD, DELETE'],
+    ['DELETE', '/api/openapi.json', 'GET, HEAD'],
+  ] as const) {
     const { status, headers, json } = await ask(path, method, url);
     assert.deepEqual([status, json['code']], [405, 'method_not_found'], url);
     assert.deepEqual(new Set(String(headers['allow']).split(', ')), new Set(allow.split(', ')));
@@ -122,7 +161,7 @@ test('a refusal is a problem document with the status and code of the registry',
   assert.equal(failed.headers['content-type'], 'application/problem+json');
   assert.deepEqual(failed.json, {
     type: 'urn:nagaya:error:start_failed',
-    title: 'The plugin\'s module could not be imported, lacks what the manifest promises, or failed to start.',
+    title: "The plugin's module could not be imported, lacks what the manifest promises, or failed to start.",
     status: 502,
     detail: 'It threw.',
     code: 'start_failed',
@@ -131,7 +170,10 @@ test('a refusal is a problem document with the status and code of the registry',
   });
   assert.equal(failed.status, 502);
   const full = await ask(path, 'POST', '/api/services/p/events', { body: { event: {} } });
-  assert.deepEqual([full.status, full.headers['retry-after'], full.json['code'], full.json['retryable']], [429, '3', 'queue_full', true]);
+  assert.deepEqual(
+    [full.status, full.headers['retry-after'], full.json['code'], full.json['retryable']],
+    [429, '3', 'queue_full', true],
+  );
   const fault = await ask(path, 'POST', '/api/services/p/stop', { body: {} });
   assert.deepEqual([fault.status, fault.json['code']], [500, 'internal']);
   assert.ok(!fault.text.includes('secret'));

@@ -18,9 +18,18 @@ const later = (ms: number): string => {
 const ping = (fields = ''): string => `GET /api/ping HTTP/1.1\r\nHost: x\r\n${fields}\r\n`;
 
 /** The bodies of the answers, in order, once there are so many. */
-async function answers(t: TestContext, place: Place, chunks: readonly string[], count: number): Promise<Record<string, unknown>[]> {
+async function answers(
+  t: TestContext,
+  place: Place,
+  chunks: readonly string[],
+  count: number,
+): Promise<Record<string, unknown>[]> {
   const raw = await RawSocket.connect(t, place);
-  const bodies = (): string[] => raw.text.split(/HTTP\/1\.1 (?=\d{3} )/).slice(1).map((answer) => answer.slice(answer.indexOf('\r\n\r\n') + 4));
+  const bodies = (): string[] =>
+    raw.text
+      .split(/HTTP\/1\.1 (?=\d{3} )/)
+      .slice(1)
+      .map((answer) => answer.slice(answer.indexOf('\r\n\r\n') + 4));
   for (const chunk of chunks) {
     raw.send(chunk);
     await new Promise((resolve) => setImmediate(resolve));
@@ -32,21 +41,35 @@ async function answers(t: TestContext, place: Place, chunks: readonly string[], 
 test('what is pipelined behind an offer of HTTP/2 is answered, in order', async (t) => {
   const { path } = await startControl(t);
   const told = await answers(t, path, [`${ping(offer)}${echo(1)}${ping(offer)}${echo(2)}`], 4);
-  assert.deepEqual(told.map(({ pong, output }) => pong ?? output), [true, 1, true, 2]);
+  assert.deepEqual(
+    told.map(({ pong, output }) => pong ?? output),
+    [true, 1, true, 2],
+  );
 });
 
 test('an offer that comes behind a request that still runs waits for it, with its body and all that follows', async (t) => {
   const { path } = await startControl(t);
   const text = `${later(100)}${echo('offered', offer)}${echo('behind')}`;
-  assert.deepEqual((await answers(t, path, [text], 3)).map(({ output }) => output), [{ ms: 100 }, 'offered', 'behind']);
+  assert.deepEqual(
+    (await answers(t, path, [text], 3)).map(({ output }) => output),
+    [{ ms: 100 }, 'offered', 'behind'],
+  );
   const bytes = [...text];
-  assert.deepEqual((await answers(t, path, bytes, 3)).map(({ output }) => output), [{ ms: 100 }, 'offered', 'behind'], 'byte by byte');
+  assert.deepEqual(
+    (await answers(t, path, bytes, 3)).map(({ output }) => output),
+    [{ ms: 100 }, 'offered', 'behind'],
+    'byte by byte',
+  );
 });
 
 test('the port for browsers answers behind an offer too, and asks for credentials behind it as before it', async (t) => {
   const { place, token } = await startBrowserLab(t);
-  const get = (fields: string): string => `GET /api/runtimes HTTP/1.1\r\nHost: ${place.host}:${String(place.port)}\r\n${fields}\r\n`;
+  const get = (fields: string): string =>
+    `GET /api/runtimes HTTP/1.1\r\nHost: ${place.host}:${String(place.port)}\r\n${fields}\r\n`;
   const authorization = `Authorization: Bearer ${token}\r\n`;
   const told = await answers(t, place, [`${get(`${authorization}${offer}`)}${get(authorization)}${get(offer)}`], 3);
-  assert.deepEqual(told.map(({ runtimes, code }) => (runtimes === undefined ? code : 'runtimes')), ['runtimes', 'runtimes', 'unauthorized']);
+  assert.deepEqual(
+    told.map(({ runtimes, code }) => (runtimes === undefined ? code : 'runtimes')),
+    ['runtimes', 'runtimes', 'unauthorized'],
+  );
 });

@@ -25,8 +25,22 @@ let declared: DeclaredAnswers;
 before(async () => {
   const config = join(temporaryFolder(file), 'nagaya.json');
   // One attempt makes a dead letter.
-  writeFileSync(config, JSON.stringify({ http: { port: 0, token, readToken }, plugins: { overrides: { [lab]: { retry: { maxAttempts: 1 } } } } }));
-  ({ socket } = await serve(file, ['--config', config, '--plugins', `${examplesFolder}/greeter`, `${examplesFolder}/primes`, labFolder, profilesFolder]));
+  writeFileSync(
+    config,
+    JSON.stringify({
+      http: { port: 0, token, readToken },
+      plugins: { overrides: { [lab]: { retry: { maxAttempts: 1 } } } },
+    }),
+  );
+  ({ socket } = await serve(file, [
+    '--config',
+    config,
+    '--plugins',
+    `${examplesFolder}/greeter`,
+    `${examplesFolder}/primes`,
+    labFolder,
+    profilesFolder,
+  ]));
   declared = new DeclaredAnswers((await ask(socket, 'GET', '/api/openapi.json')).json as unknown as Document);
 });
 
@@ -124,8 +138,14 @@ async function expect(name: OperationName, status: number, values?: Values): Pro
 async function walkDeadLetter(): Promise<void> {
   // Nobody waits for it: what a caller was told of is no dead letter where the service does not come back.
   await expect('ingress.publish', 200, { plugin: lab, event: work({ do: 'exit', code: 7 }) });
-  const newest = async (): Promise<{ id: string } | undefined> => ((await expect('deadLetter.list', 200, { plugin: lab })).json['deadLetters'] as { id: string }[])[0];
-  for (const deadline = performance.now() + 20_000; (await newest()) === undefined; await new Promise((resolve) => setTimeout(resolve, 10))) assert.ok(performance.now() < deadline);
+  const newest = async (): Promise<{ id: string } | undefined> =>
+    ((await expect('deadLetter.list', 200, { plugin: lab })).json['deadLetters'] as { id: string }[])[0];
+  for (
+    const deadline = performance.now() + 20_000;
+    (await newest()) === undefined;
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  )
+    assert.ok(performance.now() < deadline);
   const letter = await newest();
   await expect('deadLetter.show', 200, { plugin: lab, id: letter?.id });
   await expect('deadLetter.replay', 200, { plugin: lab, ids: [letter?.id] });
@@ -146,30 +166,66 @@ async function walkWorker(): Promise<void> {
   await expect('worker.input', 409, { ...worker, content: 'x' });
 }
 
-test('each operation\'s answers, successes and refusals, are of the shape the document gives them', async () => {
+test("each operation's answers, successes and refusals, are of the shape the document gives them", async () => {
   for (const [name, status, values] of walk) await expect(name, status, values);
   await walkDeadLetter();
   await walkWorker();
-  const silent = operationNames.filter((name) => operations[name].stream !== true && name !== 'daemon.shutdown' && !declared.seen.has(`${name} 200`));
+  const silent = operationNames.filter(
+    (name) => operations[name].stream !== true && name !== 'daemon.shutdown' && !declared.seen.has(`${name} 200`),
+  );
   assert.deepEqual(silent, [], 'no operation is left out');
 });
 
 /** Those that would end the daemon or its plugins, or answer for ever. */
-const left: readonly OperationName[] = ['daemon.shutdown', 'plugin.unload', 'plugin.load', ...operationNames.filter((name) => operations[name].stream === true)];
+const left: readonly OperationName[] = [
+  'daemon.shutdown',
+  'plugin.unload',
+  'plugin.load',
+  ...operationNames.filter((name) => operations[name].stream === true),
+];
 const anyValue = fc.oneof(
-  fc.constantFrom<unknown>(greeter, lab, primes.plugin, 'primes', 'nobody', 'NO ID', '', 'x'.repeat(300), '../..', '%', 0, -1, 1, 5000, 1e300, true, null, [], {}, ['a'], { below: 10 }, event({ name: 'Ada' })),
+  fc.constantFrom<unknown>(
+    greeter,
+    lab,
+    primes.plugin,
+    'primes',
+    'nobody',
+    'NO ID',
+    '',
+    'x'.repeat(300),
+    '../..',
+    '%',
+    0,
+    -1,
+    1,
+    5000,
+    1e300,
+    true,
+    null,
+    [],
+    {},
+    ['a'],
+    { below: 10 },
+    event({ name: 'Ada' }),
+  ),
   fc.string({ maxLength: 20 }),
 );
 
 test('whatever is sent to an operation, the answer is one that the document declares', async () => {
   const anyCall = fc.constantFrom(...operationNames.filter((name) => !left.includes(name))).chain((name) => {
     const keys = [...Object.keys(operations[name].params.shape), 'unknown'];
-    return fc.tuple(fc.constant(name), fc.record(Object.fromEntries(keys.map((key) => [key, anyValue])), { requiredKeys: [] }));
+    return fc.tuple(
+      fc.constant(name),
+      fc.record(Object.fromEntries(keys.map((key) => [key, anyValue])), { requiredKeys: [] }),
+    );
   });
   await fc.assert(
     fc.asyncProperty(anyCall, async ([name, values]) => {
       // A deadline of any length would be waited for.
-      declared.check(name, await call(name, 'timeoutMs' in operations[name].params.shape ? { ...values, timeoutMs: 300 } : values));
+      declared.check(
+        name,
+        await call(name, 'timeoutMs' in operations[name].params.shape ? { ...values, timeoutMs: 300 } : values),
+      );
     }),
     { numRuns: 400 },
   );
@@ -187,14 +243,24 @@ test('what the port for browsers answers is declared, its own refusals too', asy
   const over = async (name: OperationName, path: string, init: RequestInit = {}): Promise<number> => {
     const answer = await fetch(`${origin}${path}`, init);
     const text = await answer.text();
-    declared.check(name, { status: answer.status, headers: Object.fromEntries(answer.headers), text, json: JSON.parse(text) as Record<string, unknown> });
+    declared.check(name, {
+      status: answer.status,
+      headers: Object.fromEntries(answer.headers),
+      text,
+      json: JSON.parse(text) as Record<string, unknown>,
+    });
     return answer.status;
   };
-  const bearer = (secret: string): RequestInit => ({ headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' } });
+  const bearer = (secret: string): RequestInit => ({
+    headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
+  });
   const workers = `/api/runtimes/${runtimeId}/workers`;
   assert.equal(await over('runtime.list', '/api/runtimes'), 401);
   assert.equal(await over('runtime.list', '/api/runtimes', bearer(readToken)), 200);
-  assert.equal(await over('worker.create', workers, { ...bearer(readToken), method: 'POST', body: '{"intent":"x"}' }), 403);
+  assert.equal(
+    await over('worker.create', workers, { ...bearer(readToken), method: 'POST', body: '{"intent":"x"}' }),
+    403,
+  );
   assert.equal(await over('worker.create', workers, { ...bearer(token), method: 'POST', body: '{"intent":"x"}' }), 200);
   assert.equal(await over('worker.list', '/api/workers', bearer(token)), 200);
   assert.equal(await over('worker.show', `${workers}/none`, bearer(token)), 404);

@@ -13,7 +13,8 @@ async function published(t: TestContext): Promise<Document & Record<string, unkn
   return (await ask(socket, 'GET', '/api/openapi.json')).json as Document & Record<string, unknown>;
 }
 
-const verdictOn = async (document: Record<string, unknown>): Promise<boolean> => (await new Validator().validate(structuredClone(document))).valid;
+const verdictOn = async (document: Record<string, unknown>): Promise<boolean> =>
+  (await new Validator().validate(structuredClone(document))).valid;
 
 test('a public validator accepts the document, and would not accept a wrong one', async (t) => {
   const document = await published(t);
@@ -23,7 +24,10 @@ test('a public validator accepts the document, and would not accept a wrong one'
   assert.equal(validator.version, '3.1');
   assert.equal(await verdictOn({ ...document, info: { title: 'no version' } }), false);
   const { get, ...others } = document.paths['/api/ping'] ?? {};
-  assert.equal(await verdictOn({ ...document, paths: { '/api/ping': { ...others, get: { ...get, responses: { 200: {} } } } } }), false);
+  assert.equal(
+    await verdictOn({ ...document, paths: { '/api/ping': { ...others, get: { ...get, responses: { 200: {} } } } } }),
+    false,
+  );
 });
 
 test('every reference leads somewhere inside the document, and every component is referred to', async (t) => {
@@ -31,14 +35,25 @@ test('every reference leads somewhere inside the document, and every component i
   const references = under('$ref', document).map(String);
   assert.ok(references.length > 0);
   for (const reference of references) {
-    const target = reference.split('/').slice(1).reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key.replaceAll('~1', '/').replaceAll('~0', '~')], document);
+    const target = reference
+      .split('/')
+      .slice(1)
+      .reduce<unknown>(
+        (at, key) => (at as Record<string, unknown> | undefined)?.[key.replaceAll('~1', '/').replaceAll('~0', '~')],
+        document,
+      );
     assert.ok(reference.startsWith('#/') && typeof target === 'object', reference);
   }
   const { securitySchemes = {}, ...referred } = document.components;
   for (const [kind, components] of Object.entries(referred)) {
-    for (const name of Object.keys(components)) assert.ok(references.includes(`#/components/${kind}/${name}`), `nothing refers to ${kind} ${name}`);
+    for (const name of Object.keys(components))
+      assert.ok(references.includes(`#/components/${kind}/${name}`), `nothing refers to ${kind} ${name}`);
   }
-  const asked = new Set(placesOf(document).flatMap(({ described }) => described.security ?? []).flatMap((one) => Object.keys(one)));
+  const asked = new Set(
+    placesOf(document)
+      .flatMap(({ described }) => described.security ?? [])
+      .flatMap((one) => Object.keys(one)),
+  );
   assert.deepEqual([...asked].sort(), Object.keys(securitySchemes).sort());
 });
 
@@ -50,7 +65,11 @@ test('every operation of the table stands there once, at its own place, with the
     const { http } = operations[described.operationId as OperationName];
     assert.deepEqual([method.toUpperCase(), path], [http.method, http.path]);
     const inPath = described.parameters.filter((parameter) => parameter.in === 'path');
-    assert.deepEqual(inPath.map(({ name }) => name), [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name), described.operationId);
+    assert.deepEqual(
+      inPath.map(({ name }) => name),
+      [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name),
+      described.operationId,
+    );
     assert.ok(inPath.every(({ required }) => required));
   }
   const shapes = Object.keys(document.paths).map((path) => path.replaceAll(/\{\w+\}/g, '{}'));
@@ -61,7 +80,11 @@ test('an operation that streams declares server-sent events and what they hold, 
   for (const { described } of placesOf(await published(t))) {
     const row: Operation = operations[described.operationId as OperationName];
     const content = described.responses['200']?.content ?? {};
-    assert.deepEqual(Object.keys(content), [row.stream === true ? 'text/event-stream' : 'application/json'], described.operationId);
+    assert.deepEqual(
+      Object.keys(content),
+      [row.stream === true ? 'text/event-stream' : 'application/json'],
+      described.operationId,
+    );
     assert.equal(under('x-data', content).length, row.stream === true ? 1 : 0, described.operationId);
   }
 });
@@ -71,6 +94,7 @@ test('what a browser may call names its tokens, and nothing else does', async (t
     const forBrowsers = operations[described.operationId as OperationName].audience === 'browser';
     assert.equal(described['x-audience'], forBrowsers ? 'browser' : 'control');
     assert.equal((described.security ?? []).length > 0, forBrowsers, described.operationId);
-    for (const status of ['401', '403']) assert.equal(status in described.responses, forBrowsers, `${described.operationId} ${status}`);
+    for (const status of ['401', '403'])
+      assert.equal(status in described.responses, forBrowsers, `${described.operationId} ${status}`);
   }
 });

@@ -11,9 +11,31 @@ import { ask } from '../labs/http-client.ts';
 interface Described {
   readonly operationId: string;
   readonly 'x-audience': string;
-  readonly parameters: readonly { readonly name: string; readonly in: string; readonly required: boolean; readonly schema: object }[];
-  readonly requestBody?: { readonly required: boolean; readonly content: Record<string, { readonly schema: { readonly properties: object } }> };
-  readonly responses: Record<string, { readonly content: Record<string, { readonly schema: { readonly allOf?: readonly { readonly properties?: { readonly code: { readonly enum: readonly string[] } } }[] } }> }>;
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly required: boolean;
+    readonly schema: object;
+  }[];
+  readonly requestBody?: {
+    readonly required: boolean;
+    readonly content: Record<string, { readonly schema: { readonly properties: object } }>;
+  };
+  readonly responses: Record<
+    string,
+    {
+      readonly content: Record<
+        string,
+        {
+          readonly schema: {
+            readonly allOf?: readonly {
+              readonly properties?: { readonly code: { readonly enum: readonly string[] } };
+            }[];
+          };
+        }
+      >;
+    }
+  >;
 }
 
 interface Document {
@@ -29,7 +51,9 @@ test('the OpenAPI document has every operation of the table, with every paramete
   const document = json as unknown as Document;
   assert.match(document.openapi, /^3\.1\./);
   assert.equal(document.info.version, '1.2.3');
-  const ids = Object.values(document.paths).flatMap((methods) => Object.values(methods).map((described) => described.operationId));
+  const ids = Object.values(document.paths).flatMap((methods) =>
+    Object.values(methods).map((described) => described.operationId),
+  );
   assert.deepEqual(ids.sort(), [...operationNames].sort());
   for (const name of operationNames) {
     const row: Operation = operations[name];
@@ -37,10 +61,20 @@ test('the OpenAPI document has every operation of the table, with every paramete
     assert.equal(described?.operationId, name);
     assert.equal(described['x-audience'], row.audience);
     const body = described.requestBody?.content['application/json']?.schema.properties ?? {};
-    assert.deepEqual([...described.parameters.filter((parameter) => parameter.in !== 'header').map((parameter) => parameter.name), ...Object.keys(body)].sort(), Object.keys(row.params.shape).sort(), name);
+    assert.deepEqual(
+      [
+        ...described.parameters.filter((parameter) => parameter.in !== 'header').map((parameter) => parameter.name),
+        ...Object.keys(body),
+      ].sort(),
+      Object.keys(row.params.shape).sort(),
+      name,
+    );
     for (const code of [...commonErrors, ...row.errors]) {
       const response = described.responses[String(errorKinds[code].status)]?.content['application/problem+json'];
-      assert.ok(response?.schema.allOf?.some((part) => part.properties?.code.enum.includes(code)), `${name} documents ${code}`);
+      assert.ok(
+        response?.schema.allOf?.some((part) => part.properties?.code.enum.includes(code)),
+        `${name} documents ${code}`,
+      );
     }
   }
 });

@@ -1,5 +1,5 @@
-// The writer of a connection: whatever answers are made of, they reach the peer whole and in their order, and what waits for
-// it is counted in bytes and bounded.
+// The writer of a connection: whatever answers are made of, they reach the peer whole and in their order, and what
+// waits for it is counted in bytes and bounded.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type Socket, createConnection, createServer } from 'node:net';
@@ -35,16 +35,30 @@ async function wire(t: TestContext): Promise<Wire> {
 
 type Piece = { readonly text: string; readonly asBytes: boolean };
 
-const piece: fc.Arbitrary<Piece> = fc.record({ text: fc.oneof(fc.string({ unit: 'grapheme', maxLength: 30 }), fc.integer({ min: 1, max: 90_000 }).map((length) => 'é'.repeat(length))), asBytes: fc.boolean() });
+const piece: fc.Arbitrary<Piece> = fc.record({
+  text: fc.oneof(
+    fc.string({ unit: 'grapheme', maxLength: 30 }),
+    fc.integer({ min: 1, max: 90_000 }).map((length) => 'é'.repeat(length)),
+  ),
+  asBytes: fc.boolean(),
+});
 /** Answers that are sent by themselves, a batch of several, or the end of a turn. */
-const step = fc.oneof({ weight: 3, arbitrary: piece }, { weight: 1, arbitrary: fc.array(piece, { minLength: 1, maxLength: 5 }) }, { weight: 1, arbitrary: fc.constant('turn' as const) });
+const step = fc.oneof(
+  { weight: 3, arbitrary: piece },
+  { weight: 1, arbitrary: fc.array(piece, { minLength: 1, maxLength: 5 }) },
+  { weight: 1, arbitrary: fc.constant('turn' as const) },
+);
 
-const answerOf = ({ text, asBytes }: Piece): EncodedJson => new EncodedJson('{"é":', asBytes ? new TextEncoder().encode(text) : text, ',"n":1}');
+const answerOf = ({ text, asBytes }: Piece): EncodedJson =>
+  new EncodedJson('{"é":', asBytes ? new TextEncoder().encode(text) : text, ',"n":1}');
 const textOf = ({ text }: Piece): string => `{"é":${text},"n":1}`;
 
 test('texts and bytes leave in the order in which they were added, whole, also in batches and at the end', async (t) => {
   const { near, far } = await wire(t);
-  const outbox = new Outbox(near, 1024.5 * 1024 * 1024, { roomAgain: () => {}, overflow: () => assert.fail('it is not full') });
+  const outbox = new Outbox(near, 1024.5 * 1024 * 1024, {
+    roomAgain: () => {},
+    overflow: () => assert.fail('it is not full'),
+  });
   const expected: Buffer[] = [];
   const received: Buffer[] = [];
   far.on('data', (chunk) => void received.push(chunk));
@@ -96,7 +110,10 @@ test('a peer that reads again makes room, once', async (t) => {
   const { near, far } = await wire(t);
   far.pause();
   let rooms = 0;
-  const outbox = new Outbox(near, 64.5 * 1024 * 1024, { roomAgain: () => void (rooms += 1), overflow: () => assert.fail('it is not full') });
+  const outbox = new Outbox(near, 64.5 * 1024 * 1024, {
+    roomAgain: () => void (rooms += 1),
+    overflow: () => assert.fail('it is not full'),
+  });
   for (let n = 0; n < 8; n += 1) outbox.add(new EncodedJson('[', new Uint8Array(1024 * 1024).fill(0x31), ']'));
   await until(() => near.writableLength > 0, 'what the peer does not read stays here');
   assert.equal(rooms, 0);

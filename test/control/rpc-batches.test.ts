@@ -5,12 +5,25 @@ import { startControl, until } from '../labs/control-lab.ts';
 import { RawSocket } from '../labs/raw-socket.ts';
 
 const ping = (id?: unknown): object => ({ jsonrpc: '2.0', ...(id === undefined ? {} : { id }), method: 'daemon.ping' });
-const later = (id: unknown, ms: number): object => ({ jsonrpc: '2.0', id, method: 'tool.call', params: { plugin: 'p', tool: 'later', input: { ms } } });
+const later = (id: unknown, ms: number): object => ({
+  jsonrpc: '2.0',
+  id,
+  method: 'tool.call',
+  params: { plugin: 'p', tool: 'later', input: { ms } },
+});
 
 test('a batch is answered by one line that holds every answer and none for a notification', async (t) => {
   const { path } = await startControl(t);
   const raw = await RawSocket.connect(t, path);
-  const batch = [ping(1), ping(), later('slow', 50), { jsonrpc: '2.0', id: 3, method: 'no.such' }, 'nonsense', later('quick', 1), { jsonrpc: '2.0', method: 'no.such' }];
+  const batch = [
+    ping(1),
+    ping(),
+    later('slow', 50),
+    { jsonrpc: '2.0', id: 3, method: 'no.such' },
+    'nonsense',
+    later('quick', 1),
+    { jsonrpc: '2.0', method: 'no.such' },
+  ];
   raw.send(`${JSON.stringify(batch)}\n`);
   const answers = await raw.batch();
   assert.deepEqual(new Set(answers.map((answer) => answer.id)), new Set([1, 'slow', 3, null, 'quick']));
@@ -23,7 +36,10 @@ test('a slow batch does not hold back what was asked after it', async (t) => {
   const raw = await RawSocket.connect(t, path);
   raw.send(`${JSON.stringify([later('slow', 200)])}\n`).request('after', 'daemon.ping');
   assert.equal((await raw.message()).id, 'after');
-  assert.deepEqual((await raw.batch()).map((answer) => answer.id), ['slow']);
+  assert.deepEqual(
+    (await raw.batch()).map((answer) => answer.id),
+    ['slow'],
+  );
 });
 
 test('an empty batch is an invalid request, and one beyond its bound is refused whole', async (t) => {
@@ -52,7 +68,9 @@ test('notifications are executed and never answered; the failed ones are counted
   });
   const raw = await RawSocket.connect(t, path);
   const notify = (method: string, params: object = {}): string => JSON.stringify({ jsonrpc: '2.0', method, params });
-  raw.send(`${notify('ingress.publish', { plugin: 'p', event: {} })}\n${notify('no.such')}\n${notify('daemon.ping', { extra: 1 })}\n`);
+  raw.send(
+    `${notify('ingress.publish', { plugin: 'p', event: {} })}\n${notify('no.such')}\n${notify('daemon.ping', { extra: 1 })}\n`,
+  );
   raw.send(`[${notify('ingress.publish', { plugin: 'p', event: {} })},${notify('plugin.list')}]\n`);
   raw.request('end', 'daemon.ping');
   assert.equal((await raw.message()).id, 'end', 'the first answer is that of the first request with an id');
@@ -72,7 +90,9 @@ test('a batch of many costly requests leaves room for other connections', async 
   });
   const busy = await RawSocket.connect(t, path);
   const calm = await RawSocket.connect(t, path);
-  busy.send(`${JSON.stringify(Array.from({ length: 500 }, (_, id) => ({ jsonrpc: '2.0', id, method: 'plugin.list' })))}\n`);
+  busy.send(
+    `${JSON.stringify(Array.from({ length: 500 }, (_, id) => ({ jsonrpc: '2.0', id, method: 'plugin.list' })))}\n`,
+  );
   let answered = false;
   const whole = busy.batch().then((answers) => {
     answered = true;
@@ -83,5 +103,8 @@ test('a batch of many costly requests leaves room for other connections', async 
     await calm.message();
   }
   assert.equal(answered, false, 'five round trips fit into a batch of a second');
-  assert.deepEqual((await whole).map((answer) => answer.id), Array.from({ length: 500 }, (_, id) => id));
+  assert.deepEqual(
+    (await whole).map((answer) => answer.id),
+    Array.from({ length: 500 }, (_, id) => id),
+  );
 });

@@ -35,7 +35,12 @@ test('a line just within its bound is taken', async (t) => {
   const { path } = await startControl(t, { limits: { lineBytes: 4096 } });
   const raw = await RawSocket.connect(t, path);
   const fill = (bytes: number): string => {
-    const empty = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tool.call', params: { plugin: 'p', tool: 'echo', input: '' } });
+    const empty = JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tool.call',
+      params: { plugin: 'p', tool: 'echo', input: '' },
+    });
     return empty.replace('"input":""', `"input":"${'x'.repeat(bytes - empty.length)}"`);
   };
   raw.send(`${fill(4096)}\n`);

@@ -9,7 +9,11 @@ test('a request is answered with its own id, whatever kind of id it is', async (
   const raw = await RawSocket.connect(t, path);
   for (const id of [1, 0, -7, 1.5, 'text', '', null, 'äöü\u0000"']) {
     raw.request(id, 'daemon.ping');
-    assert.deepEqual(await raw.message(), { jsonrpc: '2.0', id, result: { pong: true, at: '2026-01-01T00:00:00.000Z' } });
+    assert.deepEqual(await raw.message(), {
+      jsonrpc: '2.0',
+      id,
+      result: { pong: true, at: '2026-01-01T00:00:00.000Z' },
+    });
   }
 });
 
@@ -99,7 +103,10 @@ test('empty lines and carriage returns are nothing, before the first request and
   const raw = await RawSocket.connect(t, path);
   raw.send('\n').send('\r\n  \t\n').send('\n {"jsonrpc":"2.0","id":1,"method":"daemon.ping"}\r\n\r\n \n');
   raw.request(2, 'daemon.ping');
-  assert.deepEqual((await raw.messages(2)).map((answer) => answer.id), [1, 2]);
+  assert.deepEqual(
+    (await raw.messages(2)).map((answer) => answer.id),
+    [1, 2],
+  );
 });
 
 test('a handler that fails unexpectedly tells its caller nothing of its insides, and the log everything', async (t) => {

@@ -9,9 +9,16 @@ import { RawSocket } from '../labs/raw-socket.ts';
 test('answers still pending are delivered after the client has ended its side, and then the connection ends', async (t) => {
   const { path, server } = await startControl(t);
   const raw = await RawSocket.connect(t, path);
-  for (const [id, ms] of [[1, 150], [2, 50]] as const) raw.request(id, 'tool.call', { plugin: 'p', tool: 'later', input: { ms } });
+  for (const [id, ms] of [
+    [1, 150],
+    [2, 50],
+  ] as const)
+    raw.request(id, 'tool.call', { plugin: 'p', tool: 'later', input: { ms } });
   raw.request(3, 'daemon.ping').socket.end();
-  assert.deepEqual((await raw.messages(3)).map((answer) => answer.id), [3, 2, 1]);
+  assert.deepEqual(
+    (await raw.messages(3)).map((answer) => answer.id),
+    [3, 2, 1],
+  );
   assert.equal(await raw.rest(), '');
   await until(() => server.counts().connections === 0, 'the connection is gone');
   assert.equal(server.counts().connectionsCutOff, 0);
@@ -34,7 +41,9 @@ test('a client that ends its side in the middle of a line is told that it is not
 });
 
 test('more answers than fit into the pipe are delivered to a client that has ended its side', async (t) => {
-  const { path } = await startControl(t, { handlers: { 'plugin.list': () => ({ plugins: [], invalid: [{ path: 'x'.repeat(32 * 1024), issues: [] }] }) } });
+  const { path } = await startControl(t, {
+    handlers: { 'plugin.list': () => ({ plugins: [], invalid: [{ path: 'x'.repeat(32 * 1024), issues: [] }] }) },
+  });
   const raw = await RawSocket.connect(t, path);
   raw.send('{"jsonrpc":"2.0","id":1,"method":"plugin.list"}\n'.repeat(500)).socket.end();
   await raw.messages(480);

@@ -8,9 +8,16 @@ import { RawSocket } from '../labs/raw-socket.ts';
 test('answers come as they are done, each with the id of its request', async (t) => {
   const { path } = await startControl(t);
   const raw = await RawSocket.connect(t, path);
-  for (const [id, ms] of [['slow', 300], ['middle', 100]] as const) raw.request(id, 'tool.call', { plugin: 'p', tool: 'later', input: { ms } });
+  for (const [id, ms] of [
+    ['slow', 300],
+    ['middle', 100],
+  ] as const)
+    raw.request(id, 'tool.call', { plugin: 'p', tool: 'later', input: { ms } });
   raw.request('at once', 'daemon.ping');
-  assert.deepEqual((await raw.messages(3)).map((answer) => answer.id), ['at once', 'middle', 'slow']);
+  assert.deepEqual(
+    (await raw.messages(3)).map((answer) => answer.id),
+    ['at once', 'middle', 'slow'],
+  );
 });
 
 test('whatever is asked, in whatever chunks it is sent, every request gets its own answer', async (t) => {
@@ -18,28 +25,38 @@ test('whatever is asked, in whatever chunks it is sent, every request gets its o
   const raw = await RawSocket.connect(t, path);
   let nextId = 0;
   const request = fc.oneof(
-    fc.string({ unit: 'grapheme' }).map((text) => ({ method: 'tool.call', params: { plugin: 'p', tool: 'echo', input: { text } } })),
-    fc.integer({ min: 0, max: 3 }).map((ms) => ({ method: 'tool.call', params: { plugin: 'p', tool: 'later', input: { ms } } })),
+    fc
+      .string({ unit: 'grapheme' })
+      .map((text) => ({ method: 'tool.call', params: { plugin: 'p', tool: 'echo', input: { text } } })),
+    fc
+      .integer({ min: 0, max: 3 })
+      .map((ms) => ({ method: 'tool.call', params: { plugin: 'p', tool: 'later', input: { ms } } })),
     fc.constant({ method: 'daemon.ping', params: {} }),
   );
   await fc.assert(
-    fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 50 }), fc.array(fc.nat(), { maxLength: 10 }), async (requests, cuts) => {
-      const sent = new Map(requests.map((row) => [nextId++, row]));
-      const bytes = Buffer.from([...sent].map(([id, row]) => `${JSON.stringify({ jsonrpc: '2.0', id, ...row })}\n`).join(''));
-      const places = [...cuts.map((at) => at % bytes.length), bytes.length].sort((one, other) => one - other);
-      let from = 0;
-      for (const to of places) {
-        await new Promise((written) => raw.socket.write(bytes.subarray(from, to), written));
-        from = to;
-      }
-      for (const answer of await raw.messages(requests.length)) {
-        const row = sent.get(answer.id as number);
-        assert.ok(row !== undefined, 'asked for, and not answered before');
-        sent.delete(answer.id as number);
-        if ('input' in row.params) assert.deepEqual(answer.result?.['output'], row.params.input);
-        else assert.equal(answer.result?.['pong'], true);
-      }
-    }),
+    fc.asyncProperty(
+      fc.array(request, { minLength: 1, maxLength: 50 }),
+      fc.array(fc.nat(), { maxLength: 10 }),
+      async (requests, cuts) => {
+        const sent = new Map(requests.map((row) => [nextId++, row]));
+        const bytes = Buffer.from(
+          [...sent].map(([id, row]) => `${JSON.stringify({ jsonrpc: '2.0', id, ...row })}\n`).join(''),
+        );
+        const places = [...cuts.map((at) => at % bytes.length), bytes.length].sort((one, other) => one - other);
+        let from = 0;
+        for (const to of places) {
+          await new Promise((written) => raw.socket.write(bytes.subarray(from, to), written));
+          from = to;
+        }
+        for (const answer of await raw.messages(requests.length)) {
+          const row = sent.get(answer.id as number);
+          assert.ok(row !== undefined, 'asked for, and not answered before');
+          sent.delete(answer.id as number);
+          if ('input' in row.params) assert.deepEqual(answer.result?.['output'], row.params.input);
+          else assert.equal(answer.result?.['pong'], true);
+        }
+      },
+    ),
     { numRuns: 60 },
   );
   assert.equal(raw.text, '');
@@ -49,16 +66,27 @@ test('a thousand requests at once are all answered', async (t) => {
   const { path } = await startControl(t);
   const raw = await RawSocket.connect(t, path);
   const ids = Array.from({ length: 1000 }, (_, id) => id);
-  raw.send(ids.map((id) => `${JSON.stringify({ jsonrpc: '2.0', id, method: 'tool.call', params: { plugin: 'p', tool: 'later', input: { ms: id % 20 } } })}\n`).join(''));
+  raw.send(
+    ids
+      .map(
+        (id) =>
+          `${JSON.stringify({ jsonrpc: '2.0', id, method: 'tool.call', params: { plugin: 'p', tool: 'later', input: { ms: id % 20 } } })}\n`,
+      )
+      .join(''),
+  );
   const answers = await raw.messages(1000);
-  assert.deepEqual(answers.map((answer) => answer.id as number).sort((one, other) => one - other), ids);
+  assert.deepEqual(
+    answers.map((answer) => answer.id as number).sort((one, other) => one - other),
+    ids,
+  );
   assert.ok(answers.every((answer) => answer.error === undefined));
 });
 
 test('as many calls as may be pending are, and the next one is told so at once', async (t) => {
   const { path } = await startControl(t, { limits: { pendingCalls: 2 } });
   const raw = await RawSocket.connect(t, path);
-  const call = (id: number): void => void raw.request(id, 'tool.call', { plugin: 'p', tool: 'later', input: { ms: 200 } });
+  const call = (id: number): void =>
+    void raw.request(id, 'tool.call', { plugin: 'p', tool: 'later', input: { ms: 200 } });
   for (const id of [1, 2, 3]) call(id);
   const refused = await raw.message();
   assert.equal(refused.id, 3);
@@ -81,10 +109,20 @@ test('events sent one after the other on a connection reach their operation in t
     },
   });
   const raw = await RawSocket.connect(t, path);
-  const publish = (id: number): object => ({ jsonrpc: '2.0', id, method: 'ingress.publish', params: { plugin: 'p', event: { id: String(id) } } });
-  const lines = Array.from({ length: 300 }, (_, group) => JSON.stringify(group % 3 === 0 ? [publish(2 * group), publish(2 * group + 1)] : publish(2 * group)));
+  const publish = (id: number): object => ({
+    jsonrpc: '2.0',
+    id,
+    method: 'ingress.publish',
+    params: { plugin: 'p', event: { id: String(id) } },
+  });
+  const lines = Array.from({ length: 300 }, (_, group) =>
+    JSON.stringify(group % 3 === 0 ? [publish(2 * group), publish(2 * group + 1)] : publish(2 * group)),
+  );
   raw.send(`${lines.join('\n')}\n`);
   for (let answered = 0; answered < lines.length; answered += 1) await raw.line();
-  assert.deepEqual(seen, [...seen].sort((one, other) => Number(one) - Number(other)));
+  assert.deepEqual(
+    seen,
+    [...seen].sort((one, other) => Number(one) - Number(other)),
+  );
   assert.equal(seen.length, 400);
 });

@@ -5,7 +5,12 @@ import type { FeedEvent } from '../../protocol/operations/telemetry.ts';
 import { startControl, until } from '../labs/control-lab.ts';
 import { type Message, RawSocket } from '../labs/raw-socket.ts';
 
-const event = (data: Record<string, unknown>, topic: FeedEvent['topic'] = 'lifecycle', plugin = 'p'): FeedEvent => ({ topic, at: '2026-01-01T00:00:00.000Z', plugin, data });
+const event = (data: Record<string, unknown>, topic: FeedEvent['topic'] = 'lifecycle', plugin = 'p'): FeedEvent => ({
+  topic,
+  at: '2026-01-01T00:00:00.000Z',
+  plugin,
+  data,
+});
 
 const dataOf = (message: Message): unknown => (message.params?.['event'] as FeedEvent).data;
 
@@ -15,7 +20,13 @@ test('a subscriber is pushed the events it asked for, in order, after the answer
   raw.request(1, 'events.subscribe', { topics: ['lifecycle'], plugin: 'p' });
   const { result } = await raw.message();
   assert.equal(result?.['buffer'], 1000);
-  for (const each of [event({ n: 1 }), event({ n: 2 }, 'failure'), event({ n: 3 }, 'lifecycle', 'other'), event({ n: 4 })]) feed.publish(each);
+  for (const each of [
+    event({ n: 1 }),
+    event({ n: 2 }, 'failure'),
+    event({ n: 3 }, 'lifecycle', 'other'),
+    event({ n: 4 }),
+  ])
+    feed.publish(each);
   const [first, second] = await raw.messages(2);
   assert.deepEqual(first, {
     jsonrpc: '2.0',
@@ -48,8 +59,16 @@ test('a subscriber that does not read loses the oldest events, is told how many,
     last = await slow.message();
     numbers.push((dataOf(last) as { n: number }).n);
   }
-  assert.deepEqual(numbers, [...numbers].sort((one, other) => one - other), 'in order');
-  assert.equal(numbers.length + Number(last?.params?.['dropped']), count, 'every event was pushed or counted as dropped');
+  assert.deepEqual(
+    numbers,
+    [...numbers].sort((one, other) => one - other),
+    'in order',
+  );
+  assert.equal(
+    numbers.length + Number(last?.params?.['dropped']),
+    count,
+    'every event was pushed or counted as dropped',
+  );
   assert.equal(last?.params?.['sequence'], count);
 });
 

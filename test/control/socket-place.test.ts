@@ -1,6 +1,17 @@
 // Where the control socket may be: short enough, owned, closed to others, and never in the place of something else.
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -16,12 +27,21 @@ import { allHandlers } from '../labs/control-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 
 function newServer(t: test.TestContext): ControlServer {
-  const server = new ControlServer({ handlers: allHandlers({}), limits: limits.parse({}), feed: new Feed(), log: { warn() {}, error() {} }, halfLines: new HalfLines(2 ** 26), shuttingDown: () => false, version: '0.0.0' });
+  const server = new ControlServer({
+    handlers: allHandlers({}),
+    limits: limits.parse({}),
+    feed: new Feed(),
+    log: { warn() {}, error() {} },
+    halfLines: new HalfLines(2 ** 26),
+    shuttingDown: () => false,
+    version: '0.0.0',
+  });
   t.after(() => server.close(100));
   return server;
 }
 
-const unusable = (reason: string) => (error: unknown) => error instanceof HostError && error.code === 'socket_unusable' && error.details['reason'] === reason;
+const unusable = (reason: string) => (error: unknown) =>
+  error instanceof HostError && error.code === 'socket_unusable' && error.details['reason'] === reason;
 
 test('a path is measured in bytes, and one too long is refused with its length and the remedy', async (t) => {
   const folder = await temporaryFolder(t);
@@ -49,13 +69,20 @@ test('socket, lock and the folders made for them are for their owner alone, what
   const server = newServer(t);
   await server.listen(path);
   assert.equal(process.umask(), 0, 'the umask is as it was');
-  assert.deepEqual([statSync(join(folder, 'new')).mode & 0o777, statSync(join(folder, 'new', 'deeper')).mode & 0o777], [0o700, 0o700]);
+  assert.deepEqual(
+    [statSync(join(folder, 'new')).mode & 0o777, statSync(join(folder, 'new', 'deeper')).mode & 0o777],
+    [0o700, 0o700],
+  );
   assert.deepEqual([statSync(path).mode & 0o777, statSync(`${path}.lock`).mode & 0o777], [0o600, 0o600]);
 });
 
-test('a folder in which none can be made is refused, and is not tried for ever', { skip: process.platform === 'linux' ? false : '/proc is Linux\'s', timeout: 10_000 }, () => {
-  assert.throws(() => prepareSocketFolder('/proc/nagaya-socket/deep/n.sock'), unusable('ENOENT'));
-});
+test(
+  'a folder in which none can be made is refused, and is not tried for ever',
+  { skip: process.platform === 'linux' ? false : "/proc is Linux's", timeout: 10_000 },
+  () => {
+    assert.throws(() => prepareSocketFolder('/proc/nagaya-socket/deep/n.sock'), unusable('ENOENT'));
+  },
+);
 
 test('what is no socket is not removed', async (t) => {
   const folder = await temporaryFolder(t);
@@ -85,11 +112,11 @@ test('a socket put in the place of ours is neither removed nor unlocked for by o
   const other = createServer();
   await new Promise<void>((listening) => other.listen(path, listening));
   t.after(() => other.close());
-  writeFileSync(`${path}.lock`, 'somebody else\'s');
+  writeFileSync(`${path}.lock`, "somebody else's");
   const theirs = lstatSync(path).ino;
   await server.close(1000);
   assert.equal(lstatSync(path).ino, theirs);
-  assert.equal(readFileSync(`${path}.lock`, 'utf8'), 'somebody else\'s');
+  assert.equal(readFileSync(`${path}.lock`, 'utf8'), "somebody else's");
 });
 
 test('a socket that cannot be bound leaves no lock', async (t) => {
@@ -105,13 +132,22 @@ test('a socket that cannot be bound leaves no lock', async (t) => {
 test('what is prepared behind the lock is done before anybody can connect, and its failure leaves nothing', async (t) => {
   const path = join(await temporaryFolder(t), 's.sock');
   const look = (): boolean[] => [existsSync(`${path}.lock`), existsSync(path)];
-  await assert.rejects(newServer(t).listen(path, () => Promise.reject(new Error('no plugins'))), /no plugins/);
+  await assert.rejects(
+    newServer(t).listen(path, () => Promise.reject(new Error('no plugins'))),
+    /no plugins/,
+  );
   assert.deepEqual(look(), [false, false]);
   let during: boolean[] = [];
   await newServer(t).listen(path, async () => {
     during = look();
   });
-  assert.deepEqual([during, look()], [[true, false], [true, true]]);
+  assert.deepEqual(
+    [during, look()],
+    [
+      [true, false],
+      [true, true],
+    ],
+  );
 });
 
 test('one of the default folders must be a real folder of this user that nobody else may write to', async (t) => {

@@ -19,7 +19,10 @@ test('a second daemon is told the pid of the first, and the first does not notic
   const first = await StarterProcess.spawn(t, path);
   const second = await StarterProcess.spawn(t, path);
   assert.deepEqual(await first.listen(), { listening: first.pid });
-  assert.deepEqual(await second.listen(), { code: 'already_running', details: { pid: first.pid, guardianPid: null, socket: path } });
+  assert.deepEqual(await second.listen(), {
+    code: 'already_running',
+    details: { pid: first.pid, guardianPid: null, socket: path },
+  });
   assert.ok(await answers(t, path));
   await first.end('close');
   assert.deepEqual([existsSync(path), existsSync(`${path}.lock`)], [false, false]);
@@ -34,26 +37,34 @@ test('the lock is readable for its owner alone and names the process', async (t)
   assert.equal((JSON.parse(readFileSync(`${path}.lock`, 'utf8')) as { pid: number }).pid, starter.pid);
 });
 
-test('what a daemon left that was killed is taken over, and of many that start at once exactly one gets it', { timeout: 180_000 }, async (t) => {
-  const folder = await temporaryFolder(t);
-  const path = join(folder, 's.sock');
-  const starters = await Promise.all(Array.from({ length: 5 }, () => StarterProcess.spawn(t, path)));
-  const waiting = new Set(starters);
-  while (waiting.size > 0) {
-    const racing = [...waiting];
-    const sayings = await Promise.all(racing.map((starter) => starter.listen()));
-    const winner = racing.find((_, index) => sayings[index]?.listening !== undefined);
-    assert.equal(sayings.filter((saying) => saying.listening !== undefined).length, 1, JSON.stringify(sayings));
-    for (const saying of sayings) {
-      if (saying.listening === undefined) assert.deepEqual(saying, { code: 'already_running', details: { pid: winner?.pid, guardianPid: null, socket: path } });
+test(
+  'what a daemon left that was killed is taken over, and of many that start at once exactly one gets it',
+  { timeout: 180_000 },
+  async (t) => {
+    const folder = await temporaryFolder(t);
+    const path = join(folder, 's.sock');
+    const starters = await Promise.all(Array.from({ length: 5 }, () => StarterProcess.spawn(t, path)));
+    const waiting = new Set(starters);
+    while (waiting.size > 0) {
+      const racing = [...waiting];
+      const sayings = await Promise.all(racing.map((starter) => starter.listen()));
+      const winner = racing.find((_, index) => sayings[index]?.listening !== undefined);
+      assert.equal(sayings.filter((saying) => saying.listening !== undefined).length, 1, JSON.stringify(sayings));
+      for (const saying of sayings) {
+        if (saying.listening === undefined)
+          assert.deepEqual(saying, {
+            code: 'already_running',
+            details: { pid: winner?.pid, guardianPid: null, socket: path },
+          });
+      }
+      assert.ok(await answers(t, path));
+      await winner?.end('die');
+      assert.ok(existsSync(path), 'it left its socket');
+      if (winner !== undefined) waiting.delete(winner);
     }
-    assert.ok(await answers(t, path));
-    await winner?.end('die');
-    assert.ok(existsSync(path), 'it left its socket');
-    if (winner !== undefined) waiting.delete(winner);
-  }
-  assert.deepEqual(readdirSync(folder).sort(), ['s.sock', 's.sock.lock'], 'no claim or draft is left');
-});
+    assert.deepEqual(readdirSync(folder).sort(), ['s.sock', 's.sock.lock'], 'no claim or draft is left');
+  },
+);
 
 test('a lock whose pid was given to another process is stale', async (t) => {
   const path = join(await temporaryFolder(t), 's.sock');
@@ -80,10 +91,16 @@ test('whoever answers at the socket keeps it, with a dead lock beside it or with
   await new Promise<void>((listening) => other.listen(path, listening));
   t.after(() => other.close());
   const starter = await StarterProcess.spawn(t, path);
-  assert.deepEqual(await starter.listen(), { code: 'already_running', details: { pid: null, guardianPid: null, socket: path } });
+  assert.deepEqual(await starter.listen(), {
+    code: 'already_running',
+    details: { pid: null, guardianPid: null, socket: path },
+  });
   assert.equal(existsSync(`${path}.lock`), false, 'its own lock is gone again');
   const lock = JSON.stringify({ pid: 999_999_999, start: '', nonce: 'n' });
   writeFileSync(`${path}.lock`, lock);
-  assert.deepEqual(await starter.listen(), { code: 'already_running', details: { pid: null, guardianPid: null, socket: path } });
+  assert.deepEqual(await starter.listen(), {
+    code: 'already_running',
+    details: { pid: null, guardianPid: null, socket: path },
+  });
   assert.equal(readFileSync(`${path}.lock`, 'utf8'), lock, 'a lock that may be of another container is left as it is');
 });

@@ -7,7 +7,17 @@ import type { QueuedEvent } from '../../daemon/dispatch/queued-event.ts';
 const head = { ingress: 'work', kind: 'do', source: 'test', createdAt: '2026-01-01T00:00:00.000Z' };
 const waiter = { handled() {}, refused() {} };
 /** Every third has somebody who waits for it. */
-const event = (n: number, bytes = 10): QueuedEvent => ({ head, payload: String(n), eventId: String(n), correlationId: String(n), attempt: 1, bytes, acceptedMs: n, story: [], waiter: n % 3 === 0 ? waiter : undefined });
+const event = (n: number, bytes = 10): QueuedEvent => ({
+  head,
+  payload: String(n),
+  eventId: String(n),
+  correlationId: String(n),
+  attempt: 1,
+  bytes,
+  acceptedMs: n,
+  story: [],
+  waiter: n % 3 === 0 ? waiter : undefined,
+});
 const ids = (events: readonly QueuedEvent[]): string[] => events.map(({ correlationId }) => correlationId);
 
 test('events leave in the order they came, and what is given back leaves first', () => {
@@ -65,7 +75,10 @@ test('any order of push, take, give back and remove behaves as a plain array doe
         }
         assert.equal(queue.size, model.length);
         assert.equal(queue.oldest, model[0]);
-        assert.equal(queue.bytes, model.reduce((sum, { bytes }) => sum + bytes, 0));
+        assert.equal(
+          queue.bytes,
+          model.reduce((sum, { bytes }) => sum + bytes, 0),
+        );
         assert.equal(queue.awaited, model.filter(({ waiter }) => waiter !== undefined).length);
       }
     }),

@@ -37,8 +37,10 @@ class Bench {
       this.clock,
       { pacer: new Pacer(), handleMs, stallMs: 1000 },
       {
-        handled: ({ correlationId }: QueuedEvent, output: EventOutput | undefined) => void this.told.push(`handled ${correlationId}${output === undefined ? '' : ` ${String(output.json)}`}`),
-        failed: ({ correlationId }: QueuedEvent, failure: EventFailure) => void this.told.push(`failed ${correlationId} ${failure.error.message}`),
+        handled: ({ correlationId }: QueuedEvent, output: EventOutput | undefined) =>
+          void this.told.push(`handled ${correlationId}${output === undefined ? '' : ` ${String(output.json)}`}`),
+        failed: ({ correlationId }: QueuedEvent, failure: EventFailure) =>
+          void this.told.push(`failed ${correlationId} ${failure.error.message}`),
         overran: ({ correlationId }, ranMs) => void this.told.push(`overran ${correlationId} ${String(ranMs)}`),
         stalled: (idleMs) => void this.told.push(`stalled ${String(idleMs)}`),
         interrupted: (event) => ({ ...event, attempt: event.attempt + 1 }),
@@ -49,7 +51,17 @@ class Bench {
   push(count: number, waits?: Waiter): void {
     for (let i = 0; i < count; i += 1) {
       const n = String(this.lane.inFlight + this.queue.size + 1);
-      this.queue.push({ head, payload: n, eventId: n, correlationId: n, attempt: 1, bytes: 10, acceptedMs: this.clock.monotonicMs(), waiter: waits, story: [] });
+      this.queue.push({
+        head,
+        payload: n,
+        eventId: n,
+        correlationId: n,
+        attempt: 1,
+        bytes: 10,
+        acceptedMs: this.clock.monotonicMs(),
+        waiter: waits,
+        story: [],
+      });
     }
     this.lane.pump();
   }
@@ -67,7 +79,12 @@ class Bench {
   }
 }
 
-const thrown = (sequence: number): EventFailure => ({ sequence, code: 'dispatch_failed', error: { name: 'Error', message: 'thrown' }, durationMs: 1 });
+const thrown = (sequence: number): EventFailure => ({
+  sequence,
+  code: 'dispatch_failed',
+  error: { name: 'Error', message: 'thrown' },
+  durationMs: 1,
+});
 
 test('at most two batches are in flight, and a result makes room for the next', () => {
   const bench = new Bench();
@@ -105,7 +122,10 @@ test('an overrun takes the running event alone: those before it are settled, tho
   bench.lane.settleClaimed(undefined);
   const remains = bench.lane.close();
   assert.equal(remains.blamed, undefined);
-  assert.deepEqual(remains.untouched.map(({ correlationId }) => correlationId), ['3', '4', '5']);
+  assert.deepEqual(
+    remains.untouched.map(({ correlationId }) => correlationId),
+    ['3', '4', '5'],
+  );
 });
 
 test('a claimed event that comes again comes before everything behind it', () => {
@@ -117,7 +137,10 @@ test('a claimed event that comes again comes before everything behind it', () =>
   assert.ok(claimed !== undefined);
   bench.lane.settleClaimed({ ...claimed, attempt: 2 });
   assert.equal(bench.lane.inFlight, 3);
-  assert.deepEqual(bench.lane.close().untouched.map(({ correlationId, attempt }) => `${correlationId}/${String(attempt)}`), ['1/2', '2/1', '3/1']);
+  assert.deepEqual(
+    bench.lane.close().untouched.map(({ correlationId, attempt }) => `${correlationId}/${String(attempt)}`),
+    ['1/2', '2/1', '3/1'],
+  );
 });
 
 test('an event that throws because its signal was aborted comes again, before those behind it, and one that returns is handled', () => {
@@ -130,7 +153,9 @@ test('an event that throws because its signal was aborted comes again, before th
     if (throws) bench.posted.push(bench.results(1, { failures: [thrown(1)] }));
     bench.finish(1);
     for (const message of bench.posted.splice(0)) bench.lane.results(message);
-    const untouched = bench.lane.close().untouched.map(({ correlationId, attempt }) => `${correlationId}/${String(attempt)}`);
+    const untouched = bench.lane
+      .close()
+      .untouched.map(({ correlationId, attempt }) => `${correlationId}/${String(attempt)}`);
     return [...bench.told, ...untouched];
   };
   assert.deepEqual(left(true), ['1/2', '2/1', '3/1']);
@@ -159,7 +184,10 @@ test('a result that comes for a claimed event is too late, and no other event is
   assert.match(bench.told[0] ?? '', /^overran 1/);
   assert.equal(bench.finish(1), false, 'the cell learns that it lost the claim');
   bench.lane.settleClaimed(undefined);
-  assert.deepEqual(bench.lane.close().untouched.map(({ correlationId }) => correlationId), ['2', '3']);
+  assert.deepEqual(
+    bench.lane.close().untouched.map(({ correlationId }) => correlationId),
+    ['2', '3'],
+  );
 });
 
 test('an event that ends between the look and the claim is not blamed', () => {
@@ -182,7 +210,10 @@ test('a cell that ends while it executes is blamed on that event; one that ends 
   const crashed = during.lane.close();
   assert.equal(crashed.blamed?.correlationId, '2');
   assert.deepEqual(during.told, ['handled 1']);
-  assert.deepEqual(crashed.untouched.map(({ correlationId }) => correlationId), ['3']);
+  assert.deepEqual(
+    crashed.untouched.map(({ correlationId }) => correlationId),
+    ['3'],
+  );
 
   const between = new Bench();
   between.push(3);
@@ -190,7 +221,10 @@ test('a cell that ends while it executes is blamed on that event; one that ends 
   between.finish(1);
   const stray = between.lane.close();
   assert.equal(stray.blamed, undefined);
-  assert.deepEqual(stray.untouched.map(({ correlationId }) => correlationId), ['2', '3']);
+  assert.deepEqual(
+    stray.untouched.map(({ correlationId }) => correlationId),
+    ['2', '3'],
+  );
 });
 
 test('a cell that has work and begins none of it is found out', () => {
@@ -234,7 +268,13 @@ function answered(bench: Bench, sequence: number): void {
   const buffer = bench.sent.find(({ outputs }) => outputs !== undefined)?.outputs;
   assert.ok(buffer, 'nobody said where answers are laid');
   const json = `"answer ${String(sequence)}"`;
-  assert.ok(new OutputRing(buffer).write({ sequence, json, durationMs: 1 }, json.length, Reflect.get(Buffer.prototype, 'utf8Write') as TextWriter));
+  assert.ok(
+    new OutputRing(buffer).write(
+      { sequence, json, durationMs: 1 },
+      json.length,
+      Reflect.get(Buffer.prototype, 'utf8Write') as TextWriter,
+    ),
+  );
 }
 
 const waiter = { handled: () => {}, refused: () => {} };
@@ -293,7 +333,15 @@ test('a cell that pauses after a failure has what was sent behind it taken back,
   bench.lane.results(bench.results(2, { failures: [{ ...thrown(2), paused: true }] }));
   assert.deepEqual(bench.told, ['handled 1', 'failed 2 thrown']);
   const [, , next] = bench.sent;
-  assert.deepEqual([next?.resumes, next?.first, bench.lane.inFlight + bench.queue.size], [true, 21, 18], 'sequences are not used twice');
+  assert.deepEqual(
+    [next?.resumes, next?.first, bench.lane.inFlight + bench.queue.size],
+    [true, 21, 18],
+    'sequences are not used twice',
+  );
   bench.push(1);
-  assert.deepEqual(bench.sent.slice(3).map(({ resumes }) => resumes), bench.sent.slice(3).map(() => undefined), 'only the first one resumes');
+  assert.deepEqual(
+    bench.sent.slice(3).map(({ resumes }) => resumes),
+    bench.sent.slice(3).map(() => undefined),
+    'only the first one resumes',
+  );
 });

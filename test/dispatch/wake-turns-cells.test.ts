@@ -1,5 +1,5 @@
-// Services take turns where many are busy. One whose handler waits for something has no use of its turn: it gives it back at once,
-// however long a turn may be, in a thread as in a process.
+// Services take turns where many are busy. One whose handler waits for something has no use of its turn: it gives it
+// back at once, however long a turn may be, in a thread as in a process.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { realClock } from '../../daemon/time/real-clock.ts';
@@ -12,7 +12,9 @@ const waitMs = 2000;
 for (const isolation of ['thread', 'process'] as const) {
   test(`handlers that wait do so side by side, although one turn is given at a time (${isolation})`, async () => {
     const wakes = new WakeTurns(realClock, 1, 60_000);
-    const labs = await Promise.all(Array.from({ length: 4 }, () => lab({ isolation, timeouts: { handleMs: 20_000 } }, {}, wakes)));
+    const labs = await Promise.all(
+      Array.from({ length: 4 }, () => lab({ isolation, timeouts: { handleMs: 20_000 } }, {}, wakes)),
+    );
     try {
       await Promise.all(labs.map(({ service }) => service.start()));
       const beganMs = performance.now();

@@ -1,5 +1,5 @@
-// Where more services are busy than can run at once, their cells are woken in turn: never more at once than may, in the order
-// of asking, nobody forgotten, and no turn longer than its bound, whatever a cell does.
+// Where more services are busy than can run at once, their cells are woken in turn: never more at once than may, in the
+// order of asking, nobody forgotten, and no turn longer than its bound, whatever a cell does.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -32,7 +32,8 @@ class Busy {
         const count = this.queued;
         this.sent += count;
         this.queued = 0;
-        if (this.askedMs !== undefined) this.longestWaitMs = Math.max(this.longestWaitMs, clock.monotonicMs() - this.askedMs);
+        if (this.askedMs !== undefined)
+          this.longestWaitMs = Math.max(this.longestWaitMs, clock.monotonicMs() - this.askedMs);
         this.askedMs = undefined;
         if (count > 0) begins();
         return count > 0;
@@ -82,9 +83,13 @@ test('whatever cells do, each service has its turn within the time all others be
         clock.drain();
       }
       clock.advance((services.length / most + 1) * (longestMs + lookMs));
-      assert.equal(services.reduce((sum, { sent }) => sum + sent, 0), accepted);
+      assert.equal(
+        services.reduce((sum, { sent }) => sum + sent, 0),
+        accepted,
+      );
       const bound = Math.ceil(services.length / most) * (longestMs + lookMs);
-      for (const { longestWaitMs } of services) assert.ok(longestWaitMs <= bound, `one waited ${String(longestWaitMs)} ms`);
+      for (const { longestWaitMs } of services)
+        assert.ok(longestWaitMs <= bound, `one waited ${String(longestWaitMs)} ms`);
       clock.advance(longestMs + lookMs);
       assert.equal(clock.pendingTimers, 0);
     }),

@@ -5,7 +5,8 @@ import { catalogue, faultIds, moduleOf } from '../../daemon/faults/catalogue.ts'
 import { crashingAddon } from '../../daemon/faults/crashing-addon.ts';
 import { groups } from '../../daemon/faults/fault.ts';
 
-const deedsOf = async (module: string): Promise<object> => ((await import(new URL(`../../daemon/faults/plugins/${module}`, import.meta.url).href)) as { deeds: object }).deeds;
+const deedsOf = async (module: string): Promise<object> =>
+  ((await import(new URL(`../../daemon/faults/plugins/${module}`, import.meta.url).href)) as { deeds: object }).deeds;
 
 test('there are at least the faults of the list the kit was built for, each once', () => {
   assert.ok(catalogue.filter(({ listed }) => listed).length >= 51);

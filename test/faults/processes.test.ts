@@ -6,11 +6,31 @@ import { assertContained } from '../labs/faults-lab.ts';
 const isolated = { subject: 'service', isolation: 'process' } as const;
 
 test('a process holds what a thread holds', async () => {
-  await assertContained(isolated, ['sync-loop', 'throw-undefined', 'late-rejection', 'symbol-result', 'kill-converted', 'control-socket', 'process-exit', 'log-flood', 'import-throws', 'env-mutation']);
+  await assertContained(isolated, [
+    'sync-loop',
+    'throw-undefined',
+    'late-rejection',
+    'symbol-result',
+    'kill-converted',
+    'control-socket',
+    'process-exit',
+    'log-flood',
+    'import-throws',
+    'env-mutation',
+  ]);
 });
 
 test('a process holds what no thread can: native calls, signals, crashes of native code', async () => {
-  const report = await assertContained(isolated, ['pbkdf2-sync', 'read-fifo', 'kill-kill', 'native-segfault', 'process-abort', 'heap-one-array', 'buffers', 'close-descriptors']);
+  const report = await assertContained(isolated, [
+    'pbkdf2-sync',
+    'read-fifo',
+    'kill-kill',
+    'native-segfault',
+    'process-abort',
+    'heap-one-array',
+    'buffers',
+    'close-descriptors',
+  ]);
   for (const { id, verdict } of report.rows) assert.equal(verdict, 'contained', id);
 });
 

@@ -6,7 +6,14 @@ import type { Left, Observation } from '../../daemon/faults/observation.ts';
 import { type Row, judge, middleOf, notRun, summaryOf } from '../../daemon/faults/verdict.ts';
 
 const thread: Place = { subject: 'service', isolation: 'thread' };
-const fault: Fault = { id: 'example', group: 'hangs', what: 'does something', listed: true, answers: ['timeout'], threads: { hold: 'contains' } };
+const fault: Fault = {
+  id: 'example',
+  group: 'hangs',
+  what: 'does something',
+  listed: true,
+  answers: ['timeout'],
+  threads: { hold: 'contains' },
+};
 const nothing: Left = { threads: 0, descriptors: 0, sockets: 0, processes: 0, rssMb: 3 };
 const good: Observation = {
   answer: { kind: 'timeout', code: 'dispatch_timeout', message: 'too late', ms: 510, deadlineMs: 500 },
@@ -20,7 +27,8 @@ const good: Observation = {
   death: null,
   peakMb: 90,
 };
-const rowOf = (changes: Partial<Observation>, of: Partial<Fault> = {}, place: Place = thread): Row => judge({ ...fault, ...of }, place, { ...good, ...changes }, 96);
+const rowOf = (changes: Partial<Observation>, of: Partial<Fault> = {}, place: Place = thread): Row =>
+  judge({ ...fault, ...of }, place, { ...good, ...changes }, 96);
 
 test('a fault is contained when nothing at all is wrong', () => {
   const row = rowOf({});
@@ -53,13 +61,20 @@ test('anything that is wrong makes it not contained, and says what', () => {
 });
 
 test('what took the daemon down and was brought back by its guardian is told apart, with the goal for that', () => {
-  const back: Partial<Observation> = { answer: { ...good.answer, kind: 'crashed', code: 'connection_closed' }, byGuardian: true };
+  const back: Partial<Observation> = {
+    answer: { ...good.answer, kind: 'crashed', code: 'connection_closed' },
+    byGuardian: true,
+  };
   const dies: Partial<Fault> = { answers: ['crashed'], threads: { hold: 'dies', why: 'V8 aborts' } };
   const row = rowOf({ ...back, recovery: { ms: 1400, by: 'itself' } }, dies);
   assert.deepEqual([row.verdict, row.late], ['by the guardian', []]);
   assert.equal(rowOf({ ...back, recovery: { ms: 1600, by: 'itself' } }, dies).late.length, 1);
   assert.equal(rowOf({ ...back, problems: ['nobody was named'] }, dies).verdict, 'not contained');
-  assert.equal(rowOf({ answer: { ...good.answer, kind: 'crashed' }, unkillable: 1 }, dies).verdict, 'given up', 'its thread goes on');
+  assert.equal(
+    rowOf({ answer: { ...good.answer, kind: 'crashed' }, unkillable: 1 }, dies).verdict,
+    'given up',
+    'its thread goes on',
+  );
   assert.equal(summaryOf([row]).byGuardian, 1);
 });
 
@@ -68,20 +83,33 @@ test('a plugin whose files are at fault is contained though somebody has to star
 });
 
 test('what was late beyond the goals, but not by far, is contained and told', () => {
-  const row = rowOf({ answer: { ...good.answer, ms: 600 }, recovery: { ms: 300, by: 'itself' }, neighbour: { longestGapMs: 120, answers: 40, wrong: null } });
+  const row = rowOf({
+    answer: { ...good.answer, ms: 600 },
+    recovery: { ms: 300, by: 'itself' },
+    neighbour: { longestGapMs: 120, answers: 40, wrong: null },
+  });
   assert.equal(row.verdict, 'contained');
   assert.equal(row.late.length, 3);
 });
 
 test('what the guard refused is contained by denial', () => {
-  const row = rowOf({ answer: { ...good.answer, kind: 'failed', code: 'dispatch_failed', ms: 2 }, cause: 'process.dlopen() is not allowed in a thread cell' }, { answers: ['failed'] });
+  const row = rowOf(
+    {
+      answer: { ...good.answer, kind: 'failed', code: 'dispatch_failed', ms: 2 },
+      cause: 'process.dlopen() is not allowed in a thread cell',
+    },
+    { answers: ['failed'] },
+  );
   assert.equal(row.verdict, 'denied');
 });
 
 test('a thread that stays is given up where the catalogue says so, and only in threads', () => {
   const stays = { left: { ...nothing, threads: 1 } };
   const known: Partial<Fault> = { threads: { hold: 'givesUp', why: 'a native call cannot be interrupted' } };
-  assert.deepEqual([rowOf(stays, known).verdict, rowOf(stays, known).problems], ['given up', ['a native call cannot be interrupted']]);
+  assert.deepEqual(
+    [rowOf(stays, known).verdict, rowOf(stays, known).problems],
+    ['given up', ['a native call cannot be interrupted']],
+  );
   assert.equal(rowOf({}, known).verdict, 'contained');
   assert.equal(rowOf(stays, known, { subject: 'service', isolation: 'process' }).verdict, 'not contained');
 });
@@ -101,6 +129,21 @@ test('of several trials the middle figure counts, and a failure of any of them',
 });
 
 test('the summary counts each verdict and every death of a daemon', () => {
-  const rows = [rowOf({}), rowOf({ death: { code: null, signal: 'SIGABRT', overCeiling: false } }), notRun(fault, 'it would take the daemon with it'), rowOf({ cause: 'ERR_NAGAYA_DENIED' })];
-  assert.deepEqual(summaryOf(rows), { faults: 4, contained: 1, denied: 1, byGuardian: 0, givenUp: 0, notRun: 1, notContained: 1, inTime: 2, daemonDeaths: 1 });
+  const rows = [
+    rowOf({}),
+    rowOf({ death: { code: null, signal: 'SIGABRT', overCeiling: false } }),
+    notRun(fault, 'it would take the daemon with it'),
+    rowOf({ cause: 'ERR_NAGAYA_DENIED' }),
+  ];
+  assert.deepEqual(summaryOf(rows), {
+    faults: 4,
+    contained: 1,
+    denied: 1,
+    byGuardian: 0,
+    givenUp: 0,
+    notRun: 1,
+    notContained: 1,
+    inTime: 2,
+    daemonDeaths: 1,
+  });
 });

@@ -4,7 +4,16 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Client } from '../../protocol/client/client.ts';
-import { type DeathCode, deathCodes, deathLab, fatalCodes, handledIn, until, writeCounter, writeKiller } from '../labs/death-lab.ts';
+import {
+  type DeathCode,
+  deathCodes,
+  deathLab,
+  fatalCodes,
+  handledIn,
+  until,
+  writeCounter,
+  writeKiller,
+} from '../labs/death-lab.ts';
 
 const rounds = Number(process.env['NAGAYA_DEATHS'] ?? 1);
 const counters = Array.from({ length: 20 }, (_, index) => `test.counter-${String(index)}`);
@@ -14,10 +23,20 @@ const backMs = rounds > 1 ? 1500 : 15_000;
 
 type Cause = (client: Client, pid: number) => void;
 
-const byCode = (name: DeathCode): Cause => (client) => {
-  client.call('ingress.publish', { plugin: killer, event: { ingress: 'work', kind: 'do', payload: { code: deathCodes[name] } } }).catch(() => undefined);
-};
-const bySignal = (signal: NodeJS.Signals): Cause => (_, pid) => void process.kill(pid, signal);
+const byCode =
+  (name: DeathCode): Cause =>
+  (client) => {
+    client
+      .call('ingress.publish', {
+        plugin: killer,
+        event: { ingress: 'work', kind: 'do', payload: { code: deathCodes[name] } },
+      })
+      .catch(() => undefined);
+  };
+const bySignal =
+  (signal: NodeJS.Signals): Cause =>
+  (_, pid) =>
+    void process.kill(pid, signal);
 
 const causes: Readonly<Record<string, Cause>> = {
   ...Object.fromEntries(fatalCodes.map((name) => [name, byCode(name)])),
@@ -55,12 +74,17 @@ for (const [name, cause] of Object.entries(causes)) {
       const handled = handledIn(join(lab.folder, plugin));
       const { events = 0, begun = 0 } = lost.get(plugin) ?? {};
       const settled = (accepted.get(plugin) ?? 0) - events;
-      assert.ok(settled <= handled.length && handled.length <= settled + begun, `${plugin}: ${JSON.stringify({ settled, begun, handled: handled.length })}`);
+      assert.ok(
+        settled <= handled.length && handled.length <= settled + begun,
+        `${plugin}: ${JSON.stringify({ settled, begun, handled: handled.length })}`,
+      );
       assert.equal(new Set(handled.map(({ n }) => n)).size, handled.length, `${plugin} handled an event twice`);
     }
     times.sort((one, other) => one - other);
     const p99 = times[Math.ceil(times.length * 0.99) - 1] ?? Infinity;
-    t.diagnostic(`${name}: back after p50 ${String(Math.round(times[Math.floor(times.length / 2)] ?? 0))} ms, p99 ${String(Math.round(p99))} ms over ${String(rounds)}`);
+    t.diagnostic(
+      `${name}: back after p50 ${String(Math.round(times[Math.floor(times.length / 2)] ?? 0))} ms, p99 ${String(Math.round(p99))} ms over ${String(rounds)}`,
+    );
     assert.ok(p99 <= backMs, `${String(Math.round(p99))} ms`);
   });
 }

@@ -1,5 +1,5 @@
-// The guardian from outside: the daemon comes back, its clients wait instead of being refused, signals and exit codes pass
-// through, and nothing is left when either of the two ends.
+// The guardian from outside: the daemon comes back, its clients wait instead of being refused, signals and exit codes
+// pass through, and nothing is left when either of the two ends.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,16 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect } from '../../protocol/client/client.ts';
 import type { DaemonStatus } from '../../protocol/operations/daemon.ts';
-import { type ServedDaemon, commandFile as daemonCommand, examplesFolder, nagaya, repository, serve, startProcess, temporaryFolder } from '../labs/cli-process.ts';
+import {
+  type ServedDaemon,
+  commandFile as daemonCommand,
+  examplesFolder,
+  nagaya,
+  repository,
+  serve,
+  startProcess,
+  temporaryFolder,
+} from '../labs/cli-process.ts';
 
 /** A loaded machine takes a multiple of what is promised. */
 const backMs = 15_000;
@@ -43,7 +52,10 @@ function configured(t: TestContext, config: object): string {
 
 async function gone(pid: number): Promise<void> {
   const deadline = performance.now() + backMs;
-  while (existsSync(`/proc/${String(pid)}`) && !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${String(pid)}/stat`, 'utf8'))) {
+  while (
+    existsSync(`/proc/${String(pid)}`) &&
+    !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${String(pid)}/stat`, 'utf8'))
+  ) {
     assert.ok(performance.now() < deadline, `process ${String(pid)} lives on`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -60,7 +72,10 @@ test('a daemon that is killed comes back under the same guardian, and who connec
   for (const { pid, guardian } of answers) {
     assert.notEqual(pid, first.pid);
     assert.equal(guardian?.pid, first.guardianPid);
-    assert.deepEqual(guardian.deaths.map(({ signal, suspects, culprit }) => [signal, suspects, culprit]), [['SIGKILL', [], undefined]]);
+    assert.deepEqual(
+      guardian.deaths.map(({ signal, suspects, culprit }) => [signal, suspects, culprit]),
+      [['SIGKILL', [], undefined]],
+    );
   }
   await daemon.running.until('the second announcement', () => listening(daemon).length === 2);
   const told = async (): Promise<number | undefined> => (await status(daemon)).guardian?.deaths[0]?.backAfterMs;
@@ -82,8 +97,13 @@ test('the browser port outlives a daemon too, also one that the system chose', a
 test('the lock names the daemon and the guardian', async (t) => {
   const daemon = await serve(t);
   const [{ pid, guardianPid }] = listening(daemon) as [Listening];
-  const second = await nagaya(t, ['serve', '--socket', daemon.socket, '--json'], { env: { NAGAYA_STATE: join(daemon.folder, 'second') } });
-  const { code, details } = JSON.parse(second.stderr.trim().split('\n').at(-1) ?? '') as { code: string; details: { pid: number; guardianPid: number } };
+  const second = await nagaya(t, ['serve', '--socket', daemon.socket, '--json'], {
+    env: { NAGAYA_STATE: join(daemon.folder, 'second') },
+  });
+  const { code, details } = JSON.parse(second.stderr.trim().split('\n').at(-1) ?? '') as {
+    code: string;
+    details: { pid: number; guardianPid: number };
+  };
   assert.deepEqual([second.code, code, details.pid, details.guardianPid], [3, 'already_running', pid, guardianPid]);
 });
 
@@ -99,7 +119,9 @@ test('a socket file that was removed is made again, and who is connected stays s
   }
   assert.equal((await status(daemon)).pid, listening(daemon)[0]?.pid);
   await early.call('daemon.ping', {});
-  await daemon.running.until('the guardian to say so', ({ stderr }) => stderr.includes('was removed and has been made again'));
+  await daemon.running.until('the guardian to say so', ({ stderr }) =>
+    stderr.includes('was removed and has been made again'),
+  );
   // The new one is the guardian's as well: it outlives the daemon.
   process.kill(listening(daemon)[0]?.pid ?? 0, 'SIGKILL');
   await status(daemon);
@@ -153,7 +175,13 @@ test('a guardian that is killed takes its daemon along, gracefully, and leaves n
 });
 
 test('a start that fails is told once, with its code, and not tried again', async (t) => {
-  const ran = await nagaya(t, ['serve', '--config', configured(t, { limits: { plugins: 'many' } }), '--socket', join(temporaryFolder(t), 's')]);
+  const ran = await nagaya(t, [
+    'serve',
+    '--config',
+    configured(t, { limits: { plugins: 'many' } }),
+    '--socket',
+    join(temporaryFolder(t), 's'),
+  ]);
   assert.equal(ran.code, 1);
   assert.equal(ran.stderr.split('nagaya: ').length, 2);
   const usage = await nagaya(t, ['serve', '--log-level', 'loud']);
@@ -161,23 +189,35 @@ test('a start that fails is told once, with its code, and not tried again', asyn
 });
 
 test('a daemon that dies again and again is given up, with the reason', async (t) => {
-  const daemon = await serve(t, ['--config', configured(t, { guardian: { restart: { intensity: 2, periodMs: 600_000, backoffMs: [1, 1] } } })]);
+  const daemon = await serve(t, [
+    '--config',
+    configured(t, { guardian: { restart: { intensity: 2, periodMs: 600_000, backoffMs: [1, 1] } } }),
+  ]);
   for (let life = 1; life <= 3; life += 1) {
     await daemon.running.until(`life ${String(life)}`, () => listening(daemon).length === life, backMs);
     process.kill(listening(daemon).at(-1)?.pid ?? 0, 'SIGKILL');
   }
   const ended = await daemon.running.ended;
   assert.equal(ended.code, 1);
-  assert.match(ended.stderr, /the guardian gives up: the daemon died of SIGKILL, and it failed more than 2 times within 600000 ms/);
+  assert.match(
+    ended.stderr,
+    /the guardian gives up: the daemon died of SIGKILL, and it failed more than 2 times within 600000 ms/,
+  );
   assert.equal(existsSync(daemon.socket), false);
 });
 
 test('after an upgrade in place the next daemon is refused, with the remedy', async (t) => {
   const installed = join(temporaryFolder(t), 'nagaya');
-  for (const name of ['dist', 'web', 'package.json']) cpSync(join(repository, name), join(installed, name), { recursive: true });
+  for (const name of ['dist', 'web', 'package.json'])
+    cpSync(join(repository, name), join(installed, name), { recursive: true });
   symlinkSync(join(repository, 'node_modules'), join(installed, 'node_modules'));
   const folder = temporaryFolder(t);
-  const running = startProcess(t, process.execPath, [join(installed, 'dist/daemon/cli/nagaya.js'), 'serve', '--json', '--socket', join(folder, 's')], { env: { NAGAYA_STATE: join(folder, 'state') } });
+  const running = startProcess(
+    t,
+    process.execPath,
+    [join(installed, 'dist/daemon/cli/nagaya.js'), 'serve', '--json', '--socket', join(folder, 's')],
+    { env: { NAGAYA_STATE: join(folder, 'state') } },
+  );
   await running.until('the daemon to listen', ({ stdout }) => stdout.includes('\n'));
   const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as object;
   writeFileSync(join(installed, 'package.json'), JSON.stringify({ ...manifest, version: '99.0.0' }));
@@ -197,36 +237,44 @@ test('without a guardian the process is the daemon itself', async (t) => {
 });
 
 for (const how of ['SIGHUP', 'Ctrl-C'] as const) {
-  test(`in a terminal the log is for people, in colours, and ${how} ends guardian and daemon gracefully`, { skip: spawnSync('script', ['--version']).status !== 0 && 'needs the program "script" for a terminal' }, async (t) => {
-    const folder = temporaryFolder(t);
-    const socket = join(folder, 's');
-    const { NO_COLOR: _none, ...env } = process.env;
-    const words = ['exec', process.execPath, daemonCommand, 'serve', '--socket', socket].join(' ');
-    const terminal = spawn('script', ['-qec', words, '/dev/null'], { env: { ...env, TERM: 'xterm', HOME: folder, XDG_STATE_HOME: folder }, stdio: ['pipe', 'pipe', 'ignore'] });
-    t.after(() => void terminal.kill('SIGKILL'));
-    let shown = '';
-    terminal.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text));
-    const ended = new Promise<number | null>((resolve) => terminal.once('exit', resolve));
-    const until = async (holds: () => boolean): Promise<void> => {
-      const deadline = performance.now() + backMs;
-      while (!holds()) {
-        assert.ok(performance.now() < deadline, shown);
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    };
-    await until(() => shown.includes('listening'));
-    assert.match(shown, /\u001b\[\d+m/, 'colours');
-    assert.doesNotMatch(shown, /^\{/m, 'no JSON');
-    const client = await connect({ socket, callMs: backMs });
-    const { pid, guardian } = await client.call('daemon.status', {});
-    await client.close();
-    assert.ok(guardian !== null);
-    // A terminal that is closed sends SIGHUP to the group in its foreground; Ctrl-C is a character that it makes SIGINT of.
-    if (how === 'SIGHUP') process.kill(-guardian.pid, 'SIGHUP');
-    else terminal.stdin.write('\u0003');
-    await Promise.all([gone(pid), gone(guardian.pid), ended]);
-    assert.equal(await ended, 0, shown);
-    assert.equal(existsSync(socket), false);
-    assert.doesNotMatch(shown, /died of|is back/);
-  });
+  test(
+    `in a terminal the log is for people, in colours, and ${how} ends guardian and daemon gracefully`,
+    { skip: spawnSync('script', ['--version']).status !== 0 && 'needs the program "script" for a terminal' },
+    async (t) => {
+      const folder = temporaryFolder(t);
+      const socket = join(folder, 's');
+      const { NO_COLOR: _none, ...env } = process.env;
+      const words = ['exec', process.execPath, daemonCommand, 'serve', '--socket', socket].join(' ');
+      const terminal = spawn('script', ['-qec', words, '/dev/null'], {
+        env: { ...env, TERM: 'xterm', HOME: folder, XDG_STATE_HOME: folder },
+        stdio: ['pipe', 'pipe', 'ignore'],
+      });
+      t.after(() => void terminal.kill('SIGKILL'));
+      let shown = '';
+      terminal.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text));
+      const ended = new Promise<number | null>((resolve) => terminal.once('exit', resolve));
+      const until = async (holds: () => boolean): Promise<void> => {
+        const deadline = performance.now() + backMs;
+        while (!holds()) {
+          assert.ok(performance.now() < deadline, shown);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      };
+      await until(() => shown.includes('listening'));
+      assert.match(shown, /\u001b\[\d+m/, 'colours');
+      assert.doesNotMatch(shown, /^\{/m, 'no JSON');
+      const client = await connect({ socket, callMs: backMs });
+      const { pid, guardian } = await client.call('daemon.status', {});
+      await client.close();
+      assert.ok(guardian !== null);
+      // A terminal that is closed sends SIGHUP to the group in its foreground; Ctrl-C is a character that it makes
+      // SIGINT of.
+      if (how === 'SIGHUP') process.kill(-guardian.pid, 'SIGHUP');
+      else terminal.stdin.write('\u0003');
+      await Promise.all([gone(pid), gone(guardian.pid), ended]);
+      assert.equal(await ended, 0, shown);
+      assert.equal(existsSync(socket), false);
+      assert.doesNotMatch(shown, /died of|is back/);
+    },
+  );
 }

@@ -21,7 +21,10 @@ for (const failpoint of ['store-full', 'store-sync'] as const) {
     await goesOn(failing);
     await endsWell(failing);
     const { letters } = await openLetters(t, join(daemon.folder, 'state'), { pluginId: lab });
-    assert.deepEqual(letters.ids().map((id) => letters.get(id).correlationId), ['first', 'second']);
+    assert.deepEqual(
+      letters.ids().map((id) => letters.get(id).correlationId),
+      ['first', 'second'],
+    );
   });
 
   test(`${failpoint} and an unwritable folder for ever: everything else works, letters are had from memory, and the daemon ends in time`, async (t) => {
@@ -30,12 +33,23 @@ for (const failpoint of ['store-full', 'store-sync'] as const) {
     await loseEvent(client, 'first');
     await goesOn(failing);
     const { deadLetters } = await client.call('deadLetter.list', { plugin: lab });
-    assert.deepEqual(deadLetters.map(({ correlationId }) => correlationId), ['first']);
-    await until('the operator is told in the timeline', async () => (await client.call('timeline.read', { plugin: lab })).entries.some(({ event: what }) => what === 'dead_letters_unsafe'));
+    assert.deepEqual(
+      deadLetters.map(({ correlationId }) => correlationId),
+      ['first'],
+    );
+    await until('the operator is told in the timeline', async () =>
+      (await client.call('timeline.read', { plugin: lab })).entries.some(
+        ({ event: what }) => what === 'dead_letters_unsafe',
+      ),
+    );
     await until('bundles are told as well', () => daemon.log().includes('flight-recorder bundles cannot be written'));
     const began = performance.now();
     await endsWell(failing);
     assert.ok(performance.now() - began < 15_000);
-    assert.deepEqual(await readdir(join(daemon.folder, 'state', 'bundles')).catch(() => []), [], 'half a file was left');
+    assert.deepEqual(
+      await readdir(join(daemon.folder, 'state', 'bundles')).catch(() => []),
+      [],
+      'half a file was left',
+    );
   });
 }

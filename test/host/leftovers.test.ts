@@ -18,7 +18,11 @@ async function goneWithin(daemon: TestDaemon, ms: number): Promise<void> {
 }
 
 const lifecycle = (daemon: TestDaemon): string[] =>
-  daemon.log().split('\n').filter((line) => line.includes('"service ')).map((line) => (JSON.parse(line) as { msg: string }).msg.replace(/^service /, ''));
+  daemon
+    .log()
+    .split('\n')
+    .filter((line) => line.includes('"service '))
+    .map((line) => (JSON.parse(line) as { msg: string }).msg.replace(/^service /, ''));
 
 test('a thread that did not end is still counted when its plugin has been unloaded, and does not keep the daemon', async (t) => {
   const daemon = await startTestDaemon(t, { plugins: [lab], config: { limits: { killMs: 300, shutdownMs: 5000 } } });
@@ -52,10 +56,7 @@ test('a restart that is under way when the daemon ends does not start the servic
   const client = await daemon.connect();
   await client.call('ingress.publish', { plugin: 'test.lab', event: event({ do: 'sleep', ms: 200 }) });
   const restart = client.call('service.restart', { plugin: 'test.lab' });
-  await Promise.all([
-    assert.rejects(restart),
-    client.call('daemon.shutdown', {}),
-  ]);
+  await Promise.all([assert.rejects(restart), client.call('daemon.shutdown', {})]);
   await daemon.ended;
   assert.equal(lifecycle(daemon).at(-1), 'stopping → stopped (stopped)');
 });

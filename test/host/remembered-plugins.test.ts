@@ -1,10 +1,18 @@
-// Plugins that were loaded at run time, and what was asked of their services, are there again when the daemon starts again.
+// Plugins that were loaded at run time, and what was asked of their services, are there again when the daemon starts
+// again.
 import assert from 'node:assert/strict';
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { OperationResult } from '../../protocol/operations.ts';
-import { type Cleanup, type ServedDaemon, examplesFolder, jsonLines, serve, temporaryFolder } from '../labs/cli-process.ts';
+import {
+  type Cleanup,
+  type ServedDaemon,
+  examplesFolder,
+  jsonLines,
+  serve,
+  temporaryFolder,
+} from '../labs/cli-process.ts';
 import { awkwardPlugin } from '../labs/cli-plugin.ts';
 import { until } from '../labs/log-lab.ts';
 
@@ -15,7 +23,10 @@ const primes = join(examplesFolder, 'primes');
 const pidOf = (daemon: ServedDaemon): number => (jsonLines(daemon.running.stdout()).at(-1) as { pid: number }).pid;
 
 /** One daemon after the other on the same folder. */
-function folderOfDaemons(t: Cleanup): { readonly folder: string; next(...args: readonly string[]): Promise<ServedDaemon> } {
+function folderOfDaemons(t: Cleanup): {
+  readonly folder: string;
+  next(...args: readonly string[]): Promise<ServedDaemon>;
+} {
   const folder = temporaryFolder(t);
   return { folder, next: (...args) => serve(t, ['--state', join(folder, 'state'), '--no-guardian', ...args]) };
 }
@@ -26,8 +37,10 @@ async function end(daemon: ServedDaemon, signal: NodeJS.Signals = 'SIGTERM'): Pr
 }
 
 const listed = async (daemon: ServedDaemon): Promise<Listed> => (await daemon.json(['plugins'])) as Listed;
-const states = async (daemon: ServedDaemon): Promise<Record<string, string | null>> => Object.fromEntries((await listed(daemon)).plugins.map(({ id, lifecycle }) => [id, lifecycle]));
-const untilState = (daemon: ServedDaemon, id: string, state: string): Promise<void> => until(`${id} is ${state}`, async () => (await states(daemon))[id] === state, 30_000);
+const states = async (daemon: ServedDaemon): Promise<Record<string, string | null>> =>
+  Object.fromEntries((await listed(daemon)).plugins.map(({ id, lifecycle }) => [id, lifecycle]));
+const untilState = (daemon: ServedDaemon, id: string, state: string): Promise<void> =>
+  until(`${id} is ${state}`, async () => (await states(daemon))[id] === state, 30_000);
 
 test('a loaded plugin is there after kill -9, its service runs if it was started, and one that was loaded once is not', async (t) => {
   const { folder, next } = folderOfDaemons(t);
@@ -40,7 +53,10 @@ test('a loaded plugin is there after kill -9, its service runs if it was started
   const second = await next();
   await untilState(second, 'example.greeter', 'running');
   assert.deepEqual(await states(second), { 'example.greeter': 'running', 'test.awkward': 'ready' });
-  assert.deepEqual((await listed(second)).plugins.map(({ remembered }) => remembered), [true, true]);
+  assert.deepEqual(
+    (await listed(second)).plugins.map(({ remembered }) => remembered),
+    [true, true],
+  );
 });
 
 test('a service that was stopped stays stopped, also one from a folder, until somebody starts it; unload forgets', async (t) => {
@@ -72,7 +88,10 @@ test('a plugin whose folder is gone is listed as refused, stops nothing, comes b
   const second = await next();
   await untilState(second, 'example.greeter', 'running');
   const { plugins, invalid } = await listed(second);
-  assert.deepEqual(plugins.map(({ id }) => id), ['example.greeter']);
+  assert.deepEqual(
+    plugins.map(({ id }) => id),
+    ['example.greeter'],
+  );
   assert.equal(invalid[0]?.path, awkward);
   assert.match(JSON.stringify(invalid[0]?.issues), /nagaya unload test\.awkward/);
   await end(second);

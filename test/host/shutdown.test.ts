@@ -10,7 +10,11 @@ import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
 
 const manifest = (id: string, stopMs: number): object => ({
-  schemaVersion: 1, id, name: id, version: '1.0.0', entry: './index.js',
+  schemaVersion: 1,
+  id,
+  name: id,
+  version: '1.0.0',
+  entry: './index.js',
   service: { ingresses: [{ name: 'in', kinds: ['any'] }], timeouts: { handleMs: 60_000, stopMs } },
 });
 
@@ -37,11 +41,22 @@ interface Given {
 async function daemonWith(t: TestContext, plugins: Readonly<Record<string, Given>>, shutdownMs: number) {
   const root = await temporaryFolder(t);
   const notes = join(root, 'notes.txt');
-  for (const [id, { stopMs }] of Object.entries(plugins)) await writeTree(join(root, id), { 'package.json': { type: 'module' }, 'plugin.json': manifest(id, stopMs), 'index.js': source });
-  const overrides = Object.fromEntries(Object.entries(plugins).map(([id, { stopTakesMs }]) => [id, { config: { notes, stopTakesMs } }]));
-  const daemon = await startTestDaemon(t, { plugins: [root], config: { limits: { shutdownMs }, plugins: { overrides } } });
+  for (const [id, { stopMs }] of Object.entries(plugins))
+    await writeTree(join(root, id), {
+      'package.json': { type: 'module' },
+      'plugin.json': manifest(id, stopMs),
+      'index.js': source,
+    });
+  const overrides = Object.fromEntries(
+    Object.entries(plugins).map(([id, { stopTakesMs }]) => [id, { config: { notes, stopTakesMs } }]),
+  );
+  const daemon = await startTestDaemon(t, {
+    plugins: [root],
+    config: { limits: { shutdownMs }, plugins: { overrides } },
+  });
   const client = await daemon.connect();
-  const publish = (plugin: string, payload: object): Promise<unknown> => client.call('ingress.publish', { plugin, event: { ingress: 'in', kind: 'any', payload } });
+  const publish = (plugin: string, payload: object): Promise<unknown> =>
+    client.call('ingress.publish', { plugin, event: { ingress: 'in', kind: 'any', payload } });
   return { daemon, client, publish, notes: () => readFile(notes, 'utf8') };
 }
 
@@ -49,7 +64,11 @@ const ids = (count: number): string[] => Array.from({ length: count }, (_, n) =>
 
 test('three services that do not stop leave a healthy one the time of its own stop', async (t) => {
   const hung = ids(3);
-  const { daemon, publish, notes } = await daemonWith(t, { healthy: { stopMs: 2000, stopTakesMs: 1000 }, ...Object.fromEntries(hung.map((id) => [id, { stopMs: 2000 }])) }, 5000);
+  const { daemon, publish, notes } = await daemonWith(
+    t,
+    { healthy: { stopMs: 2000, stopTakesMs: 1000 }, ...Object.fromEntries(hung.map((id) => [id, { stopMs: 2000 }])) },
+    5000,
+  );
   for (const id of hung) await publish(id, { do: 'hang' });
   const began = Date.now();
   daemon.signal('SIGTERM');
@@ -62,7 +81,10 @@ test('three services that do not stop leave a healthy one the time of its own st
 test('a service with a long queue still gets the time of its own stop within the shutdown', async (t) => {
   const { daemon, client, publish, notes } = await daemonWith(t, { busy: { stopMs: 60_000, stopTakesMs: 500 } }, 6000);
   for (let n = 0; n < 250; n += 1) await publish('busy', { do: 'wait', ms: 50 });
-  await until('an event is being handled', async () => (await client.call('service.status', { plugin: 'busy' })).inFlight !== null);
+  await until(
+    'an event is being handled',
+    async () => (await client.call('service.status', { plugin: 'busy' })).inFlight !== null,
+  );
   daemon.signal('SIGTERM');
   await daemon.ended;
   assert.equal(await notes(), 'busy begins\nbusy stopped\n');
@@ -75,9 +97,15 @@ test('status is answered while the daemon shuts down, on old and new connections
   const late = await daemon.connect();
   for (const one of [client, late]) {
     assert.equal((await one.call('service.status', { plugin: 'slow' })).lifecycle, 'stopping');
-    assert.deepEqual((await one.call('service.list', {})).services.map(({ lifecycle }) => lifecycle), ['stopping']);
+    assert.deepEqual(
+      (await one.call('service.list', {})).services.map(({ lifecycle }) => lifecycle),
+      ['stopping'],
+    );
     assert.equal((await one.call('daemon.status', {})).state, 'shutting_down');
-    await assert.rejects(publish('slow', {}), (error: unknown) => error instanceof HostError && error.code === 'shutting_down');
+    await assert.rejects(
+      publish('slow', {}),
+      (error: unknown) => error instanceof HostError && error.code === 'shutting_down',
+    );
   }
   await sleep(100);
   assert.equal((await late.call('service.status', { plugin: 'slow' })).pluginId, 'slow');

@@ -9,7 +9,10 @@ import { cellLab } from '../labs/cell-lab.ts';
 const limits = { stalledMs: 500 };
 
 test('a cell that spins between events is ended as stalled, and the place is told', async (t) => {
-  const files = { 'index.js': 'function spin() {\n  for (;;);\n}\nexport const service = { start() {}, handleIngress: () => { setTimeout(spin); return "armed"; } };\n' };
+  const files = {
+    'index.js':
+      'function spin() {\n  for (;;);\n}\nexport const service = { start() {}, handleIngress: () => { setTimeout(spin); return "armed"; } };\n',
+  };
   const lab = await cellLab(t, { limits, files });
   assert.equal(await lab.run(''), 'armed');
   const end = await lab.ended;
@@ -25,22 +28,30 @@ test('a cell that spins in microtasks between events is ended as stalled', async
 
 test('a cell whose thread is blocked in the operating system between events is ended as stalled', async (t) => {
   const lab = await cellLab(t, { limits: { ...limits, killMs: 2000 } });
-  assert.equal(await lab.run('setTimeout(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)); return "armed"'), 'armed');
+  assert.equal(
+    await lab.run('setTimeout(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)); return "armed"'),
+    'armed',
+  );
   assert.equal((await lab.ended).reason, 'stalled');
 });
 
 test('a cell that works without rest and lets its event loop turn is left alone', async (t) => {
   // A cell tells of its turns every half second: a bound of just that would be passed by the working time of one turn.
   const lab = await cellLab(t, { limits: { stalledMs: 1500 } });
-  await lab.run('const again = () => { const until = performance.now() + 20; while (performance.now() < until); setImmediate(again); }; again(); return 1');
+  await lab.run(
+    'const again = () => { const until = performance.now() + 20; while (performance.now() < until); setImmediate(again); }; again(); return 1',
+  );
   await new Promise((resolve) => setTimeout(resolve, 4000));
   assert.ok(!lab.isOver());
   assert.equal(await lab.run('return 2'), 2);
 });
 
-test('an event that takes longer than that is its deadline\'s affair, and an idle cell is left alone', async (t) => {
+test("an event that takes longer than that is its deadline's affair, and an idle cell is left alone", async (t) => {
   const lab = await cellLab(t, { limits });
-  assert.equal(await lab.run('const until = performance.now() + 2000; while (performance.now() < until); return "done"'), 'done');
+  assert.equal(
+    await lab.run('const until = performance.now() + 2000; while (performance.now() < until); return "done"'),
+    'done',
+  );
   await new Promise((resolve) => setTimeout(resolve, 1500));
   assert.ok(!lab.isOver());
 });
@@ -52,16 +63,22 @@ test('a cell that gets no processor on a busy machine is not taken for one that 
   t.after(() => Promise.all(spinners.map((spinner) => spinner.terminate())));
   for (let n = 0; n < 8; n += 1) {
     pbkdf2Sync('a', 'b', 100_000, 32, 'sha256');
-    assert.equal(await lab.run('setTimeout(() => { const until = performance.now() + 100; while (performance.now() < until); }); return 1'), 1);
+    assert.equal(
+      await lab.run(
+        'setTimeout(() => { const until = performance.now() + 100; while (performance.now() < until); }); return 1',
+      ),
+      1,
+    );
     await new Promise((resolve) => setTimeout(resolve, 150));
   }
   assert.ok(!lab.isOver());
 });
 
 /** Code that answers, and does something more before the thread can come to its next message. */
-const afterAnswer = (what: string): string => `let left = 100; const soon = () => { left -= 1; if (left > 0) queueMicrotask(soon); else { ${what} } }; queueMicrotask(soon); return "answered"`;
+const afterAnswer = (what: string): string =>
+  `let left = 100; const soon = () => { left -= 1; if (left > 0) queueMicrotask(soon); else { ${what} } }; queueMicrotask(soon); return "answered"`;
 
-test('a cell that spins while an event waits is ended once it has used that event\'s time in processor time', async (t) => {
+test("a cell that spins while an event waits is ended once it has used that event's time in processor time", async (t) => {
   const lab = await cellLab(t, { spec: { spinMs: 300 }, limits: { stalledMs: 600_000 } });
   assert.equal(await lab.run(afterAnswer('for (;;);')), 'answered');
   lab.begin('return 1');
@@ -72,8 +89,14 @@ test('a cell that spins while an event waits is ended once it has used that even
 
 test('a cell that only waits, or that spins for less, comes to the event that waits for it', async (t) => {
   const lab = await cellLab(t, { spec: { spinMs: 600 } });
-  assert.equal(await lab.run(afterAnswer('Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500)')), 'answered');
+  assert.equal(
+    await lab.run(afterAnswer('Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500)')),
+    'answered',
+  );
   assert.equal(await lab.run('return 1'), 1);
-  assert.equal(await lab.run(afterAnswer('const until = performance.now() + 250; while (performance.now() < until);')), 'answered');
+  assert.equal(
+    await lab.run(afterAnswer('const until = performance.now() + 250; while (performance.now() < until);')),
+    'answered',
+  );
   assert.equal(await lab.run('return 2'), 2);
 });

@@ -14,9 +14,15 @@ test('whoever has left is not asked any more', () => {
   const shared = words();
   const host = new InspectorGate(shared);
   let asked = 0;
-  assert.equal(host.ask(() => (asked += 1)), true);
+  assert.equal(
+    host.ask(() => (asked += 1)),
+    true,
+  );
   new InspectorGate(shared).leave();
-  assert.equal(host.ask(() => (asked += 1)), false);
+  assert.equal(
+    host.ask(() => (asked += 1)),
+    false,
+  );
   assert.equal(asked, 1);
 });
 
@@ -35,7 +41,16 @@ test('whoever leaves waits for a question that is just being put', async () => {
       Atomics.store(stage, 0, outside);
       Atomics.notify(stage, 0);
     });`,
-    { eval: true, workerData: { shared, stage, atTheGate, outside, gate: new URL('../../dist/protocol/cell/inspector-gate.js', import.meta.url).href } },
+    {
+      eval: true,
+      workerData: {
+        shared,
+        stage,
+        atTheGate,
+        outside,
+        gate: new URL('../../dist/protocol/cell/inspector-gate.js', import.meta.url).href,
+      },
+    },
   );
   const exit = once(worker, 'exit');
   await once(worker, 'online');

@@ -15,12 +15,14 @@ async function running(t: TestContext, isolation: Isolation, permissions: object
   return made;
 }
 
-const denied = (grant: RegExp) => (error: unknown): true => {
-  assert.ok(error instanceof HostError, String(error));
-  assert.equal(error.code, 'dispatch_failed', error.message);
-  assert.match(error.message, grant);
-  return true;
-};
+const denied =
+  (grant: RegExp) =>
+  (error: unknown): true => {
+    assert.ok(error instanceof HostError, String(error));
+    assert.equal(error.code, 'dispatch_failed', error.message);
+    assert.match(error.message, grant);
+    return true;
+  };
 
 for (const isolation of ['thread', 'process'] as const) {
   test(`in a ${isolation}, a plugin without grants runs, and reads its own folder alone`, async (t) => {
@@ -28,7 +30,15 @@ for (const isolation of ['thread', 'process'] as const) {
     const folder = await temporaryFolder(t);
     await writeFile(join(folder, 'secret'), 'not yours');
     assert.equal(await made.deliver({ do: 'echo', value: 1 }), 1);
-    assert.match(String(await made.deliver({ do: 'read', path: new URL('../fixtures/services/lab/plugin.json', import.meta.url).pathname })), /test\.lab/);
+    assert.match(
+      String(
+        await made.deliver({
+          do: 'read',
+          path: new URL('../fixtures/services/lab/plugin.json', import.meta.url).pathname,
+        }),
+      ),
+      /test\.lab/,
+    );
     await assert.rejects(made.deliver({ do: 'read', path: join(folder, 'secret') }), denied(/permissions\.fs\.read/));
     await assert.rejects(made.deliver({ do: 'write', path: join(folder, 'new') }), denied(/permissions\.fs\.write/));
     await assert.rejects(made.deliver({ do: 'grandchild' }), denied(/childProcess/));
@@ -48,13 +58,19 @@ for (const isolation of ['thread', 'process'] as const) {
 
   test(`in a ${isolation}, a payload is still checked against its schema`, async (t) => {
     const made = await running(t, isolation, {});
-    await assert.rejects(made.service.deliver({ ingress: 'strict', kind: 'do', payload: { id: 'x' } }, 5000), (error) => error instanceof HostError && error.code === 'payload_invalid');
+    await assert.rejects(
+      made.service.deliver({ ingress: 'strict', kind: 'do', payload: { id: 'x' } }, 5000),
+      (error) => error instanceof HostError && error.code === 'payload_invalid',
+    );
   });
 }
 
 test('a restricted process cell that hangs is ended like any other, though nobody can say where it was', async (t) => {
   const made = await running(t, 'process', {});
-  await assert.rejects(made.deliver({ do: 'loop' }), (error) => error instanceof HostError && error.code === 'dispatch_timeout');
+  await assert.rejects(
+    made.deliver({ do: 'loop' }),
+    (error) => error instanceof HostError && error.code === 'dispatch_timeout',
+  );
 });
 
 test('a process cell that is granted threads may start them', async (t) => {

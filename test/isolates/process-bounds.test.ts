@@ -14,7 +14,12 @@ const manifest = JSON.stringify({
   entry: './index.js',
   isolation: 'process',
   limits: { rssMb: 200, descriptors: 64 },
-  service: { ingresses: [{ name: 'in', kinds: ['do'] }], timeouts: { handleMs: 30_000 }, retry: { maxAttempts: 1 }, restart: { backoffMs: [1, 10] } },
+  service: {
+    ingresses: [{ name: 'in', kinds: ['do'] }],
+    timeouts: { handleMs: 30_000 },
+    retry: { maxAttempts: 1 },
+    restart: { backoffMs: [1, 10] },
+  },
   tools: [{ name: 'deed', isolation: 'process', timeoutMs: 30_000 }],
 });
 
@@ -44,7 +49,9 @@ const bounds = {
   descriptors: /had \d+ descriptors open; limits\.descriptors allows 64/,
 } as const;
 
-async function daemonWithBounds(t: TestContext): Promise<{ ask(subject: 'service' | 'tool', input: unknown): Promise<unknown> }> {
+async function daemonWithBounds(
+  t: TestContext,
+): Promise<{ ask(subject: 'service' | 'tool', input: unknown): Promise<unknown> }> {
   const folder = await temporaryFolder(t);
   await writeTree(folder, { 'plugin.json': manifest, 'index.js': entry });
   const daemon = await startTestDaemon(t, { plugins: [folder] });
@@ -53,7 +60,12 @@ async function daemonWithBounds(t: TestContext): Promise<{ ask(subject: 'service
     ask: async (subject, input) =>
       subject === 'tool'
         ? (await client.call('tool.call', { plugin: 'test.bounds', tool: 'deed', input })).output
-        : (await client.call('ingress.deliver', { plugin: 'test.bounds', event: { ingress: 'in', kind: 'do', payload: input } })).output,
+        : (
+            await client.call('ingress.deliver', {
+              plugin: 'test.bounds',
+              event: { ingress: 'in', kind: 'do', payload: input },
+            })
+          ).output,
   };
 }
 
@@ -61,16 +73,26 @@ const skip = process.platform !== 'linux' && 'figures of processes are read from
 
 for (const subject of ['service', 'tool'] as const) {
   for (const what of ['memory', 'descriptors'] as const) {
-    test(`a process cell of a ${subject} is held to its bound on ${what}, its own and that of its children`, { skip }, async (t) => {
-      const { ask } = await daemonWithBounds(t);
-      for (const where of ['own', 'child']) {
-        const error: unknown = await ask(subject, { what, where }).then(() => undefined, (thrown: unknown) => thrown);
-        assert.ok(error instanceof HostError, where);
-        assert.equal(error.code, subject === 'tool' ? 'tool_crashed' : 'cell_crashed', error.message);
-        assert.match(error.message, bounds[what]);
-        assert.match(error.message, where === 'child' ? /the cell's process and the one that it has started/ : /the cell's process (held|had)/);
-        assert.equal(await ask(subject, 'well'), 'well');
-      }
-    });
+    test(
+      `a process cell of a ${subject} is held to its bound on ${what}, its own and that of its children`,
+      { skip },
+      async (t) => {
+        const { ask } = await daemonWithBounds(t);
+        for (const where of ['own', 'child']) {
+          const error: unknown = await ask(subject, { what, where }).then(
+            () => undefined,
+            (thrown: unknown) => thrown,
+          );
+          assert.ok(error instanceof HostError, where);
+          assert.equal(error.code, subject === 'tool' ? 'tool_crashed' : 'cell_crashed', error.message);
+          assert.match(error.message, bounds[what]);
+          assert.match(
+            error.message,
+            where === 'child' ? /the cell's process and the one that it has started/ : /the cell's process (held|had)/,
+          );
+          assert.equal(await ask(subject, 'well'), 'well');
+        }
+      },
+    );
   }
 }

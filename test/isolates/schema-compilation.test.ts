@@ -5,13 +5,23 @@ import { schemaIssues } from '../../daemon/isolates/schema-compilation.ts';
 import { manifest } from '../../protocol/manifest.ts';
 
 const withSchemas = (...inputSchemas: unknown[]) =>
-  manifest.parse({ schemaVersion: 1, id: 'a', name: 'A', version: '1.0.0', entry: './x.js', tools: inputSchemas.map((inputSchema, index) => ({ name: `t${String(index)}`, inputSchema })) });
+  manifest.parse({
+    schemaVersion: 1,
+    id: 'a',
+    name: 'A',
+    version: '1.0.0',
+    entry: './x.js',
+    tools: inputSchemas.map((inputSchema, index) => ({ name: `t${String(index)}`, inputSchema })),
+  });
 
 /** That no two of them are the same takes a comparison of each with each; beside the time it takes nothing. */
 const manyTypes = { type: Array.from({ length: 200_000 }, (_, at) => at) };
 
 test('schemas that compile have no issues', async () => {
-  assert.deepEqual(await schemaIssues(withSchemas({}, { type: 'object', properties: { a: { pattern: '^(a+)+$' } } }), 30_000), []);
+  assert.deepEqual(
+    await schemaIssues(withSchemas({}, { type: 'object', properties: { a: { pattern: '^(a+)+$' } } }), 30_000),
+    [],
+  );
 });
 
 test('a schema that does not compile in time is named, and those before it are still told', async () => {

@@ -7,7 +7,8 @@ import { type Lab, lab } from '../labs/service-lab.ts';
 import { isolations, withTools } from '../labs/tool-lab.ts';
 
 const generousMs = 400;
-const placeOf = (error: HostError): string => (error.details['where'] as Whereabouts).frames.map(({ file, function: name }) => `${name} ${file}`).join(' < ');
+const placeOf = (error: HostError): string =>
+  (error.details['where'] as Whereabouts).frames.map(({ file, function: name }) => `${name} ${file}`).join(' < ');
 
 /** Tried again where a busy machine gave the thread no time to answer with. */
 async function untilTold(attempt: () => Promise<HostError>): Promise<HostError> {
@@ -25,7 +26,10 @@ for (const isolation of isolations) {
       const error = await untilTold(() => refusal('loop', {}, { timeoutMs: 800 }));
       assert.equal(error.code, 'tool_timeout');
       assert.equal(placeOf(error), 'loop index.js');
-      assert.match(error.message, /did not answer within 800 ms: it was running, blocked in index\.js:\d+:\d+, loop\.$/);
+      assert.match(
+        error.message,
+        /did not answer within 800 ms: it was running, blocked in index\.js:\d+:\d+, loop\.$/,
+      );
       const waiting = await untilTold(() => refusal('sleep', { ms: 60_000 }, { timeoutMs: 800 }));
       assert.equal((waiting.details['where'] as Whereabouts).kind, 'waiting');
       assert.match(waiting.message, /waiting for something that did not come; open is Timeout\.$/);

@@ -1,5 +1,5 @@
-// A plugin's thread that is at the same thing for long without resting gets a lower priority, so that it takes less from
-// the host and its neighbours; one that is quick, or waits, or only has much to do, keeps its own.
+// A plugin's thread that is at the same thing for long without resting gets a lower priority, so that it takes less
+// from the host and its neighbours; one that is quick, or waits, or only has much to do, keeps its own.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { getPriority } from 'node:os';
@@ -22,7 +22,9 @@ test('a handler that computes on and on is lowered while it does, and its thread
 
 test('a handler that goes on for ever between turns of its event loop is lowered too', options, async (t) => {
   const lab = await cellLab(t);
-  lab.begin('for (;;) { const until = performance.now() + 1; while (performance.now() < until); await new Promise((resolve) => setImmediate(resolve)); }');
+  lab.begin(
+    'for (;;) { const until = performance.now() + 1; while (performance.now() < until); await new Promise((resolve) => setImmediate(resolve)); }',
+  );
   await until(() => getPriority(lab.cell.register.osThread) === 2, 'the thread is lowered');
 });
 
@@ -30,7 +32,12 @@ test('many short events, and a long one that waits, lower nothing', options, asy
   const lab = await cellLab(t);
   const endMs = performance.now() + 600;
   while (performance.now() < endMs) await Promise.all(Array.from({ length: 20 }, () => lab.run(spin, { ms: 1 })));
-  assert.equal(await lab.run('for (let n = 0; n < 60; n += 1) { const until = performance.now() + 3; while (performance.now() < until); await new Promise((resolve) => setTimeout(resolve, 5)); } return 1'), 1);
+  assert.equal(
+    await lab.run(
+      'for (let n = 0; n < 60; n += 1) { const until = performance.now() + 3; while (performance.now() < until); await new Promise((resolve) => setTimeout(resolve, 5)); } return 1',
+    ),
+    1,
+  );
   assert.equal(getPriority(lab.cell.register.osThread), 0);
 });
 

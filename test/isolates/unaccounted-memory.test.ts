@@ -122,7 +122,7 @@ test('figures that come after the pages put right what was laid to the cell', ()
   assert.ok(daemon.memory.outsideOf(cell) < 10, String(daemon.memory.outsideOf(cell)));
 });
 
-test('garbage that is collected and whose pages stay is nobody\'s growth', () => {
+test("garbage that is collected and whose pages stay is nobody's growth", () => {
   const daemon = new Process();
   const cell = daemon.cell();
   cell.accountedMb = 400;
@@ -133,7 +133,7 @@ test('garbage that is collected and whose pages stay is nobody\'s growth', () =>
   assert.ok(daemon.memory.outsideOf(cell) < 10);
 });
 
-test('what Node\'s pool of threads takes is laid to a cell only where that cell alone works', () => {
+test("what Node's pool of threads takes is laid to a cell only where that cell alone works", () => {
   const daemon = new Process();
   const one = daemon.cell();
   const other = daemon.cell();
@@ -155,7 +155,7 @@ test('what Node\'s pool of threads takes is laid to a cell only where that cell 
   assert.equal(account, one);
 });
 
-test('beyond the daemon\'s own bound the cell that grew last is a suspicion, and said to be one', () => {
+test("beyond the daemon's own bound the cell that grew last is a suspicion, and said to be one", () => {
   const daemon = new Process(1000);
   const old = daemon.cell();
   const newest = daemon.cell();

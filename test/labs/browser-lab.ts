@@ -75,7 +75,8 @@ export async function startBrowserLab(t: TestContext, options: BrowserLabOptions
     told,
     ask(method, path, asked = {}) {
       const given = Object.keys(asked.headers ?? {});
-      const authorization: Record<string, string> = given.includes('cookie') || given.includes('authorization') ? {} : { authorization: `Bearer ${kept.token}` };
+      const authorization: Record<string, string> =
+        given.includes('cookie') || given.includes('authorization') ? {} : { authorization: `Bearer ${kept.token}` };
       return ask(place, method, path, { ...asked, headers: { ...authorization, ...asked.headers } });
     },
     async signIn(readOnly = false) {
@@ -99,10 +100,18 @@ export interface Stream {
 }
 
 /** The answer to a GET that goes on. */
-export async function openStream(t: TestContext, place: { host: string; port: number } | string, path: string, headers: Record<string, string> = {}): Promise<Stream> {
+export async function openStream(
+  t: TestContext,
+  place: { host: string; port: number } | string,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<Stream> {
   const where = typeof place === 'string' ? { socketPath: place } : place;
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const outgoing = request({ ...where, path, agent: false, headers: { accept: 'text/event-stream', ...headers } }, resolve);
+    const outgoing = request(
+      { ...where, path, agent: false, headers: { accept: 'text/event-stream', ...headers } },
+      resolve,
+    );
     outgoing.on('error', reject).end();
     t.after(() => outgoing.destroy());
   });
@@ -115,6 +124,20 @@ export async function openStream(t: TestContext, place: { host: string; port: nu
 
 function readEvents(text: string): StreamedEvent[] {
   const blocks = text.split('\n\n').slice(0, -1);
-  const fields = blocks.map((block) => new Map(block.split('\n').filter((line) => !line.startsWith(':')).map((line) => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)])));
-  return fields.filter((each) => each.has('data')).map((each) => ({ id: each.get('id'), event: each.get('event') ?? '', data: JSON.parse(each.get('data') ?? '') as Record<string, unknown> }));
+  const fields = blocks.map(
+    (block) =>
+      new Map(
+        block
+          .split('\n')
+          .filter((line) => !line.startsWith(':'))
+          .map((line) => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)]),
+      ),
+  );
+  return fields
+    .filter((each) => each.has('data'))
+    .map((each) => ({
+      id: each.get('id'),
+      event: each.get('event') ?? '',
+      data: JSON.parse(each.get('data') ?? '') as Record<string, unknown>,
+    }));
 }

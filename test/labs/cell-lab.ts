@@ -53,7 +53,17 @@ export class Thrown extends Error {
   }
 }
 
-export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = { 'index.js': runner }, entry = 'index.js', pluginId = 'test.cell', loads = true }: CellSetting = {}): Promise<CellLab> {
+export async function cellLab(
+  t: TestContext,
+  {
+    spec = {},
+    limits = {},
+    files = { 'index.js': runner },
+    entry = 'index.js',
+    pluginId = 'test.cell',
+    loads = true,
+  }: CellSetting = {},
+): Promise<CellLab> {
   const folder = await temporaryFolder(t);
   await writeTree(folder, { 'package.json': { type: 'module' }, ...files });
   const logs: LogMessage[] = [];
@@ -65,10 +75,24 @@ export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = 
     tellEnded = resolve;
   });
   const cell = new ThreadCell(
-    { isolation: 'thread', name: 'test.cell', folder, env: {}, execArgv: [], heapMb: 128, rssMb: 512, descriptors: 1000, logBytesPerSecond: 1024 * 1024, beginWithinMs: 1500, spinMs: 1000, ...spec },
+    {
+      isolation: 'thread',
+      name: 'test.cell',
+      folder,
+      env: {},
+      execArgv: [],
+      heapMb: 128,
+      rssMb: 512,
+      descriptors: 1000,
+      logBytesPerSecond: 1024 * 1024,
+      beginWithinMs: 1500,
+      spinMs: 1000,
+      ...spec,
+    },
     {
       results: ({ outputs, failures }) => {
-        for (const { sequence: of, json } of outputs) waiting.get(of)?.resolve(JSON.parse(new EncodedJson('', json).text));
+        for (const { sequence: of, json } of outputs)
+          waiting.get(of)?.resolve(JSON.parse(new EncodedJson('', json).text));
         for (const { sequence: of, error } of failures) waiting.get(of)?.reject(new Thrown(error));
       },
       halted: () => {},
@@ -77,7 +101,8 @@ export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = 
       unkillable: () => {},
       ended: (end) => {
         over = true;
-        for (const { reject } of waiting.values()) reject(new Error(`the cell ended: ${end.reason}: ${end.error.message}`));
+        for (const { reject } of waiting.values())
+          reject(new Error(`the cell ended: ${end.reason}: ${end.error.message}`));
         tellEnded(end);
       },
     },
@@ -88,7 +113,14 @@ export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = 
     await ended;
   });
   const loading = cell.load(
-    { plugin: { id: pluginId, name: 'Cell', version: '1.0.0' }, incarnation: 1, entryUrl: pathToFileURL(join(folder, entry)).href, configJson: '{}', payloadSchemas: {}, maxOutputBytes: 1024 * 1024 },
+    {
+      plugin: { id: pluginId, name: 'Cell', version: '1.0.0' },
+      incarnation: 1,
+      entryUrl: pathToFileURL(join(folder, entry)).href,
+      configJson: '{}',
+      payloadSchemas: {},
+      maxOutputBytes: 1024 * 1024,
+    },
     30_000,
   );
   const loaded = loads ? await loading : undefined;
@@ -97,7 +129,13 @@ export async function cellLab(t: TestContext, { spec = {}, limits = {}, files = 
     sequence += 1;
     const text = new BatchText();
     const id = `test-${String(sequence)}`;
-    text.add({ head: { ingress: 'work', kind: 'do', source: 'test', createdAt: new Date().toISOString() }, attempt: 1, eventId: id, correlationId: id, payload: JSON.stringify({ ...payload, code }) });
+    text.add({
+      head: { ingress: 'work', kind: 'do', source: 'test', createdAt: new Date().toISOString() },
+      attempt: 1,
+      eventId: id,
+      correlationId: id,
+      payload: JSON.stringify({ ...payload, code }),
+    });
     cell.send({ type: 'batch', first: sequence, count: 1, json: text.toString(), awaited });
     return sequence;
   };

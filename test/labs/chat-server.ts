@@ -6,7 +6,11 @@ import type { TestContext } from 'node:test';
 export interface ChatRequest {
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
-  readonly body: { readonly model: string; readonly stream: boolean; readonly messages: readonly { readonly role: string; readonly content: string }[] };
+  readonly body: {
+    readonly model: string;
+    readonly stream: boolean;
+    readonly messages: readonly { readonly role: string; readonly content: string }[];
+  };
 }
 
 export interface ChatServer {
@@ -28,7 +32,11 @@ export async function chatServer(t: TestContext, answer: Answering): Promise<Cha
     let text = '';
     request.setEncoding('utf8').on('data', (part: string) => (text += part));
     request.on('end', () => {
-      const taken: ChatRequest = { path: request.url ?? '', headers: request.headers, body: JSON.parse(text) as ChatRequest['body'] };
+      const taken: ChatRequest = {
+        path: request.url ?? '',
+        headers: request.headers,
+        body: JSON.parse(text) as ChatRequest['body'],
+      };
       requests.push(taken);
       void answer(response, taken);
     });
@@ -38,10 +46,15 @@ export async function chatServer(t: TestContext, answer: Answering): Promise<Cha
     server.closeAllConnections();
     server.close();
   });
-  return { endpoint: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/v1`, requests, abandoned: () => abandoned };
+  return {
+    endpoint: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/v1`,
+    requests,
+    abandoned: () => abandoned,
+  };
 }
 
-export const delta = (content: string, finish: string | null = null): string => JSON.stringify({ choices: [{ index: 0, delta: { content }, finish_reason: finish }] });
+export const delta = (content: string, finish: string | null = null): string =>
+  JSON.stringify({ choices: [{ index: 0, delta: { content }, finish_reason: finish }] });
 export const event = (data: string, lineEnd = '\n'): string => `data: ${data}${lineEnd}${lineEnd}`;
 
 export function beginStream(response: ServerResponse): void {

@@ -14,10 +14,13 @@ const conditionMs = 30_000;
 const closeMs = 5000;
 
 /** Undefined where none is installed. */
-export const chromiumCommand = commands.find((name) => spawnSync(name, ['--version'], { stdio: 'ignore', timeout: commandMs }).status === 0);
+export const chromiumCommand = commands.find(
+  (name) => spawnSync(name, ['--version'], { stdio: 'ignore', timeout: commandMs }).status === 0,
+);
 
 /** For `test(…, { skip })`: the reason, or false. */
-export const withoutChromium = chromiumCommand === undefined ? 'there is no Chromium here: install Debian\'s package chromium' : false;
+export const withoutChromium =
+  chromiumCommand === undefined ? "there is no Chromium here: install Debian's package chromium" : false;
 
 interface Answer {
   readonly id?: number;
@@ -46,17 +49,35 @@ export class Chromium {
     this.#toBrowser = child.stdio[3] as Writable;
     const fromBrowser = child.stdio[4] as Readable;
     this.#toBrowser.on('error', () => undefined); // the exit says more
-    fromBrowser.setEncoding('utf8').on('data', (text: string) => this.#read(text)).on('error', () => undefined);
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#stderr = (this.#stderr + text).slice(-10_000)));
+    fromBrowser
+      .setEncoding('utf8')
+      .on('data', (text: string) => this.#read(text))
+      .on('error', () => undefined);
+    child.stderr
+      ?.setEncoding('utf8')
+      .on('data', (text: string) => (this.#stderr = (this.#stderr + text).slice(-10_000)));
     child.once('exit', () => this.#fail('the browser has ended'));
   }
 
   static async start(t: TestContext): Promise<Chromium> {
     const profile = await mkdtemp(join(tmpdir(), 'nagaya-chromium-'));
-    const flags = ['--headless=new', '--remote-debugging-pipe', `--user-data-dir=${profile}`, '--no-first-run', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking', '--disable-component-update'];
+    const flags = [
+      '--headless=new',
+      '--remote-debugging-pipe',
+      `--user-data-dir=${profile}`,
+      '--no-first-run',
+      '--disable-gpu',
+      '--disable-dev-shm-usage',
+      '--disable-background-networking',
+      '--disable-component-update',
+    ];
     const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
     // A process group of its own, so that its children can be ended with it.
-    const child = spawn(chromiumCommand ?? 'chromium', [...flags, ...asRoot, 'about:blank'], { detached: true, env: { ...process.env, HOME: profile }, stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] });
+    const child = spawn(chromiumCommand ?? 'chromium', [...flags, ...asRoot, 'about:blank'], {
+      detached: true,
+      env: { ...process.env, HOME: profile },
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
+    });
     const gone = new Promise((resolve) => child.once('close', resolve));
     t.after(async () => {
       endGroup(child);
@@ -80,7 +101,10 @@ export class Chromium {
   send(method: string, params: Record<string, unknown> = {}, sessionId?: string): Promise<Record<string, unknown>> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${method} was not answered within ${String(commandMs)} ms\n${this.#stderr}`)), commandMs);
+      const timer = setTimeout(
+        () => reject(new Error(`${method} was not answered within ${String(commandMs)} ms\n${this.#stderr}`)),
+        commandMs,
+      );
       const settled = (): void => {
         clearTimeout(timer);
         this.#pending.delete(id);
@@ -89,13 +113,17 @@ export class Chromium {
         resolve: (result) => (settled(), resolve(result)),
         reject: (error) => (settled(), reject(error)),
       });
-      this.#toBrowser.write(`${JSON.stringify({ id, method, params, ...(sessionId === undefined ? {} : { sessionId }) })}\0`);
+      this.#toBrowser.write(
+        `${JSON.stringify({ id, method, params, ...(sessionId === undefined ? {} : { sessionId }) })}\0`,
+      );
     });
   }
 
   /** What the browser told of a tab by itself. */
   told(sessionId: string, method: string): Record<string, unknown>[] {
-    return this.#told.filter((each) => each.sessionId === sessionId && each.method === method).map(({ params }) => params ?? {});
+    return this.#told
+      .filter((each) => each.sessionId === sessionId && each.method === method)
+      .map(({ params }) => params ?? {});
   }
 
   #read(text: string): void {
@@ -135,7 +163,11 @@ export class Tab {
 
   /** The value of an expression in the page, as JSON has it. */
   async evaluate(expression: string): Promise<unknown> {
-    const { result, exceptionDetails } = await this.send('Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true });
+    const { result, exceptionDetails } = await this.send('Runtime.evaluate', {
+      expression,
+      returnByValue: true,
+      awaitPromise: true,
+    });
     if (exceptionDetails !== undefined) throw new Error(`${expression}: ${JSON.stringify(exceptionDetails)}`);
     return (result as { value?: unknown }).value;
   }
@@ -146,7 +178,10 @@ export class Tab {
       // While a page loads there may be nothing to ask.
       const found = await this.evaluate(expression).catch((error: Error) => error.message);
       if (found === true) return;
-      if (performance.now() > deadline) throw new Error(`not within ${String(conditionMs)} ms: ${what} (${String(found)}); the page says:\n${String(await this.evaluate('document.body.innerText'))}\n${this.complaints().join('\n')}`);
+      if (performance.now() > deadline)
+        throw new Error(
+          `not within ${String(conditionMs)} ms: ${what} (${String(found)}); the page says:\n${String(await this.evaluate('document.body.innerText'))}\n${this.complaints().join('\n')}`,
+        );
       await pause(50);
     }
   }
@@ -166,17 +201,22 @@ export class Tab {
   /** Waits until the element is there. Twice within a moment is a double click. */
   async click(selector: string, times = 1): Promise<void> {
     await this.until(`there is ${selector} to click`, `document.querySelector(${JSON.stringify(selector)}) !== null`);
-    const found = await this.evaluate(`(() => { const e = document.querySelector(${JSON.stringify(selector)}); e.scrollIntoView({ block: 'center' }); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`);
+    const found = await this.evaluate(
+      `(() => { const e = document.querySelector(${JSON.stringify(selector)}); e.scrollIntoView({ block: 'center' }); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`,
+    );
     const [x, y] = found as [number, number];
     for (let clickCount = 1; clickCount <= times; clickCount += 1) {
-      for (const type of ['mousePressed', 'mouseReleased']) await this.send('Input.dispatchMouseEvent', { type, x, y, button: 'left', clickCount });
+      for (const type of ['mousePressed', 'mouseReleased'])
+        await this.send('Input.dispatchMouseEvent', { type, x, y, button: 'left', clickCount });
     }
   }
 
   /** What the page threw, and what the browser refused to do for it. */
   complaints(): string[] {
     const thrown = this.#browser.told(this.sessionId, 'Runtime.exceptionThrown');
-    const refused = this.#browser.told(this.sessionId, 'Log.entryAdded').filter(({ entry }) => (entry as { level?: string }).level === 'error');
+    const refused = this.#browser
+      .told(this.sessionId, 'Log.entryAdded')
+      .filter(({ entry }) => (entry as { level?: string }).level === 'error');
     return [...thrown, ...refused].map((each) => JSON.stringify(each));
   }
 }

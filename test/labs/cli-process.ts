@@ -67,7 +67,11 @@ export interface Running {
   stdout(): string;
   stderr(): string;
   /** Waits until what was printed so far fulfils the condition. */
-  until(what: string, fulfilled: (printed: { stdout: string; stderr: string }) => boolean, timeoutMs?: number): Promise<void>;
+  until(
+    what: string,
+    fulfilled: (printed: { stdout: string; stderr: string }) => boolean,
+    timeoutMs?: number,
+  ): Promise<void>;
   readonly ended: Promise<Ran>;
 }
 
@@ -75,7 +79,11 @@ export interface Running {
 const defaultTimeoutMs = 60_000;
 
 export function startProcess(t: Cleanup, file: string, args: readonly string[], options: RunOptions = {}): Running {
-  const child = spawn(file, [...args], { cwd: options.cwd, env: { ...cleanEnvironment, ...options.env }, stdio: 'pipe' });
+  const child = spawn(file, [...args], {
+    cwd: options.cwd,
+    env: { ...cleanEnvironment, ...options.env },
+    stdio: 'pipe',
+  });
   const printed = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => void (printed.stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => void (printed.stderr += text));
@@ -97,7 +105,7 @@ export function startProcess(t: Cleanup, file: string, args: readonly string[], 
     const deadline = performance.now() + timeoutMs;
     while (!fulfilled(printed)) {
       const over = child.exitCode !== null || child.signalCode !== null || performance.now() > deadline;
-      assert.ok(!over, `waited in vain for ${what}; printed:\n${printed.stdout}\n${printed.stderr}`);
+      assert.ok(!over, `did not see ${what}; printed:\n${printed.stdout}\n${printed.stderr}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   };
@@ -130,7 +138,12 @@ export async function serve(t: Cleanup, args: readonly string[] = [], options: R
   const folder = temporaryFolder(t);
   const socket = join(folder, 's');
   const env = { NAGAYA_STATE: join(folder, 'state'), ...options.env };
-  const running = startCommand(t, ['serve', '--socket', socket, '--json', '--until-stdin-ends', ...args], { timeoutMs: 600_000, cwd: folder, ...options, env });
+  const running = startCommand(t, ['serve', '--socket', socket, '--json', '--until-stdin-ends', ...args], {
+    timeoutMs: 600_000,
+    cwd: folder,
+    ...options,
+    env,
+  });
   await running.until('the daemon to listen', ({ stdout }) => stdout.includes('\n'));
   const named = { NAGAYA_SOCKET: socket };
   return {

@@ -6,7 +6,8 @@ import { type Cleanup, type ServedDaemon, examplesFolder, serve } from './cli-pr
 export const labFolder = fileURLToPath(new URL('../fixtures/profiles/lab', import.meta.url));
 export const labProfile = 'test.profiles:lab';
 
-export const serveWorkers = (t: Cleanup): Promise<ServedDaemon> => serve(t, ['--plugins', labFolder, `${examplesFolder}/greeter`]);
+export const serveWorkers = (t: Cleanup): Promise<ServedDaemon> =>
+  serve(t, ['--plugins', labFolder, `${examplesFolder}/greeter`]);
 
 /** The address of a new worker, as the command prints it. */
 export async function newWorker(daemon: ServedDaemon, ...args: readonly string[]): Promise<string> {

@@ -28,19 +28,31 @@ export interface Control {
 }
 
 /** What a call brought as text is only the plugin's to take apart, and here the test's. */
-export const inputOf = (given: unknown): unknown => (given instanceof EncodedJson ? (JSON.parse(given.text) as unknown) : (given ?? null));
+export const inputOf = (given: unknown): unknown =>
+  given instanceof EncodedJson ? (JSON.parse(given.text) as unknown) : (given ?? null);
 
 /** Answers at once; a tool named `later` answers with its input after `input.ms`, one named `never` never does. */
 export const usualHandlers: Partial<Handlers> = {
   'daemon.ping': () => ({ pong: true, at: '2026-01-01T00:00:00.000Z' }),
-  'ingress.publish': (params) => ({ accepted: true, eventId: 'e', correlationId: String((params.event as { id?: unknown }).id), queueDepth: 0 }),
+  'ingress.publish': (params) => ({
+    accepted: true,
+    eventId: 'e',
+    correlationId: String((params.event as { id?: unknown }).id),
+    queueDepth: 0,
+  }),
   'tool.call': async ({ tool, input: given }, caller) => {
     const input = inputOf(given);
-    if (tool === 'never') await new Promise((_, reject) => caller.signal.addEventListener('abort', () => reject(new HostError('tool_cancelled', 'gone'))));
+    if (tool === 'never')
+      await new Promise((_, reject) =>
+        caller.signal.addEventListener('abort', () => reject(new HostError('tool_cancelled', 'gone'))),
+      );
     if (tool === 'later') await pause((input as { ms: number }).ms);
     return { output: input, durationMs: 0 };
   },
-  'events.subscribe': ({ topics, plugin }, caller) => ({ ...caller.subscribe({ topics, ...(plugin === undefined ? {} : { plugin }) }), topics }),
+  'events.subscribe': ({ topics, plugin }, caller) => ({
+    ...caller.subscribe({ topics, ...(plugin === undefined ? {} : { plugin }) }),
+    topics,
+  }),
   'events.unsubscribe': ({ subscriptionId }, caller) => caller.unsubscribe(subscriptionId),
 };
 

@@ -8,7 +8,8 @@ import { type Cleanup, type ServedDaemon, serve, temporaryFolder } from './cli-p
 
 /** What ends the process from a thread, by name: the code of a handler. */
 export const deathCodes = {
-  regexAtStackEnd: "const walk = (n) => { try { return walk(n + 1); } catch (e) { return e.message.replace(/a+b/, '-'); } }; walk(0);",
+  regexAtStackEnd:
+    "const walk = (n) => { try { return walk(n + 1); } catch (e) { return e.message.replace(/a+b/, '-'); } }; walk(0);",
   splitHuge: "'x'.repeat(2 ** 28).split('');",
   sortHole: '[].sort.call({ length: 2 ** 27 });',
   matchAll: "'x'.repeat(2 ** 27).match(/x/g);",
@@ -26,27 +27,47 @@ export const quickDeath: DeathCode = survives ? 'splitHuge' : 'sortHole';
 /** A plugin whose handler, tool and profile run the code they are given, and whose handler tells when it has begun. */
 export function writeKiller(folder: string, id: string, limits: object = {}): void {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'plugin.json'), JSON.stringify({
-    schemaVersion: 1, id, name: id, version: '1.0.0', entry: './index.js', limits,
-    service: { ingresses: [{ name: 'work', kinds: ['do'] }], timeouts: { handleMs: 60_000 } },
-    tools: [{ name: 'run', description: 'Runs the code it is given.', inputSchema: {}, timeoutMs: 60_000 }],
-    profiles: [{ name: 'run', description: 'Runs the code it is given.', timeoutMs: 60_000 }],
-  }));
-  writeFileSync(join(folder, 'index.js'), `const run = (code) => new Function('return (async () => {' + code + '})()')();
+  writeFileSync(
+    join(folder, 'plugin.json'),
+    JSON.stringify({
+      schemaVersion: 1,
+      id,
+      name: id,
+      version: '1.0.0',
+      entry: './index.js',
+      limits,
+      service: { ingresses: [{ name: 'work', kinds: ['do'] }], timeouts: { handleMs: 60_000 } },
+      tools: [{ name: 'run', description: 'Runs the code it is given.', inputSchema: {}, timeoutMs: 60_000 }],
+      profiles: [{ name: 'run', description: 'Runs the code it is given.', timeoutMs: 60_000 }],
+    }),
+  );
+  writeFileSync(
+    join(folder, 'index.js'),
+    `const run = (code) => new Function('return (async () => {' + code + '})()')();
 export const service = { start() {}, handleIngress: (event) => run(event.payload.code) };
 export const tools = { run: async ({ code }) => { await run(code); return {}; } };
 export const profiles = { run: { onInput: (input) => run(input.content) } };
-`);
+`,
+  );
 }
 
 /** A plugin that writes a line for each event that it has handled, with the event's number and attempt. */
 export function writeCounter(folder: string, id: string, eventMs = 0): void {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'plugin.json'), JSON.stringify({
-    schemaVersion: 1, id, name: id, version: '1.0.0', entry: './index.js',
-    service: { ingresses: [{ name: 'work', kinds: ['count'] }], queue: { capacity: 10_000 } },
-  }));
-  writeFileSync(join(folder, 'index.js'), `import { appendFileSync } from 'node:fs';
+  writeFileSync(
+    join(folder, 'plugin.json'),
+    JSON.stringify({
+      schemaVersion: 1,
+      id,
+      name: id,
+      version: '1.0.0',
+      entry: './index.js',
+      service: { ingresses: [{ name: 'work', kinds: ['count'] }], queue: { capacity: 10_000 } },
+    }),
+  );
+  writeFileSync(
+    join(folder, 'index.js'),
+    `import { appendFileSync } from 'node:fs';
 const handled = ${JSON.stringify(join(folder, 'handled'))};
 export const service = {
   start() {},
@@ -55,7 +76,8 @@ export const service = {
     appendFileSync(handled, event.payload.n + ' ' + event.attempt + '\\n');
   },
 };
-`);
+`,
+  );
 }
 
 export interface Handled {
@@ -65,10 +87,14 @@ export interface Handled {
 
 export function handledIn(folder: string): Handled[] {
   try {
-    return readFileSync(join(folder, 'handled'), 'utf8').trim().split('\n').filter((line) => line !== '').map((line) => {
-      const [n, attempt] = line.split(' ').map(Number);
-      return { n: n ?? 0, attempt: attempt ?? 0 };
-    });
+    return readFileSync(join(folder, 'handled'), 'utf8')
+      .trim()
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => {
+        const [n, attempt] = line.split(' ').map(Number);
+        return { n: n ?? 0, attempt: attempt ?? 0 };
+      });
   } catch {
     return [];
   }
@@ -90,7 +116,14 @@ export async function deathLab(t: Cleanup, write: (folder: string) => void, conf
   mkdirSync(plugins);
   write(plugins);
   const path = join(folder, 'nagaya.json');
-  writeFileSync(path, JSON.stringify({ plugins: { folders: [plugins] }, guardian: { restart: { intensity: 100, backoffMs: [20, 100] } }, ...config }));
+  writeFileSync(
+    path,
+    JSON.stringify({
+      plugins: { folders: [plugins] },
+      guardian: { restart: { intensity: 100, backoffMs: [20, 100] } },
+      ...config,
+    }),
+  );
   const daemon = await serve(t, ['--config', path, '--log-level', 'error']);
   const clients: Client[] = [];
   t.after(() => Promise.all(clients.map((client) => client.close())).then(() => undefined));
@@ -115,7 +148,8 @@ export async function deathLab(t: Cleanup, write: (folder: string) => void, conf
       const backMs = performance.now() - diedMs;
       const after = await status();
       const death = after.guardian?.deaths.at(-1);
-      if (death === undefined || after.guardian?.deaths.length === guardian?.deaths.length) throw new Error('the daemon has not died');
+      if (death === undefined || after.guardian?.deaths.length === guardian?.deaths.length)
+        throw new Error('the daemon has not died');
       return { death, backMs };
     },
   };
@@ -124,7 +158,7 @@ export async function deathLab(t: Cleanup, write: (folder: string) => void, conf
 export async function until(what: string, holds: () => Promise<boolean> | boolean, withinMs = 30_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`);
+    if (performance.now() > deadline) throw new Error(`waited without success until ${what}`);
     await sleep(20);
   }
 }

@@ -16,7 +16,10 @@ export async function assertContained(place: Place, ids: readonly string[]): Pro
   const faults = ids.map((id) => catalogue.find((fault) => fault.id === id) ?? assert.fail(`there is no fault ${id}`));
   const report = await faultsIn(place, faults);
   const failed = report.rows.filter(({ verdict }) => verdict === 'not contained');
-  assert.deepEqual(failed.map(({ id, problems, cause }) => ({ id, problems, cause })), []);
+  assert.deepEqual(
+    failed.map(({ id, problems, cause }) => ({ id, problems, cause })),
+    [],
+  );
   assert.equal(report.summary.daemonDeaths, 0);
   return report;
 }

@@ -19,5 +19,8 @@ async function outcome({ run, ended }: CellLab, code: string): Promise<unknown> 
 const lab = await cellLab(context);
 const answers: unknown[] = [];
 for (const code of process.argv.slice(2)) answers.push(await outcome(lab, code));
-writeSync(answersFd, `${JSON.stringify({ answers, logs: lab.logs.map(({ stream, text }) => `${stream}: ${text}`) })}\n`);
+writeSync(
+  answersFd,
+  `${JSON.stringify({ answers, logs: lab.logs.map(({ stream, text }) => `${stream}: ${text}`) })}\n`,
+);
 for (const act of afters.reverse()) await act();

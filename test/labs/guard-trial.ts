@@ -17,11 +17,16 @@ const trialMs = 60_000;
 
 /** The host's standard input stays open and silent: whoever reads it waits. */
 export async function trial(...codes: readonly string[]): Promise<Trial> {
-  const child = spawn(process.execPath, ['--import', 'tsx', host, ...codes], { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], timeout: trialMs, killSignal: 'SIGKILL' });
+  const child = spawn(process.execPath, ['--import', 'tsx', host, ...codes], {
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+    timeout: trialMs,
+    killSignal: 'SIGKILL',
+  });
   const texts = Promise.all([1, 2, 3].map((at) => textOf(child.stdio[at] as Readable)));
   const exitCode = await new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
   const [stdout = '', stderr = '', told = ''] = await texts;
-  if (told === '') throw new Error(`the host of the cell ended without a word (${String(exitCode ?? child.signalCode)}): ${stderr}`);
+  if (told === '')
+    throw new Error(`the host of the cell ended without a word (${String(exitCode ?? child.signalCode)}): ${stderr}`);
   return { ...(JSON.parse(told) as Pick<Trial, 'answers' | 'logs'>), stdout, stderr, exitCode };
 }
 

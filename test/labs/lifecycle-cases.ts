@@ -5,13 +5,14 @@ import { HostError } from '../../protocol/errors.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
 import { type Lab, lab } from './service-lab.ts';
 
-
-const refusal = (code: string, check: (error: HostError) => void = () => {}) => (error: unknown): true => {
-  assert.ok(error instanceof HostError, String(error));
-  assert.equal(error.code, code, error.message);
-  check(error);
-  return true;
-};
+const refusal =
+  (code: string, check: (error: HostError) => void = () => {}) =>
+  (error: unknown): true => {
+    assert.ok(error instanceof HostError, String(error));
+    assert.equal(error.code, code, error.message);
+    check(error);
+    return true;
+  };
 
 export function lifecycleCases(isolation: Isolation): void {
   async function made(t: TestContext, override: Record<string, unknown> = {}): Promise<Lab> {
@@ -22,7 +23,10 @@ export function lifecycleCases(isolation: Isolation): void {
 
   test('a service that was never started is unavailable, and its status is there all the same', async (t) => {
     const { service, publish } = await made(t);
-    assert.throws(() => publish({}), refusal('service_unavailable', ({ details }) => assert.equal(details['lifecycle'], 'ready')));
+    assert.throws(
+      () => publish({}),
+      refusal('service_unavailable', ({ details }) => assert.equal(details['lifecycle'], 'ready')),
+    );
     const { lifecycle, incarnation, cell, counters, lastError } = service.status();
     assert.deepEqual({ lifecycle, incarnation, cell }, { lifecycle: 'ready', incarnation: 0, cell: null });
     assert.equal(counters.rejected.notAccepting, 1);
@@ -58,15 +62,26 @@ export function lifecycleCases(isolation: Isolation): void {
       assert.equal(service.lifecycle, 'failed');
       assert.equal(service.status().lastError?.code, code);
       // A start that loops is found by its place; of one that waits there is no frame.
-      if (how === 'loop') assert.match(service.status().lastError?.message ?? '', /it was in its start: blocked in index\.js:\d+:\d+, start/);
-      if (how === 'hang') assert.match(service.status().lastError?.message ?? '', /it was in its start(?:: waiting for something that did not come.*)?\.$/);
-      assert.deepEqual(feed.filter(({ topic }) => topic === 'lifecycle').map(({ data }) => data['to']), ['starting', 'failed']);
+      if (how === 'loop')
+        assert.match(
+          service.status().lastError?.message ?? '',
+          /it was in its start: blocked in index\.js:\d+:\d+, start/,
+        );
+      if (how === 'hang')
+        assert.match(
+          service.status().lastError?.message ?? '',
+          /it was in its start(?:: waiting for something that did not come.*)?\.$/,
+        );
+      assert.deepEqual(
+        feed.filter(({ topic }) => topic === 'lifecycle').map(({ data }) => data['to']),
+        ['starting', 'failed'],
+      );
       await assert.rejects(service.start(), refusal(code));
       assert.equal(service.status().incarnation, 2);
     });
   }
 
-  test('a stop drains what is queued before the plugin\'s own stop', async (t) => {
+  test("a stop drains what is queued before the plugin's own stop", async (t) => {
     const { service, publish } = await made(t);
     await service.start();
     for (let n = 0; n < 20; n += 1) publish({ n, do: 'sleep', ms: 10 });
@@ -80,7 +95,7 @@ export function lifecycleCases(isolation: Isolation): void {
     assert.throws(() => publish({}), refusal('service_stopped'));
   });
 
-  test('a queue too long for the stop\'s deadline is kept for the next start', async (t) => {
+  test("a queue too long for the stop's deadline is kept for the next start", async (t) => {
     const { service, publish, deliver } = await made(t, { timeouts: { stopMs: 150 } });
     await service.start();
     for (let n = 0; n < 60; n += 1) publish({ n, do: 'sleep', ms: 20 });
@@ -116,7 +131,7 @@ export function lifecycleCases(isolation: Isolation): void {
     });
   }
 
-  test('a plugin\'s stop that throws still leaves the service stopped, with the error told', async (t) => {
+  test("a plugin's stop that throws still leaves the service stopped, with the error told", async (t) => {
     const { service } = await made(t, { config: { stopAs: 'throw' } });
     await service.start();
     await service.stop();
@@ -156,28 +171,40 @@ export function lifecycleCases(isolation: Isolation): void {
     assert.equal(await deliver({ do: 'echo', value: 'back' }), 'back');
   });
 
-  test('a caller\'s own deadline withdraws an event that has not begun, also from its cell\'s batch, and leaves one that has', async (t) => {
+  test("a caller's own deadline withdraws an event that has not begun, also from its cell's batch, and leaves one that has", async (t) => {
     const { service, deliver, publish } = await made(t, { timeouts: { handleMs: 5000 } });
     await service.start();
-    const running = assert.rejects(deliver({ n: 0, do: 'sleep', ms: 400 }, 100), refusal('dispatch_timeout', ({ message, details }) => {
-      assert.deepEqual([details['phase'], details['withdrawn']], ['running', false]);
-      assert.match(message, /goes on without its caller/);
-    }));
+    const running = assert.rejects(
+      deliver({ n: 0, do: 'sleep', ms: 400 }, 100),
+      refusal('dispatch_timeout', ({ message, details }) => {
+        assert.deepEqual([details['phase'], details['withdrawn']], ['running', false]);
+        assert.match(message, /goes on without its caller/);
+      }),
+    );
     const withdrawn = Array.from({ length: 60 }, (_, n) => n + 1).filter((n) => n % 2 === 0);
     const waiting: Promise<void>[] = [];
     for (let n = 1; n <= 60; n += 1) {
       if (!withdrawn.includes(n)) publish({ n, do: 'echo' });
-      else waiting.push(assert.rejects(deliver({ n, do: 'echo' }, 100), refusal('dispatch_timeout', ({ message, details }) => {
-        assert.deepEqual([details['phase'], details['withdrawn']], ['queued', true]);
-        assert.match(message, /has been withdrawn/);
-      })));
+      else
+        waiting.push(
+          assert.rejects(
+            deliver({ n, do: 'echo' }, 100),
+            refusal('dispatch_timeout', ({ message, details }) => {
+              assert.deepEqual([details['phase'], details['withdrawn']], ['queued', true]);
+              assert.match(message, /has been withdrawn/);
+            }),
+          ),
+        );
     }
     await Promise.all([running, ...waiting]);
     assert.deepEqual([service.status().counters.discarded, service.status().queue.depth], [30, 30]);
     const seen = (await deliver({ do: 'seen' })) as (number | null)[];
     assert.deepEqual(seen, [0, ...Array.from({ length: 30 }, (_, at) => 2 * at + 1), null]);
     const { counters, queue, inFlight } = service.status();
-    assert.deepEqual([counters.handled, counters.dispatched, queue.depth, inFlight, service.lifecycle], [32, 32, 0, null, 'running']);
+    assert.deepEqual(
+      [counters.handled, counters.dispatched, queue.depth, inFlight, service.lifecycle],
+      [32, 32, 0, null, 'running'],
+    );
   });
 
   test('a queue for one event says in the singular that it is full', async (t) => {
@@ -185,7 +212,12 @@ export function lifecycleCases(isolation: Isolation): void {
     await service.start();
     publish({ do: 'sleep', ms: 300 });
     publish({ do: 'echo' });
-    assert.throws(() => publish({}), refusal('queue_full', ({ message }) => assert.match(message, /^The queue of test\.lab is full: 1 event waits\. /)));
+    assert.throws(
+      () => publish({}),
+      refusal('queue_full', ({ message }) =>
+        assert.match(message, /^The queue of test\.lab is full: 1 event waits\. /),
+      ),
+    );
   });
 
   test('a queue at capacity refuses the next event and says when to try again', async (t) => {
@@ -193,11 +225,14 @@ export function lifecycleCases(isolation: Isolation): void {
     await service.start();
     publish({ do: 'sleep', ms: 300 });
     for (let n = 0; n < 3; n += 1) publish({ do: 'echo' });
-    assert.throws(() => publish({}), refusal('queue_full', ({ details, retryable }) => {
-      assert.equal(details['capacity'], 3);
-      assert.ok(Number(details['retryAfterMs']) >= 1);
-      assert.equal(retryable, true);
-    }));
+    assert.throws(
+      () => publish({}),
+      refusal('queue_full', ({ details, retryable }) => {
+        assert.equal(details['capacity'], 3);
+        assert.ok(Number(details['retryAfterMs']) >= 1);
+        assert.equal(retryable, true);
+      }),
+    );
     while (service.status().inFlight === null) await new Promise((resolve) => setTimeout(resolve, 2));
     const { queue, counters, lastError, diagnostics } = service.status();
     assert.deepEqual([queue.depth, queue.capacity, queue.highWater], [3, 3, 3]);
@@ -211,9 +246,12 @@ export function lifecycleCases(isolation: Isolation): void {
     await service.start();
     publish({ do: 'sleep', ms: 300 });
     await new Promise((resolve) => setTimeout(resolve, 50));
-    assert.throws(() => {
-      for (let n = 0; n < 4; n += 1) publish({ value: 'x'.repeat(60_000) });
-    }, refusal('queue_full', ({ details }) => assert.equal(details['limit'], 'queue.maxBytes')));
+    assert.throws(
+      () => {
+        for (let n = 0; n < 4; n += 1) publish({ value: 'x'.repeat(60_000) });
+      },
+      refusal('queue_full', ({ details }) => assert.equal(details['limit'], 'queue.maxBytes')),
+    );
   });
 
   for (const [what, event, path] of [
@@ -222,14 +260,19 @@ export function lifecycleCases(isolation: Isolation): void {
     ['an undeclared ingress', { ingress: 'wrok', kind: 'do' }, 'ingress'],
     ['an undeclared kind', { ingress: 'work', kind: 'dont' }, 'kind'],
     ['a payload that is too large', { ingress: 'work', kind: 'do', payload: 'x'.repeat(300_000) }, 'payload'],
-    ['an attempt, which is the host\'s to count', { ingress: 'work', kind: 'do', attempt: 2 }, 'attempt'],
-    ['an event id, which is the host\'s to give', { ingress: 'work', kind: 'do', eventId: 'mine' }, 'eventId'],
+    ["an attempt, which is the host's to count", { ingress: 'work', kind: 'do', attempt: 2 }, 'attempt'],
+    ["an event id, which is the host's to give", { ingress: 'work', kind: 'do', eventId: 'mine' }, 'eventId'],
     ['a date that is none', { ingress: 'work', kind: 'do', createdAt: 'yesterday' }, 'createdAt'],
   ] as const) {
     test(`an event with ${what} is refused with the path of it`, async (t) => {
       const { service } = await made(t);
       await service.start();
-      assert.throws(() => service.publish(event), refusal('invalid_event', ({ details }) => assert.equal((details['issues'] as { path: string }[])[0]?.path, path)));
+      assert.throws(
+        () => service.publish(event),
+        refusal('invalid_event', ({ details }) =>
+          assert.equal((details['issues'] as { path: string }[])[0]?.path, path),
+        ),
+      );
       assert.equal(service.status().counters.rejected.invalidEvent, 1);
       assert.equal(service.status().counters.enqueued, 0);
     });

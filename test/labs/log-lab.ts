@@ -22,7 +22,10 @@ export interface LogLab {
   readonly troubles: Error[];
 }
 
-export async function openPluginLog(context: TestContext, options: Partial<PluginLogOptions> & { readonly secrets?: readonly string[] } = {}): Promise<LogLab> {
+export async function openPluginLog(
+  context: TestContext,
+  options: Partial<PluginLogOptions> & { readonly secrets?: readonly string[] } = {},
+): Promise<LogLab> {
   const folder = options.folder ?? join(await temporaryFolder(context), 'state', 'logs');
   const told: LogLine[] = [];
   const troubles: Error[] = [];
@@ -42,7 +45,9 @@ export async function openPluginLog(context: TestContext, options: Partial<Plugi
 /** Every line must be whole: what is not JSON fails the test that reads it. */
 export async function fileLines(path: string): Promise<LogLine[]> {
   const text = await readFile(path, 'utf8');
-  return text.split('\n').flatMap((line, index, all) => (line === '' && index === all.length - 1 ? [] : [JSON.parse(line) as LogLine]));
+  return text
+    .split('\n')
+    .flatMap((line, index, all) => (line === '' && index === all.length - 1 ? [] : [JSON.parse(line) as LogLine]));
 }
 
 export async function until(what: string, holds: () => boolean | Promise<boolean>, deadlineMs = 20_000): Promise<void> {

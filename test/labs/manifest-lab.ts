@@ -5,7 +5,14 @@ import { readPlugin } from '../../daemon/plugins/manifest-file.ts';
 import type { LoadedPlugin } from '../../daemon/plugins/plugin.ts';
 import { HostError, type Issue } from '../../protocol/errors.ts';
 
-export const toolManifest = { schemaVersion: 1, id: 'example.tool', name: 'Tool', version: '1.0.0', entry: './index.js', tools: [{ name: 'greet' }] };
+export const toolManifest = {
+  schemaVersion: 1,
+  id: 'example.tool',
+  name: 'Tool',
+  version: '1.0.0',
+  entry: './index.js',
+  tools: [{ name: 'greet' }],
+};
 
 export const serviceManifest = {
   schemaVersion: 1,

@@ -15,7 +15,10 @@ export interface DescribedOperation {
   readonly 'x-audience': string;
   readonly security?: readonly Readonly<Record<string, readonly string[]>>[];
   readonly parameters: readonly DescribedParameter[];
-  readonly requestBody?: { readonly required: boolean; readonly content: Record<string, { readonly schema: { readonly properties: object } }> };
+  readonly requestBody?: {
+    readonly required: boolean;
+    readonly content: Record<string, { readonly schema: { readonly properties: object } }>;
+  };
   readonly responses: Record<string, { readonly content: Record<string, { readonly schema: object }> }>;
 }
 
@@ -33,12 +36,17 @@ export interface Place {
 }
 
 export const placesOf = (document: Document): Place[] =>
-  Object.entries(document.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, described]) => ({ path, method, described })));
+  Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, described]) => ({ path, method, described })),
+  );
 
 /** Everything that stands under a key, at any depth. */
 export function under(key: string, at: unknown): unknown[] {
   if (typeof at !== 'object' || at === null) return [];
-  return Object.entries(at).flatMap(([name, value]) => [...(name === key ? [value as unknown] : []), ...under(key, value)]);
+  return Object.entries(at).flatMap(([name, value]) => [
+    ...(name === key ? [value as unknown] : []),
+    ...under(key, value),
+  ]);
 }
 
 /** Holds answers against what the document declares for their status and type. */

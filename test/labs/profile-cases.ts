@@ -37,7 +37,10 @@ export function profileCases(isolation: Isolation): void {
 
   test('a piece arrives while its input still runs, also from a program that never lets its event loop turn', async (t) => {
     const { begin } = await worker(t);
-    for (const order of [{ do: 'pieces', pieces: ['a', 'b', 'c'], ms: 300 }, { do: 'busySays', pieces: ['a', 'b', 'c'], ms: 300 }]) {
+    for (const order of [
+      { do: 'pieces', pieces: ['a', 'b', 'c'], ms: 300 },
+      { do: 'busySays', pieces: ['a', 'b', 'c'], ms: 300 },
+    ]) {
       const running = begin(order);
       await running.said('a');
       assert.ok(!running.text().includes('c'), 'the first piece came with the last');
@@ -48,8 +51,20 @@ export function profileCases(isolation: Isolation): void {
 
   test('a program finds who it is, its input and a past that it may do with as it likes', async (t) => {
     const { run } = await worker(t, { override: { config: { tone: 'dry' } } });
-    const history: HistoryItem[] = [{ role: 'user', content: 'first' }, { role: 'worker', content: 'answer' }, { role: 'system', content: 'note' }];
-    const { plugin, config, worker: self, incarnation, aborted, history: past, input } = JSON.parse((await run({ do: 'context' }, history)).text) as Record<string, unknown>;
+    const history: HistoryItem[] = [
+      { role: 'user', content: 'first' },
+      { role: 'worker', content: 'answer' },
+      { role: 'system', content: 'note' },
+    ];
+    const {
+      plugin,
+      config,
+      worker: self,
+      incarnation,
+      aborted,
+      history: past,
+      input,
+    } = JSON.parse((await run({ do: 'context' }, history)).text) as Record<string, unknown>;
     assert.deepEqual(plugin, { id: 'test.profiles', name: 'Profiles', version: '1.0.0' });
     assert.deepEqual(config, { tone: 'dry' });
     assert.equal((self as { runtimeId: string }).runtimeId, 'test-runtime');
@@ -63,9 +78,15 @@ export function profileCases(isolation: Isolation): void {
   test('saying what is no text is refused by name of what it was, and fails the input where nobody catches it', async (t) => {
     const lab = await worker(t);
     for (const what of ['undefined', 'symbol', 'object']) {
-      assert.match(failed(await lab.run({ do: 'wrong', what }), 'dispatch_failed').message, new RegExp(`ctx\\.say takes a text, not .*${what}`));
+      assert.match(
+        failed(await lab.run({ do: 'wrong', what }), 'dispatch_failed').message,
+        new RegExp(`ctx\\.say takes a text, not .*${what}`),
+      );
     }
-    assert.match((await lab.run({ do: 'wrongCaught' })).text, /^TypeError: ctx\.say takes a text, not a value of type number$/);
+    assert.match(
+      (await lab.run({ do: 'wrongCaught' })).text,
+      /^TypeError: ctx\.say takes a text, not a value of type number$/,
+    );
     assert.equal(lab.program.view().incarnation, 1);
   });
 
@@ -78,7 +99,7 @@ export function profileCases(isolation: Isolation): void {
     });
   }
 
-  test('what a program returns is nobody\'s business', async (t) => {
+  test("what a program returns is nobody's business", async (t) => {
     const { run } = await worker(t);
     assert.deepEqual((await run({ do: 'returns' })).kind, 'done');
   });
@@ -88,7 +109,10 @@ export function profileCases(isolation: Isolation): void {
       const lab = await worker(t, { override: short });
       const end = await lab.run({ do: deed });
       const error = failed(end, 'dispatch_timeout');
-      assert.match(error.message, deed === 'loop' ? /within 400 ms: blocked in index\.js:\d+:\d+, loop/ : /within 400 ms: waiting for something/);
+      assert.match(
+        error.message,
+        deed === 'loop' ? /within 400 ms: blocked in index\.js:\d+:\d+, loop/ : /within 400 ms: waiting for something/,
+      );
       assert.equal((error.details['where'] as { kind: string }).kind, deed === 'loop' ? 'javascript' : 'waiting');
       assert.equal(end.text, deed === 'loop' ? 'looping' : 'hanging');
       await worksOn(lab);
@@ -98,7 +122,8 @@ export function profileCases(isolation: Isolation): void {
 
   test('each input has its deadline from its own start', async (t) => {
     const lab = await worker(t, { override: { profiles: { lab: { timeoutMs: 1500 } } } });
-    for (let n = 0; n < 3; n += 1) assert.equal((await lab.run({ do: 'pieces', pieces: ['x', 'y'], ms: 400 })).kind, 'done');
+    for (let n = 0; n < 3; n += 1)
+      assert.equal((await lab.run({ do: 'pieces', pieces: ['x', 'y'], ms: 400 })).kind, 'done');
     assert.equal(lab.program.view().incarnation, 1);
   });
 
@@ -106,7 +131,12 @@ export function profileCases(isolation: Isolation): void {
     test(`a cell that ends under its input (${deed}) fails it as cell_crashed, after all that was said`, async (t) => {
       const lab = await worker(t);
       const end = await lab.run({ do: deed });
-      assert.match(failed(end, 'cell_crashed').message, deed === 'crash' ? /during the input: uncaught on command/ : /during the input: the plugin called process\.exit\(3\)/);
+      assert.match(
+        failed(end, 'cell_crashed').message,
+        deed === 'crash'
+          ? /during the input: uncaught on command/
+          : /during the input: the plugin called process\.exit\(3\)/,
+      );
       assert.equal(end.text, Array.from({ length: 50 }, (_, n) => `${String(n)} `).join(''));
       await worksOn(lab);
       assert.equal(lab.program.view().incarnation, 2);
@@ -121,19 +151,19 @@ export function profileCases(isolation: Isolation): void {
 
   test('cancel ends the running input by its signal alone, and the cell goes on', async (t) => {
     const lab = await worker(t, { limits: patient });
-    for (const deed of ['heed', 'heedAndThrow']) {
+    for (const deed of ['react to', 'heedAndThrow']) {
       const running = lab.begin({ do: deed });
       await running.said('waiting');
       lab.program.cancel();
       lab.program.cancel();
       assert.deepEqual(await running.ended, { kind: 'cancelled' });
-      assert.equal(running.text(), deed === 'heed' ? 'waiting AbortError' : 'waiting');
+      assert.equal(running.text(), deed === 'react to' ? 'waiting AbortError' : 'waiting');
     }
     assert.equal((JSON.parse((await lab.run({ do: 'context' })).text) as { aborted: boolean }).aborted, false);
     assert.equal(lab.program.view().incarnation, 1);
   });
 
-  test('a program has time of its own to heed a cancel and keeps its cell, however little a cell has before its end', async (t) => {
+  test('a program has time of its own to react to a cancel and keeps its cell, however little a cell has before its end', async (t) => {
     const lab = await worker(t, { limits: { ...patient, abortGraceMs: 0 } });
     const running = lab.begin({ do: 'heedSlowly', ms: 500 });
     await running.said('waiting');
@@ -145,7 +175,7 @@ export function profileCases(isolation: Isolation): void {
   });
 
   for (const deed of ['loop', 'hang'] as const) {
-    test(`cancel ends a program that does not heed it (${deed}), and the next input runs in a fresh cell`, async (t) => {
+    test(`cancel ends a program that ignores it (${deed}), and the next input runs in a fresh cell`, async (t) => {
       const lab = await worker(t, { limits: { workerCancelMs: 50 } });
       const running = lab.begin({ do: deed });
       await running.said('ing');
@@ -203,7 +233,10 @@ export function profileCases(isolation: Isolation): void {
   test('saying more than may be said fails the input with the bound, and keeps what came before', async (t) => {
     const lab = await worker(t, { limits: { workerSayBytes: 4096 } });
     const end = await lab.run({ do: 'much', bytes: 5000 });
-    assert.match(failed(end, 'dispatch_failed').message, /at most 4096 bytes may be said to one input \(limits\.workerSayBytes\)/);
+    assert.match(
+      failed(end, 'dispatch_failed').message,
+      /at most 4096 bytes may be said to one input \(limits\.workerSayBytes\)/,
+    );
     assert.equal(end.text, 'before');
     await worksOn(lab);
   });

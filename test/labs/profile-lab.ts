@@ -27,7 +27,10 @@ export interface LabWorker {
   readonly program: Program;
   begin(order: unknown, history?: readonly HistoryItem[]): Running;
   /** Its end, and all that it said. */
-  run(order: unknown, history?: readonly HistoryItem[]): Promise<ProgramEnd & { readonly text: string; readonly pieces: readonly string[] }>;
+  run(
+    order: unknown,
+    history?: readonly HistoryItem[],
+  ): Promise<ProgramEnd & { readonly text: string; readonly pieces: readonly string[] }>;
 }
 
 export interface ProfileLab {
@@ -46,13 +49,31 @@ export interface LabSetting {
   readonly env?: Record<string, string>;
 }
 
-export async function profileLab(t: TestContext, { folders = [labFolder], override = {}, overrides = {}, limits = {}, env = {} }: LabSetting = {}): Promise<ProfileLab> {
+export async function profileLab(
+  t: TestContext,
+  { folders = [labFolder], override = {}, overrides = {}, limits = {}, env = {} }: LabSetting = {},
+): Promise<ProfileLab> {
   const folder = await temporaryFolder(t);
   const config = configSchema.parse({ plugins: { overrides: { [labId]: override, ...overrides } }, limits });
   const { logger } = createDaemonLog({ level: 'silent', pretty: false, limits: config.limits });
   const stateFolder = join(folder, 'state');
-  const store = new Store({ stateFolder, version: '0.0.0', limits: config.limits, clock: realClock, tell: () => undefined });
-  const host = new Host({ config, version: '0.0.0', store, stateFolder, clock: realClock, feed: new Feed(), log: logger, env });
+  const store = new Store({
+    stateFolder,
+    version: '0.0.0',
+    limits: config.limits,
+    clock: realClock,
+    tell: () => undefined,
+  });
+  const host = new Host({
+    config,
+    version: '0.0.0',
+    store,
+    stateFolder,
+    clock: realClock,
+    feed: new Feed(),
+    log: logger,
+    env,
+  });
   t.after(async () => {
     await host.shutdown(10_000);
     await store.close(10_000);
@@ -78,17 +99,23 @@ function workerOf(program: Program): LabWorker {
     const pieces: string[] = [];
     const waiting = new Set<() => void>();
     const content = typeof order === 'string' ? order : JSON.stringify(order);
-    const ended = program.run({ eventId: `event-${String(events)}`, kind: 'user', content, createdAt: new Date().toISOString(), history }, (text) => {
-      pieces.push(text);
-      for (const look of waiting) look();
-    });
+    const ended = program.run(
+      { eventId: `event-${String(events)}`, kind: 'user', content, createdAt: new Date().toISOString(), history },
+      (text) => {
+        pieces.push(text);
+        for (const look of waiting) look();
+      },
+    );
     return {
       pieces,
       text: () => pieces.join(''),
       ended,
       said: (text) =>
         new Promise((resolve, reject) => {
-          const timer = setTimeout(() => reject(new Error(`it did not say "${text}" but "${pieces.join('')}"`)), 20_000);
+          const timer = setTimeout(
+            () => reject(new Error(`it did not say "${text}" but "${pieces.join('')}"`)),
+            20_000,
+          );
           const look = (): void => {
             if (!pieces.join('').includes(text)) return;
             clearTimeout(timer);

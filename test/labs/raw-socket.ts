@@ -13,7 +13,11 @@ export interface Message {
   readonly method?: string;
   readonly params?: Record<string, unknown>;
   readonly result?: Record<string, unknown>;
-  readonly error?: { readonly code: number; readonly message: string; readonly data: { readonly code: string; readonly retryable: boolean; readonly details: Record<string, unknown> } };
+  readonly error?: {
+    readonly code: number;
+    readonly message: string;
+    readonly data: { readonly code: string; readonly retryable: boolean; readonly details: Record<string, unknown> };
+  };
 }
 
 export class RawSocket {
@@ -91,10 +95,15 @@ export class RawSocket {
   async #until(condition: () => boolean, what: string): Promise<void> {
     const deadline = AbortSignal.timeout(patienceMs);
     while (!condition()) {
-      if (this.#ended) throw new Error(`the connection ended before ${what} came; had ${JSON.stringify(this.text.slice(0, 500))}`);
+      if (this.#ended)
+        throw new Error(`the connection ended before ${what} came; had ${JSON.stringify(this.text.slice(0, 500))}`);
       await new Promise<void>((resolve, reject) => {
         this.#wake = resolve;
-        deadline.addEventListener('abort', () => reject(new Error(`${what} did not come; had ${JSON.stringify(this.text.slice(0, 500))}`)), { once: true });
+        deadline.addEventListener(
+          'abort',
+          () => reject(new Error(`${what} did not come; had ${JSON.stringify(this.text.slice(0, 500))}`)),
+          { once: true },
+        );
       });
     }
   }

@@ -9,14 +9,22 @@ import { type Lab, lab } from './service-lab.ts';
 const longMs = 600_000;
 
 export function retryCases(isolation: Isolation): void {
-  async function running(t: TestContext, retry: Record<string, unknown>, override: Record<string, unknown> = {}): Promise<Lab> {
+  async function running(
+    t: TestContext,
+    retry: Record<string, unknown>,
+    override: Record<string, unknown> = {},
+  ): Promise<Lab> {
     const made = await lab({ isolation, retry, timeouts: { handleMs: 5000 }, ...override });
     t.after(() => made.service.stopForGood({ now: true }));
     await made.service.start();
     return made;
   }
 
-  async function until({ service }: Lab, what: string, holds: (status: ServiceStatus) => boolean): Promise<ServiceStatus> {
+  async function until(
+    { service }: Lab,
+    what: string,
+    holds: (status: ServiceStatus) => boolean,
+  ): Promise<ServiceStatus> {
     for (const dueMs = performance.now() + 20_000; ;) {
       const status = service.status();
       assert.equal(service.unaccounted, 0);
@@ -28,7 +36,11 @@ export function retryCases(isolation: Isolation): void {
 
   const letterOf = ({ deadLetters }: Lab): { reason: string | undefined; codes: string[]; messages: string[] } => {
     const { reason, attempts } = deadLetters.get(deadLetters.ids()[0] ?? '');
-    return { reason, codes: attempts.map(({ error }) => error.code), messages: attempts.map(({ error }) => error.message) };
+    return {
+      reason,
+      codes: attempts.map(({ error }) => error.code),
+      messages: attempts.map(({ error }) => error.message),
+    };
   };
 
   test('a published event whose handler throws is tried again after its back-off, and its end is one outcome', async (t) => {
@@ -37,7 +49,10 @@ export function retryCases(isolation: Isolation): void {
     made.publish({ do: 'throwBelow', attempt: 3 });
     const { counters } = await until(made, 'it is handled', ({ counters: { handled } }) => handled === 1);
     assert.ok(performance.now() - began >= 30 + 60 - 2, 'the back-off doubles with each attempt');
-    assert.deepEqual([counters.threw, counters.retried, counters.dispatched, counters.failed, counters.deadLettered], [2, 2, 3, 0, 0]);
+    assert.deepEqual(
+      [counters.threw, counters.retried, counters.dispatched, counters.failed, counters.deadLettered],
+      [2, 2, 3, 0, 0],
+    );
     const told = made.timeline.filter(({ event }) => event === 'retried').map(({ message }) => message);
     assert.match(told[0] ?? '', /^The event will be tried again at \d{4}-\S+Z \(attempt 2 of 3\)\.$/);
     assert.match(told[1] ?? '', /\(attempt 3 of 3\)\.$/);
@@ -81,7 +96,13 @@ export function retryCases(isolation: Isolation): void {
     made.publish({ n: 1, do: 'throw' });
     for (let n = 2; n <= 20; n += 1) made.publish({ n, do: 'echo' });
     await assert.rejects(thrown, { code: 'dispatch_failed' });
-    assert.deepEqual(await made.deliver({ do: 'seen' }), [0, 1, 1, ...Array.from({ length: 19 }, (_, i) => i + 2), null]);
+    assert.deepEqual(await made.deliver({ do: 'seen' }), [
+      0,
+      1,
+      1,
+      ...Array.from({ length: 19 }, (_, i) => i + 2),
+      null,
+    ]);
     const { counters } = made.service.status();
     assert.deepEqual([counters.failed, counters.threw, counters.deadLettered, counters.handled], [1, 2, 1, 20]);
   });
@@ -90,9 +111,17 @@ export function retryCases(isolation: Isolation): void {
     test(`a PermanentError skips the retries, known by its ${marked ? 'mark' : 'name'}`, async (t) => {
       const made = await running(t, { maxAttempts: 3, backoffMs: [longMs, longMs] });
       made.publish({ do: 'permanent', marked });
-      const { counters } = await until(made, 'it is a dead letter', ({ counters: { deadLettered } }) => deadLettered === 1);
+      const { counters } = await until(
+        made,
+        'it is a dead letter',
+        ({ counters: { deadLettered } }) => deadLettered === 1,
+      );
       assert.equal(counters.dispatched, 1);
-      assert.deepEqual(letterOf(made), { reason: 'permanent', codes: ['dispatch_failed'], messages: ['The handler failed: of no use'] });
+      assert.deepEqual(letterOf(made), {
+        reason: 'permanent',
+        codes: ['dispatch_failed'],
+        messages: ['The handler failed: of no use'],
+      });
     });
   }
 
@@ -106,7 +135,11 @@ export function retryCases(isolation: Isolation): void {
   test('a published event that breaks its payload schema is a dead letter at once, and never reaches the handler', async (t) => {
     const made = await running(t, { maxAttempts: 3, backoffMs: [longMs, longMs] });
     made.service.publish({ ingress: 'strict', kind: 'do', payload: { id: 'x' } });
-    const { counters } = await until(made, 'it is a dead letter', ({ counters: { deadLettered } }) => deadLettered === 1);
+    const { counters } = await until(
+      made,
+      'it is a dead letter',
+      ({ counters: { deadLettered } }) => deadLettered === 1,
+    );
     assert.deepEqual([counters.dispatched, counters.threw, counters.failed], [1, 0, 0]);
     const { reason, codes, messages } = letterOf(made);
     assert.deepEqual([reason, codes], ['payload_invalid', ['payload_invalid']]);

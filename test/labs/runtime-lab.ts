@@ -36,7 +36,11 @@ export class LabProgram implements Program {
         if (this.#cancel !== cancel) return;
         this.#cancel = undefined;
         this.running -= 1;
-        resolve(how === 'done' || how === 'cancelled' ? { kind: how } : { kind: 'failed', error: new HostError(how, 'SECRET of the plugin at /home/somebody') });
+        resolve(
+          how === 'done' || how === 'cancelled'
+            ? { kind: how }
+            : { kind: 'failed', error: new HostError(how, 'SECRET of the plugin at /home/somebody') },
+        );
       };
       const cancel = (): void => end('cancelled');
       this.#cancel = cancel;
@@ -93,7 +97,10 @@ export function runtimeLab(options: { limits?: Partial<Limits>; clock?: Clock } 
   const logged: RuntimeLab['logged'] = [];
   const log = { warn: (fields: object, message: string) => void logged.push({ fields, message }) };
   const registry = new Registry({ clock, limits, log });
-  const embedded = new EmbeddedRuntime({ find: (name) => profiles.find((each) => each.name === name), list: () => profiles }, { clock, limits, log, newId: () => uuidv7() });
+  const embedded = new EmbeddedRuntime(
+    { find: (name) => profiles.find((each) => each.name === name), list: () => profiles },
+    { clock, limits, log, newId: () => uuidv7() },
+  );
   registry.add(embedded);
   return {
     registry,
@@ -118,7 +125,9 @@ export async function settled(): Promise<void> {
 }
 
 /** The code with which it is refused; throws where it is not. */
-export async function refusal(attempt: () => unknown): Promise<{ code: ErrorCode; message: string; details: Readonly<Record<string, unknown>> }> {
+export async function refusal(
+  attempt: () => unknown,
+): Promise<{ code: ErrorCode; message: string; details: Readonly<Record<string, unknown>> }> {
   try {
     await attempt();
   } catch (thrown) {

@@ -5,29 +5,45 @@ import { HostError } from '../../protocol/errors.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
 import { type Lab, lab } from './service-lab.ts';
 
-
-const refusal = (code: string, check: (error: HostError) => void = () => {}) => (error: unknown): true => {
-  assert.ok(error instanceof HostError, String(error));
-  assert.equal(error.code, code, error.message);
-  check(error);
-  return true;
-};
+const refusal =
+  (code: string, check: (error: HostError) => void = () => {}) =>
+  (error: unknown): true => {
+    assert.ok(error instanceof HostError, String(error));
+    assert.equal(error.code, code, error.message);
+    check(error);
+    return true;
+  };
 
 function balanced({ service }: Lab): void {
   const { counters, queue, inFlight } = service.status();
-  assert.equal(counters.enqueued, counters.handled + counters.failed + counters.deadLettered + counters.discarded + queue.depth + (inFlight === null ? 0 : 1));
-  assert.ok(counters.dispatched >= counters.handled + (inFlight === null ? 0 : 1), 'what is in flight is counted as dispatched');
+  assert.equal(
+    counters.enqueued,
+    counters.handled +
+      counters.failed +
+      counters.deadLettered +
+      counters.discarded +
+      queue.depth +
+      (inFlight === null ? 0 : 1),
+  );
+  assert.ok(
+    counters.dispatched >= counters.handled + (inFlight === null ? 0 : 1),
+    'what is in flight is counted as dispatched',
+  );
 }
 
 export function serviceCases(isolation: Isolation): void {
-  async function running(t: TestContext, override: Record<string, unknown> = {}, env: Record<string, string> = {}): Promise<Lab> {
+  async function running(
+    t: TestContext,
+    override: Record<string, unknown> = {},
+    env: Record<string, string> = {},
+  ): Promise<Lab> {
     const made = await lab({ isolation, ...override }, env);
     t.after(() => made.service.stop({ now: true }).catch(() => {}));
     await made.service.start();
     return made;
   }
 
-  test('deliver answers with the handler\'s output', async (t) => {
+  test("deliver answers with the handler's output", async (t) => {
     const { deliver } = await running(t);
     assert.deepEqual(await deliver({ do: 'echo', value: { deep: [1, null, 'x'] } }), { deep: [1, null, 'x'] });
     assert.equal(await deliver({ do: 'nothing known' }), null);
@@ -49,14 +65,28 @@ export function serviceCases(isolation: Isolation): void {
     await Promise.all(answers);
     await room();
     const seen = (await made.deliver({ do: 'seen' })) as (number | null)[];
-    assert.deepEqual(seen.filter((n) => n !== null), Array.from({ length: count }, (_, n) => n));
+    assert.deepEqual(
+      seen.filter((n) => n !== null),
+      Array.from({ length: count }, (_, n) => n),
+    );
     balanced(made);
   });
 
-  for (const [what, name] of [['Error', 'an Error'], ['null', 'null'], ['undefined', 'undefined'], ['text', 'a text'], ['getter', 'an object whose message throws']] as const) {
+  for (const [what, name] of [
+    ['Error', 'an Error'],
+    ['null', 'null'],
+    ['undefined', 'undefined'],
+    ['text', 'a text'],
+    ['getter', 'an object whose message throws'],
+  ] as const) {
     test(`a handler that throws ${name} fails its event alone`, async (t) => {
       const made = await running(t);
-      await assert.rejects(made.deliver({ do: 'throw', what }), refusal('dispatch_failed', ({ details }) => assert.equal(typeof (details['cause'] as { message: unknown }).message, 'string')));
+      await assert.rejects(
+        made.deliver({ do: 'throw', what }),
+        refusal('dispatch_failed', ({ details }) =>
+          assert.equal(typeof (details['cause'] as { message: unknown }).message, 'string'),
+        ),
+      );
       assert.equal(made.service.lifecycle, 'running');
       assert.equal(await made.deliver({ do: 'echo', value: 1 }), 1);
       assert.equal(made.service.status().counters.failed, 1);
@@ -74,14 +104,20 @@ export function serviceCases(isolation: Isolation): void {
 
   test('an output over its bound is refused inside the cell and says how large it was', async (t) => {
     const made = await running(t);
-    await assert.rejects(made.deliver({ do: 'large', bytes: 2_000_000 }), refusal('dispatch_failed', ({ message }) => assert.match(message, /2000002 bytes.*at most 1048576/)));
+    await assert.rejects(
+      made.deliver({ do: 'large', bytes: 2_000_000 }),
+      refusal('dispatch_failed', ({ message }) => assert.match(message, /2000002 bytes.*at most 1048576/)),
+    );
   });
 
   for (const deed of ['loop', 'hang'] as const) {
     test(`a handler past its deadline (${deed}) is answered dispatch_timeout, and its cell is ended`, async (t) => {
       const made = await running(t);
       const began = performance.now();
-      await assert.rejects(made.deliver({ do: deed }), refusal('dispatch_timeout', ({ details }) => assert.equal(details['phase'], 'running')));
+      await assert.rejects(
+        made.deliver({ do: deed }),
+        refusal('dispatch_timeout', ({ details }) => assert.equal(details['phase'], 'running')),
+      );
       assert.ok(performance.now() - began >= 299);
       const { lifecycle, counters, lastError } = made.service.status();
       assert.equal(lifecycle, 'failed');
@@ -120,7 +156,10 @@ export function serviceCases(isolation: Isolation): void {
 
   test('a plugin that exits is a crash of its cell alone, whatever the exit code', async (t) => {
     const made = await running(t);
-    await assert.rejects(made.deliver({ do: 'exit', code: 0 }), refusal('cell_crashed', ({ details }) => assert.equal(details['reason'], 'exit')));
+    await assert.rejects(
+      made.deliver({ do: 'exit', code: 0 }),
+      refusal('cell_crashed', ({ details }) => assert.equal(details['reason'], 'exit')),
+    );
     assert.equal(made.service.lifecycle, 'failed');
     assert.equal(made.service.status().counters.crashed, 1);
   });
@@ -134,7 +173,12 @@ export function serviceCases(isolation: Isolation): void {
       assert.equal(counters.handled, 1);
       assert.equal(counters.crashed, 0);
       assert.equal(lastError?.code, 'cell_crashed');
-      assert.match(lastError.message, deed === 'later' ? /^The plugin's code threw an error outside of any event, and nobody caught it: / : /^The plugin's code rejected a promise outside of any event, and nobody handled it: /);
+      assert.match(
+        lastError.message,
+        deed === 'later'
+          ? /^The plugin's code threw an error outside of any event, and nobody caught it: /
+          : /^The plugin's code rejected a promise outside of any event, and nobody handled it: /,
+      );
       assert.match(lastError.stack ?? '', /index\.js/);
     });
   }
@@ -143,7 +187,10 @@ export function serviceCases(isolation: Isolation): void {
     const restart = { policy: 'on-failure', intensity: 5, periodMs: 60_000, backoffMs: [1, 20] };
     const made = await running(t, { restart, retry: { maxAttempts: 2 }, timeouts: { handleMs: 20_000 } });
     assert.equal(await made.deliver({ do: 'later', ms: 100 }), 'armed');
-    const innocent = await made.service.deliver({ ingress: 'work', kind: 'do', payload: { do: 'sleep', ms: 1000 } }, 20_000);
+    const innocent = await made.service.deliver(
+      { ingress: 'work', kind: 'do', payload: { do: 'sleep', ms: 1000 } },
+      20_000,
+    );
     assert.equal(innocent.attempt, 2);
     const { counters, incarnation, lastError } = made.service.status();
     assert.deepEqual([counters.handled, counters.crashed, counters.deadLettered, incarnation], [2, 1, 0, 2]);
@@ -161,9 +208,14 @@ export function serviceCases(isolation: Isolation): void {
     assert.match(made.service.status().lastError?.message ?? '', /began no event/);
   });
 
-  test('a signal to the daemon\'s own process is refused with a remedy', async (t) => {
+  test("a signal to the daemon's own process is refused with a remedy", async (t) => {
     const made = await running(t);
-    await assert.rejects(made.deliver({ do: isolation === 'thread' ? 'killDaemon' : 'signalParent' }), refusal('dispatch_failed', ({ message }) => assert.match(message, /process\.kill\(\) of the daemon is not allowed/)));
+    await assert.rejects(
+      made.deliver({ do: isolation === 'thread' ? 'killDaemon' : 'signalParent' }),
+      refusal('dispatch_failed', ({ message }) =>
+        assert.match(message, /process\.kill\(\) of the daemon is not allowed/),
+      ),
+    );
   });
 
   test('the cell sees the environment its plugin declares and nothing else', async (t) => {
@@ -186,21 +238,25 @@ export function serviceCases(isolation: Isolation): void {
 
   test('a plugin that changes its event changes its own copy', async (t) => {
     const { service } = await running(t);
-    const handled = await service.deliver({ ingress: 'work', kind: 'do', payload: { do: 'mutate' }, correlationId: 'mine' }, 5000);
+    const handled = await service.deliver(
+      { ingress: 'work', kind: 'do', payload: { do: 'mutate' }, correlationId: 'mine' },
+      5000,
+    );
     assert.equal(handled.correlationId, 'mine');
     assert.match(handled.eventId, /^[0-9a-f]{8}-[0-9a-f]{4}-7/);
   });
 
-  test('console, stdout, stderr and ctx.log are lines of the plugin\'s log', async (t) => {
+  test("console, stdout, stderr and ctx.log are lines of the plugin's log", async (t) => {
     const { deliver, logs } = await running(t);
     await deliver({ do: 'console', text: 'said' });
     await deliver({ do: 'log', text: 'logged' });
     const lines = logs.map(({ stream, text }) => `${stream}: ${text}`);
-    for (const line of ['console: said', 'stdout: said out', 'stderr: said err', 'log: logged']) assert.ok(lines.includes(line), line);
+    for (const line of ['console: said', 'stdout: said out', 'stderr: said err', 'log: logged'])
+      assert.ok(lines.includes(line), line);
     assert.ok(logs.find(({ text }) => text === 'logged')?.correlationId !== undefined);
   });
 
-  test('a log flood is cut at the cell\'s budget and counted', async (t) => {
+  test("a log flood is cut at the cell's budget and counted", async (t) => {
     const made = await running(t, { limits: { logBytesPerSecond: 4096 }, timeouts: { handleMs: 5000 } });
     await made.deliver({ do: 'log', text: 'x'.repeat(100), times: 5000 });
     assert.ok(made.logs.length < 200, `${String(made.logs.length)} lines came through`);
@@ -208,17 +264,24 @@ export function serviceCases(isolation: Isolation): void {
     assert.ok(made.service.status().log.droppedLines > 4500);
   });
 
-  test('a payload that does not fit its ingress\'s schema fails in the cell, named by path', async (t) => {
+  test("a payload that does not fit its ingress's schema fails in the cell, named by path", async (t) => {
     const { service } = await running(t);
-    const strict = (payload: unknown): Promise<unknown> => service.deliver({ ingress: 'strict', kind: 'do', payload }, 5000);
+    const strict = (payload: unknown): Promise<unknown> =>
+      service.deliver({ ingress: 'strict', kind: 'do', payload }, 5000);
     await strict({ id: 1 });
-    await assert.rejects(strict({ id: 'x', extra: 1 }), refusal('payload_invalid', ({ details }) => {
-      assert.deepEqual((details['issues'] as { path: string }[]).map(({ path }) => path).sort(), ['payload.extra', 'payload.id']);
-    }));
+    await assert.rejects(
+      strict({ id: 'x', extra: 1 }),
+      refusal('payload_invalid', ({ details }) => {
+        assert.deepEqual((details['issues'] as { path: string }[]).map(({ path }) => path).sort(), [
+          'payload.extra',
+          'payload.id',
+        ]);
+      }),
+    );
     assert.equal(service.status().counters.failed, 1);
   });
 
-  test('the status holds the plugin\'s own word, and never waits for it', async (t) => {
+  test("the status holds the plugin's own word, and never waits for it", async (t) => {
     const { service, deliver } = await running(t);
     await deliver({ do: 'echo' });
     do await service.refreshReported();

@@ -31,13 +31,25 @@ export interface Lab {
 const folder = fileURLToPath(new URL('../fixtures/services/lab', import.meta.url));
 
 async function labPlan(override: Record<string, unknown>, env: Record<string, string>): Promise<ServicePlan> {
-  const plugin = readPlugin(folder, { overrides: { 'test.lab': pluginOverride.parse(override) }, manifestBytes: limits.manifestBytes });
+  const plugin = readPlugin(folder, {
+    overrides: { 'test.lab': pluginOverride.parse(override) },
+    manifestBytes: limits.manifestBytes,
+  });
   const section = plugin.manifest.service;
   if (section === undefined) throw new Error('the lab has a service');
-  return { plugin, section, env: cellEnvironment(plugin.manifest.env, env), entryUrl: pathToFileURL(plugin.entry).href };
+  return {
+    plugin,
+    section,
+    env: cellEnvironment(plugin.manifest.env, env),
+    entryUrl: pathToFileURL(plugin.entry).href,
+  };
 }
 
-export async function lab(override: Record<string, unknown> = {}, env: Record<string, string> = {}, wakes = new WakeTurns(realClock, 8)): Promise<Lab> {
+export async function lab(
+  override: Record<string, unknown> = {},
+  env: Record<string, string> = {},
+  wakes = new WakeTurns(realClock, 8),
+): Promise<Lab> {
   const logs: LogMessage[] = [];
   const feed: FeedEvent[] = [];
   const timeline: Omit<TimelineEntry, 'sequence' | 'at'>[] = [];
@@ -71,7 +83,8 @@ export async function lab(override: Record<string, unknown> = {}, env: Record<st
     logs,
     feed,
     timeline,
-    deliver: async (payload, timeoutMs = 10_000) => JSON.parse(new EncodedJson('', (await service.deliver(event(payload), timeoutMs)).json).text) as unknown,
+    deliver: async (payload, timeoutMs = 10_000) =>
+      JSON.parse(new EncodedJson('', (await service.deliver(event(payload), timeoutMs)).json).text) as unknown,
     plan: (other) => labPlan(other, env),
     publish: (payload) => void service.publish(event(payload)),
   };

@@ -9,9 +9,16 @@ import type { Whereabouts } from '../../daemon/isolates/whereabouts.ts';
 import { SharedReports } from '../../workers/lane-reports.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
-/** What one event makes the simulated plugin do; `ms` is how long it takes. In `native` nothing can end it; `heed` waits
- * until its signal is aborted and then throws; `flaky` throws at its first attempt alone, and `permanent` throws a PermanentError. */
-export type Deed = { readonly n: number; readonly does: 'return' | 'throw' | 'flaky' | 'permanent' | 'heed' | 'hang' | 'native' | 'exit' | 'stray'; readonly ms: number };
+/**
+ * What one event makes the simulated plugin do; `ms` is how long it takes. In `native` nothing can end it; `react to`
+ * waits
+ * until its signal is aborted and then throws; `flaky` throws at its first attempt alone, and `permanent` throws a
+ * PermanentError. */
+export type Deed = {
+  readonly n: number;
+  readonly does: 'return' | 'throw' | 'flaky' | 'permanent' | 'react to' | 'hang' | 'native' | 'exit' | 'stray';
+  readonly ms: number;
+};
 
 export interface SimulatedWorld {
   readonly clock: VirtualClock;
@@ -19,7 +26,10 @@ export interface SimulatedWorld {
   latencyMs(): number;
   /** Between posting a result and writing the register. */
   pauseMs(): number;
-  /** How the next answer travels: laid in the ring, as a message because the ring is full, or as bytes because it is large. */
+  /**
+   * How the next answer travels: laid in the ring, as a message because the ring is full, or as bytes because it is
+   * large.
+   */
   nextWay(): 'ring' | 'message' | 'bytes';
   /** Every begin of an event, and the moment after which its end can no longer be taken back. */
   began(deed: Deed, cell: SimulatedCell): void;
@@ -70,7 +80,8 @@ export class SimulatedCell implements Cell {
 
   start(deadlineMs: number): Promise<CallOutcome<null>> {
     const how = this.#world.startAs();
-    if (how === 'throw') return Promise.resolve({ ok: false, phase: 'start', error: { name: 'Error', message: 'start failed' } });
+    if (how === 'throw')
+      return Promise.resolve({ ok: false, phase: 'start', error: { name: 'Error', message: 'start failed' } });
     return this.#call(deadlineMs, how === 'hang' ? Infinity : 1);
   }
 
@@ -109,7 +120,9 @@ export class SimulatedCell implements Cell {
       this.#world.clock.after(killMs, () => this.#giveUp());
       return;
     }
-    this.#world.clock.after(3, () => this.#end({ reason: 'killed', error: { name: 'CellEnded', message: 'killed' }, exitCode: 1 }));
+    this.#world.clock.after(3, () =>
+      this.#end({ reason: 'killed', error: { name: 'CellEnded', message: 'killed' }, exitCode: 1 }),
+    );
   }
 
   end(): void {
@@ -181,7 +194,7 @@ export class SimulatedCell implements Cell {
       void this.#world.clock.after(ms, () => {
         if (!this.#dead) this.#finish(deed, sequence, batch.awaited.includes(offset), offset);
       });
-    if (deed.does === 'heed') this.#release = () => finishIn(1);
+    if (deed.does === 'react to') this.#release = () => finishIn(1);
     else finishIn(deed.ms);
   }
 
@@ -203,26 +216,44 @@ export class SimulatedCell implements Cell {
 
   /** Whether the host can know of it before the register says so. */
   #report({ does, n, ms }: Deed, sequence: number, awaited: boolean): boolean {
-    if (does === 'throw' || does === 'heed' || does === 'permanent') {
+    if (does === 'throw' || does === 'react to' || does === 'permanent') {
       this.#fail(sequence, { permanent: does === 'permanent', awaited, ms });
       return true;
     }
     if (!awaited) return false;
     const way = this.#world.nextWay();
     const json = way === 'bytes' ? String(n).padStart(largestRingOutput + 1) : String(n);
-    return (way === 'ring' ? this.#reports : this.#withoutRing).answered({ sequence, json, durationMs: ms }, json.length);
+    return (way === 'ring' ? this.#reports : this.#withoutRing).answered(
+      { sequence, json, durationMs: ms },
+      json.length,
+    );
   }
 
-  #fail(sequence: number, { permanent, awaited, ms }: { readonly permanent: boolean; readonly awaited: boolean; readonly ms: number }): void {
+  #fail(
+    sequence: number,
+    { permanent, awaited, ms }: { readonly permanent: boolean; readonly awaited: boolean; readonly ms: number },
+  ): void {
     const paused = this.#pausesOnFailure && !awaited && !permanent;
     if (paused) {
       this.#paused = true;
       this.#batches.length = 0;
     }
-    this.#reports.failed({ sequence, code: 'dispatch_failed', error: { name: 'Error', message: 'thrown' }, durationMs: ms, permanent, paused });
+    this.#reports.failed({
+      sequence,
+      code: 'dispatch_failed',
+      error: { name: 'Error', message: 'thrown' },
+      durationMs: ms,
+      permanent,
+      paused,
+    });
   }
 
-  #conclude(deed: Deed, sequence: number, offset: number, { known, awaited, paused }: { readonly known: boolean; readonly awaited: boolean; readonly paused: boolean }): void {
+  #conclude(
+    deed: Deed,
+    sequence: number,
+    offset: number,
+    { known, awaited, paused }: { readonly known: boolean; readonly awaited: boolean; readonly paused: boolean },
+  ): void {
     if (!this.register.finish(sequence, this.#world.clock.monotonicMs())) return;
     if (known) this.#untold = 0;
     else this.#world.ended(deed, this);

@@ -1,5 +1,5 @@
-// A storekeeper without a thread and without a disk: the real rules over a database in memory that fails at the step a test names,
-// and that keeps, as a disk does, exactly what its last finished transaction left.
+// A storekeeper without a thread and without a disk: the real rules over a database in memory that fails at the step a
+// test names, and that keeps, as a disk does, exactly what its last finished transaction left.
 import { Keeper } from '../../workers/store/keeper.ts';
 import type { EngineEntry, EngineTables, RangeOptions, StoreEngine } from '../../workers/store/engine.ts';
 import type { FromKeeper, ToKeeper } from '../../protocol/store/messages.ts';
@@ -53,7 +53,10 @@ class SimulatedEngine implements StoreEngine {
     run({
       put: (table, key, value) => (counted(), void tableOf(table).set(key, value)),
       remove: (table, key) => (counted(), void tableOf(table).delete(key)),
-      removeRange: (table, from, to) => (counted(), [...tableOf(table).keys()].filter((key) => key >= from && key < to).forEach((key) => tableOf(table).delete(key))),
+      removeRange: (table, from, to) => (
+        counted(),
+        [...tableOf(table).keys()].filter((key) => key >= from && key < to).forEach((key) => tableOf(table).delete(key))
+      ),
     });
     if (step === 'sync') throw failure(5);
     this.#disk.files.set(this.#path, next);
@@ -64,7 +67,9 @@ class SimulatedEngine implements StoreEngine {
   }
 
   range(table: string, { from, to, reverse = false }: RangeOptions): Iterable<EngineEntry> {
-    const entries = [...(this.#tables.get(table) ?? [])].filter(([key]) => key >= from && key < to).map(([key, value]) => ({ key, value }));
+    const entries = [...(this.#tables.get(table) ?? [])]
+      .filter(([key]) => key >= from && key < to)
+      .map(([key, value]) => ({ key, value }));
     return entries.sort((left, right) => (left.key < right.key !== reverse ? -1 : 1));
   }
 
@@ -81,7 +86,10 @@ class SimulatedEngine implements StoreEngine {
   }
 
   usage(): { tables: { table: string; entries: number; bytes: number }[]; fileBytes: number } {
-    return { tables: [...this.#tables].map(([table, entries]) => ({ table, entries: entries.size, bytes: 0 })), fileBytes: 0 };
+    return {
+      tables: [...this.#tables].map(([table, entries]) => ({ table, entries: entries.size, bytes: 0 })),
+      fileBytes: 0,
+    };
   }
 
   inPlace(): boolean {
@@ -123,7 +131,12 @@ class SimulatedThread {
       this.#engines.push(engine);
       return engine;
     };
-    this.#keeper = new Keeper({ ...data, openEngine, post: (message) => this.#post(message), carryOut: () => undefined });
+    this.#keeper = new Keeper({
+      ...data,
+      openEngine,
+      post: (message) => this.#post(message),
+      carryOut: () => undefined,
+    });
     this.#post(this.#keeper.opened());
   }
 

@@ -1,5 +1,5 @@
-// What a stop, a restart and an unload do to events, in a real cell of either kind: what is kept, what is discarded, who is
-// told what, and how long it takes.
+// What a stop, a restart and an unload do to events, in a real cell of either kind: what is kept, what is discarded,
+// who is told what, and how long it takes.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { HostError } from '../../protocol/errors.ts';
@@ -18,12 +18,24 @@ const refusalOf = (promise: Promise<unknown>): Promise<HostError> =>
 
 function balanced({ service }: Lab): void {
   const { counters, queue, inFlight } = service.status();
-  assert.equal(counters.enqueued, counters.handled + counters.failed + counters.deadLettered + counters.discarded + queue.depth + (inFlight === null ? 0 : 1));
-  assert.ok(counters.dispatched >= counters.handled + (inFlight === null ? 0 : 1), 'what is in flight is counted as dispatched');
+  assert.equal(
+    counters.enqueued,
+    counters.handled +
+      counters.failed +
+      counters.deadLettered +
+      counters.discarded +
+      queue.depth +
+      (inFlight === null ? 0 : 1),
+  );
+  assert.ok(
+    counters.dispatched >= counters.handled + (inFlight === null ? 0 : 1),
+    'what is in flight is counted as dispatched',
+  );
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  for (const dueMs = performance.now() + 10_000; !holds(); await new Promise((resolve) => setTimeout(resolve, 2))) assert.ok(performance.now() < dueMs, 'it did not come to pass');
+  for (const dueMs = performance.now() + 10_000; !holds(); await new Promise((resolve) => setTimeout(resolve, 2)))
+    assert.ok(performance.now() < dueMs, 'it did not come to pass');
 }
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, at) => from + at);
@@ -64,7 +76,10 @@ export function stopCases(isolation: Isolation): void {
     await made.service.start();
     assert.deepEqual(await made.deliver({ do: 'seen' }), [...range(0, 21), null]);
     const { counters } = made.service.status();
-    assert.deepEqual([counters.handled, counters.dispatched, counters.retried, counters.crashed, counters.timedOut], [22, 23, 1, 0, 0]);
+    assert.deepEqual(
+      [counters.handled, counters.dispatched, counters.retried, counters.crashed, counters.timedOut],
+      [22, 23, 1, 0, 0],
+    );
     assert.deepEqual(made.timeline.find(({ event }) => event === 'cut_off')?.data?.['attempt'], 2);
     balanced(made);
   });
@@ -81,15 +96,15 @@ export function stopCases(isolation: Isolation): void {
     assert.equal(made.service.status().counters.deadLettered, 0);
   });
 
-  test('a handler that throws because its signal was aborted has its event come again, and the plugin\'s own stop runs', async (t) => {
+  test("a handler that throws because its signal was aborted has its event come again, and the plugin's own stop runs", async (t) => {
     const made = await running(t, { config: { stopAs: 'throw' } });
-    await busy(made, { do: 'heed' }, 3);
+    await busy(made, { do: 'react to' }, 3);
     const { kept, error } = await made.service.stop({ now: true });
     assert.deepEqual([kept, made.service.status().counters.failed], [4, 0]);
-    assert.equal(error?.code, 'stop_failed', 'the plugin\'s stop did not run');
+    assert.equal(error?.code, 'stop_failed', "the plugin's stop did not run");
   });
 
-  test('the plugin\'s own stop does not run if the handler does not return within the grace', async (t) => {
+  test("the plugin's own stop does not run if the handler does not return within the grace", async (t) => {
     const made = await running(t, { config: { stopAs: 'throw' } });
     await busy(made, { do: 'hang' }, 0);
     assert.equal((await made.service.stop({ now: true })).error, undefined);
@@ -101,7 +116,10 @@ export function stopCases(isolation: Isolation): void {
       await busy(made, { do: now ? 'hang' : 'sleep', ms: 100 }, 40);
       const { kept, discarded } = await made.service.stop({ now, discard: true });
       assert.deepEqual([kept, discarded, made.service.lifecycle], [0, now ? 41 : 40, 'stopped']);
-      assert.deepEqual([made.service.status().counters.handled, made.service.status().counters.discarded], [now ? 0 : 1, discarded]);
+      assert.deepEqual(
+        [made.service.status().counters.handled, made.service.status().counters.discarded],
+        [now ? 0 : 1, discarded],
+      );
       balanced(made);
     });
   }
@@ -133,7 +151,10 @@ export function stopCases(isolation: Isolation): void {
     await until(() => (made.service.status().inFlight?.sinceMs ?? 0) > 0);
     const { kept, discarded } = await made.service.stop({ now: true });
     assert.deepEqual([kept, discarded], [1, 6]);
-    assert.deepEqual((await Promise.all([ran, ...waited])).map(({ code }) => code), Array(6).fill('service_stopped'));
+    assert.deepEqual(
+      (await Promise.all([ran, ...waited])).map(({ code }) => code),
+      Array(6).fill('service_stopped'),
+    );
     balanced(made);
   });
 
@@ -177,7 +198,10 @@ export function stopCases(isolation: Isolation): void {
     assert.deepEqual(await caller, [...range(1, 31), null]);
     await until(() => made.service.status().queue.depth === 0 && made.service.status().inFlight === null);
     const { counters, incarnation } = made.service.status();
-    assert.deepEqual([counters.handled, counters.discarded, counters.rejected.notAccepting, incarnation], [33, 0, 0, 2]);
+    assert.deepEqual(
+      [counters.handled, counters.discarded, counters.rejected.notAccepting, incarnation],
+      [33, 0, 0, 2],
+    );
   });
 
   test('a crash while a restart waits for the running event costs that event an attempt and nothing else', async (t) => {
@@ -204,7 +228,11 @@ export function stopCases(isolation: Isolation): void {
 
   test('two restarts at once are one', async (t) => {
     const made = await running(t);
-    await Promise.all([made.service.restart(), made.service.restart(), made.service.restart().then(() => made.service.start())]);
+    await Promise.all([
+      made.service.restart(),
+      made.service.restart(),
+      made.service.restart().then(() => made.service.start()),
+    ]);
     assert.deepEqual([made.service.status().incarnation, made.service.status().counters.restarts], [2, 1]);
   });
 
@@ -217,7 +245,10 @@ export function stopCases(isolation: Isolation): void {
       assert.equal((await crashed).code, 'cell_crashed');
       assert.equal((await behind).code, 'service_failed');
       const { counters, queue, lifecycle } = made.service.status();
-      assert.deepEqual([lifecycle, counters.discarded, counters.deadLettered, counters.retried, queue.depth], ['failed', 2, 0, 0, 1]);
+      assert.deepEqual(
+        [lifecycle, counters.discarded, counters.deadLettered, counters.retried, queue.depth],
+        ['failed', 2, 0, 0, 1],
+      );
       balanced(made);
     });
   }
@@ -230,7 +261,10 @@ export function stopCases(isolation: Isolation): void {
     await made.service.start();
     await until(() => made.service.lifecycle === 'failed');
     const { counters, queue } = made.service.status();
-    assert.deepEqual([queue.depth, counters.deadLettered, counters.retried, counters.dispatched, counters.crashed], [0, 1, 1, 2, 2]);
+    assert.deepEqual(
+      [queue.depth, counters.deadLettered, counters.retried, counters.dispatched, counters.crashed],
+      [0, 1, 1, 2, 2],
+    );
   });
 
   test('an event is in flight, and counted as dispatched, when it begins and not before', async (t) => {

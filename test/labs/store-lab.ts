@@ -29,7 +29,14 @@ export async function storeLab(t: TestContext, options: StoreLabOptions = {}): P
   const told: string[] = [];
   let reopened = 0;
   const limits = { ...config.parse({}).limits, ...options.limits };
-  const store = new Store({ version: '0.0.0', clock: realClock, tell: (level, message) => void told.push(`${level}: ${message}`), ...options, stateFolder, limits });
+  const store = new Store({
+    version: '0.0.0',
+    clock: realClock,
+    tell: (level, message) => void told.push(`${level}: ${message}`),
+    ...options,
+    stateFolder,
+    limits,
+  });
   store.onReopened(() => (reopened += 1));
   t.after(() => store.close(10_000));
   return { store, stateFolder, told, reopened: () => reopened };
@@ -37,10 +44,14 @@ export async function storeLab(t: TestContext, options: StoreLabOptions = {}): P
 
 /** As a test of the daemon orders them; each is used up after its number of times. */
 export function orderFault(order: string): void {
-  armFailpoints({ [failpointsVariable]: order, [testVariable]: 'yes' }, { warn: () => undefined, error: () => undefined });
+  armFailpoints(
+    { [failpointsVariable]: order, [testVariable]: 'yes' },
+    { warn: () => undefined, error: () => undefined },
+  );
 }
 
-export const text = (value: Uint8Array | undefined): string | undefined => (value === undefined ? undefined : Buffer.from(value).toString());
+export const text = (value: Uint8Array | undefined): string | undefined =>
+  value === undefined ? undefined : Buffer.from(value).toString();
 
 /** Tries again until a commit is on disk. */
 export const untilItWorks = (store: Store): Promise<void> =>

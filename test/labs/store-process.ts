@@ -1,6 +1,6 @@
-// A process that commits numbers one after the other and writes each to standard output once it is answered as on disk: what is
-// killed, traced or run on a small file system from outside. Arguments: state folder, how many, bytes of each value; with
-// `fill-pool FIFO` behind them, libuv's pool is first filled with reads that never end.
+// A process that commits numbers one after the other and writes each to standard output once it is answered as on disk:
+// what is killed, traced or run on a small file system from outside. Arguments: state folder, how many, bytes of each
+// value; with `fill-pool FIFO` behind them, libuv's pool is first filled with reads that never end.
 import { readFile, writeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { put, storeKey } from '../../protocol/store/change.ts';
@@ -15,7 +15,13 @@ const afterFailureMs = 200;
 
 if (fifo !== undefined) for (let n = 0; n < poolThreads; n += 1) readFile(fifo, () => undefined);
 
-const store = new Store({ stateFolder, version: '0.0.0', limits: config.parse({}).limits, clock: realClock, tell: (level, message) => void process.stderr.write(`${level}: ${message}\n`) });
+const store = new Store({
+  stateFolder,
+  version: '0.0.0',
+  limits: config.parse({}).limits,
+  clock: realClock,
+  tell: (level, message) => void process.stderr.write(`${level}: ${message}\n`),
+});
 for (let n = 0; n < Number(count); n += 1) {
   await store.commit([put('numbers', storeKey(n), String(n).padEnd(Number(bytes), '.'))]).then(
     () => writeSync(1, `stored ${String(n)}\n`),

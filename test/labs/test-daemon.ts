@@ -47,10 +47,23 @@ export async function startTestDaemon(t: TestContext, options: TestDaemonOptions
   const socket = join(folder, 'n.sock');
   const config = join(folder, 'nagaya.json');
   await writeFile(config, JSON.stringify({ stateFolder: join(folder, 'state'), ...options.config }));
-  const plugins = options.plugins === undefined || options.plugins.length === 0 ? [] : ['--plugins', ...options.plugins];
-  const child = spawn(process.execPath, [options.launcher === true ? launcher : command, 'serve', '--json', ...(options.guardian === true ? [] : ['--no-guardian']), '--socket', socket, '--config', config, ...plugins], {
-    env: { PATH: process.env['PATH'], HOME: folder, ...options.env },
-  });
+  const plugins =
+    options.plugins === undefined || options.plugins.length === 0 ? [] : ['--plugins', ...options.plugins];
+  const child = spawn(
+    process.execPath,
+    [
+      options.launcher === true ? launcher : command,
+      'serve',
+      '--json',
+      ...(options.guardian === true ? [] : ['--no-guardian']),
+      '--socket',
+      socket,
+      '--config',
+      config,
+      ...plugins,
+    ],
+    { env: { PATH: process.env['PATH'], HOME: folder, ...options.env } },
+  );
   const ended = new Promise<Ended>((resolve) => void child.once('exit', (code, signal) => resolve({ code, signal })));
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -85,7 +98,10 @@ export async function startTestDaemon(t: TestContext, options: TestDaemonOptions
 /** The daemon says in one line of JSON that it is there. */
 function ready(child: ChildProcessWithoutNullStreams, withinMs: number, log: () => string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`the daemon was not ready within ${String(withinMs)} ms:\n${log()}`)), withinMs);
+    const timer = setTimeout(
+      () => reject(new Error(`the daemon was not ready within ${String(withinMs)} ms:\n${log()}`)),
+      withinMs,
+    );
     child.once('exit', () => {
       clearTimeout(timer);
       reject(new Error(`the daemon ended instead of getting ready:\n${log()}`));

@@ -45,20 +45,42 @@ interface RawManifest {
   readonly tools: (Record<string, unknown> & { readonly name: string })[];
 }
 
-export async function withTools(fixture: string, setting: ToolSetting, use: (lab: ToolLab) => Promise<void>): Promise<void> {
+export async function withTools(
+  fixture: string,
+  setting: ToolSetting,
+  use: (lab: ToolLab) => Promise<void>,
+): Promise<void> {
   const folder = join(fixtures, fixture);
   const raw = JSON.parse(await readFile(join(folder, 'plugin.json'), 'utf8')) as RawManifest;
   const { isolation = 'pooled', heapMb, logBytesPerSecond, permissions, inputSchemas = {} } = setting;
   const manifest = manifestSchema.parse({
     ...raw,
-    limits: { ...(heapMb === undefined ? {} : { heapMb }), ...(logBytesPerSecond === undefined ? {} : { logBytesPerSecond }) },
+    limits: {
+      ...(heapMb === undefined ? {} : { heapMb }),
+      ...(logBytesPerSecond === undefined ? {} : { logBytesPerSecond }),
+    },
     ...(permissions === undefined ? {} : { permissions }),
-    tools: raw.tools.map((tool) => ({ timeoutMs: calmMs, isolation, ...tool, ...(Object.hasOwn(inputSchemas, tool.name) ? { inputSchema: inputSchemas[tool.name] } : {}) })),
+    tools: raw.tools.map((tool) => ({
+      timeoutMs: calmMs,
+      isolation,
+      ...tool,
+      ...(Object.hasOwn(inputSchemas, tool.name) ? { inputSchema: inputSchemas[tool.name] } : {}),
+    })),
   });
   const logs: ToolLab['logs'] = [];
   const failures: ToolLab['failures'] = [];
   const tools = new PluginTools(
-    { id: manifest.id, folder, entry: join(folder, manifest.entry), manifest, overridden: [], enabled: true, autostart: true, config: setting.config ?? {}, notes: [] },
+    {
+      id: manifest.id,
+      folder,
+      entry: join(folder, manifest.entry),
+      manifest,
+      overridden: [],
+      enabled: true,
+      autostart: true,
+      config: setting.config ?? {},
+      notes: [],
+    },
     {
       limits: limitsSchema.parse({ ...setting.limits }),
       env: setting.env ?? {},
@@ -67,7 +89,8 @@ export async function withTools(fixture: string, setting: ToolSetting, use: (lab
     },
   );
   const never = new AbortController().signal;
-  const call: ToolLab['call'] = async (tool, input = null, options = {}) => JSON.parse((await answerOf(tools, { tool, input, signal: never, ...options })).outputJson) as unknown;
+  const call: ToolLab['call'] = async (tool, input = null, options = {}) =>
+    JSON.parse((await answerOf(tools, { tool, input, signal: never, ...options })).outputJson) as unknown;
   const refusal: ToolLab['refusal'] = async (tool, input, options) => {
     try {
       const output = await call(tool, input, options);

@@ -96,7 +96,8 @@ export class VirtualClock implements Clock {
     try {
       move(() => {
         callbacks += 1;
-        if (callbacks > maxCallbacksInOneStep) throw new Error('callbacks of the clock keep asking for more without end');
+        if (callbacks > maxCallbacksInOneStep)
+          throw new Error('callbacks of the clock keep asking for more without end');
       });
     } finally {
       this.#moving = false;

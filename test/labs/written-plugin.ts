@@ -10,8 +10,19 @@ export interface WrittenPlugin {
 
 /** Answers the folder. What an earlier call wrote there is overwritten. */
 export function writePlugin(folder: string, { manifest = {}, files }: WrittenPlugin): string {
-  const whole = { schemaVersion: 1, id: 'test.written', name: 'Written', version: '1.0.0', entry: './index.js', ...manifest };
-  for (const [name, text] of Object.entries({ 'plugin.json': JSON.stringify(whole), 'package.json': '{"type":"module"}', ...files })) {
+  const whole = {
+    schemaVersion: 1,
+    id: 'test.written',
+    name: 'Written',
+    version: '1.0.0',
+    entry: './index.js',
+    ...manifest,
+  };
+  for (const [name, text] of Object.entries({
+    'plugin.json': JSON.stringify(whole),
+    'package.json': '{"type":"module"}',
+    ...files,
+  })) {
     const path = join(folder, name);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);

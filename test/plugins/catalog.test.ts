@@ -9,7 +9,17 @@ import { manifest } from '../../protocol/manifest.ts';
 import { toolManifest } from '../labs/manifest-lab.ts';
 
 function plugin(id: string, folder = `/plugins/${id}`): LoadedPlugin {
-  return { id, folder, entry: `${folder}/index.js`, manifest: manifest.parse({ ...toolManifest, id }), overridden: [], enabled: true, autostart: true, config: {}, notes: [] };
+  return {
+    id,
+    folder,
+    entry: `${folder}/index.js`,
+    manifest: manifest.parse({ ...toolManifest, id }),
+    overridden: [],
+    enabled: true,
+    autostart: true,
+    config: {},
+    notes: [],
+  };
 }
 
 function refusal(run: () => unknown): HostError {
@@ -26,7 +36,10 @@ test('plugins are listed in the order of loading and found by id until they are 
   const catalog = new Catalog({ maxPlugins: 10 });
   catalog.add(plugin('b'));
   catalog.add(plugin('a'));
-  assert.deepEqual(catalog.list().map(({ id }) => id), ['b', 'a']);
+  assert.deepEqual(
+    catalog.list().map(({ id }) => id),
+    ['b', 'a'],
+  );
   assert.equal(catalog.get('a').id, 'a');
   assert.equal(catalog.remove('b').id, 'b');
   assert.deepEqual([catalog.size, catalog.has('b')], [1, false]);
@@ -62,7 +75,10 @@ test('a full catalog names its limit', () => {
 
 test('refused plugins are kept one a path, bounded, until their folder loads', () => {
   const catalog = new Catalog({ maxPlugins: 1000 });
-  const fault = new HostError('plugin_invalid', 'not valid', { path: '/a', issues: [{ path: 'id', message: 'wrong' }] });
+  const fault = new HostError('plugin_invalid', 'not valid', {
+    path: '/a',
+    issues: [{ path: 'id', message: 'wrong' }],
+  });
   catalog.noteInvalid(invalidPlugin('/a', new Error('first')));
   catalog.noteInvalid(invalidPlugin('/a', fault));
   assert.deepEqual(catalog.invalid, [{ path: '/a', issues: [{ path: 'id', message: 'wrong' }] }]);

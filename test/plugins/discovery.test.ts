@@ -21,27 +21,33 @@ test('a folder with a manifest is a plugin, and of any other its child folders w
     'many/file': '',
   });
   const found = discover([join(folder, 'one'), join(folder, 'many')], options);
-  assert.deepEqual(found, { folders: [join(folder, 'one'), join(folder, 'many/a'), join(folder, 'many/b')], invalid: [] });
+  assert.deepEqual(found, {
+    folders: [join(folder, 'one'), join(folder, 'many/a'), join(folder, 'many/b')],
+    invalid: [],
+  });
 });
 
 test('hidden folders and installed packages are not looked into', async (t) => {
   const folder = await temporaryFolder(t);
   await writeTree(folder, { '.hidden/plugin.json': '{}', 'node_modules/plugin.json': '{}', 'a/plugin.json': '{}' });
-  assert.deepEqual((discover([folder], options)).folders, [join(folder, 'a')]);
+  assert.deepEqual(discover([folder], options).folders, [join(folder, 'a')]);
 });
 
 test('a plugin reached in several ways is found once', async (t) => {
   const folder = await temporaryFolder(t);
   await writeTree(folder, { 'a/plugin.json': '{}' });
   await symlink(join(folder, 'a'), join(folder, 'b'));
-  assert.deepEqual((discover([folder, join(folder, 'b'), folder], options)).folders, [join(folder, 'a')]);
+  assert.deepEqual(discover([folder, join(folder, 'b'), folder], options).folders, [join(folder, 'a')]);
 });
 
 test('what cannot be looked at is reported by its path and hides nothing else', async (t) => {
   const folder = await temporaryFolder(t);
-  await writeTree(folder, { 'plugins/good/plugin.json': '{}', 'file': '', 'plugin.json': '{}' });
+  await writeTree(folder, { 'plugins/good/plugin.json': '{}', file: '', 'plugin.json': '{}' });
   await symlink(join(folder, 'nowhere'), join(folder, 'plugins', 'broken'));
-  const found = discover([join(folder, 'missing'), join(folder, 'file'), join(folder, 'plugin.json'), join(folder, 'plugins')], options);
+  const found = discover(
+    [join(folder, 'missing'), join(folder, 'file'), join(folder, 'plugin.json'), join(folder, 'plugins')],
+    options,
+  );
   assert.deepEqual(found.folders, [join(folder, 'plugins', 'good')]);
   const faults = found.invalid.map(({ path, issues }) => [path.slice(folder.length + 1), issues[0]?.message]);
   assert.deepEqual(faults, [
@@ -56,7 +62,7 @@ test('a fifo by the name of a manifest makes a plugin that its reader refuses', 
   const folder = await temporaryFolder(t);
   await mkdir(join(folder, 'a'));
   execFileSync('mkfifo', [join(folder, 'a', 'plugin.json')]);
-  assert.deepEqual((discover([folder], options)).folders, [join(folder, 'a')]);
+  assert.deepEqual(discover([folder], options).folders, [join(folder, 'a')]);
 });
 
 test('more plugins or entries than allowed are counted and left out', async (t) => {

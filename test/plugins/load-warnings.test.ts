@@ -1,5 +1,5 @@
-// What an author should be told without asking: declared environment variables that are not set, overrides that hit nothing,
-// tools that cannot be imported; and a start that failed can be done again.
+// What an author should be told without asking: declared environment variables that are not set, overrides that hit
+// nothing, tools that cannot be imported; and a start that failed can be done again.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,10 +12,16 @@ const good = 'export const service = { start() {}, handleIngress() { return "fin
 const unset = /env: WRITTEN_TOKEN is declared and is not set/;
 
 test('a declared environment variable that is not set is told by check, load, status and doctor, and the plugin starts', async (t) => {
-  const folder = writePlugin(join(temporaryFolder(t), 'p'), { manifest: { env: ['WRITTEN_TOKEN', 'WRITTEN_SET'], service }, files: { 'index.js': good } });
+  const folder = writePlugin(join(temporaryFolder(t), 'p'), {
+    manifest: { env: ['WRITTEN_TOKEN', 'WRITTEN_SET'], service },
+    files: { 'index.js': good },
+  });
   const daemon = await serve(t, [], { env: { WRITTEN_SET: 'set' } });
   const checked = await nagaya(t, ['check', folder], { env: { WRITTEN_SET: '' } });
-  assert.deepEqual([checked.code, unset.test(checked.stdout), checked.stdout.includes('WRITTEN_SET')], [0, true, false]);
+  assert.deepEqual(
+    [checked.code, unset.test(checked.stdout), checked.stdout.includes('WRITTEN_SET')],
+    [0, true, false],
+  );
   const loaded = await daemon.nagaya(['load', folder, '--start']);
   assert.equal(loaded.code, 0);
   assert.match(loaded.stdout, /is loaded and running/);
@@ -31,7 +37,15 @@ test('an override for a plugin that is not loaded is told by log, status and doc
   const folder = temporaryFolder(t);
   writePlugin(join(folder, 'p'), { manifest: { service }, files: { 'index.js': good } });
   const config = join(folder, 'nagaya.json');
-  writeFileSync(config, JSON.stringify({ plugins: { folders: [join(folder, 'p')], overrides: { 'test.writen': { autostart: false }, 'test.written': { autostart: false } } } }));
+  writeFileSync(
+    config,
+    JSON.stringify({
+      plugins: {
+        folders: [join(folder, 'p')],
+        overrides: { 'test.writen': { autostart: false }, 'test.written': { autostart: false } },
+      },
+    }),
+  );
   const daemon = await serve(t, ['--config', config]);
   const told = /plugins\.overrides\.test\.writen: no plugin with this id is loaded; did you mean "test\.written"\?/;
   assert.match((await daemon.nagaya(['status'])).stdout, told);
@@ -48,7 +62,10 @@ for (const [what, manifest] of [
   test(`a plugin with ${what} that cannot be imported is refused by load and dev, and can be loaded once it is corrected`, async (t) => {
     const folder = join(temporaryFolder(t), 'p');
     const daemon = await serve(t);
-    for (const [fault, told] of [['const a = ;\n', /index\.js:1:11: Unexpected token/], ['throw new Error("no licence");\n', /index\.js:1:7: no licence/]] as const) {
+    for (const [fault, told] of [
+      ['const a = ;\n', /index\.js:1:11: Unexpected token/],
+      ['throw new Error("no licence");\n', /index\.js:1:7: no licence/],
+    ] as const) {
       writePlugin(folder, { manifest, files: { 'index.js': fault } });
       const loaded = await daemon.nagaya(['load', folder]);
       assert.equal(loaded.code, 4);
@@ -60,7 +77,12 @@ for (const [what, manifest] of [
     assert.doesNotMatch(dev.stdout(), /is loaded/);
     dev.child.kill('SIGINT');
     await dev.ended;
-    writePlugin(folder, { manifest, files: { 'index.js': 'export const tools = { a: () => "fine" }; export const profiles = { a: { onInput() {} } };\n' } });
+    writePlugin(folder, {
+      manifest,
+      files: {
+        'index.js': 'export const tools = { a: () => "fine" }; export const profiles = { a: { onInput() {} } };\n',
+      },
+    });
     assert.equal((await daemon.nagaya(['load', folder])).code, 0);
     writePlugin(folder, { manifest, files: { 'index.js': 'const a = ;\n' } });
     assert.match((await daemon.nagaya(['reload', 'test.written'])).stderr, /index\.js:1:11: Unexpected token/);
@@ -71,7 +93,8 @@ for (const [what, manifest] of [
 test('after a failed load --start the same command works, and so does reload, once the plugin is corrected', async (t) => {
   const folder = join(temporaryFolder(t), 'p');
   const daemon = await serve(t);
-  const write = (source: string): string => writePlugin(folder, { manifest: { service }, files: { 'index.js': source } });
+  const write = (source: string): string =>
+    writePlugin(folder, { manifest: { service }, files: { 'index.js': source } });
   write(`${good}const a = ;\n`);
   assert.equal((await daemon.nagaya(['load', folder, '--start'])).code, 4);
   assert.match((await daemon.nagaya(['load', folder, '--start'])).stderr, /index\.js:2:11: Unexpected token/);

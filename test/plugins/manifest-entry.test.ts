@@ -10,7 +10,7 @@ for (const entry of ['index.js', './index.mjs', './src/index.ts', './src/./main.
   test(`an entry may be written as ${entry}`, async (t) => {
     const folder = await temporaryFolder(t);
     await writeTree(folder, { 'plugin.json': { ...toolManifest, entry }, [entry]: '' });
-    assert.equal((read(folder)).entry, join(folder, entry));
+    assert.equal(read(folder).entry, join(folder, entry));
   });
 }
 
@@ -35,13 +35,22 @@ for (const [entry, message] of refusals) {
   test(`the entry ${JSON.stringify(entry)} is refused`, async (t) => {
     const outer = await temporaryFolder(t);
     const folder = join(outer, 'plugin');
-    await writeTree(outer, { 'outside.js': '', 'plugin/plugin.json': { ...toolManifest, entry }, 'plugin/index.js': '', 'plugin/old.cjs': '', 'plugin/data.json': '{}' });
+    await writeTree(outer, {
+      'outside.js': '',
+      'plugin/plugin.json': { ...toolManifest, entry },
+      'plugin/index.js': '',
+      'plugin/old.cjs': '',
+      'plugin/data.json': '{}',
+    });
     await mkdir(join(folder, 'folder.js'));
     await symlink(join(outer, 'outside.js'), join(folder, 'link-out.js'));
     await symlink(outer, join(folder, 'folder-link'));
     await symlink(join(outer, 'nothing.js'), join(folder, 'dangling.js'));
     const issues = issuesOfReading(folder);
-    assert.deepEqual(issues.map((issue) => issue.path), ['entry']);
+    assert.deepEqual(
+      issues.map((issue) => issue.path),
+      ['entry'],
+    );
     assert.match(issues[0]?.message ?? '', message);
   });
 }
@@ -50,12 +59,12 @@ test('a link that stays inside the folder is followed to the real module', async
   const folder = await temporaryFolder(t);
   await writeTree(folder, { 'plugin.json': toolManifest, 'build/main.mjs': '' });
   await symlink(join(folder, 'build', 'main.mjs'), join(folder, 'index.js'));
-  assert.equal((read(folder)).entry, join(folder, 'build', 'main.mjs'));
+  assert.equal(read(folder).entry, join(folder, 'build', 'main.mjs'));
 });
 
 test('a neighbouring folder whose name begins alike is outside', async (t) => {
   const outer = await temporaryFolder(t);
   await writeTree(outer, { 'plugin/plugin.json': toolManifest, 'plugin-two/index.js': '' });
   await symlink(join(outer, 'plugin-two', 'index.js'), join(outer, 'plugin', 'index.js'));
-  assert.match((issuesOfReading(join(outer, 'plugin')))[0]?.message ?? '', /leads out/);
+  assert.match(issuesOfReading(join(outer, 'plugin'))[0]?.message ?? '', /leads out/);
 });

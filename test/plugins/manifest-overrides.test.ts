@@ -5,7 +5,13 @@ import { pluginOverride } from '../../daemon/config/schema.ts';
 import { issuesOfReading, read, serviceManifest, toolManifest } from '../labs/manifest-lab.ts';
 import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
 
-const both = { ...serviceManifest, id: 'example.both', env: ['A'], limits: { heapMb: 64, rssMb: 100 }, tools: [{ name: 'greet', timeoutMs: 700 }, { name: 'part' }] };
+const both = {
+  ...serviceManifest,
+  id: 'example.both',
+  env: ['A'],
+  limits: { heapMb: 64, rssMb: 100 },
+  tools: [{ name: 'greet', timeoutMs: 700 }, { name: 'part' }],
+};
 
 test('an override changes what it names, lists it by path, and leaves the rest as the manifest has it', async (t) => {
   const folder = await temporaryFolder(t);
@@ -23,50 +29,98 @@ test('an override changes what it names, lists it by path, and leaves the rest a
   });
   const plugin = read(folder, { 'example.both': override });
   const { manifest } = plugin;
-  assert.deepEqual([...plugin.overridden].sort(), ['env', 'isolation', 'limits.heapMb', 'service.queue.capacity', 'service.timeouts.handleMs', 'tools.greet.isolation']);
-  assert.deepEqual({ enabled: plugin.enabled, autostart: plugin.autostart, config: plugin.config }, { enabled: false, autostart: false, config: { greeting: 'hello' } });
-  assert.deepEqual([manifest.isolation, manifest.env, manifest.limits.heapMb, manifest.limits.rssMb], ['process', ['B', 'C'], 256, 100]);
-  assert.deepEqual([manifest.service?.queue.capacity, manifest.service?.timeouts.handleMs, manifest.service?.timeouts.startMs], [7, 50, 10_000]);
-  assert.deepEqual(manifest.tools.map((tool) => [tool.name, tool.isolation, tool.timeoutMs]), [['greet', 'fresh', 700], ['part', 'pooled', 10_000]]);
+  assert.deepEqual([...plugin.overridden].sort(), [
+    'env',
+    'isolation',
+    'limits.heapMb',
+    'service.queue.capacity',
+    'service.timeouts.handleMs',
+    'tools.greet.isolation',
+  ]);
+  assert.deepEqual(
+    { enabled: plugin.enabled, autostart: plugin.autostart, config: plugin.config },
+    { enabled: false, autostart: false, config: { greeting: 'hello' } },
+  );
+  assert.deepEqual(
+    [manifest.isolation, manifest.env, manifest.limits.heapMb, manifest.limits.rssMb],
+    ['process', ['B', 'C'], 256, 100],
+  );
+  assert.deepEqual(
+    [manifest.service?.queue.capacity, manifest.service?.timeouts.handleMs, manifest.service?.timeouts.startMs],
+    [7, 50, 10_000],
+  );
+  assert.deepEqual(
+    manifest.tools.map((tool) => [tool.name, tool.isolation, tool.timeoutMs]),
+    [
+      ['greet', 'fresh', 700],
+      ['part', 'pooled', 10_000],
+    ],
+  );
 });
 
 test('restart and retry can be overridden part by part', async (t) => {
   const folder = await temporaryFolder(t);
   await writeTree(folder, { 'plugin.json': serviceManifest, 'index.js': '' });
-  const { manifest, overridden } = read(folder, { 'example.service': { restart: { policy: 'never' }, retry: { maxAttempts: 1 } } });
-  assert.deepEqual([manifest.service?.restart.policy, manifest.service?.restart.intensity, manifest.service?.retry.maxAttempts], ['never', 5, 1]);
+  const { manifest, overridden } = read(folder, {
+    'example.service': { restart: { policy: 'never' }, retry: { maxAttempts: 1 } },
+  });
+  assert.deepEqual(
+    [manifest.service?.restart.policy, manifest.service?.restart.intensity, manifest.service?.retry.maxAttempts],
+    ['never', 5, 1],
+  );
   assert.deepEqual([...overridden].sort(), ['service.restart.policy', 'service.retry.maxAttempts']);
 });
 
-test('a profile\'s time can be overridden, and a profile that there is not is refused', async (t) => {
+test("a profile's time can be overridden, and a profile that there is not is refused", async (t) => {
   const folder = await temporaryFolder(t);
-  await writeTree(folder, { 'plugin.json': { ...toolManifest, profiles: [{ name: 'chat' }, { name: 'plan' }] }, 'index.js': '' });
+  await writeTree(folder, {
+    'plugin.json': { ...toolManifest, profiles: [{ name: 'chat' }, { name: 'plan' }] },
+    'index.js': '',
+  });
   const { manifest, overridden } = read(folder, { 'example.tool': { profiles: { chat: { timeoutMs: 5 } } } });
-  assert.deepEqual(manifest.profiles.map(({ name, timeoutMs }) => [name, timeoutMs]), [['chat', 5], ['plan', 120_000]]);
+  assert.deepEqual(
+    manifest.profiles.map(({ name, timeoutMs }) => [name, timeoutMs]),
+    [
+      ['chat', 5],
+      ['plan', 120_000],
+    ],
+  );
   assert.deepEqual(overridden, ['profiles.chat.timeoutMs']);
   const issues = issuesOfReading(folder, { 'example.tool': { profiles: { chad: { timeoutMs: 5 } } } });
-  assert.deepEqual(issues, [{ path: 'plugins.overrides.example.tool.profiles.chad', message: 'the plugin has no such profile; did you mean "chat"?' }]);
+  assert.deepEqual(issues, [
+    {
+      path: 'plugins.overrides.example.tool.profiles.chad',
+      message: 'the plugin has no such profile; did you mean "chat"?',
+    },
+  ]);
 });
 
 test('an override that says what the manifest says changes nothing', async (t) => {
   const folder = await temporaryFolder(t);
   await writeTree(folder, { 'plugin.json': both, 'index.js': '' });
-  const plugin = read(folder, { 'example.both': { env: ['A'], limits: { heapMb: 64 }, tools: { greet: { timeoutMs: 700 } } } });
+  const plugin = read(folder, {
+    'example.both': { env: ['A'], limits: { heapMb: 64 }, tools: { greet: { timeoutMs: 700 } } },
+  });
   assert.deepEqual(plugin.overridden, []);
 });
 
 test('an override that hits nothing is refused by its path in the configuration', async (t) => {
   const folder = await temporaryFolder(t);
   await writeTree(folder, { 'plugin.json': toolManifest, 'index.js': '' });
-  const issues = issuesOfReading(folder, { 'example.tool': { tools: { great: { timeoutMs: 5 } }, queue: { capacity: 3 }, timeouts: { stopMs: 3 } } });
+  const issues = issuesOfReading(folder, {
+    'example.tool': { tools: { great: { timeoutMs: 5 } }, queue: { capacity: 3 }, timeouts: { stopMs: 3 } },
+  });
   assert.deepEqual(issues, [
-    { path: 'plugins.overrides.example.tool.tools.great', message: 'the plugin has no such tool; did you mean "greet"?' },
+    {
+      path: 'plugins.overrides.example.tool.tools.great',
+      message: 'the plugin has no such tool; did you mean "greet"?',
+    },
     { path: 'plugins.overrides.example.tool.queue', message: 'the plugin has no service; remove this override' },
     { path: 'plugins.overrides.example.tool.timeouts', message: 'the plugin has no service; remove this override' },
   ]);
 });
 
-test('overrides of other plugins, also of one named like an object\'s own parts, do not reach this one', async (t) => {
+test("overrides of other plugins, also of one named like an object's own parts, do not reach this one", async (t) => {
   const folder = await temporaryFolder(t);
   await writeTree(folder, { 'plugin.json': { ...toolManifest, id: 'constructor' }, 'index.js': '' });
   const plugin = read(folder, { 'example.other': { enabled: false } });

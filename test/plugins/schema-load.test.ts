@@ -6,7 +6,14 @@ import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
 
 const pluginWith = (inputSchema: unknown) => ({
-  'plugin.json': JSON.stringify({ schemaVersion: 1, id: 'lab.schemas', name: 'Schemas', version: '1.0.0', entry: './index.js', tools: [{ name: 'good' }, { name: 'checked', inputSchema }] }),
+  'plugin.json': JSON.stringify({
+    schemaVersion: 1,
+    id: 'lab.schemas',
+    name: 'Schemas',
+    version: '1.0.0',
+    entry: './index.js',
+    tools: [{ name: 'good' }, { name: 'checked', inputSchema }],
+  }),
   'package.json': '{ "type": "module" }',
   'index.js': 'export const tools = { good: () => "fine", checked: () => "fine" };',
 });
@@ -23,7 +30,11 @@ const refused = async (answer: Promise<unknown>): Promise<{ readonly code: strin
 /** Its references are written out in full when it is compiled, which takes all the memory there is. */
 const huge = {
   allOf: Array.from({ length: 2000 }, () => ({ $ref: '#/$defs/leaf' })),
-  $defs: { leaf: { properties: Object.fromEntries(Array.from({ length: 2000 }, (_, at) => [`p${String(at)}`, { type: 'string' }])) } },
+  $defs: {
+    leaf: {
+      properties: Object.fromEntries(Array.from({ length: 2000 }, (_, at) => [`p${String(at)}`, { type: 'string' }])),
+    },
+  },
 };
 
 test('plugin.load and plugin.reload refuse a broken schema by its place, and what runs goes on', async (t) => {
@@ -33,15 +44,24 @@ test('plugin.load and plugin.reload refuse a broken schema by its place, and wha
   await writeTree(folder, pluginWith({ type: 'objekt' }));
   const load = await refused(client.call('plugin.load', { path: folder }));
   assert.equal(load.code, 'plugin_invalid');
-  assert.deepEqual(load.issues.map(({ path }) => path), ['tools[1].inputSchema']);
+  assert.deepEqual(
+    load.issues.map(({ path }) => path),
+    ['tools[1].inputSchema'],
+  );
   assert.match(load.issues[0]?.message ?? '', /^is not a JSON Schema that compiles: ./);
   assert.deepEqual((await client.call('plugin.list', {})).plugins, [], 'it is not loaded');
 
   await writeTree(folder, pluginWith({ type: 'string' }));
   await client.call('plugin.load', { path: folder });
   await writeTree(folder, pluginWith({ $ref: '#/nowhere' }));
-  assert.deepEqual((await refused(client.call('plugin.reload', { plugin: 'lab.schemas' }))).issues.map(({ path }) => path), ['tools[1].inputSchema']);
-  assert.equal((await client.call('tool.call', { plugin: 'lab.schemas', tool: 'checked', input: 'text' })).output, 'fine');
+  assert.deepEqual(
+    (await refused(client.call('plugin.reload', { plugin: 'lab.schemas' }))).issues.map(({ path }) => path),
+    ['tools[1].inputSchema'],
+  );
+  assert.equal(
+    (await client.call('tool.call', { plugin: 'lab.schemas', tool: 'checked', input: 'text' })).output,
+    'fine',
+  );
 });
 
 test('a schema that takes too long or too much memory is refused within its bound, while the daemon answers others', async (t) => {
@@ -58,15 +78,21 @@ test('a schema that takes too long or too much memory is refused within its boun
   } while (!(await Promise.race([ended, new Promise((resolve) => setTimeout(() => resolve(false), 50))])));
   const { issues } = await load;
   assert.equal(issues[0]?.path, 'tools[1].inputSchema');
-  assert.match(issues[0].message, /does not compile within 8000 ms|cannot be compiled: the process that tried it ended/);
+  assert.match(
+    issues[0].message,
+    /does not compile within 8000 ms|cannot be compiled: the process that tried it ended/,
+  );
   assert.ok(answered > 5, `${String(answered)} pings were answered meanwhile`);
 });
 
-test('at the daemon\'s start the cell finds the broken schema: the other tools of the plugin work', async (t) => {
+test("at the daemon's start the cell finds the broken schema: the other tools of the plugin work", async (t) => {
   const folder = await temporaryFolder(t);
   await writeTree(folder, pluginWith({ type: 'objekt' }));
   const daemon = await startTestDaemon(t, { plugins: [folder] });
   const client = await daemon.connect();
   assert.equal((await client.call('tool.call', { plugin: 'lab.schemas', tool: 'good', input: null })).output, 'fine');
-  await assert.rejects(client.call('tool.call', { plugin: 'lab.schemas', tool: 'checked', input: null }), /inputSchema is not a JSON Schema/);
+  await assert.rejects(
+    client.call('tool.call', { plugin: 'lab.schemas', tool: 'checked', input: null }),
+    /inputSchema is not a JSON Schema/,
+  );
 });

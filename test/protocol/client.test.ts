@@ -26,7 +26,9 @@ test('a call is answered with its result or with the error of the registry', asy
   const { path } = await startControl(t);
   const client = await open(t, path);
   assert.equal((await client.call('daemon.ping', {})).pong, true);
-  assert.deepEqual((await client.call('tool.call', { plugin: 'p', tool: 'echo', input: { a: 'é\n' } })).output, { a: 'é\n' });
+  assert.deepEqual((await client.call('tool.call', { plugin: 'p', tool: 'echo', input: { a: 'é\n' } })).output, {
+    a: 'é\n',
+  });
   await assert.rejects(client.call('plugin.list', {}), code('unsupported_operation'));
   await assert.rejects(client.request('plugin.lst', {}), code('method_not_found'));
   await assert.rejects(client.request('plugin.show', { plugin: 'NO' }), (error: unknown) => {
@@ -42,8 +44,16 @@ test('a thousand calls at once each get their own answer', async (t) => {
   const { path } = await startControl(t);
   const client = await open(t, path);
   const numbers = Array.from({ length: 1000 }, (_, index) => index);
-  const outputs = await Promise.all(numbers.map(async (index) => (await client.call('tool.call', { plugin: 'p', tool: 'later', input: { ms: index % 7, index } })).output));
-  assert.deepEqual(outputs.map((output) => (output as { index: number }).index), numbers);
+  const outputs = await Promise.all(
+    numbers.map(
+      async (index) =>
+        (await client.call('tool.call', { plugin: 'p', tool: 'later', input: { ms: index % 7, index } })).output,
+    ),
+  );
+  assert.deepEqual(
+    outputs.map((output) => (output as { index: number }).index),
+    numbers,
+  );
 });
 
 test('events reach the one listener, with the answer to the subscription before them', async (t) => {
@@ -61,7 +71,10 @@ test('events reach the one listener, with the answer to the subscription before 
 test('a call that is not answered in time is given up, and the others are not', async (t) => {
   const { path } = await startControl(t);
   const client = await open(t, path);
-  await assert.rejects(client.call('tool.call', { plugin: 'p', tool: 'never' }, { timeoutMs: 50 }), code('connection_closed', { method: 'tool.call', timeoutMs: 50 }));
+  await assert.rejects(
+    client.call('tool.call', { plugin: 'p', tool: 'never' }, { timeoutMs: 50 }),
+    code('connection_closed', { method: 'tool.call', timeoutMs: 50 }),
+  );
   assert.equal((await client.call('daemon.ping', {})).pong, true);
 });
 
@@ -85,13 +98,19 @@ test('a client that closes still gets the answers it waits for', async (t) => {
   assert.deepEqual((await pending).output, { ms: 100 });
 });
 
-test('the daemon\'s own reason for ending a connection is what its calls end in', async (t) => {
+test("the daemon's own reason for ending a connection is what its calls end in", async (t) => {
   const { path } = await startControl(t, { limits: { connections: 1, lineBytes: 2048 } });
   const first = await open(t, path);
   await first.call('daemon.ping', {});
   const second = await open(t, path);
-  await assert.rejects(second.call('daemon.ping', {}), code('too_many_requests', { limit: 'limits.connections', maximum: 1 }));
-  await assert.rejects(first.call('tool.call', { plugin: 'p', tool: 'echo', input: 'x'.repeat(5000) }), code('payload_too_large', { limit: 'limits.lineBytes', maximum: 2048 }));
+  await assert.rejects(
+    second.call('daemon.ping', {}),
+    code('too_many_requests', { limit: 'limits.connections', maximum: 1 }),
+  );
+  await assert.rejects(
+    first.call('tool.call', { plugin: 'p', tool: 'echo', input: 'x'.repeat(5000) }),
+    code('payload_too_large', { limit: 'limits.lineBytes', maximum: 2048 }),
+  );
 });
 
 test('where no daemon answers, the error names the socket', async (t) => {

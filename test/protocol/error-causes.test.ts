@@ -5,7 +5,14 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { isCellMessage } from '../../daemon/cells/cell-message.ts';
-import { flattenError, isPlainError, maxCauseDepth, maxErrorsOfOne, messageWithCauses, stackWithCauses } from '../../protocol/cell/plain-error.ts';
+import {
+  flattenError,
+  isPlainError,
+  maxCauseDepth,
+  maxErrorsOfOne,
+  messageWithCauses,
+  stackWithCauses,
+} from '../../protocol/cell/plain-error.ts';
 import { type ServedDaemon, fileCleanup, serve, temporaryFolder } from '../labs/cli-process.ts';
 import { until } from '../labs/log-lab.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
@@ -38,7 +45,9 @@ export const tools = { ask: () => ask(), stray: () => { throw new AggregateError
 export const profiles = { ask: { onInput: () => ask() } };
 `;
 const service = { ingresses: [{ name: 'in', kinds: ['any'] }], retry: { maxAttempts: 1 } };
-const tools = ['pooled', 'fresh', 'process'].flatMap((isolation) => [{ name: `ask-${isolation}`, description: 'asks', isolation }]);
+const tools = ['pooled', 'fresh', 'process'].flatMap((isolation) => [
+  { name: `ask-${isolation}`, description: 'asks', isolation },
+]);
 
 for (const isolation of ['thread', 'process']) {
   describe(`of a plugin in a ${isolation}`, () => {
@@ -48,16 +57,23 @@ for (const isolation of ['thread', 'process']) {
     before(async () => {
       const named = tools.map((tool) => `${JSON.stringify(tool.name)}: tools.ask`).join(', ');
       const folder = writePlugin(join(temporaryFolder(cleanup), 'p'), {
-        manifest: { isolation, env: ['TOKEN'], service, tools: [...tools, { name: 'stray', description: 'fails twice' }], profiles: [{ name: 'ask', description: 'asks' }] },
+        manifest: {
+          isolation,
+          env: ['TOKEN'],
+          service,
+          tools: [...tools, { name: 'stray', description: 'fails twice' }],
+          profiles: [{ name: 'ask', description: 'asks' }],
+        },
         files: { 'index.js': `${entry}\nObject.assign(tools, { ${named} });\n` },
       });
       daemon = await serve(cleanup, [], { env: { TOKEN: secret } });
       await daemon.json(['load', folder, '--start']);
     });
 
-    const deliver = async (payload: object): Promise<string> => (await daemon.nagaya(['deliver', 'test.written', JSON.stringify(payload)])).stderr;
+    const deliver = async (payload: object): Promise<string> =>
+      (await daemon.nagaya(['deliver', 'test.written', JSON.stringify(payload)])).stderr;
 
-    test('a handler\'s error is told with its cause, in the answer and in the log', async () => {
+    test("a handler's error is told with its cause, in the answer and in the log", async () => {
       const told = await deliver({ do: 'ask' });
       assert.match(told, new RegExp(`The handler failed: ${refused}`));
       assert.match(told, /cause: TypeError: fetch failed/);
@@ -82,15 +98,26 @@ for (const isolation of ['thread', 'process']) {
       const created = (await daemon.json(['worker', 'new', '--profile', 'test.written:ask'])) as { workerId: string };
       const { stdout, stderr } = await daemon.nagaya(['worker', 'send', created.workerId, 'hello', '--wait']);
       assert.match(`${stdout}${stderr}`, /nagaya logs test\.written/);
-      assert.match((await daemon.nagaya(['logs', 'test.written'])).stdout, new RegExp(`The program failed: ${refused}`));
+      assert.match(
+        (await daemon.nagaya(['logs', 'test.written'])).stdout,
+        new RegExp(`The program failed: ${refused}`),
+      );
     });
 
     test('errors that a plugin logs keep message, stack and cause', async () => {
       await deliver({ do: 'log' });
       const { stdout } = await daemon.nagaya(['logs', 'test.written', '--lines', '50', '--json']);
-      const lines = stdout.split('\n').filter((line) => line.includes('the request failed') || line.includes('[cause]: Error: connect ECONNREFUSED'));
-      assert.ok(lines.some((line) => line.includes('"fetch failed"') && line.includes('connect ECONNREFUSED 127.0.0.1')), stdout);
-      assert.ok(lines.some((line) => line.includes('[cause]: Error: connect ECONNREFUSED')), stdout);
+      const lines = stdout
+        .split('\n')
+        .filter((line) => line.includes('the request failed') || line.includes('[cause]: Error: connect ECONNREFUSED'));
+      assert.ok(
+        lines.some((line) => line.includes('"fetch failed"') && line.includes('connect ECONNREFUSED 127.0.0.1')),
+        stdout,
+      );
+      assert.ok(
+        lines.some((line) => line.includes('[cause]: Error: connect ECONNREFUSED')),
+        stdout,
+      );
     });
 
     test('an environment value in a cause is taken out as it is taken out of the message', async () => {
@@ -102,7 +129,11 @@ for (const isolation of ['thread', 'process']) {
 
     test('a dead letter and the story of its event name the cause', async () => {
       await daemon.json(['publish', 'test.written', '{"do":"stray"}', '--correlation-id', 'stray-1']);
-      await until('the event is a dead letter', async () => ((await daemon.json(['dead-letters', 'list', 'test.written'])) as { total: number }).total === 1, 30_000);
+      await until(
+        'the event is a dead letter',
+        async () => ((await daemon.json(['dead-letters', 'list', 'test.written'])) as { total: number }).total === 1,
+        30_000,
+      );
       const letters = await daemon.nagaya(['dead-letters', 'list', 'test.written', '--json']);
       assert.match(letters.stdout, /stray: beneath/);
       assert.match(letters.stdout, /\[cause\]: Error: beneath/);
@@ -123,7 +154,15 @@ test('causes that go round, a chain without end, a crowd of errors and getters t
   for (let at = flattenError(chain).cause; at !== undefined; at = at.cause) depth += 1;
   assert.equal(depth, maxCauseDepth);
 
-  const crowd = flattenError(new AggregateError(Array.from({ length: 1000 }, (_, index) => new Error(`error ${String(index)}`, { cause: new Error('x'.repeat(100_000)) })), 'crowd'));
+  const crowd = flattenError(
+    new AggregateError(
+      Array.from(
+        { length: 1000 },
+        (_, index) => new Error(`error ${String(index)}`, { cause: new Error('x'.repeat(100_000)) }),
+      ),
+      'crowd',
+    ),
+  );
   assert.equal(crowd.errors?.length, maxErrorsOfOne);
   assert.ok(JSON.stringify(crowd).length < 60_000);
   assert.ok(isPlainError(crowd));
@@ -136,15 +175,28 @@ test('causes that go round, a chain without end, a crowd of errors and getters t
   });
   assert.equal(messageWithCauses(flattenError(hostile)), 'hostile');
   assert.equal(messageWithCauses(flattenError(new Error('outer', { cause: 'a text' }))), 'outer: "a text"');
-  assert.equal(messageWithCauses(flattenError(new AggregateError([new Error('one'), new Error('two')], ''))), 'one; two');
-  assert.match(stackWithCauses(flattenError(new Error('outer', { cause: new Error('inner') }))) ?? '', /Error: outer\n[^]*\[cause\]: Error: inner\n/);
+  assert.equal(
+    messageWithCauses(flattenError(new AggregateError([new Error('one'), new Error('two')], ''))),
+    'one; two',
+  );
+  assert.match(
+    stackWithCauses(flattenError(new Error('outer', { cause: new Error('inner') }))) ?? '',
+    /Error: outer\n[^]*\[cause\]: Error: inner\n/,
+  );
 });
 
-test('a cell\'s message with a deeper or wider error than the bounds allow is refused', () => {
-  const nested = (levels: number): object => ({ name: 'Error', message: 'm', ...(levels === 0 ? {} : { cause: nested(levels - 1) }) });
+test("a cell's message with a deeper or wider error than the bounds allow is refused", () => {
+  const nested = (levels: number): object => ({
+    name: 'Error',
+    message: 'm',
+    ...(levels === 0 ? {} : { cause: nested(levels - 1) }),
+  });
   const crash = (error: object): object => ({ type: 'crash', reason: 'exit', error });
   assert.equal(isCellMessage(crash(nested(maxCauseDepth))), true);
   assert.equal(isCellMessage(crash(nested(maxCauseDepth + 1))), false);
-  assert.equal(isCellMessage(crash({ ...nested(0), errors: Array.from({ length: maxErrorsOfOne + 1 }, () => nested(0)) })), false);
+  assert.equal(
+    isCellMessage(crash({ ...nested(0), errors: Array.from({ length: maxErrorsOfOne + 1 }, () => nested(0)) })),
+    false,
+  );
   assert.equal(isCellMessage(crash({ ...nested(0), cause: 'text' })), false);
 });

@@ -4,7 +4,12 @@ import { test } from 'node:test';
 import { encodedOnce } from '../../daemon/control/projection.ts';
 import type { WorkerEvent } from '../../protocol/runtime.ts';
 
-const state = (to: 'idle' | 'busy'): WorkerEvent => ({ type: 'state', at: '2026-01-01T00:00:00.000Z', cursor: to, state: to });
+const state = (to: 'idle' | 'busy'): WorkerEvent => ({
+  type: 'state',
+  at: '2026-01-01T00:00:00.000Z',
+  cursor: to,
+  state: to,
+});
 
 test('an event is projected once for all who are told it in turn, and each event has its own text', () => {
   let projected = 0;

@@ -16,7 +16,10 @@ function lineOf(bytes: Buffer, start: number, end: number): string {
 
 function cut(chunks: readonly Buffer[], maxBytes: number): { seen: Seen[]; pendingBytes: number } {
   const seen: Seen[] = [];
-  const cutter = new LineCutter(maxBytes, { line: (bytes, start, end) => seen.push(lineOf(bytes, start, end)), tooLong: () => seen.push({ tooLong: true }) });
+  const cutter = new LineCutter(maxBytes, {
+    line: (bytes, start, end) => seen.push(lineOf(bytes, start, end)),
+    tooLong: () => seen.push({ tooLong: true }),
+  });
   for (const chunk of chunks) cutter.push(chunk);
   return { seen, pendingBytes: cutter.pendingBytes };
 }
@@ -35,9 +38,13 @@ function chunked(text: Buffer, cuts: readonly number[]): Buffer[] {
   return [0, ...places].map((from, index) => text.subarray(from, places[index] ?? text.length));
 }
 
-const stream = fc.array(fc.oneof(fc.string({ unit: 'grapheme', maxLength: 40 }), fc.constant(''), fc.constant('é漢😀'.repeat(9))), { maxLength: 12 }).chain((lines) =>
-  fc.record({ text: fc.constant(Buffer.from(lines.join('\n'))), cuts: fc.array(fc.nat(), { maxLength: 30 }) }),
-);
+const stream = fc
+  .array(fc.oneof(fc.string({ unit: 'grapheme', maxLength: 40 }), fc.constant(''), fc.constant('é漢😀'.repeat(9))), {
+    maxLength: 12,
+  })
+  .chain((lines) =>
+    fc.record({ text: fc.constant(Buffer.from(lines.join('\n'))), cuts: fc.array(fc.nat(), { maxLength: 30 }) }),
+  );
 
 test('any chunking of a stream gives the same lines', () => {
   fc.assert(
@@ -79,7 +86,10 @@ test('a byte at a time is as good as all at once', () => {
 
 test('a line that outgrows its bound is reported once and costs no more memory than the bound', () => {
   let reported = 0;
-  const cutter = new LineCutter(64 * 1024, { line: () => assert.fail('there is no line'), tooLong: () => (reported += 1) });
+  const cutter = new LineCutter(64 * 1024, {
+    line: () => assert.fail('there is no line'),
+    tooLong: () => (reported += 1),
+  });
   const chunk = Buffer.alloc(64 * 1024, 'x');
   const before = process.memoryUsage().arrayBuffers;
   for (let sent = 0; sent < 4096; sent += 1) cutter.push(chunk);
@@ -97,7 +107,8 @@ test('nesting is measured outside of texts, and a million opening brackets are r
   assert.equal(nestsDeeper(JSON.stringify({ text: '[{'.repeat(1000), quote: '\\"[[[['.repeat(99) }), 4), false);
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 6 }), fc.integer({ min: 1, max: 8 }), (value, maxDepth) => {
-      const depth = (at: unknown): number => (typeof at === 'object' && at !== null ? 1 + Math.max(0, ...Object.values(at).map(depth)) : 0);
+      const depth = (at: unknown): number =>
+        typeof at === 'object' && at !== null ? 1 + Math.max(0, ...Object.values(at).map(depth)) : 0;
       assert.equal(nestsDeeper(JSON.stringify(value), maxDepth), depth(value) > maxDepth);
     }),
   );

@@ -9,7 +9,13 @@ import { ToolTray, trayCalls } from '../../protocol/cell/tool-tray.ts';
 const write = Reflect.get(Buffer.prototype, 'utf8Write') as TextWriter;
 
 const step = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('cell' as const), json: fc.string({ unit: 'grapheme', maxLength: 3000 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('cell' as const),
+      json: fc.string({ unit: 'grapheme', maxLength: 3000 }),
+    }),
+  },
   { weight: 3, arbitrary: fc.constant({ kind: 'collect' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'close' as const }) },
 );

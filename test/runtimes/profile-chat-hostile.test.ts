@@ -1,5 +1,5 @@
-// The chat sample before servers that do it harm: whatever they send, the input fails in bounded time with a reason, the
-// request is let go of, and the same cell takes the next input.
+// The chat sample before servers that do it harm: whatever they send, the input fails in bounded time with a reason,
+// the request is let go of, and the same cell takes the next input.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { type AddressInfo, type Socket, createServer } from 'node:net';
@@ -46,10 +46,15 @@ async function hostileServer(t: TestContext, harm: Harm): Promise<HostileServer>
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  return { endpoint: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/v1`, open: () => sockets.size, asked };
+  return {
+    endpoint: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/v1`,
+    open: () => sockets.size,
+    asked,
+  };
 }
 
-const head = (type: string, more = ''): string => `HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\n${more}connection: close\r\n\r\n`;
+const head = (type: string, more = ''): string =>
+  `HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\n${more}connection: close\r\n\r\n`;
 const streamHead = head('text/event-stream');
 const jsonHead = head('application/json');
 
@@ -65,11 +70,19 @@ function forEver(first: string, again: string | Buffer): Harm {
   };
 }
 
-const bytes = (text: string | Buffer): Harm => (socket) => void socket.end(text);
+const bytes =
+  (text: string | Buffer): Harm =>
+  (socket) =>
+    void socket.end(text);
 const long = (unit: string): string => unit.repeat(Math.ceil((64 * 1024) / unit.length));
 const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, 'data: '));
 
-async function worker(t: TestContext, server: HostileServer, config: object = {}, override: object = {}): Promise<LabWorker> {
+async function worker(
+  t: TestContext,
+  server: HostileServer,
+  config: object = {},
+  override: object = {},
+): Promise<LabWorker> {
   const lab = await profileLab(t, {
     folders: [join(examplesFolder, 'chat')],
     overrides: { 'example.chat': { config: { endpoint: server.endpoint, model: 'small', ...config }, ...override } },
@@ -80,25 +93,84 @@ async function worker(t: TestContext, server: HostileServer, config: object = {}
 }
 
 const harms: readonly (readonly [what: string, harm: Harm, reason: RegExp])[] = [
-  ['streams without an end', forEver(streamHead, event(delta('x'.repeat(1000)))), /the answer is not complete: ctx\.say: at most 262144 bytes/],
-  ['sends a line without an end', forEver(streamHead, long('x')), /no answer: one event of the stream has more than 1048576 characters/],
-  ['sends an event of lines without an end', forEver(streamHead, long('data: y\n')), /no answer: one event of the stream has more than/],
-  ['sends comments without an end', forEver(streamHead, long(': still here\n')), /no answer: one event of the stream has more than/],
+  [
+    'streams without an end',
+    forEver(streamHead, event(delta('x'.repeat(1000)))),
+    /the answer is not complete: ctx\.say: at most 262144 bytes/,
+  ],
+  [
+    'sends a line without an end',
+    forEver(streamHead, long('x')),
+    /no answer: one event of the stream has more than 1048576 characters/,
+  ],
+  [
+    'sends an event of lines without an end',
+    forEver(streamHead, long('data: y\n')),
+    /no answer: one event of the stream has more than/,
+  ],
+  [
+    'sends comments without an end',
+    forEver(streamHead, long(': still here\n')),
+    /no answer: one event of the stream has more than/,
+  ],
   ['sends one body without an end', forEver(jsonHead, long('[')), /no answer: its answer has more than 4194304 bytes/],
   ['complains without an end', forEver('HTTP/1.1 500 Oops\r\n\r\n', long('oh no ')), /no answer: it answered 500$/],
-  ['sends heads without an end', forEver('HTTP/1.1 200 OK\r\n', long('x-more: and more\r\n')), /no answer: UND_ERR_HEADERS_OVERFLOW$/],
-  ['promises without an end', forEver('', 'HTTP/1.1 103 Early Hints\r\nlink: <x>\r\n\r\n'), /no answer: an answer did not come within 1500 ms$/],
+  [
+    'sends heads without an end',
+    forEver('HTTP/1.1 200 OK\r\n', long('x-more: and more\r\n')),
+    /no answer: UND_ERR_HEADERS_OVERFLOW$/,
+  ],
+  [
+    'promises without an end',
+    forEver('', 'HTTP/1.1 103 Early Hints\r\nlink: <x>\r\n\r\n'),
+    /no answer: an answer did not come within 1500 ms$/,
+  ],
   ['speaks another protocol', bytes(randomBytes(4096)), /no answer: ((HPE|UND_ERR)_|Response does not match the HTTP)/],
-  ['sends garbage as a stream', bytes(Buffer.concat([Buffer.from(streamHead), randomBytes(64 * 1024)])), /no answer: its answer broke off/],
+  [
+    'sends garbage as a stream',
+    bytes(Buffer.concat([Buffer.from(streamHead), randomBytes(64 * 1024)])),
+    /no answer: its answer broke off/,
+  ],
   ['sends garbage as JSON', bytes(`${jsonHead}{"choices":`), /no answer: it sent what is not JSON: \{"choices":$/],
-  ['nests as deep as it may', bytes(`${jsonHead}${'['.repeat(1_000_000)}`), /no answer: it sent what is not JSON: \[{300}…$/],
-  ['sends other shapes than it should', bytes(`${streamHead}${event('null')}${event('{"choices":"?"}')}${event('{"choices":[{"delta":{"content":{"a":1}}}]}')}`), /no answer: its answer broke off/],
-  ['packs much into little', bytes(Buffer.concat([Buffer.from(head('text/event-stream', `content-encoding: gzip\r\ncontent-length: ${String(bomb.length)}\r\n`)), bomb])), /no answer: one event of the stream has more than/],
-  ['packs what is not packed', bytes(`${head('application/json', 'content-encoding: gzip\r\n')}{}`), /no answer: (the next part of the answer did not come within 1500 ms|Z_DATA_ERROR)$/],
-  ['closes halfway through what it announced', bytes(`${head('text/event-stream', 'content-length: 5000\r\n')}${event(delta('half'))}`), /the answer is not complete: UND_ERR_(SOCKET|RES_CONTENT_LENGTH_MISMATCH)$/],
+  [
+    'nests as deep as it may',
+    bytes(`${jsonHead}${'['.repeat(1_000_000)}`),
+    /no answer: it sent what is not JSON: \[{300}…$/,
+  ],
+  [
+    'sends other shapes than it should',
+    bytes(
+      `${streamHead}${event('null')}${event('{"choices":"?"}')}${event('{"choices":[{"delta":{"content":{"a":1}}}]}')}`,
+    ),
+    /no answer: its answer broke off/,
+  ],
+  [
+    'packs much into little',
+    bytes(
+      Buffer.concat([
+        Buffer.from(head('text/event-stream', `content-encoding: gzip\r\ncontent-length: ${String(bomb.length)}\r\n`)),
+        bomb,
+      ]),
+    ),
+    /no answer: one event of the stream has more than/,
+  ],
+  [
+    'packs what is not packed',
+    bytes(`${head('application/json', 'content-encoding: gzip\r\n')}{}`),
+    /no answer: (the next part of the answer did not come within 1500 ms|Z_DATA_ERROR)$/,
+  ],
+  [
+    'closes halfway through what it announced',
+    bytes(`${head('text/event-stream', 'content-length: 5000\r\n')}${event(delta('half'))}`),
+    /the answer is not complete: UND_ERR_(SOCKET|RES_CONTENT_LENGTH_MISMATCH)$/,
+  ],
   ['closes without a word', (socket) => void socket.destroy(), /no answer: (UND_ERR_SOCKET|ECONNRESET)$/],
   ['takes the request and says nothing', () => {}, /no answer: an answer did not come within 1500 ms$/],
-  ['falls silent in the middle of a line', (socket) => void socket.write(`${streamHead}${event(delta('half'))}data: {"cho`), /the answer is not complete: the next part of the answer did not come within 1500 ms$/],
+  [
+    'falls silent in the middle of a line',
+    (socket) => void socket.write(`${streamHead}${event(delta('half'))}data: {"cho`),
+    /the answer is not complete: the next part of the answer did not come within 1500 ms$/,
+  ],
 ];
 
 for (const [what, harm, reason] of harms) {
@@ -117,7 +189,12 @@ for (const [what, harm, reason] of harms) {
 test('a server that sends elsewhere is not followed, and nobody else is told the key', async (t) => {
   const other = await hostileServer(t, () => {});
   for (const status of [301, 302, 303, 307, 308]) {
-    const server = await hostileServer(t, bytes(`HTTP/1.1 ${String(status)} Elsewhere\r\nlocation: ${other.endpoint}/chat/completions\r\ncontent-length: 0\r\n\r\n`));
+    const server = await hostileServer(
+      t,
+      bytes(
+        `HTTP/1.1 ${String(status)} Elsewhere\r\nlocation: ${other.endpoint}/chat/completions\r\ncontent-length: 0\r\n\r\n`,
+      ),
+    );
     const { run } = await worker(t, server);
     assert.match(failed(await run('Go'), 'dispatch_failed').message, /no answer: unexpected redirect$/);
   }

@@ -9,7 +9,12 @@ import { failed } from '../labs/profile-cases.ts';
 
 const key = 'sk-test-0123456789abcdef';
 
-async function chat(t: TestContext, answer: Answering, config: Record<string, unknown> = {}, limits: Record<string, unknown> = {}): Promise<{ readonly server: ChatServer; readonly worker: LabWorker }> {
+async function chat(
+  t: TestContext,
+  answer: Answering,
+  config: Record<string, unknown> = {},
+  limits: Record<string, unknown> = {},
+): Promise<{ readonly server: ChatServer; readonly worker: LabWorker }> {
   const server = await chatServer(t, answer);
   const lab = await profileLab(t, {
     folders: [join(examplesFolder, 'chat')],
@@ -20,15 +25,21 @@ async function chat(t: TestContext, answer: Answering, config: Record<string, un
   return { server, worker: lab.worker('example.chat') };
 }
 
-const says = (...texts: string[]): Answering => (response) => {
-  beginStream(response);
-  for (const text of texts) response.write(event(delta(text)));
-  response.end(event(delta('', 'stop')) + event('[DONE]'));
-};
+const says =
+  (...texts: string[]): Answering =>
+  (response) => {
+    beginStream(response);
+    for (const text of texts) response.write(event(delta(text)));
+    response.end(event(delta('', 'stop')) + event('[DONE]'));
+  };
 
 test('it says what the model streams, and sends model, system prompt, bounded history and key', async (t) => {
   const { server, worker } = await chat(t, says('Hel', 'lo 😀', '!'), { system: 'Be brief.', historyItems: 2 });
-  const end = await worker.run('How are you?', [{ role: 'user', content: 'too old' }, { role: 'user', content: 'Hi' }, { role: 'worker', content: 'Hello' }]);
+  const end = await worker.run('How are you?', [
+    { role: 'user', content: 'too old' },
+    { role: 'user', content: 'Hi' },
+    { role: 'worker', content: 'Hello' },
+  ]);
   assert.equal(end.kind, 'done', JSON.stringify(end));
   assert.equal(end.text, 'Hello 😀!');
   const [{ path, headers, body }] = server.requests as [ChatServer['requests'][number]];
@@ -37,7 +48,12 @@ test('it says what the model streams, and sends model, system prompt, bounded hi
   assert.deepEqual(body, {
     model: 'small',
     stream: true,
-    messages: [{ role: 'system', content: 'Be brief.' }, { role: 'user', content: 'Hi' }, { role: 'assistant', content: 'Hello' }, { role: 'user', content: 'How are you?' }],
+    messages: [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'Hi' },
+      { role: 'assistant', content: 'Hello' },
+      { role: 'user', content: 'How are you?' },
+    ],
   });
 });
 
@@ -61,7 +77,9 @@ test('it says each part while the rest is still to come', async (t) => {
 test('it reads a stream however its bytes are split, with comments, other fields and any ends of lines', async (t) => {
   const { worker } = await chat(t, async (response) => {
     beginStream(response);
-    const whole = Buffer.from(`: keep-alive\r\n\r\nevent: message\r\nid: 1\r\n${event(delta('grüß '), '\r\n')}: ping\n\n${event(delta('dich 😀'), '\r')}data: {"choices":\ndata: [{"delta":{"content":"!"}}]}\n\n${event('[DONE]')}`);
+    const whole = Buffer.from(
+      `: keep-alive\r\n\r\nevent: message\r\nid: 1\r\n${event(delta('grüß '), '\r\n')}: ping\n\n${event(delta('dich 😀'), '\r')}data: {"choices":\ndata: [{"delta":{"content":"!"}}]}\n\n${event('[DONE]')}`,
+    );
     for (const byte of whole) {
       response.write(Buffer.of(byte));
       await new Promise((resolve) => setImmediate(resolve));
@@ -76,13 +94,19 @@ test('it reads a stream however its bytes are split, with comments, other fields
 test('it takes a whole answer from a server that does not stream', async (t) => {
   const { worker } = await chat(t, (response) => {
     response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' });
-    response.end(JSON.stringify({ choices: [{ message: { role: 'assistant', content: 'All at once.' }, finish_reason: 'stop' }] }));
+    response.end(
+      JSON.stringify({ choices: [{ message: { role: 'assistant', content: 'All at once.' }, finish_reason: 'stop' }] }),
+    );
   });
   assert.deepEqual((await worker.run('Go')).text, 'All at once.');
 });
 
 for (const [status, body, expected] of [
-  [401, JSON.stringify({ error: { message: `Incorrect API key provided: ${key}` } }), /401: Incorrect API key provided: \[key\]$/],
+  [
+    401,
+    JSON.stringify({ error: { message: `Incorrect API key provided: ${key}` } }),
+    /401: Incorrect API key provided: \[key\]$/,
+  ],
   [429, JSON.stringify({ error: 'slow down' }), /429: slow down \(try again after 7\)$/],
   [500, '<h1>Internal error</h1>', /500: <h1>Internal error<\/h1>$/],
   [503, '', /answered 503$/],
@@ -102,11 +126,31 @@ for (const [status, body, expected] of [
 }
 
 for (const [what, broken, expected] of [
-  ['is cut between two parts', (response) => response.write(event(delta('half')), () => response.destroy()), /the answer is not complete: /],
-  ['is cut in the middle of a part', (response) => response.end(`${event(delta('half'))}data: {"choi`), /the answer is not complete: its answer broke off/],
-  ['ends without saying so', (response) => response.end(event(delta('half'))), /the answer is not complete: its answer broke off/],
-  ['holds what is not JSON', (response) => response.end(event(delta('half')) + event('{oops}') + event('[DONE]')), /the answer is not complete: it sent what is not JSON: \{oops\}/],
-  ['holds an error', (response) => response.end(event(delta('half')) + event(JSON.stringify({ error: { message: 'overloaded' } }))), /the answer is not complete: it reports an error: overloaded/],
+  [
+    'is cut between two parts',
+    (response) => response.write(event(delta('half')), () => response.destroy()),
+    /the answer is not complete: /,
+  ],
+  [
+    'is cut in the middle of a part',
+    (response) => response.end(`${event(delta('half'))}data: {"choi`),
+    /the answer is not complete: its answer broke off/,
+  ],
+  [
+    'ends without saying so',
+    (response) => response.end(event(delta('half'))),
+    /the answer is not complete: its answer broke off/,
+  ],
+  [
+    'holds what is not JSON',
+    (response) => response.end(event(delta('half')) + event('{oops}') + event('[DONE]')),
+    /the answer is not complete: it sent what is not JSON: \{oops\}/,
+  ],
+  [
+    'holds an error',
+    (response) => response.end(event(delta('half')) + event(JSON.stringify({ error: { message: 'overloaded' } }))),
+    /the answer is not complete: it reports an error: overloaded/,
+  ],
 ] as const satisfies readonly (readonly [string, (response: Parameters<Answering>[0]) => unknown, RegExp])[]) {
   test(`a stream that ${what} says what came and fails the input with the reason`, async (t) => {
     const { worker } = await chat(t, (response) => {
@@ -121,38 +165,60 @@ for (const [what, broken, expected] of [
 
 test('a server that does not answer, or falls silent, is given up after the time configured', async (t) => {
   const silent = await chat(t, () => {}, { connectMs: 200 });
-  assert.match(failed(await silent.worker.run('Go'), 'dispatch_failed').message, /no answer: an answer did not come within 200 ms/);
-  const stops = await chat(t, (response) => {
-    beginStream(response);
-    response.write(event(delta('half')));
-  }, { idleMs: 200 });
+  assert.match(
+    failed(await silent.worker.run('Go'), 'dispatch_failed').message,
+    /no answer: an answer did not come within 200 ms/,
+  );
+  const stops = await chat(
+    t,
+    (response) => {
+      beginStream(response);
+      response.write(event(delta('half')));
+    },
+    { idleMs: 200 },
+  );
   const end = await stops.worker.run('Go');
-  assert.match(failed(end, 'dispatch_failed').message, /the answer is not complete: the next part of the answer did not come within 200 ms/);
+  assert.match(
+    failed(end, 'dispatch_failed').message,
+    /the answer is not complete: the next part of the answer did not come within 200 ms/,
+  );
   assert.equal(end.text, 'half');
 });
 
 test('a slow answer is waited for as long as parts of it come', async (t) => {
-  const { worker } = await chat(t, async (response) => {
-    beginStream(response);
-    for (const text of ['a', 'b', 'c', 'd', 'e']) {
-      await pause(400);
-      response.write(event(delta(text)));
-    }
-    response.end(event('[DONE]'));
-  }, { idleMs: 1500 });
+  const { worker } = await chat(
+    t,
+    async (response) => {
+      beginStream(response);
+      for (const text of ['a', 'b', 'c', 'd', 'e']) {
+        await pause(400);
+        response.write(event(delta(text)));
+      }
+      response.end(event('[DONE]'));
+    },
+    { idleMs: 1500 },
+  );
   assert.equal((await worker.run('Go')).text, 'abcde');
 });
 
 test('a server that is not there is named with the reason', async (t) => {
   const { worker } = await chat(t, () => {}, { endpoint: 'http://127.0.0.1:1/v1' });
-  assert.match(failed(await worker.run('Go'), 'dispatch_failed').message, /127\.0\.0\.1:1: no answer: (ECONNREFUSED|bad port)/);
+  assert.match(
+    failed(await worker.run('Go'), 'dispatch_failed').message,
+    /127\.0\.0\.1:1: no answer: (ECONNREFUSED|bad port)/,
+  );
 });
 
 test('cancel ends the request too', async (t) => {
-  const { worker, server } = await chat(t, (response) => {
-    beginStream(response);
-    response.write(event(delta('and so on')));
-  }, {}, { workerCancelMs: 30_000 });
+  const { worker, server } = await chat(
+    t,
+    (response) => {
+      beginStream(response);
+      response.write(event(delta('and so on')));
+    },
+    {},
+    { workerCancelMs: 30_000 },
+  );
   const running = worker.begin('Go');
   await running.said('and so on');
   worker.program.cancel();

@@ -10,7 +10,16 @@ const plain = (text: string): string => text;
 test('only a piece of text for a turn is a piece', () => {
   assert.ok(isCellMessage({ type: 'say', turn: 1, text: '' }));
   assert.ok(isCellMessage({ type: 'sayDropped', pieces: 3 }));
-  for (const wrong of [{ text: 'x' }, { turn: 1 }, { turn: '1', text: 'x' }, { turn: -1, text: 'x' }, { turn: 1.5, text: 'x' }, { turn: 1, text: null }, { turn: 1, text: ['x'] }]) assert.ok(!isCellMessage({ type: 'say', ...wrong }));
+  for (const wrong of [
+    { text: 'x' },
+    { turn: 1 },
+    { turn: '1', text: 'x' },
+    { turn: -1, text: 'x' },
+    { turn: 1.5, text: 'x' },
+    { turn: 1, text: null },
+    { turn: 1, text: ['x'] },
+  ])
+    assert.ok(!isCellMessage({ type: 'say', ...wrong }));
   for (const pieces of [undefined, -1, NaN, Infinity, '1']) assert.ok(!isCellMessage({ type: 'sayDropped', pieces }));
 });
 
@@ -30,7 +39,10 @@ test('a turn takes its own pieces, until its bytes are used up or it is over', a
 
 test('a turn takes no more pieces than a cell of ours would send', () => {
   let taken = 0;
-  const turn = new RunningInput(1, input, () => void (taken += 1), { workerSayBytes: 1024 * 1024, workerSayPieces: 50 });
+  const turn = new RunningInput(1, input, () => void (taken += 1), {
+    workerSayBytes: 1024 * 1024,
+    workerSayPieces: 50,
+  });
   for (let n = 0; n < 1000; n += 1) turn.said(1, 'x', plain);
   assert.equal(taken, 50 + 128 + 1);
 });

@@ -10,7 +10,10 @@ import { VirtualClock } from '../labs/virtual-clock.ts';
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 test('there are never more cells than seats, nobody waits while one is idle, and every wait ends', async () => {
-  const deed = fc.record({ who: fc.nat(9), what: fc.constantFrom('take', 'idle', 'busy', 'release', 'giveUp', 'wait') });
+  const deed = fc.record({
+    who: fc.nat(9),
+    what: fc.constantFrom('take', 'idle', 'busy', 'release', 'giveUp', 'wait'),
+  });
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 4 }), fc.array(deed, { maxLength: 60 }), async (capacity, deeds) => {
       const clock = new VirtualClock();
@@ -65,11 +68,15 @@ test('there are never more cells than seats, nobody waits while one is idle, and
   );
 });
 
-test('an idle worker\'s cell makes room for a busy one\'s, the longest idle first, and comes back when it is needed', async (t) => {
+test("an idle worker's cell makes room for a busy one's, the longest idle first, and comes back when it is needed", async (t) => {
   const lab = await profileLab(t, { limits: { workerCells: 2 } });
   const [first, second, third] = [lab.worker(), lab.worker(), lab.worker()];
-  for (const [n, worker] of [first, second, third].entries()) assert.equal((await worker.run({ do: 'echo', text: String(n) })).text, String(n));
-  assert.deepEqual([first, second, third].map(({ program }) => program.view().live), [false, true, true]);
+  for (const [n, worker] of [first, second, third].entries())
+    assert.equal((await worker.run({ do: 'echo', text: String(n) })).text, String(n));
+  assert.deepEqual(
+    [first, second, third].map(({ program }) => program.view().live),
+    [false, true, true],
+  );
   assert.equal((await first.run({ do: 'echo', text: 'again' })).text, 'again');
   assert.equal(first.program.view().incarnation, 2);
   assert.equal(lab.host.profiles.cells, 2);
@@ -95,16 +102,19 @@ for (const isolation of ['thread', 'process'] as const) {
     const beganMs = performance.now();
     await Promise.all(
       workers.map(async (worker) => {
-        for (let n = 0; n < inputs; n += 1) assert.equal((await worker.run({ do: 'pieces', pieces: [String(n)], ms: 5 })).text, String(n));
+        for (let n = 0; n < inputs; n += 1)
+          assert.equal((await worker.run({ do: 'pieces', pieces: [String(n)], ms: 5 })).text, String(n));
       }),
     );
     const cells = workers.reduce((sum, { program }) => sum + program.view().incarnation, 0);
-    t.diagnostic(`${String(workers.length * inputs)} inputs took ${String(cells)} cells and ${String(Math.round(performance.now() - beganMs))} ms`);
+    t.diagnostic(
+      `${String(workers.length * inputs)} inputs took ${String(cells)} cells and ${String(Math.round(performance.now() - beganMs))} ms`,
+    );
     assert.ok(cells <= (workers.length * inputs) / 3, `${String(cells)} cells`);
   });
 }
 
-test('a worker that is never done lets another have the cell before that one\'s wait is over', async (t) => {
+test("a worker that is never done lets another have the cell before that one's wait is over", async (t) => {
   const lab = await profileLab(t, { limits: { workerCells: 1 }, override: { profiles: { lab: { timeoutMs: 800 } } } });
   const [steady, other] = [lab.worker(), lab.worker()];
   let going = true;
@@ -134,7 +144,10 @@ test('an input that waits for a cell can be cancelled, and those behind it are n
 });
 
 test('an input that gets no cell in time is told by which bound', async (t) => {
-  const lab = await profileLab(t, { limits: { workerCells: 1 }, override: { profiles: { lab: { timeoutMs: 60_000 }, missing: { timeoutMs: 200 } } } });
+  const lab = await profileLab(t, {
+    limits: { workerCells: 1 },
+    override: { profiles: { lab: { timeoutMs: 60_000 }, missing: { timeoutMs: 200 } } },
+  });
   const one = lab.worker();
   const busy = one.begin({ do: 'hang' });
   await busy.said('hanging');

@@ -7,7 +7,10 @@ import { profileLab, until } from '../labs/profile-lab.ts';
 profileCases('thread');
 
 test('a thread that sits in native code is given up and counted, and the next input does not wait for it', async (t) => {
-  const { host, worker } = await profileLab(t, { override: { profiles: { lab: { timeoutMs: 300 } } }, limits: { killMs: 200 } });
+  const { host, worker } = await profileLab(t, {
+    override: { profiles: { lab: { timeoutMs: 300 } } },
+    limits: { killMs: 200 },
+  });
   const lab = worker();
   // A second or more: long enough to outlast the ladder, and still an end.
   const end = await lab.run({ do: 'native', rounds: 2_000_000 });

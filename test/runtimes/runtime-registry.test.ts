@@ -1,5 +1,5 @@
-// The registry: a worker is found only in the runtime that was named, and a runtime that does not answer neither hides nor
-// slows the others.
+// The registry: a worker is found only in the runtime that was named, and a runtime that does not answer neither hides
+// nor slows the others.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Runtime, WorkerSlice } from '../../daemon/runtimes/runtime.ts';
@@ -10,13 +10,35 @@ import { VirtualClock } from '../labs/virtual-clock.ts';
 const at = '2030-01-01T00:00:00.000Z';
 const never = new Promise<never>(() => {});
 
-const summary = (runtimeId: string, workerId: string): WorkerSummary => ({ runtimeId, workerId, displayName: 'other', intent: '', profile: null, state: 'idle', createdAt: at, lastActiveAt: at });
+const summary = (runtimeId: string, workerId: string): WorkerSummary => ({
+  runtimeId,
+  workerId,
+  displayName: 'other',
+  intent: '',
+  profile: null,
+  state: 'idle',
+  createdAt: at,
+  lastActiveAt: at,
+});
 
 /** A runtime of another kind of place: it has these workers, and answers by promise, or not at all. */
-class OtherRuntime implements Pick<Runtime, 'runtimeId' | 'displayName' | 'kind' | 'capabilities' | 'report' | 'list' | 'show' | 'close'> {
+class OtherRuntime implements Pick<
+  Runtime,
+  'runtimeId' | 'displayName' | 'kind' | 'capabilities' | 'report' | 'list' | 'show' | 'close'
+> {
   readonly displayName = 'Other';
   readonly kind = 'local-compatibility';
-  readonly capabilities = { canListWorkers: true, canShowWorker: true, canCreateWorker: false, canSendInput: false, canStopWorker: false, canCancelWorker: false, canReadTranscript: false, canStreamEvents: false, maxWorkers: 9 };
+  readonly capabilities = {
+    canListWorkers: true,
+    canShowWorker: true,
+    canCreateWorker: false,
+    canSendInput: false,
+    canStopWorker: false,
+    canCancelWorker: false,
+    canReadTranscript: false,
+    canStreamEvents: false,
+    maxWorkers: 9,
+  };
   readonly runtimeId: string;
   readonly ids: readonly string[];
   hanging = false;
@@ -30,7 +52,11 @@ class OtherRuntime implements Pick<Runtime, 'runtimeId' | 'displayName' | 'kind'
   async report(): Promise<Awaited<ReturnType<Runtime['report']>>> {
     this.asked += 1;
     if (this.hanging) await never;
-    return { status: 'running', workers: { total: this.ids.length, idle: this.ids.length, busy: 0, stopped: 0, failed: 0 }, diagnostics: [] };
+    return {
+      status: 'running',
+      workers: { total: this.ids.length, idle: this.ids.length, busy: 0, stopped: 0, failed: 0 },
+      diagnostics: [],
+    };
   }
 
   async list(after: string | undefined, limit: number): Promise<WorkerSlice> {
@@ -58,14 +84,20 @@ test('the same worker id in two runtimes is two workers, and a right one under t
   registry.add(asRuntime(new OtherRuntime('empty', [])));
   assert.equal((await registry.worker({ runtimeId: 'backend-internal', workerId })).displayName, 'ours');
   assert.equal((await registry.worker({ runtimeId: 'elsewhere', workerId })).displayName, 'from the other');
-  assert.equal((await refusal(() => registry.worker({ runtimeId: 'backend-internal', workerId: 'not-there' }))).code, 'worker_not_found');
+  assert.equal(
+    (await refusal(() => registry.worker({ runtimeId: 'backend-internal', workerId: 'not-there' }))).code,
+    'worker_not_found',
+  );
   assert.equal((await refusal(() => registry.worker({ runtimeId: 'nowhere', workerId }))).code, 'runtime_not_found');
 });
 
 test('a display name addresses nothing', async () => {
   const { registry, create } = runtimeLab();
   await create({ requestedName: 'a-name' });
-  assert.equal((await refusal(() => registry.worker({ runtimeId: 'backend-internal', workerId: 'a-name' }))).code, 'worker_not_found');
+  assert.equal(
+    (await refusal(() => registry.worker({ runtimeId: 'backend-internal', workerId: 'a-name' }))).code,
+    'worker_not_found',
+  );
 });
 
 test('what a runtime does not do is refused by its capabilities', async () => {
@@ -97,13 +129,22 @@ test('a runtime that hangs costs the readers of lists one deadline, once, and is
   const first = registry.list();
   await settled();
   clock.advance(1000);
-  assert.deepEqual((await first).map(({ runtimeId, status }) => [runtimeId, status]), [['backend-internal', 'running'], ['elsewhere', 'unavailable']]);
+  assert.deepEqual(
+    (await first).map(({ runtimeId, status }) => [runtimeId, status]),
+    [
+      ['backend-internal', 'running'],
+      ['elsewhere', 'unavailable'],
+    ],
+  );
 
   // Time stands still from here on: nobody waits for it again.
   const [, shown] = await registry.list();
   assert.deepEqual([shown?.status, shown?.diagnostics[0]?.code], ['unavailable', 'runtime_unavailable']);
   const page = await registry.workers({ limit: 10 });
-  assert.deepEqual(page.workers.map((worker) => worker.workerId), [workerId]);
+  assert.deepEqual(
+    page.workers.map((worker) => worker.workerId),
+    [workerId],
+  );
   assert.deepEqual(page.leftOut, { unavailable: [{ runtimeId: 'elsewhere', code: 'runtime_unavailable' }], more: [] });
   assert.ok(other.asked <= 3, 'it is asked aside, one question at a time');
 
@@ -123,7 +164,11 @@ test('a runtime that always answers late slows one list and no more', async () =
   const { registry } = runtimeLab({ clock, limits: { runtimeMs: 1000 } });
   const other = new OtherRuntime('elsewhere', []);
   const report = await other.report();
-  registry.add(Object.assign(asRuntime(other), { report: () => new Promise((resolve) => void clock.after(1500, () => resolve(report))) }));
+  registry.add(
+    Object.assign(asRuntime(other), {
+      report: () => new Promise((resolve) => void clock.after(1500, () => resolve(report))),
+    }),
+  );
   const first = registry.list();
   await settled();
   clock.advance(1000);
@@ -155,7 +200,10 @@ test('as many calls wait for a runtime as may, and the next is told at once', as
   const { code, details } = await refusal(() => registry.worker(address));
   assert.deepEqual([code, details['limit']], ['runtime_unavailable', 'limits.runtimeCalls']);
   clock.advance(60_000);
-  assert.deepEqual((await Promise.all(waiting)).map((each) => each.code), ['runtime_unavailable', 'runtime_unavailable']);
+  assert.deepEqual(
+    (await Promise.all(waiting)).map((each) => each.code),
+    ['runtime_unavailable', 'runtime_unavailable'],
+  );
 });
 
 test('a page over all runtimes gives each its share, and the pages together every worker once', async () => {
@@ -164,7 +212,10 @@ test('a page over all runtimes gives each its share, and the pages together ever
   registry.add(asRuntime(new OtherRuntime('elsewhere', ['a', 'b', 'c'])));
   const seen: string[] = [];
   const first = await registry.workers({ limit: 4 });
-  assert.deepEqual(first.workers.map(({ runtimeId }) => runtimeId), ['backend-internal', 'backend-internal', 'elsewhere', 'elsewhere']);
+  assert.deepEqual(
+    first.workers.map(({ runtimeId }) => runtimeId),
+    ['backend-internal', 'backend-internal', 'elsewhere', 'elsewhere'],
+  );
   assert.deepEqual(first.leftOut.more, ['backend-internal', 'elsewhere']);
   for (let page = first; ; page = await registry.workers({ limit: 4, after: page.next ?? '' })) {
     seen.push(...page.workers.map(({ runtimeId, workerId }) => `${runtimeId}/${workerId}`));
@@ -175,7 +226,7 @@ test('a page over all runtimes gives each its share, and the pages together ever
   assert.deepEqual([one.workers.map(({ workerId }) => workerId), one.next !== null], [['a', 'b'], true]);
 });
 
-test('a list\'s cursor that nobody gave out is an invalid request', async () => {
+test("a list's cursor that nobody gave out is an invalid request", async () => {
   const { registry } = runtimeLab();
   for (const after of ['%%%', 'bm90IGpzb24', Buffer.from('[1]').toString('base64url')]) {
     assert.equal((await refusal(() => registry.workers({ limit: 5, after }))).code, 'invalid_request', after);
@@ -185,9 +236,20 @@ test('a list\'s cursor that nobody gave out is an invalid request', async () => 
 test('the embedded runtime says of itself nothing but what its shape has, and no place', async () => {
   const { registry } = runtimeLab();
   const [summary] = await registry.list();
-  assert.deepEqual(Object.keys(summary ?? {}), ['runtimeId', 'displayName', 'kind', 'status', 'capabilities', 'workers', 'diagnostics']);
+  assert.deepEqual(Object.keys(summary ?? {}), [
+    'runtimeId',
+    'displayName',
+    'kind',
+    'status',
+    'capabilities',
+    'workers',
+    'diagnostics',
+  ]);
   assert.deepEqual([summary?.runtimeId, summary?.kind, summary?.status], ['backend-internal', 'embedded', 'running']);
   assert.doesNotMatch(JSON.stringify(summary), /\/|\.sock|token|http|endpoint/i);
   const { profiles } = await registry.show('backend-internal');
-  assert.deepEqual(profiles, [{ name: 'builtin:default', description: 'builtin:default of the lab' }, { name: 'lab.plugin:chat', description: 'lab.plugin:chat of the lab' }]);
+  assert.deepEqual(profiles, [
+    { name: 'builtin:default', description: 'builtin:default of the lab' },
+    { name: 'lab.plugin:chat', description: 'lab.plugin:chat of the lab' },
+  ]);
 });

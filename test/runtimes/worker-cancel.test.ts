@@ -17,7 +17,9 @@ interface Scene {
   readonly client: Client;
   readonly raw: RawSocket;
   readonly address: { readonly runtimeId: string; readonly workerId: string };
-  /** The eventIds of an input that runs and heeds its signal, and of one that waits behind it and then never ends. */
+  /**
+   * The eventIds of an input that runs and reacts to its signal, and of one that waits behind it and then never ends.
+   */
   readonly one: string;
   readonly two: string;
   running(): Promise<string | null>;
@@ -26,41 +28,67 @@ interface Scene {
 async function scene(t: TestContext): Promise<Scene> {
   const daemon = await startTestDaemon(t, { plugins: [lab, tools] });
   const client = await daemon.connect();
-  const { workerId } = await client.call('worker.create', { runtimeId, intent: 'to be cancelled', profile: 'test.profiles:lab' });
+  const { workerId } = await client.call('worker.create', {
+    runtimeId,
+    intent: 'to be cancelled',
+    profile: 'test.profiles:lab',
+  });
   const address = { runtimeId, workerId };
-  const give = async (deed: string): Promise<string> => (await client.call('worker.input', { ...address, content: JSON.stringify({ do: deed }) })).eventId;
-  const one = await give('heed');
+  const give = async (deed: string): Promise<string> =>
+    (await client.call('worker.input', { ...address, content: JSON.stringify({ do: deed }) })).eventId;
+  const one = await give('react to');
   const two = await give('hang');
-  await until(async () => (await client.call('worker.transcript', address)).items.some(({ content }) => content === 'waiting'));
+  await until(async () =>
+    (await client.call('worker.transcript', address)).items.some(({ content }) => content === 'waiting'),
+  );
   const running = async (): Promise<string | null> => (await client.call('worker.show', address)).inputs.running;
   return { client, raw: await RawSocket.connect(t, daemon.socket), address, one, two, running };
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (const deadline = performance.now() + 20_000; !(await holds());) assert.ok(performance.now() < deadline, 'in time');
+  for (const deadline = performance.now() + 20_000; !(await holds());)
+    assert.ok(performance.now() < deadline, 'in time');
 }
 
 test('two cancels in one write end the input that ran, and not the next one', { timeout: 60_000 }, async (t) => {
   const { raw, address, one, two, running } = await scene(t);
-  const line = (id: string, method: string, params: object = {}): string => `${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`;
-  raw.send([line('first', 'worker.cancel', address), line('status', 'daemon.status').repeat(between), line('second', 'worker.cancel', address)].join(''));
+  const line = (id: string, method: string, params: object = {}): string =>
+    `${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`;
+  raw.send(
+    [
+      line('first', 'worker.cancel', address),
+      line('status', 'daemon.status').repeat(between),
+      line('second', 'worker.cancel', address),
+    ].join(''),
+  );
   const answers = await raw.messages(between + 2);
-  const told = (id: string): unknown[] => answers.filter((answer) => answer.id === id).map(({ result }) => [result?.['changed'], result?.['eventId']]);
+  const told = (id: string): unknown[] =>
+    answers.filter((answer) => answer.id === id).map(({ result }) => [result?.['changed'], result?.['eventId']]);
   assert.deepEqual([told('first'), told('second')], [[[true, one]], [[false, one]]]);
   await until(async () => (await running()) === two);
   assert.equal(answers.at(-1)?.id, 'second');
 });
 
-test('two cancels that are pipelined over HTTP end the input that ran, and not the next one', { timeout: 60_000 }, async (t) => {
-  const { raw, address, one, two, running } = await scene(t);
-  const post = (path: string, body: object): string => {
-    const text = JSON.stringify(body);
-    return `POST /api/${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${String(text.length)}\r\n\r\n${text}`;
-  };
-  const cancel = post(`runtimes/${runtimeId}/workers/${address.workerId}/cancel`, {});
-  raw.send([cancel, post('tools/fixture.plain/sleep', { input: { ms: 300 } }), cancel].join(''));
-  const cancelled = (): unknown[] => [...raw.text.matchAll(/\{"runtimeId".*?"changed":(true|false),"eventId":"([^"]+)"\}/g)].map(([, changed, eventId]) => [changed, eventId]);
-  await until(async () => (await running()) !== one && cancelled().length === 2);
-  assert.deepEqual(cancelled(), [['true', one], ['false', one]]);
-  assert.equal(await running(), two);
-});
+test(
+  'two cancels that are pipelined over HTTP end the input that ran, and not the next one',
+  { timeout: 60_000 },
+  async (t) => {
+    const { raw, address, one, two, running } = await scene(t);
+    const post = (path: string, body: object): string => {
+      const text = JSON.stringify(body);
+      return `POST /api/${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${String(text.length)}\r\n\r\n${text}`;
+    };
+    const cancel = post(`runtimes/${runtimeId}/workers/${address.workerId}/cancel`, {});
+    raw.send([cancel, post('tools/fixture.plain/sleep', { input: { ms: 300 } }), cancel].join(''));
+    const cancelled = (): unknown[] =>
+      [...raw.text.matchAll(/\{"runtimeId".*?"changed":(true|false),"eventId":"([^"]+)"\}/g)].map(
+        ([, changed, eventId]) => [changed, eventId],
+      );
+    await until(async () => (await running()) !== one && cancelled().length === 2);
+    assert.deepEqual(cancelled(), [
+      ['true', one],
+      ['false', one],
+    ]);
+    assert.equal(await running(), two);
+  },
+);

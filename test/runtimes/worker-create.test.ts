@@ -1,4 +1,5 @@
-// Making workers: the runtime chooses the id, a repeated request makes no second one, and there is a bound to all of it.
+// Making workers: the runtime chooses the id, a repeated request makes no second one, and there is a bound to all of
+// it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { refusal, runtimeLab, settled } from '../labs/runtime-lab.ts';
@@ -6,11 +7,14 @@ import { refusal, runtimeLab, settled } from '../labs/runtime-lab.ts';
 const runtimeId = 'backend-internal';
 const uuidv7Form = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-test('a worker gets an id of the runtime\'s, the default profile, and the name it asked for only to be read', async () => {
+test("a worker gets an id of the runtime's, the default profile, and the name it asked for only to be read", async () => {
   const { create } = runtimeLab();
   const worker = await create({ requestedName: 'My helper', intent: 'help me' });
   assert.match(worker.workerId, uuidv7Form);
-  assert.deepEqual([worker.displayName, worker.intent, worker.profile, worker.state], ['My helper', 'help me', 'builtin:default', 'idle']);
+  assert.deepEqual(
+    [worker.displayName, worker.intent, worker.profile, worker.state],
+    ['My helper', 'help me', 'builtin:default', 'idle'],
+  );
   assert.deepEqual(worker.transcript, { firstSequence: 1, totalItems: 0, keptItems: 0, keptBytes: 0 });
   assert.deepEqual(worker.implementation, { kind: 'embedded', isolation: 'thread', incarnation: 0 });
 });
@@ -25,10 +29,18 @@ test('a named profile that does not exist is refused with those that do', async 
 
 test('the same request key with the same body gives the same worker, with another it is refused', async () => {
   const { registry, create } = runtimeLab();
-  const [one, two] = await Promise.all([create({ requestKey: 'k', requestedName: 'n' }), create({ requestKey: 'k', requestedName: 'n' })]);
+  const [one, two] = await Promise.all([
+    create({ requestKey: 'k', requestedName: 'n' }),
+    create({ requestKey: 'k', requestedName: 'n' }),
+  ]);
   assert.equal(one.workerId, two.workerId);
   assert.equal((await registry.list())[0]?.workers.total, 1);
-  for (const other of [{ requestedName: 'm' }, {}, { requestedName: 'n', intent: 'another' }, { requestedName: 'n', profile: 'builtin:default' }]) {
+  for (const other of [
+    { requestedName: 'm' },
+    {},
+    { requestedName: 'n', intent: 'another' },
+    { requestedName: 'n', profile: 'builtin:default' },
+  ]) {
     const { code, details } = await refusal(() => create({ requestKey: 'k', ...other }));
     assert.deepEqual([code, (details['issues'] as { path: string }[])[0]?.path], ['invalid_request', 'requestKey']);
   }
@@ -42,7 +54,7 @@ test('only so many request keys are remembered', async () => {
   assert.notEqual((await create({ requestKey: 'a' })).workerId, first.workerId);
 });
 
-test('names and intents beyond their bounds are refused by the bound\'s name', async () => {
+test("names and intents beyond their bounds are refused by the bound's name", async () => {
   const { create } = runtimeLab({ limits: { workerNameLength: 5, workerIntentLength: 20 } });
   assert.equal((await refusal(() => create({ requestedName: '123456' }))).details['limit'], 'limits.workerNameLength');
   assert.equal((await refusal(() => create({ intent: 'x'.repeat(21) }))).code, 'payload_too_large');
@@ -60,7 +72,10 @@ test('at the bound the one that stopped or failed longest ago is forgotten; wher
   await registry.subscribe({ runtimeId, workerId: first.workerId }, { push: () => true, ended: () => (ended = true) });
   await registry.stop({ runtimeId, workerId: first.workerId });
   const third = await create();
-  assert.equal((await refusal(() => registry.worker({ runtimeId, workerId: first.workerId }))).code, 'worker_not_found');
+  assert.equal(
+    (await refusal(() => registry.worker({ runtimeId, workerId: first.workerId }))).code,
+    'worker_not_found',
+  );
   assert.ok(ended, 'whoever followed it is told');
   assert.ok(lab.program(first.workerId).closed, 'its program is closed');
   assert.equal((await registry.list())[0]?.diagnostics[0]?.code, 'workers_forgotten');
@@ -73,5 +88,8 @@ test('at the bound the one that stopped or failed longest ago is forgotten; wher
   const again = await create({ requestKey: 'first' });
   assert.notEqual(again.workerId, first.workerId);
   const { workers } = await registry.workers({ limit: 10 });
-  assert.deepEqual(workers.map(({ workerId }) => workerId), [third.workerId, again.workerId]);
+  assert.deepEqual(
+    workers.map(({ workerId }) => workerId),
+    [third.workerId, again.workerId],
+  );
 });

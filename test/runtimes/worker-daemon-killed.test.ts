@@ -1,5 +1,5 @@
 // A daemon that is killed while its workers have processes leaves none of them and nothing they have started, whatever
-// they are doing at that moment; the next daemon takes its place and begins anew.
+// they are doing at that moment; the next daemon takes its place and starts over.
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -15,12 +15,19 @@ import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { type TestDaemon, startTestDaemon } from '../labs/test-daemon.ts';
 
 const runtimeId = 'backend-internal';
-const config = { plugins: { overrides: { 'test.profiles': { isolation: 'process', profiles: { lab: { timeoutMs: 120_000 } } } } } };
+const config = {
+  plugins: { overrides: { 'test.profiles': { isolation: 'process', profiles: { lab: { timeoutMs: 120_000 } } } } },
+};
 
-const start = (t: TestContext, folder: string): Promise<TestDaemon> => startTestDaemon(t, { plugins: [labFolder], config, folder });
+const start = (t: TestContext, folder: string): Promise<TestDaemon> =>
+  startTestDaemon(t, { plugins: [labFolder], config, folder });
 
 async function give(client: Client, order: object): Promise<{ runtimeId: string; workerId: string }> {
-  const { workerId } = await client.call('worker.create', { runtimeId, intent: 'to be killed', profile: 'test.profiles:lab' });
+  const { workerId } = await client.call('worker.create', {
+    runtimeId,
+    intent: 'to be killed',
+    profile: 'test.profiles:lab',
+  });
   await client.call('worker.input', { runtimeId, workerId, content: JSON.stringify(order) });
   return { runtimeId, workerId };
 }
@@ -38,7 +45,12 @@ async function processesOf(client: Client, worker: { runtimeId: string; workerId
 function descendantsOf(pid: number): number[] {
   try {
     const tasks = readdirSync(`/proc/${String(pid)}/task`);
-    const children = tasks.flatMap((task) => readFileSync(`/proc/${String(pid)}/task/${task}/children`, 'utf8').split(' ').map(Number).filter((child) => child > 0));
+    const children = tasks.flatMap((task) =>
+      readFileSync(`/proc/${String(pid)}/task/${task}/children`, 'utf8')
+        .split(' ')
+        .map(Number)
+        .filter((child) => child > 0),
+    );
     return children.flatMap((child) => [child, ...descendantsOf(child)]);
   } catch {
     return [];
@@ -47,49 +59,66 @@ function descendantsOf(pid: number): number[] {
 
 async function allGone(what: string, remaining: () => readonly number[]): Promise<void> {
   for (const byMs = performance.now() + 15_000; remaining().length > 0; await sleep(20)) {
-    assert.ok(performance.now() < byMs, `${what}: still there: ${remaining().map((pid) => `${String(pid)} ${readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8').replaceAll('\0', ' ')}`).join(', ')}`);
+    assert.ok(
+      performance.now() < byMs,
+      `${what}: still there: ${remaining()
+        .map((pid) => `${String(pid)} ${readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8').replaceAll('\0', ' ')}`)
+        .join(', ')}`,
+    );
   }
 }
 
-test('a killed daemon leaves no process of its workers, whatever they do, nor what those have started', { timeout: 120_000 }, async (t) => {
-  const folder = await temporaryFolder(t);
-  const daemon = await start(t, folder);
-  const client = await daemon.connect();
-  const found: number[] = [];
-  t.after(() => {
-    for (const pid of found) if (!isGone(pid)) process.kill(pid, 'SIGKILL');
-  });
-  for (const then of ['loop', 'hang', 'waitNatively', undefined]) found.push(...(await processesOf(client, await give(client, { do: 'starts', then }))));
-  assert.equal(found.filter((pid) => !isGone(pid)).length, 12);
-  daemon.signal('SIGKILL');
-  await daemon.ended;
-  await allGone('after the kill', () => found.filter((pid) => !isGone(pid)));
-
-  const next = await start(t, folder);
-  const again = await next.connect();
-  assert.deepEqual((await again.call('worker.list', {})).workers.filter((worker) => worker.runtimeId === runtimeId), []);
-  const fresh = await processesOf(again, await give(again, { do: 'starts' }));
-  found.push(...fresh);
-  assert.deepEqual((await readdir(join(folder, 'state', 'cells'))), [`${String(fresh[0])}.json`]);
-  next.signal('SIGTERM');
-  assert.deepEqual(await next.ended, { code: 0, signal: null });
-  await allGone('after the end', () => fresh.filter((pid) => !isGone(pid)));
-});
-
-test('no moment of a worker\'s beginning is one at which a killed daemon leaves a process behind', { timeout: 170_000 }, async (t) => {
-  const folder = await temporaryFolder(t);
-  for (let round = 0; round < 8; round += 1) {
+test(
+  'a killed daemon leaves no process of its workers, whatever they do, nor what those have started',
+  { timeout: 120_000 },
+  async (t) => {
+    const folder = await temporaryFolder(t);
     const daemon = await start(t, folder);
     const client = await daemon.connect();
-    const inputs = Array.from({ length: 4 }, () => give(client, { do: 'starts', then: 'loop' }));
-    for (const input of inputs) input.catch(() => {}); // cut off with its daemon
-    await sleep(randomInt(500));
-    // While it stands still it starts nobody, and those it has started can be named.
-    daemon.signal('SIGSTOP');
-    const left: ProcessIdentity[] = descendantsOf(daemon.pid).map(identityOf);
+    const found: number[] = [];
+    t.after(() => {
+      for (const pid of found) if (!isGone(pid)) process.kill(pid, 'SIGKILL');
+    });
+    for (const then of ['loop', 'hang', 'waitNatively', undefined])
+      found.push(...(await processesOf(client, await give(client, { do: 'starts', then }))));
+    assert.equal(found.filter((pid) => !isGone(pid)).length, 12);
     daemon.signal('SIGKILL');
     await daemon.ended;
-    t.diagnostic(`${String(left.length)} processes`);
-    await allGone(`round ${String(round)}`, () => left.filter(isAlive).map(({ pid }) => pid));
-  }
-});
+    await allGone('after the kill', () => found.filter((pid) => !isGone(pid)));
+
+    const next = await start(t, folder);
+    const again = await next.connect();
+    assert.deepEqual(
+      (await again.call('worker.list', {})).workers.filter((worker) => worker.runtimeId === runtimeId),
+      [],
+    );
+    const fresh = await processesOf(again, await give(again, { do: 'starts' }));
+    found.push(...fresh);
+    assert.deepEqual(await readdir(join(folder, 'state', 'cells')), [`${String(fresh[0])}.json`]);
+    next.signal('SIGTERM');
+    assert.deepEqual(await next.ended, { code: 0, signal: null });
+    await allGone('after the end', () => fresh.filter((pid) => !isGone(pid)));
+  },
+);
+
+test(
+  "no moment of a worker's beginning is one at which a killed daemon leaves a process behind",
+  { timeout: 170_000 },
+  async (t) => {
+    const folder = await temporaryFolder(t);
+    for (let round = 0; round < 8; round += 1) {
+      const daemon = await start(t, folder);
+      const client = await daemon.connect();
+      const inputs = Array.from({ length: 4 }, () => give(client, { do: 'starts', then: 'loop' }));
+      for (const input of inputs) input.catch(() => {}); // cut off with its daemon
+      await sleep(randomInt(500));
+      // While it stands still it starts nobody, and those it has started can be named.
+      daemon.signal('SIGSTOP');
+      const left: ProcessIdentity[] = descendantsOf(daemon.pid).map(identityOf);
+      daemon.signal('SIGKILL');
+      await daemon.ended;
+      t.diagnostic(`${String(left.length)} processes`);
+      await allGone(`round ${String(round)}`, () => left.filter(isAlive).map(({ pid }) => pid));
+    }
+  },
+);

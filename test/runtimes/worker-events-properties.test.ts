@@ -7,10 +7,18 @@ import type { WorkerSubscription } from '../../daemon/runtimes/runtime.ts';
 import type { TranscriptItem, WorkerEvent } from '../../protocol/runtime.ts';
 import { type RuntimeLab, runtimeLab, settled } from '../labs/runtime-lab.ts';
 
-type Step = { readonly do: 'input'; readonly pieces: readonly string[]; readonly how: 'done' | 'cell_crashed' } | { readonly do: 'take'; readonly count: number } | { readonly do: 'return' } | { readonly do: 'page' };
+type Step =
+  | { readonly do: 'input'; readonly pieces: readonly string[]; readonly how: 'done' | 'cell_crashed' }
+  | { readonly do: 'take'; readonly count: number }
+  | { readonly do: 'return' }
+  | { readonly do: 'page' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ do: fc.constant('input' as const), pieces: fc.array(fc.string({ maxLength: 5 }), { maxLength: 5 }), how: fc.constantFrom('done' as const, 'cell_crashed' as const) }),
+  fc.record({
+    do: fc.constant('input' as const),
+    pieces: fc.array(fc.string({ maxLength: 5 }), { maxLength: 5 }),
+    how: fc.constantFrom('done' as const, 'cell_crashed' as const),
+  }),
   fc.record({ do: fc.constant('take' as const), count: fc.integer({ min: 0, max: 12 }) }),
   fc.constantFrom<Step>({ do: 'return' }, { do: 'page' }),
 );
@@ -25,7 +33,10 @@ class Reader {
 
   note(event: WorkerEvent): void {
     assert.ok(!this.#gap || event.type === 'snapshot', 'a snapshot follows a diagnostic');
-    assert.ok(this.cursor !== undefined || event.type === 'snapshot' || event.type === 'diagnostic', 'a snapshot comes first');
+    assert.ok(
+      this.cursor !== undefined || event.type === 'snapshot' || event.type === 'diagnostic',
+      'a snapshot comes first',
+    );
     this.#gap = event.type === 'diagnostic';
     this.cursor = event.cursor ?? this.cursor;
     if (event.type === 'snapshot') {
@@ -120,7 +131,11 @@ class Trial {
   }
 
   async #page(): Promise<boolean> {
-    const { events, next, more } = await this.#lab.registry.events(this.#address, { after: this.#paging.cursor, limit: 3, waitMs: 0 });
+    const { events, next, more } = await this.#lab.registry.events(this.#address, {
+      after: this.#paging.cursor,
+      limit: 3,
+      waitMs: 0,
+    });
     for (const event of events) this.#paging.note(event);
     assert.equal(next, this.#paging.cursor);
     return more;

@@ -1,5 +1,5 @@
-// Following a worker: a snapshot first, then every event in order; whoever was away goes on where he was, and whoever was
-// too slow or comes with a cursor that means nothing is told so and begins anew.
+// Following a worker: a snapshot first, then every event in order; whoever was away goes on where he was, and whoever
+// was too slow or comes with a cursor that means nothing is told so and starts over.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Limits } from '../../daemon/config/schema.ts';
@@ -45,11 +45,17 @@ test('a follower gets a snapshot with what was said, and then each event in orde
   const { events } = await follow(t);
   const [first] = events;
   assert.ok(first?.type === 'snapshot');
-  assert.deepEqual(first.items.map(({ content }) => content), ['before', 'you said before']);
+  assert.deepEqual(
+    first.items.map(({ content }) => content),
+    ['before', 'you said before'],
+  );
   assert.equal(first.worker.workerId, t.address.workerId);
   await t.input('after');
   assert.deepEqual(types(events.slice(1)), turn);
-  assert.deepEqual(events.flatMap((event) => (event.type === 'state' ? [event.state] : [])), ['busy', 'idle']);
+  assert.deepEqual(
+    events.flatMap((event) => (event.type === 'state' ? [event.state] : [])),
+    ['busy', 'idle'],
+  );
 });
 
 test('whoever comes back with the cursor of the last event gets exactly what came after it', async () => {
@@ -72,7 +78,10 @@ test('a cursor of another worker, of nobody, or of what is forgotten is answered
   for (const after of [foreign, 'nonsense', '', Buffer.from('x.y.z').toString('base64url')]) {
     const { events } = await follow(t, after);
     assert.deepEqual(types(events), ['diagnostic', 'snapshot'], after);
-    assert.deepEqual(events.map((event) => (event.type === 'diagnostic' ? [event.code, event.cursor] : [])), [['cursor_foreign', null], []]);
+    assert.deepEqual(
+      events.map((event) => (event.type === 'diagnostic' ? [event.code, event.cursor] : [])),
+      [['cursor_foreign', null], []],
+    );
   }
   const old = (await follow(t)).events[0]?.cursor ?? '';
   await t.input('one');
@@ -85,7 +94,9 @@ test('a follower that takes nothing for long holds nobody up, and gets a diagnos
   const t = await scene({ workerEvents: 10 });
   const slow: WorkerEvent[] = [];
   let takes = 2;
-  const subscription = await t.registry.subscribe(t.address, { push: (event) => (takes -= 1) >= 0 && slow.push(event) > 0 });
+  const subscription = await t.registry.subscribe(t.address, {
+    push: (event) => (takes -= 1) >= 0 && slow.push(event) > 0,
+  });
   const quick = await follow(t);
   for (let count = 0; count < 5; count += 1) await t.input(String(count));
   assert.deepEqual(types(slow), ['snapshot', 'item']);
@@ -136,7 +147,7 @@ test('a listener that throws is let go and told, and neither the worker nor the 
   const t = await scene();
   let ended = false;
   const push = (event: WorkerEvent): boolean => {
-    if (event.type === 'output') throw new Error('the listener\'s own');
+    if (event.type === 'output') throw new Error("the listener's own");
     return true;
   };
   await t.registry.subscribe(t.address, { push, ended: () => (ended = true) });
@@ -162,7 +173,7 @@ test('pages of events join without a gap, and a snapshot never stands behind the
   assert.deepEqual([types(begun.events), begun.more], [['snapshot'], false]);
   await t.input('one');
   const all: WorkerEvent[] = [];
-  for (let after = begun.next, more = true; more; ) {
+  for (let after = begun.next, more = true; more;) {
     const page = await t.registry.events(t.address, { after, limit: 4, waitMs: 0 });
     assert.ok(page.events.length <= 4);
     all.push(...page.events);
@@ -187,6 +198,14 @@ test('a page waits for its first event as long as it was told, and no longer', a
   assert.deepEqual((await abandoned).events, []);
   const ending = t.registry.events(t.address, { after: last, limit: 10, waitMs: 30_000 });
   await t.registry.close(1000);
-  assert.deepEqual((await ending).events.map((event) => event.type === 'state' && event.state), ['stopped'], 'and the end of the daemon ends the wait');
-  assert.deepEqual((await t.registry.events(t.address, { after: (await ending).next, limit: 10, waitMs: 30_000 })).events, [], 'after which there is nothing to wait for');
+  assert.deepEqual(
+    (await ending).events.map((event) => event.type === 'state' && event.state),
+    ['stopped'],
+    'and the end of the daemon ends the wait',
+  );
+  assert.deepEqual(
+    (await t.registry.events(t.address, { after: (await ending).next, limit: 10, waitMs: 30_000 })).events,
+    [],
+    'after which there is nothing to wait for',
+  );
 });

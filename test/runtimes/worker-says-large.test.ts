@@ -1,5 +1,5 @@
-// As much as a worker may say arrives whole wherever it is read, whatever it takes in JSON; one byte more is refused, and
-// what came before it stays.
+// As much as a worker may say arrives whole wherever it is read, whatever it takes in JSON; one byte more is refused,
+// and what came before it stays.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Client } from '../../protocol/client/client.ts';
@@ -24,8 +24,13 @@ interface Heard {
 
 type Hear = (order: object) => Promise<Heard>;
 
-const outputOf = (stream: Stream): string => stream.events().flatMap(({ event, data }) => (event === 'output' ? [String(data['text'])] : [])).join('');
-const isOver = (stream: Stream): boolean => stream.events().some(({ event, data }) => event === 'state' && data['state'] !== 'busy');
+const outputOf = (stream: Stream): string =>
+  stream
+    .events()
+    .flatMap(({ event, data }) => (event === 'output' ? [String(data['text'])] : []))
+    .join('');
+const isOver = (stream: Stream): boolean =>
+  stream.events().some(({ event, data }) => event === 'state' && data['state'] !== 'busy');
 
 async function listening(t: TestContext, isolation: 'thread' | 'process'): Promise<{ client: Client; hear: Hear }> {
   const config = { plugins: { overrides: { 'test.profiles': { isolation } } }, http: { port: 0, token } };
@@ -34,10 +39,17 @@ async function listening(t: TestContext, isolation: 'thread' | 'process'): Promi
   const { browser } = await client.call('daemon.status', {});
   const [host = '', port = ''] = browser?.address.split(':') ?? [];
   const hear: Hear = async (order) => {
-    const { workerId } = await client.call('worker.create', { runtimeId, intent: 'to say much', profile: 'test.profiles:lab' });
+    const { workerId } = await client.call('worker.create', {
+      runtimeId,
+      intent: 'to say much',
+      profile: 'test.profiles:lab',
+    });
     const worker = { runtimeId, workerId };
     const path = `/api/runtimes/${runtimeId}/workers/${workerId}/events`;
-    const streams = [await openStream(t, { host, port: Number(port) }, path, { authorization: `Bearer ${token}` }), await openStream(t, daemon.socket, path)];
+    const streams = [
+      await openStream(t, { host, port: Number(port) }, path, { authorization: `Bearer ${token}` }),
+      await openStream(t, daemon.socket, path),
+    ];
     await until(() => streams.every((stream) => stream.events().length > 0), 'both have begun');
     await client.call('worker.input', { ...worker, content: JSON.stringify(order) });
     await until(() => streams.every(isOver), 'both have heard the end', 60_000);
@@ -63,23 +75,35 @@ function assertText(actual: string | undefined, expected: string, where: string)
 }
 
 for (const isolation of ['thread', 'process'] as const) {
-  test(`what is said up to the bound arrives whole, and not a byte beyond (${isolation})`, { timeout: 170_000 }, async (t) => {
-    const { client, hear } = await listening(t, isolation);
-    for (const [unit, bytes] of [['x', 1], ['\u0001', 1], ['😀', 4]] as const) {
-      for (const pieces of [1, 64]) {
-        const whole = unit.repeat(most / bytes);
-        const fits = await hear({ do: 'units', unit, times: most / bytes, pieces });
-        assert.deepEqual([fits.state, fits.item?.status, fits.item?.truncated], ['idle', 'done', undefined]);
-        for (const text of [fits.item?.content, ...fits.streamed, fits.snapshot]) assertText(text, whole, JSON.stringify(unit));
+  test(
+    `what is said up to the bound arrives whole, and not a byte beyond (${isolation})`,
+    { timeout: 170_000 },
+    async (t) => {
+      const { client, hear } = await listening(t, isolation);
+      for (const [unit, bytes] of [
+        ['x', 1],
+        ['\u0001', 1],
+        ['😀', 4],
+      ] as const) {
+        for (const pieces of [1, 64]) {
+          const whole = unit.repeat(most / bytes);
+          const fits = await hear({ do: 'units', unit, times: most / bytes, pieces });
+          assert.deepEqual([fits.state, fits.item?.status, fits.item?.truncated], ['idle', 'done', undefined]);
+          for (const text of [fits.item?.content, ...fits.streamed, fits.snapshot])
+            assertText(text, whole, JSON.stringify(unit));
 
-        const beyond = await hear({ do: 'units', unit, times: most / bytes + 1, pieces });
-        const kept = beyond.item?.content ?? '';
-        assert.equal(beyond.state, 'failed');
-        assert.deepEqual([pieces === 1, kept === '', beyond.item?.status], [pieces === 1, pieces === 1, pieces === 1 ? undefined : 'partial']);
-        assert.ok(whole.startsWith(kept));
-        for (const text of beyond.streamed) assertText(text, kept, JSON.stringify(unit));
+          const beyond = await hear({ do: 'units', unit, times: most / bytes + 1, pieces });
+          const kept = beyond.item?.content ?? '';
+          assert.equal(beyond.state, 'failed');
+          assert.deepEqual(
+            [pieces === 1, kept === '', beyond.item?.status],
+            [pieces === 1, pieces === 1, pieces === 1 ? undefined : 'partial'],
+          );
+          assert.ok(whole.startsWith(kept));
+          for (const text of beyond.streamed) assertText(text, kept, JSON.stringify(unit));
+        }
       }
-    }
-    assert.equal((await client.call('daemon.ping', {})).pong, true);
-  });
+      assert.equal((await client.call('daemon.ping', {})).pong, true);
+    },
+  );
 }

@@ -26,18 +26,30 @@ async function scene(t: TestContext, config: object = {}): Promise<Scene> {
     daemon,
     client,
     async create(profile) {
-      const { workerId } = await client.call('worker.create', { runtimeId, intent: 'to be tested', ...(profile === undefined ? {} : { profile }) });
+      const { workerId } = await client.call('worker.create', {
+        runtimeId,
+        intent: 'to be tested',
+        ...(profile === undefined ? {} : { profile }),
+      });
       return { runtimeId, workerId };
     },
   };
 }
 
 /** Follows by pages until an input has come to its end. */
-async function endOf(client: Client, address: { runtimeId: string; workerId: string }, eventId: string): Promise<TranscriptItem> {
+async function endOf(
+  client: Client,
+  address: { runtimeId: string; workerId: string },
+  eventId: string,
+): Promise<TranscriptItem> {
   const deadline = performance.now() + 30_000;
   let after: string | undefined;
   while (performance.now() < deadline) {
-    const page: { events: WorkerEvent[]; next: string } = await client.call('worker.events', { ...address, waitMs: 1000, ...(after === undefined ? {} : { after }) });
+    const page: { events: WorkerEvent[]; next: string } = await client.call('worker.events', {
+      ...address,
+      waitMs: 1000,
+      ...(after === undefined ? {} : { after }),
+    });
     after = page.next;
     const { items } = await client.call('worker.transcript', address);
     const end = items.find((item) => item.eventId === eventId && ends.has(item.status ?? ''));
@@ -59,30 +71,51 @@ test('a worker without a profile acknowledges its input, and says so in transcri
   assert.equal(events.flatMap((event) => (event.type === 'output' ? [event.text] : [])).join(''), end.content);
   const { counts } = await client.call('daemon.status', {});
   assert.deepEqual([counts.workers, counts.workersBusy, counts.workerCells], [1, 0, 1]);
-  const http = await ask(daemon.socket, 'GET', `/api/runtimes/${runtimeId}/workers/${address.workerId}/transcript?start=2&limit=1`);
+  const http = await ask(
+    daemon.socket,
+    'GET',
+    `/api/runtimes/${runtimeId}/workers/${address.workerId}/transcript?start=2&limit=1`,
+  );
   assert.equal((http.json['items'] as TranscriptItem[])[0]?.content, end.content);
 });
 
 test('a program that crashes costs its input alone: a typed entry, nothing of its words, and the next one runs', async (t) => {
   const { client, create } = await scene(t);
   const address = await create('test.profiles:lab');
-  const give = (order: object): Promise<{ eventId: string }> => client.call('worker.input', { ...address, content: JSON.stringify(order) });
+  const give = (order: object): Promise<{ eventId: string }> =>
+    client.call('worker.input', { ...address, content: JSON.stringify(order) });
   const crash = await give({ do: 'exit' });
   const leak = await give({ do: 'secret' });
   const echo = await give({ do: 'echo', text: 'alive' });
-  const [crashed, leaked, answered] = [await endOf(client, address, crash.eventId), await endOf(client, address, leak.eventId), await endOf(client, address, echo.eventId)];
-  assert.deepEqual([crashed.role, crashed.status, crashed.content], ['host', 'failed', `cell_crashed: ${errorKinds.cell_crashed.meaning}`]);
-  assert.deepEqual([leaked.role, leaked.status, leaked.content], ['host', 'failed', `dispatch_failed: ${errorKinds.dispatch_failed.meaning}`]);
+  const [crashed, leaked, answered] = [
+    await endOf(client, address, crash.eventId),
+    await endOf(client, address, leak.eventId),
+    await endOf(client, address, echo.eventId),
+  ];
+  assert.deepEqual(
+    [crashed.role, crashed.status, crashed.content],
+    ['host', 'failed', `cell_crashed: ${errorKinds.cell_crashed.meaning}`],
+  );
+  assert.deepEqual(
+    [leaked.role, leaked.status, leaked.content],
+    ['host', 'failed', `dispatch_failed: ${errorKinds.dispatch_failed.meaning}`],
+  );
   assert.deepEqual([answered.status, answered.content], ['done', 'alive']);
   const worker = await client.call('worker.show', address);
   assert.deepEqual([worker.state, worker.implementation.incarnation], ['idle', 2]);
-  assert.deepEqual(worker.diagnostics.map(({ code }) => code), ['cell_crashed', 'dispatch_failed']);
+  assert.deepEqual(
+    worker.diagnostics.map(({ code }) => code),
+    ['cell_crashed', 'dispatch_failed'],
+  );
 });
 
 test('a program that overruns or is cancelled in an endless loop ends, and the worker goes on', async (t) => {
-  const { client, create } = await scene(t, { plugins: { overrides: { 'test.profiles': { profiles: { lab: { timeoutMs: 1500 } } } } } });
+  const { client, create } = await scene(t, {
+    plugins: { overrides: { 'test.profiles': { profiles: { lab: { timeoutMs: 1500 } } } } },
+  });
   const address = await create('test.profiles:lab');
-  const give = (order: object): Promise<{ eventId: string }> => client.call('worker.input', { ...address, content: JSON.stringify(order) });
+  const give = (order: object): Promise<{ eventId: string }> =>
+    client.call('worker.input', { ...address, content: JSON.stringify(order) });
   const overrun = await endOf(client, address, (await give({ do: 'loop' })).eventId);
   assert.match(overrun.content, /^dispatch_timeout: /);
   const loop = await give({ do: 'loop' });
@@ -127,17 +160,24 @@ test('every refusal has its own status over HTTP, and never 200', async (t) => {
   ];
   for (const [method, path, body, status, code] of cases) {
     const answer = await ask(daemon.socket, method, path, body === undefined ? {} : { body });
-    assert.deepEqual([answer.status, answer.json['code'], answer.headers['content-type']?.split(';')[0]], [status, code, 'application/problem+json'], `${method} ${path}`);
+    assert.deepEqual(
+      [answer.status, answer.json['code'], answer.headers['content-type']?.split(';')[0]],
+      [status, code, 'application/problem+json'],
+      `${method} ${path}`,
+    );
   }
   const tooLarge = await refusal(() => client.call('worker.transcript', { runtimeId, workerId, limit: 1000 }));
   assert.deepEqual([tooLarge.code, tooLarge.details['maximum']], ['limit_too_large', 200]);
   const badId = await refusal(() => client.call('worker.show', { runtimeId: 'a b', workerId }));
-  assert.deepEqual([badId.code, badId.details['expected']], ['invalid_identifier', '1-128 characters of A-Z a-z 0-9 . _ : -']);
+  assert.deepEqual(
+    [badId.code, badId.details['expected']],
+    ['invalid_identifier', '1-128 characters of A-Z a-z 0-9 . _ : -'],
+  );
   await client.call('worker.stop', { runtimeId, workerId });
   assert.equal((await ask(daemon.socket, 'POST', `${worker}/input`, { body: { content: 'x' } })).status, 409);
 });
 
-test('a shutdown ends workers that do not heed it, within its deadline', async (t) => {
+test('a shutdown ends workers that ignore it, within its deadline', async (t) => {
   const { client, create, daemon } = await scene(t);
   const address = await create('test.profiles:lab');
   const { next } = await client.call('worker.events', address);

@@ -9,7 +9,9 @@ import { suite } from '../../scripts/bench/suite.ts';
 
 const program = fileURLToPath(new URL('../../dist/scripts/bench/main.js', import.meta.url));
 
-async function bench(...args: string[]): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
+async function bench(
+  ...args: string[]
+): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
   const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = new Promise<number | null>((resolve) => void child.once('exit', resolve));
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
@@ -20,10 +22,14 @@ test('every row of the suite runs to its end and measures what it judges', { tim
   const { code, stdout, stderr } = await bench('--smoke', '--json');
   assert.equal(code, 0, stderr);
   const { rows } = JSON.parse(stdout) as Report;
-  assert.deepEqual(rows.map(({ name }) => name), suite.map(({ name }) => name));
+  assert.deepEqual(
+    rows.map(({ name }) => name),
+    suite.map(({ name }) => name),
+  );
   for (const { name, lines, verdicts } of rows) {
     assert.ok(lines.length > 0 && verdicts.length > 0, `${name} measured nothing`);
-    for (const { what, figure } of verdicts) assert.equal(typeof figure.value, 'number', `${name}: ${what} has no figure`);
+    for (const { what, figure } of verdicts)
+      assert.equal(typeof figure.value, 'number', `${name}: ${what} has no figure`);
   }
 });
 

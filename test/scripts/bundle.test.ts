@@ -1,4 +1,5 @@
-// What a build puts together: few files to load, whose places lead back to the sources, and which know where they stand.
+// What a build puts together: few files to load, whose places lead back to the sources, and which know where they
+// stand.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile, readdir, symlink } from 'node:fs/promises';
@@ -33,7 +34,16 @@ async function loaded(file: string, seen = new Set<string>()): Promise<Set<strin
 
 test('a cell is one file and loads no other', async (t) => {
   const folder = await bundled(t);
-  for (const cell of ['service-cell', 'process-cell', 'tool-cell', 'watchdog', 'nested-guard', 'default-profile', 'schema-check', 'entry-check']) {
+  for (const cell of [
+    'service-cell',
+    'process-cell',
+    'tool-cell',
+    'watchdog',
+    'nested-guard',
+    'default-profile',
+    'schema-check',
+    'entry-check',
+  ]) {
     const file = join(folder, 'dist/workers', `${cell}.js`);
     const others = [...(await loaded(file))].filter((name) => name !== file && !name.startsWith('node:'));
     assert.deepEqual(others, [], cell);
@@ -44,7 +54,10 @@ test('the command loads what one of its commands needs, and no more', async (t) 
   const folder = await bundled(t);
   const main = (await readdir(join(folder, 'dist/daemon/cli'))).find((name) => /^part-main-\w+\.js$/.test(name)) ?? '';
   const modules = await loaded(join(folder, 'dist/daemon/cli', main));
-  assert.deepEqual([...modules].filter((name) => !name.startsWith('/') && !name.startsWith('node:')), ['commander']);
+  assert.deepEqual(
+    [...modules].filter((name) => !name.startsWith('/') && !name.startsWith('node:')),
+    ['commander'],
+  );
   assert.ok(modules.size < 30, [...modules].join('\n'));
 });
 
@@ -53,15 +66,24 @@ const mostGuardianBytes = 60_000;
 
 test('the guardian loads little code and no dependency', async (t) => {
   const folder = await bundled(t);
-  const guardian = (await readdir(join(folder, 'dist/daemon/cli'))).find((name) => /^part-guardian-\w+\.js$/.test(name)) ?? '';
-  const modules = [...(await loaded(join(folder, 'dist/daemon/cli', guardian))), ...(await loaded(join(folder, 'dist/daemon/cli/nagaya.js')))];
-  assert.deepEqual(modules.filter((name) => !name.startsWith('/') && !name.startsWith('node:')), []);
-  const files = await Promise.all(modules.filter((name) => name.startsWith('/')).map(async (name) => (await readFile(name)).byteLength));
+  const guardian =
+    (await readdir(join(folder, 'dist/daemon/cli'))).find((name) => /^part-guardian-\w+\.js$/.test(name)) ?? '';
+  const modules = [
+    ...(await loaded(join(folder, 'dist/daemon/cli', guardian))),
+    ...(await loaded(join(folder, 'dist/daemon/cli/nagaya.js'))),
+  ];
+  assert.deepEqual(
+    modules.filter((name) => !name.startsWith('/') && !name.startsWith('node:')),
+    [],
+  );
+  const files = await Promise.all(
+    modules.filter((name) => name.startsWith('/')).map(async (name) => (await readFile(name)).byteLength),
+  );
   const bytes = files.reduce((sum, size) => sum + size, 0);
   assert.ok(bytes <= mostGuardianBytes, `${String(bytes)} bytes in ${modules.join('\n')}`);
 });
 
-test('a place in a cell\'s file leads back to its source', async (t) => {
+test("a place in a cell's file leads back to its source", async (t) => {
   const folder = await bundled(t);
   const file = join(folder, 'dist/workers/service-cell.js');
   const map = new SourceMap(JSON.parse(await readFile(`${file}.map`, 'utf8')) as SourceMapPayload);
@@ -79,7 +101,9 @@ test('the notices name every package whose text is in a bundle', async (t) => {
   const notices = await readFile(join(root, 'THIRD-PARTY-NOTICES.md'), 'utf8');
   assert.deepEqual(packages, ['ajv', 'comlink', 'fast-deep-equal', 'fast-uri', 'json-schema-traverse', 'zod']);
   for (const name of packages) {
-    const { version } = JSON.parse(await readFile(join(root, 'node_modules', name, 'package.json'), 'utf8')) as { version: string };
+    const { version } = JSON.parse(await readFile(join(root, 'node_modules', name, 'package.json'), 'utf8')) as {
+      version: string;
+    };
     assert.match(notices, new RegExp(`^## ${name} ${version.replaceAll('.', '\\.')}$`, 'm'), name);
   }
 });

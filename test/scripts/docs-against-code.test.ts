@@ -29,7 +29,12 @@ test('pages as they were written from the code are let through, every error, ope
   await written(root);
   assert.deepEqual(await docs.run(root), []);
   const page = (await generatedPages(root)).find(({ path }) => path === operationsPath)?.present ?? '';
-  for (const row of ['| `queue_full` | 429 |', '| `service.start` | `POST /api/services/{plugin}/start` |', '| `limits.eventBytes` | `262144` |']) assert(page.includes(row), row);
+  for (const row of [
+    '| `queue_full` | 429 |',
+    '| `service.start` | `POST /api/services/{plugin}/start` |',
+    '| `limits.eventBytes` | `262144` |',
+  ])
+    assert(page.includes(row), row);
 });
 
 test('a section that says something else, or is missing, is found', async (t) => {
@@ -39,7 +44,9 @@ test('a section that says something else, or is missing, is found', async (t) =>
   const page = (await generatedPages(root)).find(({ path }) => path === operationsPath)?.present ?? '';
   await writeTree(root, { [operationsPath]: page.replace('| `queue_full` | 429 |', '| `queue_full` | 503 |') });
   const line = page.split('\n').findIndex((text) => text.includes('`queue_full` | 429')) + 1;
-  assert.deepEqual(await docs.run(root), [`docs/operations.md:${String(line)} is not what the code says; run npm run docs`]);
+  assert.deepEqual(await docs.run(root), [
+    `docs/operations.md:${String(line)} is not what the code says; run npm run docs`,
+  ]);
   await writeTree(root, { [operationsPath]: page.replaceAll(':errors -->', ':mistakes -->') });
   const faults = (await docs.run(root)).join('\n');
   assert.match(faults, /asks for a section "mistakes"/);
@@ -51,14 +58,17 @@ test('a fault of the kit that the table of faults does not have is found', async
   const [missing, ...others] = faultIds;
   await writeTree(root, pagesWith(others));
   await written(root);
-  assert.deepEqual(await docs.run(root), [`docs/operations.md lists no fault ${String(missing)}; run npm run docs:faults`]);
+  assert.deepEqual(await docs.run(root), [
+    `docs/operations.md lists no fault ${String(missing)}; run npm run docs:faults`,
+  ]);
 });
 
 test('a dead link, a decision that is not listed and a command that does not exist are found where they stand', async (t) => {
   const root = await temporaryFolder(t);
   await writeTree(root, {
     ...pagesWith(faultIds),
-    'README.md': '# Title here\n[a](docs/operations.md) [b](docs/gone.md) [c](#title-here) [d](#gone) [e](https://example.org)\n\n`nagaya stauts` and `nagaya status --color`',
+    'README.md':
+      '# Title here\n[a](docs/operations.md) [b](docs/gone.md) [c](#title-here) [d](#gone) [e](https://example.org)\n\n`nagaya stauts` and `nagaya status --color`',
     'docs/decisions/README.md': '[one](0001-one.md)',
     'docs/decisions/0001-one.md': '',
     'docs/decisions/0002-two.md': '',

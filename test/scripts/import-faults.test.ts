@@ -1,12 +1,15 @@
-// Where an import fails is told with file, line and column, wherever an author meets the fault: at start and reload, in logs
-// and status, at a tool's call and a worker's input. A fault that lies in the files is not tried again.
+// Where an import fails is told with file, line and column, wherever an author meets the fault: at start and reload, in
+// logs and status, at a tool's call and a worker's input. A fault that lies in the files is not tried again.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { afterEach, before, describe, test } from 'node:test';
 import { type ServedDaemon, fileCleanup, serve, temporaryFolder } from '../labs/cli-process.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
 
-const service = { ingresses: [{ name: 'in', kinds: ['any'] }], restart: { policy: 'on-failure', intensity: 5, periodMs: 60_000, backoffMs: [10, 20] } };
+const service = {
+  ingresses: [{ name: 'in', kinds: ['any'] }],
+  restart: { policy: 'on-failure', intensity: 5, periodMs: 60_000, backoffMs: [10, 20] },
+};
 const good = 'export const service = { start() {}, handleIngress() { return "fine"; } };\n';
 
 interface Fault {
@@ -16,11 +19,31 @@ interface Fault {
 }
 
 const faults: readonly Fault[] = [
-  { what: 'does not parse', files: { 'index.js': `${good}const a = ;\n` }, told: /could not be imported: index\.js:2:11: Unexpected token ';'/ },
-  { what: 'imports what does not parse', files: { 'index.js': 'import "./lib/part.js";\n', 'lib/part.js': '\n\nlet b b;\n' }, told: /could not be imported: lib\/part\.js:3:7: / },
-  { what: 'imports what is not exported', files: { 'index.js': 'import { nope } from "./lib/part.js";\n', 'lib/part.js': 'export const yes = 1;\n' }, told: /could not be imported: index\.js:1:10: .*'nope'/ },
-  { what: 'imports a file that is not there', files: { 'index.js': `${good}import x from './nowhere.js';\n` }, told: /could not be imported: index\.js:2:15: Cannot find module/ },
-  { what: 'imports a package that is not installed', files: { 'index.js': 'import { a } from "not-installed/part";\n' }, told: /could not be imported: index\.js:1:19: Cannot find package 'not-installed'/ },
+  {
+    what: 'does not parse',
+    files: { 'index.js': `${good}const a = ;\n` },
+    told: /could not be imported: index\.js:2:11: Unexpected token ';'/,
+  },
+  {
+    what: 'imports what does not parse',
+    files: { 'index.js': 'import "./lib/part.js";\n', 'lib/part.js': '\n\nlet b b;\n' },
+    told: /could not be imported: lib\/part\.js:3:7: /,
+  },
+  {
+    what: 'imports what is not exported',
+    files: { 'index.js': 'import { nope } from "./lib/part.js";\n', 'lib/part.js': 'export const yes = 1;\n' },
+    told: /could not be imported: index\.js:1:10: .*'nope'/,
+  },
+  {
+    what: 'imports a file that is not there',
+    files: { 'index.js': `${good}import x from './nowhere.js';\n` },
+    told: /could not be imported: index\.js:2:15: Cannot find module/,
+  },
+  {
+    what: 'imports a package that is not installed',
+    files: { 'index.js': 'import { a } from "not-installed/part";\n' },
+    told: /could not be imported: index\.js:1:19: Cannot find package 'not-installed'/,
+  },
 ];
 
 for (const isolation of ['thread', 'process']) {
@@ -41,13 +64,20 @@ for (const isolation of ['thread', 'process']) {
         writePlugin(folder, { manifest: { isolation, service }, files });
         const started = await daemon.nagaya(['load', folder, '--start']);
         assert.match(started.stderr, told);
-        const status = (await daemon.json(['status', 'test.written'])) as { restart: unknown; incarnation: number; lastError: { message: string } };
+        const status = (await daemon.json(['status', 'test.written'])) as {
+          restart: unknown;
+          incarnation: number;
+          lastError: { message: string };
+        };
         const { restart, incarnation, lastError } = status;
         assert.deepEqual(restart, { pending: false, attempt: 0, nextAt: null });
         assert.equal(incarnation, 1);
         assert.match(lastError.message, told);
         assert.match((await daemon.nagaya(['logs', 'test.written', '--lines', '5'])).stdout, told);
-        assert.match((await daemon.nagaya(['timeline', 'test.written'])).stdout, /Correct them, then run nagaya reload test\.written/);
+        assert.match(
+          (await daemon.nagaya(['timeline', 'test.written'])).stdout,
+          /Correct them, then run nagaya reload test\.written/,
+        );
       });
     }
 
@@ -61,7 +91,10 @@ for (const isolation of ['thread', 'process']) {
     });
 
     test('an error that the module throws itself is told with its place, and is tried again', async () => {
-      writePlugin(folder, { manifest: { isolation, service }, files: { 'index.js': `${good}throw new Error('no network yet');\n` } });
+      writePlugin(folder, {
+        manifest: { isolation, service },
+        files: { 'index.js': `${good}throw new Error('no network yet');\n` },
+      });
       const { stderr } = await daemon.nagaya(['load', folder, '--start']);
       assert.match(stderr, /could not be imported: index\.js:2:7: no network yet/);
       const { stdout } = await daemon.nagaya(['timeline', 'test.written']);
@@ -69,10 +102,16 @@ for (const isolation of ['thread', 'process']) {
     });
 
     test('an entry without what a service needs is not tried again', async () => {
-      writePlugin(folder, { manifest: { isolation, service }, files: { 'index.js': 'export const service = { start() {} };\n' } });
+      writePlugin(folder, {
+        manifest: { isolation, service },
+        files: { 'index.js': 'export const service = { start() {} };\n' },
+      });
       const { stderr } = await daemon.nagaya(['load', folder, '--start']);
       assert.match(stderr, /service\.handleIngress must be a function/);
-      const status = (await daemon.json(['status', 'test.written'])) as { restart: { pending: boolean }; incarnation: number };
+      const status = (await daemon.json(['status', 'test.written'])) as {
+        restart: { pending: boolean };
+        incarnation: number;
+      };
       assert.deepEqual([status.restart.pending, status.incarnation], [false, 1]);
     });
   });
@@ -84,9 +123,16 @@ describe('a tool and a profile', () => {
 
   before(async () => {
     daemon = await serve(cleanup);
-    const tools = ['pooled', 'fresh', 'process'].map((isolation) => ({ name: isolation, description: 'fails', isolation }));
+    const tools = ['pooled', 'fresh', 'process'].map((isolation) => ({
+      name: isolation,
+      description: 'fails',
+      isolation,
+    }));
     // With a service, nothing of the plugin is run when it is loaded.
-    const folder = writePlugin(join(temporaryFolder(cleanup), 'p'), { manifest: { service, tools, profiles: [{ name: 'chat', description: 'fails' }] }, files: { 'index.js': `${good}const a = ;\n` } });
+    const folder = writePlugin(join(temporaryFolder(cleanup), 'p'), {
+      manifest: { service, tools, profiles: [{ name: 'chat', description: 'fails' }] },
+      files: { 'index.js': `${good}const a = ;\n` },
+    });
     await daemon.json(['load', folder]);
   });
 
@@ -99,7 +145,9 @@ describe('a tool and a profile', () => {
   });
 
   test('the log names the place for an input of a worker whose profile does not parse', async () => {
-    const { workerId } = (await daemon.json(['worker', 'new', '--profile', 'test.written:chat'])) as { workerId: string };
+    const { workerId } = (await daemon.json(['worker', 'new', '--profile', 'test.written:chat'])) as {
+      workerId: string;
+    };
     await daemon.nagaya(['worker', 'send', workerId, 'hello', '--wait']);
     assert.match((await daemon.nagaya(['timeline', 'test.written'])).stdout, /index\.js:2:11: Unexpected token/);
   });

@@ -11,12 +11,24 @@ const threadsOf = (pid: number): number => readdirSync(`/proc/${String(pid)}/tas
 test('without a guardian the daemon has a pool of 32 threads, and its process cells have not', { skip }, async (t) => {
   const plugin = await temporaryFolder(t);
   await writeTree(plugin, {
-    'plugin.json': { schemaVersion: 1, id: 'test.child', name: 'Child', version: '1.0.0', entry: './index.js', isolation: 'process', service: { ingresses: [{ name: 'in', kinds: ['do'] }] } },
-    'index.js': 'export const service = { start() {}, handleIngress: () => ({ size: process.env.UV_THREADPOOL_SIZE ?? null, pid: process.pid }) };\n',
+    'plugin.json': {
+      schemaVersion: 1,
+      id: 'test.child',
+      name: 'Child',
+      version: '1.0.0',
+      entry: './index.js',
+      isolation: 'process',
+      service: { ingresses: [{ name: 'in', kinds: ['do'] }] },
+    },
+    'index.js':
+      'export const service = { start() {}, handleIngress: () => ({ size: process.env.UV_THREADPOOL_SIZE ?? null, pid: process.pid }) };\n',
   });
   const daemon = await startTestDaemon(t, { plugins: [plugin], launcher: true });
   const client = await daemon.connect();
-  const { output } = await client.call('ingress.deliver', { plugin: 'test.child', event: { ingress: 'in', kind: 'do', payload: {} } });
+  const { output } = await client.call('ingress.deliver', {
+    plugin: 'test.child',
+    event: { ingress: 'in', kind: 'do', payload: {} },
+  });
   const { size, pid } = output as { size: unknown; pid: number };
   assert.equal(size, null);
   // What Node itself has is about ten.

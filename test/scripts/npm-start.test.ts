@@ -1,4 +1,5 @@
-// `npm start` in a checkout: it says what it does before it does it, builds nothing that is built, and becomes the daemon.
+// `npm start` in a checkout: it says what it does before it does it, builds nothing that is built, and becomes the
+// daemon.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,8 +22,10 @@ test('npm start says what it does, and the daemon of a built checkout answers', 
   });
   const ended = once(daemon, 'close');
   let told = '';
-  for (const stream of [daemon.stdout, daemon.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (told += text));
-  while ((await nagaya(t, ['ping', '--socket', socket])).code !== 0) assert.ok(daemon.exitCode === null && performance.now() - beganMs < 50_000, told);
+  for (const stream of [daemon.stdout, daemon.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (told += text));
+  while ((await nagaya(t, ['ping', '--socket', socket])).code !== 0)
+    assert.ok(daemon.exitCode === null && performance.now() - beganMs < 50_000, told);
   t.diagnostic(`answered after ${String(Math.round(performance.now() - beganMs))} ms`);
   assert.match(told, /Starting the daemon with the plugins of examples\/\.[^]*"msg":"listening"/);
   assert.doesNotMatch(told, /Building/);

@@ -38,7 +38,10 @@ test('events that were never begun are counted, in the middle and at the end', a
 });
 
 test('an event that comes after a later one, or twice in the same attempt, breaks the order', async (t) => {
-  assert.match((await recorded(t, entries([1, 1], [2, 1], [1, 2]))).fault ?? '', /event 1, attempt 2, was begun after event 2/);
+  assert.match(
+    (await recorded(t, entries([1, 1], [2, 1], [1, 2]))).fault ?? '',
+    /event 1, attempt 2, was begun after event 2/,
+  );
   assert.match((await recorded(t, entries([1, 1], [1, 1]))).fault ?? '', /event 1, attempt 1, was begun after event 1/);
 });
 
@@ -52,5 +55,8 @@ test('the same seed gives the same chance, whatever other parts do with theirs',
   const [one, two] = [new Random(7), new Random(7)];
   const forks = [one.fork(), two.fork()];
   for (let at = 0; at < 5; at += 1) one.next();
-  assert.deepEqual(Array.from({ length: 5 }, () => forks[0]?.below(1000)), Array.from({ length: 5 }, () => forks[1]?.below(1000)));
+  assert.deepEqual(
+    Array.from({ length: 5 }, () => forks[0]?.below(1000)),
+    Array.from({ length: 5 }, () => forks[1]?.below(1000)),
+  );
 });

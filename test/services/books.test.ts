@@ -1,5 +1,5 @@
-// The books by themselves: the conservation equation after any order of what is told to them, also when they are closed and
-// opened again with saved counters in between.
+// The books by themselves: the conservation equation after any order of what is told to them, also when they are closed
+// and opened again with saved counters in between.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -8,16 +8,36 @@ import { EventTrail } from '../../daemon/services/event-trail.ts';
 import type { QueuedEvent } from '../../daemon/dispatch/queued-event.ts';
 import { VirtualClock } from '../labs/virtual-clock.ts';
 
-type Told = { readonly what: 'accepted' | 'rejected' | 'lost' | 'restarted' | 'reopened' } | { readonly what: 'settled'; readonly outcome: Outcome };
+type Told =
+  | { readonly what: 'accepted' | 'rejected' | 'lost' | 'restarted' | 'reopened' }
+  | { readonly what: 'settled'; readonly outcome: Outcome };
 
 const told: fc.Arbitrary<Told> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ what: fc.constantFrom('accepted' as const, 'lost' as const, 'rejected' as const) }) },
-  { weight: 4, arbitrary: fc.record({ what: fc.constant('settled' as const), outcome: fc.constantFrom('handled' as const, 'failed' as const, 'deadLettered' as const, 'discarded' as const) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ what: fc.constantFrom('accepted' as const, 'lost' as const, 'rejected' as const) }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      what: fc.constant('settled' as const),
+      outcome: fc.constantFrom('handled' as const, 'failed' as const, 'deadLettered' as const, 'discarded' as const),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ what: fc.constantFrom('restarted' as const, 'reopened' as const) }) },
 );
 
 const head = { ingress: 'work', kind: 'do', source: 'test', createdAt: '2026-01-01T00:00:00.000Z' };
-const anEvent = (n: number): QueuedEvent => ({ head, payload: '1', eventId: `e${String(n)}`, correlationId: `e${String(n)}`, attempt: 1, bytes: 1, acceptedMs: 0, story: [] });
+const anEvent = (n: number): QueuedEvent => ({
+  head,
+  payload: '1',
+  eventId: `e${String(n)}`,
+  correlationId: `e${String(n)}`,
+  attempt: 1,
+  bytes: 1,
+  acceptedMs: 0,
+  story: [],
+});
 
 /** One service's events over several lives of its books. */
 class Keeper {
@@ -26,7 +46,16 @@ class Keeper {
   atRisk = 0;
   readonly here: QueuedEvent[] = [];
   readonly clock = new VirtualClock();
-  readonly seen = { accepted: 0, rejected: 0, lost: 0, restarted: 0, handled: 0, failed: 0, deadLettered: 0, discarded: 0 };
+  readonly seen = {
+    accepted: 0,
+    rejected: 0,
+    lost: 0,
+    restarted: 0,
+    handled: 0,
+    failed: 0,
+    deadLettered: 0,
+    discarded: 0,
+  };
   attempts = 0;
   retries = 0;
 
@@ -62,7 +91,10 @@ class Keeper {
   #open(saved?: ReturnType<Books['totals']>): Books {
     // Another daemon begins with an empty account.
     this.atRisk = 0;
-    return new Books({ clock: this.clock, trail: new EventTrail(8), account: { add: (_field, delta) => (this.atRisk += delta) } }, saved);
+    return new Books(
+      { clock: this.clock, trail: new EventTrail(8), account: { add: (_field, delta) => (this.atRisk += delta) } },
+      saved,
+    );
   }
 
   #lose(): void {

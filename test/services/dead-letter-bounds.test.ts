@@ -8,19 +8,35 @@ import { DeadLetters } from '../../daemon/services/dead-letters.ts';
 import { letter, openLetters } from '../labs/dead-letter-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 
-type Step = { readonly do: 'add'; readonly length: number } | { readonly do: 'remove'; readonly which: number } | { readonly do: 'removeAll' };
+type Step =
+  | { readonly do: 'add'; readonly length: number }
+  | { readonly do: 'remove'; readonly which: number }
+  | { readonly do: 'removeAll' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 10, arbitrary: fc.record({ do: fc.constant('add' as const), length: fc.oneof({ weight: 8, arbitrary: fc.nat(300) }, { weight: 1, arbitrary: fc.nat(20_000) }) }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      do: fc.constant('add' as const),
+      length: fc.oneof({ weight: 8, arbitrary: fc.nat(300) }, { weight: 1, arbitrary: fc.nat(20_000) }),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('remove' as const), which: fc.nat(1000) }) },
   { weight: 1, arbitrary: fc.constant({ do: 'removeAll' as const }) },
 );
-const bounds = fc.record({ deadLetters: fc.integer({ min: 1, max: 20 }), deadLetterBytes: fc.integer({ min: 1000, max: 12_000 }) });
+const bounds = fc.record({
+  deadLetters: fc.integer({ min: 1, max: 20 }),
+  deadLetterBytes: fc.integer({ min: 1000, max: 12_000 }),
+});
 
 const sizeOf = (n: number, length: number): number => Buffer.byteLength(JSON.stringify(letter(n, 'x'.repeat(length))));
 
 /** The same store, kept in the simplest way that could be right. */
-function model(steps: readonly Step[], limits: { deadLetters: number; deadLetterBytes: number }, store: DeadLetters): void {
+function model(
+  steps: readonly Step[],
+  limits: { deadLetters: number; deadLetterBytes: number },
+  store: DeadLetters,
+): void {
   let kept: { id: string; bytes: number }[] = [];
   let evicted = 0;
   let next = 0;
@@ -28,7 +44,10 @@ function model(steps: readonly Step[], limits: { deadLetters: number; deadLetter
     if (taken.do === 'add') {
       const n = next++;
       kept.push({ id: `letter-${String(n)}`, bytes: sizeOf(n, taken.length) });
-      while (kept.length > limits.deadLetters || kept.reduce((sum, { bytes }) => sum + bytes, 0) > limits.deadLetterBytes) {
+      while (
+        kept.length > limits.deadLetters ||
+        kept.reduce((sum, { bytes }) => sum + bytes, 0) > limits.deadLetterBytes
+      ) {
         kept.shift();
         evicted += 1;
       }
@@ -42,13 +61,20 @@ function model(steps: readonly Step[], limits: { deadLetters: number; deadLetter
       assert.equal(store.discard(), kept.length);
       kept = [];
     }
-    assert.deepEqual(store.ids(), kept.map(({ id }) => id));
+    assert.deepEqual(
+      store.ids(),
+      kept.map(({ id }) => id),
+    );
     assert.deepEqual(store.counts, { count: kept.length, capacity: limits.deadLetters, evicted });
   }
 }
 
 test('for any additions and removals the newest that fit are kept, and every other is counted', () => {
-  fc.assert(fc.property(fc.array(step, { maxLength: 80 }), bounds, (steps, limits) => model(steps, limits, new DeadLetters(limits))));
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80 }), bounds, (steps, limits) =>
+      model(steps, limits, new DeadLetters(limits)),
+    ),
+  );
 });
 
 test('what is kept is found again from disk, to the letter', async (t) => {

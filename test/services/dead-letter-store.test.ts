@@ -1,5 +1,5 @@
-// Dead letters outlive the daemon in its store: found again in order, written as soon as a store that failed works again, and imported
-// once from the files of an earlier version.
+// Dead letters outlive the daemon in its store: found again in order, written as soon as a store that failed works
+// again, and imported once from the files of an earlier version.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -52,7 +52,11 @@ test('a store that fails is told once; letters stay, and are written when it wor
   letters.add(letter(5));
   letters.remove(['letter-0']);
   assert.equal(letters.counts.count, 5);
-  await until('the letters are written', async () => (await store.kept.count('letters', { from: '', to: 'z' })) === 5, 60_000);
+  await until(
+    'the letters are written',
+    async () => (await store.kept.count('letters', { from: '', to: 'z' })) === 5,
+    60_000,
+  );
   assert.equal(troubles.length, 1);
 });
 
@@ -61,7 +65,10 @@ test('a letter of a replay takes the place of the one that was replayed, and one
   const { letters, close } = await openLetters(t, folder);
   for (let n = 0; n < 3; n += 1) letters.add(letter(n));
   for (const n of [0, 1, 2]) letters.replayBegan(`letter-${String(n)}`, `event-${String(n)}`);
-  assert.deepEqual(letters.list(undefined, 10).deadLetters.map(({ replaying }) => replaying), ['event-0', 'event-1', 'event-2']);
+  assert.deepEqual(
+    letters.list(undefined, 10).deadLetters.map(({ replaying }) => replaying),
+    ['event-0', 'event-1', 'event-2'],
+  );
   letters.replayEnded('letter-0', 'handled');
   letters.replayEnded('letter-1', 'deadLettered');
   letters.add({ ...letter(7), replayOf: 'letter-1' });
@@ -113,7 +120,12 @@ for (const [what, content, told, ids] of [
   ['an empty file', '', /is empty/, []],
   ['a file of a newer version', oldFile([], { version: 2 }), /is of version 2, and this daemon reads version 1/, []],
   ['the file of another plugin', oldFile([], { plugin: 'test.other' }), /belongs to another plugin/, []],
-  ['a torn file', torn.slice(0, -100), /is torn: 1 of 2 letters are whole; 1 letters in it could be read/, ['letter-1']],
+  [
+    'a torn file',
+    torn.slice(0, -100),
+    /is torn: 1 of 2 letters are whole; 1 letters in it could be read/,
+    ['letter-1'],
+  ],
 ] as const) {
   test(`${what} is told and put aside, and what is whole in it is imported`, async (t) => {
     const folder = join(await temporaryFolder(t), 'state');

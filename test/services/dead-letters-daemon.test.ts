@@ -1,4 +1,4 @@
-// Dead letters of a real daemon: there after a restart and after kill -9, replayed into the service that was mended,
+// Dead letters of a real daemon: there after a restart and after kill -9, replayed into the service that was corrected,
 // discarded for good, and never fatal when their file is not what it should be.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
@@ -11,7 +11,12 @@ import { until } from '../labs/log-lab.ts';
 import { type TestDaemon, startTestDaemon } from '../labs/test-daemon.ts';
 
 const labFolder = fileURLToPath(new URL('../fixtures/services/lab', import.meta.url));
-const overrides = { 'test.lab': { restart: { policy: 'on-failure', intensity: 100, periodMs: 1000, backoffMs: [5, 20] }, retry: { maxAttempts: 2 } } };
+const overrides = {
+  'test.lab': {
+    restart: { policy: 'on-failure', intensity: 100, periodMs: 1000, backoffMs: [5, 20] },
+    retry: { maxAttempts: 2 },
+  },
+};
 
 interface Lives {
   readonly state: string;
@@ -31,19 +36,31 @@ async function lives(t: TestContext): Promise<Lives> {
   return {
     state,
     async start() {
-      const daemon = await startTestDaemon(t, { plugins: [labFolder], config: { stateFolder: state, plugins: { overrides } } });
+      const daemon = await startTestDaemon(t, {
+        plugins: [labFolder],
+        config: { stateFolder: state, plugins: { overrides } },
+      });
       daemons.push(daemon);
       return daemon;
     },
   };
 }
 
-const crash = (n: number): object => ({ ingress: 'work', kind: 'do', payload: { do: 'exit', code: 3, n }, correlationId: `crash-${String(n)}` });
+const crash = (n: number): object => ({
+  ingress: 'work',
+  kind: 'do',
+  payload: { do: 'exit', code: 3, n },
+  correlationId: `crash-${String(n)}`,
+});
 
 async function loseEvents(daemon: TestDaemon, count: number): Promise<void> {
   const client = await daemon.connect();
   for (let n = 0; n < count; n += 1) await client.call('ingress.publish', { plugin: 'test.lab', event: crash(n) });
-  await until('the events are dead letters', async () => (await client.call('deadLetter.list', { plugin: 'test.lab' })).total === count, 60_000);
+  await until(
+    'the events are dead letters',
+    async () => (await client.call('deadLetter.list', { plugin: 'test.lab' })).total === count,
+    60_000,
+  );
 }
 
 test('dead letters outlive a restart of the daemon, and kill -9', async (t) => {
@@ -58,7 +75,14 @@ test('dead letters outlive a restart of the daemon, and kill -9', async (t) => {
   const client = await second.connect();
   const { deadLetters, total } = await client.call('deadLetter.list', { plugin: 'test.lab' });
   assert.equal(total, 3);
-  assert.deepEqual(deadLetters.map(({ correlationId, attempts }) => [correlationId, attempts.length]), [['crash-0', 2], ['crash-1', 2], ['crash-2', 2]]);
+  assert.deepEqual(
+    deadLetters.map(({ correlationId, attempts }) => [correlationId, attempts.length]),
+    [
+      ['crash-0', 2],
+      ['crash-1', 2],
+      ['crash-2', 2],
+    ],
+  );
   assert.deepEqual((await client.call('service.status', { plugin: 'test.lab' })).deadLetters.count, 3);
   const gone = deadLetters[1]?.id ?? '';
   assert.deepEqual(await client.call('deadLetter.discard', { plugin: 'test.lab', ids: [gone] }), { discarded: 1 });
@@ -67,8 +91,14 @@ test('dead letters outlive a restart of the daemon, and kill -9', async (t) => {
 
   const third = await start();
   const last = await third.connect();
-  assert.deepEqual((await last.call('deadLetter.list', { plugin: 'test.lab' })).deadLetters.map(({ correlationId }) => correlationId), ['crash-0', 'crash-2']);
-  await assert.rejects(last.call('deadLetter.show', { plugin: 'test.lab', id: gone }), (error: HostError) => error.code === 'dead_letter_not_found');
+  assert.deepEqual(
+    (await last.call('deadLetter.list', { plugin: 'test.lab' })).deadLetters.map(({ correlationId }) => correlationId),
+    ['crash-0', 'crash-2'],
+  );
+  await assert.rejects(
+    last.call('deadLetter.show', { plugin: 'test.lab', id: gone }),
+    (error: HostError) => error.code === 'dead_letter_not_found',
+  );
 });
 
 test('a letter that is replayed comes with its old correlation id, stays while that event has no outcome, and is replaced if it is lost again', async (t) => {
@@ -83,13 +113,27 @@ test('a letter that is replayed comes with its old correlation id, stays while t
   const [replayed] = results;
   assert.ok(replayed?.accepted === true && replayed.eventId !== lost.eventId, 'a replay is another event');
   assert.deepEqual(results, [{ id: lost.id, accepted: true, eventId: replayed.eventId, correlationId: 'crash-0' }]);
-  await until('it is a dead letter again', async () => (await client.call('deadLetter.list', { plugin: 'test.lab' })).deadLetters.some(({ replayOf }) => replayOf === lost.id), 60_000);
+  await until(
+    'it is a dead letter again',
+    async () =>
+      (await client.call('deadLetter.list', { plugin: 'test.lab' })).deadLetters.some(
+        ({ replayOf }) => replayOf === lost.id,
+      ),
+    60_000,
+  );
   const { deadLetters } = await client.call('deadLetter.list', { plugin: 'test.lab' });
-  assert.deepEqual(deadLetters.map(({ correlationId, replayOf }) => [correlationId, replayOf]), [['crash-0', lost.id]]);
+  assert.deepEqual(
+    deadLetters.map(({ correlationId, replayOf }) => [correlationId, replayOf]),
+    [['crash-0', lost.id]],
+  );
   // Its story goes from its first acceptance over the replay to its second end.
   const { entries } = await client.call('event.explain', { plugin: 'test.lab', event: 'crash-0' });
   const events = entries.map(({ event }) => event);
-  assert.ok(events.indexOf('deadLettered') < events.indexOf('replayed') && events.indexOf('replayed') < events.lastIndexOf('deadLettered'), events.join(' '));
+  assert.ok(
+    events.indexOf('deadLettered') < events.indexOf('replayed') &&
+      events.indexOf('replayed') < events.lastIndexOf('deadLettered'),
+    events.join(' '),
+  );
   assert.deepEqual(entries.find(({ event }) => event === 'replayed')?.data, { deadLetter: lost.id });
 });
 
@@ -101,7 +145,10 @@ test('an id or a cursor that is not there is refused by its name, and nothing is
   const plugin = 'test.lab';
   const { deadLetters } = await client.call('deadLetter.list', { plugin });
   const [first = '', gone = '', last = ''] = deadLetters.map(({ id }) => id);
-  assert.deepEqual((await client.call('deadLetter.list', { plugin, after: first })).deadLetters.map(({ id }) => id), [gone, last]);
+  assert.deepEqual(
+    (await client.call('deadLetter.list', { plugin, after: first })).deadLetters.map(({ id }) => id),
+    [gone, last],
+  );
   await client.call('deadLetter.discard', { plugin, ids: [gone, gone] });
   for (const attempt of [
     () => client.call('deadLetter.list', { plugin, after: gone }),
@@ -114,7 +161,10 @@ test('an id or a cursor that is not there is refused by its name, and nothing is
       return true;
     });
   }
-  assert.deepEqual((await client.call('deadLetter.list', { plugin })).deadLetters.map(({ id }) => id), [first, last]);
+  assert.deepEqual(
+    (await client.call('deadLetter.list', { plugin })).deadLetters.map(({ id }) => id),
+    [first, last],
+  );
   const status = await client.call('service.status', { plugin });
   assert.equal(status.counters.enqueued, 3, 'nothing was published again');
 });
@@ -139,11 +189,23 @@ test('a letter that is replayed is listed as such until the event was handled, a
   assert.deepEqual([lost?.reason, lost?.replaying], ['attempts', null]);
   const ids = [lost?.id ?? ''];
   await client.call('service.stop', { plugin });
-  assert.equal((await client.call('deadLetter.replay', { plugin, ids })).results[0]?.accepted, false, 'a stopped service takes no events');
+  assert.equal(
+    (await client.call('deadLetter.replay', { plugin, ids })).results[0]?.accepted,
+    false,
+    'a stopped service takes no events',
+  );
   await client.call('service.start', { plugin });
   // Those before it in the queue keep it waiting.
-  const slow = Promise.all(Array.from({ length: 5 }, () => client.call('ingress.deliver', { plugin, event: { ingress: 'work', kind: 'do', payload: { do: 'sleep', ms: 200 } } })));
-  const [replayed] = (await client.call('deadLetter.replay', { plugin, ids, payload: { do: 'echo', value: 1 } })).results;
+  const slow = Promise.all(
+    Array.from({ length: 5 }, () =>
+      client.call('ingress.deliver', {
+        plugin,
+        event: { ingress: 'work', kind: 'do', payload: { do: 'sleep', ms: 200 } },
+      }),
+    ),
+  );
+  const [replayed] = (await client.call('deadLetter.replay', { plugin, ids, payload: { do: 'echo', value: 1 } }))
+    .results;
   assert.ok(replayed?.accepted);
   const [waiting] = (await client.call('deadLetter.list', { plugin })).deadLetters;
   assert.equal(waiting?.replaying, replayed.eventId);
@@ -166,5 +228,8 @@ test('a daemon that is killed while a letter is replayed has lost nothing', asyn
   first.signal('SIGKILL');
   await first.ended;
   const next = await (await start()).connect();
-  assert.deepEqual((await next.call('deadLetter.list', { plugin })).deadLetters.map(({ id, replaying }) => [id, replaying]), [[ids[0], null]]);
+  assert.deepEqual(
+    (await next.call('deadLetter.list', { plugin })).deadLetters.map(({ id, replaying }) => [id, replaying]),
+    [[ids[0], null]],
+  );
 });

@@ -1,5 +1,5 @@
-// Outputs that a cell hands over as bytes are held to what a cell of ours sends: whoever gets at its port can neither keep a
-// hand on the memory, nor have the host keep more of it than it counts.
+// Outputs that a cell hands over as bytes are held to what a cell of ours sends: whoever gets at its port can neither
+// keep a hand on the memory, nor have the host keep more of it than it counts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
@@ -17,7 +17,17 @@ interface Hearing {
 function hearing(): Hearing {
   const heard: ResultsMessage[] = [];
   const nothing = (): void => {};
-  const inbox = new CellInbox({ results: (message) => void heard.push(message), halted: nothing, log: nothing, logDropped: nothing, ended: nothing, unkillable: nothing }, nothing);
+  const inbox = new CellInbox(
+    {
+      results: (message) => void heard.push(message),
+      halted: nothing,
+      log: nothing,
+      logDropped: nothing,
+      ended: nothing,
+      unkillable: nothing,
+    },
+    nothing,
+  );
   inbox.allowOutputs(most);
   return { inbox, heard };
 }
@@ -25,7 +35,10 @@ function hearing(): Hearing {
 /** As it comes out of a real port. */
 function through(json: unknown, handedOver: readonly ArrayBuffer[] = []): unknown {
   const { port1, port2 } = new MessageChannel();
-  port1.postMessage({ type: 'results', through: 1, failures: [], outputs: [{ sequence: 1, json, durationMs: 0 }] }, handedOver);
+  port1.postMessage(
+    { type: 'results', through: 1, failures: [], outputs: [{ sequence: 1, json, durationMs: 0 }] },
+    handedOver,
+  );
   const received = receiveMessageOnPort(port2)?.message as unknown;
   port1.close();
   return received;
@@ -35,7 +48,11 @@ const bytesOf = (length: number): Uint8Array<ArrayBuffer> => new Uint8Array(leng
 const outputOf = ({ heard }: Hearing): string => new EncodedJson('', heard[0]?.outputs[0]?.json).text;
 
 test('whole bytes within the bound are taken, handed over or copied', () => {
-  for (const [length, handsOver] of [[1, true], [most, true], [most, false]] as const) {
+  for (const [length, handsOver] of [
+    [1, true],
+    [most, true],
+    [most, false],
+  ] as const) {
     const at = hearing();
     const bytes = bytesOf(length);
     at.inbox.receive(through(bytes, handsOver ? [bytes.buffer] : []));
@@ -49,7 +66,10 @@ const odd: readonly (readonly [what: string, json: () => unknown])[] = [
   ['a longer text than a cell may answer', () => '1'.repeat(most + 1)],
   ['no bytes at all', () => bytesOf(0)],
   ['shared memory', () => new Uint8Array(new SharedArrayBuffer(8))],
-  ['memory that can grow', () => new Uint8Array(Reflect.construct(ArrayBuffer, [8, { maxByteLength: 16 }]) as ArrayBuffer)],
+  [
+    'memory that can grow',
+    () => new Uint8Array(Reflect.construct(ArrayBuffer, [8, { maxByteLength: 16 }]) as ArrayBuffer),
+  ],
   ['a part of larger memory', () => new Uint8Array(new ArrayBuffer(1_000_000), 0, 8)],
   ['the memory itself', () => new ArrayBuffer(8)],
   ['numbers of two bytes', () => new Uint16Array(8)],
@@ -79,7 +99,17 @@ test('neither is what no port can carry: bytes of a class of their own, or in me
 
 test('before a cell was told its bound it has nothing to answer', () => {
   const nothing = (): void => {};
-  const inbox = new CellInbox({ results: () => assert.fail('told'), halted: nothing, log: nothing, logDropped: nothing, ended: nothing, unkillable: nothing }, nothing);
+  const inbox = new CellInbox(
+    {
+      results: () => assert.fail('told'),
+      halted: nothing,
+      log: nothing,
+      logDropped: nothing,
+      ended: nothing,
+      unkillable: nothing,
+    },
+    nothing,
+  );
   inbox.receive(through(bytesOf(1)));
   assert.equal(inbox.malformed, 1);
 });

@@ -16,14 +16,26 @@ import { VirtualClock } from '../labs/virtual-clock.ts';
 const event = { ingress: 'in', kind: 'do', payload: 1 };
 const running = { ...neverStarted, lifecycle: 'running', accepts: true, dispatches: true, incarnation: 1 } as const;
 
-function bench(): { readonly clock: VirtualClock; readonly intake: Intake; readonly books: Books; refusal(): HostError } {
+function bench(): {
+  readonly clock: VirtualClock;
+  readonly intake: Intake;
+  readonly books: Books;
+  refusal(): HostError;
+} {
   const clock = new VirtualClock();
   const section = serviceSection.parse({ ingresses: [{ name: 'in', kinds: ['do'] }], queue: { capacity: 2 } });
   const queue = new IngressQueue(section.queue);
   const books = new Books({ clock, trail: new EventTrail(8), account: { add: () => {} } });
   const journal = new Journal('sim', 8, clock, { timeline: () => {}, feed: () => {}, log: () => {} });
   const turn = new WakeTurns(clock, 1).join(queue);
-  const intake = new Intake('sim', section, 1024, { clock, queue, turn, retries: new Retries({ queue, turn, clock }), books, journal });
+  const intake = new Intake('sim', section, 1024, {
+    clock,
+    queue,
+    turn,
+    retries: new Retries({ queue, turn, clock }),
+    books,
+    journal,
+  });
   const refusal = (): HostError => {
     try {
       intake.accept(event);

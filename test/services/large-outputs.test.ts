@@ -32,8 +32,17 @@ export const service = {
 
 async function daemonWith(t: TestContext, isolation: 'thread' | 'process'): Promise<TestDaemon> {
   const folder = await temporaryFolder(t);
-  const service = { ingresses: [{ name: 'work', kinds: ['do'] }], queue: { capacity: 1000 }, timeouts: { handleMs: 20_000 }, retry: { maxAttempts: 1 } };
-  await writeTree(folder, { 'package.json': { type: 'module' }, 'index.js': plugin, 'plugin.json': { schemaVersion: 1, id, name: 'Large', version: '1.0.0', entry: './index.js', isolation, service } });
+  const service = {
+    ingresses: [{ name: 'work', kinds: ['do'] }],
+    queue: { capacity: 1000 },
+    timeouts: { handleMs: 20_000 },
+    retry: { maxAttempts: 1 },
+  };
+  await writeTree(folder, {
+    'package.json': { type: 'module' },
+    'index.js': plugin,
+    'plugin.json': { schemaVersion: 1, id, name: 'Large', version: '1.0.0', entry: './index.js', isolation, service },
+  });
   const daemon = await startTestDaemon(t);
   const client = await daemon.connect();
   await client.call('plugin.load', { path: folder });
@@ -46,12 +55,22 @@ interface Wish {
   readonly count: number;
 }
 
-const request = (at: number, payload: unknown): object => ({ jsonrpc: '2.0', id: at, method: 'ingress.deliver', params: { plugin: id, event: { ingress: 'work', kind: 'do', payload }, timeoutMs: 60_000 } });
+const request = (at: number, payload: unknown): object => ({
+  jsonrpc: '2.0',
+  id: at,
+  method: 'ingress.deliver',
+  params: { plugin: id, event: { ingress: 'work', kind: 'do', payload }, timeoutMs: 60_000 },
+});
 
-/** Around the sizes at which an answer takes another way, in characters of one to four bytes, and one that JSON must escape. */
+/**
+ * Around the sizes at which an answer takes another way, in characters of one to four bytes, and one that JSON must
+ * escape.
+ */
 const wishes: readonly Wish[] = ['x', 'é', '漢', '😀', '\ud800'].flatMap((letter) => {
   const bytes = Buffer.byteLength(JSON.stringify(letter)) - 2;
-  return [0, 2048, 4096, 16 * 1024, 64 * 1024].flatMap((size) => [-1, 0, 1].map((step) => ({ letter, count: Math.max(0, Math.floor((size - 2) / bytes) + step) })));
+  return [0, 2048, 4096, 16 * 1024, 64 * 1024].flatMap((size) =>
+    [-1, 0, 1].map((step) => ({ letter, count: Math.max(0, Math.floor((size - 2) / bytes) + step) })),
+  );
 });
 
 const wished = ({ letter, count }: Wish): string => letter.repeat(count);
@@ -76,15 +95,23 @@ test('a batch of calls with small and large outputs is one line that holds them 
   raw.send(`${JSON.stringify(wishes.map((wish, at) => request(at, wish)))}\n`);
   raw.request('after', 'daemon.ping');
   const lines = [await raw.line(), await raw.line()].map((line) => JSON.parse(line) as unknown);
-  const batch = lines.find((line) => Array.isArray(line)) as { readonly id: number; readonly result: { readonly output: string } }[];
-  assert.deepEqual(batch.map((answer) => answer.id).sort((a, b) => a - b), wishes.map((_, at) => at));
+  const batch = lines.find((line) => Array.isArray(line)) as {
+    readonly id: number;
+    readonly result: { readonly output: string };
+  }[];
+  assert.deepEqual(
+    batch.map((answer) => answer.id).sort((a, b) => a - b),
+    wishes.map((_, at) => at),
+  );
   for (const { id: at, result } of batch) assert.ok(result.output === wished(wishes[at] as Wish));
 });
 
 test('over HTTP an output is as long as it is said to be', async (t) => {
   const daemon = await daemonWith(t, 'thread');
   for (const wish of wishes) {
-    const answer = await ask(daemon.socket, 'POST', `/api/services/${id}/deliver`, { body: { event: { ingress: 'work', kind: 'do', payload: wish } } });
+    const answer = await ask(daemon.socket, 'POST', `/api/services/${id}/deliver`, {
+      body: { event: { ingress: 'work', kind: 'do', payload: wish } },
+    });
     assert.equal(answer.status, 200, answer.text.slice(0, 300));
     assert.equal(Number(answer.headers['content-length']), Buffer.byteLength(answer.text));
     assert.ok(answer.json['output'] === wished(wish));
@@ -96,7 +123,11 @@ test('answers made before their cell died are whole, however large', async (t) =
   const raw = await RawSocket.connect(t, daemon.socket);
   const sizes = [200_000, 10, 3000, 60_000, 15_000, 500_000, 2046];
   for (let round = 0; round < 10; round += 1) {
-    raw.send([...sizes.map((count) => ({ letter: 'x', count })), { dies: true }].map((payload, at) => `${JSON.stringify(request(at, payload))}\n`).join(''));
+    raw.send(
+      [...sizes.map((count) => ({ letter: 'x', count })), { dies: true }]
+        .map((payload, at) => `${JSON.stringify(request(at, payload))}\n`)
+        .join(''),
+    );
     for (const [at, count] of sizes.entries()) {
       const { id: answered, result } = await raw.message();
       assert.equal(answered, at);

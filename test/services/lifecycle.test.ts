@@ -1,10 +1,39 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type LifecycleCause, type Phase, acceptsEvents, lifecycleOf, nextPhase } from '../../daemon/services/lifecycle.ts';
+import {
+  type LifecycleCause,
+  type Phase,
+  acceptsEvents,
+  lifecycleOf,
+  nextPhase,
+} from '../../daemon/services/lifecycle.ts';
 import { lifecycle } from '../../protocol/status.ts';
 
-const phases: Phase[] = ['ready', 'starting', 'running', 'reloading', 'handingOver', 'restarting', 'stopping', 'stopped', 'failed'];
-const causes: LifecycleCause[] = ['start', 'stop', 'reload', 'restart', 'started', 'start_failed', 'stopped', 'cell_ended', 'cell_overran', 'takes_over', 'reloaded', 'reload_failed'];
+const phases: Phase[] = [
+  'ready',
+  'starting',
+  'running',
+  'reloading',
+  'handingOver',
+  'restarting',
+  'stopping',
+  'stopped',
+  'failed',
+];
+const causes: LifecycleCause[] = [
+  'start',
+  'stop',
+  'reload',
+  'restart',
+  'started',
+  'start_failed',
+  'stopped',
+  'cell_ended',
+  'cell_overran',
+  'takes_over',
+  'reloaded',
+  'reload_failed',
+];
 
 /** The phases that follow one after the other. */
 const along = (from: Phase, ...by: LifecycleCause[]): (Phase | undefined)[] => {
@@ -13,7 +42,13 @@ const along = (from: Phase, ...by: LifecycleCause[]): (Phase | undefined)[] => {
 };
 
 test('a service goes from ready through starting, running and stopping to stopped, and can start again', () => {
-  assert.deepEqual(along('ready', 'start', 'started', 'stop', 'stopped', 'start'), ['starting', 'running', 'stopping', 'stopped', 'starting']);
+  assert.deepEqual(along('ready', 'start', 'started', 'stop', 'stopped', 'start'), [
+    'starting',
+    'running',
+    'stopping',
+    'stopped',
+    'starting',
+  ]);
   assert.deepEqual(along('failed', 'start'), ['starting']);
 });
 
@@ -26,7 +61,10 @@ test('a reload runs on in the old incarnation until the new one takes over, and 
   assert.deepEqual(along('running', 'reload', 'takes_over', 'reloaded'), ['reloading', 'handingOver', 'running']);
   assert.deepEqual(along('running', 'reload', 'reload_failed'), ['reloading', 'running']);
   for (const phase of ['reloading', 'handingOver'] as const) {
-    assert.deepEqual([nextPhase(phase, 'stop'), nextPhase(phase, 'restart'), nextPhase(phase, 'reload')], ['stopping', 'restarting', undefined]);
+    assert.deepEqual(
+      [nextPhase(phase, 'stop'), nextPhase(phase, 'restart'), nextPhase(phase, 'reload')],
+      ['stopping', 'restarting', undefined],
+    );
   }
 });
 
@@ -62,6 +100,12 @@ test('from every phase but ready a stop leads to stopped', () => {
 
 test('events are queued while starting, running and restarting, and while a failed service comes back', () => {
   const accepting = ['starting', 'running', 'reloading', 'handingOver', 'restarting'];
-  assert.deepEqual(phases.filter((phase) => acceptsEvents(phase, false)), accepting);
-  assert.deepEqual(phases.filter((phase) => acceptsEvents(phase, true)), [...accepting, 'failed']);
+  assert.deepEqual(
+    phases.filter((phase) => acceptsEvents(phase, false)),
+    accepting,
+  );
+  assert.deepEqual(
+    phases.filter((phase) => acceptsEvents(phase, true)),
+    [...accepting, 'failed'],
+  );
 });

@@ -24,7 +24,10 @@ class SlowCell extends SimulatedCell {
   deaf = false;
   readonly #clock: VirtualClock;
 
-  constructor(world: ConstructorParameters<typeof SimulatedCell>[0], listener: ConstructorParameters<typeof SimulatedCell>[1]) {
+  constructor(
+    world: ConstructorParameters<typeof SimulatedCell>[0],
+    listener: ConstructorParameters<typeof SimulatedCell>[1],
+  ) {
     super(world, listener);
     this.#clock = world.clock;
   }
@@ -46,7 +49,9 @@ class SlowCell extends SimulatedCell {
 
   override stop(deadlineMs: number): Promise<CallOutcome<null>> {
     if (!this.stopHangs) return super.stop(deadlineMs);
-    return new Promise((resolve) => void this.#clock.after(deadlineMs, () => resolve({ ok: false, phase: 'deadline' })));
+    return new Promise(
+      (resolve) => void this.#clock.after(deadlineMs, () => resolve({ ok: false, phase: 'deadline' })),
+    );
   }
 }
 
@@ -64,12 +69,44 @@ class Trial {
   constructor(...starts: Start[]) {
     this.starts = starts;
     const read = manifest.parse({
-      schemaVersion: 1, id: 'sim', name: 'Sim', version: '1.0.0', entry: './index.js',
-      service: { ingresses: [{ name: 'in', kinds: ['do'] }], timeouts: { startMs, handleMs, statusMs: 50, stopMs }, retry: { maxAttempts: 1 }, restart: { backoffMs: [10, 20] } },
+      schemaVersion: 1,
+      id: 'sim',
+      name: 'Sim',
+      version: '1.0.0',
+      entry: './index.js',
+      service: {
+        ingresses: [{ name: 'in', kinds: ['do'] }],
+        timeouts: { startMs, handleMs, statusMs: 50, stopMs },
+        retry: { maxAttempts: 1 },
+        restart: { backoffMs: [10, 20] },
+      },
     });
     assert.ok(read.service !== undefined);
-    this.plan = { plugin: { id: 'sim', folder: '/', entry: '/index.js', manifest: read, overridden: [], enabled: true, autostart: true, config: {}, notes: [] }, section: read.service, env: {}, entryUrl: 'file:///index.js' };
-    const world = { clock: this.clock, latencyMs: () => 0, pauseMs: () => 0, nextWay: () => 'ring' as const, began: () => {}, ended: () => {}, startAs: () => this.starts.shift() ?? ('run' as const) };
+    this.plan = {
+      plugin: {
+        id: 'sim',
+        folder: '/',
+        entry: '/index.js',
+        manifest: read,
+        overridden: [],
+        enabled: true,
+        autostart: true,
+        config: {},
+        notes: [],
+      },
+      section: read.service,
+      env: {},
+      entryUrl: 'file:///index.js',
+    };
+    const world = {
+      clock: this.clock,
+      latencyMs: () => 0,
+      pauseMs: () => 0,
+      nextWay: () => 'ring' as const,
+      began: () => {},
+      ended: () => {},
+      startAs: () => this.starts.shift() ?? ('run' as const),
+    };
     this.service = new Service(this.plan, {
       clock: this.clock,
       random: () => 0.5,
@@ -115,7 +152,10 @@ class Trial {
 /** What a promise has come to so far. */
 function watched(promise: Promise<unknown>): { state: string } {
   const seen = { state: 'pending' };
-  promise.then(() => (seen.state = 'resolved'), (error: unknown) => (seen.state = error instanceof HostError ? error.code : String(error)));
+  promise.then(
+    () => (seen.state = 'resolved'),
+    (error: unknown) => (seen.state = error instanceof HostError ? error.code : String(error)),
+  );
   return seen;
 }
 
@@ -219,7 +259,10 @@ test('a restart during a start leaves one incarnation, and the start that it end
   await trial.pass(5);
   const restart = watched(trial.service.restart());
   await trial.pass(50);
-  assert.deepEqual([start.state, restart.state, trial.service.lifecycle, trial.service.incarnation], ['service_stopped', 'resolved', 'running', 2]);
+  assert.deepEqual(
+    [start.state, restart.state, trial.service.lifecycle, trial.service.incarnation],
+    ['service_stopped', 'resolved', 'running', 2],
+  );
   assert.equal(trial.cells.filter(({ dead }) => !dead).length, 1);
   const stop = watched(trial.service.stop());
   await trial.pass(50);
@@ -233,13 +276,19 @@ test('a restart that comes while a service stops begins with the end of the stop
   const stop = watched(trial.service.stop());
   const restart = watched(trial.service.restart());
   await trial.pass(stopMs + 50);
-  assert.deepEqual([stop.state, restart.state, trial.service.lifecycle, trial.service.incarnation], ['resolved', 'resolved', 'running', 2]);
+  assert.deepEqual(
+    [stop.state, restart.state, trial.service.lifecycle, trial.service.incarnation],
+    ['resolved', 'resolved', 'running', 2],
+  );
   trial.cell(2).stopHangs = true;
   const stops = [watched(trial.service.stop())];
   const overtaken = watched(trial.service.restart());
   stops.push(watched(trial.service.stop()));
   await trial.pass(stopMs + 50);
-  assert.deepEqual([...stops.map(({ state }) => state), overtaken.state, trial.service.lifecycle], ['resolved', 'resolved', 'service_stopped', 'stopped']);
+  assert.deepEqual(
+    [...stops.map(({ state }) => state), overtaken.state, trial.service.lifecycle],
+    ['resolved', 'resolved', 'service_stopped', 'stopped'],
+  );
 });
 
 test('a restart during a reload ends the new incarnation and starts one more, and the events wait for it', async () => {
@@ -251,7 +300,10 @@ test('a restart during a reload ends the new incarnation and starts one more, an
   trial.send('return');
   await trial.pass(50);
   const { lifecycle, incarnation, counters } = trial.service.status();
-  assert.deepEqual([reload.state, restart.state, lifecycle, incarnation, counters.handled], ['start_failed', 'resolved', 'running', 3, 1]);
+  assert.deepEqual(
+    [reload.state, restart.state, lifecycle, incarnation, counters.handled],
+    ['start_failed', 'resolved', 'running', 3, 1],
+  );
   assert.equal(trial.cells.filter(({ dead }) => !dead).length, 1);
 });
 

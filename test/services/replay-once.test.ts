@@ -9,12 +9,20 @@ const lab = fileURLToPath(new URL('../fixtures/services/lab', import.meta.url));
 test('a replay publishes a letter once, also where its id is given twice', async (t) => {
   const daemon = await startTestDaemon(t, { plugins: [lab] });
   const client = await daemon.connect();
-  await assert.rejects(client.call('ingress.deliver', { plugin: 'test.lab', event: { ingress: 'work', kind: 'do', payload: { do: 'exit', code: 1 } } }));
+  await assert.rejects(
+    client.call('ingress.deliver', {
+      plugin: 'test.lab',
+      event: { ingress: 'work', kind: 'do', payload: { do: 'exit', code: 1 } },
+    }),
+  );
   await client.call('service.start', { plugin: 'test.lab' });
   const [letter] = (await client.call('deadLetter.list', { plugin: 'test.lab' })).deadLetters;
   assert.ok(letter !== undefined);
   const before = (await client.call('service.status', { plugin: 'test.lab' })).counters.enqueued;
   const { results } = await client.call('deadLetter.replay', { plugin: 'test.lab', ids: [letter.id, letter.id] });
-  assert.deepEqual(results.map(({ id }) => id), [letter.id]);
+  assert.deepEqual(
+    results.map(({ id }) => id),
+    [letter.id],
+  );
   assert.equal((await client.call('service.status', { plugin: 'test.lab' })).counters.enqueued, before + 1);
 });

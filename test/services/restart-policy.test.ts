@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { RestartPolicy } from '../../daemon/services/restart-policy.ts';
 
 const options = { policy: 'on-failure', intensity: 5, periodMs: 60_000, backoffMs: [200, 30_000] } as const;
-const made = (override: object = {}, random = () => 0.5): RestartPolicy => new RestartPolicy({ ...options, ...override, backoffMs: [200, 30_000] }, random);
+const made = (override: object = {}, random = () => 0.5): RestartPolicy =>
+  new RestartPolicy({ ...options, ...override, backoffMs: [200, 30_000] }, random);
 
 test('the policy never gives up at once', () => {
   assert.equal(made({ policy: 'never' }).failed(0, 0).kind, 'give_up');
@@ -21,15 +22,17 @@ test('failures further apart than the period are always restarted', () => {
   for (let n = 0; n < 100; n += 1) assert.equal(policy.failed(n * 60_000, 100).kind, 'restart');
 });
 
-test('the backoff doubles with failures in a row and begins anew after a stable run', () => {
+test('the backoff doubles with failures in a row and starts over after a stable run', () => {
   const policy = made({ intensity: 100 }, () => 0.999999);
-  const delays = Array.from({ length: 10 }, (_, n) => policy.failed(n, 10)).map((decision) => (decision.kind === 'restart' ? decision.delayMs : -1));
+  const delays = Array.from({ length: 10 }, (_, n) => policy.failed(n, 10)).map((decision) =>
+    decision.kind === 'restart' ? decision.delayMs : -1,
+  );
   assert.deepEqual(delays, [400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000, 30000]);
   const after = policy.failed(1_000_000, 60_000);
   assert.deepEqual(after, { kind: 'restart', delayMs: 400, attempt: 1 });
 });
 
-test('the operator\'s own start wipes the slate', () => {
+test("the operator's own start wipes the slate", () => {
   const policy = made({ intensity: 1 });
   assert.equal(policy.failed(0, 0).kind, 'restart');
   assert.equal(policy.failed(1, 0).kind, 'give_up');
@@ -43,10 +46,20 @@ test('whatever the failures, delays keep to their bounds and no period has more 
       fc.integer({ min: 0, max: 8 }),
       fc.integer({ min: 1, max: 100_000 }),
       fc.tuple(fc.integer({ min: 0, max: 1000 }), fc.integer({ min: 0, max: 100_000 })),
-      fc.array(fc.record({ gapMs: fc.integer({ min: 0, max: 50_000 }), ranMs: fc.integer({ min: 0, max: 50_000 }), random: fc.double({ min: 0, max: 0.9999999, noNaN: true }) }), { maxLength: 60 }),
+      fc.array(
+        fc.record({
+          gapMs: fc.integer({ min: 0, max: 50_000 }),
+          ranMs: fc.integer({ min: 0, max: 50_000 }),
+          random: fc.double({ min: 0, max: 0.9999999, noNaN: true }),
+        }),
+        { maxLength: 60 },
+      ),
       (intensity, periodMs, [least, most], failures) => {
         let random = 0;
-        const policy = new RestartPolicy({ policy: 'on-failure', intensity, periodMs, backoffMs: [least, most] }, () => random);
+        const policy = new RestartPolicy(
+          { policy: 'on-failure', intensity, periodMs, backoffMs: [least, most] },
+          () => random,
+        );
         let now = 0;
         let restarts: number[] = [];
         for (const failure of failures) {
@@ -70,5 +83,6 @@ test('whatever the failures, delays keep to their bounds and no period has more 
 
 test('a backoff without a lower bound stays a time however often the service fails', () => {
   const policy = new RestartPolicy({ policy: 'on-failure', intensity: 1, periodMs: 1, backoffMs: [0, 0] }, () => 0.5);
-  for (let n = 0; n < 3000; n += 1) assert.deepEqual(policy.failed(n * 10, 0), { kind: 'restart', delayMs: 0, attempt: n + 1 });
+  for (let n = 0; n < 3000; n += 1)
+    assert.deepEqual(policy.failed(n * 10, 0), { kind: 'restart', delayMs: 0, attempt: n + 1 });
 });

@@ -9,7 +9,16 @@ import { retryDelayMs } from '../../daemon/services/retry-delay.ts';
 import { VirtualClock } from '../labs/virtual-clock.ts';
 
 const head = { ingress: 'work', kind: 'do', source: 'test', createdAt: '2026-01-01T00:00:00.000Z' };
-const event = (n: number): QueuedEvent => ({ head, payload: String(n), eventId: String(n), correlationId: String(n), attempt: 2, bytes: 10, acceptedMs: n, story: [] });
+const event = (n: number): QueuedEvent => ({
+  head,
+  payload: String(n),
+  eventId: String(n),
+  correlationId: String(n),
+  attempt: 2,
+  bytes: 10,
+  acceptedMs: n,
+  story: [],
+});
 const ids = (events: readonly QueuedEvent[]): string[] => events.map(({ eventId }) => eventId);
 
 function bench(): { readonly clock: VirtualClock; readonly queue: IngressQueue; readonly retries: Retries } {
@@ -19,7 +28,10 @@ function bench(): { readonly clock: VirtualClock; readonly queue: IngressQueue; 
 }
 
 test('the back-off doubles with each failed attempt between its two bounds', () => {
-  assert.deepEqual([1, 2, 3, 6, 7, 100].map((failed) => retryDelayMs({ backoffMs: [1000, 60_000] }, failed)), [1000, 2000, 4000, 32_000, 60_000, 60_000]);
+  assert.deepEqual(
+    [1, 2, 3, 6, 7, 100].map((failed) => retryDelayMs({ backoffMs: [1000, 60_000] }, failed)),
+    [1000, 2000, 4000, 32_000, 60_000, 60_000],
+  );
   assert.equal(retryDelayMs({ backoffMs: [0, 0] }, 5), 0);
 });
 

@@ -4,7 +4,12 @@ import { test } from 'node:test';
 import { CapacityWaiters } from '../../daemon/services/capacity-waiters.ts';
 
 /** Wants so many places, of which there are `free`. */
-function crowd(wants: readonly number[]): { readonly room: CapacityWaiters; readonly done: number[]; offer(places: number): void; leave(who: number): void } {
+function crowd(wants: readonly number[]): {
+  readonly room: CapacityWaiters;
+  readonly done: number[];
+  offer(places: number): void;
+  leave(who: number): void;
+} {
   const room = new CapacityWaiters();
   const done: number[] = [];
   let free = 0;
@@ -44,7 +49,7 @@ test('everybody is let in, in the order of coming, however the places come', () 
   assert.ok(!room.awaited);
 });
 
-test('who leaves gives nobody else\'s place away', () => {
+test("who leaves gives nobody else's place away", () => {
   const { room, done, offer, leave } = crowd([1, 1, 1]);
   leave(1);
   offer(1);

@@ -22,19 +22,75 @@ type Step =
   | { readonly do: 'start' | 'stop' | 'stopNow' | 'stopDiscard' | 'restart' | 'crash' | 'reload' | 'retire' | 'end' };
 
 const deed = fc.record({
-  does: fc.oneof({ weight: 12, arbitrary: fc.constant('return' as const) }, { weight: 2, arbitrary: fc.constantFrom('throw' as const, 'flaky' as const, 'flaky' as const, 'permanent' as const) }, { weight: 1, arbitrary: fc.constantFrom('hang' as const, 'heed' as const, 'native' as const, 'exit' as const, 'stray' as const) }),
-  ms: fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 0, max: 3 }) }, { weight: 1, arbitrary: fc.integer({ min: 0, max: 150 }) }),
+  does: fc.oneof(
+    { weight: 12, arbitrary: fc.constant('return' as const) },
+    {
+      weight: 2,
+      arbitrary: fc.constantFrom('throw' as const, 'flaky' as const, 'flaky' as const, 'permanent' as const),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        'hang' as const,
+        'react to' as const,
+        'native' as const,
+        'exit' as const,
+        'stray' as const,
+      ),
+    },
+  ),
+  ms: fc.oneof(
+    { weight: 4, arbitrary: fc.integer({ min: 0, max: 3 }) },
+    { weight: 1, arbitrary: fc.integer({ min: 0, max: 150 }) },
+  ),
 });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('publish' as const, 'deliver' as const), deed, count: fc.integer({ min: 1, max: 40 }) }) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 2500 })) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constantFrom('publish' as const, 'deliver' as const),
+      deed,
+      count: fc.integer({ min: 1, max: 40 }),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('advance' as const),
+      ms: fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 2500 })),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('start' as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('stop' as const, 'stopNow' as const, 'stopDiscard' as const, 'restart' as const, 'crash' as const, 'reload' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constantFrom(
+        'stop' as const,
+        'stopNow' as const,
+        'stopDiscard' as const,
+        'restart' as const,
+        'crash' as const,
+        'reload' as const,
+      ),
+    }),
+  },
 );
 
 /** What has no way back: an unloading, and the end of the daemon. */
-const last: fc.Arbitrary<Step[]> = fc.oneof({ weight: 3, arbitrary: fc.constant<Step[]>([]) }, { weight: 1, arbitrary: fc.array(fc.oneof({ weight: 2, arbitrary: step }, { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('retire' as const, 'end' as const) }) }), { minLength: 1, maxLength: 8 }) });
+const last: fc.Arbitrary<Step[]> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant<Step[]>([]) },
+  {
+    weight: 1,
+    arbitrary: fc.array(
+      fc.oneof(
+        { weight: 2, arbitrary: step },
+        { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('retire' as const, 'end' as const) }) },
+      ),
+      { minLength: 1, maxLength: 8 },
+    ),
+  },
+);
 
 const handleMs = 100;
 const capacity = 50;
@@ -72,10 +128,30 @@ class History {
     this.#latencies = latencies;
     this.#starts = starts;
     const read = manifest.parse({
-      schemaVersion: 1, id: 'sim', name: 'Sim', version: '1.0.0', entry: './index.js',
-      service: { ingresses: [{ name: 'in', kinds: ['do'] }], queue: { capacity }, timeouts: { startMs: 500, handleMs, statusMs: 50, stopMs: 400 }, retry: { maxAttempts, backoffMs: [20, 200], order }, restart: { policy: 'on-failure', intensity: 3, periodMs: 2000, backoffMs: [10, 300] } },
+      schemaVersion: 1,
+      id: 'sim',
+      name: 'Sim',
+      version: '1.0.0',
+      entry: './index.js',
+      service: {
+        ingresses: [{ name: 'in', kinds: ['do'] }],
+        queue: { capacity },
+        timeouts: { startMs: 500, handleMs, statusMs: 50, stopMs: 400 },
+        retry: { maxAttempts, backoffMs: [20, 200], order },
+        restart: { policy: 'on-failure', intensity: 3, periodMs: 2000, backoffMs: [10, 300] },
+      },
     });
-    const plugin: LoadedPlugin = { id: 'sim', folder: '/', entry: '/index.js', manifest: read, overridden: [], enabled: true, autostart: true, config: {}, notes: [] };
+    const plugin: LoadedPlugin = {
+      id: 'sim',
+      folder: '/',
+      entry: '/index.js',
+      manifest: read,
+      overridden: [],
+      enabled: true,
+      autostart: true,
+      config: {},
+      notes: [],
+    };
     assert.ok(read.service !== undefined);
     this.#plan = { plugin, section: read.service, env: {}, entryUrl: 'file:///index.js' };
     this.service = new Service(this.#plan, {
@@ -90,7 +166,10 @@ class History {
             latencyMs: () => this.#latencies[this.#asked++ % this.#latencies.length] ?? 0,
             pauseMs: () => (this.#latencies[this.#asked++ % this.#latencies.length] ?? 0) % 3,
             // Those laid in shared memory and those that are messages overtake each other.
-            nextWay: () => (['message', 'ring', 'bytes', 'ring', 'ring'] as const)[(this.#latencies[this.#asked++ % this.#latencies.length] ?? 0) % 5] ?? 'ring',
+            nextWay: () =>
+              (['message', 'ring', 'bytes', 'ring', 'ring'] as const)[
+                (this.#latencies[this.#asked++ % this.#latencies.length] ?? 0) % 5
+              ] ?? 'ring',
             startAs: () => this.#starts[this.#started++ % this.#starts.length] ?? 'run',
             began: (begun, cell) => {
               this.balanced();
@@ -189,14 +268,21 @@ class History {
     };
     if (how === 'deliver') {
       // Some callers wait for less than others are handled in.
-      this.service.deliver(event, payload.n % 3 === 0 ? 20 : 5000).then((handled) => {
-        assert.equal(new EncodedJson('', handled.json).text.trimStart(), String(payload.n), 'an answer of another event');
-        settle('handled')();
-      }, (error: unknown) => {
-        const { code, details } = error as HostError;
-        if (details['withdrawn'] === true) this.withdrawn.add(payload.n);
-        settle(code)();
-      });
+      this.service.deliver(event, payload.n % 3 === 0 ? 20 : 5000).then(
+        (handled) => {
+          assert.equal(
+            new EncodedJson('', handled.json).text.trimStart(),
+            String(payload.n),
+            'an answer of another event',
+          );
+          settle('handled')();
+        },
+        (error: unknown) => {
+          const { code, details } = error as HostError;
+          if (details['withdrawn'] === true) this.withdrawn.add(payload.n);
+          settle(code)();
+        },
+      );
       return;
     }
     try {
@@ -225,11 +311,22 @@ class History {
     assert.equal(lifecycle, this.#lifecycle, 'the status shows another lifecycle than was told');
     this.balanced();
     const settled = counters.handled + counters.failed + counters.deadLettered + counters.discarded;
-    assert.equal(counters.enqueued, settled + queue.depth + (inFlight === null ? 0 : 1), `conservation broke in ${lifecycle}`);
-    assert.ok(counters.dispatched >= counters.handled + (inFlight === null ? 0 : 1), `an event is in flight that is not counted as dispatched, in ${lifecycle}`);
+    assert.equal(
+      counters.enqueued,
+      settled + queue.depth + (inFlight === null ? 0 : 1),
+      `conservation broke in ${lifecycle}`,
+    );
+    assert.ok(
+      counters.dispatched >= counters.handled + (inFlight === null ? 0 : 1),
+      `an event is in flight that is not counted as dispatched, in ${lifecycle}`,
+    );
     assert.ok(queue.depth <= capacity + 1, `the queue grew to ${String(queue.depth)}`);
-    assert.ok(this.beganInOrder.every((n, i) => n >= (this.beganInOrder[i - 1] ?? -1)), 'events began out of order');
-    for (const [id, begins] of this.begins) assert.ok(begins <= maxAttempts + (this.cutOffs.get(id) ?? 0), `${id} began more often than it may`);
+    assert.ok(
+      this.beganInOrder.every((n, i) => n >= (this.beganInOrder[i - 1] ?? -1)),
+      'events began out of order',
+    );
+    for (const [id, begins] of this.begins)
+      assert.ok(begins <= maxAttempts + (this.cutOffs.get(id) ?? 0), `${id} began more often than it may`);
   }
 
   /** Lets everything come to its end: nothing may stay open. */
@@ -255,16 +352,25 @@ class History {
     assert.equal(status.queue.depth, 0);
     assert.equal(status.restart?.pending ?? false, false);
     assert.equal(this.clock.pendingTimers, 0, 'a timer was left behind');
-    assert.ok(this.cells.every(({ dead }) => dead), 'a cell was left behind');
+    assert.ok(
+      this.cells.every(({ dead }) => dead),
+      'a cell was left behind',
+    );
     const { handled, failed, threw, timedOut, crashed } = status.counters;
     const cutOffs = [...this.cutOffs.values()].reduce((sum, count) => sum + count, 0);
     assert.ok(handled <= this.truth.returned, 'an event that did not return was counted as handled');
     assert.ok(handled >= this.truth.returned - timedOut, 'a handled event was not counted as such');
     // One that throws while a stop aborts it comes again, or its caller is told of the stop.
     const stops = cutOffs + status.counters.discarded;
-    assert.ok(failed + threw <= this.truth.threw && failed + threw >= this.truth.threw - timedOut - stops, 'the failures are not those that happened');
+    assert.ok(
+      failed + threw <= this.truth.threw && failed + threw >= this.truth.threw - timedOut - stops,
+      'the failures are not those that happened',
+    );
     assert.equal(this.deadLetters.counts.count, status.counters.deadLettered);
-    assert.ok(status.counters.retried + status.counters.deadLettered <= timedOut + crashed + threw + cutOffs, 'more second chances than losses');
+    assert.ok(
+      status.counters.retried + status.counters.deadLettered <= timedOut + crashed + threw + cutOffs,
+      'more second chances than losses',
+    );
     for (const { reason, attempts } of this.deadLetters.ids().map((id) => this.deadLetters.get(id))) {
       if (reason !== 'permanent') assert.equal(attempts.length, maxAttempts, 'a dead letter without its whole story');
     }
@@ -285,16 +391,53 @@ function expected(error: unknown): void {
 
 /** Histories that once broke something. */
 const boundaryHistories: [Step[], number[], ('run' | 'throw' | 'hang')[], Step[], 'yield' | 'hold'][] = [
-  [[{ do: 'publish', deed: { does: 'return', ms: 100 }, count: 1 }, { do: 'stop' }, { do: 'advance', ms: 96 }, { do: 'advance', ms: 4 }, { do: 'start' }, { do: 'publish', deed: { does: 'return', ms: 0 }, count: 1 }], [0], ['run'], [], 'yield'],
-  [[{ do: 'publish', deed: { does: 'return', ms: 100 }, count: 2 }, { do: 'advance', ms: 99 }, { do: 'advance', ms: 1 }, { do: 'start' }, { do: 'start' }], [0], ['run'], [], 'yield'],
+  [
+    [
+      { do: 'publish', deed: { does: 'return', ms: 100 }, count: 1 },
+      { do: 'stop' },
+      { do: 'advance', ms: 96 },
+      { do: 'advance', ms: 4 },
+      { do: 'start' },
+      { do: 'publish', deed: { does: 'return', ms: 0 }, count: 1 },
+    ],
+    [0],
+    ['run'],
+    [],
+    'yield',
+  ],
+  [
+    [
+      { do: 'publish', deed: { does: 'return', ms: 100 }, count: 2 },
+      { do: 'advance', ms: 99 },
+      { do: 'advance', ms: 1 },
+      { do: 'start' },
+      { do: 'start' },
+    ],
+    [0],
+    ['run'],
+    [],
+    'yield',
+  ],
 ];
 
 test('any order of publish, deliver, throw, crash, timeout, stop, start, reload, unload and end keeps order, seriality and conservation', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { minLength: 3, maxLength: 40 }),
-      fc.array(fc.oneof({ weight: 6, arbitrary: fc.integer({ min: 0, max: 4 }) }, { weight: 1, arbitrary: fc.integer({ min: 50, max: 250 }) }), { minLength: 1, maxLength: 7 }),
-      fc.array(fc.oneof({ weight: 6, arbitrary: fc.constant('run' as const) }, { weight: 1, arbitrary: fc.constantFrom('throw' as const, 'hang' as const) }), { minLength: 1, maxLength: 5 }),
+      fc.array(
+        fc.oneof(
+          { weight: 6, arbitrary: fc.integer({ min: 0, max: 4 }) },
+          { weight: 1, arbitrary: fc.integer({ min: 50, max: 250 }) },
+        ),
+        { minLength: 1, maxLength: 7 },
+      ),
+      fc.array(
+        fc.oneof(
+          { weight: 6, arbitrary: fc.constant('run' as const) },
+          { weight: 1, arbitrary: fc.constantFrom('throw' as const, 'hang' as const) },
+        ),
+        { minLength: 1, maxLength: 5 },
+      ),
       last,
       fc.constantFrom('yield' as const, 'hold' as const),
       async (steps, latencies, starts, ending, order) => {
@@ -303,6 +446,10 @@ test('any order of publish, deliver, throw, crash, timeout, stop, start, reload,
         await history.finish();
       },
     ),
-    { numRuns: Number(process.env['NAGAYA_PROPERTY_RUNS'] ?? 300), examples: boundaryHistories, includeErrorInReport: true },
+    {
+      numRuns: Number(process.env['NAGAYA_PROPERTY_RUNS'] ?? 300),
+      examples: boundaryHistories,
+      includeErrorInReport: true,
+    },
   );
 });

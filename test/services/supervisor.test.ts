@@ -1,5 +1,5 @@
-// The supervisor on a virtual clock: whatever fails, is stopped or started, and whenever, a restart comes exactly when it
-// was announced, never when it was cancelled, and no more often than the policy allows.
+// The supervisor on a virtual clock: whatever fails, is stopped or started, and whenever, a restart comes exactly when
+// it was announced, never when it was cancelled, and no more often than the policy allows.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -15,13 +15,26 @@ type Step =
   | { readonly do: 'cancel' | 'reset' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('fail' as const), ranMs: fc.integer({ min: 0, max: 3000 }), random: fc.double({ min: 0, max: 0.9999999, noNaN: true }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('fail' as const),
+      ranMs: fc.integer({ min: 0, max: 3000 }),
+      random: fc.double({ min: 0, max: 0.9999999, noNaN: true }),
+    }),
+  },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.integer({ min: 0, max: 800 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('cancel' as const, 'reset' as const) }) },
 );
 
 const options: fc.Arbitrary<RestartOptions> = fc
-  .record({ policy: fc.constantFrom('never' as const, 'on-failure' as const), intensity: fc.integer({ min: 0, max: 5 }), periodMs: fc.integer({ min: 1, max: 2000 }), least: fc.integer({ min: 0, max: 50 }), more: fc.integer({ min: 0, max: 500 }) })
+  .record({
+    policy: fc.constantFrom('never' as const, 'on-failure' as const),
+    intensity: fc.integer({ min: 0, max: 5 }),
+    periodMs: fc.integer({ min: 1, max: 2000 }),
+    least: fc.integer({ min: 0, max: 50 }),
+    more: fc.integer({ min: 0, max: 500 }),
+  })
   .map(({ least, more, ...rest }) => ({ ...rest, backoffMs: [least, least + more] }));
 
 class Watched {
@@ -41,7 +54,11 @@ class Watched {
       clock: this.clock,
       random: () => this.#random,
       restart: () => {
-        assert.equal(this.clock.wallMs(), this.#dueMs, 'a restart came at another time than was announced, or after its cancellation');
+        assert.equal(
+          this.clock.wallMs(),
+          this.#dueMs,
+          'a restart came at another time than was announced, or after its cancellation',
+        );
         this.#dueMs = undefined;
         this.#restarts += 1;
       },
@@ -91,7 +108,10 @@ class Watched {
     assert.equal(this.clock.pendingTimers, pending ? 1 : 0);
     assert.ok(!(pending && gaveUp !== undefined), 'given up and coming back');
     assert.equal(view?.pending, pending ? true : gaveUp === undefined ? undefined : false);
-    assert.equal(view?.nextAt ?? undefined, this.#dueMs === undefined ? undefined : new Date(this.#dueMs).toISOString());
+    assert.equal(
+      view?.nextAt ?? undefined,
+      this.#dueMs === undefined ? undefined : new Date(this.#dueMs).toISOString(),
+    );
   }
 }
 
@@ -108,7 +128,10 @@ test('whatever fails, stops and starts, a restart comes when it was announced, a
 test('what ends a service that nobody told to end is a failure: on-failure brings it back, within its intensity', () => {
   const clock = new VirtualClock();
   let restarts = 0;
-  const supervisor = new Supervisor({ policy: 'on-failure', intensity: 1, periodMs: 1000, backoffMs: [10, 10] }, { clock, random: () => 0, restart: () => void (restarts += 1) });
+  const supervisor = new Supervisor(
+    { policy: 'on-failure', intensity: 1, periodMs: 1000, backoffMs: [10, 10] },
+    { clock, random: () => 0, restart: () => void (restarts += 1) },
+  );
   assert.deepEqual(supervisor.failed(0), { kind: 'restart', delayMs: 10, attempt: 1 });
   clock.advance(10);
   assert.equal(restarts, 1);

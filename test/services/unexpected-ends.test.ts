@@ -1,5 +1,5 @@
-// An end that nobody ordered is a failure, whatever it looks like: a process that leaves with exit code 0 or by a signal
-// from outside is brought back and counted just as one that crashes.
+// An end that nobody ordered is a failure, whatever it looks like: a process that leaves with exit code 0 or by a
+// signal from outside is brought back and counted just as one that crashes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ServiceStatus } from '../../protocol/status.ts';
@@ -25,7 +25,11 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGKILL'] as const) {
     const pid = made.service.status().cell?.pid;
     assert.ok(pid !== undefined);
     process.kill(pid, signal);
-    const { counters, lastError, incarnation } = await until(made, 'it is back', ({ lifecycle, incarnation: now }) => lifecycle === 'running' && now === 2);
+    const { counters, lastError, incarnation } = await until(
+      made,
+      'it is back',
+      ({ lifecycle, incarnation: now }) => lifecycle === 'running' && now === 2,
+    );
     assert.deepEqual([counters.restarts, incarnation, lastError?.code], [1, 2, 'cell_crashed']);
     assert.ok(made.timeline.some(({ event }) => event === 'restart_pending'));
     assert.equal(await made.deliver({ do: 'echo', value: 'back' }), 'back');
@@ -40,7 +44,11 @@ for (const isolation of ['thread', 'process'] as const) {
     made.publish({ do: 'exit', code: 0 });
     await until(made, 'it is back', ({ lifecycle, incarnation }) => lifecycle === 'running' && incarnation === 2);
     made.publish({ do: 'exit', code: 0 });
-    const { lifecycle, counters } = await until(made, 'it is given up', ({ restart: coming }) => coming?.pending === false);
+    const { lifecycle, counters } = await until(
+      made,
+      'it is given up',
+      ({ restart: coming }) => coming?.pending === false,
+    );
     assert.deepEqual([lifecycle, counters.crashed, counters.deadLettered], ['failed', 2, 2]);
   });
 }

@@ -31,13 +31,21 @@ test('a second daemon on a state folder is refused with the process id of the fi
   await next.json(['ping']);
 });
 
-test('a daemon that has stored nothing has no file of the store and no thread for it; one that finds the file has one more', { skip: isLinux ? false : 'threads are counted in /proc' }, async (t) => {
-  const folder = temporaryFolder(t);
-  const empty = await serve(t, ['--state', join(folder, 'empty'), '--no-guardian', '--plugins', examplesFolder]);
-  assert.equal(existsSync(join(folder, 'empty', 'store')), false);
-  const { store } = await storeLab(t, { stateFolder: join(folder, 'full') });
-  await store.commit([put('q', 'k', 'v')]);
-  await store.close(10_000);
-  const full = await serve(t, ['--state', join(folder, 'full'), '--no-guardian', '--plugins', examplesFolder]);
-  await until('the storekeeper is the one thread more', () => threadsOf(pidOf(full)) === threadsOf(pidOf(empty)) + 1, 20_000);
-});
+test(
+  'a daemon that has stored nothing has no file of the store and no thread for it; one that finds the file has one more',
+  { skip: isLinux ? false : 'threads are counted in /proc' },
+  async (t) => {
+    const folder = temporaryFolder(t);
+    const empty = await serve(t, ['--state', join(folder, 'empty'), '--no-guardian', '--plugins', examplesFolder]);
+    assert.equal(existsSync(join(folder, 'empty', 'store')), false);
+    const { store } = await storeLab(t, { stateFolder: join(folder, 'full') });
+    await store.commit([put('q', 'k', 'v')]);
+    await store.close(10_000);
+    const full = await serve(t, ['--state', join(folder, 'full'), '--no-guardian', '--plugins', examplesFolder]);
+    await until(
+      'the storekeeper is the one thread more',
+      () => threadsOf(pidOf(full)) === threadsOf(pidOf(empty)) + 1,
+      20_000,
+    );
+  },
+);

@@ -1,5 +1,5 @@
-// What the store does when something below it fails: it tells callers in bounded time, never answers for what is not on disk, and
-// goes on by itself once it can.
+// What the store does when something below it fails: it tells callers in bounded time, never answers for what is not on
+// disk, and goes on by itself once it can.
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { test } from 'node:test';
@@ -21,7 +21,10 @@ test('a storekeeper that ends before the commit is a typed outage for all that w
   assert.equal(text(await store.kept.get('q', 'before')), 'v');
   assert.equal(reopened(), 1);
   assert.equal(store.health().counters.ends, 1);
-  assert.deepEqual(told.map((line) => line.split(':')[0]), ['error', 'info']);
+  assert.deepEqual(
+    told.map((line) => line.split(':')[0]),
+    ['error', 'info'],
+  );
 });
 
 test('a storekeeper that ends after the commit has told nobody: the caller hears of the outage, and finds the commit when it reads again', async (t) => {
@@ -50,7 +53,10 @@ test('a full disk refuses with storage_full, and the next commit after it works'
   const { store, reopened } = await storeLab(t);
   await store.commit([put('q', 'before', 'v')]);
   orderFault('store-full*1');
-  await assert.rejects(store.commit([put('q', 'lost', 'v')]), { code: 'storage_full', details: { reason: 'disk_full' } });
+  await assert.rejects(store.commit([put('q', 'lost', 'v')]), {
+    code: 'storage_full',
+    details: { reason: 'disk_full' },
+  });
   await store.commit([put('q', 'after', 'v')]);
   assert.equal(await store.kept.get('q', 'lost'), undefined);
   assert.equal(reopened(), 0);

@@ -1,5 +1,5 @@
-// Whatever fails between any two steps of the store: what was answered as stored is there whole, what was refused for want of room
-// is not there, and what nobody answered for is there whole or not at all.
+// Whatever fails between any two steps of the store: what was answered as stored is there whole, what was refused for
+// want of room is not there, and what nobody answered for is there whole or not at all.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -11,10 +11,26 @@ import { SimulatedDisk, type Step, simulatedKeeper } from '../labs/simulated-sto
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { VirtualClock } from '../labs/virtual-clock.ts';
 
-const steps: readonly Step[] = ['none', 'none', 'begin', 'between changes', 'sync', 'full', 'died before', 'died after'];
+const steps: readonly Step[] = [
+  'none',
+  'none',
+  'begin',
+  'between changes',
+  'sync',
+  'full',
+  'died before',
+  'died after',
+];
 
 /** Each turn hands over so many commits, and the storekeeper meets this step with them. */
-const turns = fc.array(fc.record({ commits: fc.integer({ min: 1, max: 5 }), step: fc.constantFrom(...steps), advanceMs: fc.constantFrom(0, 0, 50, 1000, 60_000) }), { minLength: 1, maxLength: 25 });
+const turns = fc.array(
+  fc.record({
+    commits: fc.integer({ min: 1, max: 5 }),
+    step: fc.constantFrom(...steps),
+    advanceMs: fc.constantFrom(0, 0, 50, 1000, 60_000),
+  }),
+  { minLength: 1, maxLength: 25 },
+);
 
 type Outcome = 'stored' | 'storage_full' | 'storage_failed';
 
@@ -34,17 +50,27 @@ test('an answer is the truth about the disk, whatever fails between any two step
         }
       };
       const later = (act: () => void): void => void queue.push(act);
-      const store = new Store({ stateFolder: join(folder, String(run)), version: '0.0.0', limits: config.parse({}).limits, clock, spawn: simulatedKeeper(disk, later), turnEnd: later, tell: () => undefined });
+      const store = new Store({
+        stateFolder: join(folder, String(run)),
+        version: '0.0.0',
+        limits: config.parse({}).limits,
+        clock,
+        spawn: simulatedKeeper(disk, later),
+        turnEnd: later,
+        tell: () => undefined,
+      });
       const outcomes: Outcome[] = [];
       for (const { commits, step, advanceMs } of plan) {
         disk.steps.length = 0;
         disk.steps.push(step);
         for (let n = 0; n < commits; n += 1) {
           const id = outcomes.push('storage_failed') - 1;
-          void store.commit([put('left', storeKey(id), 'v'), put('right', storeKey(id), 'v'), put('last', 'last', String(id))]).then(
-            () => (outcomes[id] = 'stored'),
-            (error: { code: Outcome }) => (outcomes[id] = error.code),
-          );
+          void store
+            .commit([put('left', storeKey(id), 'v'), put('right', storeKey(id), 'v'), put('last', 'last', String(id))])
+            .then(
+              () => (outcomes[id] = 'stored'),
+              (error: { code: Outcome }) => (outcomes[id] = error.code),
+            );
         }
         await settle();
         clock.advance(advanceMs);

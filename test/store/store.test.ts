@@ -1,4 +1,5 @@
-// The store as the host uses it: changes go in as transactions, come back by key and by range, and are there after a restart.
+// The store as the host uses it: changes go in as transactions, come back by key and by range, and are there after a
+// restart.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +9,10 @@ import { refusalOf, storeLab, text } from '../labs/store-lab.ts';
 
 test('what was committed is read back, by the next store as well, and is readable for its owner alone', async (t) => {
   const first = await storeLab(t);
-  await first.store.commit([put('letters', storeKey('example.a', 1), '{"é":1}'), put('letters', storeKey('example.a', 2), Buffer.from([0, 255, 7]))]);
+  await first.store.commit([
+    put('letters', storeKey('example.a', 1), '{"é":1}'),
+    put('letters', storeKey('example.a', 2), Buffer.from([0, 255, 7])),
+  ]);
   assert.equal(text(await first.store.kept.get('letters', 'example.a/00000000001')), '{"é":1}');
   assert.equal(await first.store.close(10_000), true);
   const second = await storeLab(t, { stateFolder: first.stateFolder });
@@ -35,18 +39,36 @@ test('a store that holds nothing has no thread and no file, whatever is read fro
 test('keys are ordered by their parts, numbers by their size, and ranges are paged by number and by bytes', async (t) => {
   const { store } = await storeLab(t);
   const numbers = [0, 9, 10, 35, 36, 1000, Number.MAX_SAFE_INTEGER];
-  await store.commit([...numbers.map((n) => put('q', storeKey('a.b', n), `value ${String(n)}`)), put('q', storeKey('a', 5), 'x'), put('q', storeKey('a.c', 5), 'x')]);
+  await store.commit([
+    ...numbers.map((n) => put('q', storeKey('a.b', n), `value ${String(n)}`)),
+    put('q', storeKey('a', 5), 'x'),
+    put('q', storeKey('a.c', 5), 'x'),
+  ]);
   const page = await store.kept.range({ table: 'q', ...keysUnder('a.b'), limit: 100 });
-  assert.deepEqual(page.entries.map(({ key }) => numberInKey(key, 1)), numbers);
+  assert.deepEqual(
+    page.entries.map(({ key }) => numberInKey(key, 1)),
+    numbers,
+  );
   assert.equal(page.more, false);
   const backwards = await store.kept.range({ table: 'q', ...keysUnder('a.b'), limit: 2, reverse: true });
-  assert.deepEqual([backwards.entries.map(({ value }) => text(value)), backwards.more], [['value 9007199254740991', 'value 1000'], true]);
-  assert.equal((await store.kept.range({ table: 'q', ...keysUnder('a.b'), limit: 100, maxBytes: 1 })).entries.length, 1);
+  assert.deepEqual(
+    [backwards.entries.map(({ value }) => text(value)), backwards.more],
+    [['value 9007199254740991', 'value 1000'], true],
+  );
+  assert.equal(
+    (await store.kept.range({ table: 'q', ...keysUnder('a.b'), limit: 100, maxBytes: 1 })).entries.length,
+    1,
+  );
   const paged: string[] = [];
-  for await (const { entries } of store.kept.pages({ table: 'q', ...keysUnder('a.b'), limit: 3 })) paged.push(...entries.map(({ key }) => key));
-  assert.deepEqual(paged, page.entries.map(({ key }) => key));
+  for await (const { entries } of store.kept.pages({ table: 'q', ...keysUnder('a.b'), limit: 3 }))
+    paged.push(...entries.map(({ key }) => key));
+  assert.deepEqual(
+    paged,
+    page.entries.map(({ key }) => key),
+  );
   const reversed: string[] = [];
-  for await (const { entries } of store.kept.pages({ table: 'q', ...keysUnder('a.b'), limit: 3, reverse: true })) reversed.push(...entries.map(({ key }) => key));
+  for await (const { entries } of store.kept.pages({ table: 'q', ...keysUnder('a.b'), limit: 3, reverse: true }))
+    reversed.push(...entries.map(({ key }) => key));
   assert.deepEqual(reversed, paged.toReversed());
   assert.equal(await store.kept.count('q', keysUnder('a.b')), numbers.length);
 });
@@ -54,9 +76,18 @@ test('keys are ordered by their parts, numbers by their size, and ranges are pag
 test('the changes of a commit are applied in their order, and all of them', async (t) => {
   const { store } = await storeLab(t);
   await store.commit([put('q', 'a/1', '1'), put('q', 'a/2', '2'), put('q', 'b', 'b')]);
-  await store.commit([put('q', 'a/3', '3'), removeRange('q', keysUnder('a')), put('q', 'a/4', '4'), remove('q', 'b'), remove('q', 'never there')]);
+  await store.commit([
+    put('q', 'a/3', '3'),
+    removeRange('q', keysUnder('a')),
+    put('q', 'a/4', '4'),
+    remove('q', 'b'),
+    remove('q', 'never there'),
+  ]);
   const { entries } = await store.kept.range({ table: 'q', from: 'a', to: 'z', limit: 10 });
-  assert.deepEqual(entries.map(({ key, value }) => [key, text(value)]), [['a/4', '4']]);
+  assert.deepEqual(
+    entries.map(({ key, value }) => [key, text(value)]),
+    [['a/4', '4']],
+  );
 });
 
 test('commits of one turn go into few transactions, and a read sees every commit that was handed over before it', async (t) => {
@@ -72,7 +103,9 @@ test('commits of one turn go into few transactions, and a read sees every commit
 test('a commit beyond storeBytes fails alone, one that removes still works, and after it there is room again', async (t) => {
   const { store, told } = await storeLab(t, { limits: { storeBytes: 1024 * 1024 } });
   const value = 'x'.repeat(100_000);
-  const outcomes = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => store.commit([put('q', storeKey(n), value)])));
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, n) => store.commit([put('q', storeKey(n), value)])),
+  );
   const stored = outcomes.filter(({ status }) => status === 'fulfilled').length;
   assert.ok(stored >= 3 && stored < 11, `${String(stored)} of 20 were stored`);
   const refused = refusalOf(outcomes.find(({ status }) => status === 'rejected'));
@@ -88,7 +121,11 @@ test('a commit beyond storeBytes fails alone, one that removes still works, and 
 
 test('what no table can hold is refused with the bound, and takes nothing else along', async (t) => {
   const { store } = await storeLab(t);
-  const [long, empty, good] = await Promise.allSettled([store.commit([put('q', 'k'.repeat(1025), 'v')]), store.commit([put('q', '', 'v')]), store.commit([put('q', 'k'.repeat(1024), 'v')])]);
+  const [long, empty, good] = await Promise.allSettled([
+    store.commit([put('q', 'k'.repeat(1025), 'v')]),
+    store.commit([put('q', '', 'v')]),
+    store.commit([put('q', 'k'.repeat(1024), 'v')]),
+  ]);
   assert.equal(good.status, 'fulfilled');
   assert.equal(refusalOf(long).code, 'payload_too_large');
   assert.equal(refusalOf(empty).code, 'payload_too_large');
@@ -100,8 +137,13 @@ test('what waits for the disk is bounded by number and by bytes, and beyond it t
   const many = await Promise.allSettled(Array.from({ length: 15 }, (_, n) => store.commit([put('q', String(n), 'v')])));
   assert.equal(many.filter(({ status }) => status === 'fulfilled').length, 10);
   assert.equal(refusalOf(many[14]).details['limit'], 'limits.storePendingCommits');
-  const large = await Promise.allSettled(Array.from({ length: 3 }, (_, n) => store.commit([put('q', String(n), 'v'.repeat(600_000))])));
-  assert.deepEqual(large.map(({ status }) => status), ['fulfilled', 'rejected', 'rejected']);
+  const large = await Promise.allSettled(
+    Array.from({ length: 3 }, (_, n) => store.commit([put('q', String(n), 'v'.repeat(600_000))])),
+  );
+  assert.deepEqual(
+    large.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'rejected'],
+  );
   // One that is larger than the bound by itself goes through when nothing else waits.
   await store.commit([put('q', 'one', 'v'.repeat(2 * 1024 * 1024))]);
 });
@@ -132,7 +174,13 @@ test('usage tells entries and bytes of each table', async (t) => {
   const { store } = await storeLab(t);
   await store.commit([put('letters', 'a', 'x'.repeat(50_000)), put('letters', 'b', '1'), put('plugins', 'c', '1')]);
   const { tables, usedBytes, fileBytes } = await store.kept.usage();
-  assert.deepEqual(tables.filter(({ table }) => table !== 'about').map(({ half, table, entries }) => [half, table, entries]), [['kept', 'letters', 2], ['kept', 'plugins', 1]]);
+  assert.deepEqual(
+    tables.filter(({ table }) => table !== 'about').map(({ half, table, entries }) => [half, table, entries]),
+    [
+      ['kept', 'letters', 2],
+      ['kept', 'plugins', 1],
+    ],
+  );
   assert.ok((tables.find(({ table }) => table === 'letters')?.bytes ?? 0) > 50_000);
   assert.ok(usedBytes > 50_000 && fileBytes >= usedBytes);
 });

@@ -42,11 +42,22 @@ const outOfDescriptors = `
   process.stdout.write(JSON.stringify({ refused, plain, before, after }));
 `;
 
-test('memory is answered also when descriptors have run out', { skip: process.platform !== 'linux' && 'reads the size without a file' }, async () => {
-  const script = `ulimit -n 100; exec "$0" --import tsx --input-type=module --eval "$1"`;
-  const { stdout } = await promisify(execFile)('sh', ['-c', script, process.execPath, outOfDescriptors], { timeout: 60_000 });
-  const { refused, plain, before, after } = JSON.parse(stdout) as { refused: string; plain: string; before: ReturnType<typeof memory>; after: ReturnType<typeof memory> };
-  assert.deepEqual([refused, plain], ['EMFILE', 'threw']);
-  assert.equal(after.rssMb, before.rssMb, 'the last known size');
-  assert.ok(after.heapUsedMb > 1);
-});
+test(
+  'memory is answered also when descriptors have run out',
+  { skip: process.platform !== 'linux' && 'reads the size without a file' },
+  async () => {
+    const script = `ulimit -n 100; exec "$0" --import tsx --input-type=module --eval "$1"`;
+    const { stdout } = await promisify(execFile)('sh', ['-c', script, process.execPath, outOfDescriptors], {
+      timeout: 60_000,
+    });
+    const { refused, plain, before, after } = JSON.parse(stdout) as {
+      refused: string;
+      plain: string;
+      before: ReturnType<typeof memory>;
+      after: ReturnType<typeof memory>;
+    };
+    assert.deepEqual([refused, plain], ['EMFILE', 'threw']);
+    assert.equal(after.rssMb, before.rssMb, 'the last known size');
+    assert.ok(after.heapUsedMb > 1);
+  },
+);

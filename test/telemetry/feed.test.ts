@@ -5,10 +5,18 @@ import fc from 'fast-check';
 import type { FeedEvent, FeedNotification, FeedTopic } from '../../protocol/operations/telemetry.ts';
 import { Feed, type FeedSubscription } from '../../daemon/telemetry/feed.ts';
 
-const event = (number: number, topic: FeedTopic = 'lifecycle', plugin = 'one'): FeedEvent => ({ topic, at: '2030-01-01T00:00:00.000Z', plugin, data: { number } });
+const event = (number: number, topic: FeedTopic = 'lifecycle', plugin = 'one'): FeedEvent => ({
+  topic,
+  at: '2030-01-01T00:00:00.000Z',
+  plugin,
+  data: { number },
+});
 
 /** A subscriber whose willingness the test sets. */
-function listen(feed: Feed, { buffer = 10, topics = ['lifecycle'] as FeedTopic[], plugin = undefined as string | undefined } = {}) {
+function listen(
+  feed: Feed,
+  { buffer = 10, topics = ['lifecycle'] as FeedTopic[], plugin = undefined as string | undefined } = {},
+) {
   const state = { taking: true, received: [] as FeedNotification[] };
   const subscription: FeedSubscription = feed.subscribe({
     filter: { topics, ...(plugin === undefined ? {} : { plugin }) },
@@ -32,7 +40,14 @@ test('a subscriber gets the topics and the plugin it asked for, numbered from on
   feed.publish(event(4, 'lifecycle', 'two'));
   assert.deepEqual(all.numbers(), [1, 2, 4]);
   assert.deepEqual(one.numbers(), [4]);
-  assert.deepEqual(all.state.received.map(({ sequence, dropped }) => [sequence, dropped]), [[1, 0], [2, 0], [3, 0]]);
+  assert.deepEqual(
+    all.state.received.map(({ sequence, dropped }) => [sequence, dropped]),
+    [
+      [1, 0],
+      [2, 0],
+      [3, 0],
+    ],
+  );
   assert.equal(one.state.received[0]?.sequence, 1);
   assert.equal(one.state.received[0]?.subscriptionId, one.subscription.id);
   assert.notEqual(one.subscription.id, all.subscription.id);
@@ -76,7 +91,15 @@ test('a full buffer drops the oldest, and the gap in the sequence is what was dr
   state.taking = true;
   subscription.resume();
   assert.deepEqual(numbers(), [1, 7, 8, 9]);
-  assert.deepEqual(state.received.map(({ sequence, dropped }) => [sequence, dropped]), [[1, 0], [7, 5], [8, 5], [9, 5]]);
+  assert.deepEqual(
+    state.received.map(({ sequence, dropped }) => [sequence, dropped]),
+    [
+      [1, 0],
+      [7, 5],
+      [8, 5],
+      [9, 5],
+    ],
+  );
 });
 
 test('a slow subscriber holds up no other', () => {
@@ -137,7 +160,11 @@ test('a push may publish, resume, subscribe and close without disturbing the ord
 type Step = 'publish' | 'pause' | 'willing' | 'resume' | { readonly takes: number };
 
 test('in any order of publishing, pausing and resuming: received, dropped and waiting make up what was published', () => {
-  const step: fc.Arbitrary<Step> = fc.oneof({ weight: 4, arbitrary: fc.constant<Step>('publish') }, fc.constantFrom<Step>('pause', 'willing', 'resume'), fc.record({ takes: fc.nat(5) }));
+  const step: fc.Arbitrary<Step> = fc.oneof(
+    { weight: 4, arbitrary: fc.constant<Step>('publish') },
+    fc.constantFrom<Step>('pause', 'willing', 'resume'),
+    fc.record({ takes: fc.nat(5) }),
+  );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), fc.integer({ min: 1, max: 6 }), (steps, buffer) => {
       const feed = new Feed();
@@ -158,7 +185,14 @@ test('in any order of publishing, pausing and resuming: received, dropped and wa
         assert.equal(received.length + subscription.dropped + subscription.buffered, published);
         assert.ok(subscription.buffered <= buffer);
         assert.equal(feed.dropped, subscription.dropped);
-        for (const [index, { sequence, dropped, event: { data } }] of received.entries()) {
+        for (const [
+          index,
+          {
+            sequence,
+            dropped,
+            event: { data },
+          },
+        ] of received.entries()) {
           assert.equal(sequence, data['number'], 'the sequence counts every event meant for it');
           // What had been dropped when it was pushed is at least what is missing before it.
           assert.ok(dropped >= sequence - 1 - index && sequence > (received[index - 1]?.sequence ?? 0));
@@ -176,7 +210,8 @@ test('in any order of publishing, pausing and resuming: received, dropped and wa
       subscription.resume();
       assert.equal(subscription.buffered, 0);
       assert.equal(received.length + subscription.dropped, published);
-      if (received.length > 0) assert.equal(received.at(-1)?.dropped, published - received.length, 'in the end the gaps are what was dropped');
+      if (received.length > 0)
+        assert.equal(received.at(-1)?.dropped, published - received.length, 'in the end the gaps are what was dropped');
       hold();
     }),
     { numRuns: 1000 },

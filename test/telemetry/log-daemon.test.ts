@@ -28,7 +28,10 @@ test('a line for programs is one JSON object with level, time, fields and messag
   const { log, text } = await logToFile(context, { onLine: (line) => told.push(line) });
   log.logger.debug({}, 'below the level');
   log.logger.child({ plugin: 'one' }).warn({ n: 1, err: new TypeError('broken') }, 'two\nlines');
-  const lines = (await text()).trimEnd().split('\n').map((line) => JSON.parse(line) as LogLine);
+  const lines = (await text())
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as LogLine);
   assert.equal(lines.length, 1);
   const [line] = lines;
   assert.deepEqual([line?.level, line?.msg, line?.['plugin'], line?.['n']], ['warn', 'two\nlines', 'one', 1]);
@@ -43,7 +46,10 @@ test('a line for people is one readable line, without colours where none are wan
   const { log, text } = await logToFile(context, { pretty: true, colour: false });
   log.logger.info({ plugin: 'example.greeter', incarnation: 2, path: '/a b', nested: { deep: 1 } }, 'service running');
   const [line] = (await text()).split('\n');
-  assert.match(line ?? '', /^\d\d:\d\d:\d\d\.\d{3}Z INFO {2}example\.greeter service running incarnation=2 path="\/a b" nested=\{"deep":1\}$/);
+  assert.match(
+    line ?? '',
+    /^\d\d:\d\d:\d\d\.\d{3}Z INFO {2}example\.greeter service running incarnation=2 path="\/a b" nested=\{"deep":1\}$/,
+  );
 });
 
 test('NO_COLOR and a dumb terminal turn colours off, unless the caller decides', async (context) => {
@@ -54,7 +60,10 @@ test('NO_COLOR and a dumb terminal turn colours off, unless the caller decides',
       else process.env[name] = value;
     }
   });
-  const coloured = async (env: { NO_COLOR: string; TERM: string }, options: Partial<DaemonLogOptions> = {}): Promise<boolean> => {
+  const coloured = async (
+    env: { NO_COLOR: string; TERM: string },
+    options: Partial<DaemonLogOptions> = {},
+  ): Promise<boolean> => {
     Object.assign(process.env, env);
     const { log, text } = await logToFile(context, { pretty: true, ...options });
     log.logger.error({}, 'x');
@@ -69,14 +78,20 @@ test('NO_COLOR and a dumb terminal turn colours off, unless the caller decides',
 test('memory keeps the newest lines', async (context) => {
   const { log } = await logToFile(context);
   for (let number = 1; number <= 9; number += 1) log.logger.info({}, String(number));
-  assert.deepEqual(log.recent(3).lines.map(({ msg }) => msg), ['7', '8', '9']);
+  assert.deepEqual(
+    log.recent(3).lines.map(({ msg }) => msg),
+    ['7', '8', '9'],
+  );
   assert.deepEqual([log.recent(100).lines.length, log.recent(100).truncated], [5, true]);
 });
 
 test('what must not be in a line is taken out of file, memory and listeners', async (context) => {
   const redactor = new Redactor(['s3cret "value"']);
   const told: LogLine[] = [];
-  const { log, text } = await logToFile(context, { redact: (json) => redactor.json(json), onLine: (line) => told.push(line) });
+  const { log, text } = await logToFile(context, {
+    redact: (json) => redactor.json(json),
+    onLine: (line) => told.push(line),
+  });
   log.logger.error({ err: new Error('bad s3cret "value"'), deep: { list: ['s3cret "value"'] } }, 's3cret "value"');
   for (const seen of [await text(), JSON.stringify(log.recent(10)), JSON.stringify(told)]) {
     assert.ok(seen.includes('[redacted]') && !seen.includes('s3cret'), seen);
@@ -94,22 +109,30 @@ test('a level of silent logs nothing, and fields that are no JSON do no harm', a
   assert.match(await odd.text(), / odd .*circular=/);
 });
 
-test('a full disk is counted and costs nobody anything', { skip: process.platform !== 'linux' && 'needs /dev/full' }, async (context) => {
-  const destination = openSync('/dev/full', 'a');
-  context.after(() => closeSync(destination));
-  const log = createDaemonLog({ level: 'info', pretty: false, limits: { logLines: 5 }, destination });
-  for (let number = 0; number < 300; number += 1) log.logger.info({ filler: 'x'.repeat(10_000) }, 'x');
-  assert.ok(log.dropped > 100, String(log.dropped));
-  const began = performance.now();
-  await log.close(20_000);
-  assert.ok(performance.now() - began < 10_000, 'a failing disk does not use up the deadline');
-  assert.equal(log.recent(10).lines.length, 5);
-});
+test(
+  'a full disk is counted and costs nobody anything',
+  { skip: process.platform !== 'linux' && 'needs /dev/full' },
+  async (context) => {
+    const destination = openSync('/dev/full', 'a');
+    context.after(() => closeSync(destination));
+    const log = createDaemonLog({ level: 'info', pretty: false, limits: { logLines: 5 }, destination });
+    for (let number = 0; number < 300; number += 1) log.logger.info({ filler: 'x'.repeat(10_000) }, 'x');
+    assert.ok(log.dropped > 100, String(log.dropped));
+    const began = performance.now();
+    await log.close(20_000);
+    assert.ok(performance.now() - began < 10_000, 'a failing disk does not use up the deadline');
+    assert.equal(log.recent(10).lines.length, 5);
+  },
+);
 
 const flood = fileURLToPath(new URL('../fixtures/log-flood.ts', import.meta.url));
 
 /** What the flooded process says of itself, while nobody reads its standard error. */
-async function floodInto(context: TestContext, stderr: 'pipe' | number, style: string): Promise<{ ticks: number; dropped: number; flushMs: number; newest: LogLine }> {
+async function floodInto(
+  context: TestContext,
+  stderr: 'pipe' | number,
+  style: string,
+): Promise<{ ticks: number; dropped: number; flushMs: number; newest: LogLine }> {
   const child = spawn(process.execPath, ['--import', 'tsx', flood, style], { stdio: ['ignore', 'pipe', stderr] });
   context.after(() => child.kill('SIGKILL'));
   let said = '';
@@ -131,25 +154,36 @@ for (const style of ['json', 'pretty']) {
   });
 }
 
-test('a pipe that nobody reads holds up neither the main thread nor the exit', { skip: process.platform === 'win32' && 'needs mkfifo' }, async (context) => {
-  const path = join(await temporaryFolder(context), 'fifo');
-  execFileSync('mkfifo', [path]);
-  const fifo = openSync(path, constants.O_RDWR);
-  context.after(() => closeSync(fifo));
-  const { ticks, dropped } = await floodInto(context, fifo, 'json');
-  assert.ok(ticks > 20 && dropped > 1000, `${String(ticks)} ticks, ${String(dropped)} dropped`);
-});
+test(
+  'a pipe that nobody reads holds up neither the main thread nor the exit',
+  { skip: process.platform === 'win32' && 'needs mkfifo' },
+  async (context) => {
+    const path = join(await temporaryFolder(context), 'fifo');
+    execFileSync('mkfifo', [path]);
+    const fifo = openSync(path, constants.O_RDWR);
+    context.after(() => closeSync(fifo));
+    const { ticks, dropped } = await floodInto(context, fifo, 'json');
+    assert.ok(ticks > 20 && dropped > 1000, `${String(ticks)} ticks, ${String(dropped)} dropped`);
+  },
+);
 
 test('a reader that reads gets every line once and in order, but for those that are counted as dropped', async (context) => {
-  const child = spawn(process.execPath, ['--import', 'tsx', flood, 'json', '20000'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--import', 'tsx', flood, 'json', '20000'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   context.after(() => child.kill('SIGKILL'));
   let seen = '';
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (seen += chunk));
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (said += chunk));
   await once(child, 'close');
-  const lines = seen.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine);
-  const numbers = lines.filter(({ msg }) => msg === 'flood').map(({ burst, line }) => Number(burst) * 50 + Number(line));
+  const lines = seen
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as LogLine);
+  const numbers = lines
+    .filter(({ msg }) => msg === 'flood')
+    .map(({ burst, line }) => Number(burst) * 50 + Number(line));
   const { dropped } = JSON.parse(said) as { dropped: number };
   assert.equal(numbers.length + dropped, 5000);
   assert.ok(numbers.every((number, index) => number > (numbers[index - 1] ?? -1)));

@@ -55,7 +55,8 @@ function machine(t: { after(run: () => void): void }): Machine {
   return made;
 }
 
-const about = (actual: number, expected: number, what: string): void => assert.ok(Math.abs(actual - expected) <= 110, `${what}: ${String(actual)} instead of about ${String(expected)}`);
+const about = (actual: number, expected: number, what: string): void =>
+  assert.ok(Math.abs(actual - expected) <= 110, `${what}: ${String(actual)} instead of about ${String(expected)}`);
 
 test('the clock stands while the process is stopped, and a deadline still has what it had left', (t) => {
   const host = machine(t);

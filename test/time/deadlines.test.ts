@@ -1,4 +1,5 @@
-// Many deadlines on one timer: each passes at its time and not before, unless it was lifted, and nothing is left of them.
+// Many deadlines on one timer: each passes at its time and not before, unless it was lifted, and nothing is left of
+// them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -16,12 +17,22 @@ test('each deadline passes at its time unless it was lifted, and no timer is lef
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const clock = new VirtualClock();
       const deadlines = new Deadlines(clock);
-      const made: { readonly dueMs: number; readonly deadline: ReturnType<Deadlines['set']>; passedMs?: number; liftedMs?: number }[] = [];
+      const made: {
+        readonly dueMs: number;
+        readonly deadline: ReturnType<Deadlines['set']>;
+        passedMs?: number;
+        liftedMs?: number;
+      }[] = [];
       for (const one of steps) {
         if ('set' in one) {
           const at = made.length;
           const nowMs = clock.monotonicMs();
-          made.push({ dueMs: nowMs + one.set, deadline: deadlines.set(nowMs, one.set, () => Object.assign(made[at] ?? {}, { passedMs: clock.monotonicMs() })) });
+          made.push({
+            dueMs: nowMs + one.set,
+            deadline: deadlines.set(nowMs, one.set, () =>
+              Object.assign(made[at] ?? {}, { passedMs: clock.monotonicMs() }),
+            ),
+          });
         } else if ('lift' in one) {
           const chosen = made[one.lift % Math.max(1, made.length)];
           if (chosen !== undefined) {
@@ -35,7 +46,8 @@ test('each deadline passes at its time unless it was lifted, and no timer is lef
         assert.equal(clock.pendingTimers, open.length === 0 ? 0 : 1);
       }
       clock.advance(1000);
-      for (const { dueMs, passedMs, liftedMs } of made) assert.equal(passedMs, liftedMs === undefined ? dueMs : undefined);
+      for (const { dueMs, passedMs, liftedMs } of made)
+        assert.equal(passedMs, liftedMs === undefined ? dueMs : undefined);
       assert.equal(clock.pendingTimers, 0);
     }),
     { numRuns: 1000 },

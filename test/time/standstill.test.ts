@@ -18,7 +18,10 @@ export const service = { start() {}, handleIngress: slowly, async stop() { await
 export const tools = { pooled: slowly, fresh: slowly, process: slowly };
 `;
 
-async function startSlow(t: TestContext, isolation: 'thread' | 'process'): Promise<{ daemon: TestDaemon; client: Client }> {
+async function startSlow(
+  t: TestContext,
+  isolation: 'thread' | 'process',
+): Promise<{ daemon: TestDaemon; client: Client }> {
   const folder = await temporaryFolder(t);
   await writeTree(folder, {
     'plugin.json': {
@@ -47,18 +50,26 @@ for (const isolation of ['thread', 'process'] as const) {
   test(`an event of a service in a ${isolation} has what it had left of its deadline after the daemon was stopped`, async (t) => {
     const { daemon, client } = await startSlow(t, isolation);
     const deliver = (): Promise<{ output: unknown; queuedMs: number; durationMs: number; attempt: number }> =>
-      client.call('ingress.deliver', { plugin: 'test.slow', event: { ingress: 'work', kind: 'do', payload: {} }, timeoutMs: 5000 });
+      client.call('ingress.deliver', {
+        plugin: 'test.slow',
+        event: { ingress: 'work', kind: 'do', payload: {} },
+        timeoutMs: 5000,
+      });
     const both = Promise.all([deliver(), deliver()]);
     await sleep(400);
     await stopFor(daemon, stoppedMs);
     const [first, second] = await both;
     assert.equal(first.attempt, 1);
     assert.equal(second.attempt, 1);
-    if (isolation === 'thread') assert.ok(first.durationMs < 2500, `the first took ${String(first.durationMs)} ms, the standstill left out`);
+    if (isolation === 'thread')
+      assert.ok(first.durationMs < 2500, `the first took ${String(first.durationMs)} ms, the standstill left out`);
     assert.ok(second.queuedMs < 2500, `the second waited ${String(second.queuedMs)} ms, the standstill left out`);
     const { counters, incarnation } = await client.call('service.status', { plugin: 'test.slow' });
     assert.equal(incarnation, 1);
-    assert.deepEqual({ handled: counters.handled, timedOut: counters.timedOut, restarts: counters.restarts }, { handled: 2, timedOut: 0, restarts: 0 });
+    assert.deepEqual(
+      { handled: counters.handled, timedOut: counters.timedOut, restarts: counters.restarts },
+      { handled: 2, timedOut: 0, restarts: 0 },
+    );
     const { entries } = await client.call('timeline.read', { plugin: 'test.slow' });
     const told = entries.find(({ event }) => event === 'stood_still');
     assert.match(told?.message ?? '', /^the daemon stood still for [34]\.\d s/);
@@ -70,7 +81,8 @@ for (const isolation of ['thread', 'process'] as const) {
 
 test('calls of tools in threads and processes have what they had left of their deadlines', async (t) => {
   const { daemon, client } = await startSlow(t, 'thread');
-  const call = (tool: string): Promise<{ output: unknown; durationMs: number }> => client.call('tool.call', { plugin: 'test.slow', tool, input: {} });
+  const call = (tool: string): Promise<{ output: unknown; durationMs: number }> =>
+    client.call('tool.call', { plugin: 'test.slow', tool, input: {} });
   for (const tool of ['pooled', 'fresh', 'process']) await call(tool);
   const calls = Promise.all(['pooled', 'fresh', 'process'].map(call));
   await sleep(500);

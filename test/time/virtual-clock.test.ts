@@ -102,23 +102,27 @@ test('an error of a callback reaches the test and loses none of the callbacks be
 
 test('any set of timers, however the time is cut into steps, runs in one order and none too early or late', () => {
   fc.assert(
-    fc.property(fc.array(fc.nat(200), { maxLength: 50 }), fc.array(fc.nat(60), { minLength: 1, maxLength: 20 }), (delays, steps) => {
-      const clock = new VirtualClock(0, 0);
-      const ran: number[] = [];
-      for (const [index, delay] of delays.entries()) {
-        clock.after(delay, () => {
-          assert.equal(clock.monotonicMs(), delay);
-          ran.push(index);
-        });
-      }
-      for (const step of steps) clock.advance(step);
-      const end = clock.monotonicMs();
-      const expected = delays
-        .map((delay, index) => ({ delay, index }))
-        .filter(({ delay }) => delay <= end)
-        .sort((one, two) => one.delay - two.delay || one.index - two.index)
-        .map(({ index }) => index);
-      assert.deepEqual(ran, expected);
-    }),
+    fc.property(
+      fc.array(fc.nat(200), { maxLength: 50 }),
+      fc.array(fc.nat(60), { minLength: 1, maxLength: 20 }),
+      (delays, steps) => {
+        const clock = new VirtualClock(0, 0);
+        const ran: number[] = [];
+        for (const [index, delay] of delays.entries()) {
+          clock.after(delay, () => {
+            assert.equal(clock.monotonicMs(), delay);
+            ran.push(index);
+          });
+        }
+        for (const step of steps) clock.advance(step);
+        const end = clock.monotonicMs();
+        const expected = delays
+          .map((delay, index) => ({ delay, index }))
+          .filter(({ delay }) => delay <= end)
+          .sort((one, two) => one.delay - two.delay || one.index - two.index)
+          .map(({ index }) => index);
+        assert.deepEqual(ran, expected);
+      },
+    ),
   );
 });

@@ -24,9 +24,17 @@ test('in any order of arrivals, ends and cancellations no call is lost, bounds h
       const begin = (): void => {
         for (let call = queue.next(); call !== undefined; call = queue.next()) {
           const { toolName } = call;
-          assert.equal(call, waiting.find((each) => each.toolName === toolName), 'the longest waiting of its tool');
+          assert.equal(
+            call,
+            waiting.find((each) => each.toolName === toolName),
+            'the longest waiting of its tool',
+          );
           if (running.length < threads) assert.equal(call, waiting[0], 'the longest waiting of all');
-          else assert.ok(!running.some((each) => each.toolName === toolName), 'the spare thread is for a tool that has none');
+          else
+            assert.ok(
+              !running.some((each) => each.toolName === toolName),
+              'the spare thread is for a tool that has none',
+            );
           waiting.splice(waiting.indexOf(call), 1);
           running.push(call);
         }
@@ -64,7 +72,8 @@ test('a tool that holds every thread leaves the spare one to the others, one aft
   const queue = new CallQueue<Call>(2);
   const begun = (): string[] => {
     const names: string[] = [];
-    for (let call = queue.next(); call !== undefined; call = queue.next()) names.push(`${call.toolName}${String(call.arrival)}`);
+    for (let call = queue.next(); call !== undefined; call = queue.next())
+      names.push(`${call.toolName}${String(call.arrival)}`);
     return names;
   };
   for (let arrival = 1; arrival <= 4; arrival += 1) queue.add({ toolName: 'stuck', arrival });

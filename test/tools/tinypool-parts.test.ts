@@ -1,5 +1,5 @@
-// What the daemon touches of tinypool beyond its documentation is where it was when tinypool-cell.ts was written. After an
-// upgrade this tells what has moved, instead of a process that nobody ends.
+// What the daemon touches of tinypool beyond its documentation is where it was when tinypool-cell.ts was written. After
+// an upgrade this tells what has moved, instead of a process that nobody ends.
 import assert from 'node:assert/strict';
 import { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -32,11 +32,23 @@ const ignored = (): void => {
 
 test('the installed tinypool is the one that tinypool-cell.ts was written for', () => {
   const { version } = require('tinypool/package.json') as { version: string };
-  assert.equal(version, tinypoolVersion, 'look through daemon/tools/pools/tinypool-cell.ts, run the tests of the tools, then change tinypoolVersion');
+  assert.equal(
+    version,
+    tinypoolVersion,
+    'look through daemon/tools/pools/tinypool-cell.ts, run the tests of the tools, then change tinypoolVersion',
+  );
 });
 
 test('behind a worker of child processes there is the process at once, and its stdin carries both ways', async () => {
-  const cell = new TinypoolCell(Tinypool, { runtime: 'child_process', serialization: 'advanced', argv: [], execArgv: [], env: {} }, { preparation: { prepare: 'process', options }, channel: { onMessage: ignored, postMessage: ignored }, failed: ignored });
+  const cell = new TinypoolCell(
+    Tinypool,
+    { runtime: 'child_process', serialization: 'advanced', argv: [], execArgv: [], env: {} },
+    {
+      preparation: { prepare: 'process', options },
+      channel: { onMessage: ignored, postMessage: ignored },
+      failed: ignored,
+    },
+  );
   const child = cell.worker.process;
   assert.ok(child instanceof ChildProcess);
   assert.equal(cell.worker.threadId, child.pid);
@@ -55,7 +67,11 @@ test('behind a worker of threads there is the thread at once, and the pool start
   const { port1, port2 } = new MessageChannel();
   const preparation = { prepare: 'thread', port: port2, register: new ToolRegister().buffer } as const;
   const failures: unknown[] = [];
-  const cell = new TinypoolCell(Tinypool, { runtime: 'worker_threads', useAtomics: false, argv: [], execArgv: [], env: {}, workerData: options }, { preparation, transferList: [port2], failed: (thrown) => failures.push(thrown) });
+  const cell = new TinypoolCell(
+    Tinypool,
+    { runtime: 'worker_threads', useAtomics: false, argv: [], execArgv: [], env: {}, workerData: options },
+    { preparation, transferList: [port2], failed: (thrown) => failures.push(thrown) },
+  );
   const { thread } = cell.worker;
   assert.ok(thread instanceof Worker);
   assert.equal(cell.worker.threadId, thread.threadId);

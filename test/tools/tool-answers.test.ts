@@ -16,17 +16,21 @@ for (const isolation of isolations) {
   });
 
   test(`a ${isolation} tool's context names plugin, tool and call, and its environment holds only what was given`, async () => {
-    await withTools('plain', { isolation, env: { FIXTURE_TOKEN: 'secret' }, config: { greeting: 'hi' } }, async ({ call }) => {
-      const where = (await call('where', null, { callId: 'call-1' })) as Record<string, unknown>;
-      assert.deepEqual(where['plugin'], { id: 'fixture.plain', name: 'Plain', version: '1.0.0' });
-      assert.deepEqual(where['config'], { greeting: 'hi' });
-      assert.equal(where['tool'], 'where');
-      assert.equal(where['callId'], 'call-1');
-      assert.equal(where['aborted'], false);
-      assert.deepEqual(where['env'], { FIXTURE_TOKEN: 'secret' });
-      assert.deepEqual(where['argv'], []);
-      assert.equal((where['pid'] as number) === process.pid, isolation !== 'process');
-    });
+    await withTools(
+      'plain',
+      { isolation, env: { FIXTURE_TOKEN: 'secret' }, config: { greeting: 'hi' } },
+      async ({ call }) => {
+        const where = (await call('where', null, { callId: 'call-1' })) as Record<string, unknown>;
+        assert.deepEqual(where['plugin'], { id: 'fixture.plain', name: 'Plain', version: '1.0.0' });
+        assert.deepEqual(where['config'], { greeting: 'hi' });
+        assert.equal(where['tool'], 'where');
+        assert.equal(where['callId'], 'call-1');
+        assert.equal(where['aborted'], false);
+        assert.deepEqual(where['env'], { FIXTURE_TOKEN: 'secret' });
+        assert.deepEqual(where['argv'], []);
+        assert.equal((where['pid'] as number) === process.pid, isolation !== 'process');
+      },
+    );
   });
 }
 
@@ -57,7 +61,13 @@ test('an unknown tool is refused with the name that was probably meant', async (
 test('tools keep their `this`, and what every object inherits is no tool', async () => {
   await withTools('odd-exports', {}, async ({ call, refusal }) => {
     assert.equal(await call('method'), 42);
-    for (const [tool, said] of [['missing', 'is missing'], ['constructor', 'is missing'], ['__proto__', 'is missing'], ['text', 'is of type string'], ['nothing', 'is null']] as const) {
+    for (const [tool, said] of [
+      ['missing', 'is missing'],
+      ['constructor', 'is missing'],
+      ['__proto__', 'is missing'],
+      ['text', 'is of type string'],
+      ['nothing', 'is null'],
+    ] as const) {
       const error = await refusal(tool);
       assert.equal(error.code, 'tool_failed', `${tool}: ${error.message}`);
       assert.match(error.message, new RegExp(`tools\\.${tool} ${said}`), tool);

@@ -25,7 +25,11 @@ interface Batches extends ToolLab {
   begun(): Promise<number[]>;
 }
 
-async function withBatches(context: TestContext, setting: ToolSetting, use: (lab: Batches) => Promise<void>): Promise<void> {
+async function withBatches(
+  context: TestContext,
+  setting: ToolSetting,
+  use: (lab: Batches) => Promise<void>,
+): Promise<void> {
   const path = join(await temporaryFolder(context), 'begun');
   let count = 0;
   await withTools('batched', setting, async (lab) => {
@@ -39,7 +43,11 @@ async function withBatches(context: TestContext, setting: ToolSetting, use: (lab
           try {
             // Not all have a name.
             const name = id % 3 === 1 ? { callId: `call ${String(id)}` } : {};
-            const output = (await lab.call('go', { id, path, ...step }, { timeoutMs, ...name, ...(signal === undefined ? {} : { signal }) })) as { id: number; callId?: string; text?: string };
+            const output = (await lab.call(
+              'go',
+              { id, path, ...step },
+              { timeoutMs, ...name, ...(signal === undefined ? {} : { signal }) },
+            )) as { id: number; callId?: string; text?: string };
             assert.equal(output.id, id, 'the answer of another call');
             assert.equal(output.callId, name.callId);
             assert.equal(output.text, step.text?.repeat(step.times ?? 1));
@@ -80,7 +88,10 @@ test('where there is one thread, those behind a call that hangs run in the next 
     const outcomes = await Promise.all(together([...quick(3), { way: 'loops', timeoutMs: 700 }, ...quick(5)]));
     assert.deepEqual(outcomes, [...answered(3), 'tool_timeout', ...answered(5)]);
     assert.deepEqual(await begun(), once(9));
-    assert.deepEqual(failures.map(({ error: { code } }) => code), ['tool_timeout']);
+    assert.deepEqual(
+      failures.map(({ error: { code } }) => code),
+      ['tool_timeout'],
+    );
   });
 });
 
@@ -98,14 +109,25 @@ for (const way of ['leavesRejection', 'leavesThrow']) {
       const outcomes = await Promise.all(together([...quick(4), { way }, ...quick(8)]));
       assert.deepEqual(outcomes, answered(13));
       assert.deepEqual(await begun(), once(13));
-      assert.deepEqual(failures.map(({ error: { code, message } }) => [code, /after its call had been answered/.test(message)]), [['tool_crashed', true]]);
+      assert.deepEqual(
+        failures.map(({ error: { code, message } }) => [code, /after its call had been answered/.test(message)]),
+        [['tool_crashed', true]],
+      );
     });
   });
 }
 
 test('failures, long answers and odd characters come back to the calls they belong to', async (context) => {
   await withBatches(context, { limits: { toolThreads: 1 } }, async ({ together }) => {
-    const steps: Step[] = [{ text: 'é😀\u2028"' }, { way: 'fails' }, { text: 'x', times: 200_000 }, {}, { text: '日本', times: 3000 }, { way: 'fails' }, { text: 'last' }];
+    const steps: Step[] = [
+      { text: 'é😀\u2028"' },
+      { way: 'fails' },
+      { text: 'x', times: 200_000 },
+      {},
+      { text: '日本', times: 3000 },
+      { way: 'fails' },
+      { text: 'last' },
+    ];
     const outcomes = ['answered', 'tool_failed', 'answered', 'answered', 'answered', 'tool_failed', 'answered'];
     for (let round = 0; round < 5; round += 1) assert.deepEqual(await Promise.all(together(steps)), outcomes);
   });
@@ -129,7 +151,10 @@ test('calls that are all cancelled before they begin cost their thread nothing',
     const before = await thread();
     for (let round = 0; round < 20; round += 1) {
       const cancelling = new AbortController();
-      const calls = together(quick(10), Array.from({ length: 10 }, () => cancelling.signal));
+      const calls = together(
+        quick(10),
+        Array.from({ length: 10 }, () => cancelling.signal),
+      );
       // They have just been handed over.
       await Promise.resolve();
       cancelling.abort();
@@ -162,13 +187,22 @@ test('whoever hears of an answer may end calls and make new ones at once, and ev
         if (id % 3 === 0) for (const behind of [1, 2]) signals[id + behind]?.abort('no longer wanted');
         if (id < 20) begin(id + 100);
       };
-      tools.call({ tool: 'go', input: { id }, signal }, { succeeded: ({ outputJson }) => heard(String((JSON.parse(outputJson) as { id: number }).id)), failed: ({ code }) => heard(code) });
+      tools.call(
+        { tool: 'go', input: { id }, signal },
+        {
+          succeeded: ({ outputJson }) => heard(String((JSON.parse(outputJson) as { id: number }).id)),
+          failed: ({ code }) => heard(code),
+        },
+      );
     };
     signals.forEach((controller, id) => begin(id, controller));
     await until('all have been answered', () => told.size === 80 && tools.pending === 0);
     for (const [id, heard] of told) {
       assert.equal(heard.length, 1, String(id));
-      assert.ok(heard[0] === String(id) || (heard[0] === 'tool_cancelled' && id < 60 && id % 3 !== 0), `${String(id)}: ${String(heard[0])}`);
+      assert.ok(
+        heard[0] === String(id) || (heard[0] === 'tool_cancelled' && id < 60 && id % 3 !== 0),
+        `${String(id)}: ${String(heard[0])}`,
+      );
     }
   });
 });
@@ -183,21 +217,48 @@ test('calls that wait in a thread for their turn count against the bound of thos
 test('whatever calls do together, each is answered for itself and none runs twice', async (context) => {
   const step: fc.Arbitrary<Step> = fc.oneof(
     { weight: 12, arbitrary: fc.constant<Step>({}) },
-    { weight: 2, arbitrary: fc.record({ text: fc.string({ minLength: 1, maxLength: 20 }), times: fc.integer({ min: 1, max: 2000 }) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        text: fc.string({ minLength: 1, maxLength: 20 }),
+        times: fc.integer({ min: 1, max: 2000 }),
+      }),
+    },
     { weight: 2, arbitrary: fc.constant<Step>({ way: 'fails' }) },
     { weight: 2, arbitrary: fc.record({ way: fc.constant('sleeps'), ms: fc.integer({ min: 0, max: 8 }) }) },
-    { weight: 1, arbitrary: fc.constantFrom<Step>({ way: 'exits' }, { way: 'leavesThrow' }, { way: 'leavesRejection' }, { way: 'loops', timeoutMs: 1500 }) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom<Step>(
+        { way: 'exits' },
+        { way: 'leavesThrow' },
+        { way: 'leavesRejection' },
+        { way: 'loops', timeoutMs: 1500 },
+      ),
+    },
   );
-  const outcomeOf: Readonly<Record<string, string>> = { fails: 'tool_failed', exits: 'tool_crashed', loops: 'tool_timeout' };
+  const outcomeOf: Readonly<Record<string, string>> = {
+    fails: 'tool_failed',
+    exits: 'tool_crashed',
+    loops: 'tool_timeout',
+  };
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), fc.integer({ min: 1, max: 3 }), async (steps, toolThreads) => {
-      await withBatches(context, { limits: { toolThreads } }, async ({ together, begun, tools }) => {
-        const outcomes = together(steps);
-        for (const [id, { way = 'quick' }] of steps.entries()) assert.equal(await outcomes[id], outcomeOf[way] ?? 'answered', `call ${String(id)} of ${JSON.stringify(steps)}`);
-        assert.deepEqual(await begun(), once(steps.length));
-        assert.equal(tools.pending, 0);
-      });
-    }),
+    fc.asyncProperty(
+      fc.array(step, { minLength: 5, maxLength: 60 }),
+      fc.integer({ min: 1, max: 3 }),
+      async (steps, toolThreads) => {
+        await withBatches(context, { limits: { toolThreads } }, async ({ together, begun, tools }) => {
+          const outcomes = together(steps);
+          for (const [id, { way = 'quick' }] of steps.entries())
+            assert.equal(
+              await outcomes[id],
+              outcomeOf[way] ?? 'answered',
+              `call ${String(id)} of ${JSON.stringify(steps)}`,
+            );
+          assert.deepEqual(await begun(), once(steps.length));
+          assert.equal(tools.pending, 0);
+        });
+      },
+    ),
     { numRuns: 6 },
   );
 });

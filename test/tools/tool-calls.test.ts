@@ -19,7 +19,7 @@ test('a call is cancelled by its name, once, and only while it is pending', () =
   assert.equal(calls.cancel('mine'), false);
 });
 
-test('a call ends with its caller, for the caller\'s reason', () => {
+test("a call ends with its caller, for the caller's reason", () => {
   const calls = new ToolCalls();
   const gone = caller();
   const named = calls.begin('named', gone.signal);
@@ -34,12 +34,15 @@ test('a name that is pending cannot be taken, and is free again after its call',
   const first = calls.begin('name', caller().signal);
   assert.throws(
     () => calls.begin('name', caller().signal),
-    (error) => error instanceof HostError && error.code === 'invalid_request' && JSON.stringify(error.details['issues']).includes('callId'),
+    (error) =>
+      error instanceof HostError &&
+      error.code === 'invalid_request' &&
+      JSON.stringify(error.details['issues']).includes('callId'),
   );
   first.end();
   const second = calls.begin('name', caller().signal);
   first.end();
-  assert.equal(calls.cancel('name'), true, 'the end of the first call does not free the second one\'s name');
+  assert.equal(calls.cancel('name'), true, "the end of the first call does not free the second one's name");
   assert.equal(second.signal.aborted, true);
 });
 

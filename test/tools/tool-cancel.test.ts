@@ -8,20 +8,24 @@ import { isolations, until, withTools, writtenIn } from '../labs/tool-lab.ts';
 for (const isolation of isolations) {
   test(`a running ${isolation} call is cancelled at once, and the tool is told by its signal`, async (context) => {
     const path = join(await temporaryFolder(context), 'running');
-    await withTools('plain', { isolation, limits: { toolThreads: 1, abortGraceMs: 5000 } }, async ({ call, refusal, failures, tools }) => {
-      const controller = new AbortController();
-      const refused = refusal('sleep', { ms: 60_000, path }, { signal: controller.signal });
-      await until('the call runs', async () => (await writtenIn(path)) !== '');
-      controller.abort('tool.cancel');
-      const error = await refused;
-      assert.equal(error.code, 'tool_cancelled');
-      assert.equal(error.details['by'], 'tool.cancel');
-      assert.equal(error.details['phase'], 'running');
-      await until('the tool was told', async () => (await writtenIn(path)).includes('aborted: '));
-      assert.equal(await call('echo', 'next'), 'next');
-      assert.equal(failures.length, 0, 'a cancelled call is nobody\'s failure');
-      assert.equal(tools.pending, 0);
-    });
+    await withTools(
+      'plain',
+      { isolation, limits: { toolThreads: 1, abortGraceMs: 5000 } },
+      async ({ call, refusal, failures, tools }) => {
+        const controller = new AbortController();
+        const refused = refusal('sleep', { ms: 60_000, path }, { signal: controller.signal });
+        await until('the call runs', async () => (await writtenIn(path)) !== '');
+        controller.abort('tool.cancel');
+        const error = await refused;
+        assert.equal(error.code, 'tool_cancelled');
+        assert.equal(error.details['by'], 'tool.cancel');
+        assert.equal(error.details['phase'], 'running');
+        await until('the tool was told', async () => (await writtenIn(path)).includes('aborted: '));
+        assert.equal(await call('echo', 'next'), 'next');
+        assert.equal(failures.length, 0, "a cancelled call is nobody's failure");
+        assert.equal(tools.pending, 0);
+      },
+    );
   });
 
   test(`a ${isolation} call that loops is cancelled as fast as one that does not`, async (context) => {

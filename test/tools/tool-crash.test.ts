@@ -25,7 +25,10 @@ for (const isolation of isolations) {
         assert.equal(error.retryable, true);
         assert.equal(await call('ok'), 'fine', `after ${tool}`);
       }
-      assert.deepEqual(failures.map(({ error }) => error.code), crashes.map(() => 'tool_crashed'));
+      assert.deepEqual(
+        failures.map(({ error }) => error.code),
+        crashes.map(() => 'tool_crashed'),
+      );
       await until('only cells that can work are left', () => tools.threads <= 1);
     });
   });
@@ -35,7 +38,10 @@ for (const isolation of isolations) {
       const error = await refusal('fillHeap', null, { timeoutMs: 60_000 });
       assert.equal(error.code, 'tool_crashed');
       // A thread is ended before V8 would have to, unless V8 is faster.
-      assert.match(String(error.details['reason']), isolation === 'process' ? /^out_of_memory$/ : /^(?:heap_limit|out_of_memory)$/);
+      assert.match(
+        String(error.details['reason']),
+        isolation === 'process' ? /^out_of_memory$/ : /^(?:heap_limit|out_of_memory)$/,
+      );
       assert.equal(await call('ok'), 'fine');
     });
   });
@@ -62,10 +68,15 @@ for (const isolation of isolations) {
       const signal = new AbortController().signal;
       for (let round = 0; round < 15; round += 1) {
         const outcomes = await Promise.allSettled(
-          Array.from({ length: 6 }, (_, index) => (index % 2 === 0 ? answerOf(tools, { tool: 'throwAfterAnswer', input: { afterMs: round % 3 }, signal }) : answerOf(tools, { tool: 'ok', input: null, signal }))),
+          Array.from({ length: 6 }, (_, index) =>
+            index % 2 === 0
+              ? answerOf(tools, { tool: 'throwAfterAnswer', input: { afterMs: round % 3 }, signal })
+              : answerOf(tools, { tool: 'ok', input: null, signal }),
+          ),
         );
         for (const [index, outcome] of outcomes.entries()) {
-          if (outcome.status === 'fulfilled') assert.equal(outcome.value.outputJson, index % 2 === 0 ? '"answered"' : '"fine"');
+          if (outcome.status === 'fulfilled')
+            assert.equal(outcome.value.outputJson, index % 2 === 0 ? '"answered"' : '"fine"');
           else assert.equal((outcome.reason as { code?: string }).code, 'tool_crashed');
         }
       }
@@ -111,7 +122,7 @@ test('what a call leaves looping in its thread does not cost the next call more 
   });
 });
 
-test('process.kill of the daemon is refused in a thread, as the tool\'s own error', async () => {
+test("process.kill of the daemon is refused in a thread, as the tool's own error", async () => {
   for (const isolation of ['pooled', 'fresh'] as const) {
     await withTools('faults', { isolation }, async ({ call, refusal }) => {
       const error = await refusal('killDaemon');

@@ -22,8 +22,12 @@ test('a tool that breaks JSON, MessagePort and the clock hurts only its own cell
   for (const isolation of isolations) {
     await withTools('hostile', { isolation, limits: { toolThreads: 1 } }, async ({ call, tools }) => {
       // The pool's own answer may be lost by that: then the call ends at its deadline, and the cell with it.
-      await call('patch', null, { timeoutMs: 3000 }).catch((error: unknown) => assert.equal((error as { code?: string }).code, 'tool_timeout'));
-      await call('ok', null, { timeoutMs: 3000 }).catch((error: unknown) => assert.equal((error as { code?: string }).code, 'tool_timeout'));
+      await call('patch', null, { timeoutMs: 3000 }).catch((error: unknown) =>
+        assert.equal((error as { code?: string }).code, 'tool_timeout'),
+      );
+      await call('ok', null, { timeoutMs: 3000 }).catch((error: unknown) =>
+        assert.equal((error as { code?: string }).code, 'tool_timeout'),
+      );
       assert.equal(await call('ok'), 'fine', isolation);
       assert.equal(tools.pending, 0);
     });

@@ -6,7 +6,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { isolations, until, withTools, writtenIn } from '../labs/tool-lab.ts';
 
-const handles = (): string[] => process.getActiveResourcesInfo().filter((name) => name === 'MessagePort' || name === 'Worker' || name === 'ProcessWrap' || name === 'PipeWrap');
+const handles = (): string[] =>
+  process
+    .getActiveResourcesInfo()
+    .filter((name) => name === 'MessagePort' || name === 'Worker' || name === 'ProcessWrap' || name === 'PipeWrap');
 
 for (const isolation of isolations) {
   test(`idle ${isolation} cells go, and the next call brings a new one`, async () => {
@@ -41,7 +44,8 @@ for (const isolation of isolations) {
   test(`${isolation} cells that come and go by the dozen leave nothing behind`, async () => {
     const before = handles();
     await withTools('faults', { isolation, limits: { toolThreads: 2 } }, async ({ tools, refusal, call }) => {
-      for (let round = 0; round < 12; round += 1) await Promise.all([refusal('exit'), refusal('throwInTimer'), call('ok')]);
+      for (let round = 0; round < 12; round += 1)
+        await Promise.all([refusal('exit'), refusal('throwInTimer'), call('ok')]);
       await until('only cells that can work are left', () => tools.threads <= 3);
     });
     await until('every handle is closed', async () => {

@@ -9,10 +9,19 @@ for (const isolation of isolations) {
       await call('echo', 'warm');
       const stuck = Promise.all([1, 2, 3, 4].map(() => refusal('loop', {}, { timeoutMs: 6000 })));
       for (let turn = 0; turn < 3; turn += 1) {
-        assert.deepEqual(await Promise.all([call('echo', turn), call('count'), call('sleep', { ms: 1 })]).then(([echoed, , slept]) => [echoed, slept]), [turn, 1]);
+        assert.deepEqual(
+          await Promise.all([call('echo', turn), call('count'), call('sleep', { ms: 1 })]).then(([echoed, , slept]) => [
+            echoed,
+            slept,
+          ]),
+          [turn, 1],
+        );
       }
       assert.equal(tools.pending, 4, 'the stuck calls are still pending');
-      assert.deepEqual((await stuck).map(({ code }) => code), ['tool_timeout', 'tool_timeout', 'tool_timeout', 'tool_timeout']);
+      assert.deepEqual(
+        (await stuck).map(({ code }) => code),
+        ['tool_timeout', 'tool_timeout', 'tool_timeout', 'tool_timeout'],
+      );
       assert.equal(await call('echo', 'after'), 'after');
     });
   });

@@ -10,21 +10,25 @@ for (const isolation of isolations) {
   test(`${isolation} calls beyond the waiting room are refused at once, and those inside it run in order`, async (context) => {
     const folder = await temporaryFolder(context);
     const order = join(folder, 'order');
-    await withTools('plain', { isolation, limits: { toolThreads: 1, toolQueue: 3 } }, async ({ call, refusal, tools }) => {
-      const running = call('sleep', { ms: 700, path: order });
-      await until('the first call runs', async () => (await writtenIn(order)) !== '');
-      const waiting = [1, 2, 3].map((ms) => call('sleep', { ms }));
-      const error = await refusal('sleep', { ms: 0 });
-      assert.equal(error.code, 'tool_overloaded');
-      assert.equal(error.retryable, true);
-      assert.equal(error.details['waiting'], 3);
-      assert.ok((error.details['retryAfterMs'] as number) >= 1);
-      assert.equal(tools.pending, 4);
-      const finished: unknown[] = [];
-      await Promise.all([running, ...waiting].map(async (each) => finished.push(await each)));
-      assert.deepEqual(finished, [700, 1, 2, 3]);
-      assert.equal(await call('sleep', { ms: 5 }), 5);
-    });
+    await withTools(
+      'plain',
+      { isolation, limits: { toolThreads: 1, toolQueue: 3 } },
+      async ({ call, refusal, tools }) => {
+        const running = call('sleep', { ms: 700, path: order });
+        await until('the first call runs', async () => (await writtenIn(order)) !== '');
+        const waiting = [1, 2, 3].map((ms) => call('sleep', { ms }));
+        const error = await refusal('sleep', { ms: 0 });
+        assert.equal(error.code, 'tool_overloaded');
+        assert.equal(error.retryable, true);
+        assert.equal(error.details['waiting'], 3);
+        assert.ok((error.details['retryAfterMs'] as number) >= 1);
+        assert.equal(tools.pending, 4);
+        const finished: unknown[] = [];
+        await Promise.all([running, ...waiting].map(async (each) => finished.push(await each)));
+        assert.deepEqual(finished, [700, 1, 2, 3]);
+        assert.equal(await call('sleep', { ms: 5 }), 5);
+      },
+    );
   });
 }
 
@@ -33,7 +37,9 @@ test('retryAfterMs follows how long calls take, and never goes past the next dea
   await withTools('plain', { limits: { toolThreads: 1, toolQueue: 1 } }, async ({ call, refusal }) => {
     const overload = async (runningMs: number, timeoutMs?: number): Promise<HostError> => {
       const began = (await writtenIn(path)).split('began').length;
-      const running = call('sleep', { ms: runningMs, path }, timeoutMs === undefined ? {} : { timeoutMs }).catch(() => undefined);
+      const running = call('sleep', { ms: runningMs, path }, timeoutMs === undefined ? {} : { timeoutMs }).catch(
+        () => undefined,
+      );
       await until('the call runs', async () => (await writtenIn(path)).split('began').length > began);
       const waiting = call('sleep', { ms: 1 });
       const refused = await refusal('sleep', { ms: 1 });

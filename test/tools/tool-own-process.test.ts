@@ -1,11 +1,18 @@
-// A tool with process isolation gets a process of its own for every call: nothing that happens to one call is felt by another.
+// A tool with process isolation gets a process of its own for every call: nothing that happens to one call is felt by
+// another.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { isAlive, until, withTools } from '../labs/tool-lab.ts';
 
 const childrenOf = (pid: number): number[] =>
-  readdirSync(`/proc/${String(pid)}/task`).flatMap((thread) => readFileSync(`/proc/${String(pid)}/task/${thread}/children`, 'utf8').split(' ').map(Number)).filter((child) => child > 0);
+  readdirSync(`/proc/${String(pid)}/task`)
+    .flatMap((thread) =>
+      readFileSync(`/proc/${String(pid)}/task/${thread}/children`, 'utf8')
+        .split(' ')
+        .map(Number),
+    )
+    .filter((child) => child > 0);
 
 const pidOf = async (answer: Promise<unknown>): Promise<number> => ((await answer) as { pid: number }).pid;
 
@@ -21,13 +28,17 @@ test('every call of a process tool has a process of its own, which ends with the
 });
 
 test('while calls come, a process is kept ready for the next one, and no longer', async () => {
-  await withTools('plain', { isolation: 'process', limits: { toolThreads: 1, toolIdleMs: 500 } }, async ({ call, tools }) => {
-    assert.equal(tools.threads, 0, 'none before the first call');
-    await call('echo', 1);
-    await until('one is ready', () => tools.threads === 1);
-    await until('it ends when no call comes', () => tools.threads === 0);
-    assert.equal(await call('echo', 2), 2);
-  });
+  await withTools(
+    'plain',
+    { isolation: 'process', limits: { toolThreads: 1, toolIdleMs: 500 } },
+    async ({ call, tools }) => {
+      assert.equal(tools.threads, 0, 'none before the first call');
+      await call('echo', 1);
+      await until('one is ready', () => tools.threads === 1);
+      await until('it ends when no call comes', () => tools.threads === 0);
+      assert.equal(await call('echo', 2), 2);
+    },
+  );
 });
 
 test('a process that is kept ready and dies costs no call, and is told of where no call was given to it yet', async () => {
@@ -39,7 +50,10 @@ test('a process that is kept ready and dies costs no call, and is told of where 
       if (round === 1) await until('the death was told', () => failures.length === 1);
       assert.equal(await call('echo', 'next'), 'next');
     }
-    assert.deepEqual(failures.map(({ error, callId }) => [error.code, callId]), [['tool_crashed', undefined]]);
+    assert.deepEqual(
+      failures.map(({ error, callId }) => [error.code, callId]),
+      [['tool_crashed', undefined]],
+    );
   });
 });
 
@@ -53,7 +67,8 @@ test('a call that is cancelled as its process answers takes no other call with i
       // This one has to wait for a process.
       const innocent = call('echo', 'second');
       await new Promise((resolve) => setImmediate(resolve));
-      // The first one's answer arrives while the host does something else, and is not read before the host ends the process.
+      // The first one's answer arrives while the host does something else, and is not read before the host ends the
+      // process.
       Atomics.wait(idle, 0, 0, 15);
       controller.abort('the test');
       assert.equal(await innocent, 'second', `round ${String(round)}`);

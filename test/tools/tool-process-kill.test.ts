@@ -5,7 +5,11 @@ import { test } from 'node:test';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { isAlive, until, withTools, writtenIn } from '../labs/tool-lab.ts';
 
-const pidsIn = async (path: string): Promise<number[]> => (await writtenIn(path)).split('\n').map(Number).filter((pid) => pid > 0);
+const pidsIn = async (path: string): Promise<number[]> =>
+  (await writtenIn(path))
+    .split('\n')
+    .map(Number)
+    .filter((pid) => pid > 0);
 
 test('a process that catches SIGTERM and loops is gone right after its deadline', async (context) => {
   const path = join(await temporaryFolder(context), 'pid');
@@ -19,17 +23,21 @@ test('a process that catches SIGTERM and loops is gone right after its deadline'
   });
 });
 
-test('what a process started does not survive its deadline', { skip: process.platform === 'linux' ? false : 'children are found through /proc' }, async (context) => {
-  const path = join(await temporaryFolder(context), 'pids');
-  await withTools('faults', { isolation: 'process' }, async ({ call, refusal }) => {
-    const refused = refusal('startChildren', { path }, { timeoutMs: 4000 });
-    await until('child and grandchild run', async () => (await pidsIn(path)).length === 3);
-    assert.equal((await refused).code, 'tool_timeout');
-    const pids = await pidsIn(path);
-    await until('all three are gone', () => pids.every((pid) => !isAlive(pid)), 5000);
-    assert.equal(await call('ok'), 'fine');
-  });
-});
+test(
+  'what a process started does not survive its deadline',
+  { skip: process.platform === 'linux' ? false : 'children are found through /proc' },
+  async (context) => {
+    const path = join(await temporaryFolder(context), 'pids');
+    await withTools('faults', { isolation: 'process' }, async ({ call, refusal }) => {
+      const refused = refusal('startChildren', { path }, { timeoutMs: 4000 });
+      await until('child and grandchild run', async () => (await pidsIn(path)).length === 3);
+      assert.equal((await refused).code, 'tool_timeout');
+      const pids = await pidsIn(path);
+      await until('all three are gone', () => pids.every((pid) => !isAlive(pid)), 5000);
+      assert.equal(await call('ok'), 'fine');
+    });
+  },
+);
 
 test('close() leaves no process, looping or idle', async (context) => {
   const path = join(await temporaryFolder(context), 'pids');

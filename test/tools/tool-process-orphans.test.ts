@@ -1,5 +1,5 @@
-// No tool's process outlives its daemon, whatever the tool does and whatever it is refused; and what keeps watch over it
-// is not the tool's to use.
+// No tool's process outlives its daemon, whatever the tool does and whatever it is refused; and what keeps watch over
+// it is not the tool's to use.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,10 +18,15 @@ const watched = fileURLToPath(new URL('../fixtures/tools/watched', import.meta.u
 const unrestricted = undefined;
 const restricted = { childProcess: true };
 
-for (const [permissions, under] of [[unrestricted, ''], [restricted, ', under the permission model']] as const) {
+for (const [permissions, under] of [
+  [unrestricted, ''],
+  [restricted, ', under the permission model'],
+] as const) {
   for (const way of ['loops', 'waits', 'sits in native code']) {
     test(`a tool's process whose daemon is killed ends, and its child with it, also while the tool ${way}${under}`, async () => {
-      const dying = spawn(process.execPath, ['--import', 'tsx', host, JSON.stringify({ way, permissions })], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const dying = spawn(process.execPath, ['--import', 'tsx', host, JSON.stringify({ way, permissions })], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       try {
         const [chunk] = (await once(dying.stdout, 'data', { signal: AbortSignal.timeout(30_000) })) as [Buffer];
         const { pid, child } = JSON.parse(chunk.toString()) as { pid: number; child: number };
@@ -41,7 +46,10 @@ for (const way of ['is idle', 'exits', 'throws later']) {
     await withTools('watched', { isolation: 'process', limits: { toolIdleMs: 300 } }, async ({ call, logs }) => {
       await call('leave', { way }).catch(() => {});
       await until('its log is here', () => logs.length > 0);
-      const { pid, child } = JSON.parse(String(logs[0]?.type === 'log' && logs[0].fields)) as { pid: number; child: number };
+      const { pid, child } = JSON.parse(String(logs[0]?.type === 'log' && logs[0].fields)) as {
+        pid: number;
+        child: number;
+      };
       await untilGone(pid, 10_000);
       await untilGone(child, 10_000);
     });
@@ -50,9 +58,13 @@ for (const way of ['is idle', 'exits', 'throws later']) {
 
 test('a tool may start threads where its plugin is granted them, and not otherwise', async () => {
   for (const permissions of [unrestricted, { worker: true }]) {
-    await withTools('watched', { isolation: 'process', ...(permissions === undefined ? {} : { permissions }) }, async ({ call }) => {
-      assert.equal(await call('startThread'), 'started');
-    });
+    await withTools(
+      'watched',
+      { isolation: 'process', ...(permissions === undefined ? {} : { permissions }) },
+      async ({ call }) => {
+        assert.equal(await call('startThread'), 'started');
+      },
+    );
   }
   await withTools('watched', { isolation: 'process', permissions: {} }, async ({ refusal }) => {
     const error = await refusal('startThread');
@@ -77,22 +89,37 @@ test('a tool that closes the line it is watched by is ended, and the next call w
   });
 });
 
-test('a tool\'s process is on record while it lives, and no longer', async (t) => {
-  const daemon = await startTestDaemon(t, { plugins: [watched], config: { plugins: { overrides: { 'fixture.watched': { tools: { ok: { isolation: 'process' } } } } }, limits: { toolIdleMs: 1000 } } });
+test("a tool's process is on record while it lives, and no longer", async (t) => {
+  const daemon = await startTestDaemon(t, {
+    plugins: [watched],
+    config: {
+      plugins: { overrides: { 'fixture.watched': { tools: { ok: { isolation: 'process' } } } } },
+      limits: { toolIdleMs: 1000 },
+    },
+  });
   const client = await daemon.connect();
   await client.call('tool.call', { plugin: 'fixture.watched', tool: 'ok', input: null });
   const folder = join(daemon.folder, 'state', 'cells');
   // The process of the call has ended, or is about to; the spare one for the next call lives.
   let pid = 0;
   while (pid === 0) {
-    const records = await Promise.all((await readdir(folder)).map(async (name) => ({ named: Number.parseInt(name, 10), text: await readFile(join(folder, name), 'utf8').catch(() => '') })));
+    const records = await Promise.all(
+      (await readdir(folder)).map(async (name) => ({
+        named: Number.parseInt(name, 10),
+        text: await readFile(join(folder, name), 'utf8').catch(() => ''),
+      })),
+    );
     const living = records.find(({ named, text }) => text !== '' && identityOf(named).start !== '');
     if (living === undefined) {
       await sleep(10);
       continue;
     }
     pid = living.named;
-    assert.deepEqual(JSON.parse(living.text), { cell: identityOf(pid), daemon: identityOf(daemon.pid), name: 'fixture.watched' });
+    assert.deepEqual(JSON.parse(living.text), {
+      cell: identityOf(pid),
+      daemon: identityOf(daemon.pid),
+      name: 'fixture.watched',
+    });
   }
   while ((await readdir(folder)).length > 0) await sleep(10);
   assert.ok(isGone(pid));

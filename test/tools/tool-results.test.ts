@@ -41,9 +41,13 @@ for (const isolation of isolations) {
     await withTools('results', { isolation, limits: { toolOutputBytes: mebibyte } }, async ({ call, refusal }) => {
       const error = await refusal('make', { kind: 'large', characters: mebibyte });
       assert.equal(error.code, 'payload_too_large');
-      assert.deepEqual({ limit: error.details['limit'], maximum: error.details['maximum'], what: error.details['what'] }, { limit: 'limits.toolOutputBytes', maximum: mebibyte, what: 'result' });
+      assert.deepEqual(
+        { limit: error.details['limit'], maximum: error.details['maximum'], what: error.details['what'] },
+        { limit: 'limits.toolOutputBytes', maximum: mebibyte, what: 'result' },
+      );
       assert.equal(((await call('make', { kind: 'large', characters: mebibyte - 2 })) as string).length, mebibyte - 2);
-      for (const kind of ['huge', 'sparse', 'buffer']) assert.equal((await refusal('make', { kind })).code, 'payload_too_large', kind);
+      for (const kind of ['huge', 'sparse', 'buffer'])
+        assert.equal((await refusal('make', { kind })).code, 'payload_too_large', kind);
       assert.equal(await call('make', { kind: 'undefined' }), null);
     });
   });
@@ -53,7 +57,10 @@ test('an input over its bound is refused before anything runs', async () => {
   await withTools('plain', { limits: { toolInputBytes: 2048 } }, async ({ refusal, tools, call }) => {
     const error = await refusal('echo', 'é'.repeat(1024));
     assert.equal(error.code, 'payload_too_large');
-    assert.deepEqual({ ...error.details }, { tool: 'echo', what: 'input', limit: 'limits.toolInputBytes', bytes: 2050, maximum: 2048 });
+    assert.deepEqual(
+      { ...error.details },
+      { tool: 'echo', what: 'input', limit: 'limits.toolInputBytes', bytes: 2050, maximum: 2048 },
+    );
     assert.equal(tools.threads, 0);
     assert.equal(await call('echo', 'é'.repeat(1023)), 'é'.repeat(1023));
   });
@@ -61,10 +68,14 @@ test('an input over its bound is refused before anything runs', async () => {
 
 test('an input that is passed on as the text it came in is bound by its bytes without spaces', async () => {
   await withTools('plain', { limits: { toolInputBytes: 2048 } }, async ({ refusal, call }) => {
-    const text = (characters: number): EncodedJson => new EncodedJson(`[${' '.repeat(1000)}"${'\\u00e9'.repeat(characters)}"${' '.repeat(3000)}]`);
+    const text = (characters: number): EncodedJson =>
+      new EncodedJson(`[${' '.repeat(1000)}"${'\\u00e9'.repeat(characters)}"${' '.repeat(3000)}]`);
     assert.deepEqual(await call('echo', text(1022)), ['é'.repeat(1022)]);
     const error = await refusal('echo', text(1023));
-    assert.deepEqual({ ...error.details }, { tool: 'echo', what: 'input', limit: 'limits.toolInputBytes', bytes: 2050, maximum: 2048 });
+    assert.deepEqual(
+      { ...error.details },
+      { tool: 'echo', what: 'input', limit: 'limits.toolInputBytes', bytes: 2050, maximum: 2048 },
+    );
     assert.deepEqual(await call('echo', new EncodedJson('{ "a" : [ 1 , "é" ] }')), { a: [1, 'é'] });
   });
 });
@@ -75,7 +86,11 @@ test('every JSON value is sent just as JSON.stringify writes it, and fits whenev
       const json = JSON.stringify(value);
       const bytes = Buffer.byteLength(json);
       assert.equal(resultJson(value, bytes), json);
-      if (bytes > 1) assert.throws(() => resultJson(value, bytes - 1), (error) => error instanceof HostError && error.code === 'payload_too_large');
+      if (bytes > 1)
+        assert.throws(
+          () => resultJson(value, bytes - 1),
+          (error) => error instanceof HostError && error.code === 'payload_too_large',
+        );
     }),
   );
 });
@@ -85,5 +100,8 @@ test('one value that stands in two places is no circle, and depth is bounded', (
   assert.equal(resultJson([shared, shared, { shared }], 1000), '[{"a":1},{"a":1},{"shared":{"a":1}}]');
   let deep: unknown = 1;
   for (let level = 0; level < 100_000; level += 1) deep = [deep];
-  assert.throws(() => resultJson(deep, mebibyte), (error) => error instanceof HostError && error.code === 'tool_output_invalid');
+  assert.throws(
+    () => resultJson(deep, mebibyte),
+    (error) => error instanceof HostError && error.code === 'tool_output_invalid',
+  );
 });

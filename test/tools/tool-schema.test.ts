@@ -11,16 +11,20 @@ for (const isolation of isolations) {
 
       const input = await refusal('order', { items: [{ name: 'tea', count: 0 }, {}], extra: 1 });
       assert.equal(input.code, 'tool_input_invalid');
-      assert.deepEqual(
-        (input.details['issues'] as { path: string }[]).map(({ path }) => path).sort(),
-        ['extra', 'items[0].count', 'items[1].name'],
-      );
-      assert.equal(failures.length, 0, 'a wrong input is not the plugin\'s fault');
+      assert.deepEqual((input.details['issues'] as { path: string }[]).map(({ path }) => path).sort(), [
+        'extra',
+        'items[0].count',
+        'items[1].name',
+      ]);
+      assert.equal(failures.length, 0, "a wrong input is not the plugin's fault");
 
       const output = await refusal('order', { items: [{ name: 'wrong' }] });
       assert.equal(output.code, 'tool_output_invalid');
       assert.deepEqual(output.details['issues'], [{ path: 'total', message: 'must be a number, but it is a text' }]);
-      assert.deepEqual(failures.map(({ error }) => error.code), ['tool_output_invalid']);
+      assert.deepEqual(
+        failures.map(({ error }) => error.code),
+        ['tool_output_invalid'],
+      );
 
       assert.deepEqual(await call('anything', { any: ['thing'] }), { any: ['thing'] });
     });
@@ -33,7 +37,7 @@ test('the output is checked as it will be sent: a date is a text there', async (
   });
 });
 
-test('a schema that refuses everything refuses, and one that is none is the plugin\'s failure', async () => {
+test("a schema that refuses everything refuses, and one that is none is the plugin's failure", async () => {
   await withTools('schemas', {}, async ({ refusal, call }) => {
     assert.equal((await refusal('refusesAll', 1)).code, 'tool_input_invalid');
     const bad = await refusal('badSchema', 1);

@@ -26,7 +26,10 @@ for (const isolation of isolations) {
         if (name !== 'NonError') assert.match(cause.stack ?? '', /faults\/index\.js/, tool);
         assert.equal(await call('ok'), 'fine');
       }
-      assert.deepEqual(failures.map(({ error, callId }) => [error.code, callId]), thrown.map(([tool]) => ['tool_failed', tool]));
+      assert.deepEqual(
+        failures.map(({ error, callId }) => [error.code, callId]),
+        thrown.map(([tool]) => ['tool_failed', tool]),
+      );
       assert.equal(tools.pending, 0);
     });
   });

@@ -17,11 +17,17 @@ for (const isolation of isolations) {
       assert.equal(error.code, 'tool_timeout');
       assert.equal(error.details['tool'], 'loop');
       assert.equal(error.details['timeoutMs'], 700);
-      assert.ok(typeof error.details['waitedMs'] === 'number', 'what its cell took to start is in it, and not in the 700 ms');
+      assert.ok(
+        typeof error.details['waitedMs'] === 'number',
+        'what its cell took to start is in it, and not in the 700 ms',
+      );
       assert.ok(tookMs >= 690 && tookMs < 3000, `answered after ${String(tookMs)} ms`);
       assert.equal(await neighbour, 1500);
       assert.equal(await call('echo', 'next'), 'next');
-      assert.deepEqual(failures.map(({ error: { code }, callId }) => [code, callId]), [['tool_timeout', 'stuck']]);
+      assert.deepEqual(
+        failures.map(({ error: { code }, callId }) => [code, callId]),
+        [['tool_timeout', 'stuck']],
+      );
       await until('what overran is gone', () => tools.threads <= 2);
       assert.equal(tools.pending, 0);
     });
@@ -44,7 +50,7 @@ for (const isolation of isolations) {
   });
 }
 
-test('the tool\'s own timeout holds where the call names none, and a call may name a longer one', async () => {
+test("the tool's own timeout holds where the call names none, and a call may name a longer one", async () => {
   await withTools('plain', {}, async ({ call, refusal, tools }) => {
     assert.equal(await call('sleep', { ms: 20 }, { timeoutMs: 86_400_000 }), 20);
     const error = await refusal('sleep', { ms: 60_000 }, { timeoutMs: 1 });
@@ -62,7 +68,9 @@ test('a call whose thread sits in native code is answered at its deadline, and t
     assert.ok(performance.now() - beganMs < 2000, 'nobody waits for the thread');
     assert.equal(await call('echo', 'next'), 'next');
     assert.equal(tools.threads, 2, 'the old thread is still there');
-    await until('it is told that a thread does not end', () => failures.some(({ error: { details } }) => details['unkillable'] === true));
+    await until('it is told that a thread does not end', () =>
+      failures.some(({ error: { details } }) => details['unkillable'] === true),
+    );
     assert.equal(tools.unkillable, 1);
     await until('the thread is gone', () => tools.threads === 1);
     assert.equal(tools.unkillable, 0);
@@ -79,14 +87,16 @@ test('threads that do not end are bounded: beyond that, calls wait', async () =>
   });
 });
 
-test('a tool that heeds its signal ends before its cell does', async (context) => {
+test('a tool that reacts to its signal ends before its cell does', async (context) => {
   for (const isolation of isolations) {
     const path = join(await temporaryFolder(context), isolation);
     await withTools('plain', { isolation, limits: { abortGraceMs: 5000 } }, async ({ call, refusal }) => {
       await call('echo', 'warm');
       const error = await refusal('sleep', { ms: 60_000, path }, { timeoutMs: 1500 });
       assert.equal(error.code, 'tool_timeout');
-      await until(`the ${isolation} tool was told`, async () => /aborted: .*did not answer within 1500 ms/.test(await writtenIn(path)));
+      await until(`the ${isolation} tool was told`, async () =>
+        /aborted: .*did not answer within 1500 ms/.test(await writtenIn(path)),
+      );
       assert.equal(await call('echo', 'next'), 'next');
     });
   }

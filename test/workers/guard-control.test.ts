@@ -1,5 +1,5 @@
-// A plugin under permissions reaches the daemon's control socket only where it was granted it: through the socket it could
-// load another plugin, which has what this one was denied.
+// A plugin under permissions reaches the daemon's control socket only where it was granted it: through the socket it
+// could load another plugin, which has what this one was denied.
 import assert from 'node:assert/strict';
 import { linkSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -56,7 +56,17 @@ test('a cell under permissions is refused the control socket, under each of its 
   const folder = await temporaryFolder(t);
   const shared = join(folder, 'shared');
   const plugin = (id: string, isolation: string, permissions?: object): Record<string, object | string> => ({
-    [`${id}/plugin.json`]: { schemaVersion: 1, id, name: id, version: '1.0.0', entry: './index.js', isolation, ...(permissions === undefined ? {} : { permissions }), service: { ingresses: [{ name: 'in', kinds: ['do'] }] }, tools: [{ name: 'all', isolation: isolation === 'thread' ? 'pooled' : 'process' }] },
+    [`${id}/plugin.json`]: {
+      schemaVersion: 1,
+      id,
+      name: id,
+      version: '1.0.0',
+      entry: './index.js',
+      isolation,
+      ...(permissions === undefined ? {} : { permissions }),
+      service: { ingresses: [{ name: 'in', kinds: ['do'] }] },
+      tools: [{ name: 'all', isolation: isolation === 'thread' ? 'pooled' : 'process' }],
+    },
     [`${id}/package.json`]: { type: 'module' },
     [`${id}/index.js`]: code,
   });
@@ -78,18 +88,24 @@ test('a cell under permissions is refused the control socket, under each of its 
   linkSync(daemon.socket, hard);
   const ask = async (id: string, path: string, names: string[]): Promise<Answers[]> => {
     const payload = { path, names };
-    const { output } = await client.call('ingress.deliver', { plugin: id, event: { ingress: 'in', kind: 'do', payload } });
+    const { output } = await client.call('ingress.deliver', {
+      plugin: id,
+      event: { ingress: 'in', kind: 'do', payload },
+    });
     const called = await client.call('tool.call', { plugin: id, tool: 'all', input: payload });
     return [output as Answers, called.output as Answers];
   };
   for (const id of ['kept.thread', 'kept.process']) {
     for (const path of [daemon.socket, link, hard]) {
       const names = ['path', 'relative', 'proc', 'dotted', 'http', 'handle', 'worker', 'loader'];
-      for (const answers of await ask(id, path, names)) assert.deepEqual(answers, Object.fromEntries(names.map((name) => [name, denied])), `${id} to ${path}`);
+      for (const answers of await ask(id, path, names))
+        assert.deepEqual(answers, Object.fromEntries(names.map((name) => [name, denied])), `${id} to ${path}`);
     }
-    for (const answers of await ask(id, join(shared, 'other.sock'), ['path', 'worker'])) assert.deepEqual(answers, { path: 'connected', worker: 'connected' }, id);
+    for (const answers of await ask(id, join(shared, 'other.sock'), ['path', 'worker']))
+      assert.deepEqual(answers, { path: 'connected', worker: 'connected' }, id);
   }
   for (const id of ['granted.thread', 'granted.process', 'free.thread']) {
-    for (const answers of await ask(id, daemon.socket, ['path', 'http'])) assert.deepEqual(answers, { path: 'connected', http: 'connected' }, id);
+    for (const answers of await ask(id, daemon.socket, ['path', 'http']))
+      assert.deepEqual(answers, { path: 'connected', http: 'connected' }, id);
   }
 });

@@ -62,12 +62,21 @@ async function codes({ run }: CellLab, tried: readonly string[], fd: number): Pr
   )) as unknown[];
 }
 
-for (const [where, execArgv] of [['a thread cell', []], ['a thread cell under permissions', [permissionFlag, ...networkFlags, '--allow-fs-read=*', '--allow-fs-write=*', '--allow-child-process']]] as const) {
+for (const [where, execArgv] of [
+  ['a thread cell', []],
+  [
+    'a thread cell under permissions',
+    [permissionFlag, ...networkFlags, '--allow-fs-read=*', '--allow-fs-write=*', '--allow-child-process'],
+  ],
+] as const) {
   test(`${where} is refused descriptors of the daemon, whatever takes them`, async (t) => {
     const lab = await cellLab(t, { spec: { execArgv } });
     const { descriptor, isOpen } = await foreignSocket(t);
     const answered = await codes(lab, ways, descriptor);
-    assert.deepEqual(answered.map((code, at) => [ways[at], code]), ways.map((way) => [way, 'ERR_NAGAYA_DENIED']));
+    assert.deepEqual(
+      answered.map((code, at) => [ways[at], code]),
+      ways.map((way) => [way, 'ERR_NAGAYA_DENIED']),
+    );
     assert.ok(isOpen());
   });
 }
@@ -75,14 +84,16 @@ for (const [where, execArgv] of [['a thread cell', []], ['a thread cell under pe
 test('HTTP/2 does not send what is behind a descriptor of the daemon', async (t) => {
   const lab = await cellLab(t);
   const { descriptor, isOpen } = await foreignSocket(t);
-  const way = 'eventual((resolve, reject) => { const server = http2.createServer(); server.on("stream", (stream) => { try { stream.respondWithFD(fd); resolve() } catch (error) { reject(error) } stream.destroy() }); server.listen(0, () => { const client = http2.connect("http://localhost:" + server.address().port); const request = client.request(); for (const one of [client, request]) one.on("error", () => {}); request.on("close", () => { client.close(); server.close() }); request.end() }) })';
+  const way =
+    'eventual((resolve, reject) => { const server = http2.createServer(); server.on("stream", (stream) => { try { stream.respondWithFD(fd); resolve() } catch (error) { reject(error) } stream.destroy() }); server.listen(0, () => { const client = http2.connect("http://localhost:" + server.address().port); const request = client.request(); for (const one of [client, request]) one.on("error", () => {}); request.on("close", () => { client.close(); server.close() }); request.end() }) })';
   assert.deepEqual(await codes(lab, [way], descriptor), ['ERR_NAGAYA_DENIED']);
   assert.ok(isOpen());
 });
 
 test('descriptors that the plugin opened work with sockets and children, and are not closed a second time', async (t) => {
   const { run } = await cellLab(t);
-  const answer = await run(`${modules}
+  const answer = await run(
+    `${modules}
     const output = fs.openSync(payload.path, 'w');
     const closed = (child) => new Promise((resolve) => child.on('close', resolve));
     await closed(spawn('echo', ['from a child'], { stdio: ['ignore', output, 'ignore'] }));
@@ -97,20 +108,31 @@ test('descriptors that the plugin opened work with sockets and children, and are
     let code;
     try { fs.closeSync(descriptor) } catch (error) { code = error.code }
     socket.destroy();
-    return [fs.readFileSync(payload.path, 'utf8'), text, code]`, { path: `/tmp/nagaya-descriptors-${String(process.pid)}` });
+    return [fs.readFileSync(payload.path, 'utf8'), text, code]`,
+    { path: `/tmp/nagaya-descriptors-${String(process.pid)}` },
+  );
   assert.deepEqual(answer, ['from a child\n', 'through a pipe', 'ERR_NAGAYA_DENIED']);
 });
 
 // Node 26 ends the thread of a plugin that lets a FileHandle be collected.
-test('the number of a file handle that was collected as garbage is nobody\'s', { skip: Number(process.versions.node.split('.')[0]) >= 25 }, async (t) => {
-  v8.setFlagsFromString('--expose-gc');
-  const { run } = await cellLab(t);
-  assert.equal(await run('globalThis.number = (await (await import("node:fs")).promises.open("/dev/null")).fd; return typeof number'), 'number');
-  const collected = `const fs = await import('node:fs'); const endMs = Date.now() + 10000;
+test(
+  "the number of a file handle that was collected as garbage is nobody's",
+  { skip: Number(process.versions.node.split('.')[0]) >= 25 },
+  async (t) => {
+    v8.setFlagsFromString('--expose-gc');
+    const { run } = await cellLab(t);
+    assert.equal(
+      await run(
+        'globalThis.number = (await (await import("node:fs")).promises.open("/dev/null")).fd; return typeof number',
+      ),
+      'number',
+    );
+    const collected = `const fs = await import('node:fs'); const endMs = Date.now() + 10000;
     for (;;) { gc(); await new Promise((resolve) => setTimeout(resolve, 5)); try { fs.fstatSync(number) } catch { break } if (Date.now() > endMs) return 'still open' }
     try { fs.closeSync(number); return 'closed' } catch (error) { return error.code }`;
-  assert.equal(await run(collected), 'ERR_NAGAYA_DENIED');
-});
+    assert.equal(await run(collected), 'ERR_NAGAYA_DENIED');
+  },
+);
 
 test('what a cell has open is counted: files, folders, sockets it made or took, and the pipes of its children', async () => {
   const guard = new URL('../../dist/workers/guard.js', import.meta.url).href;

@@ -1,6 +1,6 @@
-// What a thread cell may not read: what has no end, what could keep the thread waiting where nothing can end it, and what
-// holds the environment or the memory of a process. The cell's host is a process of its own, which a guard that failed
-// would fill or block.
+// What a thread cell may not read: what has no end, what could keep the thread waiting where nothing can end it, and
+// what holds the environment or the memory of a process. The cell's host is a process of its own, which a guard that
+// failed would fill or block.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { symlinkSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,8 @@ import { trial } from '../labs/guard-trial.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 
 const denied = 'ERR_NAGAYA_DENIED';
-const eventual = 'const eventual = (begin) => new Promise((resolve, reject) => begin((error, value) => error ? reject(error) : resolve(value)));';
+const eventual =
+  'const eventual = (begin) => new Promise((resolve, reject) => begin((error, value) => error ? reject(error) : resolve(value)));';
 
 const tried = (tries: readonly string[]): string =>
   `const fs = await import('node:fs'); const v8 = await import('node:v8'); const path = await import('node:path'); const require = (await import('node:module')).createRequire('/'); ${eventual} const out = []; for (const act of [${tries.map((code) => `() => ${code}`).join(', ')}]) { try { out.push(typeof await act()) } catch (error) { out.push(error.code ?? String(error)) } } return out;`;
@@ -19,50 +20,65 @@ const tried = (tries: readonly string[]): string =>
 async function assertDenied(tries: readonly string[]): Promise<void> {
   const { answers, exitCode } = await trial(tried(tries), 'return "the host lives"');
   const told = (answers[0]?.answer ?? []) as unknown[];
-  assert.deepEqual(tries.map((way, at) => [way, told[at]]), tries.map((way) => [way, denied]));
+  assert.deepEqual(
+    tries.map((way, at) => [way, told[at]]),
+    tries.map((way) => [way, denied]),
+  );
   assert.deepEqual([answers[1]?.answer, exitCode], ['the host lives', 0]);
 }
 
-/** Node 26 hands out no native function of `fs`: there the guard stands at the public functions alone, and some ways lead past it (docs/decisions/guard-attacks.md). */
-const newerThanVerified = Number(process.versions.node.split('.')[0]) >= 26 ? 'Node 26 hands out no native function of fs' : false;
+/**
+ * Node 26 hands out no native function of `fs`: there the guard stands at the public functions alone, and some ways
+ * lead past it (docs/decisions/guard-attacks.md).
+ */
+const newerThanVerified =
+  Number(process.versions.node.split('.')[0]) >= 26 ? 'Node 26 hands out no native function of fs' : false;
 
-test('devices without an end are not read as a whole, whatever the path is written as', { skip: newerThanVerified }, async () => {
-  await assertDenied([
-    'fs.readFileSync("/dev/zero", "utf8")',
-    'fs.readFileSync("/dev/zero")',
-    'fs.readFileSync("/dev/urandom", { encoding: "latin1" })',
-    'fs.readFileSync(Buffer.from("/dev/zero"), "utf8")',
-    'fs.readFileSync(new Uint8Array(Buffer.from("/dev/zero")), "utf8")',
-    'fs.readFileSync(new URL("file:///dev/zero"), "utf8")',
-    'fs.readFileSync("/dev/../dev/zero", "utf8")',
-    'fs.readFileSync(fs.openSync("/dev/zero"), "utf8")',
-    'fs.promises.readFile("/dev/zero", "utf8")',
-    'eventual((done) => fs.readFile("/dev/zero", done))',
-    'process.loadEnvFile("/dev/zero")',
-    'fs.openAsBlob("/dev/zero")',
-  ]);
-});
+test(
+  'devices without an end are not read as a whole, whatever the path is written as',
+  { skip: newerThanVerified },
+  async () => {
+    await assertDenied([
+      'fs.readFileSync("/dev/zero", "utf8")',
+      'fs.readFileSync("/dev/zero")',
+      'fs.readFileSync("/dev/urandom", { encoding: "latin1" })',
+      'fs.readFileSync(Buffer.from("/dev/zero"), "utf8")',
+      'fs.readFileSync(new Uint8Array(Buffer.from("/dev/zero")), "utf8")',
+      'fs.readFileSync(new URL("file:///dev/zero"), "utf8")',
+      'fs.readFileSync("/dev/../dev/zero", "utf8")',
+      'fs.readFileSync(fs.openSync("/dev/zero"), "utf8")',
+      'fs.promises.readFile("/dev/zero", "utf8")',
+      'eventual((done) => fs.readFile("/dev/zero", done))',
+      'process.loadEnvFile("/dev/zero")',
+      'fs.openAsBlob("/dev/zero")',
+    ]);
+  },
+);
 
-test('pipes are neither copied to, imported, nor given to functions that open a file by themselves', { skip: newerThanVerified }, async (t) => {
-  const folder = await temporaryFolder(t);
-  for (const name of ['pipe.mjs', 'pipe.cjs']) execFileSync('mkfifo', [join(folder, name)]);
-  writeFileSync(join(folder, 'file'), 'text');
-  const [pipe, module, file] = ['pipe.mjs', 'pipe.cjs', 'file'].map((name) => JSON.stringify(join(folder, name)));
-  await assertDenied([
-    `fs.copyFileSync(${String(file)}, ${String(pipe)})`,
-    `fs.promises.copyFile(${String(file)}, ${String(pipe)})`,
-    `eventual((done) => fs.copyFile(${String(file)}, ${String(pipe)}, done))`,
-    `fs.promises.cp(${String(pipe)}, ${String(pipe)} + ".copy").catch((error) => { throw Object.assign(error, { code: error.code === "ERR_FS_CP_FIFO_PIPE" ? "${denied}" : error.code }) })`,
-    `process.loadEnvFile(${String(pipe)})`,
-    `import(${String(pipe)})`,
-    `require(${String(module)})`,
-    `fs.openAsBlob(${String(pipe)})`,
-    `v8.writeHeapSnapshot(${String(pipe)})`,
-    `fs.truncateSync(${String(pipe)})`,
-    `fs.appendFileSync(${String(pipe)}, "x")`,
-    `fs.promises.writeFile(${String(pipe)}, "x")`,
-  ]);
-});
+test(
+  'pipes are neither copied to, imported, nor given to functions that open a file by themselves',
+  { skip: newerThanVerified },
+  async (t) => {
+    const folder = await temporaryFolder(t);
+    for (const name of ['pipe.mjs', 'pipe.cjs']) execFileSync('mkfifo', [join(folder, name)]);
+    writeFileSync(join(folder, 'file'), 'text');
+    const [pipe, module, file] = ['pipe.mjs', 'pipe.cjs', 'file'].map((name) => JSON.stringify(join(folder, name)));
+    await assertDenied([
+      `fs.copyFileSync(${String(file)}, ${String(pipe)})`,
+      `fs.promises.copyFile(${String(file)}, ${String(pipe)})`,
+      `eventual((done) => fs.copyFile(${String(file)}, ${String(pipe)}, done))`,
+      `fs.promises.cp(${String(pipe)}, ${String(pipe)} + ".copy").catch((error) => { throw Object.assign(error, { code: error.code === "ERR_FS_CP_FIFO_PIPE" ? "${denied}" : error.code }) })`,
+      `process.loadEnvFile(${String(pipe)})`,
+      `import(${String(pipe)})`,
+      `require(${String(module)})`,
+      `fs.openAsBlob(${String(pipe)})`,
+      `v8.writeHeapSnapshot(${String(pipe)})`,
+      `fs.truncateSync(${String(pipe)})`,
+      `fs.appendFileSync(${String(pipe)}, "x")`,
+      `fs.promises.writeFile(${String(pipe)}, "x")`,
+    ]);
+  },
+);
 
 test('a file larger than a cell could hold as text is refused before it is read, and read as a stream', async (t) => {
   const folder = await temporaryFolder(t);
@@ -78,7 +94,7 @@ test('a file larger than a cell could hold as text is refused before it is read,
   assert.equal(read, 10);
 });
 
-test('no process\'s environment or memory is opened, whatever leads to it', { skip: newerThanVerified }, async (t) => {
+test("no process's environment or memory is opened, whatever leads to it", { skip: newerThanVerified }, async (t) => {
   const folder = await temporaryFolder(t);
   symlinkSync('/proc/self/environ', join(folder, 'link'));
   symlinkSync('/proc/self', join(folder, 'folder'));
@@ -123,7 +139,13 @@ test('no process\'s environment or memory is opened, whatever leads to it', { sk
 
 test('what programs read of themselves stays readable', async (t) => {
   const { run } = await cellLab(t);
-  const code = 'const fs = await import("node:fs"); const os = await import("node:os"); return [fs.readFileSync("/proc/self/status", "utf8").includes("VmRSS"), fs.readFileSync("/proc/cpuinfo").length > 0, fs.readdirSync("/proc/self/fd").length > 0, process.memoryUsage.rss() > 0, os.cpus().length > 0, fs.readFileSync("/dev/null", "utf8")]';
+  const code =
+    'const fs = await import("node:fs"); const os = await import("node:os"); return [fs.readFileSync("/proc/self/status", "utf8").includes("VmRSS"), fs.readFileSync("/proc/cpuinfo").length > 0, fs.readdirSync("/proc/self/fd").length > 0, process.memoryUsage.rss() > 0, os.cpus().length > 0, fs.readFileSync("/dev/null", "utf8")]';
   assert.deepEqual(await run(code), [true, true, true, true, true, '']);
-  assert.equal(await run('const fs = await import("node:fs"); const random = fs.openSync("/dev/urandom"); const read = fs.readSync(random, Buffer.alloc(16)); fs.closeSync(random); return read'), 16);
+  assert.equal(
+    await run(
+      'const fs = await import("node:fs"); const random = fs.openSync("/dev/urandom"); const read = fs.readSync(random, Buffer.alloc(16)); fs.closeSync(random); return read',
+    ),
+    16,
+  );
 });

@@ -13,7 +13,17 @@ const service = { ingresses: [{ name: 'in', kinds: ['k'] }] };
 function plugin(t: TestContext, manifest: Record<string, unknown>, entry: string): string {
   const folder = join(temporaryFolder(t), 'plugin');
   mkdirSync(folder);
-  writeFileSync(join(folder, 'plugin.json'), JSON.stringify({ schemaVersion: 1, id: 'test.harness', name: 'H', version: '1.0.0', entry: './index.mjs', ...manifest }));
+  writeFileSync(
+    join(folder, 'plugin.json'),
+    JSON.stringify({
+      schemaVersion: 1,
+      id: 'test.harness',
+      name: 'H',
+      version: '1.0.0',
+      entry: './index.mjs',
+      ...manifest,
+    }),
+  );
   writeFileSync(join(folder, 'index.mjs'), entry);
   return folder;
 }
@@ -29,14 +39,26 @@ export const tools = { echo: (input) => input };
 
 test('deliver, publish, call, status, logs and restart reach the plugin, with its configuration and environment', async (t) => {
   const folder = plugin(t, { service, tools: [{ name: 'echo' }], env: ['HARNESS_TOKEN'] }, echo);
-  const under = await testPlugin(folder, { config: { greeting: 'hi' }, env: { HARNESS_TOKEN: 'abc' }, overrides: { queue: { capacity: 3 } } });
+  const under = await testPlugin(folder, {
+    config: { greeting: 'hi' },
+    env: { HARNESS_TOKEN: 'abc' },
+    overrides: { queue: { capacity: 3 } },
+  });
   t.after(() => under.close());
   assert.equal(under.id, 'test.harness');
 
   const payload = await under.deliver({ a: 1 }, { correlationId: 'c-1', source: 'me' });
   // The plugin's own answer: what it saw of the event.
-  const seen = payload.output as { event: Record<string, unknown>; config: unknown; token: string; home: string | null };
-  assert.deepEqual([seen.event['ingress'], seen.event['kind'], seen.event['payload'], seen.event['source'], payload.correlationId], ['in', 'k', { a: 1 }, 'me', 'c-1']);
+  const seen = payload.output as {
+    event: Record<string, unknown>;
+    config: unknown;
+    token: string;
+    home: string | null;
+  };
+  assert.deepEqual(
+    [seen.event['ingress'], seen.event['kind'], seen.event['payload'], seen.event['source'], payload.correlationId],
+    ['in', 'k', { a: 1 }, 'me', 'c-1'],
+  );
   assert.deepEqual([seen.config, seen.token, seen.home], [{ greeting: 'hi' }, 'abc', null]);
   const whole = await under.deliver({ ingress: 'in', kind: 'k', payload: 7 });
   assert.equal((whole.output as { event: { payload: number } }).event.payload, 7);
@@ -55,7 +77,10 @@ test('deliver, publish, call, status, logs and restart reach the plugin, with it
 test('what the host refuses rejects with its code', async (t) => {
   const under = await testPlugin(plugin(t, { service, tools: [{ name: 'echo' }] }, echo));
   t.after(() => under.close());
-  await assert.rejects(under.deliver({ ingress: 'other', kind: 'k' }), (error: HostError) => error instanceof HostError && error.code === 'invalid_event');
+  await assert.rejects(
+    under.deliver({ ingress: 'other', kind: 'k' }),
+    (error: HostError) => error instanceof HostError && error.code === 'invalid_event',
+  );
   await assert.rejects(under.call('none'), { code: 'tool_not_found' });
 });
 
@@ -66,8 +91,12 @@ test('a service with several kinds asks which is meant', async (t) => {
   assert.equal(((await under.deliver(1, { kind: 'l' })).output as { event: { kind: string } }).event.kind, 'l');
 });
 
-test('a start that fails rejects with the host\'s error and tells what the logs hold', async (t) => {
-  const folder = plugin(t, { service }, `console.log('about to fail'); export const service = { start() { throw new Error('planned'); }, handleIngress() {} };`);
+test("a start that fails rejects with the host's error and tells what the logs hold", async (t) => {
+  const folder = plugin(
+    t,
+    { service },
+    `console.log('about to fail'); export const service = { start() { throw new Error('planned'); }, handleIngress() {} };`,
+  );
   await assert.rejects(testPlugin(folder), (error: HostError) => {
     assert.equal(error.code, 'start_failed');
     assert.match(error.message, /planned/);
@@ -86,11 +115,14 @@ test('a plugin that is not valid rejects with each fault', async (t) => {
   await assert.rejects(testPlugin(join(temporaryFolder(t), 'none')), { code: 'plugin_invalid' });
 });
 
-test('overrides that are not valid reject with the daemon\'s own words', async (t) => {
-  await assert.rejects(testPlugin(plugin(t, { service }, echo), { overrides: { queue: { capacity: 'many' } } }), (error: HostError) => {
-    assert.match(error.message, /did not start[^]*queue\.capacity/);
-    return true;
-  });
+test("overrides that are not valid reject with the daemon's own words", async (t) => {
+  await assert.rejects(
+    testPlugin(plugin(t, { service }, echo), { overrides: { queue: { capacity: 'many' } } }),
+    (error: HostError) => {
+      assert.match(error.message, /did not start[^]*queue\.capacity/);
+      return true;
+    },
+  );
 });
 
 test('the folder may be a file URL, and closing twice closes once', async (t) => {
@@ -133,7 +165,10 @@ interface Told {
   readonly socket: string;
 }
 
-async function startForgetful(t: TestContext, then: string): Promise<{ told: Told; running: ReturnType<typeof startProcess> }> {
+async function startForgetful(
+  t: TestContext,
+  then: string,
+): Promise<{ told: Told; running: ReturnType<typeof startProcess> }> {
   const folder = plugin(t, { tools: [{ name: 'echo' }] }, echo);
   const script = join(folder, 'forgetful.mjs');
   writeFileSync(script, forgetful(folder, then));
@@ -174,7 +209,10 @@ test('a test that is killed leaves no daemon', async (t) => {
 });
 
 test('a published event is tried again, and PermanentError and RetryLater of the SDK say otherwise', async (t) => {
-  const folder = plugin(t, { service }, `
+  const folder = plugin(
+    t,
+    { service },
+    `
 import { PermanentError, RetryLater } from ${JSON.stringify(sdk)};
 export const service = {
   start() {},
@@ -183,26 +221,37 @@ export const service = {
     if (payload === 'later' && attempt === 1) throw new RetryLater('not yet', { afterMs: 10 });
     if (payload === 'waits') throw new Error('planned');
   },
-};`);
+};`,
+  );
   const under = await testPlugin(folder, { overrides: { retry: { maxAttempts: 2, backoffMs: [600_000, 600_000] } } });
   t.after(() => under.close());
   for (const payload of ['never', 'later', 'waits']) await under.publish(payload);
   let status = await under.status();
-  for (const dueMs = performance.now() + 20_000; status.counters.handled < 1 && performance.now() < dueMs; ) status = await under.status();
+  for (const dueMs = performance.now() + 20_000; status.counters.handled < 1 && performance.now() < dueMs;)
+    status = await under.status();
   const { counters, retrying, deadLetters } = status;
   assert.deepEqual([counters.handled, counters.threw, retrying.count, deadLetters.count], [1, 3, 1, 1]);
-  await assert.rejects(under.deliver('never'), { code: 'dispatch_failed', message: 'The handler failed: of no use: gone' });
+  await assert.rejects(under.deliver('never'), {
+    code: 'dispatch_failed',
+    message: 'The handler failed: of no use: gone',
+  });
 });
 
 test('what a plugin imports from the SDK loads neither the harness nor a schema library', async (t) => {
   const folder = temporaryFolder(t);
   const hooks = join(folder, 'hooks.mjs');
-  writeFileSync(hooks, `import { writeSync } from 'node:fs';
-export async function load(url, context, next) { writeSync(1, url + '\\n'); return next(url, context); }`);
+  writeFileSync(
+    hooks,
+    `import { writeSync } from 'node:fs';
+export async function load(url, context, next) { writeSync(1, url + '\\n'); return next(url, context); }`,
+  );
   const script = join(folder, 'script.mjs');
-  writeFileSync(script, `import { register } from 'node:module';
+  writeFileSync(
+    script,
+    `import { register } from 'node:module';
 register(${JSON.stringify(pathToFileURL(hooks).href)});
-await import(${JSON.stringify(sdk)});`);
+await import(${JSON.stringify(sdk)});`,
+  );
   const ran = await startProcess(t, process.execPath, [script]).ended;
   assert.equal(ran.code, 0, ran.stderr);
   assert.deepEqual(ran.stdout.trim().split('\n'), [sdk, new URL('./retry-errors.js', sdk).href]);

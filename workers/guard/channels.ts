@@ -1,5 +1,5 @@
-// The names that threads of one process meet under, kept to the threads of one plugin: all cells share the daemon's process,
-// and two plugins that happen to use the same name would get each other's messages.
+// The names that threads of one process meet under, kept to the threads of one plugin: all cells share the daemon's
+// process, and two plugins that happen to use the same name would get each other's messages.
 import workerThreads from 'node:worker_threads';
 import { replace } from './denial.ts';
 
@@ -21,15 +21,30 @@ export function shieldChannels(): void {
   const Original = workerThreads.BroadcastChannel;
   const nameOf = Object.getOwnPropertyDescriptor(Original.prototype, 'name')?.get as (this: object) => string;
   const BroadcastChannel = function (this: unknown, ...args: unknown[]): object {
-    if (new.target === undefined) throw new TypeError('Class constructor BroadcastChannel cannot be invoked without \'new\'');
+    if (new.target === undefined)
+      throw new TypeError("Class constructor BroadcastChannel cannot be invoked without 'new'");
     return construct(Original, args.length === 0 ? [] : [own(args[0])], new.target) as object;
   };
   BroadcastChannel.prototype = Original.prototype as object;
   Object.setPrototypeOf(BroadcastChannel, Object.getPrototypeOf(Original) as object);
-  Object.defineProperty(Original.prototype, 'constructor', { value: BroadcastChannel, writable: true, configurable: true });
-  Object.defineProperty(Original.prototype, 'name', { get(this: object) { return apply(nameOf, this, []).slice(plugin.length + 1); }, configurable: true, enumerable: true });
+  Object.defineProperty(Original.prototype, 'constructor', {
+    value: BroadcastChannel,
+    writable: true,
+    configurable: true,
+  });
+  Object.defineProperty(Original.prototype, 'name', {
+    get(this: object) {
+      return apply(nameOf, this, []).slice(plugin.length + 1);
+    },
+    configurable: true,
+    enumerable: true,
+  });
   replace(workerThreads, 'BroadcastChannel', BroadcastChannel);
-  Object.defineProperty(globalThis, 'BroadcastChannel', { value: BroadcastChannel, writable: true, configurable: true });
+  Object.defineProperty(globalThis, 'BroadcastChannel', {
+    value: BroadcastChannel,
+    writable: true,
+    configurable: true,
+  });
   shieldLocks();
 }
 
@@ -51,7 +66,9 @@ function shieldLocks(): void {
   replace(prototype, 'query', async function (this: LockManager) {
     const { held = [], pending = [] } = await apply(query, this, []);
     const mine = (list: { name: string }[]): { name: string }[] =>
-      list.filter(({ name }) => name.startsWith(own(''))).map((lock) => ({ ...lock, name: lock.name.slice(plugin.length + 1) }));
+      list
+        .filter(({ name }) => name.startsWith(own('')))
+        .map((lock) => ({ ...lock, name: lock.name.slice(plugin.length + 1) }));
     return { held: mine(held), pending: mine(pending) };
   });
 }

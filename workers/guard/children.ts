@@ -11,7 +11,8 @@ interface SpawnOptions {
 type Spawn = (this: ChildProcess, options: SpawnOptions) => unknown;
 
 /** A stream with a number is taken for its number. */
-const numberOf = (entry: unknown): unknown => (typeof entry === 'object' && entry !== null && 'fd' in entry && typeof entry.fd === 'number' ? entry.fd : entry);
+const numberOf = (entry: unknown): unknown =>
+  typeof entry === 'object' && entry !== null && 'fd' in entry && typeof entry.fd === 'number' ? entry.fd : entry;
 
 /** By the word, or by the number of one of the daemon's first three. */
 function isInherited(entry: unknown): boolean {
@@ -27,7 +28,9 @@ export function shieldChildren(): void {
     const wanted = options.stdio === 'inherit' ? ['inherit', 'inherit', 'inherit'] : options.stdio;
     if (!Array.isArray(wanted)) return Reflect.apply(spawn, this, [options]);
     const toLog: readonly number[] = [1, 2].filter((at) => isInherited(wanted[at]));
-    const stdio = wanted.map((entry: unknown, at) => (!isInherited(entry) ? entry : at === 1 || at === 2 ? 'pipe' : 'ignore'));
+    const stdio = wanted.map((entry: unknown, at) =>
+      !isInherited(entry) ? entry : at === 1 || at === 2 ? 'pipe' : 'ignore',
+    );
     const started: unknown = Reflect.apply(spawn, this, [{ ...options, stdio }]);
     for (const at of toLog) passOn(this, at);
     return started;

@@ -14,7 +14,8 @@ export interface Grants {
 export const noGrants: Grants = { worker: false, addons: false };
 
 export const processIsolation = 'Use "isolation": "process" in plugin.json.';
-export const grantOf = (name: string): string => `Grant it with "permissions": { "${name}": true } in plugin.json, or use "isolation": "process".`;
+export const grantOf = (name: string): string =>
+  `Grant it with "permissions": { "${name}": true } in plugin.json, or use "isolation": "process".`;
 
 const kindOfCell = isMainThread ? 'a cell' : 'a thread cell';
 

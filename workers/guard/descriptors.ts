@@ -11,7 +11,10 @@ const { apply } = Reflect;
 const weakRefDeref = WeakRef.prototype.deref;
 const { has: weakSetHas, add: weakSetAdd, delete: weakSetDelete } = WeakSet.prototype;
 
-/** `true`: until it is closed by its number. A file handle owns its number only while it exists: Node closes it with the handle. */
+/**
+ * `true`: until it is closed by its number. A file handle owns its number only while it exists: Node closes it with the
+ * handle.
+ */
 type Owner = true | WeakRef<object>;
 
 const own = Object.create(null) as Record<number, Owner | undefined>;
@@ -38,7 +41,12 @@ export const isDescriptor = (value: unknown): value is number => typeof value ==
 export const openDescriptors = (): number => files + handles;
 
 export function requireRoom(): void {
-  if (openDescriptors() >= mostDescriptors) throw new Denied('Opening another file', `${String(mostDescriptors)} descriptors are open already, and all cells share the daemon's`, `Close what is done with, or use "isolation": "process" in plugin.json.`);
+  if (openDescriptors() >= mostDescriptors)
+    throw new Denied(
+      'Opening another file',
+      `${String(mostDescriptors)} descriptors are open already, and all cells share the daemon's`,
+      `Close what is done with, or use "isolation": "process" in plugin.json.`,
+    );
 }
 
 export function opened(descriptor: number, owner: Owner = true): void {
@@ -81,7 +89,10 @@ export function closedHandle(handle: object): void {
 
 export function requireOwn(descriptor: number, what: string): void {
   if (isOwn(descriptor)) return;
-  const why = descriptor === 0 ? 'a cell has no standard input' : 'the plugin did not open it, so that it is the daemon\'s or a neighbour\'s';
+  const why =
+    descriptor === 0
+      ? 'a cell has no standard input'
+      : "the plugin did not open it, so that it is the daemon's or a neighbour's";
   throw new Denied(`${what} of descriptor ${String(descriptor)}`, why, processIsolation);
 }
 

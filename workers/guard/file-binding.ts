@@ -1,5 +1,5 @@
-// The native functions behind `node:fs`, which imports, streams, promises and whatever else opens a file go through. What
-// a plugin may open, and which descriptors it may use, is held here, once, whatever function it calls.
+// The native functions behind `node:fs`, which imports, streams, promises and whatever else opens a file go through.
+// What a plugin may open, and which descriptors it may use, is held here, once, whatever function it calls.
 import { replace } from './denial.ts';
 import { closed, opened, requireOwn, requireRoom } from './descriptors.ts';
 import { guardNative, rememberNative } from './file-handles.ts';
@@ -17,10 +17,17 @@ const then = Reflect.get(Promise.prototype, 'then') as Native;
 
 /** By what they are called in a refusal. */
 const onDescriptors: Readonly<Record<string, string>> = {
-  read: 'Reading', readBuffers: 'Reading',
-  writeBuffer: 'Writing', writeBuffers: 'Writing', writeString: 'Writing',
-  ftruncate: 'Truncating', fsync: 'Syncing', fdatasync: 'Syncing',
-  fchmod: 'Changing the mode', fchown: 'Changing the owner', futimes: 'Changing the times',
+  read: 'Reading',
+  readBuffers: 'Reading',
+  writeBuffer: 'Writing',
+  writeBuffers: 'Writing',
+  writeString: 'Writing',
+  ftruncate: 'Truncating',
+  fsync: 'Syncing',
+  fdatasync: 'Syncing',
+  fchmod: 'Changing the mode',
+  fchown: 'Changing the owner',
+  futimes: 'Changing the times',
 };
 
 /** False where Node does not hand them out: then the public functions alone are guarded. */
@@ -67,13 +74,18 @@ function shieldJobs(binding: Record<string, unknown>): void {
   for (const [name, flags] of Object.entries(jobs)) {
     const { prototype } = (binding[name] ?? {}) as { readonly prototype?: NativePrototype };
     if (prototype === undefined) continue;
-    around(prototype, 'run', (run) => function (path) {
-      requireHarmless(path, flags, flags === 'r' ? 'whole' : 'open');
-      requireRoom();
-      // A larger file comes back as a descriptor, from which the rest is read.
-      if (flags === 'r') rememberRead(this as FileJob);
-      return apply(run, this, [path]);
-    });
+    around(
+      prototype,
+      'run',
+      (run) =>
+        function (path) {
+          requireHarmless(path, flags, flags === 'r' ? 'whole' : 'open');
+          requireRoom();
+          // A larger file comes back as a descriptor, from which the rest is read.
+          if (flags === 'r') rememberRead(this as FileJob);
+          return apply(run, this, [path]);
+        },
+    );
   }
 }
 
@@ -138,7 +150,11 @@ function shieldHandleClass(binding: Record<string, unknown>): void {
   const Guarded = function (this: unknown, ...args: unknown[]): object {
     const descriptor = Number(args[0]) | 0;
     requireOwn(descriptor, 'Reading');
-    return construct(Original as unknown as new () => object, [descriptor, ...args.slice(1)], new.target ?? Guarded) as object;
+    return construct(
+      Original as unknown as new () => object,
+      [descriptor, ...args.slice(1)],
+      new.target ?? Guarded,
+    ) as object;
   };
   Guarded.prototype = Original.prototype;
   guardNative(Original.prototype);

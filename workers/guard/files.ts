@@ -32,7 +32,11 @@ export function shieldFiles(): void {
 
 /** The functions of one name: with Sync, with a callback, and among the promises. */
 function each(name: string, instead: (original: FileFunction, manner: Manner) => FileFunction): void {
-  const places: readonly [object, string, Manner][] = [[fs, `${name}Sync`, 'sync'], [fs, name, 'callback'], [fs.promises, name, 'promise']];
+  const places: readonly [object, string, Manner][] = [
+    [fs, `${name}Sync`, 'sync'],
+    [fs, name, 'callback'],
+    [fs.promises, name, 'promise'],
+  ];
   for (const [target, key, manner] of places) {
     const original = Reflect.get(target, key) as FileFunction | undefined;
     if (original === undefined) continue;
@@ -57,29 +61,40 @@ function inManner(manner: Manner, args: readonly unknown[], act: () => unknown):
 }
 
 function onDescriptor(name: string, what: string): void {
-  each(name, (original, manner) => (...args) =>
-    inManner(manner, args, () => {
-      const [descriptor] = args;
-      if (!isDescriptor(descriptor)) return original(...args);
-      const output = what === 'Writing' ? outputOf(descriptor) : undefined;
-      if (output !== undefined) return written(output, args, manner);
-      requireOwn(descriptor, what);
-      return original(...args);
-    }));
+  each(
+    name,
+    (original, manner) =>
+      (...args) =>
+        inManner(manner, args, () => {
+          const [descriptor] = args;
+          if (!isDescriptor(descriptor)) return original(...args);
+          const output = what === 'Writing' ? outputOf(descriptor) : undefined;
+          if (output !== undefined) return written(output, args, manner);
+          requireOwn(descriptor, what);
+          return original(...args);
+        }),
+  );
 }
 
 function shieldOpening(): void {
-  each('open', (original, manner) => (...args) =>
-    inManner(manner, args, () => {
-      if (isHeldBelow) return original(...args);
-      requireHarmless(args[0], args[1], 'open');
-      requireRoom();
-      if (manner === 'sync') return remembered(original(...args));
-      if (manner === 'promise') return (original(...args) as Promise<Parameters<typeof rememberHandle>[0]>).then(rememberHandle);
-      const callback = args.at(-1);
-      if (typeof callback !== 'function') return original(...args);
-      return original(...args.slice(0, -1), (error: unknown, descriptor: unknown) => (callback as Callback)(error, error === null ? remembered(descriptor) : descriptor));
-    }));
+  each(
+    'open',
+    (original, manner) =>
+      (...args) =>
+        inManner(manner, args, () => {
+          if (isHeldBelow) return original(...args);
+          requireHarmless(args[0], args[1], 'open');
+          requireRoom();
+          if (manner === 'sync') return remembered(original(...args));
+          if (manner === 'promise')
+            return (original(...args) as Promise<Parameters<typeof rememberHandle>[0]>).then(rememberHandle);
+          const callback = args.at(-1);
+          if (typeof callback !== 'function') return original(...args);
+          return original(...args.slice(0, -1), (error: unknown, descriptor: unknown) =>
+            (callback as Callback)(error, error === null ? remembered(descriptor) : descriptor),
+          );
+        }),
+  );
 }
 
 function remembered(descriptor: unknown): unknown {
@@ -88,43 +103,52 @@ function remembered(descriptor: unknown): unknown {
 }
 
 function shieldClosing(): void {
-  each('close', (original, manner) => (...args) =>
-    inManner(manner, args, () => {
-      const [descriptor] = args;
-      if (isDescriptor(descriptor) && !isHeldBelow) {
-        requireOwn(descriptor, 'Closing');
-        closed(descriptor);
-      }
-      return original(...args);
-    }));
+  each(
+    'close',
+    (original, manner) =>
+      (...args) =>
+        inManner(manner, args, () => {
+          const [descriptor] = args;
+          if (isDescriptor(descriptor) && !isHeldBelow) {
+            requireOwn(descriptor, 'Closing');
+            closed(descriptor);
+          }
+          return original(...args);
+        }),
+  );
 }
 
 /** These take a path or a descriptor. */
 function onWholeFile(name: string): void {
   const isReading = name === 'readFile';
-  each(name, (original, manner) => (...args) =>
-    inManner(manner, args, () => {
-      const [file, data] = args;
-      const purpose = isReading ? (manner === 'sync' && isText(args[1]) ? 'text' : 'whole') : 'open';
-      if (!isDescriptor(file)) {
-        if (!isHeldBelow) requireHarmless(file, isReading || name === 'copyFile' ? 'r' : 'w', purpose);
-        if (!isHeldBelow && name === 'copyFile') requireHarmless(data, 'w', 'open');
-        return isReading ? asWholeRead(() => original(...args)) : original(...args);
-      }
-      const output = isReading ? undefined : outputOf(file);
-      if (output !== undefined) {
-        written(output, [file, data, args.at(-1)], manner);
-        return undefined;
-      }
-      requireOwn(file, isReading ? 'Reading' : 'Writing');
-      requireBoundedDescriptor(file, purpose);
-      return original(...args);
-    }));
+  each(
+    name,
+    (original, manner) =>
+      (...args) =>
+        inManner(manner, args, () => {
+          const [file, data] = args;
+          const purpose = isReading ? (manner === 'sync' && isText(args[1]) ? 'text' : 'whole') : 'open';
+          if (!isDescriptor(file)) {
+            if (!isHeldBelow) requireHarmless(file, isReading || name === 'copyFile' ? 'r' : 'w', purpose);
+            if (!isHeldBelow && name === 'copyFile') requireHarmless(data, 'w', 'open');
+            return isReading ? asWholeRead(() => original(...args)) : original(...args);
+          }
+          const output = isReading ? undefined : outputOf(file);
+          if (output !== undefined) {
+            written(output, [file, data, args.at(-1)], manner);
+            return undefined;
+          }
+          requireOwn(file, isReading ? 'Reading' : 'Writing');
+          requireBoundedDescriptor(file, purpose);
+          return original(...args);
+        }),
+  );
 }
 
 /** What is read is decoded at once where an encoding is given. */
 function isText(options: unknown): boolean {
-  const encoding: unknown = typeof options === 'object' && options !== null && 'encoding' in options ? options.encoding : options;
+  const encoding: unknown =
+    typeof options === 'object' && options !== null && 'encoding' in options ? options.encoding : options;
   return typeof encoding === 'string' && encoding !== 'buffer';
 }
 
@@ -146,7 +170,13 @@ interface Part {
 function partOf(data: unknown, offsetOrPart: unknown, lengthOrNothing: unknown): Buffer {
   if (!ArrayBuffer.isView(data)) return Buffer.from(String(data));
   const whole = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  const part: Part = typeof offsetOrPart === 'object' && offsetOrPart !== null ? offsetOrPart : { ...(typeof offsetOrPart === 'number' ? { offset: offsetOrPart } : {}), ...(typeof lengthOrNothing === 'number' ? { length: lengthOrNothing } : {}) };
+  const part: Part =
+    typeof offsetOrPart === 'object' && offsetOrPart !== null
+      ? offsetOrPart
+      : {
+          ...(typeof offsetOrPart === 'number' ? { offset: offsetOrPart } : {}),
+          ...(typeof lengthOrNothing === 'number' ? { length: lengthOrNothing } : {}),
+        };
   const { offset = 0, length = whole.length - offset } = part;
   return whole.subarray(offset, offset + length);
 }

@@ -1,5 +1,5 @@
-// Sockets, pipes, terminals and children of a thread cell: they take a descriptor by its number only where the plugin has
-// opened it, and what they have open is counted.
+// Sockets, pipes, terminals and children of a thread cell: they take a descriptor by its number only where the plugin
+// has opened it, and what they have open is counted.
 import tty from 'node:tty';
 import { Denied, processIsolation, replace } from './denial.ts';
 import { closed, closedHandle, openedHandle, requireOwn } from './descriptors.ts';
@@ -14,22 +14,37 @@ const opening = ['bind', 'bind6', 'connect', 'connect6', 'send', 'send6'];
 
 export function shieldHandles(natives: NativeClasses = nativeClasses()): void {
   for (const prototype of [natives.pipe, natives.tcp, natives.udp]) {
-    around(prototype, 'open', (open) => function (descriptor) {
-      return opensAsHandle(this, Number(descriptor) | 0, () => apply(open, this, [Number(descriptor) | 0]));
-    });
+    around(
+      prototype,
+      'open',
+      (open) =>
+        function (descriptor) {
+          return opensAsHandle(this, Number(descriptor) | 0, () => apply(open, this, [Number(descriptor) | 0]));
+        },
+    );
     for (const name of opening) {
-      around(prototype, name, (act) => function (...args) {
-        const result = apply(act, this, args);
-        openedHandle(this);
-        return result;
-      });
+      around(
+        prototype,
+        name,
+        (act) =>
+          function (...args) {
+            const result = apply(act, this, args);
+            openedHandle(this);
+            return result;
+          },
+      );
     }
     // The base of all handles has it, and one of them may have got its own meanwhile.
     for (const name of ['close', 'reset']) {
-      around(ownerOf(prototype, name), name, (close) => function (...args) {
-        closedHandle(this);
-        return apply(close, this, args);
-      });
+      around(
+        ownerOf(prototype, name),
+        name,
+        (close) =>
+          function (...args) {
+            closedHandle(this);
+            return apply(close, this, args);
+          },
+      );
     }
   }
   countAccepted(natives.pipe);
@@ -54,13 +69,19 @@ function around(prototype: NativePrototype, name: string, instead: (original: Me
 }
 
 function ownerOf(prototype: NativePrototype, name: string): NativePrototype {
-  for (let at: NativePrototype | null = prototype; at !== null; at = Object.getPrototypeOf(at) as NativePrototype | null) {
+  for (
+    let at: NativePrototype | null = prototype;
+    at !== null;
+    at = Object.getPrototypeOf(at) as NativePrototype | null
+  ) {
     if (Object.hasOwn(at, name)) return at;
   }
   return prototype;
 }
 
-/** From here on the descriptor is the handle's, which closes it at its own end: by its number it is nobody's any more. */
+/**
+ * From here on the descriptor is the handle's, which closes it at its own end: by its number it is nobody's any more.
+ */
 function opensAsHandle(handle: object, descriptor: number, open: () => unknown): unknown {
   requireOwn(descriptor, 'Using a socket, pipe or terminal');
   const result = open();
@@ -74,17 +95,22 @@ function opensAsHandle(handle: object, descriptor: number, open: () => unknown):
 
 /** Node has given a socket that is about to listen the function that takes its connections. */
 function countAccepted(prototype: NativePrototype): void {
-  around(prototype, 'listen', (listen) => function (...args) {
-    const take: unknown = Reflect.get(this, 'onconnection');
-    if (typeof take === 'function') {
-      Reflect.set(this, 'onconnection', function (this: object, status: unknown, connection: unknown) {
-        if (typeof connection === 'object' && connection !== null) openedHandle(connection);
-        return apply(take as Method, this, [status, connection]);
-      });
-    }
-    openedHandle(this);
-    return apply(listen, this, args);
-  });
+  around(
+    prototype,
+    'listen',
+    (listen) =>
+      function (...args) {
+        const take: unknown = Reflect.get(this, 'onconnection');
+        if (typeof take === 'function') {
+          Reflect.set(this, 'onconnection', function (this: object, status: unknown, connection: unknown) {
+            if (typeof connection === 'object' && connection !== null) openedHandle(connection);
+            return apply(take as Method, this, [status, connection]);
+          });
+        }
+        openedHandle(this);
+        return apply(listen, this, args);
+      },
+  );
 }
 
 interface Stdio {
@@ -94,29 +120,41 @@ interface Stdio {
 }
 
 /** Whatever else it says, Node takes it for a descriptor by its number. */
-const isByNumber = ({ type }: Stdio): boolean => type !== 'ignore' && type !== 'pipe' && type !== 'overlapped' && type !== 'wrap';
+const isByNumber = ({ type }: Stdio): boolean =>
+  type !== 'ignore' && type !== 'pipe' && type !== 'overlapped' && type !== 'wrap';
 
 /** Of the native spawn of Node 26: file, arguments, folder, environment, stdio, flags, user and group. */
 const stdioPlace = 4;
 
 function shieldSpawning(prototype: NativePrototype): void {
-  around(prototype, 'spawn', (spawn) => function (...args) {
-    // Up to Node 24 the options come as one object, from 26 on one after the other.
-    const listed = typeof args[0] !== 'object';
-    const stdio = listed ? args[stdioPlace] : (args[0] as { readonly stdio?: unknown }).stdio;
-    // Each entry is read once: what is checked is what is used.
-    const entries = Array.isArray(stdio) ? (stdio as Stdio[]).map((entry) => ({ ...entry })) : [];
-    for (const entry of entries) {
-      if (isByNumber(entry)) requireOwn(Number(entry.fd) | 0, 'Handing a child process a copy');
-    }
-    const checked = Array.isArray(stdio) ? entries : undefined;
-    const result = apply(spawn, this, listed ? args.map((arg, place) => (place === stdioPlace ? checked : arg)) : [{ ...(args[0] as object), stdio: checked }]);
-    if (result === 0) started[Reflect.get(this, 'pid') as number] = true;
-    for (const { type, handle } of entries) {
-      if (result === 0 && handle !== undefined && (type === 'pipe' || type === 'overlapped')) openedHandle(handle);
-    }
-    return result;
-  });
+  around(
+    prototype,
+    'spawn',
+    (spawn) =>
+      function (...args) {
+        // Up to Node 24 the options come as one object, from 26 on one after the other.
+        const listed = typeof args[0] !== 'object';
+        const stdio = listed ? args[stdioPlace] : (args[0] as { readonly stdio?: unknown }).stdio;
+        // Each entry is read once: what is checked is what is used.
+        const entries = Array.isArray(stdio) ? (stdio as Stdio[]).map((entry) => ({ ...entry })) : [];
+        for (const entry of entries) {
+          if (isByNumber(entry)) requireOwn(Number(entry.fd) | 0, 'Handing a child process a copy');
+        }
+        const checked = Array.isArray(stdio) ? entries : undefined;
+        const result = apply(
+          spawn,
+          this,
+          listed
+            ? args.map((arg, place) => (place === stdioPlace ? checked : arg))
+            : [{ ...(args[0] as object), stdio: checked }],
+        );
+        if (result === 0) started[Reflect.get(this, 'pid') as number] = true;
+        for (const { type, handle } of entries) {
+          if (result === 0 && handle !== undefined && (type === 'pipe' || type === 'overlapped')) openedHandle(handle);
+        }
+        return result;
+      },
+  );
 }
 
 type StreamClass = new (descriptor: number, options?: object) => object;
@@ -150,6 +188,10 @@ function shieldTerminals(): void {
 /** A native class that takes a descriptor is not to be had from its objects. */
 export function hideClass(prototype: NativePrototype): void {
   replace(prototype, 'constructor', function constructor() {
-    throw new Denied('Making a native handle of a descriptor', 'it could be the daemon\'s or a neighbour\'s', processIsolation);
+    throw new Denied(
+      'Making a native handle of a descriptor',
+      "it could be the daemon's or a neighbour's",
+      processIsolation,
+    );
   });
 }

@@ -11,11 +11,31 @@ const wholeDaemon = 'it would act on the whole daemon';
 export function shieldModules(grants: Grants): void {
   shieldWasi();
   replace(v8, 'setFlagsFromString', denial('v8.setFlagsFromString()', wholeDaemon));
-  for (const name of ['open', 'close', 'waitForDebugger']) replace(inspector, name, denial(`inspector.${name}()`, wholeDaemon));
-  replace(inspector.Session.prototype, 'connectToMainThread', denial('Inspecting the main thread', 'it is the daemon\'s own'));
-  replace(inspector.Session.prototype, 'connect', denial('An inspector session of the plugin\'s own', 'it reaches what is the cell\'s, and can stop the thread where nothing can end it'));
+  for (const name of ['open', 'close', 'waitForDebugger'])
+    replace(inspector, name, denial(`inspector.${name}()`, wholeDaemon));
+  replace(
+    inspector.Session.prototype,
+    'connectToMainThread',
+    denial('Inspecting the main thread', "it is the daemon's own"),
+  );
+  replace(
+    inspector.Session.prototype,
+    'connect',
+    denial(
+      "An inspector session of the plugin's own",
+      "it reaches what is the cell's, and can stop the thread where nothing can end it",
+    ),
+  );
   for (const name of ['execSync', 'execFileSync', 'spawnSync']) {
-    replace(childProcess, name, denial(`child_process.${name}()`, 'the thread would wait where nothing can end it', 'Use the function without Sync, or "isolation": "process" in plugin.json.'));
+    replace(
+      childProcess,
+      name,
+      denial(
+        `child_process.${name}()`,
+        'the thread would wait where nothing can end it',
+        'Use the function without Sync, or "isolation": "process" in plugin.json.',
+      ),
+    );
   }
   shieldLoaders(module, denial('module.register()', 'loaders run in a thread that has no guard and no bounds'));
   shieldThreads(grants);
@@ -49,5 +69,7 @@ export function registering<Value>(act: () => Value): Value {
 export function shieldLoaders(target: object, refused: () => never): void {
   const register = Reflect.get(target, 'register') as ((...args: unknown[]) => unknown) | undefined;
   if (register === undefined) return;
-  replace(target, 'register', (...args: unknown[]) => (mayRegister ? Reflect.apply(register, target, args) : refused()));
+  replace(target, 'register', (...args: unknown[]) =>
+    mayRegister ? Reflect.apply(register, target, args) : refused(),
+  );
 }

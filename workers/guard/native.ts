@@ -33,17 +33,21 @@ let known: NativeClasses | undefined;
 export const nativeClasses = (): NativeClasses => (known ??= findNativeClasses());
 
 function findNativeClasses(): NativeClasses {
-  const of = (binding: string, name: string): NativePrototype | undefined => (nativeBinding(binding) as Binding | undefined)?.[name]?.prototype;
+  const of = (binding: string, name: string): NativePrototype | undefined =>
+    (nativeBinding(binding) as Binding | undefined)?.[name]?.prototype;
   return {
     pipe: of('pipe_wrap', 'Pipe') ?? prototypeOf(handleOfSocket({ path: '/' })),
     tcp: of('tcp_wrap', 'TCP') ?? prototypeOf(handleOfSocket({ host: '127.0.0.1', port: 1 })),
     udp: of('udp_wrap', 'UDP') ?? prototypeOf(handleOfUdpSocket()),
-    process: of('process_wrap', 'Process') ?? prototypeOf(Reflect.get(new (childProcess.ChildProcess as unknown as new () => object)(), '_handle')),
+    process:
+      of('process_wrap', 'Process') ??
+      prototypeOf(Reflect.get(new (childProcess.ChildProcess as unknown as new () => object)(), '_handle')),
   };
 }
 
 /** Where the permission model denies the network there is no handle, and so nothing to guard. */
-const prototypeOf = (native: unknown): NativePrototype => (native == null ? {} : (Object.getPrototypeOf(native) as NativePrototype));
+const prototypeOf = (native: unknown): NativePrototype =>
+  native == null ? {} : (Object.getPrototypeOf(native) as NativePrototype);
 
 /** Each socket has one as soon as it begins to connect; this one ends before it gets anywhere. */
 function handleOfSocket(address: { path: string } | { host: string; port: number }): unknown {
@@ -59,7 +63,9 @@ function handleOfSocket(address: { path: string } | { host: string; port: number
 
 function handleOfUdpSocket(): unknown {
   const socket = dgram.createSocket('udp4');
-  const states = Object.getOwnPropertySymbols(socket).map((symbol) => Reflect.get(socket, symbol) as { readonly handle?: unknown } | undefined);
+  const states = Object.getOwnPropertySymbols(socket).map(
+    (symbol) => Reflect.get(socket, symbol) as { readonly handle?: unknown } | undefined,
+  );
   const native = states.find((state) => typeof state === 'object' && state.handle !== undefined)?.handle;
   socket.close();
   return native;

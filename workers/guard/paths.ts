@@ -1,5 +1,5 @@
-// What a thread cell may open by a path: nothing whose reading may never end, nothing that holds the daemon's environment
-// or memory, and none of the daemon's descriptors by another name.
+// What a thread cell may open by a path: nothing whose reading may never end, nothing that holds the daemon's
+// environment or memory, and none of the daemon's descriptors by another name.
 import fs, { type PathLike, type Stats } from 'node:fs';
 import { resolve } from 'node:path';
 import { Denied, processIsolation } from './denial.ts';
@@ -14,7 +14,10 @@ const { bufferFrom, fileUrl } = { bufferFrom: Buffer.from.bind(Buffer), fileUrl:
 /** What is opened for: `text` is decoded as a whole in one native call that nothing can end. */
 export type Purpose = 'open' | 'whole' | 'text';
 
-/** Reading a file as text takes a multiple of its size, and nothing can end it: a cell of the usual bounds could not hold more. */
+/**
+ * Reading a file as text takes a multiple of its size, and nothing can end it: a cell of the usual bounds could not
+ * hold more.
+ */
 const mostTextBytes = 256 * 1024 * 1024;
 
 let wholeRead = false;
@@ -73,16 +76,25 @@ export function requireBoundedDescriptor(descriptor: number, purpose: Purpose): 
 /** A pipe or a terminal may keep its reader waiting for ever. */
 function requireEnd(stats: Stats): void {
   const isTerminal = stats.isCharacterDevice() && terminalMajors.has(majorOf(stats.rdev));
-  if (stats.isFIFO() || isTerminal) throw new Denied(`Opening a ${isTerminal ? 'terminal' : 'pipe'} by its path`, waits, processIsolation);
+  if (stats.isFIFO() || isTerminal)
+    throw new Denied(`Opening a ${isTerminal ? 'terminal' : 'pipe'} by its path`, waits, processIsolation);
 }
 
 function requireBound(stats: Stats, purpose: Purpose): void {
   if (purpose === 'open') return;
   if ((stats.isCharacterDevice() && stats.rdev !== nullDevice) || stats.isBlockDevice()) {
-    throw new Denied('Reading a device as a whole', 'it has no end', 'Open it and read as many bytes as you need, or use "isolation": "process" in plugin.json.');
+    throw new Denied(
+      'Reading a device as a whole',
+      'it has no end',
+      'Open it and read as many bytes as you need, or use "isolation": "process" in plugin.json.',
+    );
   }
   if (purpose === 'text' && stats.size > mostTextBytes) {
-    throw new Denied(`Reading a file of ${String(Math.ceil(stats.size / 1024 / 1024))} MiB as one text`, `more than ${String(Math.floor(mostTextBytes / 1024 / 1024))} MiB at once is a call that nothing can end, and takes a multiple of that from the daemon's memory`, 'Read it as a stream or as bytes, or use "isolation": "process" in plugin.json.');
+    throw new Denied(
+      `Reading a file of ${String(Math.ceil(stats.size / 1024 / 1024))} MiB as one text`,
+      `more than ${String(Math.floor(mostTextBytes / 1024 / 1024))} MiB at once is a call that nothing can end, and takes a multiple of that from the daemon's memory`,
+      'Read it as a stream or as bytes, or use "isolation": "process" in plugin.json.',
+    );
   }
 }
 
@@ -93,9 +105,19 @@ const endlessFile = /^\/proc\/(?:kmsg|kcore|kpage\w+)$|\/pagemap$/;
 function requirePublic(path: unknown, flags: unknown): void {
   const real = realPathOf(path);
   if (real === undefined) return;
-  if (secretFile.test(real)) throw new Denied(`Opening ${shown(real)}`, 'it holds what is the daemon\'s own or another process\'s', 'Name the environment variables that you need under "env" in plugin.json.');
+  if (secretFile.test(real))
+    throw new Denied(
+      `Opening ${shown(real)}`,
+      "it holds what is the daemon's own or another process's",
+      'Name the environment variables that you need under "env" in plugin.json.',
+    );
   if (endlessFile.test(real)) throw new Denied(`Opening ${shown(real)}`, waits, processIsolation);
-  if (isWriting(flags)) throw new Denied(`Writing to ${shown(real)}`, 'it would change the daemon or the system around it', processIsolation);
+  if (isWriting(flags))
+    throw new Denied(
+      `Writing to ${shown(real)}`,
+      'it would change the daemon or the system around it',
+      processIsolation,
+    );
 }
 
 function isWriting(flags: unknown): boolean {
@@ -116,8 +138,15 @@ function requireOwnName(path: unknown): void {
   const full = resolve(text);
   const number = standardNames[full] ?? descriptorName.exec(full)?.[1];
   if (number === undefined || isOwn(Number(number))) return;
-  const remedy = number === '1' || number === '2' ? 'Write to process.stdout or process.stderr, which is the plugin\'s log.' : processIsolation;
-  throw new Denied(`Opening descriptor ${number} by its path`, 'the plugin did not open it, so that it is the daemon\'s or a neighbour\'s', remedy);
+  const remedy =
+    number === '1' || number === '2'
+      ? "Write to process.stdout or process.stderr, which is the plugin's log."
+      : processIsolation;
+  throw new Denied(
+    `Opening descriptor ${number} by its path`,
+    "the plugin did not open it, so that it is the daemon's or a neighbour's",
+    remedy,
+  );
 }
 
 function textOf(path: unknown): string | undefined {

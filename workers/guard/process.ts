@@ -8,30 +8,56 @@ import { shieldSignals } from './signals.ts';
 const wholeDaemon = 'it would act on the whole daemon';
 
 /** Node itself refuses most of these in a thread, in words that name no way out. */
-const ofTheWholeProcess = ['chdir', 'setegid', 'seteuid', 'setgid', 'setuid', 'setgroups', 'initgroups', 'execve', 'binding', '_linkedBinding', '_debugProcess', '_debugEnd', 'addUncaughtExceptionCaptureCallback'];
+const ofTheWholeProcess = [
+  'chdir',
+  'setegid',
+  'seteuid',
+  'setgid',
+  'setuid',
+  'setgroups',
+  'initgroups',
+  'execve',
+  'binding',
+  '_linkedBinding',
+  '_debugProcess',
+  '_debugEnd',
+  'addUncaughtExceptionCaptureCallback',
+];
 
 export function shieldProcess(grants: Grants): void {
   for (const name of ofTheWholeProcess) {
     if (name in process) replace(process, name, denial(`process.${name}()`, wholeDaemon));
   }
-  if (!grants.addons) replace(process, 'dlopen', denial('Loading a native addon', 'a fault in one would end the daemon', grantOf('addons')));
+  if (!grants.addons)
+    replace(
+      process,
+      'dlopen',
+      denial('Loading a native addon', 'a fault in one would end the daemon', grantOf('addons')),
+    );
   shieldKill();
   shieldUmask();
   shieldTitle();
   shieldReport();
   hideHandles();
   // Node's own warnings go through this one.
-  replace(process, '_rawDebug', (...values: unknown[]) => void process.stderr.write(`${values.map(String).join(' ')}\n`));
+  replace(
+    process,
+    '_rawDebug',
+    (...values: unknown[]) => void process.stderr.write(`${values.map(String).join(' ')}\n`),
+  );
 }
 
 /** A plugin may still end processes of its own, and ask whether any process lives. */
 function shieldKill(): void {
   const remedy = 'Throw, or call process.exit(), to end this cell; processes that the plugin started can be signalled.';
-  shieldSignals({
-    processes: [process.pid, process.ppid],
-    ownsGroup: false,
-    refuse: (what, of) => denial(what, wholeDaemon, of === 'signal' ? remedy : processIsolation)(),
-  }, isStarted);
+  shieldSignals(
+    {
+      processes: [process.pid, process.ppid],
+      ownsGroup: false,
+      refuse: (what, of) => denial(what, wholeDaemon, of === 'signal' ? remedy : processIsolation)(),
+    },
+    isStarted,
+  );
 }
 
 function shieldUmask(): void {
@@ -59,11 +85,14 @@ function shieldReport(): void {
   const getReport = report?.getReport.bind(report);
   replace(process, 'report', {
     getReport: () => {
-      const { header, sharedObjects } = (getReport?.() ?? {}) as { header?: Record<string, unknown>; sharedObjects?: unknown };
+      const { header, sharedObjects } = (getReport?.() ?? {}) as {
+        header?: Record<string, unknown>;
+        sharedObjects?: unknown;
+      };
       const kept = ['nodejsVersion', 'arch', 'platform', 'wordSize', 'glibcVersionRuntime', 'glibcVersionCompiler'];
       return { header: Object.fromEntries(kept.map((name) => [name, header?.[name]])), sharedObjects };
     },
-    writeReport: denial('process.report.writeReport()', 'a report holds what is the daemon\'s own', processIsolation),
+    writeReport: denial('process.report.writeReport()', "a report holds what is the daemon's own", processIsolation),
   });
 }
 

@@ -8,7 +8,11 @@ const { construct } = Reflect;
 const { isView } = ArrayBuffer;
 
 const refuse = (): never => {
-  throw new Denied('Running code from a cache (cachedData)', 'V8 does not check it, and a damaged one ends the daemon', 'Compile the source instead, or use "isolation": "process" in plugin.json.');
+  throw new Denied(
+    'Running code from a cache (cachedData)',
+    'V8 does not check it, and a damaged one ends the daemon',
+    'Compile the source instead, or use "isolation": "process" in plugin.json.',
+  );
 };
 
 export function shieldScripts(): void {
@@ -19,7 +23,11 @@ export function shieldScripts(): void {
     const { cachedData } = options as { readonly cachedData?: unknown };
     if (cachedData !== undefined) refuse();
     // The option is looked up once: what was checked is what is used.
-    return compileFunction(code, params, Object.create(options, { cachedData: { value: undefined } }) as vm.CompileFunctionOptions);
+    return compileFunction(
+      code,
+      params,
+      Object.create(options, { cachedData: { value: undefined } }) as vm.CompileFunctionOptions,
+    );
   });
   const Module = Reflect.get(vm, 'SourceTextModule') as (new (code: string, options?: object) => object) | undefined;
   if (Module !== undefined) replace(vm, 'SourceTextModule', refusing(Module));
@@ -42,7 +50,11 @@ function shieldScript(): void {
 function refusing(Original: new (code: string, options?: object) => object): unknown {
   const Guarded = function (this: unknown, code: string, options?: { readonly cachedData?: unknown }): object {
     if (options?.cachedData !== undefined) refuse();
-    return construct(Original, [code, options === undefined ? undefined : Object.create(options, { cachedData: { value: undefined } })], new.target ?? Guarded) as object;
+    return construct(
+      Original,
+      [code, options === undefined ? undefined : Object.create(options, { cachedData: { value: undefined } })],
+      new.target ?? Guarded,
+    ) as object;
   };
   Guarded.prototype = Original.prototype as object;
   replace(Original.prototype as object, 'constructor', Guarded);

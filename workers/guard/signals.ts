@@ -1,5 +1,5 @@
-// Whom the signals of a cell may not reach: the daemon, its guardian, their groups and their threads. Numbers are judged
-// as the system is given them: Node converts texts, lists and truth values to numbers on the way.
+// Whom the signals of a cell may not reach: the daemon, its guardian, their groups and their threads. Numbers are
+// judged as the system is given them: Node converts texts, lists and truth values to numbers on the way.
 import { existsSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import { replace } from './denial.ts';
@@ -29,29 +29,43 @@ export function shieldSignals(targets: SignalTargets, isStarted: (pid: number) =
   const send = (Reflect.get(process, '_kill') as Send).bind(process);
   replace(process, '_kill', (target: unknown, signal: unknown) => {
     const [number, sent] = [numberOf(target), numberOf(signal)];
-    return sent !== 0 && isShielded(number) ? targets.refuse('process.kill() of the daemon', 'signal') : send(number, sent);
+    return sent !== 0 && isShielded(number)
+      ? targets.refuse('process.kill() of the daemon', 'signal')
+      : send(number, sent);
   });
   const { setPriority } = os;
   replace(os, 'setPriority', (...args: [number, number?]) => {
     // With one argument it is the priority, of the own process.
     const [target, priority] = args[1] === undefined ? [0, args[0]] : [args[0], args[1]];
-    if (typeof target === 'number' && isShielded(target === 0 ? process.pid : target)) targets.refuse('os.setPriority() of the daemon', 'priority');
+    if (typeof target === 'number' && isShielded(target === 0 ? process.pid : target))
+      targets.refuse('os.setPriority() of the daemon', 'priority');
     apply(setPriority, os, [target, priority]);
   });
 }
 
-function shieldOf({ processes, ownsGroup }: SignalTargets, isStarted: (pid: number) => boolean): (target: number) => boolean {
+function shieldOf(
+  { processes, ownsGroup }: SignalTargets,
+  isStarted: (pid: number) => boolean,
+): (target: number) => boolean {
   const groups = processes.map(groupOf);
   const own = groupOf(process.pid);
   const numbers: Record<number, true> = Object.create(null) as Record<number, true>;
-  for (const number of [-1, ...processes, ...processes.map((pid) => -pid), ...groups.flatMap((group) => (group === undefined || (ownsGroup && group === own) ? [] : [-group]))]) numbers[number] = true;
+  for (const number of [
+    -1,
+    ...processes,
+    ...processes.map((pid) => -pid),
+    ...groups.flatMap((group) => (group === undefined || (ownsGroup && group === own) ? [] : [-group])),
+  ])
+    numbers[number] = true;
   if (!ownsGroup) numbers[0] = true;
   const canLook = exists('/proc/self/task');
   return (target) => {
     if (numbers[target] === true) return true;
     // The system takes the number of a thread for its process.
     if (target <= 0) return false;
-    return canLook ? processes.some((pid) => exists(`/proc/${String(pid)}/task/${String(target)}`)) : !isStarted(target);
+    return canLook
+      ? processes.some((pid) => exists(`/proc/${String(pid)}/task/${String(target)}`))
+      : !isStarted(target);
   };
 }
 
@@ -77,7 +91,10 @@ export function parentOf(pid: number): number | undefined {
 function statOf(pid: number): number[] | undefined {
   try {
     const text = read(`/proc/${String(pid)}/stat`, 'utf8');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ').map(Number);
+    return text
+      .slice(text.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
   } catch {
     // Another system, or the permission model keeps the cell from it.
     return undefined;

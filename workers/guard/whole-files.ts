@@ -21,7 +21,13 @@ export function shieldWholeFiles(): void {
   }
 }
 
-function onPath(target: object, name: string, flags: string, purpose: Purpose, pathOf: (path: unknown) => unknown): void {
+function onPath(
+  target: object,
+  name: string,
+  flags: string,
+  purpose: Purpose,
+  pathOf: (path: unknown) => unknown,
+): void {
   const original = Reflect.get(target, name) as FileFunction | undefined;
   if (original === undefined) return;
   replace(target, name, (path?: unknown, ...rest: unknown[]) => {

@@ -1,5 +1,5 @@
-// nagaya/sdk: what plugin authors import. Everything here is types, identity functions and two small classes of errors, so
-// that a cell that loads it pays next to nothing; the test harness is loaded only by tests.
+// nagaya/sdk: what plugin authors import. Everything here is types, identity functions and two small classes of errors,
+// so that a cell that loads it pays next to nothing; the test harness is loaded only by tests.
 import type { IngressEvent } from '../../protocol/event.ts';
 import type { PluginLogger } from '../cell-log.ts';
 
@@ -57,11 +57,15 @@ export interface HistoryItem {
 
 export interface ProfileContext extends CellContext {
   readonly worker: { readonly runtimeId: string; readonly workerId: string };
-  /** Which life of this worker's cell this is, counted from 1: what the module remembers is gone with the one before. */
+  /**
+   * Which life of this worker's cell this is, counted from 1: what the module remembers is gone with the one before.
+   */
   readonly incarnation: number;
   /** Aborted when this input is cancelled, and shortly before the cell is ended; each input has its own. */
   readonly signal: AbortSignal;
-  /** Puts the next piece of the answer into the transcript. Throws where it is no text, or one more than may be said. */
+  /**
+   * Puts the next piece of the answer into the transcript. Throws where it is no text, or one more than may be said.
+   */
   say(text: string): void;
   /** What was said before this input, oldest first and bounded. */
   history(): HistoryItem[];

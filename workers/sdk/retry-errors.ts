@@ -1,5 +1,5 @@
-// What a handler throws to say what is to become of its event. Each instance carries a mark, because the plugin and the cell
-// that runs it may have loaded different copies of this file.
+// What a handler throws to say what is to become of its event. Each instance carries a mark, because the plugin and the
+// cell that runs it may have loaded different copies of this file.
 
 /** Registered under their names, so that they are the same in every copy. */
 export const permanentMark = Symbol.for('nagaya.permanent');

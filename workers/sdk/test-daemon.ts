@@ -22,7 +22,9 @@ export interface TestPluginOptions {
 type DaemonProcess = ChildProcessByStdio<Writable, Readable, Readable>;
 
 const fromSource = import.meta.url.endsWith('.ts');
-const command = fileURLToPath(new URL(fromSource ? '../../dist/daemon/cli/nagaya.js' : '../../daemon/cli/nagaya.js', import.meta.url));
+const command = fileURLToPath(
+  new URL(fromSource ? '../../dist/daemon/cli/nagaya.js' : '../../daemon/cli/nagaya.js', import.meta.url),
+);
 
 const startMs = 60_000;
 const closeMs = 20_000;
@@ -55,10 +57,22 @@ export class TestDaemon {
     const socket = join(folder, 's');
     const config = join(folder, 'nagaya.json');
     writeFileSync(config, JSON.stringify(configFor(plugin, folder, options)));
-    const child = spawn(process.execPath, [command, 'serve', '--json', '--until-stdin-ends', '--socket', socket, '--config', config, '--plugins', resolve(plugin)], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: daemonEnvironment(options.env),
-    });
+    const child = spawn(
+      process.execPath,
+      [
+        command,
+        'serve',
+        '--json',
+        '--until-stdin-ends',
+        '--socket',
+        socket,
+        '--config',
+        config,
+        '--plugins',
+        resolve(plugin),
+      ],
+      { stdio: ['pipe', 'pipe', 'pipe'], env: daemonEnvironment(options.env) },
+    );
     const log: string[] = [];
     const ended = new Promise<void>((settle) => child.once('close', () => settle()));
     const daemon = new TestDaemon(socket, folder, child, log, ended);
@@ -72,7 +86,13 @@ export class TestDaemon {
     } catch (error) {
       const reason = error instanceof Error ? error.message : 'unknown';
       await daemon.close();
-      throw new HostError('internal', [`The daemon of the test did not start: ${reason}.`, ...log.slice(-keptLogLines).map((line) => `  ${line}`)].join('\n'));
+      throw new HostError(
+        'internal',
+        [
+          `The daemon of the test did not start: ${reason}.`,
+          ...log.slice(-keptLogLines).map((line) => `  ${line}`),
+        ].join('\n'),
+      );
     }
     daemon.#letGo();
     return daemon;
@@ -112,8 +132,16 @@ function makeFolder(): string {
 
 function configFor(plugin: string, folder: string, options: TestPluginOptions): Record<string, unknown> {
   const id = declaredId(plugin);
-  const override = { ...options.overrides, autostart: false, ...(options.config === undefined ? {} : { config: options.config }) };
-  return { stateFolder: join(folder, 'state'), log: { level: 'info' }, plugins: { overrides: id === undefined ? {} : { [id]: override } } };
+  const override = {
+    ...options.overrides,
+    autostart: false,
+    ...(options.config === undefined ? {} : { config: options.config }),
+  };
+  return {
+    stateFolder: join(folder, 'state'),
+    log: { level: 'info' },
+    plugins: { overrides: id === undefined ? {} : { [id]: override } },
+  };
 }
 
 /** The daemon says what is wrong with a manifest; here it only matters whom the overrides are for. */
@@ -129,7 +157,15 @@ function declaredId(plugin: string): string | undefined {
 
 /** Without what the test's own runner and the user's own daemon would mean to it. */
 function daemonEnvironment(given: TestPluginOptions['env']): Record<string, string | undefined> {
-  const { NODE_TEST_CONTEXT: _context, NODE_OPTIONS: _options, NODE_V8_COVERAGE: _coverage, NAGAYA_SOCKET: _socket, NAGAYA_CONFIG: _config, NAGAYA_STATE: _state, ...env } = process.env;
+  const {
+    NODE_TEST_CONTEXT: _context,
+    NODE_OPTIONS: _options,
+    NODE_V8_COVERAGE: _coverage,
+    NAGAYA_SOCKET: _socket,
+    NAGAYA_CONFIG: _config,
+    NAGAYA_STATE: _state,
+    ...env
+  } = process.env;
   return { ...env, NO_COLOR: '1', ...given };
 }
 
@@ -145,7 +181,9 @@ async function listening(child: DaemonProcess, ended: Promise<void>): Promise<vo
     await Promise.race([
       new Promise<void>((settle) => readLines(child.stdout, () => settle())),
       new Promise<never>((_, reject) => child.once('error', reject)),
-      ended.then(() => Promise.reject(new Error(`it ended with ${child.signalCode ?? `exit code ${String(child.exitCode)}`}`))),
+      ended.then(() =>
+        Promise.reject(new Error(`it ended with ${child.signalCode ?? `exit code ${String(child.exitCode)}`}`)),
+      ),
       new Promise<never>((_, reject) => {
         timer = setTimeout(() => reject(new Error(`it did not listen within ${String(startMs)} ms`)), startMs);
       }),

@@ -25,7 +25,10 @@ export interface PluginUnderTest extends AsyncDisposable {
   /** Answers with the handler's output once the event was handled; rejects with the event's error. */
   deliver(eventOrPayload: unknown, fields?: EventFields): Promise<OperationResult<'ingress.deliver'>>;
   /** Answers once the event is queued. */
-  publish(eventOrPayload: unknown, fields?: EventFields): Promise<{ readonly eventId: string; readonly correlationId: string; readonly queueDepth: number }>;
+  publish(
+    eventOrPayload: unknown,
+    fields?: EventFields,
+  ): Promise<{ readonly eventId: string; readonly correlationId: string; readonly queueDepth: number }>;
   call(tool: string, input?: unknown, options?: { readonly timeoutMs?: number }): Promise<OperationResult<'tool.call'>>;
   /** The service's status with the plugin's own, freshly asked, as `reported`. */
   status(): Promise<OperationResult<'service.status'>>;
@@ -65,7 +68,10 @@ async function loadedId(client: Client): Promise<string> {
   const [refused] = invalid;
   const issues = refused?.issues ?? [];
   const list = issues.map(issueText).join('; ');
-  throw new HostError('plugin_invalid', `The plugin in ${refused?.path ?? 'the folder'} is not valid: ${list}`, { path: refused?.path, issues });
+  throw new HostError('plugin_invalid', `The plugin in ${refused?.path ?? 'the folder'} is not valid: ${list}`, {
+    path: refused?.path,
+    issues,
+  });
 }
 
 const shownLines = 30;
@@ -83,11 +89,16 @@ async function withLogs(error: unknown, client: Client | undefined, daemon: Test
   } catch {
     // The daemon is gone: its own log is what remains.
   }
-  const parts = [error.message, ...section('The plugin\'s log', lines), ...section('The daemon\'s log', daemon.logTail(shownLines))];
+  const parts = [
+    error.message,
+    ...section("The plugin's log", lines),
+    ...section("The daemon's log", daemon.logTail(shownLines)),
+  ];
   return new HostError(error.code, parts.join('\n'), error.details);
 }
 
-const section = (title: string, lines: readonly string[]): string[] => (lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)]);
+const section = (title: string, lines: readonly string[]): string[] =>
+  lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)];
 
 interface DeclaredIngress {
   readonly name: string;
@@ -100,7 +111,12 @@ function ingressesOf(manifest: Readonly<Record<string, unknown>>): DeclaredIngre
 }
 
 const isEvent = (value: unknown): value is IngressEventInput =>
-  typeof value === 'object' && value !== null && 'ingress' in value && 'kind' in value && typeof value.ingress === 'string' && typeof value.kind === 'string';
+  typeof value === 'object' &&
+  value !== null &&
+  'ingress' in value &&
+  'kind' in value &&
+  typeof value.ingress === 'string' &&
+  typeof value.kind === 'string';
 
 class RunningPlugin implements PluginUnderTest {
   readonly id: string;
@@ -120,17 +136,36 @@ class RunningPlugin implements PluginUnderTest {
 
   async deliver(eventOrPayload: unknown, fields: EventFields = {}): Promise<OperationResult<'ingress.deliver'>> {
     const { timeoutMs } = fields;
-    return await this.#client.call('ingress.deliver', { plugin: this.id, event: this.#event(eventOrPayload, fields), ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+    return await this.#client.call('ingress.deliver', {
+      plugin: this.id,
+      event: this.#event(eventOrPayload, fields),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
   }
 
-  async publish(eventOrPayload: unknown, fields: EventFields = {}): Promise<{ readonly eventId: string; readonly correlationId: string; readonly queueDepth: number }> {
-    const answer = await this.#client.call('ingress.publish', { plugin: this.id, event: this.#event(eventOrPayload, fields) });
+  async publish(
+    eventOrPayload: unknown,
+    fields: EventFields = {},
+  ): Promise<{ readonly eventId: string; readonly correlationId: string; readonly queueDepth: number }> {
+    const answer = await this.#client.call('ingress.publish', {
+      plugin: this.id,
+      event: this.#event(eventOrPayload, fields),
+    });
     if ('results' in answer) throw new TypeError('one event was answered as a batch');
     return answer;
   }
 
-  async call(tool: string, input?: unknown, options: { readonly timeoutMs?: number } = {}): Promise<OperationResult<'tool.call'>> {
-    return await this.#client.call('tool.call', { plugin: this.id, tool, ...(input === undefined ? {} : { input }), ...options });
+  async call(
+    tool: string,
+    input?: unknown,
+    options: { readonly timeoutMs?: number } = {},
+  ): Promise<OperationResult<'tool.call'>> {
+    return await this.#client.call('tool.call', {
+      plugin: this.id,
+      tool,
+      ...(input === undefined ? {} : { input }),
+      ...options,
+    });
   }
 
   async status(): Promise<OperationResult<'service.status'>> {
@@ -157,9 +192,17 @@ class RunningPlugin implements PluginUnderTest {
   /** An event as it is; any other value is the payload of one, for the only ingress and kind there are. */
   #event(eventOrPayload: unknown, { timeoutMs: _, ...fields }: EventFields): unknown {
     if (isEvent(eventOrPayload)) return { ...eventOrPayload, ...fields };
-    const ingress = fields.ingress === undefined ? this.#ingresses[0] : this.#ingresses.find(({ name }) => name === fields.ingress);
-    const ambiguous = (fields.ingress === undefined && this.#ingresses.length > 1) || (fields.kind === undefined && (ingress?.kinds.length ?? 0) > 1);
-    if (ambiguous) throw new HostError('invalid_event', 'The service has several ingresses or kinds: name them, as in deliver(payload, { ingress, kind }).', { ingresses: this.#ingresses });
+    const ingress =
+      fields.ingress === undefined ? this.#ingresses[0] : this.#ingresses.find(({ name }) => name === fields.ingress);
+    const ambiguous =
+      (fields.ingress === undefined && this.#ingresses.length > 1) ||
+      (fields.kind === undefined && (ingress?.kinds.length ?? 0) > 1);
+    if (ambiguous)
+      throw new HostError(
+        'invalid_event',
+        'The service has several ingresses or kinds: name them, as in deliver(payload, { ingress, kind }).',
+        { ingresses: this.#ingresses },
+      );
     // What is not declared is refused by the daemon, with what is.
     return { ingress: ingress?.name ?? 'none', kind: ingress?.kinds[0] ?? 'none', ...fields, payload: eventOrPayload };
   }

@@ -1,5 +1,5 @@
-// What can be said of a data file of lmdb without opening it. The engine maps the file into memory: a file that is shorter than
-// its own first pages say would end the whole process at the first access behind its end.
+// What can be said of a data file of lmdb without opening it. The engine maps the file into memory: a file that is
+// shorter than its own first pages say would end the whole process at the first access behind its end.
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
 
 export type FileState =
@@ -52,15 +52,26 @@ function look(file: number): Look {
   if (size === 0) return { state: 'none', bytes: 0 };
   const first = firstPage(file, 0);
   if (first === undefined) return { state: 'foreign', bytes: size };
-  const newest = [first, firstPage(file, first.pageSize)].reduce((left, right) => (right !== undefined && left !== undefined && right.transaction > left.transaction ? right : left)) ?? first;
+  const newest =
+    [first, firstPage(file, first.pageSize)].reduce((left, right) =>
+      right !== undefined && left !== undefined && right.transaction > left.transaction ? right : left,
+    ) ?? first;
   const bytes = (newest.lastPage + 1) * first.pageSize;
   return { state: size < bytes ? 'short' : 'good', bytes };
 }
 
-function firstPage(file: number, at: number): { readonly pageSize: number; readonly lastPage: number; readonly transaction: number } | undefined {
+function firstPage(
+  file: number,
+  at: number,
+): { readonly pageSize: number; readonly lastPage: number; readonly transaction: number } | undefined {
   const buffer = Buffer.alloc(head.bytes);
-  if (readSync(file, buffer, 0, head.bytes, at) < head.bytes || buffer.readUInt32LE(head.magic) !== magic) return undefined;
+  if (readSync(file, buffer, 0, head.bytes, at) < head.bytes || buffer.readUInt32LE(head.magic) !== magic)
+    return undefined;
   const pageSize = buffer.readUInt32LE(head.pageSize);
   if (pageSize < leastPage || pageSize > mostPage) return undefined;
-  return { pageSize, lastPage: Number(buffer.readBigUInt64LE(head.lastPage)), transaction: Number(buffer.readBigUInt64LE(head.transaction)) };
+  return {
+    pageSize,
+    lastPage: Number(buffer.readBigUInt64LE(head.lastPage)),
+    transaction: Number(buffer.readBigUInt64LE(head.transaction)),
+  };
 }

@@ -18,11 +18,21 @@ export function faultOfError(error: unknown, folder: string, neededBytes = 0): S
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const text = error instanceof Error ? error.message : String(error);
   if (noRoom.has(code) || (code === inputOutput && freeBytes(folder) < Math.max(leastFreeBytes, 2 * neededBytes))) {
-    return { reason: 'full', message: 'The file system of the state folder has no space left.', details: { reason: 'disk_full' } };
+    return {
+      reason: 'full',
+      message: 'The file system of the state folder has no space left.',
+      details: { reason: 'disk_full' },
+    };
   }
-  if (readOnly.has(code)) return { reason: 'read_only', message: `The store cannot be written: ${text}.`, details: { reason: 'read_only' } };
-  if (typeof code === 'number' && damage.has(code)) return { reason: 'damaged', message: `The store is damaged: ${text}.`, details: { reason: 'damaged' } };
-  return { reason: 'io', message: `The disk of the state folder does not take what is written: ${text}.`, details: { reason: typeof code === 'string' ? code : 'io' } };
+  if (readOnly.has(code))
+    return { reason: 'read_only', message: `The store cannot be written: ${text}.`, details: { reason: 'read_only' } };
+  if (typeof code === 'number' && damage.has(code))
+    return { reason: 'damaged', message: `The store is damaged: ${text}.`, details: { reason: 'damaged' } };
+  return {
+    reason: 'io',
+    message: `The disk of the state folder does not take what is written: ${text}.`,
+    details: { reason: typeof code === 'string' ? code : 'io' },
+  };
 }
 
 function freeBytes(folder: string): number {

@@ -1,5 +1,6 @@
-// What the storekeeper needs of a database: synchronous transactions over ordered keys in named tables. The storekeeper's rules are
-// written against this, so that tests can run them over a database that fails wherever they want.
+// What the storekeeper needs of a database: synchronous transactions over ordered keys in named tables. The
+// storekeeper's rules are written against this, so that tests can run them over a database that fails wherever they
+// want.
 
 export interface EngineEntry {
   readonly key: string;
@@ -31,7 +32,9 @@ export interface EngineSnapshot {
 }
 
 export interface StoreEngine {
-  /** All of it or nothing. When it returns, an engine that syncs has the changes on disk. Throws what the engine throws. */
+  /**
+   * All of it or nothing. When it returns, an engine that syncs has the changes on disk. Throws what the engine throws.
+   */
   transaction(run: (tables: EngineTables) => void): void;
   get(table: string, key: string): Uint8Array | undefined;
   /** Whoever ends the iteration early ends its cursor with it. */

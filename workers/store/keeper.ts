@@ -1,6 +1,17 @@
-// The storekeeper's rules: what has gathered is written as one transaction, each commit is answered only after that, and after a
-// fault of the disk the files are opened again before anything is trusted. It knows neither the thread nor lmdb.
-import { type ChangeTarget, type CommitMessage, type FromKeeper, type Opened, type ReadAnswer, type Repair, type StoreFault, type ToKeeper, applyChanges } from '../../protocol/store/messages.ts';
+// The storekeeper's rules: what has gathered is written as one transaction, each commit is answered only after that,
+// and after a fault of the disk the files are opened again before anything is trusted. It knows neither the thread nor
+// lmdb.
+import {
+  type ChangeTarget,
+  type CommitMessage,
+  type FromKeeper,
+  type Opened,
+  type ReadAnswer,
+  type Repair,
+  type StoreFault,
+  type ToKeeper,
+  applyChanges,
+} from '../../protocol/store/messages.ts';
 import type { StoreEngine } from './engine.ts';
 import { faultOfError } from './engine-fault.ts';
 import { LongReads } from './long-reads.ts';
@@ -69,10 +80,12 @@ export class Keeper {
   #commit(group: readonly CommitMessage[], messages: readonly ToKeeper[]): void {
     const order = messages.find((message) => message.order !== undefined)?.order;
     if (order === 'hang') this.#options.carryOut('hang');
-    if (order === 'die-before-commit' || order === 'kill-before-commit') this.#options.carryOut(order.startsWith('die') ? 'die' : 'kill');
+    if (order === 'die-before-commit' || order === 'kill-before-commit')
+      this.#options.carryOut(order.startsWith('die') ? 'die' : 'kill');
     const commitsUpTo = group.at(-1)?.id ?? 0;
     const failed = this.#commitAll(group, order);
-    if (order === 'die-after-commit' || order === 'kill-after-commit') this.#options.carryOut(order.startsWith('die') ? 'die' : 'kill');
+    if (order === 'die-after-commit' || order === 'kill-after-commit')
+      this.#options.carryOut(order.startsWith('die') ? 'die' : 'kill');
     this.#answer({ commitsUpTo, failed });
   }
 
@@ -85,7 +98,10 @@ export class Keeper {
     if (fault === undefined) return failed;
     if (fault.reason !== 'full') return [...failed, ...all(fitting, fault)];
     // Not all fit together: what makes room is tried by itself.
-    const [alone, rest] = [fitting.filter(({ removes }) => removes && fitting.length > 1), fitting.filter(({ removes }) => !removes || fitting.length === 1)];
+    const [alone, rest] = [
+      fitting.filter(({ removes }) => removes && fitting.length > 1),
+      fitting.filter(({ removes }) => !removes || fitting.length === 1),
+    ];
     failed.push(...all(rest, fault));
     for (const commit of alone) {
       const own = this.#transact([commit], order);
@@ -121,7 +137,11 @@ export class Keeper {
     this.#store.notes.close();
     this.#store = openStore({ ...this.#options, suspect: why.reason === 'damaged' });
     [this.#room, this.#noteRoom] = this.#rooms();
-    this.#reopened = [...(this.#reopened ?? []), { kind: 'reopened', message: `The store was opened again after a fault: ${why.message}` }, ...this.#store.repairs];
+    this.#reopened = [
+      ...(this.#reopened ?? []),
+      { kind: 'reopened', message: `The store was opened again after a fault: ${why.message}` },
+      ...this.#store.repairs,
+    ];
   }
 
   #write(notes: readonly CommitMessage[]): void {
@@ -155,15 +175,28 @@ export class Keeper {
   #answer(answers: Partial<Extract<FromKeeper, { type: 'answers' }>>): void {
     const reopened = this.#reopened;
     this.#reopened = undefined;
-    this.#options.post({ type: 'answers', commitsUpTo: 0, notesUpTo: 0, failed: [], failedNotes: [], reads: [], ...answers, ...(reopened === undefined ? {} : { reopened }) });
+    this.#options.post({
+      type: 'answers',
+      commitsUpTo: 0,
+      notesUpTo: 0,
+      failed: [],
+      failedNotes: [],
+      reads: [],
+      ...answers,
+      ...(reopened === undefined ? {} : { reopened }),
+    });
   }
 
   #rooms(): [kept: StoreRoom, notes: StoreRoom] {
-    return [new StoreRoom(this.#options.storeBytes, 'limits.storeBytes'), new StoreRoom(this.#options.noteBytes, 'limits.storeNoteBytes')];
+    return [
+      new StoreRoom(this.#options.storeBytes, 'limits.storeBytes'),
+      new StoreRoom(this.#options.noteBytes, 'limits.storeNoteBytes'),
+    ];
   }
 }
 
-const all = (commits: readonly CommitMessage[], fault: StoreFault): Failed[] => commits.map(({ id }) => ({ id, fault }));
+const all = (commits: readonly CommitMessage[], fault: StoreFault): Failed[] =>
+  commits.map(({ id }) => ({ id, fault }));
 
 function sealing(tables: Parameters<Parameters<StoreEngine['transaction']>[0]>[0]): ChangeTarget {
   return {

@@ -1,10 +1,18 @@
-// The engine over lmdb. It is the only file that knows lmdb, and it is loaded only by the storekeeper's thread and by the process
-// that checks a suspect file. Transactions are synchronous: nothing here uses libuv's pool, which a plugin may have filled.
+// The engine over lmdb. It is the only file that knows lmdb, and it is loaded only by the storekeeper's thread and by
+// the process that checks a suspect file. Transactions are synchronous: nothing here uses libuv's pool, which a plugin
+// may have filled.
 import { chmodSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Database, RootDatabase, Transaction } from 'lmdb';
 import { mostTables } from '../../protocol/store/change.ts';
-import { type EngineEntry, type EngineSnapshot, type EngineTables, type EngineUsage, type RangeOptions, type StoreEngine } from './engine.ts';
+import {
+  type EngineEntry,
+  type EngineSnapshot,
+  type EngineTables,
+  type EngineUsage,
+  type RangeOptions,
+  type StoreEngine,
+} from './engine.ts';
 
 // Required, not imported: that reads its files without libuv's pool.
 const lmdb = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
@@ -30,11 +38,20 @@ export class LmdbEngine implements StoreEngine {
 
   constructor(path: string, { sync }: LmdbOptions) {
     this.#path = path;
-    this.#root = lmdb.open<Buffer, Buffer>({ path, ...binary, mapSize: firstMapBytes, maxDbs: mostTables + 2, overlappingSync: false, noSync: !sync, noSubdir: true });
+    this.#root = lmdb.open<Buffer, Buffer>({
+      path,
+      ...binary,
+      mapSize: firstMapBytes,
+      maxDbs: mostTables + 2,
+      overlappingSync: false,
+      noSync: !sync,
+      noSubdir: true,
+    });
     chmodSync(path, fileMode);
     this.#inode = statSync(path).ino;
     // The engine ends the names of tables with a zero.
-    for (const name of [...this.#root.getKeys({})].map((key) => key.toString().replace(/\0$/, ''))) this.#open(name, false);
+    for (const name of [...this.#root.getKeys({})].map((key) => key.toString().replace(/\0$/, '')))
+      this.#open(name, false);
     this.#writes = {
       put: (table, key, value) => void this.#make(table).putSync(bytesOf(key), asBuffer(value)),
       remove: (table, key) => void this.#tables.get(table)?.removeSync(bytesOf(key)),
@@ -79,8 +96,13 @@ export class LmdbEngine implements StoreEngine {
 
   usage(): EngineUsage {
     const tables = [...this.#tables].map(([table, found]) => {
-      const { entryCount, pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = found.getStats() as TableStats;
-      return { table, entries: entryCount, bytes: (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize };
+      const { entryCount, pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } =
+        found.getStats() as TableStats;
+      return {
+        table,
+        entries: entryCount,
+        bytes: (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize,
+      };
     });
     return { tables, fileBytes: statSync(this.#path).size };
   }
@@ -93,12 +115,19 @@ export class LmdbEngine implements StoreEngine {
     void this.#root.close();
   }
 
-  *#read(table: string, { from, to, reverse = false }: RangeOptions, transaction: Transaction | undefined): Generator<EngineEntry> {
+  *#read(
+    table: string,
+    { from, to, reverse = false }: RangeOptions,
+    transaction: Transaction | undefined,
+  ): Generator<EngineEntry> {
     const found = this.#tables.get(table);
     if (found === undefined) return;
     const [low, high] = [bytesOf(from), bytesOf(to)];
-    const bounds = reverse ? { start: high, exclusiveStart: true, end: low, inclusiveEnd: true, reverse } : { start: low, end: high };
-    for (const { key, value } of found.getRange({ ...bounds, ...(transaction === undefined ? {} : { transaction }) })) yield { key: key.toString(), value };
+    const bounds = reverse
+      ? { start: high, exclusiveStart: true, end: low, inclusiveEnd: true, reverse }
+      : { start: low, end: high };
+    for (const { key, value } of found.getRange({ ...bounds, ...(transaction === undefined ? {} : { transaction }) }))
+      yield { key: key.toString(), value };
   }
 
   #removeRange(table: string, from: string, to: string): void {

@@ -1,4 +1,5 @@
-// Backup and verify read the whole store. They do it in slices on one snapshot, so that commits go on between two slices.
+// Backup and verify read the whole store. They do it in slices on one snapshot, so that commits go on between two
+// slices.
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Half, Read, ReadAnswer, StoreFault, VerifyReport } from '../../protocol/store/messages.ts';
@@ -41,7 +42,8 @@ export class LongReads {
 
   /** The files are about to be closed under them. */
   abandon(): void {
-    for (const id of [...this.#running.keys()]) this.#end(id, { reason: 'unavailable', message: 'The store was closed, or opened again, meanwhile.' });
+    for (const id of [...this.#running.keys()])
+      this.#end(id, { reason: 'unavailable', message: 'The store was closed, or opened again, meanwhile.' });
   }
 
   #goOn(id: number): void {
@@ -115,18 +117,29 @@ function verification(id: number, halves: Halves): Work {
     slice: () => walks.every((walk) => walk.slice()),
     finish: () => {
       done();
-      const report: VerifyReport = { entries: sum(walks, 'entries'), bytes: sum(walks, 'bytes'), damaged, damagedCount };
+      const report: VerifyReport = {
+        entries: sum(walks, 'entries'),
+        bytes: sum(walks, 'bytes'),
+        damaged,
+        damagedCount,
+      };
       return { id, result: report };
     },
     abandon: done,
   };
 }
 
-const sum = (walks: readonly Walk[], what: 'entries' | 'bytes'): number => walks.reduce((total, walk) => total + walk[what], 0);
+const sum = (walks: readonly Walk[], what: 'entries' | 'bytes'): number =>
+  walks.reduce((total, walk) => total + walk[what], 0);
 
 /** Copies what is kept into a new state folder, which appears under its name only when it is whole and on disk. */
 function backup(id: number, path: string, kept: StoreEngine, { openEngine }: Pick<OpenOptions, 'openEngine'>): Work {
-  if (existsSync(path) && readdirSync(path).length > 0) throw new UnusableStore({ reason: 'invalid', message: `${path} is not empty; name a folder that does not exist yet.`, details: { path } });
+  if (existsSync(path) && readdirSync(path).length > 0)
+    throw new UnusableStore({
+      reason: 'invalid',
+      message: `${path} is not empty; name a folder that does not exist yet.`,
+      details: { path },
+    });
   const part = `${path}.part`;
   rmSync(part, { recursive: true, force: true });
   const folder = join(part, 'store');
@@ -134,7 +147,12 @@ function backup(id: number, path: string, kept: StoreEngine, { openEngine }: Pic
   const target = openEngine(join(folder, keptFile), { sync: false });
   let gathered: { readonly table: string; readonly key: string; readonly value: Uint8Array }[] = [];
   const walk = new Walk(kept, (table, { key, value }) => {
-    if (unseal(key, value) === undefined) throw new UnusableStore({ reason: 'damaged', message: `The value of ${key} in ${table} is not what was written.`, details: { table, key } });
+    if (unseal(key, value) === undefined)
+      throw new UnusableStore({
+        reason: 'damaged',
+        message: `The value of ${key} in ${table} is not what was written.`,
+        details: { table, key },
+      });
     gathered.push({ table, key, value: Uint8Array.from(value) });
   });
   const close = (): void => {

@@ -1,6 +1,19 @@
-// Opens the two files of the store in such a way that what is damaged is found before it can end the process, put aside under
-// another name, and told; and that a store of a newer version is not touched.
-import { chmodSync, closeSync, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+// Opens the two files of the store in such a way that what is damaged is found before it can end the process, put aside
+// under another name, and told; and that a store of a newer version is not touched.
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Repair, StoreFault } from '../../protocol/store/messages.ts';
 import { checkInProcess } from './check-process.ts';
@@ -28,7 +41,10 @@ export interface OpenedStore {
 
 export const keptFile = 'kept.mdb';
 export const notesFile = 'notes.mdb';
-/** Is there while the file is being opened: a daemon that finds it was ended by that, or by something else in that moment. */
+/**
+ * Is there while the file is being opened: a daemon that finds it was ended by that, or by something else in that
+ * moment.
+ */
 const openingMark = 'opening';
 /** Says in which life of the machine the notes were written: what was not synced does not outlive it. */
 const notesBoot = 'notes.boot';
@@ -88,7 +104,11 @@ function faultOf(path: string, suspect: boolean): string | undefined {
   return checkInProcess(path);
 }
 
-function openTrusted(path: string, options: OpenOptions, repairs: Repair[]): { readonly engine: StoreEngine; readonly version: number } {
+function openTrusted(
+  path: string,
+  options: OpenOptions,
+  repairs: Repair[],
+): { readonly engine: StoreEngine; readonly version: number } {
   const { version = formatVersion } = options;
   const engine = options.openEngine(path, { sync: true });
   let format: Format | undefined;
@@ -102,7 +122,9 @@ function openTrusted(path: string, options: OpenOptions, repairs: Repair[]): { r
   try {
     if (format !== undefined && format.version > version) throw newer(path, format, version);
     if (format !== undefined && format.version < version) migrate(path, engine, format, options, repairs);
-    engine.transaction((tables) => writeFormat(tables, { version, madeBy: options.madeBy, generation: (format?.generation ?? 0) + 1 }));
+    engine.transaction((tables) =>
+      writeFormat(tables, { version, madeBy: options.madeBy, generation: (format?.generation ?? 0) + 1 }),
+    );
     return { engine, version };
   } catch (error) {
     engine.close();
@@ -125,12 +147,19 @@ function migrate(path: string, engine: StoreEngine, from: Format, options: OpenO
   engine.transaction((tables) => {
     for (let at = from.version; at < version; at += 1) {
       const step = known.get(at);
-      if (step === undefined) throw new UnusableStore({ reason: 'damaged', message: `There is no way from format ${String(at)} of the store to format ${String(at + 1)}.` });
+      if (step === undefined)
+        throw new UnusableStore({
+          reason: 'damaged',
+          message: `There is no way from format ${String(at)} of the store to format ${String(at + 1)}.`,
+        });
       step(engine, tables);
     }
     writeFormat(tables, { version, madeBy: options.madeBy, generation: from.generation });
   });
-  repairs.push({ kind: 'migrated', message: `The store was brought from format ${String(from.version)} to ${String(version)}; a copy of before is ${basename(copy)}.` });
+  repairs.push({
+    kind: 'migrated',
+    message: `The store was brought from format ${String(from.version)} to ${String(version)}; a copy of before is ${basename(copy)}.`,
+  });
 }
 
 function openNotes(options: OpenOptions, repairs: Repair[]): StoreEngine {
@@ -140,7 +169,8 @@ function openNotes(options: OpenOptions, repairs: Repair[]): StoreEngine {
   const boot = thisBoot();
   const written = existsSync(bootFile) ? readFileSync(bootFile, 'utf8') : '';
   const isTrusted = written === 'synced' || (boot !== '' && written === boot);
-  if (lookAtFile(path).state !== 'none' && (!isTrusted || lookAtFile(path).state !== 'good')) restartNotes(path, repairs, 'the machine was started again since they were written, or their file is damaged');
+  if (lookAtFile(path).state !== 'none' && (!isTrusted || lookAtFile(path).state !== 'good'))
+    restartNotes(path, repairs, 'the machine was started again since they were written, or their file is damaged');
   writeFileSync(bootFile, boot);
   try {
     return options.openEngine(path, { sync: false });
@@ -153,7 +183,10 @@ function openNotes(options: OpenOptions, repairs: Repair[]): StoreEngine {
 function restartNotes(path: string, repairs: Repair[], why: string): void {
   renameSync(path, `${path}.aside`);
   rmSync(`${path}-lock`, { force: true });
-  repairs.push({ kind: 'notes_restarted', message: `What is written without a sync (timelines, dispatch marks) begins anew: ${why}.` });
+  repairs.push({
+    kind: 'notes_restarted',
+    message: `What is written without a sync (timelines, dispatch marks) starts over: ${why}.`,
+  });
 }
 
 function putAside(path: string, why: string, options: OpenOptions, repairs: Repair[]): void {
@@ -161,9 +194,14 @@ function putAside(path: string, why: string, options: OpenOptions, repairs: Repa
   renameSync(path, aside);
   rmSync(`${path}-lock`, { force: true });
   const folder = dirname(path);
-  const asides = readdirSync(folder).filter((name) => name.startsWith(`${basename(path)}.aside-`)).sort();
+  const asides = readdirSync(folder)
+    .filter((name) => name.startsWith(`${basename(path)}.aside-`))
+    .sort();
   for (const name of asides.slice(0, -keptAside)) rmSync(join(folder, name), { force: true });
-  repairs.push({ kind: 'put_aside', message: `The store is damaged: ${why}. It is put aside as ${aside}, and an empty one takes its place.` });
+  repairs.push({
+    kind: 'put_aside',
+    message: `The store is damaged: ${why}. It is put aside as ${aside}, and an empty one takes its place.`,
+  });
 }
 
 const stamp = ({ now = () => new Date() }: OpenOptions): string => now().toISOString().replaceAll(/[:.]/g, '');

@@ -16,7 +16,10 @@ export function answerRead(read: ShortRead, halves: Halves): ReadResult {
   const sealed = engine.get(read.table, read.key);
   if (sealed === undefined) return undefined;
   const value = unseal(read.key, sealed);
-  if (value === undefined) throw Object.assign(new Error(`the value of ${read.key} in ${read.table} is not what was written`), { code: damagedValue });
+  if (value === undefined)
+    throw Object.assign(new Error(`the value of ${read.key} in ${read.table} is not what was written`), {
+      code: damagedValue,
+    });
   return value;
 }
 
@@ -29,7 +32,8 @@ function page(engine: StoreEngine, { table, from, to, reverse, limit, maxBytes }
   let bytes = 0;
   for (const { key, value: sealed } of engine.range(table, { from, to, reverse })) {
     // The first is always given, however large it is: whoever reads gets on.
-    if (entries.length >= limit || (bytes + sealed.byteLength > maxBytes && entries.length > 0)) return { entries, more: true, damaged };
+    if (entries.length >= limit || (bytes + sealed.byteLength > maxBytes && entries.length > 0))
+      return { entries, more: true, damaged };
     const value = unseal(key, sealed);
     bytes += sealed.byteLength;
     if (value === undefined) damaged.push(key);
@@ -39,6 +43,8 @@ function page(engine: StoreEngine, { table, from, to, reverse, limit, maxBytes }
 }
 
 function usageOf(halves: Halves): StoreUsage {
-  const tables = (['kept', 'notes'] as const).flatMap((half) => halves[half].usage().tables.map((table) => ({ half, ...table })));
+  const tables = (['kept', 'notes'] as const).flatMap((half) =>
+    halves[half].usage().tables.map((table) => ({ half, ...table })),
+  );
   return { tables, fileBytes: halves.kept.usage().fileBytes, usedBytes: usedBytes(halves.kept) };
 }

@@ -1,5 +1,6 @@
-// A value with a checksum behind it. The engine has none: a page that a disk has lost or torn would be handed out as if it had been
-// written. The checksum covers the key as well, so that a value that turns up under another key is found too.
+// A value with a checksum behind it. The engine has none: a page that a disk has lost or torn would be handed out as if
+// it had been written. The checksum covers the key as well, so that a value that turns up under another key is found
+// too.
 import { crc32 } from 'node:zlib';
 import type { StoredValue } from '../../protocol/store/change.ts';
 

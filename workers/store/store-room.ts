@@ -1,5 +1,5 @@
-// Whether a commit still fits below a bound. What the tables hold is measured only near the bound: far from it, an estimate of
-// what has been written since the last measurement is enough.
+// Whether a commit still fits below a bound. What the tables hold is measured only near the bound: far from it, an
+// estimate of what has been written since the last measurement is enough.
 import type { CommitMessage, StoreFault } from '../../protocol/store/messages.ts';
 import type { StoreEngine } from './engine.ts';
 
@@ -21,7 +21,11 @@ export class StoreRoom {
   }
 
   /** Those of a transaction that fit; `refused` hears of each that does not. */
-  fitting(engine: StoreEngine, commits: readonly CommitMessage[], refused: (id: number, fault: StoreFault) => void): CommitMessage[] {
+  fitting(
+    engine: StoreEngine,
+    commits: readonly CommitMessage[],
+    refused: (id: number, fault: StoreFault) => void,
+  ): CommitMessage[] {
     let bytesBefore = 0;
     return commits.filter((commit) => {
       const fault = this.#refusal(engine, commit, bytesBefore);
@@ -36,7 +40,11 @@ export class StoreRoom {
     const added = bytesBefore + bytes;
     if (this.#estimatedBytes + added > this.#boundBytes * measureAt) this.#estimatedBytes = usedBytes(engine);
     if (this.#estimatedBytes + added <= allowed) return undefined;
-    return { reason: 'full', message: `The store holds ${String(this.#estimatedBytes)} bytes; ${this.#limit} allows ${String(this.#boundBytes)}.`, details: { reason: 'limit', limit: this.#limit, maximum: this.#boundBytes } };
+    return {
+      reason: 'full',
+      message: `The store holds ${String(this.#estimatedBytes)} bytes; ${this.#limit} allows ${String(this.#boundBytes)}.`,
+      details: { reason: 'limit', limit: this.#limit, maximum: this.#boundBytes },
+    };
   }
 
   took(bytes: number): void {
@@ -44,4 +52,5 @@ export class StoreRoom {
   }
 }
 
-export const usedBytes = (engine: StoreEngine): number => engine.usage().tables.reduce((sum, { bytes }) => sum + bytes, 0);
+export const usedBytes = (engine: StoreEngine): number =>
+  engine.usage().tables.reduce((sum, { bytes }) => sum + bytes, 0);

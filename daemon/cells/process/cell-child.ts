@@ -11,7 +11,8 @@ import { mayStartWorkers, withWatchdog } from '../../isolates/permissions.ts';
 const spareDescriptors = 128;
 
 /** Where the system gives less already, that stays. `exec` keeps the pid, so that the child is Node itself. */
-const bounded = (descriptors: number): string => `ulimit -c 0 2>/dev/null; ulimit -n ${String(descriptors + spareDescriptors)} 2>/dev/null; exec "$0" "$@"`;
+const bounded = (descriptors: number): string =>
+  `ulimit -c 0 2>/dev/null; ulimit -n ${String(descriptors + spareDescriptors)} 2>/dev/null; exec "$0" "$@"`;
 
 const bootOf = ({ name, logBytesPerSecond, env, execArgv, grants }: CellSpec): ProcessCellBoot => ({
   title: `nagaya cell ${name}`,
@@ -26,7 +27,13 @@ export function startChild(spec: CellSpec): ChildProcess {
   const entry = fileURLToPath(cellEntry('process-cell'));
   return fork(entry, [JSON.stringify(bootOf(spec))], {
     execPath: '/bin/sh',
-    execArgv: ['-c', bounded(spec.descriptors), process.execPath, `--max-old-space-size=${String(spec.heapMb)}`, ...withWatchdog(spec.execArgv)],
+    execArgv: [
+      '-c',
+      bounded(spec.descriptors),
+      process.execPath,
+      `--max-old-space-size=${String(spec.heapMb)}`,
+      ...withWatchdog(spec.execArgv),
+    ],
     env: { ...spec.env },
     // A plugin's relative paths mean its own folder, wherever the daemon was started.
     cwd: spec.folder,

@@ -1,5 +1,5 @@
-// The host's end of a child's channel: comlink's frames and the lane's messages share it. Of comlink's frames only plain
-// answers are let through, because what else comlink can unwrap would act on the host.
+// The host's end of a child's channel: comlink's frames and the lane's messages share it. Of comlink's frames only
+// plain answers are let through, because what else comlink can unwrap would act on the host.
 import { type Endpoint, type Remote, wrap } from 'comlink';
 import type { ChildProcess } from 'node:child_process';
 import type { ServiceCellApi } from '../../../protocol/cell/messages.ts';
@@ -42,7 +42,9 @@ export class ChildChannel {
   }
 }
 
-const isRpc = (message: unknown): message is { readonly frame: unknown } => isFields(message) && message['type'] === 'rpc';
+const isRpc = (message: unknown): message is { readonly frame: unknown } =>
+  isFields(message) && message['type'] === 'rpc';
 
 /** Every answer of a cell is data, also where it tells an error. */
-const isPlainAnswer = (frame: unknown): boolean => isFields(frame) && frame['type'] === 'RAW' && typeof frame['id'] === 'string';
+const isPlainAnswer = (frame: unknown): boolean =>
+  isFields(frame) && frame['type'] === 'RAW' && typeof frame['id'] === 'string';

@@ -17,10 +17,28 @@ export function childEnd({ code, signal }: ChildExit, lastWritten: string): Cell
   const tail = lastWritten.trim();
   const told = tail === '' ? {} : { stack: tail };
   if (outOfMemory.test(tail) && (aborts.includes(signal ?? '') || abortCodes.includes(code ?? 0))) {
-    return { reason: 'out_of_memory', error: { name: 'OutOfMemory', message: 'the cell\'s process ran out of its heap (limits.heapMb)', ...told }, exitCode: code };
+    return {
+      reason: 'out_of_memory',
+      error: { name: 'OutOfMemory', message: "the cell's process ran out of its heap (limits.heapMb)", ...told },
+      exitCode: code,
+    };
   }
-  if (signal !== null) return { reason: 'signal', error: { name: 'CellEnded', message: `the cell's process was ended by ${signal}${signalHints[signal] ?? ''}`, code: signal, ...told }, exitCode: null };
-  return { reason: 'ended', error: { name: 'CellEnded', message: `the cell's process ended with exit code ${String(code)}`, ...told }, exitCode: code };
+  if (signal !== null)
+    return {
+      reason: 'signal',
+      error: {
+        name: 'CellEnded',
+        message: `the cell's process was ended by ${signal}${signalHints[signal] ?? ''}`,
+        code: signal,
+        ...told,
+      },
+      exitCode: null,
+    };
+  return {
+    reason: 'ended',
+    error: { name: 'CellEnded', message: `the cell's process ended with exit code ${String(code)}`, ...told },
+    exitCode: code,
+  };
 }
 
 const signalHints: Readonly<Partial<Record<NodeJS.Signals, string>>> = {

@@ -24,7 +24,10 @@ export async function sweepOrphans(stateFolder: string, log: Logger): Promise<vo
       killTree(record.cell.pid);
       // A service's cell leads a group; a tool's has none of its own.
       signalGroup(record.cell.pid, 'SIGKILL');
-      log.warn({ plugin: record.name, pid: record.cell.pid }, 'a cell of an earlier daemon was still there and has been ended');
+      log.warn(
+        { plugin: record.name, pid: record.cell.pid },
+        'a cell of an earlier daemon was still there and has been ended',
+      );
     }
     await forget(path, log);
   }
@@ -34,7 +37,8 @@ async function namesIn(folder: string, log: Logger): Promise<readonly string[]> 
   try {
     return (await readdir(folder)).filter((name) => name.endsWith('.json')).slice(0, maxRecords);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') log.warn({ folder, err: String(error) }, 'the records of cells cannot be read');
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      log.warn({ folder, err: String(error) }, 'the records of cells cannot be read');
     return [];
   }
 }

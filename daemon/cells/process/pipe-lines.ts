@@ -24,14 +24,26 @@ export class PipeLines {
   #finishing = false;
   #tail = '';
 
-  constructor(streams: { readonly stdout: Readable | null; readonly stderr: Readable | null }, bytesPerSecond: number, listener: Pick<CellListener, 'log' | 'logDropped'>) {
+  constructor(
+    streams: { readonly stdout: Readable | null; readonly stderr: Readable | null },
+    bytesPerSecond: number,
+    listener: Pick<CellListener, 'log' | 'logDropped'>,
+  ) {
     this.#listener = listener;
     this.#bytesPerTurn = bytesPerSecond;
     this.#budget = bytesPerSecond;
     this.#readable = bytesPerSecond * budgetsRead;
     this.#pipes = (['stdout', 'stderr'] as const).flatMap((name) => {
       const stream = streams[name];
-      return stream === null ? [] : [new Pipe(stream, (text, bytes) => this.#take(name, text, bytes), (line) => this.#line(name, line))];
+      return stream === null
+        ? []
+        : [
+            new Pipe(
+              stream,
+              (text, bytes) => this.#take(name, text, bytes),
+              (line) => this.#line(name, line),
+            ),
+          ];
     });
   }
 

@@ -80,7 +80,10 @@ export class ProcessCell implements Cell {
     this.#child.once('exit', (code, signal) => this.#exited({ code, signal }));
     if (pid === undefined) return;
     records?.add(pid, spec.name);
-    this.#vitals = new ProcessVitals(pid, spec, { idle: () => this.#progress.idle && this.#callsPending === 0, overstepped: (reason, error) => this.#endFor({ reason, error, exitCode: null }) });
+    this.#vitals = new ProcessVitals(pid, spec, {
+      idle: () => this.#progress.idle && this.#callsPending === 0,
+      overstepped: (reason, error) => this.#endFor({ reason, error, exitCode: null }),
+    });
     // Asked for as a pipe, so it is a duplex stream.
     this.#watch = new WatchLine(this.#child.stdio[watchFd] as Duplex, () => this.#lineClosed());
     this.#child.once('disconnect', () => this.#lineClosed());
@@ -92,7 +95,11 @@ export class ProcessCell implements Cell {
 
   async load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
     this.#inbox.allowOutputs(options.maxOutputBytes);
-    return withPlace(await this.#call((api) => api.load(options), isLoadedService, deadlineMs), this.#spec.folder, options.entryUrl);
+    return withPlace(
+      await this.#call((api) => api.load(options), isLoadedService, deadlineMs),
+      this.#spec.folder,
+      options.entryUrl,
+    );
   }
 
   start(deadlineMs: number): Promise<CallOutcome<null>> {
@@ -139,7 +146,11 @@ export class ProcessCell implements Cell {
 
   locate(withinMs: number): Promise<Whereabouts> {
     const { folder, execArgv } = this.#spec;
-    return locateProcess({ watch: this.#watch, pid: this.#child.pid, restricted: execArgv.length > 0 }, folder, withinMs);
+    return locateProcess(
+      { watch: this.#watch, pid: this.#child.pid, restricted: execArgv.length > 0 },
+      folder,
+      withinMs,
+    );
   }
 
   usage(): CellUsage {
@@ -153,7 +164,11 @@ export class ProcessCell implements Cell {
     };
   }
 
-  async #call<Value>(call: (api: ChildChannel['api']) => Promise<unknown>, isValue: (value: unknown) => value is Value, deadlineMs: number): Promise<CallOutcome<Value>> {
+  async #call<Value>(
+    call: (api: ChildChannel['api']) => Promise<unknown>,
+    isValue: (value: unknown) => value is Value,
+    deadlineMs: number,
+  ): Promise<CallOutcome<Value>> {
     this.#callsPending += 1;
     try {
       return await this.#calls.run(() => call(this.#channel.api), isValue, deadlineMs);
@@ -216,14 +231,28 @@ export class ProcessCell implements Cell {
 
   /** On the way to its end, or the plugin has closed what is not its own: then nothing more can be had of the cell. */
   #lineClosed(): void {
-    this.#timers.push(awakeTime.after(closedLineMs, () => {
-      if (this.#exit === undefined) this.#endFor({ reason: 'ended', error: { name: 'CellEnded', message: 'the cell closed its line to the daemon' }, exitCode: null });
-    }));
+    this.#timers.push(
+      awakeTime.after(closedLineMs, () => {
+        if (this.#exit === undefined)
+          this.#endFor({
+            reason: 'ended',
+            error: { name: 'CellEnded', message: 'the cell closed its line to the daemon' },
+            exitCode: null,
+          });
+      }),
+    );
   }
 
   #failed(error: Error): void {
     if (this.#child.pid !== undefined) return;
-    this.#end({ reason: 'spawn_failed', error: { ...flattenError(error), message: `no process could be started in the plugin's folder: ${error.message}` }, exitCode: null });
+    this.#end({
+      reason: 'spawn_failed',
+      error: {
+        ...flattenError(error),
+        message: `no process could be started in the plugin's folder: ${error.message}`,
+      },
+      exitCode: null,
+    });
   }
 
   #exited(exit: ChildExit): void {
@@ -246,7 +275,14 @@ export class ProcessCell implements Cell {
     this.#unkillable = true;
     this.#child.unref();
     this.#listener.unkillable();
-    this.#end({ reason: 'killed', error: { name: 'Unkillable', message: 'the cell\'s process did not end: it sits in a call of the system that does not return' }, exitCode: null });
+    this.#end({
+      reason: 'killed',
+      error: {
+        name: 'Unkillable',
+        message: "the cell's process did not end: it sits in a call of the system that does not return",
+      },
+      exitCode: null,
+    });
   }
 
   #leftBehindEnded(): void {
@@ -273,6 +309,9 @@ export class ProcessCell implements Cell {
 
 const killed = ({ code, signal }: ChildExit): CellEnd => ({
   reason: 'killed',
-  error: { name: 'CellEnded', message: `the cell's process ended ${signal === null ? `with exit code ${String(code)}` : `by ${signal}`}` },
+  error: {
+    name: 'CellEnded',
+    message: `the cell's process ended ${signal === null ? `with exit code ${String(code)}` : `by ${signal}`}`,
+  },
   exitCode: code,
 });

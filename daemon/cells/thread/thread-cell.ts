@@ -3,7 +3,13 @@
 import { wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import type { AbortMessage, BatchMessage, CancelMessage, ServiceCellApi, ServiceCellOptions } from '../../../protocol/cell/messages.ts';
+import type {
+  AbortMessage,
+  BatchMessage,
+  CancelMessage,
+  ServiceCellApi,
+  ServiceCellOptions,
+} from '../../../protocol/cell/messages.ts';
 import { flattenError } from '../../../protocol/cell/plain-error.ts';
 import { lossAccount } from '../../files/loss-account.ts';
 import { ProgressRegister, phases } from '../../../protocol/cell/register.ts';
@@ -58,7 +64,13 @@ export class ThreadCell implements Cell {
     const lane = new MessageChannel();
     this.#rpcPort = rpc.port1;
     this.#lanePort = lane.port1;
-    const data: ServiceCellData = { rpcPort: rpc.port2, lanePort: lane.port2, register: this.register.buffer, logBytesPerSecond: spec.logBytesPerSecond, grants: spec.grants ?? cellGrants(undefined, undefined) };
+    const data: ServiceCellData = {
+      rpcPort: rpc.port2,
+      lanePort: lane.port2,
+      register: this.register.buffer,
+      logBytesPerSecond: spec.logBytesPerSecond,
+      grants: spec.grants ?? cellGrants(undefined, undefined),
+    };
     threadInspector.begin();
     this.#worker = new Worker(cellEntry('service-cell'), {
       name: spec.name,
@@ -81,25 +93,51 @@ export class ThreadCell implements Cell {
     this.#worker.stderr.resume();
     // After its last word, exit listeners of the plugin could keep the thread alive: it is ended from here too.
     this.#inbox = new CellInbox(listener, () => this.#ladder.terminate());
-    this.#messages = new BoundedPort(this.#lanePort, limits.cellMessagesPerTurn, (message) => this.#inbox.receive(message));
+    this.#messages = new BoundedPort(this.#lanePort, limits.cellMessagesPerTurn, (message) =>
+      this.#inbox.receive(message),
+    );
     this.#api = wrap<ServiceCellApi>(nodeEndpoint(this.#rpcPort));
     this.#ladder = new KillLadder(limits, {
       abort: (reason) => this.abort(reason),
       terminate: () => this.#terminate(),
       giveUp: () => this.#giveUp(),
     });
-    this.#vitals = new ThreadVitals(this.#worker, this.register, { name: spec.name, heapMb: spec.heapMb, rssMb: spec.rssMb, descriptors: spec.descriptors, stalledMs: limits.stalledMs, spinMs: spec.spinMs }, {
-      idle: () => this.#isIdle(),
-      stalledAfter: () => this.#stalledAfter(),
-      progressMark: () => this.#at(),
-      lowered: () => this.#listener.lowered?.(),
-      locate: (withinMs) => this.locate(withinMs),
-      overstepped: (end) => this.#endFor(end),
-    });
+    this.#vitals = new ThreadVitals(
+      this.#worker,
+      this.register,
+      {
+        name: spec.name,
+        heapMb: spec.heapMb,
+        rssMb: spec.rssMb,
+        descriptors: spec.descriptors,
+        stalledMs: limits.stalledMs,
+        spinMs: spec.spinMs,
+      },
+      {
+        idle: () => this.#isIdle(),
+        stalledAfter: () => this.#stalledAfter(),
+        progressMark: () => this.#at(),
+        lowered: () => this.#listener.lowered?.(),
+        locate: (withinMs) => this.locate(withinMs),
+        overstepped: (end) => this.#endFor(end),
+      },
+    );
     this.#worker.on('error', (error: Error & { code?: string }) => {
-      this.#inbox.remember({ reason: error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out_of_memory' : 'ended', error: flattenError(error), exitCode: null });
+      this.#inbox.remember({
+        reason: error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out_of_memory' : 'ended',
+        error: flattenError(error),
+        exitCode: null,
+      });
     });
-    this.#worker.once('exit', (exitCode) => this.#unkillable ? this.#listener.leftBehindEnded?.() : this.#end({ reason: this.#ladder.climbing ? 'killed' : 'ended', error: { name: 'CellEnded', message: `the cell's thread ended with exit code ${String(exitCode)}` }, exitCode }));
+    this.#worker.once('exit', (exitCode) =>
+      this.#unkillable
+        ? this.#listener.leftBehindEnded?.()
+        : this.#end({
+            reason: this.#ladder.climbing ? 'killed' : 'ended',
+            error: { name: 'CellEnded', message: `the cell's thread ended with exit code ${String(exitCode)}` },
+            exitCode,
+          }),
+    );
   }
 
   get malformed(): number {
@@ -153,12 +191,20 @@ export class ThreadCell implements Cell {
   }
 
   locate(withinMs: number): Promise<Whereabouts> {
-    return locateThread(this.#threadId, this.#folder, withinMs, { eventLoop: () => this.#worker.performance.eventLoopUtilization(), osThread: this.register.osThread });
+    return locateThread(this.#threadId, this.#folder, withinMs, {
+      eventLoop: () => this.#worker.performance.eventLoopUtilization(),
+      osThread: this.register.osThread,
+    });
   }
 
   usage(): CellUsage {
     const now = this.#ended ? undefined : this.#worker.performance.eventLoopUtilization();
-    const since = now === undefined ? undefined : this.#lastUtilization === undefined ? now : this.#worker.performance.eventLoopUtilization(now, this.#lastUtilization);
+    const since =
+      now === undefined
+        ? undefined
+        : this.#lastUtilization === undefined
+          ? now
+          : this.#worker.performance.eventLoopUtilization(now, this.#lastUtilization);
     this.#lastUtilization = now;
     return {
       threadId: this.#threadId,
@@ -168,7 +214,11 @@ export class ThreadCell implements Cell {
     };
   }
 
-  async #call<Value>(call: () => Promise<unknown>, isValue: (value: unknown) => value is Value, deadlineMs: number): Promise<CallOutcome<Value>> {
+  async #call<Value>(
+    call: () => Promise<unknown>,
+    isValue: (value: unknown) => value is Value,
+    deadlineMs: number,
+  ): Promise<CallOutcome<Value>> {
     this.#callsPending += 1;
     try {
       return await this.#calls.run(call, isValue, deadlineMs);
@@ -207,14 +257,21 @@ export class ThreadCell implements Cell {
     lossAccount.threadEnding(this.#threadId);
     // A cell that is not up yet ends by itself when it sees this.
     this.register.halt();
-    whenSafeToTerminate(() => this.#ended ? undefined : this.register.reading, () => this.#ended || terminateThread(this.#worker));
+    whenSafeToTerminate(
+      () => (this.#ended ? undefined : this.register.reading),
+      () => this.#ended || terminateThread(this.#worker),
+    );
   }
 
   #giveUp(): void {
     this.#unkillable = true;
     this.#worker.unref();
     this.#listener.unkillable();
-    this.#end({ reason: 'killed', error: { name: 'Unkillable', message: 'the cell\'s thread did not end: it sits in native code' }, exitCode: null });
+    this.#end({
+      reason: 'killed',
+      error: { name: 'Unkillable', message: "the cell's thread did not end: it sits in native code" },
+      exitCode: null,
+    });
   }
 
   #end(end: CellEnd): void {

@@ -81,7 +81,10 @@ export class ThreadVitals implements WatchedCell {
     this.#stalledMs = limits.stalledMs;
     this.#spinMs = limits.spinMs;
     this.#owner = owner;
-    this.#memory = new ThreadMemory(worker, register, limits, { locate: (withinMs) => owner.locate(withinMs), overstepped: (limit, what, locate) => void this.#overstepped(reasons[limit], errorNames[limit], what, locate) });
+    this.#memory = new ThreadMemory(worker, register, limits, {
+      locate: (withinMs) => owner.locate(withinMs),
+      overstepped: (limit, what, locate) => void this.#overstepped(reasons[limit], errorNames[limit], what, locate),
+    });
     this.#loop = worker.performance.eventLoopUtilization();
     cellWatch.add(this);
   }
@@ -109,7 +112,8 @@ export class ThreadVitals implements WatchedCell {
     this.#memory.look(activeMs);
     this.#lookAtLoop(idleMs, Math.min(sinceMs, longestLookMs));
     this.#lookAtStall(idleMs);
-    if (this.#priority.look(this.#register.osThread, idleMs > 0 ? undefined : this.#owner.progressMark())) this.#owner.lowered();
+    if (this.#priority.look(this.#register.osThread, idleMs > 0 ? undefined : this.#owner.progressMark()))
+      this.#owner.lowered();
     return true;
   }
 
@@ -133,7 +137,12 @@ export class ThreadVitals implements WatchedCell {
     const where = await this.#owner.locate(stalledWhereMs);
     this.#confirming = false;
     if (this.#register.aliveCount !== alive || !this.#owner.idle()) return;
-    await this.#overstepped('stalled', 'Stalled', `the cell had nothing to do, and its event loop did not turn for ${(lastedMs / 1000).toFixed(1)} s`, () => where);
+    await this.#overstepped(
+      'stalled',
+      'Stalled',
+      `the cell had nothing to do, and its event loop did not turn for ${(lastedMs / 1000).toFixed(1)} s`,
+      () => where,
+    );
   }
 
   /**
@@ -154,7 +163,12 @@ export class ThreadVitals implements WatchedCell {
   }
 
   async #endSpinning(spunMs: number): Promise<void> {
-    await this.#overstepped('stalled', 'Stalled', `the cell began no event although it had some: something outside the handler ran for ${(spunMs / 1000).toFixed(2)} s of processor time`, () => this.#owner.locate(shortWhereMs));
+    await this.#overstepped(
+      'stalled',
+      'Stalled',
+      `the cell began no event although it had some: something outside the handler ran for ${(spunMs / 1000).toFixed(2)} s of processor time`,
+      () => this.#owner.locate(shortWhereMs),
+    );
   }
 
   /** A thread that got no processor is not: it has to have run, or to have rested, for most of that time. */
@@ -166,13 +180,22 @@ export class ThreadVitals implements WatchedCell {
     return Math.max(ranMs, restedMs) >= this.#stalledMs * stuckShare;
   }
 
-  async #overstepped(reason: 'heap_limit' | 'descriptor_limit' | 'stalled', name: string, what: string, locate: () => Whereabouts | Promise<Whereabouts>): Promise<void> {
+  async #overstepped(
+    reason: 'heap_limit' | 'descriptor_limit' | 'stalled',
+    name: string,
+    what: string,
+    locate: () => Whereabouts | Promise<Whereabouts>,
+  ): Promise<void> {
     if (this.#stopped) return;
     this.stop();
     const where = await locate();
     const place = whereText(where);
     const message = place === '' ? what : `${what}; it was ${place}`;
     const stack = stackText(`${name}: ${message}`, where);
-    this.#owner.overstepped({ reason, error: { name, message, ...(stack === undefined ? {} : { stack }) }, exitCode: null });
+    this.#owner.overstepped({
+      reason,
+      error: { name, message, ...(stack === undefined ? {} : { stack }) },
+      exitCode: null,
+    });
   }
 }

@@ -6,7 +6,12 @@ import { HostError } from '../../../protocol/errors.ts';
 import type { PluginSummary } from '../../../protocol/operations/plugin.ts';
 
 export type Brought =
-  | { readonly how: 'loaded' | 'reloaded'; readonly plugin: PluginSummary; readonly incarnation: number; readonly tookMs: number }
+  | {
+      readonly how: 'loaded' | 'reloaded';
+      readonly plugin: PluginSummary;
+      readonly incarnation: number;
+      readonly tookMs: number;
+    }
   | { readonly how: 'refused'; readonly error: HostError; readonly goesOn: boolean };
 
 /** A service that is just starting or stopping comes to an end of that by its own deadlines. */
@@ -38,7 +43,12 @@ export class DevSession {
       const { plugin, incarnation } = await this.#runs();
       return { how, plugin, incarnation, tookMs: performance.now() - beganMs };
     } catch (thrown) {
-      if (!(thrown instanceof HostError) || thrown.code === 'connection_closed' || thrown.code === 'plugin_already_loaded') throw thrown;
+      if (
+        !(thrown instanceof HostError) ||
+        thrown.code === 'connection_closed' ||
+        thrown.code === 'plugin_already_loaded'
+      )
+        throw thrown;
       if (thrown.code === 'plugin_not_found') this.#id = undefined;
       return { how: 'refused', error: thrown, goesOn: await this.#goesOn() };
     }
@@ -62,7 +72,12 @@ export class DevSession {
       this.#loadedHere = true;
       return 'loaded';
     } catch (thrown) {
-      if (!(thrown instanceof HostError) || thrown.code !== 'plugin_already_loaded' || thrown.details['path'] !== this.#folder) throw thrown;
+      if (
+        !(thrown instanceof HostError) ||
+        thrown.code !== 'plugin_already_loaded' ||
+        thrown.details['path'] !== this.#folder
+      )
+        throw thrown;
       this.#id = String(thrown.details['plugin']);
       await this.#reload(this.#id);
       return 'reloaded';

@@ -1,4 +1,5 @@
-// What is wrong with a plugin's entry: that it cannot be imported, or does not export what the manifest declares. Nothing of it runs.
+// What is wrong with a plugin's entry: that it cannot be imported, or does not export what the manifest declares.
+// Nothing of it runs.
 import type { Issue } from '../../../protocol/errors.ts';
 import { nearest } from '../../../protocol/issues.ts';
 import { linkEntry } from '../../isolates/entry-linking.ts';
@@ -15,9 +16,19 @@ export async function entryIssues(folder: string, manifest: unknown, deadlineMs:
   const entry = findEntry(folder, declared);
   if (!entry.ok) return [entry.issue];
   const { fault, exports, source } = await linkEntry({ folder, entry: entry.path }, deadlineMs);
-  if (fault === undefined) return [...exportIssues(manifest, exports), ...memberIssues(manifest, source === undefined ? new Map() : await exportShapes(source))];
-  if (fault === 'deadline') return [{ path: 'entry', message: `cannot be read within ${String(deadlineMs)} ms, with all that it imports` }];
-  return [{ path: 'entry', message: `cannot be imported: ${fault.place === undefined ? '' : `${fault.place}: `}${fault.error}` }];
+  if (fault === undefined)
+    return [
+      ...exportIssues(manifest, exports),
+      ...memberIssues(manifest, source === undefined ? new Map() : await exportShapes(source)),
+    ];
+  if (fault === 'deadline')
+    return [{ path: 'entry', message: `cannot be read within ${String(deadlineMs)} ms, with all that it imports` }];
+  return [
+    {
+      path: 'entry',
+      message: `cannot be imported: ${fault.place === undefined ? '' : `${fault.place}: `}${fault.error}`,
+    },
+  ];
 }
 
 /** Which parts of a plugin the manifest declares and the module does not export. */
@@ -27,20 +38,29 @@ function exportIssues(manifest: unknown, names: readonly string[]): Issue[] {
   const others = names.filter((name) => !parts.some((part) => part === name));
   return parts
     .filter((part) => isDeclared(fieldsOf(manifest)[part]) && !names.includes(part))
-    .map((part) => ({ path: 'entry', message: `exports no \`${part}\`, which plugin.json declares; ${insteadOf(part, names, others)}` }));
+    .map((part) => ({
+      path: 'entry',
+      message: `exports no \`${part}\`, which plugin.json declares; ${insteadOf(part, names, others)}`,
+    }));
 }
 
 function insteadOf(part: string, names: readonly string[], others: readonly string[]): string {
   const meant = nearest(part, others);
   if (meant !== undefined) return `it exports \`${meant}\`: did you mean \`${part}\`?`;
-  return names.length === 0 ? 'it exports nothing' : `it exports ${names.slice(0, shownNames).map((name) => `\`${name}\``).join(', ')}`;
+  return names.length === 0
+    ? 'it exports nothing'
+    : `it exports ${names
+        .slice(0, shownNames)
+        .map((name) => `\`${name}\``)
+        .join(', ')}`;
 }
 
 /** What the parts lack, where the source tells; what only shows when they run is found then. */
 function memberIssues(manifest: unknown, shapes: ReadonlyMap<string, Shape>): Issue[] {
   const inner = shapes.get('default');
   const named = parts.some((part) => shapes.has(part));
-  const shapeOf = (part: string): Shape => (named ? shapes.get(part) : isObject(inner) ? memberOf(inner, part) : undefined);
+  const shapeOf = (part: string): Shape =>
+    named ? shapes.get(part) : isObject(inner) ? memberOf(inner, part) : undefined;
   const { service, tools, profiles } = fieldsOf(manifest);
   return [
     ...(service === undefined ? [] : functionIssues('service', shapeOf('service'), serviceFunctions)),
@@ -58,12 +78,19 @@ function functionIssues(holder: string, shape: Shape, names: readonly string[]):
 function functionIssue(holder: string, name: string, { members, complete }: ObjectShape): Issue[] {
   const found = members.get(name);
   if (members.has(name)) {
-    return found === undefined || found === 'function' ? [] : [{ path: 'entry', message: `exports \`${placeOf(holder, name)}\`, which must be a function` }];
+    return found === undefined || found === 'function'
+      ? []
+      : [{ path: 'entry', message: `exports \`${placeOf(holder, name)}\`, which must be a function` }];
   }
   if (!complete) return [];
   const meant = nearest(name, [...members.keys()]);
   const hint = meant === undefined ? '' : `; \`${holder}\` has \`${meant}\`: did you mean \`${name}\`?`;
-  return [{ path: 'entry', message: `exports no function \`${placeOf(holder, name)}\`${holder === 'service' ? ', which a service must have' : ', which plugin.json declares'}${hint}` }];
+  return [
+    {
+      path: 'entry',
+      message: `exports no function \`${placeOf(holder, name)}\`${holder === 'service' ? ', which a service must have' : ', which plugin.json declares'}${hint}`,
+    },
+  ];
 }
 
 function profileIssues(name: string, shape: Shape): Issue[] {
@@ -74,7 +101,12 @@ function profileIssues(name: string, shape: Shape): Issue[] {
   if (profile === undefined && (shape.members.has(name) || !shape.complete)) return [];
   const meant = profile === undefined ? nearest(name, [...shape.members.keys()]) : undefined;
   const hint = meant === undefined ? '' : `; \`profiles\` has \`${meant}\`: did you mean \`${name}\`?`;
-  return [{ path: 'entry', message: `exports no profile \`${placeOf('profiles', name)}\` with a function \`onInput\`, which plugin.json declares${hint}` }];
+  return [
+    {
+      path: 'entry',
+      message: `exports no profile \`${placeOf('profiles', name)}\` with a function \`onInput\`, which plugin.json declares${hint}`,
+    },
+  ];
 }
 
 const serviceFunctions = ['start', 'handleIngress'];
@@ -84,11 +116,15 @@ const isObject = (shape: Shape): shape is ObjectShape => typeof shape === 'objec
 /** Of a default export: where it may hold more than it shows, what it does not show is unknown. */
 const memberOf = ({ members }: ObjectShape, name: string): Shape => members.get(name);
 
-const placeOf = (holder: string, name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? `${holder}.${name}` : `${holder}[${JSON.stringify(name)}]`);
+const placeOf = (holder: string, name: string): string =>
+  /^[A-Za-z_$][\w$]*$/.test(name) ? `${holder}.${name}` : `${holder}[${JSON.stringify(name)}]`;
 
 const namesIn = (declared: unknown): string[] =>
-  (Array.isArray(declared) ? declared : []).flatMap((item) => (typeof fieldsOf(item)['name'] === 'string' ? [fieldsOf(item)['name'] as string] : []));
+  (Array.isArray(declared) ? declared : []).flatMap((item) =>
+    typeof fieldsOf(item)['name'] === 'string' ? [fieldsOf(item)['name'] as string] : [],
+  );
 
 const isDeclared = (part: unknown): boolean => (Array.isArray(part) ? part.length > 0 : part !== undefined);
 
-const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {});
+const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};

@@ -1,8 +1,11 @@
-// What an entry's exports hold, as far as its source tells without being run: `export const tools = { greet() {} }` has a function
-// `greet`. Whatever is computed, imported or changed elsewhere is unknown, and of that nothing is said.
+// What an entry's exports hold, as far as its source tells without being run: `export const tools = { greet() {} }` has
+// a function `greet`. Whatever is computed, imported or changed elsewhere is unknown, and of that nothing is said.
 import type { Expression, Identifier, Node, ObjectExpression, Pattern, Program, Property } from 'acorn';
 
-/** `function`, or `other` for what is certainly none; an object with its members; undefined: nobody knows before it runs. */
+/**
+ * `function`, or `other` for what is certainly none; an object with its members; undefined: nobody knows before it
+ * runs.
+ */
 export type Shape = 'function' | 'other' | ObjectShape | undefined;
 
 export interface ObjectShape {
@@ -15,13 +18,26 @@ export interface ObjectShape {
 const passOn = new Set(['defineService', 'defineTool', 'defineProfile']);
 const deepest = 8;
 /** Where an identifier declares, exports or is a key, and does nothing else with what it names. */
-const onlyNames = new Set(['VariableDeclarator.id', 'FunctionDeclaration.id', 'ExportSpecifier.local', 'ExportSpecifier.exported', 'ExportDefaultDeclaration.declaration', 'Property.key', 'Property.value', 'MemberExpression.property', 'MethodDefinition.key', 'PropertyDefinition.key']);
+const onlyNames = new Set([
+  'VariableDeclarator.id',
+  'FunctionDeclaration.id',
+  'ExportSpecifier.local',
+  'ExportSpecifier.exported',
+  'ExportDefaultDeclaration.declaration',
+  'Property.key',
+  'Property.value',
+  'MemberExpression.property',
+  'MethodDefinition.key',
+  'PropertyDefinition.key',
+]);
 
 /** The shapes of the named exports and of `default`; an export that is not in it is unknown. */
 export async function exportShapes(source: string): Promise<ReadonlyMap<string, Shape>> {
   const { parse } = await import('acorn');
   try {
-    return new EntryReader(parse(source, { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true })).exports();
+    return new EntryReader(
+      parse(source, { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true }),
+    ).exports();
   } catch {
     // CommonJS, or newer than the parser: Node has linked it all the same.
     return new Map();
@@ -32,7 +48,9 @@ class EntryReader {
   readonly #program: Program;
   readonly #constants = new Map<string, Expression>();
   readonly #functions = new Set<string>();
-  /** Names that are used for more than to export what they stand for: an object may have been given other members there. */
+  /**
+   * Names that are used for more than to export what they stand for: an object may have been given other members there.
+   */
   readonly #touched = new Set<string>();
 
   constructor(program: Program) {
@@ -46,10 +64,14 @@ class EntryReader {
     for (const statement of this.#program.body) {
       if (statement.type === 'ExportDefaultDeclaration') {
         const { declaration } = statement;
-        found.set('default', declaration.type === 'FunctionDeclaration' ? 'function' : this.#shape(declaration as Expression));
+        found.set(
+          'default',
+          declaration.type === 'FunctionDeclaration' ? 'function' : this.#shape(declaration as Expression),
+        );
       } else if (statement.type === 'ExportNamedDeclaration' && statement.source == null) {
         for (const { local, exported } of statement.specifiers) {
-          if (local.type === 'Identifier' && exported.type === 'Identifier') found.set(exported.name, this.#shape(local));
+          if (local.type === 'Identifier' && exported.type === 'Identifier')
+            found.set(exported.name, this.#shape(local));
         }
         for (const name of namesDeclared(statement.declaration)) found.set(name.name, this.#shape(name));
       }
@@ -58,11 +80,17 @@ class EntryReader {
   }
 
   #declare(statement: Node): void {
-    const declared = statement.type === 'ExportNamedDeclaration' ? (statement as { declaration?: Node | null }).declaration : statement;
+    const declared =
+      statement.type === 'ExportNamedDeclaration'
+        ? (statement as { declaration?: Node | null }).declaration
+        : statement;
     if (declared == null) return;
     if (isA(declared, 'FunctionDeclaration')) this.#functions.add((declared as unknown as { id: Identifier }).id.name);
     if (!isA(declared, 'VariableDeclaration')) return;
-    const { kind, declarations } = declared as unknown as { kind: string; declarations: { id: Pattern; init?: Expression | null }[] };
+    const { kind, declarations } = declared as unknown as {
+      kind: string;
+      declarations: { id: Pattern; init?: Expression | null }[];
+    };
     for (const { id, init } of declarations) {
       if (kind === 'const' && id.type === 'Identifier' && init != null) this.#constants.set(id.name, init);
     }
@@ -70,7 +98,8 @@ class EntryReader {
 
   #noteUses(parent: Node): void {
     for (const [field, child] of childrenOf(parent)) {
-      if (isA(child, 'Identifier') && !onlyNames.has(`${parent.type}.${field}`)) this.#touched.add((child as Identifier).name);
+      if (isA(child, 'Identifier') && !onlyNames.has(`${parent.type}.${field}`))
+        this.#touched.add((child as Identifier).name);
       this.#noteUses(child);
     }
   }
@@ -92,7 +121,9 @@ class EntryReader {
       case 'CallExpression': {
         const [first] = expression.arguments;
         const passes = expression.callee.type === 'Identifier' && passOn.has(expression.callee.name);
-        return passes && first !== undefined && first.type !== 'SpreadElement' ? this.#shape(first, depth + 1) : undefined;
+        return passes && first !== undefined && first.type !== 'SpreadElement'
+          ? this.#shape(first, depth + 1)
+          : undefined;
       }
       default:
         return undefined;
@@ -133,7 +164,13 @@ function namesDeclared(declaration: Node | null | undefined): Identifier[] {
 
 const isA = (node: Node, type: string): boolean => node.type === type;
 
-const isNode = (value: unknown): value is Node => typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
+const isNode = (value: unknown): value is Node =>
+  typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
 
 const childrenOf = (node: Node): [string, Node][] =>
-  Object.entries(node).flatMap(([field, value]) => [value].flat().filter(isNode).map((child): [string, Node] => [field, child]));
+  Object.entries(node).flatMap(([field, value]) =>
+    [value]
+      .flat()
+      .filter(isNode)
+      .map((child): [string, Node] => [field, child]),
+  );

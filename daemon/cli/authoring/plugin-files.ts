@@ -58,7 +58,7 @@ export class PluginFiles {
       if (!(await this.#rest())) return undefined;
       let now = await this.#look();
       if (difference(this.#known, now).length === 0) continue;
-      for (let before: Looked | undefined; before === undefined || difference(before, now).length > 0; ) {
+      for (let before: Looked | undefined; before === undefined || difference(before, now).length > 0;) {
         if (!(await this.#rest())) return undefined;
         before = now;
         now = await this.#look();

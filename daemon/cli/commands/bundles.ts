@@ -30,7 +30,14 @@ export function register(program: Command): void {
     .argument('[name]', 'name of a bundle; `latest` for the newest')
     .option('--plugin <plugin>', 'only those of this plugin')
     .option('--config <path>', 'configuration the daemon was started with, where it does not run')
-    .addHelpText('after', examples('nagaya bundles', 'nagaya bundles latest --plugin example.greeter', 'nagaya bundles latest --json | jq -r .log[].msg'))
+    .addHelpText(
+      'after',
+      examples(
+        'nagaya bundles',
+        'nagaya bundles latest --plugin example.greeter',
+        'nagaya bundles latest --json | jq -r .log[].msg',
+      ),
+    )
     .action(
       runs<[string | undefined], BundlesOptions>(async (invocation, options, name) => {
         const { terminal } = invocation;
@@ -38,12 +45,19 @@ export function register(program: Command): void {
         if (name === undefined) {
           terminal.answer({ bundles }, () => {
             if (bundles.length === 0) terminal.note('there are no bundles: no service has failed');
-            else printTable(terminal, ['NAME', 'PLUGIN', 'FAILED AT', 'SIZE'], bundles.map((bundle) => [bundle.name, bundle.plugin, bundle.at, bytesText(bundle.bytes)]));
+            else
+              printTable(
+                terminal,
+                ['NAME', 'PLUGIN', 'FAILED AT', 'SIZE'],
+                bundles.map((bundle) => [bundle.name, bundle.plugin, bundle.at, bytesText(bundle.bytes)]),
+              );
           });
           return;
         }
-        const bundle = name === 'latest' ? bundles.at(-1) : bundles.find((one) => one.name === name || one.name === `${name}.json`);
-        if (bundle === undefined) throw usageFailure(`There is no bundle ${name}.`, 'See `nagaya bundles` for those there are.');
+        const bundle =
+          name === 'latest' ? bundles.at(-1) : bundles.find((one) => one.name === name || one.name === `${name}.json`);
+        if (bundle === undefined)
+          throw usageFailure(`There is no bundle ${name}.`, 'See `nagaya bundles` for those there are.');
         const content = JSON.parse(await readFile(bundle.path, 'utf8')) as unknown;
         terminal.answer(content, () => terminal.value(content));
       }),
@@ -53,11 +67,15 @@ export function register(program: Command): void {
 /** The running daemon knows best; without one the configuration says. */
 async function stateFolder(invocation: Invocation, configPath: string | undefined): Promise<string> {
   try {
-    if (configPath === undefined) return (await invocation.withDaemon((client) => client.call('daemon.status', {}))).stateFolder;
+    if (configPath === undefined)
+      return (await invocation.withDaemon((client) => client.call('daemon.status', {}))).stateFolder;
   } catch (error) {
     if (!(error instanceof HostError) || error.code !== 'daemon_unreachable') throw error;
   }
-  const [{ loadConfig }, { defaultStateFolder }] = await Promise.all([import('../../config/load.ts'), import('../../config/state-folder.ts')]);
+  const [{ loadConfig }, { defaultStateFolder }] = await Promise.all([
+    import('../../config/load.ts'),
+    import('../../config/state-folder.ts'),
+  ]);
   const { config } = await loadConfig(configPath === undefined ? {} : { path: configPath });
   return config.stateFolder ?? defaultStateFolder();
 }
@@ -78,8 +96,11 @@ async function bundlesIn(folder: string, plugin: string | undefined): Promise<Bu
       return { name, plugin: found['plugin'] ?? '', at: readable(found['at'] ?? ''), bytes, path };
     }),
   );
-  return bundles.filter((bundle) => bundle !== undefined && (plugin === undefined || bundle.plugin === plugin)) as Bundle[];
+  return bundles.filter(
+    (bundle) => bundle !== undefined && (plugin === undefined || bundle.plugin === plugin),
+  ) as Bundle[];
 }
 
 /** `20300101T120000000Z` as the instant it stands for. */
-const readable = (at: string): string => at.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z$/, '$1-$2-$3T$4:$5:$6.$7Z');
+const readable = (at: string): string =>
+  at.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z$/, '$1-$2-$3T$4:$5:$6.$7Z');

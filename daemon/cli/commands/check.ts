@@ -11,7 +11,14 @@ import { type Terminal, styled } from '../views/terminal.ts';
 interface CheckReport {
   readonly valid: boolean;
   readonly folder: string;
-  readonly plugin: { readonly id: string; readonly version: string; readonly entry: string; readonly hasService: boolean; readonly tools: readonly string[]; readonly profiles: readonly string[] } | null;
+  readonly plugin: {
+    readonly id: string;
+    readonly version: string;
+    readonly entry: string;
+    readonly hasService: boolean;
+    readonly tools: readonly string[];
+    readonly profiles: readonly string[];
+  } | null;
   readonly issues: readonly Issue[];
   readonly notes: readonly string[];
 }
@@ -22,7 +29,9 @@ export function register(program: Command): void {
   program
     .command('check')
     .helpGroup(groups.author)
-    .description('validate a plugin without running it: manifest, JSON Schemas, the entry with all that it imports, and what it exports')
+    .description(
+      'validate a plugin without running it: manifest, JSON Schemas, the entry with all that it imports, and what it exports',
+    )
     .argument('<folder>', 'folder that holds plugin.json')
     .addHelpText('after', examples('nagaya check ./greeter', 'nagaya check ./greeter --json'))
     .action(
@@ -39,7 +48,12 @@ async function checkPlugin(folder: string): Promise<CheckReport> {
   const { schemaIssues } = await import('../../isolates/schema-compilation.ts');
   const { entryIssues } = await import('../authoring/entry-issues.ts');
   const { limits } = await import('../../config/schema.ts');
-  const { folder: root, plugin, issues: found, written } = inspectPlugin(folder, { overrides: {}, manifestBytes: limits.parse({}).manifestBytes });
+  const {
+    folder: root,
+    plugin,
+    issues: found,
+    written,
+  } = inspectPlugin(folder, { overrides: {}, manifestBytes: limits.parse({}).manifestBytes });
   // A fault of the manifest hides none of the schemas or the entry.
   const more = await Promise.all([schemaIssues(written, checkMs), entryIssues(root, written, checkMs)]);
   const issues = [...found, ...more.flat().filter((issue) => !found.some(({ path }) => path === issue.path))];
@@ -48,7 +62,14 @@ async function checkPlugin(folder: string): Promise<CheckReport> {
   return {
     valid: issues.length === 0,
     folder: root,
-    plugin: { id, version: manifest.version, entry, hasService: manifest.service !== undefined, tools: manifest.tools.map(({ name }) => name), profiles: manifest.profiles.map(({ name }) => name) },
+    plugin: {
+      id,
+      version: manifest.version,
+      entry,
+      hasService: manifest.service !== undefined,
+      tools: manifest.tools.map(({ name }) => name),
+      profiles: manifest.profiles.map(({ name }) => name),
+    },
     issues,
     notes,
   };
@@ -56,11 +77,22 @@ async function checkPlugin(folder: string): Promise<CheckReport> {
 
 function showReport(terminal: Terminal, { valid, folder, plugin, issues, notes }: CheckReport): void {
   if (plugin !== null) {
-    const named = (word: string, names: readonly string[]): string[] => (names.length === 0 ? [] : [`${plural(names.length, word)} (${names.join(', ')})`]);
-    const parts = [...(plugin.hasService ? ['a service'] : []), ...named('tool', plugin.tools), ...named('profile', plugin.profiles)];
-    terminal.line(styled('bold', `${plugin.id} ${plugin.version}`), `  ${parts.length === 0 ? 'neither service nor tools nor profiles' : parts.join(' and ')}`);
+    const named = (word: string, names: readonly string[]): string[] =>
+      names.length === 0 ? [] : [`${plural(names.length, word)} (${names.join(', ')})`];
+    const parts = [
+      ...(plugin.hasService ? ['a service'] : []),
+      ...named('tool', plugin.tools),
+      ...named('profile', plugin.profiles),
+    ];
+    terminal.line(
+      styled('bold', `${plugin.id} ${plugin.version}`),
+      `  ${parts.length === 0 ? 'neither service nor tools nor profiles' : parts.join(' and ')}`,
+    );
   }
   for (const note of notes) terminal.line(styled('yellow', 'note  '), note);
   for (const issue of issues) terminal.line(styled('red', 'fault '), issueText(issue));
-  terminal.line(valid ? styled('green', 'valid') : styled('red', `not valid: ${plural(issues.length, 'fault')}`), `  ${folder}`);
+  terminal.line(
+    valid ? styled('green', 'valid') : styled('red', `not valid: ${plural(issues.length, 'fault')}`),
+    `  ${folder}`,
+  );
 }

@@ -12,7 +12,7 @@ export function register(program: Command): void {
     .helpGroup(groups.setup)
     .description('check or show the configuration')
     .addHelpText('after', examples('nagaya config check', 'nagaya config show ./nagaya.json'));
-  const fileText = 'configuration file (default: $NAGAYA_CONFIG, ./nagaya.json or .yaml, or the user\'s own)';
+  const fileText = "configuration file (default: $NAGAYA_CONFIG, ./nagaya.json or .yaml, or the user's own)";
 
   config
     .command('check')
@@ -22,7 +22,11 @@ export function register(program: Command): void {
     .action(
       runs<[string | undefined]>(async ({ terminal }, _options, file) => {
         const { path } = await load(file);
-        terminal.answer({ valid: true, path }, () => terminal.line(path === null ? 'there is no configuration file: every value is its default' : `${path} is valid`));
+        terminal.answer({ valid: true, path }, () =>
+          terminal.line(
+            path === null ? 'there is no configuration file: every value is its default' : `${path} is valid`,
+          ),
+        );
       }),
     );
 
@@ -35,7 +39,9 @@ export function register(program: Command): void {
       runs<[string | undefined]>(async ({ terminal }, _options, file) => {
         const loaded = await load(file);
         terminal.answer(loaded, () => {
-          terminal.note(loaded.path === null ? 'no configuration file: every value is its default' : `from ${loaded.path}`);
+          terminal.note(
+            loaded.path === null ? 'no configuration file: every value is its default' : `from ${loaded.path}`,
+          );
           terminal.value(loaded.config);
         });
       }),
@@ -58,7 +64,8 @@ async function load(file: string | undefined): ReturnType<typeof import('../../c
   try {
     return await loadConfig(file === undefined ? {} : { path: file });
   } catch (error) {
-    if (error instanceof HostError && error.code === 'config_invalid') throw localFailure(error, 'Correct the fields named above; `nagaya config schema` prints what may stand there.');
+    if (error instanceof HostError && error.code === 'config_invalid')
+      throw localFailure(error, 'Correct the fields named above; `nagaya config schema` prints what may stand there.');
     throw error;
   }
 }

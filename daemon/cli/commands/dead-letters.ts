@@ -1,5 +1,5 @@
-// `nagaya dead-letters list|show|replay|discard`: the events whose attempts were used up; look, mend the plugin, and send
-// them again or let them go.
+// `nagaya dead-letters list|show|replay|discard`: the events whose attempts were used up; look, correct the plugin, and
+// send them again or let them go.
 import type { Command } from 'commander';
 import type { OperationResult } from '../../../protocol/operations.ts';
 import { deadLetterHeadings, deadLetterRow, deadLetterStory } from '../views/dead-letter-view.ts';
@@ -27,7 +27,10 @@ export function register(program: Command): void {
     .command('dead-letters')
     .helpGroup(groups.use)
     .description('look at the events whose attempts were used up, send them again or let them go')
-    .addHelpText('after', examples('nagaya dead-letters list example.greeter', 'nagaya dead-letters replay example.greeter --all'));
+    .addHelpText(
+      'after',
+      examples('nagaya dead-letters list example.greeter', 'nagaya dead-letters replay example.greeter --all'),
+    );
   registerList(group);
   registerShow(group);
   registerReplay(group);
@@ -41,10 +44,18 @@ function registerList(group: Command): void {
     .argument('<plugin>', pluginText)
     .option('-n, --lines <count>', 'how many at most', wholeNumber(1, 1000), 100)
     .option('--after <id>', 'only those behind this one')
-    .addHelpText('after', examples('nagaya dead-letters list example.greeter', 'nagaya dead-letters list example.greeter --json | jq -r .deadLetters[].id'))
+    .addHelpText(
+      'after',
+      examples(
+        'nagaya dead-letters list example.greeter',
+        'nagaya dead-letters list example.greeter --json | jq -r .deadLetters[].id',
+      ),
+    )
     .action(
       runs<[string], ListOptions>(async ({ terminal, withDaemon }, { lines, after }, plugin) => {
-        const read = await withDaemon((client) => client.call('deadLetter.list', { plugin, limit: lines, ...(after === undefined ? {} : { after }) }));
+        const read = await withDaemon((client) =>
+          client.call('deadLetter.list', { plugin, limit: lines, ...(after === undefined ? {} : { after }) }),
+        );
         terminal.answer(read, () => showList(terminal, plugin, read, after));
       }),
     );
@@ -75,14 +86,32 @@ function registerReplay(group: Command): void {
     .argument('<plugin>', pluginText)
     .argument('[ids...]', 'ids of dead letters')
     .option('--all', 'every dead letter of the service, oldest first')
-    .option('--payload <json>', 'publish one letter with this payload in place of its own; - reads it from standard input')
-    .addHelpText('after', examples('nagaya dead-letters replay example.greeter 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f', 'nagaya dead-letters replay example.greeter --all', `nagaya dead-letters replay example.greeter 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f --payload '{"name":"Ada"}'`))
+    .option(
+      '--payload <json>',
+      'publish one letter with this payload in place of its own; - reads it from standard input',
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'nagaya dead-letters replay example.greeter 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f',
+        'nagaya dead-letters replay example.greeter --all',
+        `nagaya dead-letters replay example.greeter 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f --payload '{"name":"Ada"}'`,
+      ),
+    )
     .action(
-      runs<[string, string[]], PickOptions & { readonly payload?: string }>(async ({ terminal, withDaemon }, options, plugin, ids) => {
-        const payload = await jsonArgument(options.payload, 'payload');
-        const answer = await withDaemon((client) => client.call('deadLetter.replay', { plugin, ...picked(ids, options, 'replay'), ...(payload === undefined ? {} : { payload }) }));
-        return showReplayed(terminal, answer);
-      }),
+      runs<[string, string[]], PickOptions & { readonly payload?: string }>(
+        async ({ terminal, withDaemon }, options, plugin, ids) => {
+          const payload = await jsonArgument(options.payload, 'payload');
+          const answer = await withDaemon((client) =>
+            client.call('deadLetter.replay', {
+              plugin,
+              ...picked(ids, options, 'replay'),
+              ...(payload === undefined ? {} : { payload }),
+            }),
+          );
+          return showReplayed(terminal, answer);
+        },
+      ),
     );
 }
 
@@ -93,10 +122,18 @@ function registerDiscard(group: Command): void {
     .argument('<plugin>', pluginText)
     .argument('[ids...]', 'ids of dead letters')
     .option('--all', 'every dead letter of the service')
-    .addHelpText('after', examples('nagaya dead-letters discard example.greeter 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f', 'nagaya dead-letters discard example.greeter --all'))
+    .addHelpText(
+      'after',
+      examples(
+        'nagaya dead-letters discard example.greeter 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f',
+        'nagaya dead-letters discard example.greeter --all',
+      ),
+    )
     .action(
       runs<[string, string[]], PickOptions>(async ({ terminal, withDaemon }, options, plugin, ids) => {
-        const answer = await withDaemon((client) => client.call('deadLetter.discard', { plugin, ...picked(ids, options, 'discard') }));
+        const answer = await withDaemon((client) =>
+          client.call('deadLetter.discard', { plugin, ...picked(ids, options, 'discard') }),
+        );
         terminal.answer(answer, () => terminal.line(`${plural(answer.discarded, 'dead letter')} discarded`));
       }),
     );
@@ -105,22 +142,37 @@ function registerDiscard(group: Command): void {
 /** Everything at once is said in so many words: it cannot be taken back. */
 function picked(ids: readonly string[], { all }: PickOptions, verb: string): { ids?: string[] } {
   if (ids.length > 0 && all === true) throw usageFailure('Ids and --all were given.', 'Give one of them.');
-  if (ids.length === 0 && all !== true) throw usageFailure(`Which dead letters to ${verb} was not said.`, `Name them by their ids, or give --all to ${verb} every one.`);
+  if (ids.length === 0 && all !== true)
+    throw usageFailure(
+      `Which dead letters to ${verb} was not said.`,
+      `Name them by their ids, or give --all to ${verb} every one.`,
+    );
   return all === true ? {} : { ids: [...ids] };
 }
 
-function showList(terminal: Terminal, plugin: string, { deadLetters, total, evicted }: OperationResult<'deadLetter.list'>, after: string | undefined): void {
+function showList(
+  terminal: Terminal,
+  plugin: string,
+  { deadLetters, total, evicted }: OperationResult<'deadLetter.list'>,
+  after: string | undefined,
+): void {
   if (deadLetters.length > 0) printTable(terminal, deadLetterHeadings, deadLetters.map(deadLetterRow));
   else terminal.note(total === 0 ? `${plugin} has no dead letters` : 'no more');
-  if (deadLetters.length < total && after === undefined) terminal.note(`${String(deadLetters.length)} of ${String(total)} are shown`);
-  if (evicted > 0) terminal.note(styled('yellow', `${plural(evicted, 'older one')} had to make room (limits.deadLetters, limits.deadLetterBytes)`));
+  if (deadLetters.length < total && after === undefined)
+    terminal.note(`${String(deadLetters.length)} of ${String(total)} are shown`);
+  if (evicted > 0)
+    terminal.note(
+      styled('yellow', `${plural(evicted, 'older one')} had to make room (limits.deadLetters, limits.deadLetterBytes)`),
+    );
 }
 
 function showReplayed(terminal: Terminal, answer: OperationResult<'deadLetter.replay'>): ExitCode {
   const refused = answer.results.filter((result) => !result.accepted);
   terminal.answer(answer, () => {
     for (const result of refused) terminal.complain(styled('yellow', `${result.id}: `), result.error.message);
-    terminal.line(`${plural(answer.results.length - refused.length, 'event')} queued again${refused.length > 0 ? `, ${String(refused.length)} refused` : ''}`);
+    terminal.line(
+      `${plural(answer.results.length - refused.length, 'event')} queued again${refused.length > 0 ? `, ${String(refused.length)} refused` : ''}`,
+    );
   });
   return refused.length > 0 ? exitCodes.refused : exitCodes.fine;
 }

@@ -47,14 +47,21 @@ function realFolder(given: string): string {
   try {
     return realpathSync(resolve(given));
   } catch {
-    throw usageFailure(`There is no folder ${given}.`, 'Name the folder of a plugin; `nagaya new service DIR` writes one.');
+    throw usageFailure(
+      `There is no folder ${given}.`,
+      'Name the folder of a plugin; `nagaya new service DIR` writes one.',
+    );
   }
 }
 
 /** Until the files are no longer looked at. */
 async function work(terminal: Terminal, client: Client, session: DevSession, files: PluginFiles): Promise<void> {
   let following = false;
-  for (let changes: FileChanges | undefined = { paths: [], total: 0 }; changes !== undefined; changes = await files.changed()) {
+  for (
+    let changes: FileChanges | undefined = { paths: [], total: 0 };
+    changes !== undefined;
+    changes = await files.changed()
+  ) {
     if (changes.total > 0) tellChanges(terminal, changes);
     const brought = await session.bring();
     if (!following && session.id !== undefined) {
@@ -69,7 +76,10 @@ async function work(terminal: Terminal, client: Client, session: DevSession, fil
 async function followLog(terminal: Terminal, client: Client, plugin: string): Promise<void> {
   let dropped = 0;
   client.onEvent((notification) => {
-    if (notification.dropped > dropped) terminal.note(styled('yellow', `${plural(notification.dropped - dropped, 'line')} came faster than they could be sent`));
+    if (notification.dropped > dropped)
+      terminal.note(
+        styled('yellow', `${plural(notification.dropped - dropped, 'line')} came faster than they could be sent`),
+      );
     dropped = notification.dropped;
     showLine(terminal, notification.event.data as LogLine, plugin);
   });
@@ -87,7 +97,11 @@ function showLine(terminal: Terminal, line: LogLine, plugin: string): void {
 }
 
 function tellChanges(terminal: Terminal, { paths, total }: FileChanges): void {
-  tell(terminal, { event: 'changed', paths, total }, `${paths.join(', ')}${total > paths.length ? ` and ${String(total - paths.length)} more` : ''} changed`);
+  tell(
+    terminal,
+    { event: 'changed', paths, total },
+    `${paths.join(', ')}${total > paths.length ? ` and ${String(total - paths.length)} more` : ''} changed`,
+  );
 }
 
 function tellWatching(terminal: Terminal, files: PluginFiles): void {
@@ -100,12 +114,21 @@ function tellBrought(terminal: Terminal, brought: Brought): void {
   if (brought.how === 'refused') {
     if (terminal.json) terminal.record({ event: 'refused', error: brought.error.toWire(), goesOn: brought.goesOn });
     else reportFailure(terminal, asFailure(brought.error));
-    terminal.note(styled('yellow', brought.goesOn ? 'what ran before goes on; save again once it is mended' : 'save again once it is mended'));
+    terminal.note(
+      styled(
+        'yellow',
+        brought.goesOn ? 'what ran before goes on; save again once it is corrected' : 'save again once it is corrected',
+      ),
+    );
     return;
   }
   const { how, plugin, incarnation, tookMs } = brought;
   const state = plugin.lifecycle === null ? '' : `, incarnation ${String(incarnation)} is ${plugin.lifecycle}`;
-  tell(terminal, { event: how, plugin, incarnation, tookMs: Math.round(tookMs) }, `${plugin.id} ${plugin.version} is ${how}${state} (${durationText(tookMs)})`);
+  tell(
+    terminal,
+    { event: how, plugin, incarnation, tookMs: Math.round(tookMs) },
+    `${plugin.id} ${plugin.version} is ${how}${state} (${durationText(tookMs)})`,
+  );
   if (!terminal.json) for (const note of plugin.notes) terminal.note(styled('yellow', note));
 }
 

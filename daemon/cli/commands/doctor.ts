@@ -1,4 +1,4 @@
-// `nagaya doctor`: what is wrong with this machine's set-up, and the command that mends it.
+// `nagaya doctor`: what is wrong with this machine's set-up, and the command that fixes it.
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { exitCodes } from '../failure.ts';
@@ -12,7 +12,7 @@ export function register(program: Command): void {
   program
     .command('doctor')
     .helpGroup(groups.setup)
-    .description('find what is wrong with this machine\'s set-up, and the command that mends it')
+    .description("find what is wrong with this machine's set-up, and the command that fixes it")
     .option('--config <path>', 'configuration the daemon is started with')
     .addHelpText('after', examples('nagaya doctor', 'nagaya doctor --socket /tmp/other.sock --json'))
     .action(
@@ -27,7 +27,14 @@ export function register(program: Command): void {
 
 /** Loaded only here: it brings the configuration's schema with it. */
 async function examine(invocation: Invocation, configPath: string | undefined): Promise<Finding[]> {
-  const [{ checkConfiguration }, { checkCommand, checkNode, checkOpenFiles }, folders, socketChecks, { askDaemon, daemonFindings, storeFindings }, { defaultStateFolder }] = await Promise.all([
+  const [
+    { checkConfiguration },
+    { checkCommand, checkNode, checkOpenFiles },
+    folders,
+    socketChecks,
+    { askDaemon, daemonFindings, storeFindings },
+    { defaultStateFolder },
+  ] = await Promise.all([
     import('../doctor/configuration.ts'),
     import('../doctor/machine.ts'),
     import('../doctor/folders.ts'),
@@ -56,7 +63,11 @@ async function examine(invocation: Invocation, configPath: string | undefined): 
   ];
 }
 
-const marks = { ok: styled('green', 'ok     '), warning: styled('yellow', 'warning'), fault: styled('red', 'fault  ') } as const;
+const marks = {
+  ok: styled('green', 'ok     '),
+  warning: styled('yellow', 'warning'),
+  fault: styled('red', 'fault  '),
+} as const;
 
 function show(terminal: Terminal, findings: readonly Finding[]): void {
   for (const { check, state, message, remedy } of findings) {
@@ -66,5 +77,9 @@ function show(terminal: Terminal, findings: readonly Finding[]): void {
   const faults = findings.filter(({ state }) => state === 'fault').length;
   const warnings = findings.filter(({ state }) => state === 'warning').length;
   terminal.line();
-  terminal.line(faults === 0 ? styled('green', warnings === 0 ? 'all is well' : `no faults, ${plural(warnings, 'warning')}`) : styled('red', `${plural(faults, 'fault')}, ${plural(warnings, 'warning')}`));
+  terminal.line(
+    faults === 0
+      ? styled('green', warnings === 0 ? 'all is well' : `no faults, ${plural(warnings, 'warning')}`)
+      : styled('red', `${plural(faults, 'fault')}, ${plural(warnings, 'warning')}`),
+  );
 }

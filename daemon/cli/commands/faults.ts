@@ -33,7 +33,15 @@ export function register(program: Command): void {
     .option('--list', 'list the faults and commit none')
     .option('--plugin <folder>', 'put a plugin of yours under hostile conditions instead')
     .option('--payload <json>', 'with --plugin: payload of its events, where one made from its schema is no use')
-    .addHelpText('after', examples('nagaya faults', 'nagaya faults --isolation thread --only sync-loop throw-null', 'nagaya faults --tools --json', 'nagaya faults --plugin ./greeter'))
+    .addHelpText(
+      'after',
+      examples(
+        'nagaya faults',
+        'nagaya faults --isolation thread --only sync-loop throw-null',
+        'nagaya faults --tools --json',
+        'nagaya faults --plugin ./greeter',
+      ),
+    )
     .action(
       runs<[], FaultsOptions>(async ({ terminal }, options) => {
         endWithSignals();
@@ -47,7 +55,8 @@ export function register(program: Command): void {
 
 /** What ends at the kit's exit (its daemons, their folders) must end by Ctrl-C too. */
 function endWithSignals(): void {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(exitCodes.failed));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.once(signal, () => process.exit(exitCodes.failed));
 }
 
 async function chosenFaults({ only }: FaultsOptions): Promise<readonly Fault[]> {
@@ -59,28 +68,53 @@ async function chosenFaults({ only }: FaultsOptions): Promise<readonly Fault[]> 
 
 async function chosenPlaces({ isolation, tools }: FaultsOptions): Promise<readonly Place[]> {
   const { serviceIsolations, toolIsolations } = await import('../../faults/fault.ts');
-  const all: readonly Place[] = tools === true ? toolIsolations.map((kind) => ({ subject: 'tool', isolation: kind })) : serviceIsolations.map((kind) => ({ subject: 'service', isolation: kind }));
+  const all: readonly Place[] =
+    tools === true
+      ? toolIsolations.map((kind) => ({ subject: 'tool', isolation: kind }))
+      : serviceIsolations.map((kind) => ({ subject: 'service', isolation: kind }));
   const names: readonly string[] = all.map((place) => place.isolation);
   const unknown = isolation?.find((kind) => !names.includes(kind));
-  if (unknown !== undefined) throw usageFailure(`There is no isolation "${unknown}" for ${tools === true ? 'tools' : 'services'}.`, `There are ${names.join(', ')}.`);
+  if (unknown !== undefined)
+    throw usageFailure(
+      `There is no isolation "${unknown}" for ${tools === true ? 'tools' : 'services'}.`,
+      `There are ${names.join(', ')}.`,
+    );
   return all.filter((place) => isolation === undefined || isolation.includes(place.isolation));
 }
 
 function list(terminal: Terminal, faults: readonly Fault[]): void {
   terminal.answer({ faults: faults.map(({ id, group, what, threads }) => ({ id, group, what, threads })) }, () => {
-    printTable(terminal, ['FAULT', 'THE PLUGIN …', 'THREADS'], faults.map(({ id, what, threads }) => [id, what, threads.hold === 'contains' ? 'hold it' : threads.why]));
+    printTable(
+      terminal,
+      ['FAULT', 'THE PLUGIN …', 'THREADS'],
+      faults.map(({ id, what, threads }) => [id, what, threads.hold === 'contains' ? 'hold it' : threads.why]),
+    );
   });
 }
 
-async function commit(terminal: Terminal, faults: readonly Fault[], places: readonly Place[], guardian: boolean): Promise<ExitCode> {
+async function commit(
+  terminal: Terminal,
+  faults: readonly Fault[],
+  places: readonly Place[],
+  guardian: boolean,
+): Promise<ExitCode> {
   const { exitsWell, runKit } = await import('../../faults/kit.ts');
-  const report = await runKit({ faults, places, repeats: 2, guardian, progress: (place, row, at) => showProgress(terminal, place, row, `${String(at)}/${String(faults.length)}`) });
+  const report = await runKit({
+    faults,
+    places,
+    repeats: 2,
+    guardian,
+    progress: (place, row, at) => showProgress(terminal, place, row, `${String(at)}/${String(faults.length)}`),
+  });
   terminal.answer(report, () => showKit(terminal, report));
   return exitsWell(report) ? exitCodes.fine : exitCodes.failed;
 }
 
 async function putUnderPressure(terminal: Terminal, folder: string, payload: string | undefined): Promise<ExitCode> {
-  const [{ isFine, tryPlugin }, { sampleValue }] = await Promise.all([import('../../faults/own/try-plugin.ts'), import('../authoring/sample-value.ts')]);
+  const [{ isFine, tryPlugin }, { sampleValue }] = await Promise.all([
+    import('../../faults/own/try-plugin.ts'),
+    import('../authoring/sample-value.ts'),
+  ]);
   const report = await tryPlugin({
     folder: resolve(folder),
     sample: (schema) => sampleValue(schema),

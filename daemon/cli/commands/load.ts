@@ -15,11 +15,21 @@ interface LoadOptions {
 }
 
 /** With --start, a plugin whose last start failed is read again instead of being refused as loaded already. */
-async function loadOrReload(client: Client, folder: string, { start = false, once = false }: LoadOptions): Promise<{ plugin: PluginSummary }> {
+async function loadOrReload(
+  client: Client,
+  folder: string,
+  { start = false, once = false }: LoadOptions,
+): Promise<{ plugin: PluginSummary }> {
   try {
     return await client.call('plugin.load', { path: folder, remember: !once });
   } catch (thrown) {
-    if (!start || !(thrown instanceof HostError) || thrown.code !== 'plugin_already_loaded' || thrown.details['path'] !== (await realpath(folder))) throw thrown;
+    if (
+      !start ||
+      !(thrown instanceof HostError) ||
+      thrown.code !== 'plugin_already_loaded' ||
+      thrown.details['path'] !== (await realpath(folder))
+    )
+      throw thrown;
     const id = String(thrown.details['plugin']);
     const { plugin } = await client.call('plugin.show', { plugin: id });
     if (plugin.lifecycle !== 'failed' && plugin.lifecycle !== 'ready') throw thrown;
@@ -35,20 +45,34 @@ export function register(program: Command): void {
     .argument('<folder>', 'folder that holds plugin.json')
     .option('--start', 'start its service as well')
     .option('--once', 'for this run of the daemon only')
-    .addHelpText('after', examples('nagaya load ./greeter', 'nagaya load ./greeter --start', 'nagaya load ./greeter --once'))
+    .addHelpText(
+      'after',
+      examples('nagaya load ./greeter', 'nagaya load ./greeter --start', 'nagaya load ./greeter --once'),
+    )
     .action(
       runs<[string], LoadOptions>(async ({ terminal, withDaemon }, options, folder) => {
         await withDaemon(async (client) => {
           const { plugin } = await loadOrReload(client, resolve(folder), options);
           const starts = options.start === true && plugin.hasService;
           const service = starts ? await client.call('service.start', { plugin: plugin.id }) : undefined;
-          terminal.answer(service === undefined ? { plugin } : { plugin: { ...plugin, lifecycle: service.lifecycle }, service }, () => {
-            terminal.line(`${plugin.id} ${plugin.version} is loaded${service === undefined ? '' : ` and ${service.lifecycle}`}`);
-            for (const note of plugin.notes) terminal.note(styled('yellow', note));
-            if (plugin.hasService && !starts) terminal.note(`start its service with \`nagaya start ${plugin.id}\``);
-            if (options.once !== true && !plugin.remembered) terminal.note(styled('yellow', 'the store does not work at the moment: the daemon remembers the plugin when it works again'));
-            if (options.start === true && !plugin.hasService) terminal.note('it has no service to start');
-          });
+          terminal.answer(
+            service === undefined ? { plugin } : { plugin: { ...plugin, lifecycle: service.lifecycle }, service },
+            () => {
+              terminal.line(
+                `${plugin.id} ${plugin.version} is loaded${service === undefined ? '' : ` and ${service.lifecycle}`}`,
+              );
+              for (const note of plugin.notes) terminal.note(styled('yellow', note));
+              if (plugin.hasService && !starts) terminal.note(`start its service with \`nagaya start ${plugin.id}\``);
+              if (options.once !== true && !plugin.remembered)
+                terminal.note(
+                  styled(
+                    'yellow',
+                    'the store does not work at the moment: the daemon remembers the plugin when it works again',
+                  ),
+                );
+              if (options.start === true && !plugin.hasService) terminal.note('it has no service to start');
+            },
+          );
         });
       }),
     );

@@ -23,9 +23,12 @@ export function register(program: Command): void {
     .description('write a working plugin to start from, with a test')
     .addArgument(new Argument('<kind>', 'what it is').choices(starterKinds))
     .argument('<folder>', 'where to write it; it must be new or empty')
-    .option('--id <id>', 'id of the plugin (default: the folder\'s name)')
+    .option('--id <id>', "id of the plugin (default: the folder's name)")
     .option('--typescript', 'write the entry in TypeScript')
-    .addHelpText('after', examples('nagaya new service ./greeter', 'nagaya new tool ./words --typescript --id example.words'))
+    .addHelpText(
+      'after',
+      examples('nagaya new service ./greeter', 'nagaya new tool ./words --typescript --id example.words'),
+    )
     .action(
       runs<[StarterKind, string], NewOptions>(async ({ terminal }, options, kind, folder) => {
         const target = resolve(folder);
@@ -37,15 +40,41 @@ export function register(program: Command): void {
         const linked = join(target, 'node_modules', 'nagaya');
         await mkdir(join(target, 'node_modules'));
         await symlink(packageRoot, linked, 'dir');
-        const next = [`cd ${shellWord(nearPath(target))} && node --test`, pasteable(['check', target]), pasteable(['load', target, ...(kind === 'service' ? ['--start'] : [])])];
-        terminal.answer({ kind, id, folder: target, files: files.map(({ path }) => path), linked: { path: linked, to: packageRoot }, next }, () => {
-          terminal.line(`wrote the ${kind} `, styled('bold', id), ` to ${target}: ${files.map(({ path }) => path).join(', ')}`);
-          terminal.note(`linked node_modules/nagaya to ${packageRoot}, so that 'nagaya/sdk' and the test work as they are`);
-          if (options.typescript === true && !loadsTypescript()) terminal.note(styled('yellow', `Node ${process.versions.node} needs tsx for an entry in TypeScript: run \`npm install\` in ${shellWord(nearPath(target))}`));
-          terminal.line();
-          terminal.line('Try next:');
-          for (const command of next) terminal.line('  ', styled('cyan', command));
-        });
+        const next = [
+          `cd ${shellWord(nearPath(target))} && node --test`,
+          pasteable(['check', target]),
+          pasteable(['load', target, ...(kind === 'service' ? ['--start'] : [])]),
+        ];
+        terminal.answer(
+          {
+            kind,
+            id,
+            folder: target,
+            files: files.map(({ path }) => path),
+            linked: { path: linked, to: packageRoot },
+            next,
+          },
+          () => {
+            terminal.line(
+              `wrote the ${kind} `,
+              styled('bold', id),
+              ` to ${target}: ${files.map(({ path }) => path).join(', ')}`,
+            );
+            terminal.note(
+              `linked node_modules/nagaya to ${packageRoot}, so that 'nagaya/sdk' and the test work as they are`,
+            );
+            if (options.typescript === true && !loadsTypescript())
+              terminal.note(
+                styled(
+                  'yellow',
+                  `Node ${process.versions.node} needs tsx for an entry in TypeScript: run \`npm install\` in ${shellWord(nearPath(target))}`,
+                ),
+              );
+            terminal.line();
+            terminal.line('Try next:');
+            for (const command of next) terminal.line('  ', styled('cyan', command));
+          },
+        );
       }),
     );
 }
@@ -69,9 +98,14 @@ async function refuseWrongId(id: string): Promise<void> {
   const { reservedIdIssue } = await import('../../plugins/reserved-id.ts');
   const remedy = 'Name one with --id, such as --id example.greeter.';
   const reserved = reservedIdIssue(id);
-  if (reserved !== undefined) throw usageFailure(`"${id}" cannot be the id of a plugin: it ${reserved.message}.`, remedy);
+  if (reserved !== undefined)
+    throw usageFailure(`"${id}" cannot be the id of a plugin: it ${reserved.message}.`, remedy);
   const checked = pluginId.safeParse(id);
-  if (!checked.success) throw usageFailure(`"${id}" cannot be the id of a plugin: it ${checked.error.issues[0]?.message ?? 'has another form'}.`, remedy);
+  if (!checked.success)
+    throw usageFailure(
+      `"${id}" cannot be the id of a plugin: it ${checked.error.issues[0]?.message ?? 'has another form'}.`,
+      remedy,
+    );
 }
 
 /** As the shell's `mkdir` makes it; the umask takes off what the user does not want. */
@@ -79,7 +113,10 @@ const folderMode = 0o777;
 
 async function prepareFolder(target: string): Promise<void> {
   const refuse = (message: string): never => {
-    throw localFailure(new HostError('invalid_request', `${target} ${message}.`), 'Name a folder that does not exist yet, or an empty one.');
+    throw localFailure(
+      new HostError('invalid_request', `${target} ${message}.`),
+      'Name a folder that does not exist yet, or an empty one.',
+    );
   };
   try {
     const { makeFolders } = await import('../../files/make-folders.ts');

@@ -16,7 +16,9 @@ export function register(program: Command): void {
           const before = performance.now();
           const answer = await client.call('daemon.ping', {}, { timeoutMs: 10_000 });
           const tookMs = Number((performance.now() - before).toFixed(3));
-          terminal.answer({ ...answer, socket, tookMs }, () => terminal.line(`the daemon at ${socket} answered in ${durationText(tookMs)}`));
+          terminal.answer({ ...answer, socket, tookMs }, () =>
+            terminal.line(`the daemon at ${socket} answered in ${durationText(tookMs)}`),
+          );
         });
       }),
     );

@@ -33,7 +33,8 @@ export function register(program: Command): void {
               ]),
             );
           }
-          for (const { id, notes } of found.plugins) for (const note of notes) terminal.complain(styled('yellow', `${id}: `), note);
+          for (const { id, notes } of found.plugins)
+            for (const note of notes) terminal.complain(styled('yellow', `${id}: `), note);
           for (const { path, issues } of found.invalid) {
             terminal.complain(styled('yellow', 'refused '), path);
             for (const issue of issues) terminal.complain(`  ${issueText(issue)}`);

@@ -39,7 +39,8 @@ export function register(program: Command): void {
     )
     .action(
       runs<[string, string | undefined], PublishOptions>(async (invocation, options, plugin, payload) => {
-        if (payload !== undefined && options.file !== undefined) throw usageFailure('A payload and --file were given.', 'Give one of them.');
+        if (payload !== undefined && options.file !== undefined)
+          throw usageFailure('A payload and --file were given.', 'Give one of them.');
         return await invocation.withDaemon(async (client) => {
           const base = options.events === true ? {} : await eventBase(client, plugin, options);
           const eventOf = (text: string, what: string): unknown => {
@@ -47,7 +48,12 @@ export function register(program: Command): void {
             return options.events === true ? value : { ...base, payload: value };
           };
           if (payload !== '-' && options.file === undefined) {
-            return await publishOne(invocation, client, plugin, payload === undefined ? base : eventOf(payload, 'payload'));
+            return await publishOne(
+              invocation,
+              client,
+              plugin,
+              payload === undefined ? base : eventOf(payload, 'payload'),
+            );
           }
           return await publishMany(invocation, client, plugin, options, eventOf);
         });
@@ -68,14 +74,24 @@ const maxBatchLength = 1024 * 1024;
 /** A full queue refuses thousands in a row, all for one reason. */
 const toldRefusals = 10;
 
-async function publishMany(invocation: Invocation, client: Client, plugin: string, options: PublishOptions, eventOf: (text: string, what: string) => unknown): Promise<ExitCode> {
+async function publishMany(
+  invocation: Invocation,
+  client: Client,
+  plugin: string,
+  options: PublishOptions,
+  eventOf: (text: string, what: string) => unknown,
+): Promise<ExitCode> {
   const { terminal } = invocation;
   const { limits } = await client.call('daemon.status', {});
-  const bounds = { count: Math.min(256, limits['publishBatch'] ?? 256), length: Math.min(maxBatchLength, (limits['lineBytes'] ?? maxBatchLength) / 4) };
+  const bounds = {
+    count: Math.min(256, limits['publishBatch'] ?? 256),
+    length: Math.min(maxBatchLength, (limits['lineBytes'] ?? maxBatchLength) / 4),
+  };
   const counts = { accepted: 0, refused: 0 };
   const tell = (line: number, message: string): void => {
     if (counts.refused <= toldRefusals) terminal.complain(styled('yellow', `line ${String(line)}: `), message);
-    else if (counts.refused === toldRefusals + 1) terminal.complain('further refusals are only counted; --json names each');
+    else if (counts.refused === toldRefusals + 1)
+      terminal.complain('further refusals are only counted; --json names each');
   };
   const settle = (lines: readonly NumberedLine[], { index, result }: Settled): void => {
     counts[result.accepted ? 'accepted' : 'refused'] += 1;
@@ -84,10 +100,15 @@ async function publishMany(invocation: Invocation, client: Client, plugin: strin
     else if (!result.accepted) tell(line, result.error.message);
   };
   for await (const lines of lineBatches(sourceOf(options), bounds)) {
-    const events = lines.map(({ line, text }) => eventOf(text, `payload in line ${String(line)}`)) as IngressEventInput[];
+    const events = lines.map(({ line, text }) =>
+      eventOf(text, `payload in line ${String(line)}`),
+    ) as IngressEventInput[];
     await publishBatch(client, plugin, events, options.wait === true, (settled) => settle(lines, settled));
   }
-  if (!terminal.json) terminal.line(`${plural(counts.accepted, 'event')} queued${counts.refused > 0 ? `, ${String(counts.refused)} refused` : ''}`);
+  if (!terminal.json)
+    terminal.line(
+      `${plural(counts.accepted, 'event')} queued${counts.refused > 0 ? `, ${String(counts.refused)} refused` : ''}`,
+    );
   return counts.refused > 0 ? exitCodes.refused : exitCodes.fine;
 }
 
@@ -99,6 +120,9 @@ async function* sourceOf({ file }: PublishOptions): AsyncGenerator<Buffer> {
   try {
     yield* createReadStream(file) as AsyncIterable<Buffer>;
   } catch (error) {
-    throw usageFailure(`${file} cannot be read: ${(error as Error).message}.`, 'Name a file with one JSON value a line.');
+    throw usageFailure(
+      `${file} cannot be read: ${(error as Error).message}.`,
+      'Name a file with one JSON value a line.',
+    );
   }
 }

@@ -8,7 +8,9 @@ export function register(program: Command): void {
   program
     .command('restart')
     .helpGroup(groups.plugins)
-    .description('start a service again in a new cell once the event that is executing has ended; its queue is kept; plugin.json is not read again, which is what `reload` does')
+    .description(
+      'start a service again in a new cell once the event that is executing has ended; its queue is kept; plugin.json is not read again, which is what `reload` does',
+    )
     .argument('<plugin>', 'id of a loaded plugin with a service')
     .addHelpText('after', examples('nagaya restart example.greeter'))
     .action(

@@ -12,7 +12,14 @@ export function register(program: Command): void {
     .helpGroup(groups.workers)
     .description('list the runtimes that own workers, or show one with the profiles it offers')
     .argument('[runtime]', 'id of a runtime')
-    .addHelpText('after', examples('nagaya runtimes', 'nagaya runtimes backend-internal', 'nagaya runtimes --json | jq -r .runtimes[].runtimeId'))
+    .addHelpText(
+      'after',
+      examples(
+        'nagaya runtimes',
+        'nagaya runtimes backend-internal',
+        'nagaya runtimes --json | jq -r .runtimes[].runtimeId',
+      ),
+    )
     .action(
       runs<[string | undefined]>(async ({ terminal, withDaemon }, _options, runtimeId) => {
         await withDaemon(async (client) => {

@@ -12,7 +12,10 @@ export function register(program: Command): void {
     .helpGroup(groups.author)
     .description('print the JSON Schema of plugin.json or of the configuration')
     .addArgument(new Argument('<name>', 'of what').choices(schemaNames))
-    .addHelpText('after', examples('nagaya schema manifest > plugin.schema.json', 'nagaya schema config > nagaya.schema.json'))
+    .addHelpText(
+      'after',
+      examples('nagaya schema manifest > plugin.schema.json', 'nagaya schema config > nagaya.schema.json'),
+    )
     .action(
       runs<[SchemaName]>(async ({ terminal }, _options, name) => {
         // Only this command needs the schemas: loading them takes longer than all else it does.

@@ -35,13 +35,33 @@ export function register(program: Command): void {
     .command('serve')
     .helpGroup(groups.daemon)
     .description('run the daemon in the foreground; Ctrl-C stops it')
-    .option('--config <path>', 'configuration file (default: $NAGAYA_CONFIG, ./nagaya.json or .yaml, or the user\'s own)')
+    .option(
+      '--config <path>',
+      "configuration file (default: $NAGAYA_CONFIG, ./nagaya.json or .yaml, or the user's own)",
+    )
     .option('--plugins <folders...>', 'plugins, or folders of plugins, beside those of the configuration')
-    .option('--state <folder>', 'where logs and all that outlives the daemon are kept (default: the configuration\'s stateFolder, $NAGAYA_STATE, or the user\'s own)')
+    .option(
+      '--state <folder>',
+      "where logs and all that outlives the daemon are kept (default: the configuration's stateFolder, $NAGAYA_STATE, or the user's own)",
+    )
     .addOption(new Option('--log-level <level>', 'least level that is logged').choices(logLevels))
-    .option('--until-stdin-ends', 'shut down when standard input ends: for a parent process that must not leave it behind')
-    .option('--no-guardian', 'run the daemon without the parent process that brings it back: for those who have another supervisor')
-    .addHelpText('after', examples('nagaya serve', 'nagaya serve --plugins ./examples', 'nagaya serve --config ./nagaya.json --socket /tmp/try.sock --log-level debug', 'nagaya serve --json 2> daemon.ndjson'))
+    .option(
+      '--until-stdin-ends',
+      'shut down when standard input ends: for a parent process that must not leave it behind',
+    )
+    .option(
+      '--no-guardian',
+      'run the daemon without the parent process that brings it back: for those who have another supervisor',
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'nagaya serve',
+        'nagaya serve --plugins ./examples',
+        'nagaya serve --config ./nagaya.json --socket /tmp/try.sock --log-level debug',
+        'nagaya serve --json 2> daemon.ndjson',
+      ),
+    )
     .action(
       runs<[], ServeOptions>(async (invocation, options) => {
         // Whoever read the banner and went away takes nothing of the daemon along.
@@ -102,7 +122,11 @@ async function announce(terminal: Terminal, daemon: Daemon): Promise<void> {
     try: await toTry(daemon.socket),
   };
   if (terminal.json) terminal.record({ event: 'listening', ...announcement });
-  else if (daemon.deaths > 0) terminal.line(styled('bold', `nagaya ${announcement.version}`), ` is back on ${daemon.socket} (pid ${String(daemon.pid)})`);
+  else if (daemon.deaths > 0)
+    terminal.line(
+      styled('bold', `nagaya ${announcement.version}`),
+      ` is back on ${daemon.socket} (pid ${String(daemon.pid)})`,
+    );
   else showBanner(terminal, announcement);
 }
 
@@ -120,12 +144,26 @@ async function toTry(socket: string): Promise<string[]> {
   }
 }
 
-function showBanner(terminal: Terminal, { socket, browser, pid, version, plugins, invalid, try: commands }: Announcement): void {
+function showBanner(
+  terminal: Terminal,
+  { socket, browser, pid, version, plugins, invalid, try: commands }: Announcement,
+): void {
   terminal.line(styled('bold', `nagaya ${version}`), ` listens on ${socket} (pid ${String(pid)})`);
-  if (browser !== null) terminal.line(`and for browsers at ${browser}: `, styled('cyan', pasteable(['open'], socket)), ' prints a link that signs one in');
+  if (browser !== null)
+    terminal.line(
+      `and for browsers at ${browser}: `,
+      styled('cyan', pasteable(['open'], socket)),
+      ' prints a link that signs one in',
+    );
   terminal.line();
-  if (plugins.length === 0) terminal.line('No plugins are loaded: write one with ', styled('cyan', pasteable(['new', 'service', './hello'])));
-  const rows = plugins.map(({ id, lifecycle, tools, profiles }): Piece[] => [id, lifecycle === null ? '-' : lifecyclePiece(lifecycle), listText(tools), listText(profiles)]);
+  if (plugins.length === 0)
+    terminal.line('No plugins are loaded: write one with ', styled('cyan', pasteable(['new', 'service', './hello'])));
+  const rows = plugins.map(({ id, lifecycle, tools, profiles }): Piece[] => [
+    id,
+    lifecycle === null ? '-' : lifecyclePiece(lifecycle),
+    listText(tools),
+    listText(profiles),
+  ]);
   if (rows.length > 0) terminal.lines(table(['PLUGIN', 'SERVICE', 'TOOLS', 'PROFILES'], rows));
   for (const { path, issues } of invalid) {
     terminal.line(styled('yellow', 'refused '), path);

@@ -24,7 +24,8 @@ export function register(program: Command): void {
     .action(
       runs(async ({ terminal, socket, withDaemon }) => {
         await withDaemon(async (client) => {
-          // Both go out together: a daemon with nothing to stop has ended before a second request could follow the first answer.
+          // Both go out together: a daemon with nothing to stop has ended before a second request could follow the
+          // first answer.
           const begun = client.call('daemon.shutdown', {});
           const stopped = stoppedServices(client);
           stopped.catch(() => {}); // What refuses the first request refuses this one too.
@@ -34,12 +35,21 @@ export function register(program: Command): void {
           const events = hasGone ? await stopped : undefined;
           if (!hasGone) {
             throw localFailure(
-              new HostError('internal', `The daemon (pid ${String(answer.pid)}) has not ended within ${String(answer.withinMs + graceMs)} ms.`, { pid: answer.pid }),
+              new HostError(
+                'internal',
+                `The daemon (pid ${String(answer.pid)}) has not ended within ${String(answer.withinMs + graceMs)} ms.`,
+                { pid: answer.pid },
+              ),
               `End it with \`kill -9 ${String(answer.pid)}\`.`,
             );
           }
           const discarded = events?.discarded;
-          const told = discarded === undefined ? 'it was cut short before it told what became of waiting events' : discarded === 0 ? 'no event was discarded' : `${plural(discarded, 'event')} that waited ${discarded === 1 ? 'was' : 'were'} discarded`;
+          const told =
+            discarded === undefined
+              ? 'it was cut short before it told what became of waiting events'
+              : discarded === 0
+                ? 'no event was discarded'
+                : `${plural(discarded, 'event')} that waited ${discarded === 1 ? 'was' : 'were'} discarded`;
           terminal.answer({ ...answer, ...events, ended: true }, () => terminal.line(`the daemon has ended; ${told}`));
         });
       }),
@@ -47,7 +57,9 @@ export function register(program: Command): void {
 }
 
 /** Undefined where the daemon ended hard before it could tell. */
-async function stoppedServices(client: Client): Promise<{ readonly kept?: number | undefined; readonly discarded?: number | undefined } | undefined> {
+async function stoppedServices(
+  client: Client,
+): Promise<{ readonly kept?: number | undefined; readonly discarded?: number | undefined } | undefined> {
   try {
     const { kept, discarded } = await client.call('daemon.shutdown', { wait: true }, { timeoutMs: mostShutdownMs });
     return { kept, discarded };

@@ -12,8 +12,11 @@ export function register(program: Command): void {
     .helpGroup(groups.see)
     .description('show the daemon and its services, or one service in full')
     .argument('[plugin]', 'id of a loaded plugin with a service')
-    .option('--ask', 'also wait for the plugin\'s own status()')
-    .addHelpText('after', examples('nagaya status', 'nagaya status example.greeter --ask', 'nagaya status --json | jq .services[].queue'))
+    .option('--ask', "also wait for the plugin's own status()")
+    .addHelpText(
+      'after',
+      examples('nagaya status', 'nagaya status example.greeter --ask', 'nagaya status --json | jq .services[].queue'),
+    )
     .action(
       runs<[string | undefined], { ask?: boolean }>(async ({ terminal, withDaemon }, options, plugin) => {
         await withDaemon(async (client) => {
@@ -22,7 +25,10 @@ export function register(program: Command): void {
             terminal.answer(status, () => terminal.lines(serviceDetail(status)));
             return;
           }
-          const [daemon, { services }] = await Promise.all([client.call('daemon.status', {}), client.call('service.list', {})]);
+          const [daemon, { services }] = await Promise.all([
+            client.call('daemon.status', {}),
+            client.call('service.list', {}),
+          ]);
           terminal.answer({ daemon, services }, () => {
             terminal.lines(daemonLines(daemon));
             terminal.line();

@@ -33,7 +33,11 @@ export function register(program: Command): void {
     .action(
       runs<[string]>(async ({ terminal, withDaemon }, _options, folder) => {
         const report = await withDaemon((client) => client.call('store.backup', { path: resolve(folder) }));
-        terminal.answer(report, () => terminal.line(`${plural(report.entries, 'entry', 'entries')} (${bytesText(report.bytes)}) are copied to ${report.path}`));
+        terminal.answer(report, () =>
+          terminal.line(
+            `${plural(report.entries, 'entry', 'entries')} (${bytesText(report.bytes)}) are copied to ${report.path}`,
+          ),
+        );
       }),
     );
   group
@@ -44,7 +48,12 @@ export function register(program: Command): void {
       runs<[]>(async ({ terminal, withDaemon }) => {
         const report = await withDaemon((client) => client.call('store.verify', {}));
         terminal.answer(report, () => {
-          terminal.line(`${plural(report.entries, 'entry', 'entries')} (${bytesText(report.bytes)}) were read; `, report.damagedCount === 0 ? styled('green', 'all of them are whole') : styled('red', `${String(report.damagedCount)} are damaged`));
+          terminal.line(
+            `${plural(report.entries, 'entry', 'entries')} (${bytesText(report.bytes)}) were read; `,
+            report.damagedCount === 0
+              ? styled('green', 'all of them are whole')
+              : styled('red', `${String(report.damagedCount)} are damaged`),
+          );
           for (const { half, table, key } of report.damaged) terminal.line(`  ${half} ${table} ${key}`);
         });
         return report.damagedCount === 0 ? exitCodes.fine : exitCodes.failed;
@@ -52,10 +61,25 @@ export function register(program: Command): void {
     );
 }
 
-function showStatus(terminal: Terminal, { state, folder, fault, usedBytes, limitBytes, tables, pending, counters, repairs }: StoreStatus): void {
+function showStatus(
+  terminal: Terminal,
+  { state, folder, fault, usedBytes, limitBytes, tables, pending, counters, repairs }: StoreStatus,
+): void {
   terminal.line(styled('bold', folder), `  ${state === 'unused' ? 'nothing is stored' : state}`);
   if (fault !== null) terminal.line(styled('red', `since ${fault.since}: ${fault.message}`));
-  terminal.line(`${bytesText(usedBytes)} of ${bytesText(limitBytes)}; ${plural(counters.commits, 'commit')} since the daemon started, ${String(counters.failedCommits)} failed, ${String(pending.commits)} on the way`);
+  terminal.line(
+    `${bytesText(usedBytes)} of ${bytesText(limitBytes)}; ${plural(counters.commits, 'commit')} since the daemon started, ${String(counters.failedCommits)} failed, ${String(pending.commits)} on the way`,
+  );
   for (const { message } of repairs) terminal.line(styled('yellow', message));
-  if (tables.length > 0) printTable(terminal, ['TABLE', 'SYNCED', 'ENTRIES', 'SIZE'], tables.map(({ half, table, entries, bytes }) => [table, half === 'kept' ? 'yes' : 'no', String(entries), bytesText(bytes)]));
+  if (tables.length > 0)
+    printTable(
+      terminal,
+      ['TABLE', 'SYNCED', 'ENTRIES', 'SIZE'],
+      tables.map(({ half, table, entries, bytes }) => [
+        table,
+        half === 'kept' ? 'yes' : 'no',
+        String(entries),
+        bytesText(bytes),
+      ]),
+    );
 }

@@ -17,10 +17,15 @@ export function register(program: Command): void {
     .argument('<plugin>', 'id of a loaded plugin')
     .option('-n, --lines <count>', 'how many entries at most', wholeNumber(1, 1000), 200)
     .option('--after <sequence>', 'only what came after this entry', wholeNumber(0, Number.MAX_SAFE_INTEGER), 0)
-    .addHelpText('after', examples('nagaya timeline example.greeter', 'nagaya timeline example.greeter --after 120 --json'))
+    .addHelpText(
+      'after',
+      examples('nagaya timeline example.greeter', 'nagaya timeline example.greeter --after 120 --json'),
+    )
     .action(
       runs<[string], { lines: number; after: number }>(async ({ terminal, withDaemon }, options, plugin) => {
-        const read = await withDaemon((client) => client.call('timeline.read', { plugin, after: options.after, limit: options.lines }));
+        const read = await withDaemon((client) =>
+          client.call('timeline.read', { plugin, after: options.after, limit: options.lines }),
+        );
         terminal.answer(read, () => {
           for (const entry of read.entries) terminal.line(...entryLine(entry));
           if (read.entries.length === 0) terminal.note('nothing has been recorded');
@@ -29,6 +34,20 @@ export function register(program: Command): void {
     );
 }
 
-function entryLine({ sequence, at, level, event, message, incarnation, eventId, correlationId }: TimelineEntry): Piece[] {
-  return [styled('dim', `${String(sequence).padStart(5)} ${clockText(at)} #${String(incarnation)} `), styled(levelStyles[level], event), `  ${message}`, styled('dim', idsText(eventId, correlationId, '  '))];
+function entryLine({
+  sequence,
+  at,
+  level,
+  event,
+  message,
+  incarnation,
+  eventId,
+  correlationId,
+}: TimelineEntry): Piece[] {
+  return [
+    styled('dim', `${String(sequence).padStart(5)} ${clockText(at)} #${String(incarnation)} `),
+    styled(levelStyles[level], event),
+    `  ${message}`,
+    styled('dim', idsText(eventId, correlationId, '  ')),
+  ];
 }

@@ -15,7 +15,9 @@ export function register(program: Command): void {
     .addHelpText('after', examples('nagaya tools', 'nagaya tools example.primes'))
     .action(
       runs<[string | undefined]>(async ({ terminal, withDaemon }, _options, plugin) => {
-        const { tools } = await withDaemon((client) => client.call('tool.list', plugin === undefined ? {} : { plugin }));
+        const { tools } = await withDaemon((client) =>
+          client.call('tool.list', plugin === undefined ? {} : { plugin }),
+        );
         terminal.answer({ tools }, () => {
           if (tools.length === 0) {
             terminal.note(plugin === undefined ? 'no plugin has tools' : `${plugin} has no tools`);
@@ -23,7 +25,13 @@ export function register(program: Command): void {
             printTable(
               terminal,
               ['PLUGIN', 'TOOL', 'ISOLATION', 'TIMEOUT', 'DESCRIPTION'],
-              tools.map((tool) => [tool.plugin, tool.name, tool.isolation, durationText(tool.timeoutMs), tool.description]),
+              tools.map((tool) => [
+                tool.plugin,
+                tool.name,
+                tool.isolation,
+                durationText(tool.timeoutMs),
+                tool.description,
+              ]),
             );
           } else {
             for (const tool of tools) {

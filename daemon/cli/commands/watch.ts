@@ -24,7 +24,14 @@ export function register(program: Command): void {
     .description('show services live: state, queue, rates and last error; Ctrl-C ends it')
     .argument('[plugin]', 'only this plugin')
     .option('--interval <ms>', 'how often to redraw where nothing happens', wholeNumber(100, 60_000), 1000)
-    .addHelpText('after', examples('nagaya watch', 'nagaya watch example.greeter --interval 250', 'nagaya watch --json | jq -c "select(.topic == \\"failure\\")"'))
+    .addHelpText(
+      'after',
+      examples(
+        'nagaya watch',
+        'nagaya watch example.greeter --interval 250',
+        'nagaya watch --json | jq -c "select(.topic == \\"failure\\")"',
+      ),
+    )
     .action(
       runs<[string | undefined], WatchOptions>(async ({ terminal, withDaemon }, options, plugin) => {
         await withDaemon(async (client) => {
@@ -37,7 +44,11 @@ export function register(program: Command): void {
 
 const topics = ['plugin', 'lifecycle', 'failure', 'counters'] as const;
 
-async function subscribe(client: Client, plugin: string | undefined, listener: (notification: FeedNotification) => void): Promise<void> {
+async function subscribe(
+  client: Client,
+  plugin: string | undefined,
+  listener: (notification: FeedNotification) => void,
+): Promise<void> {
   client.onEvent(listener);
   await client.call('events.subscribe', { topics: [...topics], ...(plugin === undefined ? {} : { plugin }) });
 }
@@ -53,9 +64,11 @@ async function printEvents(terminal: Terminal, client: Client, plugin: string | 
   if (terminal.json) terminal.record({ topic: 'snapshot', at: new Date().toISOString(), services: shown });
   else for (const { pluginId, lifecycle } of shown) terminal.line(`${pluginId} is ${lifecycle}`);
   show = (notification) => {
-    if (terminal.json) terminal.record({ ...notification.event, sequence: notification.sequence, dropped: notification.dropped });
+    if (terminal.json)
+      terminal.record({ ...notification.event, sequence: notification.sequence, dropped: notification.dropped });
     else {
-      if (notification.dropped > dropped) terminal.note(styled('yellow', `${String(notification.dropped - dropped)} events were dropped`));
+      if (notification.dropped > dropped)
+        terminal.note(styled('yellow', `${String(notification.dropped - dropped)} events were dropped`));
       dropped = notification.dropped;
       terminal.line(...feedEventPieces(notification.event));
     }
@@ -64,7 +77,12 @@ async function printEvents(terminal: Terminal, client: Client, plugin: string | 
   await interruption.wait(client);
 }
 
-async function redrawLive(terminal: Terminal, client: Client, plugin: string | undefined, intervalMs: number): Promise<void> {
+async function redrawLive(
+  terminal: Terminal,
+  client: Client,
+  plugin: string | undefined,
+  intervalMs: number,
+): Promise<void> {
   const interruption = new Interruption();
   const live = new LiveServices(plugin);
   let height = 0;

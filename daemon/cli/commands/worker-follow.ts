@@ -1,5 +1,5 @@
-// `nagaya worker follow WORKER`: what happens to a worker, as it happens. A connection that breaks is made anew and goes on
-// behind the last event; Ctrl-C, the worker's stop and the daemon's end are the ways it ends.
+// `nagaya worker follow WORKER`: what happens to a worker, as it happens. A connection that breaks is made again and
+// goes on behind the last event; Ctrl-C, the worker's stop and the daemon's end are the ways it ends.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Client } from '../../../protocol/client/client.ts';
@@ -10,7 +10,15 @@ import { Interruption } from '../interruption.ts';
 import { type Invocation, examples, runs } from '../invocation.ts';
 import type { Terminal } from '../views/terminal.ts';
 import { TranscriptScreen } from '../views/transcript-view.ts';
-import { type RuntimeOption, addressOf, addressText, runtimeFlags, runtimeText, suggesting, workerText } from '../worker-address.ts';
+import {
+  type RuntimeOption,
+  addressOf,
+  addressText,
+  runtimeFlags,
+  runtimeText,
+  suggesting,
+  workerText,
+} from '../worker-address.ts';
 import { WorkerFeed, longWaitMs } from '../worker-feed.ts';
 
 interface FollowOptions extends RuntimeOption {
@@ -24,13 +32,23 @@ export function registerFollow(group: Command): void {
     .argument('<worker>', workerText)
     .option(runtimeFlags, runtimeText)
     .option('--after <cursor>', 'go on behind this event (default: begin with a snapshot)')
-    .addHelpText('after', examples('nagaya worker follow 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f', 'nagaya worker follow 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f --json | jq -c .type'))
+    .addHelpText(
+      'after',
+      examples(
+        'nagaya worker follow 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f',
+        'nagaya worker follow 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f --json | jq -c .type',
+      ),
+    )
     .action(
       runs<[string], FollowOptions>(async ({ terminal, withDaemon }, options, text) => {
         const address = addressOf(text, options);
         const watch = new Watch(terminal);
         const feed = new WorkerFeed(address, options.after);
-        await connected(withDaemon, () => watch.taken, (client) => suggesting(client, address, () => watch.over(feed, client)));
+        await connected(
+          withDaemon,
+          () => watch.taken,
+          (client) => suggesting(client, address, () => watch.over(feed, client)),
+        );
         watch.close();
         if (watch.stopped) terminal.note(`${addressText(address)} is stopped: nothing more happens to it`);
       }),
@@ -77,7 +95,11 @@ const reconnectAfterMs = 200;
 /** Connections in a row that break before they bring anything. */
 const mostVain = 5;
 
-async function connected(withDaemon: Invocation['withDaemon'], progress: () => number, use: (client: Client) => Promise<void>): Promise<void> {
+async function connected(
+  withDaemon: Invocation['withDaemon'],
+  progress: () => number,
+  use: (client: Client) => Promise<void>,
+): Promise<void> {
   let vain = 0;
   let reached = false;
   for (;;) {
@@ -92,7 +114,11 @@ async function connected(withDaemon: Invocation['withDaemon'], progress: () => n
       vain = progress() > before ? 0 : vain + 1;
       if (!(thrown instanceof HostError)) throw thrown;
       // One that was there and is not found again has ended.
-      if (thrown.code === 'shutting_down' || (thrown.code === 'daemon_unreachable' && reached)) throw localFailure(new HostError('connection_closed', 'The daemon has ended.'), 'Start it again with `nagaya serve`; workers of backend-internal do not outlive it.');
+      if (thrown.code === 'shutting_down' || (thrown.code === 'daemon_unreachable' && reached))
+        throw localFailure(
+          new HostError('connection_closed', 'The daemon has ended.'),
+          'Start it again with `nagaya serve`; workers of backend-internal do not outlive it.',
+        );
       if (thrown.code !== 'connection_closed' || vain > mostVain) throw thrown;
     }
     await pause(reconnectAfterMs);

@@ -6,7 +6,15 @@ import { usageFailure } from '../failure.ts';
 import { examples, runs, wholeNumber } from '../invocation.ts';
 import { type Terminal, styled } from '../views/terminal.ts';
 import { TranscriptScreen } from '../views/transcript-view.ts';
-import { type RuntimeOption, type WorkerAddress, addressOf, runtimeFlags, runtimeText, suggesting, workerText } from '../worker-address.ts';
+import {
+  type RuntimeOption,
+  type WorkerAddress,
+  addressOf,
+  runtimeFlags,
+  runtimeText,
+  suggesting,
+  workerText,
+} from '../worker-address.ts';
 
 interface TranscriptOptions extends RuntimeOption {
   readonly start?: number;
@@ -23,13 +31,24 @@ export function registerTranscript(group: Command): void {
     .description('print what was said to a worker and by it: the newest, or from a place on')
     .argument('<worker>', workerText)
     .option(runtimeFlags, runtimeText)
-    .option('--start <sequence>', 'the first item wanted (default: as near the end as the limit lets)', wholeNumber(0, Number.MAX_SAFE_INTEGER))
+    .option(
+      '--start <sequence>',
+      'the first item wanted (default: as near the end as the limit lets)',
+      wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    )
     .option('-n, --limit <count>', `how many at most (default: ${String(defaultLimit)})`, wholeNumber(1, pageLimit))
     .option('--all', 'everything that is kept, or everything from --start on')
-    .addHelpText('after', examples('nagaya worker transcript 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f', 'nagaya worker transcript 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f --all --json | jq -r .items[].content'))
+    .addHelpText(
+      'after',
+      examples(
+        'nagaya worker transcript 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f',
+        'nagaya worker transcript 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f --all --json | jq -r .items[].content',
+      ),
+    )
     .action(
       runs<[string], TranscriptOptions>(async ({ terminal, withDaemon }, options, text) => {
-        if (options.all === true && options.limit !== undefined) throw usageFailure('--all and --limit contradict each other.', 'Give one of the two.');
+        if (options.all === true && options.limit !== undefined)
+          throw usageFailure('--all and --limit contradict each other.', 'Give one of the two.');
         const address = addressOf(text, options);
         const page = await withDaemon((client) => suggesting(client, address, () => read(client, address, options)));
         terminal.answer(page, () => show(terminal, page, options));
@@ -37,8 +56,13 @@ export function registerTranscript(group: Command): void {
     );
 }
 
-async function read(client: Client, address: WorkerAddress, { start, limit = defaultLimit, all = false }: TranscriptOptions): Promise<TranscriptPage> {
-  const page = (from: number, count: number): Promise<TranscriptPage> => client.call('worker.transcript', { ...address, start: from, limit: count });
+async function read(
+  client: Client,
+  address: WorkerAddress,
+  { start, limit = defaultLimit, all = false }: TranscriptOptions,
+): Promise<TranscriptPage> {
+  const page = (from: number, count: number): Promise<TranscriptPage> =>
+    client.call('worker.transcript', { ...address, start: from, limit: count });
   if (!all && start !== undefined) return await page(start, limit);
   if (!all) {
     const { totalItems } = await page(0, 1);
@@ -55,14 +79,24 @@ async function read(client: Client, address: WorkerAddress, { start, limit = def
   return whole;
 }
 
-function show(terminal: Terminal, { items, firstSequence, totalItems, nextStart }: TranscriptPage, { start = 0 }: TranscriptOptions): void {
+function show(
+  terminal: Terminal,
+  { items, firstSequence, totalItems, nextStart }: TranscriptPage,
+  { start = 0 }: TranscriptOptions,
+): void {
   const [first] = items;
   if (totalItems === 0) terminal.note('nothing was said yet');
-  else if (first === undefined) terminal.note(`there is nothing from #${String(start)} on; the last item is #${String(totalItems)}`);
-  else if (firstSequence > 1 && first.sequence === firstSequence) terminal.note(styled('yellow', `what was before #${String(firstSequence)} is no longer kept`));
-  else if (first.sequence > Math.max(firstSequence, start)) terminal.note(`the ${String(first.sequence - firstSequence)} items before #${String(first.sequence)} are shown with --all`);
+  else if (first === undefined)
+    terminal.note(`there is nothing from #${String(start)} on; the last item is #${String(totalItems)}`);
+  else if (firstSequence > 1 && first.sequence === firstSequence)
+    terminal.note(styled('yellow', `what was before #${String(firstSequence)} is no longer kept`));
+  else if (first.sequence > Math.max(firstSequence, start))
+    terminal.note(
+      `the ${String(first.sequence - firstSequence)} items before #${String(first.sequence)} are shown with --all`,
+    );
   const screen = new TranscriptScreen(terminal);
   for (const item of items) screen.item(item);
   screen.close();
-  if (items.length > 0 && nextStart <= totalItems) terminal.note(`there is more: go on with --start ${String(nextStart)}`);
+  if (items.length > 0 && nextStart <= totalItems)
+    terminal.note(`there is more: go on with --start ${String(nextStart)}`);
 }

@@ -19,12 +19,18 @@ export async function checkConfiguration(path: string | undefined): Promise<Conf
   try {
     const loaded = await loadConfig(path === undefined ? {} : { path });
     const head = ok(check, loaded.path === null ? 'none: every value is its default' : `${loaded.path} is valid`);
-    return { config: loaded.config, findings: [head, ...(await folderFindings(loaded.config)), ...socketFindings(loaded.config)] };
+    return {
+      config: loaded.config,
+      findings: [head, ...(await folderFindings(loaded.config)), ...socketFindings(loaded.config)],
+    };
   } catch (error) {
     if (!(error instanceof HostError) || error.code !== 'config_invalid') throw error;
     const issues = (error.details['issues'] as Issue[] | undefined) ?? [];
     const remedy = 'Correct what is named; `nagaya config schema` prints what may stand there.';
-    const findings = issues.length === 0 ? [fault(check, error.message, remedy)] : issues.map((issue) => fault(check, issueText(issue), remedy));
+    const findings =
+      issues.length === 0
+        ? [fault(check, error.message, remedy)]
+        : issues.map((issue) => fault(check, issueText(issue), remedy));
     return { config: configSchema.parse({}), findings };
   }
 }
@@ -33,12 +39,25 @@ async function folderFindings(config: Config): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const folder of config.plugins.folders) {
     const found = await stat(folder).catch(() => undefined); // absent or unreadable: both mean that nothing loads
-    if (found?.isDirectory() !== true) findings.push(warning('plugin folder', `${folder} is not there`, `Make it, \`mkdir -p ${shellWord(folder)}\`, or take it out of plugins.folders.`));
+    if (found?.isDirectory() !== true)
+      findings.push(
+        warning(
+          'plugin folder',
+          `${folder} is not there`,
+          `Make it, \`mkdir -p ${shellWord(folder)}\`, or take it out of plugins.folders.`,
+        ),
+      );
   }
   return findings;
 }
 
 function socketFindings({ socket }: Config): Finding[] {
   if (socket === undefined || socket === defaultSocketPath()) return [];
-  return [warning('socket', `the configuration puts the socket at ${socket}, and commands look at ${defaultSocketPath()}`, `\`export NAGAYA_SOCKET=${shellWord(socket)}\`, or give --socket with every command.`)];
+  return [
+    warning(
+      'socket',
+      `the configuration puts the socket at ${socket}, and commands look at ${defaultSocketPath()}`,
+      `\`export NAGAYA_SOCKET=${shellWord(socket)}\`, or give --socket with every command.`,
+    ),
+  ];
 }

@@ -1,4 +1,4 @@
-// One thing the doctor looked at: how it is, and where it is not well the command that mends it.
+// One thing the doctor looked at: how it is, and where it is not well the command that fixes it.
 
 export interface Finding {
   readonly check: string;
@@ -7,6 +7,21 @@ export interface Finding {
   readonly remedy?: string;
 }
 
-export const ok = (check: string, message: string, remedy?: string): Finding => ({ check, state: 'ok', message, ...(remedy === undefined ? {} : { remedy }) });
-export const warning = (check: string, message: string, remedy: string): Finding => ({ check, state: 'warning', message, remedy });
-export const fault = (check: string, message: string, remedy: string): Finding => ({ check, state: 'fault', message, remedy });
+export const ok = (check: string, message: string, remedy?: string): Finding => ({
+  check,
+  state: 'ok',
+  message,
+  ...(remedy === undefined ? {} : { remedy }),
+});
+export const warning = (check: string, message: string, remedy: string): Finding => ({
+  check,
+  state: 'warning',
+  message,
+  remedy,
+});
+export const fault = (check: string, message: string, remedy: string): Finding => ({
+  check,
+  state: 'fault',
+  message,
+  remedy,
+});

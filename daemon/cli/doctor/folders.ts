@@ -42,12 +42,28 @@ export async function checkStateFolder(folder: string): Promise<Finding> {
   const there = await nearestThere(folder);
   const elsewhere = 'or name another folder with $NAGAYA_STATE or stateFolder in the configuration';
   const found = await stat(there);
-  if (!found.isDirectory()) return fault(check, `${there} is not a folder`, `Move it away: \`mv ${shellWord(there)} ${shellWord(`${there}.old`)}\`, ${elsewhere}.`);
-  if (!(await mayWrite(there))) return fault(check, `${there} cannot be written`, `Make it yours: \`sudo chown -R "$USER" ${shellWord(there)} && chmod u+rwx ${shellWord(there)}\`, ${elsewhere}.`);
+  if (!found.isDirectory())
+    return fault(
+      check,
+      `${there} is not a folder`,
+      `Move it away: \`mv ${shellWord(there)} ${shellWord(`${there}.old`)}\`, ${elsewhere}.`,
+    );
+  if (!(await mayWrite(there)))
+    return fault(
+      check,
+      `${there} cannot be written`,
+      `Make it yours: \`sudo chown -R "$USER" ${shellWord(there)} && chmod u+rwx ${shellWord(there)}\`, ${elsewhere}.`,
+    );
   if (there !== folder) return ok(check, `${folder} will be made at the first start`);
   const refused = await tryWriting(folder);
-  if (refused !== undefined) return fault(check, `nothing can be written in ${folder}: ${refused}`, `Free space or remount it, ${elsewhere}.`);
-  if ((found.mode & othersMayRead) !== 0) return warning(check, `${folder} can be read by other users of this machine, and logs are in it`, `\`chmod 700 ${shellWord(folder)}\``);
+  if (refused !== undefined)
+    return fault(check, `nothing can be written in ${folder}: ${refused}`, `Free space or remount it, ${elsewhere}.`);
+  if ((found.mode & othersMayRead) !== 0)
+    return warning(
+      check,
+      `${folder} can be read by other users of this machine, and logs are in it`,
+      `\`chmod 700 ${shellWord(folder)}\``,
+    );
   return ok(check, folder);
 }
 
@@ -62,11 +78,15 @@ async function tryWriting(folder: string): Promise<string | undefined> {
   }
 }
 
-export async function checkDisk(folder: string, freeBytesOf: (folder: string) => Promise<number> = freeBytes): Promise<Finding> {
+export async function checkDisk(
+  folder: string,
+  freeBytesOf: (folder: string) => Promise<number> = freeBytes,
+): Promise<Finding> {
   const there = await nearestThere(folder);
   const free = await freeBytesOf(there);
   const remedy = `Free space: \`du -xh ${shellWord(there)} | sort -h | tail\` shows what takes it.`;
-  if (free < noneLeftBytes) return fault('disk', `only ${bytesText(free)} are left for ${folder}: logs and state cannot be kept`, remedy);
+  if (free < noneLeftBytes)
+    return fault('disk', `only ${bytesText(free)} are left for ${folder}: logs and state cannot be kept`, remedy);
   if (free < scarceBytes) return warning('disk', `${bytesText(free)} are left for ${folder}`, remedy);
   return ok('disk', `${bytesText(free)} free for ${folder}`);
 }

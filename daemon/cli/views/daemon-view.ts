@@ -10,11 +10,18 @@ export function daemonLines(daemon: DaemonStatus): Piece[][] {
   const label = (text: string): Piece => styled('dim', text.padEnd(10));
   const dropped = Object.entries(daemon.dropped).filter(([, count]) => count > 0);
   return [
-    [styled('bold', `nagaya ${daemon.version}`), `  pid ${String(daemon.pid)}, node ${daemon.node}, up ${durationText(daemon.uptimeMs)}`, daemon.state === 'running' ? '' : styled('yellow', '  shutting down')],
+    [
+      styled('bold', `nagaya ${daemon.version}`),
+      `  pid ${String(daemon.pid)}, node ${daemon.node}, up ${durationText(daemon.uptimeMs)}`,
+      daemon.state === 'running' ? '' : styled('yellow', '  shutting down'),
+    ],
     ...guardianLines(daemon, label),
     [label('socket'), daemon.socket],
     [label('config'), daemon.config ?? 'none (defaults)'],
-    [label('memory'), `rss ${memory.rssMb.toFixed(0)} MB, heap ${memory.heapUsedMb.toFixed(0)} MB; event loop delay p50 ${durationText(delay.p50)}, p99 ${durationText(delay.p99)}, max ${durationText(delay.max)}`],
+    [
+      label('memory'),
+      `rss ${memory.rssMb.toFixed(0)} MB, heap ${memory.heapUsedMb.toFixed(0)} MB; event loop delay p50 ${durationText(delay.p50)}, p99 ${durationText(delay.p99)}, max ${durationText(delay.max)}`,
+    ],
     [
       label('runs'),
       `${plural(counts.plugins, 'plugin')}; ${String(counts.servicesRunning)} of ${plural(counts.services, 'service')} running`,
@@ -22,9 +29,18 @@ export function daemonLines(daemon: DaemonStatus): Piece[][] {
       `; ${plural(counts.tools, 'tool')}, ${plural(counts.toolCallsPending, 'call')} pending on ${plural(counts.toolThreads, 'thread')}`,
     ],
     ...daemon.notes.map((note) => [label('note'), styled('yellow', note)]),
-    ...(counts.unkillable > 0 ? [[label('warning'), styled('red', `${plural(counts.unkillable, 'thread')} could not be ended: see \`nagaya doctor\``)]] : []),
+    ...(counts.unkillable > 0
+      ? [
+          [
+            label('warning'),
+            styled('red', `${plural(counts.unkillable, 'thread')} could not be ended: see \`nagaya doctor\``),
+          ],
+        ]
+      : []),
     ...(pool === undefined || pool.fullSince === null ? [] : [[label('warning'), styled('red', fullPoolText(pool))]]),
-    ...(dropped.length > 0 ? [[label('dropped'), styled('yellow', dropped.map(([what, count]) => `${what} ${String(count)}`).join(', '))]] : []),
+    ...(dropped.length > 0
+      ? [[label('dropped'), styled('yellow', dropped.map(([what, count]) => `${what} ${String(count)}`).join(', '))]]
+      : []),
   ];
 }
 
@@ -34,7 +50,14 @@ function guardianLines({ guardian }: DaemonStatus, label: (text: string) => Piec
   const head: Piece[] = [label('guardian'), `pid ${String(guardian.pid)}`];
   if (last === undefined) return [head];
   return [
-    [...head, '; ', styled('yellow', `the daemon died ${plural(guardian.deaths.length, 'time')}, last at ${last.at}: ${deathText(last)}`)],
+    [
+      ...head,
+      '; ',
+      styled(
+        'yellow',
+        `the daemon died ${plural(guardian.deaths.length, 'time')}, last at ${last.at}: ${deathText(last)}`,
+      ),
+    ],
     [label('lost'), styled('yellow', lostText(last.lost))],
   ];
 }
@@ -49,7 +72,9 @@ export function deathText({ signal, exitCode, backAfterMs, culprit, where, suspe
 
 /** Since when libuv's pool of threads is full, and whose doing that is likely to be. */
 export function fullPoolText({ threads, fullSince, suspects }: DaemonStatus['threadPool']): string {
-  const who = suspects.map(({ plugin, requests }) => (requests === null ? plugin : `${plugin} (${plural(requests, 'request')})`)).join(', ');
+  const who = suspects
+    .map(({ plugin, requests }) => (requests === null ? plugin : `${plugin} (${plural(requests, 'request')})`))
+    .join(', ');
   return `libuv's pool of ${plural(threads, 'thread')} is full since ${fullSince ?? 'now'}, and all thread cells wait for it${who === '' ? '' : `; it is likely filled by ${who}`}`;
 }
 

@@ -5,7 +5,14 @@ import { bytesText, clockText } from './quantity.ts';
 import { type Piece, styled } from './terminal.ts';
 import { idsText } from './event-ids.ts';
 
-export const deadLetterHeadings: readonly string[] = ['ID', 'DEAD SINCE', 'EVENT', 'TRIES', 'CORRELATION ID', 'LAST ERROR'];
+export const deadLetterHeadings: readonly string[] = [
+  'ID',
+  'DEAD SINCE',
+  'EVENT',
+  'TRIES',
+  'CORRELATION ID',
+  'LAST ERROR',
+];
 
 const reasonWords = {
   attempts: 'its attempts are used up',
@@ -15,14 +22,24 @@ const reasonWords = {
 
 export function deadLetterRow({ id, deadAt, ingress, kind, attempts, correlationId }: DeadLetter): Piece[] {
   const error = attempts.at(-1)?.error;
-  return [id, dayAndTime(deadAt), `${ingress}/${kind}`, String(attempts.length), correlationId, error === undefined ? '-' : styled('red', `${error.code}: ${error.message}`)];
+  return [
+    id,
+    dayAndTime(deadAt),
+    `${ingress}/${kind}`,
+    String(attempts.length),
+    correlationId,
+    error === undefined ? '-' : styled('red', `${error.code}: ${error.message}`),
+  ];
 }
 
 export function deadLetterStory(letter: DeadLetter): Piece[][] {
   const row = (label: string, ...pieces: Piece[]): Piece[] => [styled('dim', label.padEnd(12)), ...pieces];
   return [
     [styled('bold', letter.id)],
-    row('event', `${idsText(letter.eventId, letter.correlationId)}, ${letter.kind} through ${letter.ingress} from ${letter.source}, ${bytesText(letter.bytes)}`),
+    row(
+      'event',
+      `${idsText(letter.eventId, letter.correlationId)}, ${letter.kind} through ${letter.ingress} from ${letter.source}, ${bytesText(letter.bytes)}`,
+    ),
     row('created', dayAndTime(letter.createdAt)),
     row('dead since', dayAndTime(letter.deadAt)),
     row('reason', reasonWords[letter.reason ?? 'attempts']),
@@ -33,7 +50,11 @@ export function deadLetterStory(letter: DeadLetter): Piece[][] {
 
 function attemptLines({ attempt, at, incarnation, error }: AttemptStory): Piece[][] {
   return [
-    [styled('dim', `attempt ${String(attempt)}`.padEnd(12)), `${clockText(at)}, incarnation ${String(incarnation)}: `, styled('red', `${error.code}: ${error.message}`)],
+    [
+      styled('dim', `attempt ${String(attempt)}`.padEnd(12)),
+      `${clockText(at)}, incarnation ${String(incarnation)}: `,
+      styled('red', `${error.code}: ${error.message}`),
+    ],
     ...(error.where === undefined ? [] : [[`    ${error.where}`]]),
     ...causeLines({ message: '', stack: error.stack }).slice(1),
   ];

@@ -8,12 +8,30 @@ import type { Row, Verdict } from '../../faults/verdict.ts';
 import { printTable } from './table.ts';
 import { type Piece, type Style, type Terminal, styled } from './terminal.ts';
 
-const styles: Readonly<Record<Verdict, Style>> = { contained: 'green', denied: 'green', 'by the guardian': 'green', 'given up': 'yellow', 'not run': 'dim', 'not contained': 'red' };
-const findingStyles: Readonly<Record<FindingVerdict, Style>> = { fine: 'green', skipped: 'dim', lost: 'yellow', mishandled: 'yellow', broken: 'red' };
+const styles: Readonly<Record<Verdict, Style>> = {
+  contained: 'green',
+  denied: 'green',
+  'by the guardian': 'green',
+  'given up': 'yellow',
+  'not run': 'dim',
+  'not contained': 'red',
+};
+const findingStyles: Readonly<Record<FindingVerdict, Style>> = {
+  fine: 'green',
+  skipped: 'dim',
+  lost: 'yellow',
+  mishandled: 'yellow',
+  broken: 'red',
+};
 
 export function showProgress(terminal: Terminal, place: Place, row: Row, at: string): void {
   const why = row.problems[0] ?? row.late[0];
-  terminal.complain(styled('dim', `${at} ${place.subject}/${place.isolation} `), `${row.id}: `, styled(styles[row.verdict], row.verdict), why === undefined ? '' : `  ${why}`);
+  terminal.complain(
+    styled('dim', `${at} ${place.subject}/${place.isolation} `),
+    `${row.id}: `,
+    styled(styles[row.verdict], row.verdict),
+    why === undefined ? '' : `  ${why}`,
+  );
 }
 
 export function showFinding(terminal: Terminal, { condition, verdict }: Finding): void {
@@ -40,18 +58,31 @@ const lineOf = (row: Row): Piece[] => [
   [...new Set([row.cause, ...row.problems, ...row.late])].filter((text) => text !== '').join('; '),
 ];
 
-const headings = ['FAULT', 'VERDICT', 'ANSWERED', 'IN', 'NEIGHBOUR\'S GAP', 'AGAIN IN', 'LEFT', 'CAUSE'];
+const headings = ['FAULT', 'VERDICT', 'ANSWERED', 'IN', "NEIGHBOUR'S GAP", 'AGAIN IN', 'LEFT', 'CAUSE'];
 
 export function showKit(terminal: Terminal, { places, goals, node, platform, cores }: KitReport): void {
   for (const report of places) {
-    terminal.line(styled('bold', `${report.subject}s, ${report.isolation}`), styled('dim', `  Node ${node}, ${platform}, ${plural(cores, 'core')}`));
+    terminal.line(
+      styled('bold', `${report.subject}s, ${report.isolation}`),
+      styled('dim', `  Node ${node}, ${platform}, ${plural(cores, 'core')}`),
+    );
     printTable(terminal, headings, report.rows.map(lineOf));
     terminal.line(...summaryLine(report));
     const { answeredMs, neighbourGapMs, recoveredMs } = report.control;
-    terminal.line(styled('dim', `Without any fault: answered in ${figure(answeredMs)}, neighbour's gap ${figure(neighbourGapMs)}, again in ${figure(recoveredMs)}.`));
+    terminal.line(
+      styled(
+        'dim',
+        `Without any fault: answered in ${figure(answeredMs)}, neighbour's gap ${figure(neighbourGapMs)}, again in ${figure(recoveredMs)}.`,
+      ),
+    );
     terminal.line();
   }
-  terminal.line(styled('dim', `Goals: answered by the deadline + ${String(goals.answerMs)} ms, neighbour's gap ${String(goals.neighbourMs)} ms, again in ${String(goals.recoveryMs)} ms.`));
+  terminal.line(
+    styled(
+      'dim',
+      `Goals: answered by the deadline + ${String(goals.answerMs)} ms, neighbour's gap ${String(goals.neighbourMs)} ms, again in ${String(goals.recoveryMs)} ms.`,
+    ),
+  );
 }
 
 function summaryLine({ summary }: PlaceReport): Piece[] {
@@ -65,5 +96,13 @@ function summaryLine({ summary }: PlaceReport): Piece[] {
 }
 
 export function showPlugin(terminal: Terminal, { plugin, findings }: PluginReport): void {
-  printTable(terminal, ['CONDITION', 'VERDICT', plugin], findings.map(({ condition, what, verdict, detail }) => [condition, styled(findingStyles[verdict], verdict), `${what}: ${detail}`]));
+  printTable(
+    terminal,
+    ['CONDITION', 'VERDICT', plugin],
+    findings.map(({ condition, what, verdict, detail }) => [
+      condition,
+      styled(findingStyles[verdict], verdict),
+      `${what}: ${detail}`,
+    ]),
+  );
 }

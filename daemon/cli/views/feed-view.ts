@@ -4,19 +4,35 @@ import type { FeedEvent } from '../../../protocol/operations/telemetry.ts';
 import { clockText } from './quantity.ts';
 import { type Piece, type Style, styled } from './terminal.ts';
 
-const topicStyles: Readonly<Record<FeedEvent['topic'], Style>> = { plugin: 'cyan', lifecycle: 'cyan', failure: 'red', counters: 'dim', log: 'dim' };
+const topicStyles: Readonly<Record<FeedEvent['topic'], Style>> = {
+  plugin: 'cyan',
+  lifecycle: 'cyan',
+  failure: 'red',
+  counters: 'dim',
+  log: 'dim',
+};
 
 export function feedEventPieces({ at, plugin, topic, data }: FeedEvent): Piece[] {
-  return [styled('dim', `${clockText(at)} `), styled('bold', plugin), ' ', styled(topicStyles[topic], topic), ` ${wordsOf(topic, data)}`];
+  return [
+    styled('dim', `${clockText(at)} `),
+    styled('bold', plugin),
+    ' ',
+    styled(topicStyles[topic], topic),
+    ` ${wordsOf(topic, data)}`,
+  ];
 }
 
 function wordsOf(topic: FeedEvent['topic'], data: FeedEvent['data']): string {
   const { from, to, cause, code, message, counters, queue } = data;
-  if (topic === 'lifecycle' && typeof from === 'string' && typeof to === 'string') return `${from} → ${to}${typeof cause === 'string' ? ` (${cause})` : ''}`;
+  if (topic === 'lifecycle' && typeof from === 'string' && typeof to === 'string')
+    return `${from} → ${to}${typeof cause === 'string' ? ` (${cause})` : ''}`;
   if (topic === 'failure' && typeof code === 'string' && typeof message === 'string') return `${code}: ${message}`;
   if (topic === 'counters' && isObject(counters) && isObject(queue)) {
     const counts = Object.entries(counters).filter(([, count]) => typeof count === 'number' && count > 0);
-    return [`queue ${String(queue['depth'])}/${String(queue['capacity'])}`, ...counts.map(([name, count]) => `${name} ${String(count)}`)].join(', ');
+    return [
+      `queue ${String(queue['depth'])}/${String(queue['capacity'])}`,
+      ...counts.map(([name, count]) => `${name} ${String(count)}`),
+    ].join(', ');
   }
   return JSON.stringify(data);
 }

@@ -17,7 +17,8 @@ interface Look {
 
 const keptEvents = 5;
 
-const settledOf = ({ counters }: ServiceStatus): number => counters.handled + counters.failed + counters.deadLettered + counters.discarded;
+const settledOf = ({ counters }: ServiceStatus): number =>
+  counters.handled + counters.failed + counters.deadLettered + counters.discarded;
 
 export class LiveServices {
   readonly #plugin: string | undefined;
@@ -48,10 +49,14 @@ export class LiveServices {
 
   #rates(pluginId: string, now: Look): { enqueued: string; settled: string } {
     const before = this.#last.get(pluginId);
-    // A service that was loaded anew counts from zero again.
-    if (before === undefined || now.atMs <= before.atMs || now.enqueued < before.enqueued) return { enqueued: '-', settled: '-' };
+    // A service that was loaded again counts from zero again.
+    if (before === undefined || now.atMs <= before.atMs || now.enqueued < before.enqueued)
+      return { enqueued: '-', settled: '-' };
     const seconds = (now.atMs - before.atMs) / 1000;
-    return { enqueued: rateText((now.enqueued - before.enqueued) / seconds), settled: rateText((now.settled - before.settled) / seconds) };
+    return {
+      enqueued: rateText((now.enqueued - before.enqueued) / seconds),
+      settled: rateText((now.settled - before.settled) / seconds),
+    };
   }
 
   #head(daemon: DaemonStatus): Piece[] {

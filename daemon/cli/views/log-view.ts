@@ -3,7 +3,14 @@ import type { LogLine } from '../../../protocol/operations/telemetry.ts';
 import { clockText } from './quantity.ts';
 import { type Piece, type Style, printable, styled } from './terminal.ts';
 
-const levelStyles: Readonly<Record<string, Style>> = { trace: 'dim', debug: 'dim', info: 'cyan', warn: 'yellow', error: 'red', fatal: 'red' };
+const levelStyles: Readonly<Record<string, Style>> = {
+  trace: 'dim',
+  debug: 'dim',
+  info: 'cyan',
+  warn: 'yellow',
+  error: 'red',
+  fatal: 'red',
+};
 
 /** Shown in their own place, or the same on every line. */
 const placed = new Set(['level', 'time', 'msg', 'plugin', 'incarnation', 'stream', 'data']);
@@ -11,7 +18,12 @@ const placed = new Set(['level', 'time', 'msg', 'plugin', 'incarnation', 'stream
 /** What the plugin gave with the line, after what the daemon knows of it. */
 function fieldsOf(line: LogLine): [string, unknown][] {
   const data = line['data'];
-  const given = typeof data === 'object' && data !== null && !Array.isArray(data) ? Object.entries(data) : data === undefined ? [] : [['data', data] satisfies [string, unknown]];
+  const given =
+    typeof data === 'object' && data !== null && !Array.isArray(data)
+      ? Object.entries(data)
+      : data === undefined
+        ? []
+        : [['data', data] satisfies [string, unknown]];
   return [...given, ...Object.entries(line).filter(([name, value]) => !placed.has(name) && value !== undefined)];
 }
 
@@ -28,7 +40,9 @@ export function logLinePieces(line: LogLine, plugin: string | undefined): Piece[
       typeof from === 'string' && from !== plugin ? styled('bold', `${from} `) : '',
       typeof incarnation === 'number' ? styled('dim', `#${String(incarnation)} `) : '',
       first,
-      ...fieldsOf(line).map(([name, value]) => styled('dim', ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)),
+      ...fieldsOf(line).map(([name, value]) =>
+        styled('dim', ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`),
+      ),
     ],
     ...rest.map((text): Piece[] => [`             ${text}`]),
   ];

@@ -4,10 +4,23 @@ import type { RuntimeDiagnostic, RuntimeSummary } from '../../../protocol/runtim
 import { clockText, plural } from './quantity.ts';
 import { type Piece, type Style, styled } from './terminal.ts';
 
-const statusStyles: Readonly<Record<RuntimeSummary['status'], Style>> = { running: 'green', stopped: 'dim', unavailable: 'red' };
+const statusStyles: Readonly<Record<RuntimeSummary['status'], Style>> = {
+  running: 'green',
+  stopped: 'dim',
+  unavailable: 'red',
+};
 const levelStyles: Readonly<Record<RuntimeDiagnostic['level'], Style>> = { info: 'dim', warn: 'yellow', error: 'red' };
 
-export const runtimeHeadings: readonly string[] = ['RUNTIME', 'KIND', 'STATUS', 'WORKERS', 'IDLE', 'BUSY', 'STOPPED', 'FAILED'];
+export const runtimeHeadings: readonly string[] = [
+  'RUNTIME',
+  'KIND',
+  'STATUS',
+  'WORKERS',
+  'IDLE',
+  'BUSY',
+  'STOPPED',
+  'FAILED',
+];
 
 export function runtimeRow({ runtimeId, kind, status, workers, capabilities }: RuntimeSummary): Piece[] {
   return [
@@ -23,24 +36,48 @@ export function runtimeRow({ runtimeId, kind, status, workers, capabilities }: R
 }
 
 export function runtimeDetail(runtime: OperationResult<'runtime.show'>): Piece[][] {
-  const { runtimeId, displayName, kind, status, capabilities: { maxWorkers, ...can }, workers, profiles, diagnostics } = runtime;
+  const {
+    runtimeId,
+    displayName,
+    kind,
+    status,
+    capabilities: { maxWorkers, ...can },
+    workers,
+    profiles,
+    diagnostics,
+  } = runtime;
   const row = (label: string, ...pieces: Piece[]): Piece[] => [styled('dim', label.padEnd(12)), ...pieces];
-  const able = Object.entries(can).filter(([, yes]) => yes).map(([name]) => wordsOf(name));
+  const able = Object.entries(can)
+    .filter(([, yes]) => yes)
+    .map(([name]) => wordsOf(name));
   const states = Object.entries(workers).filter(([name, count]) => name !== 'total' && count > 0);
   return [
     [styled('bold', runtimeId), `  ${displayName}`],
     row('kind', kind),
     row('status', styled(statusStyles[status], status)),
-    row('workers', `${plural(workers.total, 'worker')} of ${String(maxWorkers)}${states.length === 0 ? '' : `: ${states.map(([name, count]) => `${String(count)} ${name}`).join(', ')}`}`),
+    row(
+      'workers',
+      `${plural(workers.total, 'worker')} of ${String(maxWorkers)}${states.length === 0 ? '' : `: ${states.map(([name, count]) => `${String(count)} ${name}`).join(', ')}`}`,
+    ),
     row('can', able.length === 0 ? 'nothing' : able.join(', ')),
-    ...profiles.map(({ name, description }, at) => row(at === 0 ? 'profiles' : '', styled('cyan', name), description === '' ? '' : `  ${description}`)),
+    ...profiles.map(({ name, description }, at) =>
+      row(at === 0 ? 'profiles' : '', styled('cyan', name), description === '' ? '' : `  ${description}`),
+    ),
     ...diagnosticLines(diagnostics),
   ];
 }
 
 /** `canListWorkers` is "list workers". */
-const wordsOf = (capability: string): string => capability.replace(/^can/, '').replaceAll(/(?<!^)[A-Z]/g, (letter) => ` ${letter}`).toLowerCase();
+const wordsOf = (capability: string): string =>
+  capability
+    .replace(/^can/, '')
+    .replaceAll(/(?<!^)[A-Z]/g, (letter) => ` ${letter}`)
+    .toLowerCase();
 
 export function diagnosticLines(diagnostics: readonly RuntimeDiagnostic[]): Piece[][] {
-  return diagnostics.map(({ at, level, code, message }) => [styled('dim', `${clockText(at)} `), styled(levelStyles[level], code), `: ${message}`]);
+  return diagnostics.map(({ at, level, code, message }) => [
+    styled('dim', `${clockText(at)} `),
+    styled(levelStyles[level], code),
+    `: ${message}`,
+  ]);
 }

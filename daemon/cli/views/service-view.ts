@@ -5,7 +5,14 @@ import { bytesText, clockText, durationText, plural } from './quantity.ts';
 import { type Piece, type Style, styled } from './terminal.ts';
 import { idsText } from './event-ids.ts';
 
-const lifecycleStyles: Record<Lifecycle, Style> = { ready: 'dim', starting: 'cyan', running: 'green', stopping: 'yellow', stopped: 'dim', failed: 'red' };
+const lifecycleStyles: Record<Lifecycle, Style> = {
+  ready: 'dim',
+  starting: 'cyan',
+  running: 'green',
+  stopping: 'yellow',
+  stopped: 'dim',
+  failed: 'red',
+};
 
 export const lifecyclePiece = (lifecycle: Lifecycle): Piece => styled(lifecycleStyles[lifecycle], lifecycle);
 
@@ -13,18 +20,25 @@ export const lifecyclePiece = (lifecycle: Lifecycle): Piece => styled(lifecycleS
 function statePiece({ lifecycle, restart }: ServiceStatus): Piece {
   if (lifecycle !== 'failed' || !restart) return lifecyclePiece(lifecycle);
   if (!restart.pending) return styled('red', 'failed, given up');
-  return styled('yellow', `failed, restart ${String(restart.attempt)}${restart.nextAt === null ? '' : ` at ${clockText(restart.nextAt)}`}`);
+  return styled(
+    'yellow',
+    `failed, restart ${String(restart.attempt)}${restart.nextAt === null ? '' : ` at ${clockText(restart.nextAt)}`}`,
+  );
 }
 
 /** Events that nobody handles any more: they wait for a person. */
-const deadPiece = ({ deadLetters }: ServiceStatus): Piece => (deadLetters.count > 0 ? styled('yellow', String(deadLetters.count)) : '0');
+const deadPiece = ({ deadLetters }: ServiceStatus): Piece =>
+  deadLetters.count > 0 ? styled('yellow', String(deadLetters.count)) : '0';
 
 export function lifecycleLine(status: ServiceStatus): Piece[] {
   return [`${status.pluginId} is `, lifecyclePiece(status.lifecycle), ` (incarnation ${String(status.incarnation)})`];
 }
 
 /** What became of the events that had not begun. */
-export function keptText({ kept, discarded }: { readonly kept: number; readonly discarded: number }, keptFor: 'next start' | 'new incarnation'): string {
+export function keptText(
+  { kept, discarded }: { readonly kept: number; readonly discarded: number },
+  keptFor: 'next start' | 'new incarnation',
+): string {
   if (kept === 0 && discarded === 0) return 'no event was waiting';
   const keptPart = `${plural(kept, 'event')} kept for the ${keptFor}`;
   return `${keptPart}, ${String(discarded)} discarded`;
@@ -35,9 +49,21 @@ const depthPiece = ({ queue }: ServiceStatus): Piece => {
   return queue.depth >= queue.capacity ? styled('red', text) : text;
 };
 
-const lastErrorPiece = ({ lastError }: ServiceStatus): Piece => (lastError === null ? '-' : styled('red', `${lastError.code}: ${lastError.message}`));
+const lastErrorPiece = ({ lastError }: ServiceStatus): Piece =>
+  lastError === null ? '-' : styled('red', `${lastError.code}: ${lastError.message}`);
 
-export const serviceHeadings: readonly string[] = ['SERVICE', 'STATE', 'INC', 'QUEUE', 'HANDLED', 'FAILED', 'DEAD', 'REJECTED', 'P99', 'LAST ERROR'];
+export const serviceHeadings: readonly string[] = [
+  'SERVICE',
+  'STATE',
+  'INC',
+  'QUEUE',
+  'HANDLED',
+  'FAILED',
+  'DEAD',
+  'REJECTED',
+  'P99',
+  'LAST ERROR',
+];
 
 export function serviceRow(status: ServiceStatus): Piece[] {
   const { counters, latencyMs } = status;
@@ -55,12 +81,27 @@ export function serviceRow(status: ServiceStatus): Piece[] {
   ];
 }
 
-export const rejectedCount = ({ counters: { rejected } }: ServiceStatus): number => rejected.queueFull + rejected.invalidEvent + rejected.notAccepting;
+export const rejectedCount = ({ counters: { rejected } }: ServiceStatus): number =>
+  rejected.queueFull + rejected.invalidEvent + rejected.notAccepting;
 
 /** What changed since the last look, as rates: the row of the live view. */
-export const liveHeadings: readonly string[] = ['SERVICE', 'STATE', 'INC', 'QUEUE', 'IN', 'OUT', 'FAILED', 'DEAD', 'BUSY', 'LAST ERROR'];
+export const liveHeadings: readonly string[] = [
+  'SERVICE',
+  'STATE',
+  'INC',
+  'QUEUE',
+  'IN',
+  'OUT',
+  'FAILED',
+  'DEAD',
+  'BUSY',
+  'LAST ERROR',
+];
 
-export function liveRow(status: ServiceStatus, rates: { readonly enqueued: string; readonly settled: string }): Piece[] {
+export function liveRow(
+  status: ServiceStatus,
+  rates: { readonly enqueued: string; readonly settled: string },
+): Piece[] {
   return [
     status.pluginId,
     statePiece(status),
@@ -80,23 +121,58 @@ type Section = (status: ServiceStatus) => Piece[][];
 const row = (label: string, ...pieces: Piece[]): Piece[] => [styled('dim', label.padEnd(13)), ...pieces];
 
 const latencyText = ({ p50, p90, p99, max, count }: ServiceStatus['latencyMs']): string =>
-  count === 0 ? 'none yet' : `p50 ${durationText(p50)}, p90 ${durationText(p90)}, p99 ${durationText(p99)}, max ${durationText(max)} (${String(count)})`;
+  count === 0
+    ? 'none yet'
+    : `p50 ${durationText(p50)}, p90 ${durationText(p90)}, p99 ${durationText(p99)}, max ${durationText(max)} (${String(count)})`;
 
 const headSection: Section = (status) => [
-  [styled('bold', status.pluginId), '  ', lifecyclePiece(status.lifecycle), `  incarnation ${String(status.incarnation)}, ${status.isolation}${status.startedAt === null ? '' : `, up ${durationText(status.uptimeMs)}`}`],
+  [
+    styled('bold', status.pluginId),
+    '  ',
+    lifecyclePiece(status.lifecycle),
+    `  incarnation ${String(status.incarnation)}, ${status.isolation}${status.startedAt === null ? '' : `, up ${durationText(status.uptimeMs)}`}`,
+  ],
 ];
 
 const queueSection: Section = ({ queue, inFlight, retrying }) => [
-  row('queue', `${String(queue.depth)} of ${String(queue.capacity)}, ${bytesText(queue.bytes)} of ${bytesText(queue.maxBytes)}; most ever ${String(queue.highWater)}${queue.depth === 0 ? '' : `, the oldest has waited ${durationText(queue.oldestAgeMs)}`}`),
-  ...(retrying.count === 0 ? [] : [row('retrying', styled('yellow', `${plural(retrying.count, 'event')} of these ${retrying.count === 1 ? 'waits' : 'wait'} for another attempt${retrying.nextAt === null ? '' : `, the first until ${clockText(retrying.nextAt)}`}`))]),
-  row('in flight', inFlight === null ? 'nothing' : `${idsText(inFlight.eventId, inFlight.correlationId)}, attempt ${String(inFlight.attempt)}, for ${durationText(inFlight.sinceMs)}`),
+  row(
+    'queue',
+    `${String(queue.depth)} of ${String(queue.capacity)}, ${bytesText(queue.bytes)} of ${bytesText(queue.maxBytes)}; most ever ${String(queue.highWater)}${queue.depth === 0 ? '' : `, the oldest has waited ${durationText(queue.oldestAgeMs)}`}`,
+  ),
+  ...(retrying.count === 0
+    ? []
+    : [
+        row(
+          'retrying',
+          styled(
+            'yellow',
+            `${plural(retrying.count, 'event')} of these ${retrying.count === 1 ? 'waits' : 'wait'} for another attempt${retrying.nextAt === null ? '' : `, the first until ${clockText(retrying.nextAt)}`}`,
+          ),
+        ),
+      ]),
+  row(
+    'in flight',
+    inFlight === null
+      ? 'nothing'
+      : `${idsText(inFlight.eventId, inFlight.correlationId)}, attempt ${String(inFlight.attempt)}, for ${durationText(inFlight.sinceMs)}`,
+  ),
 ];
 
 const countersSection: Section = ({ counters, latencyMs, handleMs }) => {
   const { rejected, restarts, ...events } = counters;
   return [
-    row('events', Object.entries(events).map(([name, count]) => `${name} ${String(count)}`).join(', ')),
-    row('rejected', Object.entries(rejected).map(([name, count]) => `${name} ${String(count)}`).join(', ')),
+    row(
+      'events',
+      Object.entries(events)
+        .map(([name, count]) => `${name} ${String(count)}`)
+        .join(', '),
+    ),
+    row(
+      'rejected',
+      Object.entries(rejected)
+        .map(([name, count]) => `${name} ${String(count)}`)
+        .join(', '),
+    ),
     row('restarts', String(restarts)),
     row('latency', latencyText(latencyMs)),
     row('handler', latencyText(handleMs)),
@@ -113,46 +189,133 @@ const cellSection: Section = ({ cell, log }) => [
           cell.unkillable ? styled('red', '  cannot be ended') : '',
         ),
       ]),
-  row('log', plural(log.lines, 'line'), log.droppedLines > 0 ? styled('yellow', `, ${String(log.droppedLines)} dropped (${bytesText(log.droppedBytes)})`) : ''),
+  row(
+    'log',
+    plural(log.lines, 'line'),
+    log.droppedLines > 0
+      ? styled('yellow', `, ${String(log.droppedLines)} dropped (${bytesText(log.droppedBytes)})`)
+      : '',
+  ),
 ];
 
 /** What the supervisor does about a failure. */
 const restartSection: Section = ({ pluginId, restart, diagnostics, unkillable, malformedMessages }) => {
-  const gaveUp = diagnostics.findLast(({ event }) => event === 'gave_up')?.message ?? `The supervisor gave up. Start it again with nagaya start ${pluginId}.`;
+  const gaveUp =
+    diagnostics.findLast(({ event }) => event === 'gave_up')?.message ??
+    `The supervisor gave up. Start it again with nagaya start ${pluginId}.`;
   return [
-    ...(restart?.pending === true ? [row('restart', styled('yellow', `pending, attempt ${String(restart.attempt)}${restart.nextAt === null ? '' : ` at ${clockText(restart.nextAt)}`}`))] : []),
+    ...(restart?.pending === true
+      ? [
+          row(
+            'restart',
+            styled(
+              'yellow',
+              `pending, attempt ${String(restart.attempt)}${restart.nextAt === null ? '' : ` at ${clockText(restart.nextAt)}`}`,
+            ),
+          ),
+        ]
+      : []),
     ...(restart?.pending === false ? [row('restart', styled('red', gaveUp))] : []),
-    ...(unkillable > 0 ? [row('unkillable', styled('red', `${String(unkillable)} of its cells could not be ended and still take memory: see \`nagaya doctor\``))] : []),
-    ...(malformedMessages > 0 ? [row('messages', styled('red', `${plural(malformedMessages, 'message')} of its cells could not be read and ${malformedMessages === 1 ? 'was' : 'were'} dropped`))] : []),
+    ...(unkillable > 0
+      ? [
+          row(
+            'unkillable',
+            styled(
+              'red',
+              `${String(unkillable)} of its cells could not be ended and still take memory: see \`nagaya doctor\``,
+            ),
+          ),
+        ]
+      : []),
+    ...(malformedMessages > 0
+      ? [
+          row(
+            'messages',
+            styled(
+              'red',
+              `${plural(malformedMessages, 'message')} of its cells could not be read and ${malformedMessages === 1 ? 'was' : 'were'} dropped`,
+            ),
+          ),
+        ]
+      : []),
   ];
 };
 
 const deadLettersSection: Section = ({ pluginId, deadLetters: { count, capacity, evicted } }) =>
   count === 0 && evicted === 0
     ? []
-    : [row('dead letters', styled('yellow', `${String(count)} of ${String(capacity)}${evicted > 0 ? `, ${String(evicted)} older ones pushed out` : ''}`), `: see \`nagaya dead-letters list ${pluginId}\``)];
+    : [
+        row(
+          'dead letters',
+          styled(
+            'yellow',
+            `${String(count)} of ${String(capacity)}${evicted > 0 ? `, ${String(evicted)} older ones pushed out` : ''}`,
+          ),
+          `: see \`nagaya dead-letters list ${pluginId}\``,
+        ),
+      ];
 
 const reportedSection: Section = ({ reported }) => [
-  ...(reported === null ? [] : [row('reported', JSON.stringify(reported.value) ?? 'nothing', reported.stale ? styled('yellow', `  (stale, from ${clockText(reported.at)}${reported.error === undefined ? '' : `: ${reported.error}`})`) : '')]),
+  ...(reported === null
+    ? []
+    : [
+        row(
+          'reported',
+          JSON.stringify(reported.value) ?? 'nothing',
+          reported.stale
+            ? styled(
+                'yellow',
+                `  (stale, from ${clockText(reported.at)}${reported.error === undefined ? '' : `: ${reported.error}`})`,
+              )
+            : '',
+        ),
+      ]),
 ];
 
 const errorSection: Section = ({ lastError }) =>
   lastError === null
     ? []
     : [
-        row('last error', styled('red', `${lastError.code}: ${lastError.message}`), `  ${clockText(lastError.at)}${idsText(lastError.eventId, lastError.correlationId, ' ')}`),
+        row(
+          'last error',
+          styled('red', `${lastError.code}: ${lastError.message}`),
+          `  ${clockText(lastError.at)}${idsText(lastError.eventId, lastError.correlationId, ' ')}`,
+        ),
         ...causeLines({ message: '', stack: lastError.stack }).slice(1),
       ];
 
-const levelStyles: Record<ServiceStatus['diagnostics'][number]['level'], Style> = { info: 'dim', warn: 'yellow', error: 'red' };
+const levelStyles: Record<ServiceStatus['diagnostics'][number]['level'], Style> = {
+  info: 'dim',
+  warn: 'yellow',
+  error: 'red',
+};
 
 const notesSection: Section = ({ notes }) => notes.map((note) => row('note', styled('yellow', note)));
 
 const diagnosticsSection: Section = ({ diagnostics }) =>
   diagnostics.length === 0
     ? []
-    : [[], [styled('dim', 'diagnostics, the newest last')], ...diagnostics.map((entry): Piece[] => [`  ${clockText(entry.at)} #${String(entry.incarnation)} `, styled(levelStyles[entry.level], entry.event), `  ${entry.message}`])];
+    : [
+        [],
+        [styled('dim', 'diagnostics, the newest last')],
+        ...diagnostics.map((entry): Piece[] => [
+          `  ${clockText(entry.at)} #${String(entry.incarnation)} `,
+          styled(levelStyles[entry.level], entry.event),
+          `  ${entry.message}`,
+        ]),
+      ];
 
 export function serviceDetail(status: ServiceStatus): Piece[][] {
-  return [headSection, restartSection, queueSection, countersSection, deadLettersSection, cellSection, reportedSection, errorSection, notesSection, diagnosticsSection].flatMap((section) => section(status));
+  return [
+    headSection,
+    restartSection,
+    queueSection,
+    countersSection,
+    deadLettersSection,
+    cellSection,
+    reportedSection,
+    errorSection,
+    notesSection,
+    diagnosticsSection,
+  ].flatMap((section) => section(status));
 }

@@ -26,14 +26,23 @@ const outcomeWords = {
   crashed: 'was being handled when the cell ended',
   threw: 'was not handled: its handler threw or rejected',
 } as const satisfies Record<EventRecord['outcome'], string>;
-const countedWords = { handled: 'handled', failed: 'failed', deadLettered: 'made dead letters', discarded: 'discarded', timedOut: 'past their deadline', crashed: 'crashed', threw: 'thrown by their handler' } as const satisfies Record<EventRecord['outcome'], string>;
+const countedWords = {
+  handled: 'handled',
+  failed: 'failed',
+  deadLettered: 'made dead letters',
+  discarded: 'discarded',
+  timedOut: 'past their deadline',
+  crashed: 'crashed',
+  threw: 'thrown by their handler',
+} as const satisfies Record<EventRecord['outcome'], string>;
 
 const line = (at: string, ...pieces: Piece[]): Piece[] => [styled('dim', `${clockText(at)}  `), ...pieces];
 
 /** Of one event, or of those that share a correlation id, from the acceptance to where it is now. */
 export function eventStoryLines(story: Story): Piece[][] {
   const accepted = new Map<string, string>();
-  for (const { eventId, acceptedAt } of [...story.events, ...story.open]) if (!accepted.has(eventId)) accepted.set(eventId, acceptedAt);
+  for (const { eventId, acceptedAt } of [...story.events, ...story.open])
+    if (!accepted.has(eventId)) accepted.set(eventId, acceptedAt);
   const named = (eventId: unknown): string => (accepted.size > 1 && typeof eventId === 'string' ? `${eventId}: ` : '');
   const told: Told[] = [
     ...[...accepted].map(([eventId, at]) => ({ at, pieces: [`${named(eventId)}accepted and queued`] })),
@@ -56,12 +65,21 @@ function whereaboutsText({ state, attempt, ahead, runningMs, retryAt }: OpenEven
 
 /** Of a plugin: what happened, with its newest events between. */
 export function pluginStoryLines(story: Story): Piece[][] {
-  const told = inOrder([...story.entries.map((entry) => toldEntry(entry)), ...story.events.map((record): Told => ({ at: record.at, pieces: [`the event ${record.eventId} ${outcomeWords[record.outcome]}`], record }))]);
+  const told = inOrder([
+    ...story.entries.map((entry) => toldEntry(entry)),
+    ...story.events.map((record): Told => ({
+      at: record.at,
+      pieces: [`the event ${record.eventId} ${outcomeWords[record.outcome]}`],
+      record,
+    })),
+  ]);
   const lines: Piece[][] = [];
-  for (let at = 0; at < told.length; ) {
+  for (let at = 0; at < told.length;) {
     const run = recordsFrom(told, at);
     if (run.length > toldOneByOne) lines.push(countedLine(run));
-    else for (const { at: when, pieces } of told.slice(at, at + Math.max(1, run.length))) lines.push(line(when, ...pieces));
+    else
+      for (const { at: when, pieces } of told.slice(at, at + Math.max(1, run.length)))
+        lines.push(line(when, ...pieces));
     at += Math.max(1, run.length);
   }
   return lines;
@@ -78,7 +96,10 @@ function countedLine(run: readonly EventRecord[]): Piece[] {
   for (const { outcome } of run) counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
   const first = run[0] as EventRecord;
   const last = run.at(-1) as EventRecord;
-  return line(first.at, `events until ${clockText(last.at)}: ${[...counts].map(([outcome, count]) => `${String(count)} ${countedWords[outcome]}`).join(', ')}`);
+  return line(
+    first.at,
+    `events until ${clockText(last.at)}: ${[...counts].map(([outcome, count]) => `${String(count)} ${countedWords[outcome]}`).join(', ')}`,
+  );
 }
 
 function attemptText({ outcome, attempt, incarnation, sinceAcceptedMs, handlerMs }: EventRecord): string {
@@ -88,8 +109,12 @@ function attemptText({ outcome, attempt, incarnation, sinceAcceptedMs, handlerMs
 }
 
 function toldEntry({ at, level, event, message, incarnation }: TimelineEntry, eventName = ''): Told {
-  return { at, pieces: [styled(levelStyles[level], event), styled('dim', ` #${String(incarnation)}`), `  ${eventName}${message}`] };
+  return {
+    at,
+    pieces: [styled(levelStyles[level], event), styled('dim', ` #${String(incarnation)}`), `  ${eventName}${message}`],
+  };
 }
 
 /** Of the same moment, what stands first in the list is told first. */
-const inOrder = (told: readonly Told[]): Told[] => [...told].sort((one, other) => (one.at < other.at ? -1 : one.at > other.at ? 1 : 0));
+const inOrder = (told: readonly Told[]): Told[] =>
+  [...told].sort((one, other) => (one.at < other.at ? -1 : one.at > other.at ? 1 : 0));

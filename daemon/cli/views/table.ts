@@ -6,7 +6,9 @@ const gap = '  ';
 const lengthOf = (cell: Piece): number => [...pieceText(cell)].length;
 
 export function table(headings: readonly string[], rows: readonly (readonly Piece[])[]): Piece[][] {
-  const widths = headings.map((heading, column) => Math.max(heading.length, ...rows.map((row) => lengthOf(row[column] ?? ''))));
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((row) => lengthOf(row[column] ?? ''))),
+  );
   const lineOf = (cells: readonly Piece[]): Piece[] =>
     cells.flatMap((cell, column) => {
       const padding = column === cells.length - 1 ? '' : ' '.repeat((widths[column] ?? 0) - lengthOf(cell)) + gap;

@@ -146,7 +146,8 @@ export class Terminal {
   redraw(lines: readonly (readonly Piece[])[], lastHeight: number): number {
     const width = this.columns ?? 80;
     const room = Math.max(1, this.rows - 1);
-    const shown = lines.length > room ? [...lines.slice(0, room - 1), [`… ${String(lines.length - room + 1)} more lines`]] : lines;
+    const shown =
+      lines.length > room ? [...lines.slice(0, room - 1), [`… ${String(lines.length - room + 1)} more lines`]] : lines;
     const back = lastHeight === 0 ? '' : `\u001b[${String(lastHeight)}A`;
     const frame = shown.map((line) => `${paint(cut(line, width), this.#outColor)}\u001b[K\n`).join('');
     this.#out.write(`${back}${frame}\u001b[J`);
@@ -162,7 +163,9 @@ function paint(pieces: readonly Piece[], color: boolean): string {
   return pieces
     .map((piece) => {
       const text = pieceText(piece);
-      return typeof piece === 'string' || !color || text === '' ? text : `\u001b[${codes[piece.style]}m${text}\u001b[0m`;
+      return typeof piece === 'string' || !color || text === ''
+        ? text
+        : `\u001b[${codes[piece.style]}m${text}\u001b[0m`;
     })
     .join('')
     .trimEnd();

@@ -28,7 +28,11 @@ export class TranscriptScreen {
   event(event: WorkerEvent): void {
     switch (event.type) {
       case 'snapshot':
-        this.#line(styled('bold', addressText(event.worker)), `  ${event.worker.displayName}  `, statePiece(event.worker.state));
+        this.#line(
+          styled('bold', addressText(event.worker)),
+          `  ${event.worker.displayName}  `,
+          statePiece(event.worker.state),
+        );
         for (const item of event.items) this.item(item);
         return;
       case 'item':
@@ -39,7 +43,8 @@ export class TranscriptScreen {
         return;
       case 'end':
         // Something else was printed since: only what is remarkable is worth a line of its own.
-        if (this.#open !== event.sequence && remarksOn(event.status, event.truncated) !== '') this.#head(event.sequence, 'worker', event.at);
+        if (this.#open !== event.sequence && remarksOn(event.status, event.truncated) !== '')
+          this.#head(event.sequence, 'worker', event.at);
         this.#end(event.sequence, event.status, event.truncated);
         return;
       case 'state':
@@ -78,7 +83,10 @@ export class TranscriptScreen {
 
   #head(sequence: number, role: Role, at: string): void {
     this.close();
-    this.#terminal.head(styled('dim', `${clockText(at)} #${String(sequence)} `), styled(roleStyles[role], role.padStart(longestRole)));
+    this.#terminal.head(
+      styled('dim', `${clockText(at)} #${String(sequence)} `),
+      styled(roleStyles[role], role.padStart(longestRole)),
+    );
     this.#open = sequence;
   }
 
@@ -95,6 +103,9 @@ export class TranscriptScreen {
 }
 
 function remarksOn(status: ItemStatus | undefined, truncated: boolean): string {
-  const remarks = [...(status === 'partial' ? ['not finished'] : []), ...(truncated ? ['cut: it said more than an item may hold'] : [])];
+  const remarks = [
+    ...(status === 'partial' ? ['not finished'] : []),
+    ...(truncated ? ['cut: it said more than an item may hold'] : []),
+  ];
   return remarks.length === 0 ? '' : ` (${remarks.join('; ')})`;
 }

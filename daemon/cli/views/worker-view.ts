@@ -5,7 +5,13 @@ import { diagnosticLines } from './runtime-view.ts';
 import { type Piece, type Style, cut, styled } from './terminal.ts';
 import { addressText } from '../worker-address.ts';
 
-const stateStyles: Readonly<Record<WorkerState, Style>> = { idle: 'green', busy: 'cyan', stopped: 'dim', cancelled: 'yellow', failed: 'red' };
+const stateStyles: Readonly<Record<WorkerState, Style>> = {
+  idle: 'green',
+  busy: 'cyan',
+  stopped: 'dim',
+  cancelled: 'yellow',
+  failed: 'red',
+};
 
 export const statePiece = (state: WorkerState): Piece => styled(stateStyles[state], state);
 
@@ -16,7 +22,14 @@ const intentWidth = 60;
 
 /** The first column is what every other command takes. */
 export function workerRow(worker: WorkerSummary, nowMs: number): Piece[] {
-  return [addressText(worker), ...cut([worker.displayName], nameWidth), statePiece(worker.state), worker.profile ?? '-', agoText(worker.lastActiveAt, nowMs), ...cut([worker.intent], intentWidth)];
+  return [
+    addressText(worker),
+    ...cut([worker.displayName], nameWidth),
+    statePiece(worker.state),
+    worker.profile ?? '-',
+    agoText(worker.lastActiveAt, nowMs),
+    ...cut([worker.intent], intentWidth),
+  ];
 }
 
 /** Follows the worker's address in a line. */
@@ -47,12 +60,28 @@ export function workerDetail(worker: WorkerView, nowMs: number): Piece[][] {
     row('state', statePiece(worker.state)),
     row('intent', worker.intent),
     row('profile', worker.profile ?? 'none'),
-    row('runs', `${implementation.kind}, ${implementation.isolation}, incarnation ${String(implementation.incarnation)}`),
+    row(
+      'runs',
+      `${implementation.kind}, ${implementation.isolation}, incarnation ${String(implementation.incarnation)}`,
+    ),
     row('created', `${agoText(worker.createdAt, nowMs)}, active ${agoText(worker.lastActiveAt, nowMs)}`),
-    ...(capabilities.canSendInput ? [row('inputs', `${String(inputs.pending)} of ${String(inputs.capacity)} waiting; takes ${inputs.kinds.join(' and ')}`)] : []),
+    ...(capabilities.canSendInput
+      ? [
+          row(
+            'inputs',
+            `${String(inputs.pending)} of ${String(inputs.capacity)} waiting; takes ${inputs.kinds.join(' and ')}`,
+          ),
+        ]
+      : []),
     ...(inputs.running === null ? [] : [row('running', `the input ${inputs.running}`)]),
     ...(capabilities.canReadTranscript
-      ? [row('transcript', `${plural(transcript.totalItems, 'item')}, ${bytesText(transcript.keptBytes)} kept`, gone > 0 ? styled('yellow', `, the oldest ${String(gone)} are gone`) : '')]
+      ? [
+          row(
+            'transcript',
+            `${plural(transcript.totalItems, 'item')}, ${bytesText(transcript.keptBytes)} kept`,
+            gone > 0 ? styled('yellow', `, the oldest ${String(gone)} are gone`) : '',
+          ),
+        ]
       : []),
     ...(worker.state === 'failed' && plugin !== undefined ? [row('log', `nagaya logs ${plugin}`)] : []),
     ...diagnosticLines(worker.diagnostics),

@@ -25,7 +25,11 @@ export class Access {
   openStream(stream: Ending): () => void {
     const maximum = this.#maxStreams;
     if (this.#streams.size >= maximum) {
-      throw new HostError('too_many_requests', `${plural(maximum, 'stream is', 'streams are')} open already, as many as there may be. Raise http.limits.streams to allow more.`, { limit: 'http.limits.streams', maximum });
+      throw new HostError(
+        'too_many_requests',
+        `${plural(maximum, 'stream is', 'streams are')} open already, which is the limit. Raise http.limits.streams to allow more.`,
+        { limit: 'http.limits.streams', maximum },
+      );
     }
     this.#streams.add(stream);
     return () => void this.#streams.delete(stream);

@@ -35,7 +35,9 @@ export class AllowedHosts {
     const given = request.headersDistinct['host'];
     const host = given?.length === 1 ? given[0]?.toLowerCase() : undefined;
     if (host === undefined) return undefined;
-    return this.#own.has(host) || this.#further.has(host) || this.#withPort(inUrl(plainAddress(request))).includes(host) ? host : undefined;
+    return this.#own.has(host) || this.#further.has(host) || this.#withPort(inUrl(plainAddress(request))).includes(host)
+      ? host
+      : undefined;
   }
 
   /** Whether a page of this origin is the daemon's own, as reached under this host. */

@@ -1,5 +1,5 @@
-// What stands in front of the operations at the port: the gate, the page's files, signing in and out. What is let through
-// goes the way every other request goes.
+// What stands in front of the operations at the port: the gate, the page's files, signing in and out. What is let
+// through goes the way every other request goes.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { HostError, asHostError } from '../../../protocol/errors.ts';
@@ -107,10 +107,16 @@ export class BrowserApi implements RequestHandler {
     const cookies = gate.sessionCookies(request);
     if (signedIn !== undefined) {
       for (const secret of cookies) sessions.signOut(secret);
-      response.setHeader('set-cookie', `${gate.cookieName}=${signedIn.secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${String(Math.floor(signedIn.lifeMs / 1000))}`);
+      response.setHeader(
+        'set-cookie',
+        `${gate.cookieName}=${signedIn.secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${String(Math.floor(signedIn.lifeMs / 1000))}`,
+      );
     } else if (!cookies.some((secret) => sessions.find(secret) !== undefined)) {
       // Whoever comes back to the link by which he signed in is led on; nobody else is.
-      throw new HostError('unauthorized', 'This link was used already, is too old or never was; run `nagaya open` for a new one.');
+      throw new HostError(
+        'unauthorized',
+        'This link was used already, is too old or never was; run `nagaya open` for a new one.',
+      );
     }
     response.writeHead(303, { location: '/', 'content-length': 0 });
     response.end();
@@ -149,6 +155,8 @@ export class BrowserApi implements RequestHandler {
 }
 
 function refuseMethod(response: ServerResponse, request: IncomingMessage, allow: string): void {
-  const error = new HostError('method_not_found', `This path does not take ${request.method ?? 'that method'}.`, { allow: allow.split(', ') });
+  const error = new HostError('method_not_found', `This path does not take ${request.method ?? 'that method'}.`, {
+    allow: allow.split(', '),
+  });
   sendProblem(response, browserProjection.error(error), { status: 405, headers: { allow } });
 }

@@ -1,5 +1,6 @@
-// What a browser sees of an answer, put together from allowed fields only: of results what their schema names, of errors
-// what is known to come from the host or from the caller. What a plugin may have worded is told in the registry's words.
+// What a browser sees of an answer, put together from allowed fields only: of results what their schema names, of
+// errors what is known to come from the host or from the caller. What a plugin may have worded is told in the
+// registry's words.
 import { type ErrorCode, type ErrorDetails, HostError, errorKinds, isErrorCode } from '../../../protocol/errors.ts';
 import { EncodedJson } from '../../../protocol/json-rpc.ts';
 import type { Operation } from '../../../protocol/operation.ts';
@@ -26,7 +27,13 @@ const hostWorded: ReadonlySet<string> = new Set<ErrorCode>([
 ]);
 
 /** Diagnostics of the runtimes and of their streams, which are no errors. */
-const hostWords: ReadonlySet<string> = new Set(['cursor_foreign', 'cursor_expired', 'events_dropped', 'compatibility', 'workers_forgotten']);
+const hostWords: ReadonlySet<string> = new Set([
+  'cursor_foreign',
+  'cursor_expired',
+  'events_dropped',
+  'compatibility',
+  'workers_forgotten',
+]);
 
 const maxTextLength = 500;
 const maxListLength = 32;
@@ -35,9 +42,18 @@ const short = (text: string): string => (text.length > maxTextLength ? `${text.s
 
 type Reader = (value: unknown) => unknown;
 const number: Reader = (value) => (typeof value === 'number' ? value : undefined);
-const form = (expected: RegExp): Reader => (value) => (typeof value === 'string' && expected.test(value) ? value : undefined);
+const form =
+  (expected: RegExp): Reader =>
+  (value) =>
+    typeof value === 'string' && expected.test(value) ? value : undefined;
 const text: Reader = (value) => (typeof value === 'string' ? short(value) : undefined);
-const texts: Reader = (value) => (Array.isArray(value) ? value.slice(0, maxListLength).filter((each) => typeof each === 'string').map(short) : text(value));
+const texts: Reader = (value) =>
+  Array.isArray(value)
+    ? value
+        .slice(0, maxListLength)
+        .filter((each) => typeof each === 'string')
+        .map(short)
+    : text(value);
 
 /** Numbers and names of a fixed form say nothing else, whoever wrote them. */
 const everyDetail: Readonly<Record<string, Reader>> = {
@@ -79,8 +95,10 @@ function reworded(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(reworded);
   if (typeof value !== 'object' || value === null) return value;
   const copy = Object.fromEntries(Object.entries(value).map(([name, field]) => [name, reworded(field)]));
-  if (typeof copy['code'] === 'string' && typeof copy['message'] === 'string') copy['message'] = safeMessage(copy['code'], copy['message']);
-  if (copy['role'] === 'host' && copy['status'] !== 'cancelled' && typeof copy['content'] === 'string') copy['content'] = hostContent(copy['content']);
+  if (typeof copy['code'] === 'string' && typeof copy['message'] === 'string')
+    copy['message'] = safeMessage(copy['code'], copy['message']);
+  if (copy['role'] === 'host' && copy['status'] !== 'cancelled' && typeof copy['content'] === 'string')
+    copy['content'] = hostContent(copy['content']);
   return copy;
 }
 
@@ -97,5 +115,6 @@ export const browserProjection: Projection = {
     return reworded(row.result.parse(plain));
   },
   event: encodedOnce((event) => workerEvent.parse(reworded(workerEvent.parse(event)))),
-  error: (error) => new HostError(error.code, safeMessage(error.code, error.message), safeDetails(error.code, error.details)),
+  error: (error) =>
+    new HostError(error.code, safeMessage(error.code, error.message), safeDetails(error.code, error.details)),
 };

@@ -74,9 +74,18 @@ export class BrowserServer {
   constructor(options: BrowserServerOptions) {
     const { config, handlers, limits, feed, log, clock } = options;
     this.#options = options;
-    this.#context = { calls: new OperationCalls(handlers, () => options.shuttingDown()), limits, feed, log, tally: new ConnectionCounters(), halfLines: options.halfLines };
+    this.#context = {
+      calls: new OperationCalls(handlers, () => options.shuttingDown()),
+      limits,
+      feed,
+      log,
+      tally: new ConnectionCounters(),
+      halfLines: options.halfLines,
+    };
     this.#sessions = new Sessions(config.limits, clock);
-    this.#halfRequests = new HalfRequestWatch(config.limits.requestMs, 'http.limits.requestMs', () => this.#connections.values());
+    this.#halfRequests = new HalfRequestWatch(config.limits.requestMs, 'http.limits.requestMs', () =>
+      this.#connections.values(),
+    );
     this.#idle = new IdleWatch(config.limits.idleMs, () => this.#connections.sockets());
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
   }
@@ -97,13 +106,19 @@ export class BrowserServer {
       projection: browserProjection,
     });
     const api = new BrowserApi({ gate, sessions: this.#sessions, page, operations, requestsPerConnection, log });
-    const http = new HttpServer(this.#context, api, { audience: 'browser', pending: { maximum: pendingRequests, limit: 'http.limits.pendingRequests' }, headerBytes, keepAliveMs: idleMs });
+    const http = new HttpServer(this.#context, api, {
+      audience: 'browser',
+      pending: { maximum: pendingRequests, limit: 'http.limits.pendingRequests' },
+      headerBytes,
+      keepAliveMs: idleMs,
+    });
     const address = `${inUrl(bound.address)}:${String(bound.port)}`;
     this.#opened = { address, places, gate, http };
     this.#halfRequests.start();
     this.#idle.start();
     log.info({ address }, 'listening for browsers');
-    if (!isLoopback(config.host)) log.warn({ address }, 'the port for browsers can be reached from other machines, and nothing is encrypted');
+    if (!isLoopback(config.host))
+      log.warn({ address }, 'the port for browsers can be reached from other machines, and nothing is encrypted');
   }
 
   link(readOnly: boolean): OperationResult<'browser.link'> {
@@ -141,14 +156,18 @@ export class BrowserServer {
   }
 
   #open(): Opened {
-    if (this.#opened === undefined) throw new HostError('unsupported_operation', 'The port for browsers is not open.', { instead: 'the unix socket' });
+    if (this.#opened === undefined)
+      throw new HostError('unsupported_operation', 'The port for browsers is not open.', {
+        instead: 'the unix socket',
+      });
     return this.#opened;
   }
 
   async #bind(): Promise<AddressInfo> {
     const { host, port } = this.#options.config;
     try {
-      if (this.#options.listenOn === undefined) await once(this.#server.listen({ host, port, exclusive: true }), 'listening');
+      if (this.#options.listenOn === undefined)
+        await once(this.#server.listen({ host, port, exclusive: true }), 'listening');
       else await this.#options.listenOn(this.#server, host, port);
     } catch (error) {
       if (error instanceof HostError) throw error;
@@ -182,7 +201,14 @@ export class BrowserServer {
     }
     this.#parting += 1;
     socket.once('close', () => (this.#parting -= 1));
-    writeProblem(socket, new HostError('too_many_requests', `${plural(maximum, 'connection is open', 'connections are open')}, as many as there may be. Raise http.limits.connections to allow more.`, { limit: 'http.limits.connections', maximum }));
+    writeProblem(
+      socket,
+      new HostError(
+        'too_many_requests',
+        `${plural(maximum, 'connection is open', 'connections are open')}, which is the limit. Raise http.limits.connections to allow more.`,
+        { limit: 'http.limits.connections', maximum },
+      ),
+    );
     partFrom(socket);
   }
 }

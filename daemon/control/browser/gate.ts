@@ -1,5 +1,5 @@
-// Who is let through to the operations: first whether the request can come from the daemon's own page or a program, then
-// whose it is, then whether that one may do more than read.
+// Who is let through to the operations: first whether the request can come from the daemon's own page or a program,
+// then whose it is, then whether that one may do more than read.
 import type { IncomingMessage } from 'node:http';
 import { HostError } from '../../../protocol/errors.ts';
 import { Access } from './access.ts';
@@ -40,9 +40,14 @@ export class Gate {
 
   /** Refuses what a page of another site would have the browser send. */
   refuseForeign(request: IncomingMessage): void {
-    if (request.url?.startsWith('/') !== true) throw new HostError('invalid_request', 'The request\'s target must be a path.', { expected: '/…' });
+    if (request.url?.startsWith('/') !== true)
+      throw new HostError('invalid_request', "The request's target must be a path.", { expected: '/…' });
     const host = this.#places.hostOf(request);
-    if (host === undefined) throw new HostError('forbidden', 'The request is for a host that this is not; add the name to http.names if it should be.');
+    if (host === undefined)
+      throw new HostError(
+        'forbidden',
+        'The request is for a host that this is not; add the name to http.names if it should be.',
+      );
     const origins = request.headersDistinct['origin'] ?? [];
     if (origins.some((origin) => !this.#places.isOwnOrigin(origin, host))) throw foreign();
     const site = request.headers['sec-fetch-site'];
@@ -55,12 +60,17 @@ export class Gate {
   accessOf(request: IncomingMessage): Access {
     const given = request.headers.authorization;
     const access = given === undefined ? this.#byCookie(request) : this.#byToken(given);
-    if (access === undefined) throw new HostError('unauthorized', 'The request carries no valid token and no valid session; run `nagaya open` for a link that signs a browser in.');
+    if (access === undefined)
+      throw new HostError(
+        'unauthorized',
+        'The request carries no valid token and no valid session; run `nagaya open` for a link that signs a browser in.',
+      );
     return access;
   }
 
   refuseWriting(access: Access, request: IncomingMessage): void {
-    if (access.readOnly && !isReading(request.method)) throw new HostError('forbidden', 'This session or token may only read.');
+    if (access.readOnly && !isReading(request.method))
+      throw new HostError('forbidden', 'This session or token may only read.');
   }
 
   sessionCookies(request: IncomingMessage): string[] {
@@ -87,6 +97,9 @@ export class Gate {
 
 /** A link to the page may stand anywhere: what is opened is a page of our own, and in no frame. */
 const isNavigation = (request: IncomingMessage): boolean =>
-  request.method === 'GET' && request.headers['sec-fetch-mode'] === 'navigate' && request.headers['sec-fetch-dest'] === 'document' && request.url?.startsWith('/api/') === false;
+  request.method === 'GET' &&
+  request.headers['sec-fetch-mode'] === 'navigate' &&
+  request.headers['sec-fetch-dest'] === 'document' &&
+  request.url?.startsWith('/api/') === false;
 
 const foreign = (): HostError => new HostError('forbidden', 'The request comes from a page of another site.');

@@ -26,7 +26,9 @@ export class Page {
   }
 
   static async load(): Promise<Page> {
-    const found = files.map(async ([path, name, type]) => [path, { type, body: await readFile(new URL(name, folder)) }] as const);
+    const found = files.map(
+      async ([path, name, type]) => [path, { type, body: await readFile(new URL(name, folder)) }] as const,
+    );
     return new Page(new Map(await Promise.all(found)));
   }
 

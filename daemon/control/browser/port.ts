@@ -12,5 +12,9 @@ const reasons: Readonly<Record<string, string>> = {
 
 export function portUnusable(host: string, port: number, reason: string): HostError {
   const where = `${inUrl(host)}:${String(port)}`;
-  return new HostError('port_unusable', `${where} ${reasons[reason] ?? `cannot be listened on (${reason}); set another http.port or http.host`}.`, { host, port, reason });
+  return new HostError(
+    'port_unusable',
+    `${where} ${reasons[reason] ?? `cannot be listened on (${reason}); set another http.port or http.host`}.`,
+    { host, port, reason },
+  );
 }

@@ -1,5 +1,5 @@
-// Secrets that were handed out, each for something and for a time. Only their digests are kept, and every one of them is
-// compared in full, so that how long a look-up takes says nothing.
+// Secrets that were handed out, each for something and for a time. Only their digests are kept, and every one of them
+// is compared in full, so that how long a look-up takes says nothing.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock, Timer } from '../../time/clock.ts';
 
@@ -56,7 +56,12 @@ export class SecretTable<Value> {
     const oldest = this.#entries[0];
     if (oldest !== undefined && this.#entries.length >= capacity) this.#remove(oldest);
     const secret = newSecret();
-    const entry: Entry<Value> = { digest: digestOf(secret), value, endsAtMs: clock.monotonicMs() + lifeMs, expiry: clock.after(lifeMs, () => this.#remove(entry)) };
+    const entry: Entry<Value> = {
+      digest: digestOf(secret),
+      value,
+      endsAtMs: clock.monotonicMs() + lifeMs,
+      expiry: clock.after(lifeMs, () => this.#remove(entry)),
+    };
     this.#entries.push(entry);
     return secret;
   }

@@ -25,4 +25,5 @@ const securityHeaders: ReadonlyMap<string, string> = new Map([
   ['cache-control', 'no-store'],
 ]);
 
-export const harden = (response: ServerResponse): ServerResponse => response.setHeaders(securityHeaders as Map<string, string>);
+export const harden = (response: ServerResponse): ServerResponse =>
+  response.setHeaders(securityHeaders as Map<string, string>);

@@ -1,5 +1,5 @@
-// Browsers that are signed in, and the one-time links by which they are. Both are few, both expire, and the oldest makes
-// room for a new one: asking for a link never fails.
+// Browsers that are signed in, and the one-time links by which they are. Both are few, both expire, and the oldest
+// makes room for a new one: asking for a link never fails.
 import type { Clock } from '../../time/clock.ts';
 import type { HttpLimits } from '../../config/http.ts';
 import { Access } from './access.ts';

@@ -1,5 +1,5 @@
-// The two tokens of the port: those of the configuration, and where it has none, some that are made once and kept in the
-// state folder for this user alone.
+// The two tokens of the port: those of the configuration, and where it has none, some that are made once and kept in
+// the state folder for this user alone.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
@@ -22,12 +22,17 @@ const kept = z.strictObject({ token: z.string().min(24), readToken: z.string().m
 /** Beside the state, in a folder of its own, because the folder is narrowed to this user. */
 export const tokenFile = (stateFolder: string): string => join(stateFolder, 'browser', 'tokens.json');
 
-export async function loadTokens({ token, readToken }: Pick<HttpConfig, 'token' | 'readToken'>, stateFolder: string, log: ControlLog): Promise<Tokens> {
+export async function loadTokens(
+  { token, readToken }: Pick<HttpConfig, 'token' | 'readToken'>,
+  stateFolder: string,
+  log: ControlLog,
+): Promise<Tokens> {
   if (token !== undefined && readToken !== undefined) return { token, readToken };
   const path = tokenFile(stateFolder);
   let own = readKept(path);
   if (own === undefined || (await isOpenToOthers(path))) {
-    if (own !== undefined) log.warn({ path }, 'the tokens for browsers could be read by other users; new ones are made');
+    if (own !== undefined)
+      log.warn({ path }, 'the tokens for browsers could be read by other users; new ones are made');
     own = { token: newSecret(), readToken: newSecret() };
     await keep(path, own, stateFolder);
   }

@@ -50,7 +50,12 @@ export class EventStream {
   open(): void {
     if (this.ended) return;
     this.#open = true;
-    this.#response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'x-accel-buffering': 'no' });
+    this.#response.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'x-accel-buffering': 'no',
+    });
     this.#write(': open\n\n');
     const heartbeat = setInterval(() => {
       if (!this.#blocked && !this.ended) this.#write(': still here\n\n');

@@ -45,4 +45,7 @@ export class HalfRequestWatch {
 }
 
 const unfinished = (limitMs: number, limit: string): HostError =>
-  new HostError('invalid_request', `A request was begun and not finished within ${String(limitMs)} ms.`, { limit, maximum: limitMs });
+  new HostError('invalid_request', `A request was begun and not finished within ${String(limitMs)} ms.`, {
+    limit,
+    maximum: limitMs,
+  });

@@ -20,21 +20,33 @@ export function sendJson(response: ServerResponse, json: SentJson, status = 200,
   // The other side has gone: nobody is there to be answered.
   if (response.destroyed || response.headersSent) return;
   const body = bodyOf(json);
-  // What it says is accepted has to be in the account first; over JSON-RPC answers leave later than the account is written.
+  // What it says is accepted has to be in the account first; over JSON-RPC answers leave later than the account is
+  // written.
   lossAccount.flush();
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length, ...always, ...headers });
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': body.length,
+    ...always,
+    ...headers,
+  });
   response.end(body);
 }
 
 function bodyOf(json: SentJson): Buffer {
   if (typeof json === 'string') return Buffer.from(`${json}\n`);
   const { head, bytes, tail } = json;
-  return bytes === undefined ? Buffer.from(`${head}\n`) : Buffer.concat([Buffer.from(head), bytes, Buffer.from(`${tail}\n`)]);
+  return bytes === undefined
+    ? Buffer.from(`${head}\n`)
+    : Buffer.concat([Buffer.from(head), bytes, Buffer.from(`${tail}\n`)]);
 }
 
 export function sendProblem(response: ServerResponse, error: HostError, options: ProblemOptions = {}): void {
   const status = options.status ?? errorKinds[error.code].status;
-  sendJson(response, problemText(error, status), status, { 'content-type': problemType, ...retryAfter(error, status), ...options.headers });
+  sendJson(response, problemText(error, status), status, {
+    'content-type': problemType,
+    ...retryAfter(error, status),
+    ...options.headers,
+  });
 }
 
 /** For a request that never became one, so that there is no response to write to. */
@@ -62,7 +74,15 @@ function problemText(error: HostError, status: number): string {
 
 function encodeProblem(error: HostError, status: number): string {
   const { code, message, retryable, details } = error.toWire();
-  return JSON.stringify({ type: `urn:nagaya:error:${code}`, title: errorKinds[code].meaning, status, detail: message, code, retryable, details });
+  return JSON.stringify({
+    type: `urn:nagaya:error:${code}`,
+    title: errorKinds[code].meaning,
+    status,
+    detail: message,
+    code,
+    retryable,
+    details,
+  });
 }
 
 function retryAfter(error: HostError, status: number): Headers {

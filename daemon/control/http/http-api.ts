@@ -42,7 +42,8 @@ export class HttpApi {
       await this.#answer(request, response, peer);
     } catch (thrown) {
       const error = asHostError(thrown);
-      if (error !== thrown) this.#options.log.error({ err: thrown, path: pathOf(request) }, 'an operation failed unexpectedly');
+      if (error !== thrown)
+        this.#options.log.error({ err: thrown, path: pathOf(request) }, 'an operation failed unexpectedly');
       if (response.headersSent) response.destroy();
       else sendProblem(response, this.#options.projection.error(error));
     }
@@ -52,22 +53,41 @@ export class HttpApi {
     const method = request.method ?? 'GET';
     const path = pathOf(request);
     const document = this.#options.documents.find(path);
-    const found = document === undefined ? this.#routes.find(method, path) : { allow: ['GET', 'HEAD'], match: undefined };
-    if (found === undefined) throw new HostError('method_not_found', `There is nothing at ${shown(path)}; see /api/openapi.json.`, { path: shown(path) });
+    const found =
+      document === undefined ? this.#routes.find(method, path) : { allow: ['GET', 'HEAD'], match: undefined };
+    if (found === undefined)
+      throw new HostError('method_not_found', `There is nothing at ${shown(path)}; see /api/openapi.json.`, {
+        path: shown(path),
+      });
     if (document !== undefined && found.allow.includes(method)) {
       sendJson(response, document());
     } else if (found.match === undefined) {
-      const error = new HostError('method_not_found', `${shown(path)} does not take ${method}.`, { path: shown(path), allow: found.allow });
-      sendProblem(response, this.#options.projection.error(error), { status: 405, headers: { allow: found.allow.join(', ') } });
+      const error = new HostError('method_not_found', `${shown(path)} does not take ${method}.`, {
+        path: shown(path),
+        allow: found.allow,
+      });
+      sendProblem(response, this.#options.projection.error(error), {
+        status: 405,
+        headers: { allow: found.allow.join(', ') },
+      });
     } else {
       await this.#operate(found.match, request, response, peer);
     }
   }
 
-  async #operate({ route, pathParams }: RouteMatch, request: IncomingMessage, response: ServerResponse, peer: HttpPeer): Promise<void> {
-    if (!this.#options.allowedAudiences.includes(route.row.audience)) throw new HostError('forbidden', `${route.name} is not for this caller.`);
+  async #operate(
+    { route, pathParams }: RouteMatch,
+    request: IncomingMessage,
+    response: ServerResponse,
+    peer: HttpPeer,
+  ): Promise<void> {
+    if (!this.#options.allowedAudiences.includes(route.row.audience))
+      throw new HostError('forbidden', `${route.name} is not for this caller.`);
     const { calls, limits, body, halfLines, projection } = this.#options;
-    const given = route.row.http.method === 'POST' ? await bodyParams(request, response, { ...body, nesting: limits.nesting, halfLines }) : queryParams(route, request);
+    const given =
+      route.row.http.method === 'POST'
+        ? await bodyParams(request, response, { ...body, nesting: limits.nesting, halfLines })
+        : queryParams(route, request);
     const params = merged(given, pathParams);
     if (route.row.stream === true) {
       await this.#stream(route, params, request, response, peer);
@@ -80,10 +100,20 @@ export class HttpApi {
     sendJson(response, projected instanceof EncodedJson ? projected : encodeJson(projected));
   }
 
-  async #stream(route: Route, params: Record<string, unknown>, request: IncomingMessage, response: ServerResponse, peer: HttpPeer): Promise<void> {
+  async #stream(
+    route: Route,
+    params: Record<string, unknown>,
+    request: IncomingMessage,
+    response: ServerResponse,
+    peer: HttpPeer,
+  ): Promise<void> {
     const stream = new EventStream(response);
     peer.beginStream(stream);
-    await this.#options.calls.call(route.name, resumed(route, params, request), new HttpCaller(peer, response, { stream, projection: this.#options.projection }));
+    await this.#options.calls.call(
+      route.name,
+      resumed(route, params, request),
+      new HttpCaller(peer, response, { stream, projection: this.#options.projection }),
+    );
     stream.open();
     if (request.method === 'HEAD') stream.end();
   }
@@ -98,27 +128,43 @@ const queryOf = (request: IncomingMessage): string => targetOf(request).slice(pa
 
 const shown = (path: string): string => (path.length > 200 ? `${path.slice(0, 200)}…` : path);
 
-async function bodyParams(request: IncomingMessage, response: ServerResponse, bounds: BodyBounds): Promise<Record<string, unknown>> {
-  if (queryOf(request) !== '') throw new HostError('invalid_request', 'The parameters of a POST stand in its body, not in the query.');
+async function bodyParams(
+  request: IncomingMessage,
+  response: ServerResponse,
+  bounds: BodyBounds,
+): Promise<Record<string, unknown>> {
+  if (queryOf(request) !== '')
+    throw new HostError('invalid_request', 'The parameters of a POST stand in its body, not in the query.');
   return await readJsonBody(request, response, bounds);
 }
 
 function queryParams(route: Route, request: IncomingMessage): Record<string, unknown> {
-  if (hasBody(request)) throw new HostError('invalid_request', `The parameters of a ${route.row.http.method} stand in its query, not in a body.`);
+  if (hasBody(request))
+    throw new HostError(
+      'invalid_request',
+      `The parameters of a ${route.row.http.method} stand in its query, not in a body.`,
+    );
   return route.query.read(new URLSearchParams(queryOf(request)));
 }
 
-/** A browser that connects anew repeats the address, and says in a header what it has seen since. */
+/** A browser that connects again repeats the address, and says in a header what it has seen since. */
 function resumed(route: Route, params: Record<string, unknown>, request: IncomingMessage): Record<string, unknown> {
   const seen = request.headers['last-event-id'];
-  return typeof seen === 'string' && seen !== '' && Object.hasOwn(route.row.params.shape, 'after') ? { ...params, after: seen } : params;
+  return typeof seen === 'string' && seen !== '' && Object.hasOwn(route.row.params.shape, 'after')
+    ? { ...params, after: seen }
+    : params;
 }
 
 /** A parameter of the path may be repeated, but not contradicted. */
-function merged(given: Record<string, unknown>, pathParams: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function merged(
+  given: Record<string, unknown>,
+  pathParams: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
   for (const [name, value] of Object.entries(pathParams)) {
     if (Object.hasOwn(given, name) && given[name] !== value) {
-      throw new HostError('invalid_request', `${name} is given by the path and again, differently.`, { issues: [{ path: name, message: 'differs from the path' }] });
+      throw new HostError('invalid_request', `${name} is given by the path and again, differently.`, {
+        issues: [{ path: name, message: 'differs from the path' }],
+      });
     }
   }
   return { ...given, ...pathParams };

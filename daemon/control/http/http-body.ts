@@ -17,7 +17,11 @@ export function hasBody(request: IncomingMessage): boolean {
   return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
 }
 
-export async function readJsonBody(request: IncomingMessage, response: ServerResponse, bounds: BodyBounds): Promise<Record<string, unknown>> {
+export async function readJsonBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  bounds: BodyBounds,
+): Promise<Record<string, unknown>> {
   if (!hasBody(request)) return {};
   refuseOtherTypes(request);
   if (Number(request.headers['content-length'] ?? 0) > bounds.maximum) throw tooLarge(bounds);
@@ -29,10 +33,15 @@ export async function readJsonBody(request: IncomingMessage, response: ServerRes
 function refuseOtherTypes(request: IncomingMessage): void {
   const given = request.headers['content-type'];
   if (given?.split(';')[0]?.trim().toLowerCase() !== 'application/json') {
-    throw new HostError('invalid_request', `The body is ${given === undefined ? 'of no stated type' : JSON.stringify(given)}; send it with "content-type: application/json".`, { expected: 'application/json' });
+    throw new HostError(
+      'invalid_request',
+      `The body is ${given === undefined ? 'of no stated type' : JSON.stringify(given)}; send it with "content-type: application/json".`,
+      { expected: 'application/json' },
+    );
   }
   const encoding = request.headers['content-encoding'] ?? 'identity';
-  if (encoding !== 'identity') throw new HostError('invalid_request', 'The body is compressed; send it as it is.', { expected: 'identity' });
+  if (encoding !== 'identity')
+    throw new HostError('invalid_request', 'The body is compressed; send it as it is.', { expected: 'identity' });
 }
 
 export function collectBody(request: IncomingMessage, bounds: Omit<BodyBounds, 'nesting'>): Promise<Buffer> {
@@ -77,17 +86,28 @@ export function collectBody(request: IncomingMessage, bounds: Omit<BodyBounds, '
 function parseBody(bytes: Buffer, nesting: number): Record<string, unknown> {
   const text = bytes.toString('utf8');
   if (nestsDeeper(text, nesting)) {
-    throw new HostError('invalid_request', `The body nests deeper than ${String(nesting)} levels.`, { limit: 'limits.nesting', maximum: nesting });
+    throw new HostError('invalid_request', `The body nests deeper than ${String(nesting)} levels.`, {
+      limit: 'limits.nesting',
+      maximum: nesting,
+    });
   }
   let body: unknown;
   try {
     body = JSON.parse(text);
   } catch (error) {
-    throw new HostError('invalid_request', `The body is not JSON: ${error instanceof Error ? error.message : 'unknown'}`, { expected: 'a JSON object' });
+    throw new HostError(
+      'invalid_request',
+      `The body is not JSON: ${error instanceof Error ? error.message : 'unknown'}`,
+      { expected: 'a JSON object' },
+    );
   }
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new HostError('invalid_request', 'The body must be a JSON object.', { expected: 'a JSON object' });
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw new HostError('invalid_request', 'The body must be a JSON object.', { expected: 'a JSON object' });
   return body as Record<string, unknown>;
 }
 
 const tooLarge = ({ maximum, limit }: BodyBound): HostError =>
-  new HostError('payload_too_large', `The body is larger than ${String(maximum)} bytes; ${limit} sets this bound.`, { limit, maximum });
+  new HostError('payload_too_large', `The body is larger than ${String(maximum)} bytes; ${limit} sets this bound.`, {
+    limit,
+    maximum,
+  });

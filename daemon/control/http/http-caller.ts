@@ -53,10 +53,16 @@ export class HttpCaller implements Caller {
   subscribe(filter: FeedFilter): { readonly subscriptionId: string; readonly buffer: number } {
     const stream = this.#stream;
     if (stream === undefined) {
-      throw new HostError('unsupported_operation', 'This answer is no stream; subscribe with GET /api/events or over JSON-RPC.', { instead: 'GET /api/events' });
+      throw new HostError(
+        'unsupported_operation',
+        'This answer is no stream; subscribe with GET /api/events or over JSON-RPC.',
+        { instead: 'GET /api/events' },
+      );
     }
     stream.onRoom(() => this.#subscriptions.resume());
-    return this.#subscriptions.open(filter, (notification) => stream.send({ id: String(notification.sequence), event: notification.event.topic, data: notification }));
+    return this.#subscriptions.open(filter, (notification) =>
+      stream.send({ id: String(notification.sequence), event: notification.event.topic, data: notification }),
+    );
   }
 
   unsubscribe(subscriptionId: string): { readonly unsubscribed: boolean; readonly dropped: number } {

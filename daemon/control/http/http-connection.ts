@@ -52,7 +52,13 @@ export class HttpConnection implements Connection, HttpPeer {
   #finishing = false;
   #gone = false;
 
-  constructor(id: string, socket: Socket, context: ControlContext, handler: RequestHandler, { audience, pending }: HttpConnectionOptions) {
+  constructor(
+    id: string,
+    socket: Socket,
+    context: ControlContext,
+    handler: RequestHandler,
+    { audience, pending }: HttpConnectionOptions,
+  ) {
     this.id = id;
     this.audience = audience;
     this.#socket = socket;
@@ -64,7 +70,8 @@ export class HttpConnection implements Connection, HttpPeer {
   }
 
   get unfinished(): number | undefined {
-    const arriving = this.#current === undefined ? this.#socket.bytesRead > this.#bytesAtRest : !this.#current.request.complete;
+    const arriving =
+      this.#current === undefined ? this.#socket.bytesRead > this.#bytesAtRest : !this.#current.request.complete;
     return arriving && !this.#gone ? this.#exchanges : undefined;
   }
 
@@ -73,14 +80,22 @@ export class HttpConnection implements Connection, HttpPeer {
   }
 
   receive(request: IncomingMessage, response: ServerResponse): void {
-    // What is written to a peer that has gone is nobody's loss.
+    // What is written to a peer that has gone is ignored: the peer has disconnected.
     response.on('error', () => {});
     const { maximum, limit } = this.#pending;
     if (this.#gone) return;
     const exchange = { request, response, arrivedMs: awakeTime.nowMs() };
     if (this.#current === undefined && this.#waiting.length === 0) this.#begin(exchange);
     else if (this.#waiting.length < maximum) this.#waiting.push(exchange);
-    else sendProblem(response, new HostError('too_many_requests', `This connection has ${plural(maximum, 'unanswered request')}, as many as it may. Raise ${limit} to allow more.`, { limit, maximum }));
+    else
+      sendProblem(
+        response,
+        new HostError(
+          'too_many_requests',
+          `This connection has ${plural(maximum, 'unanswered request')}, which is the limit. Raise ${limit} to allow more.`,
+          { limit, maximum },
+        ),
+      );
   }
 
   /** Calls back once every request that came so far is answered; never if the connection ends before. */

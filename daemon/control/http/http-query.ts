@@ -5,7 +5,13 @@ import type { Operation } from '../../../protocol/operation.ts';
 type Reader = (texts: readonly string[]) => unknown;
 
 const numberForm = /^-?\d{1,16}(?:\.\d{1,16})?$/;
-const booleans: ReadonlyMap<string, boolean> = new Map([['true', true], ['1', true], ['', true], ['false', false], ['0', false]]);
+const booleans: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['1', true],
+  ['', true],
+  ['false', false],
+  ['0', false],
+]);
 
 function readNumber(text: string): unknown {
   return numberForm.test(text) ? Number(text) : text;
@@ -18,10 +24,19 @@ function readBoolean(text: string): unknown {
 const readText = (text: string): unknown => text;
 
 /** A parameter given once is itself; given more often it is a list, which the check refuses where none is wanted. */
-const single = (read: (text: string) => unknown): Reader => (texts) => (texts.length === 1 ? read(texts[0] ?? '') : texts);
+const single =
+  (read: (text: string) => unknown): Reader =>
+  (texts) =>
+    texts.length === 1 ? read(texts[0] ?? '') : texts;
 
 /** A list is the key repeated, or its members with commas between them. */
-const list = (read: (text: string) => unknown): Reader => (texts) => texts.flatMap((text) => text.split(',')).filter((text) => text !== '').map(read);
+const list =
+  (read: (text: string) => unknown): Reader =>
+  (texts) =>
+    texts
+      .flatMap((text) => text.split(','))
+      .filter((text) => text !== '')
+      .map(read);
 
 interface SchemaDefinition {
   readonly type?: string;
@@ -49,13 +64,20 @@ export class QueryReader {
     const shape = row.params.shape as Readonly<Record<string, { readonly def: SchemaDefinition }>>;
     for (const [name, { def }] of Object.entries(shape)) {
       const definition = innermost(def);
-      this.#readers.set(name, definition.type === 'array' ? list(memberReader(innermost(definition.element?.def))) : single(memberReader(definition)));
+      this.#readers.set(
+        name,
+        definition.type === 'array'
+          ? list(memberReader(innermost(definition.element?.def)))
+          : single(memberReader(definition)),
+      );
     }
   }
 
   read(query: URLSearchParams): Record<string, unknown> {
     const names = new Set(query.keys());
-    return Object.fromEntries([...names].map((name) => [name, (this.#readers.get(name) ?? single(readText))(query.getAll(name))]));
+    return Object.fromEntries(
+      [...names].map((name) => [name, (this.#readers.get(name) ?? single(readText))(query.getAll(name))]),
+    );
   }
 
   /** A path segment, as the operation takes it. */

@@ -39,7 +39,10 @@ export class HttpRoutes {
     const byPath = new Map<string, PathRoutes>();
     for (const name of operationNames) {
       const row: Operation = operations[name];
-      const path = byPath.get(row.http.path) ?? { segments: row.http.path.split('/'), byMethod: new Map<string, Route>() };
+      const path = byPath.get(row.http.path) ?? {
+        segments: row.http.path.split('/'),
+        byMethod: new Map<string, Route>(),
+      };
       path.byMethod.set(row.http.method, { name, row, query: new QueryReader(row) });
       byPath.set(row.http.path, path);
     }
@@ -54,14 +57,23 @@ export class HttpRoutes {
     // What GET answers, HEAD answers without a body.
     const route = found.byMethod.get(method === 'HEAD' ? 'GET' : method);
     const allow = [...found.byMethod.keys()].flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name]));
-    return { allow, match: route === undefined ? undefined : { route, pathParams: readPath(route, found.segments, given) } };
+    return {
+      allow,
+      match: route === undefined ? undefined : { route, pathParams: readPath(route, found.segments, given) },
+    };
   }
 }
 
-const parameters = (path: PathRoutes): number => path.segments.filter((segment) => parameterOf(segment) !== undefined).length;
+const parameters = (path: PathRoutes): number =>
+  path.segments.filter((segment) => parameterOf(segment) !== undefined).length;
 
 function fits(segments: readonly string[], given: readonly string[]): boolean {
-  return segments.length === given.length && segments.every((segment, index) => segment === given[index] || (given[index] !== '' && parameterOf(segment) !== undefined));
+  return (
+    segments.length === given.length &&
+    segments.every(
+      (segment, index) => segment === given[index] || (given[index] !== '' && parameterOf(segment) !== undefined),
+    )
+  );
 }
 
 function readPath(route: Route, segments: readonly string[], given: readonly string[]): Record<string, unknown> {
@@ -78,6 +90,9 @@ function decoded(segment: string): string {
     return decodeURIComponent(segment);
   } catch {
     // The reader of the answer gets the segment itself, which says more than the engine's own words.
-    throw new HostError('invalid_request', `The path's segment ${JSON.stringify(segment.slice(0, 64))} is not valid percent-encoding.`);
+    throw new HostError(
+      'invalid_request',
+      `The path's segment ${JSON.stringify(segment.slice(0, 64))} is not valid percent-encoding.`,
+    );
   }
 }

@@ -36,7 +36,11 @@ export class HttpServer {
     this.#options = options;
     this.#headerBytes = options.headerBytes ?? defaultHeaderBytes;
     // Whether a host is named is looked at where it matters: node's own refusal has no body that says why.
-    const bounds = { maxHeaderSize: this.#headerBytes, keepAliveTimeout: options.keepAliveMs ?? defaultKeepAliveMs, requireHostHeader: false };
+    const bounds = {
+      maxHeaderSize: this.#headerBytes,
+      keepAliveTimeout: options.keepAliveMs ?? defaultKeepAliveMs,
+      requireHostHeader: false,
+    };
     this.#server = createServer(bounds, (request, response) => this.#receive(request, response));
     this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       // A body that was announced and then refused may or may not come: only a new connection is sure.
@@ -45,10 +49,20 @@ export class HttpServer {
     });
     this.#server.on('checkExpectation', (_: IncomingMessage, response: ServerResponse) => {
       response.setHeader('connection', 'close');
-      sendProblem(response, new HostError('invalid_request', 'The only expectation that is met is 100-continue.', { expected: '100-continue' }), { status: 417 });
+      sendProblem(
+        response,
+        new HostError('invalid_request', 'The only expectation that is met is 100-continue.', {
+          expected: '100-continue',
+        }),
+        { status: 417 },
+      );
     });
-    this.#server.on('upgrade', (request: IncomingMessage, stream: Duplex, rest: Buffer) => this.#stayWithHttp(request, stream, rest));
-    this.#server.on('connect', (_: IncomingMessage, socket: Socket) => this.#connections.get(socket)?.cutOff(noProxy()));
+    this.#server.on('upgrade', (request: IncomingMessage, stream: Duplex, rest: Buffer) =>
+      this.#stayWithHttp(request, stream, rest),
+    );
+    this.#server.on('connect', (_: IncomingMessage, socket: Socket) =>
+      this.#connections.get(socket)?.cutOff(noProxy()),
+    );
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuse(error, socket as Socket));
   }
 
@@ -65,14 +79,15 @@ export class HttpServer {
   }
 
   /**
-   * A client may offer another protocol (curl does, for HTTP/2), and a server may go on with HTTP/1.1. Node's parser takes
-   * what follows the offer for that other protocol and loses it, also if nobody listens; so the request is parsed once more
-   * without its offer, together with what follows it.
+   * A client may offer another protocol (curl does, for HTTP/2), and a server may go on with HTTP/1.1. Node's parser
+   * takes what follows the offer for that other protocol and loses it, also if nobody listens; so the request is parsed
+   * once more without its offer, together with what follows it.
    */
   #stayWithHttp(request: IncomingMessage, stream: Duplex, rest: Buffer): void {
     const { socket } = request;
     const connection = this.#connections.get(socket);
-    // Node 26 has parsed the body, or goes on parsing it and hands out another stream until it is done; older Node has not.
+    // Node 26 has parsed the body, or goes on parsing it and hands out another stream until it is done; older Node has
+    // not.
     const bodyIsParsed = stream !== socket || request.readableLength > 0;
     connection?.whenAnswered(() => {
       if (bodyIsParsed) void this.#withBody(request, stream, rest, connection);
@@ -106,7 +121,9 @@ export class HttpServer {
   }
 }
 
-/** Ends the stream that Node put in the socket's place while it parsed the body; resolves to what came behind the body. */
+/**
+ * Ends the stream that Node put in the socket's place while it parsed the body; resolves to what came behind the body.
+ */
 async function takeBack(socket: Socket, stream: Duplex): Promise<Buffer> {
   // Node connects the stream to the socket in the turn in which the body ended.
   await new Promise((resolve) => setImmediate(resolve));
@@ -120,11 +137,19 @@ async function takeBack(socket: Socket, stream: Duplex): Promise<Buffer> {
   return (stream.read() as Buffer | null) ?? Buffer.alloc(0);
 }
 
-const noProxy = (): HostError => new HostError('method_not_found', 'This is no proxy: CONNECT is not taken.', { allow: ['GET', 'HEAD', 'POST', 'DELETE'] });
+const noProxy = (): HostError =>
+  new HostError('method_not_found', 'This is no proxy: CONNECT is not taken.', {
+    allow: ['GET', 'HEAD', 'POST', 'DELETE'],
+  });
 
 function refusalOf(error: NodeJS.ErrnoException, headerBytes: number): HostError {
   if (error.code === 'HPE_HEADER_OVERFLOW') {
-    return new HostError('payload_too_large', `The request's head is larger than ${String(headerBytes)} bytes.`, { limit: 'request head', maximum: headerBytes });
+    return new HostError('payload_too_large', `The request's head is larger than ${String(headerBytes)} bytes.`, {
+      limit: 'request head',
+      maximum: headerBytes,
+    });
   }
-  return new HostError('invalid_request', `The request is not HTTP/1.1: ${error.message}.`, { expected: 'HTTP/1.1, or JSON-RPC 2.0 in lines' });
+  return new HostError('invalid_request', `The request is not HTTP/1.1: ${error.message}.`, {
+    expected: 'HTTP/1.1, or JSON-RPC 2.0 in lines',
+  });
 }

@@ -6,22 +6,35 @@ type Json = Record<string, unknown>;
 /** What responses refer to, under their names in `components`. */
 export const refusalComponents = {
   schemas: { Problem: problemSchema() },
-  headers: { RetryAfter: { description: 'Seconds after which the same request may succeed', schema: { type: 'integer', minimum: 1 } } },
+  headers: {
+    RetryAfter: {
+      description: 'Seconds after which the same request may succeed',
+      schema: { type: 'integer', minimum: 1 },
+    },
+  },
 };
 
 /** By status. */
 export function refusals(codes: readonly ErrorCode[]): Record<string, Json> {
   const distinct = [...new Set(codes)];
   const statuses = [...new Set(distinct.map((code) => errorKinds[code].status))];
-  return Object.fromEntries(statuses.map((status) => [String(status), response(distinct.filter((code) => errorKinds[code].status === status))]));
+  return Object.fromEntries(
+    statuses.map((status) => [String(status), response(distinct.filter((code) => errorKinds[code].status === status))]),
+  );
 }
 
 function response(sharing: readonly ErrorCode[]): Json {
   const later = sharing.some((code) => errorKinds[code].retryable);
   return {
-    description: sharing.map((code) => `\`${code}\`: ${errorKinds[code].meaning} ${errorKinds[code].remedy}`).join('\n\n'),
+    description: sharing
+      .map((code) => `\`${code}\`: ${errorKinds[code].meaning} ${errorKinds[code].remedy}`)
+      .join('\n\n'),
     ...(later ? { headers: { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } } : {}),
-    content: { 'application/problem+json': { schema: { allOf: [{ $ref: '#/components/schemas/Problem' }, { properties: { code: { enum: sharing } } }] } } },
+    content: {
+      'application/problem+json': {
+        schema: { allOf: [{ $ref: '#/components/schemas/Problem' }, { properties: { code: { enum: sharing } } }] },
+      },
+    },
   };
 }
 

@@ -20,11 +20,13 @@ interface ObjectSchema {
 const samplePort = '7979';
 const socketServer: Json = {
   url: 'http://localhost',
-  description: 'The unix socket, for example with curl --unix-socket PATH. The mode of its file says who may use it; there is no token.',
+  description:
+    'The unix socket, for example with curl --unix-socket PATH. The mode of its file says who may use it; there is no token.',
 };
 const browserServer: Json = {
   url: 'http://127.0.0.1:{port}',
-  description: 'The listener for browsers, where the configuration has one: only operations whose x-audience is browser, only with a token.',
+  description:
+    'The listener for browsers, where the configuration has one: only operations whose x-audience is browser, only with a token.',
   variables: { port: { default: samplePort, description: 'http.port of the configuration' } },
 };
 
@@ -38,15 +40,33 @@ const streamed: Partial<Record<OperationName, Streamed>> = {
   'events.subscribe': { data: 'FeedNotification', says: 'id is the sequence, event the topic', resumes: false },
   'worker.events': { data: 'WorkerEvent', says: 'id is the cursor, event the type', resumes: true },
 };
-const streamedSchemas = (): Json => ({ FeedNotification: schemaOf(feedNotification, 'output'), WorkerEvent: schemaOf(workerEvent, 'output') });
-const lastEventId: Json = { name: 'Last-Event-ID', in: 'header', required: false, description: 'the id of the last event that was seen, as browsers send it by themselves; stands for `after`', schema: { type: 'string' } };
+const streamedSchemas = (): Json => ({
+  FeedNotification: schemaOf(feedNotification, 'output'),
+  WorkerEvent: schemaOf(workerEvent, 'output'),
+});
+const lastEventId: Json = {
+  name: 'Last-Event-ID',
+  in: 'header',
+  required: false,
+  description: 'the id of the last event that was seen, as browsers send it by themselves; stands for `after`',
+  schema: { type: 'string' },
+};
 
 /** None on the socket; on the listener for browsers one of the others. */
 const browserSecurity = [{}, { token: [] }, { session: [] }];
 const browserErrors = ['unauthorized', 'forbidden'] as const satisfies readonly ErrorCode[];
 const securitySchemes = {
-  token: { type: 'http', scheme: 'bearer', description: 'http.token of the configuration, or http.readToken, which may only read' },
-  session: { type: 'apiKey', in: 'cookie', name: `nagaya_session_${samplePort}`, description: 'A browser that a link of browser.link signed in; the name ends in the port' },
+  token: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'http.token of the configuration, or http.readToken, which may only read',
+  },
+  session: {
+    type: 'apiKey',
+    in: 'cookie',
+    name: `nagaya_session_${samplePort}`,
+    description: 'A browser that a link of browser.link signed in; the name ends in the port',
+  },
 };
 
 export function openApi(version: string): Json {
@@ -67,7 +87,11 @@ export function openApi(version: string): Json {
     servers: [socketServer],
     tags: [...new Set(operationNames.map(tagOf))].map((tag) => ({ name: tag })),
     paths,
-    components: { ...refusalComponents, schemas: { ...refusalComponents.schemas, ...streamedSchemas() }, securitySchemes },
+    components: {
+      ...refusalComponents,
+      schemas: { ...refusalComponents.schemas, ...streamedSchemas() },
+      securitySchemes,
+    },
   };
 }
 
@@ -89,7 +113,10 @@ function operationObject(name: OperationName, row: Operation): Json {
       ...(streamed[name]?.resumes === true ? [lastEventId] : []),
     ],
     ...(inBody ? { requestBody: requestBody(params, others) } : {}),
-    responses: { 200: success(name, row), ...refusals([...commonErrors, ...row.errors, ...(forBrowsers ? browserErrors : [])]) },
+    responses: {
+      200: success(name, row),
+      ...refusals([...commonErrors, ...row.errors, ...(forBrowsers ? browserErrors : [])]),
+    },
   };
 }
 
@@ -105,15 +132,27 @@ function parameter(params: ObjectSchema, key: string, place: 'path' | 'query'): 
 function requestBody(params: ObjectSchema, keys: readonly string[]): Json {
   const required = keys.filter((key) => params.required?.includes(key) === true);
   const properties = Object.fromEntries(keys.map((key) => [key, params.properties?.[key] ?? {}]));
-  const schema = { type: 'object', properties, ...(required.length > 0 ? { required } : {}), additionalProperties: false };
+  const schema = {
+    type: 'object',
+    properties,
+    ...(required.length > 0 ? { required } : {}),
+    additionalProperties: false,
+  };
   return { required: required.length > 0, content: { 'application/json': { schema } } };
 }
 
 function success(name: OperationName, row: Operation): Json {
   const stream = streamed[name];
-  if (stream === undefined) return { description: row.summary, content: { 'application/json': { schema: schemaOf(row.result, 'output') } } };
-  const schema = { type: 'string', description: `Server-sent events: ${stream.says}, data the JSON that x-data describes` };
-  return { description: row.summary, content: { 'text/event-stream': { schema, 'x-data': { $ref: `#/components/schemas/${stream.data}` } } } };
+  if (stream === undefined)
+    return { description: row.summary, content: { 'application/json': { schema: schemaOf(row.result, 'output') } } };
+  const schema = {
+    type: 'string',
+    description: `Server-sent events: ${stream.says}, data the JSON that x-data describes`,
+  };
+  return {
+    description: row.summary,
+    content: { 'text/event-stream': { schema, 'x-data': { $ref: `#/components/schemas/${stream.data}` } } },
+  };
 }
 
 const tagOf = (name: OperationName): string => name.split('.')[0] ?? name;

@@ -8,7 +8,10 @@ const lengthFields: readonly string[] = ['content-length', 'transfer-encoding'];
 const offerFields: readonly string[] = ['upgrade', 'http2-settings'];
 
 /** `body`: what has been read of the request behind its head; undefined where that is still to be parsed. */
-export function headWithoutOffer({ method = '', url = '', httpVersion, rawHeaders }: IncomingMessage, body?: Buffer): Buffer {
+export function headWithoutOffer(
+  { method = '', url = '', httpVersion, rawHeaders }: IncomingMessage,
+  body?: Buffer,
+): Buffer {
   const lines = [`${method} ${url} HTTP/${httpVersion}`];
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const [name = '', value = ''] = rawHeaders.slice(at, at + 2);

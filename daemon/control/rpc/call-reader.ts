@@ -1,16 +1,20 @@
-// Reads the calls that come by the hundred thousand, as any client would write them, without building them. What it does not
-// know it leaves (undefined) to the parser and the schema; what it answers is what these would have made of it, and a
-// property test holds it to that.
+// Reads the calls that come by the hundred thousand, as any client would write them, without building them. What it
+// does not know it leaves (undefined) to the parser and the schema; what it answers is what these would have made of
+// it, and a property test holds it to that.
 import type { RpcId } from '../../../protocol/json-rpc.ts';
 import type { Limits } from '../../config/schema.ts';
 import { EventParams, EventParamsReader } from './event-params.ts';
 import { JsonCursor, keyOf } from './json-cursor.ts';
 import { ToolParams, ToolParamsReader } from './tool-params.ts';
 
-/** No schema needs to look at them again. Told apart by their classes: a base class of both would cost every event 40 ns. */
+/**
+ * No schema needs to look at them again. Told apart by their classes: a base class of both would cost every event 40
+ * ns.
+ */
 export type CheckedParams = EventParams | ToolParams;
 
-export const areChecked = (params: unknown): params is CheckedParams => params instanceof EventParams || params instanceof ToolParams;
+export const areChecked = (params: unknown): params is CheckedParams =>
+  params instanceof EventParams || params instanceof ToolParams;
 
 export interface ReadCall {
   readonly id: RpcId | undefined;
@@ -25,12 +29,7 @@ interface Parts {
   params: CheckedParams | undefined;
 }
 
-const keys = {
-  jsonrpc: keyOf('jsonrpc'),
-  id: keyOf('id'),
-  method: keyOf('method'),
-  params: keyOf('params'),
-} as const;
+const keys = { jsonrpc: keyOf('jsonrpc'), id: keyOf('id'), method: keyOf('method'), params: keyOf('params') } as const;
 const version = keyOf('2.0');
 
 export class CallReader {

@@ -70,7 +70,13 @@ export class EventParamsReader {
 
   /** A delivery has one event, and nobody to wait for. */
   read(publishing: boolean): EventParams | undefined {
-    const parts: Parts = { plugin: undefined, event: undefined, events: undefined, wait: undefined, timeoutMs: undefined };
+    const parts: Parts = {
+      plugin: undefined,
+      event: undefined,
+      events: undefined,
+      wait: undefined,
+      timeoutMs: undefined,
+    };
     if (!this.#cursor.opensObject()) return undefined;
     do {
       if (!this.#member(parts, publishing)) return undefined;
@@ -82,12 +88,14 @@ export class EventParamsReader {
   /** False: it is not for this reader. No member may come twice. */
   #member(parts: Parts, publishing: boolean): boolean {
     const cursor = this.#cursor;
-    if (parts.plugin === undefined && cursor.key(keys.plugin)) return (parts.plugin = cursor.textOf(this.#plugins)) !== undefined;
+    if (parts.plugin === undefined && cursor.key(keys.plugin))
+      return (parts.plugin = cursor.textOf(this.#plugins)) !== undefined;
     if ((parts.event ?? parts.events) === undefined) {
       if (cursor.key(keys.event)) return (parts.event = this.#event()) !== undefined;
       if (publishing && cursor.key(keys.events)) return (parts.events = this.#events()) !== undefined;
     }
-    if (parts.timeoutMs === undefined && cursor.key(keys.timeoutMs)) return (parts.timeoutMs = cursor.count(1, longestMs)) !== undefined;
+    if (parts.timeoutMs === undefined && cursor.key(keys.timeoutMs))
+      return (parts.timeoutMs = cursor.count(1, longestMs)) !== undefined;
     if (!publishing || parts.wait !== undefined || !cursor.key(keys.wait)) return false;
     parts.wait = cursor.literal(yes);
     return parts.wait || cursor.literal(no);
@@ -105,7 +113,13 @@ export class EventParamsReader {
   }
 
   #event(): ReadEvent | undefined {
-    const parts: EventParts = { ingress: undefined, kind: undefined, source: undefined, correlationId: undefined, payload: undefined };
+    const parts: EventParts = {
+      ingress: undefined,
+      kind: undefined,
+      source: undefined,
+      correlationId: undefined,
+      payload: undefined,
+    };
     if (!this.#cursor.opensObject()) return undefined;
     do {
       if (!this.#eventMember(parts)) return undefined;
@@ -120,7 +134,12 @@ export class EventParamsReader {
     if (parts.ingress === undefined && cursor.key(keys.ingress)) return (parts.ingress = cursor.text()) !== undefined;
     if (parts.kind === undefined && cursor.key(keys.kind)) return (parts.kind = cursor.text()) !== undefined;
     if (parts.source === undefined && cursor.key(keys.source)) return (parts.source = cursor.text()) !== undefined;
-    if (parts.correlationId === undefined && cursor.key(keys.correlationId)) return (parts.correlationId = cursor.ownText()) !== undefined;
-    return parts.payload === undefined && cursor.key(keys.payload) && (parts.payload = cursor.json(levelsAround)) !== undefined;
+    if (parts.correlationId === undefined && cursor.key(keys.correlationId))
+      return (parts.correlationId = cursor.ownText()) !== undefined;
+    return (
+      parts.payload === undefined &&
+      cursor.key(keys.payload) &&
+      (parts.payload = cursor.json(levelsAround)) !== undefined
+    );
   }
 }

@@ -1,6 +1,6 @@
-// Walks over JSON in the bytes it came in, without building anything of it: most of what a parser costs is making objects
-// that the host only passes on. It knows the JSON that machines write and gives up (-1) on all else, valid or not, which a
-// real parser then judges. Whatever it accepts is JSON that means the same to any parser.
+// Walks over JSON in the bytes it came in, without building anything of it: most of what a parser costs is making
+// objects that the host only passes on. It knows the JSON that machines write and gives up (-1) on all else, valid or
+// not, which a real parser then judges. Whatever it accepts is JSON that means the same to any parser.
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -52,7 +52,9 @@ export function skipValue(bytes: Uint8Array, at: number, depthLeft: number): num
     case 0x74:
       return bytes[at + 1] === 0x72 && bytes[at + 2] === 0x75 && bytes[at + 3] === 0x65 ? at + 4 : -1;
     case 0x66:
-      return bytes[at + 1] === 0x61 && bytes[at + 2] === 0x6c && bytes[at + 3] === 0x73 && bytes[at + 4] === 0x65 ? at + 5 : -1;
+      return bytes[at + 1] === 0x61 && bytes[at + 2] === 0x6c && bytes[at + 3] === 0x73 && bytes[at + 4] === 0x65
+        ? at + 5
+        : -1;
     case 0x6e:
       return bytes[at + 1] === 0x75 && bytes[at + 2] === 0x6c && bytes[at + 3] === 0x6c ? at + 4 : -1;
     default:

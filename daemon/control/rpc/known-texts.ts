@@ -1,5 +1,5 @@
-// Texts that come again and again, found by their bytes: to compare a few bytes is cheaper than to make a text, and what is
-// the same text is then the same object.
+// Texts that come again and again, found by their bytes: to compare a few bytes is cheaper than to make a text, and
+// what is the same text is then the same object.
 
 const slots = 256;
 const longest = 64;

@@ -71,7 +71,9 @@ export class Outbox {
     const pieces = this.#take();
     if (failpoint('socket-error') !== undefined) {
       const bytes = Buffer.concat(pieces);
-      this.#socket.write(bytes.subarray(0, bytes.length / 2), () => this.#socket.destroy(new Error('ordered by the failpoint socket-error')));
+      this.#socket.write(bytes.subarray(0, bytes.length / 2), () =>
+        this.#socket.destroy(new Error('ordered by the failpoint socket-error')),
+      );
       return;
     }
     this.#write(pieces);

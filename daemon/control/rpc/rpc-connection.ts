@@ -39,7 +39,10 @@ export class RpcConnection implements Connection {
     this.#socket = socket;
     this.#context = context;
     this.#subscriptions = new Subscriptions(context.feed, limits);
-    this.#outbox = new Outbox(socket, limits.answerBytes, { roomAgain: () => this.#goOn(), overflow: () => this.#cutOffUnheard() });
+    this.#outbox = new Outbox(socket, limits.answerBytes, {
+      roomAgain: () => this.#goOn(),
+      overflow: () => this.#cutOffUnheard(),
+    });
     this.#budget = new TurnBudget(() => this.#goOn());
     this.#caller = new RpcCaller(id, this.#outbox, this.#subscriptions);
     this.#dispatcher = new RpcDispatcher({
@@ -177,4 +180,8 @@ export class RpcConnection implements Connection {
 }
 
 const tooLong = (maximum: number): HostError =>
-  new HostError('payload_too_large', `The line is longer than ${String(maximum)} bytes; limits.lineBytes sets this bound.`, { limit: 'limits.lineBytes', maximum });
+  new HostError(
+    'payload_too_large',
+    `The line is longer than ${String(maximum)} bytes; limits.lineBytes sets this bound.`,
+    { limit: 'limits.lineBytes', maximum },
+  );

@@ -2,7 +2,15 @@
 // outbox. A handler that answers at once is answered at once, without a promise: this is the hot path.
 import { HostError, asHostError } from '../../../protocol/errors.ts';
 import { nestsDeeper } from '../../../protocol/framing.ts';
-import { type RpcId, type SentJson, encodeAnswer, encodeRefusal, invalidParamsNumber, isRpcId, parseErrorNumber } from '../../../protocol/json-rpc.ts';
+import {
+  type RpcId,
+  type SentJson,
+  encodeAnswer,
+  encodeRefusal,
+  invalidParamsNumber,
+  isRpcId,
+  parseErrorNumber,
+} from '../../../protocol/json-rpc.ts';
 import { plural } from '../../../protocol/plural.ts';
 import type { Limits } from '../../config/schema.ts';
 import { CallReader } from './call-reader.ts';
@@ -60,7 +68,9 @@ export class RpcDispatcher {
     return this.#holding;
   }
 
-  /** A line, with its newline at `end`. Answers the batch that is to be taken again in a later turn, where there is one. */
+  /**
+   * A line, with its newline at `end`. Answers the batch that is to be taken again in a later turn, where there is one.
+   */
   take(bytes: Buffer, start: number, end: number): RpcBatch | undefined {
     const read = this.#reader.read(bytes, start, end);
     if (read !== undefined) {
@@ -70,7 +80,13 @@ export class RpcDispatcher {
     const maximum = this.#options.limits.nesting;
     const work = bytes.toString('utf8', start, end);
     if (nestsDeeper(work, maximum)) {
-      this.#refuse(null, new HostError('invalid_request', `The request nests deeper than ${String(maximum)} levels.`, { limit: 'limits.nesting', maximum }));
+      this.#refuse(
+        null,
+        new HostError('invalid_request', `The request nests deeper than ${String(maximum)} levels.`, {
+          limit: 'limits.nesting',
+          maximum,
+        }),
+      );
       return undefined;
     }
     let message: unknown;
@@ -92,7 +108,14 @@ export class RpcDispatcher {
       return undefined;
     }
     if (members.length > maximum) {
-      this.#refuse(null, new HostError('limit_too_large', `The batch holds ${plural(members.length, 'request')} and may hold ${String(maximum)}; limits.rpcBatch sets this bound.`, { limit: 'limits.rpcBatch', maximum }));
+      this.#refuse(
+        null,
+        new HostError(
+          'limit_too_large',
+          `The batch holds ${plural(members.length, 'request')} and may hold ${String(maximum)}; limits.rpcBatch sets this bound.`,
+          { limit: 'limits.rpcBatch', maximum },
+        ),
+      );
       return undefined;
     }
     return this.advance(new RpcBatch(members, this.#options.outbox));
@@ -163,7 +186,8 @@ export class RpcDispatcher {
 
   #fail(id: RpcId | undefined, method: string, thrown: unknown, batch: RpcBatch | undefined): void {
     const error = asHostError(thrown);
-    if (error !== thrown) this.#options.log.error({ err: thrown, operation: method }, 'an operation failed unexpectedly');
+    if (error !== thrown)
+      this.#options.log.error({ err: thrown, operation: method }, 'an operation failed unexpectedly');
     if (id === undefined) {
       this.#options.tally.notificationsFailed += 1;
       this.#deliver(undefined, batch);
@@ -193,7 +217,8 @@ export class RpcDispatcher {
 }
 
 function faultOf(message: unknown): string | undefined {
-  if (typeof message !== 'object' || message === null || Array.isArray(message)) return 'A request must be a JSON object.';
+  if (typeof message !== 'object' || message === null || Array.isArray(message))
+    return 'A request must be a JSON object.';
   const { jsonrpc, id, method } = message as Message;
   if (jsonrpc !== '2.0') return 'The member "jsonrpc" must be "2.0".';
   if (typeof method !== 'string') return 'The member "method" must be the name of an operation.';
@@ -205,13 +230,21 @@ function namedParams(params: unknown): unknown {
   if (params === undefined) return noParams;
   if (typeof params === 'object' && params !== null && !Array.isArray(params)) return params;
   const given = Array.isArray(params) ? 'by position' : 'as something else';
-  throw new HostError('invalid_request', `Parameters are given by name, as an object, and not ${given}.`, { issues: [{ path: '', message: 'must be an object' }] });
+  throw new HostError('invalid_request', `Parameters are given by name, as an object, and not ${given}.`, {
+    issues: [{ path: '', message: 'must be an object' }],
+  });
 }
 
 function notJson(error: unknown): HostError {
   const reason = error instanceof Error ? error.message : 'unknown';
-  return new HostError('invalid_request', `The line is not JSON: ${reason}`, { expected: 'one JSON-RPC 2.0 request or batch a line, in UTF-8' });
+  return new HostError('invalid_request', `The line is not JSON: ${reason}`, {
+    expected: 'one JSON-RPC 2.0 request or batch a line, in UTF-8',
+  });
 }
 
 const tooManyCalls = (maximum: number): HostError =>
-  new HostError('too_many_requests', `This connection has ${plural(maximum, 'unanswered call')}, as many as it may. Raise limits.pendingCalls to allow more.`, { limit: 'limits.pendingCalls', maximum });
+  new HostError(
+    'too_many_requests',
+    `This connection has ${plural(maximum, 'unanswered call')}, which is the limit. Raise limits.pendingCalls to allow more.`,
+    { limit: 'limits.pendingCalls', maximum },
+  );

@@ -51,7 +51,13 @@ export class ToolParamsReader {
   }
 
   read(): ToolParams | undefined {
-    const parts: Parts = { plugin: undefined, tool: undefined, input: undefined, timeoutMs: undefined, callId: undefined };
+    const parts: Parts = {
+      plugin: undefined,
+      tool: undefined,
+      input: undefined,
+      timeoutMs: undefined,
+      callId: undefined,
+    };
     if (!this.#cursor.opensObject()) return undefined;
     do {
       if (!this.#member(parts)) return undefined;
@@ -63,10 +69,14 @@ export class ToolParamsReader {
   /** False: it is not for this reader. No member may come twice. */
   #member(parts: Parts): boolean {
     const cursor = this.#cursor;
-    if (parts.plugin === undefined && cursor.key(keys.plugin)) return (parts.plugin = cursor.textOf(this.#plugins)) !== undefined;
-    if (parts.tool === undefined && cursor.key(keys.tool)) return (parts.tool = cursor.textOf(this.#tools)) !== undefined;
-    if (parts.input === undefined && cursor.key(keys.input)) return (parts.input = cursor.json(levelsAround)) !== undefined;
-    if (parts.timeoutMs === undefined && cursor.key(keys.timeoutMs)) return (parts.timeoutMs = cursor.count(1, longestMs)) !== undefined;
+    if (parts.plugin === undefined && cursor.key(keys.plugin))
+      return (parts.plugin = cursor.textOf(this.#plugins)) !== undefined;
+    if (parts.tool === undefined && cursor.key(keys.tool))
+      return (parts.tool = cursor.textOf(this.#tools)) !== undefined;
+    if (parts.input === undefined && cursor.key(keys.input))
+      return (parts.input = cursor.json(levelsAround)) !== undefined;
+    if (parts.timeoutMs === undefined && cursor.key(keys.timeoutMs))
+      return (parts.timeoutMs = cursor.count(1, longestMs)) !== undefined;
     if (parts.callId !== undefined || !cursor.key(keys.callId)) return false;
     parts.callId = cursor.ownText();
     return parts.callId !== undefined && openIdForm.test(parts.callId);

@@ -55,11 +55,29 @@ export class ControlServer {
 
   constructor(options: ControlServerOptions) {
     const { handlers, limits, feed, log } = options;
-    this.#context = { calls: new OperationCalls(handlers, () => options.shuttingDown()), limits, feed, log, tally: new ConnectionCounters(), halfLines: options.halfLines };
+    this.#context = {
+      calls: new OperationCalls(handlers, () => options.shuttingDown()),
+      limits,
+      feed,
+      log,
+      tally: new ConnectionCounters(),
+      halfLines: options.halfLines,
+    };
     const body = { maximum: limits.lineBytes, limit: 'limits.lineBytes' };
-    const api = new HttpApi({ ...this.#context, body, documents: new Documents(options.version), allowedAudiences: ['control', 'browser'], projection: unprojected });
-    this.#http = new HttpServer(this.#context, api, { audience: 'control', pending: { maximum: limits.pendingCalls, limit: 'limits.pendingCalls' } });
-    this.#watch = new HalfRequestWatch(limits.idleHalfLineMs, 'limits.idleHalfLineMs', () => this.#connections.values());
+    const api = new HttpApi({
+      ...this.#context,
+      body,
+      documents: new Documents(options.version),
+      allowedAudiences: ['control', 'browser'],
+      projection: unprojected,
+    });
+    this.#http = new HttpServer(this.#context, api, {
+      audience: 'control',
+      pending: { maximum: limits.pendingCalls, limit: 'limits.pendingCalls' },
+    });
+    this.#watch = new HalfRequestWatch(limits.idleHalfLineMs, 'limits.idleHalfLineMs', () =>
+      this.#connections.values(),
+    );
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
 
@@ -74,7 +92,12 @@ export class ControlServer {
 
   counts(): ControlCounts {
     const { feed, tally } = this.#context;
-    return { ...tally, connections: this.#connections.size, subscriptions: feed.subscriptions, subscriptionEvents: feed.dropped };
+    return {
+      ...tally,
+      connections: this.#connections.size,
+      subscriptions: feed.subscriptions,
+      subscriptionEvents: feed.dropped,
+    };
   }
 
   /** Answers what is pending and ends every connection; at the deadline without ceremony. */
@@ -102,7 +125,11 @@ export class ControlServer {
       socket.destroy();
     } else if (this.#connections.size >= maximum) {
       this.#context.tally.connectionsRefused += 1;
-      const refusal = new HostError('too_many_requests', `The daemon has ${plural(maximum, 'connection')}, as many as it takes. Raise limits.connections to allow more.`, { limit: 'limits.connections', maximum });
+      const refusal = new HostError(
+        'too_many_requests',
+        `The daemon has ${plural(maximum, 'connection')}, which is the limit. Raise limits.connections to allow more.`,
+        { limit: 'limits.connections', maximum },
+      );
       socket.end(`${encodeRefusal(null, refusal)}\n`, () => socket.destroy());
     } else {
       this.#connections.set(socket, new OpeningConnection(socket, (language) => this.#speak(socket, language)));
@@ -115,14 +142,21 @@ export class ControlServer {
       this.#refuse(socket, id);
       return;
     }
-    this.#connections.set(socket, language === 'rpc' ? new RpcConnection(id, socket, this.#context) : this.#http.adopt(id, socket));
+    this.#connections.set(
+      socket,
+      language === 'rpc' ? new RpcConnection(id, socket, this.#context) : this.#http.adopt(id, socket),
+    );
     socket.resume();
   }
 
   #refuse(socket: Socket, connection: string): void {
     this.#context.tally.connectionsCutOff += 1;
     this.#context.log.warn({ connection, reason: 'unknown_language' }, 'cut a connection off');
-    const refusal = new HostError('invalid_request', 'This is neither JSON-RPC nor HTTP: begin with { or [ for JSON-RPC 2.0 in lines, or with an HTTP/1.1 request.', { expected: ['JSON-RPC 2.0 in lines', 'HTTP/1.1'] });
+    const refusal = new HostError(
+      'invalid_request',
+      'This is neither JSON-RPC nor HTTP: begin with { or [ for JSON-RPC 2.0 in lines, or with an HTTP/1.1 request.',
+      { expected: ['JSON-RPC 2.0 in lines', 'HTTP/1.1'] },
+    );
     socket.write(`${encodeRefusal(null, refusal)}\n`);
     partFrom(socket);
   }

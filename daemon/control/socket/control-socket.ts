@@ -24,18 +24,20 @@ export class ControlSocket implements ControlListener {
   }
 
   /** `prepare` runs between the lock and the socket. Throws `already_running` and `socket_unusable`. */
-  static readonly listenAt = (path: string): ListenOnControl => async (server, prepare) => {
-    const place = await SocketPlace.claim(path);
-    const socket = new ControlSocket(place, server);
-    try {
-      await prepare();
-      await socket.#bind();
-      return socket;
-    } catch (error) {
-      place.release();
-      throw error;
-    }
-  };
+  static readonly listenAt =
+    (path: string): ListenOnControl =>
+    async (server, prepare) => {
+      const place = await SocketPlace.claim(path);
+      const socket = new ControlSocket(place, server);
+      try {
+        await prepare();
+        await socket.#bind();
+        return socket;
+      } catch (error) {
+        place.release();
+        throw error;
+      }
+    };
 
   /** Closing a server removes whatever lies at its path: one that is no longer ours is left open, and unused. */
   stopAccepting(): void {

@@ -41,14 +41,19 @@ function makeFolder(folder: string): void {
 /** The folders every user would look in, and where others could therefore lie in wait. */
 function isDefaultFolder(folder: string, env: Environment): boolean {
   const named = { ...env, NAGAYA_SOCKET: undefined };
-  return folder === dirname(defaultSocketPath(named)) || folder === dirname(defaultSocketPath({ ...named, XDG_RUNTIME_DIR: undefined }));
+  return (
+    folder === dirname(defaultSocketPath(named)) ||
+    folder === dirname(defaultSocketPath({ ...named, XDG_RUNTIME_DIR: undefined }))
+  );
 }
 
 function refuseUnsafeFolder(folder: string): void {
   const stats = lstatSync(folder);
   if (!stats.isDirectory()) throw unusable(folder, 'not_a_folder', 'is no folder but a link or a file; remove it');
-  if (stats.uid !== process.getuid?.()) throw unusable(folder, 'foreign_folder', 'belongs to another user; name another socket');
-  if ((stats.mode & othersMayWrite) !== 0) throw unusable(folder, 'open_folder', `is writable for others; run chmod 700 ${folder}`);
+  if (stats.uid !== process.getuid?.())
+    throw unusable(folder, 'foreign_folder', 'belongs to another user; name another socket');
+  if ((stats.mode & othersMayWrite) !== 0)
+    throw unusable(folder, 'open_folder', `is writable for others; run chmod 700 ${folder}`);
 }
 
 const unusable = (folder: string, reason: string, message: string): HostError =>

@@ -6,7 +6,8 @@ const lockOf = (socket: string): string => `${socket}.lock`;
 
 const terms = (answers: () => Promise<boolean>): LockTerms => ({
   answers,
-  unusable: (path, reason, message) => new HostError('socket_unusable', `${message}; remove it or name another socket.`, { path, reason }),
+  unusable: (path, reason, message) =>
+    new HostError('socket_unusable', `${message}; remove it or name another socket.`, { path, reason }),
 });
 
 /** Throws `already_running`. `answers` says whether somebody answers at the socket. */
@@ -17,9 +18,21 @@ export async function lockSocket(socket: string, answers: () => Promise<boolean>
 }
 
 /** False where the lock names another daemon, or none. */
-export const removeSocketLockOf = (socket: string, daemonPid: number): boolean => ProcessLock.removeLeftOf(lockOf(socket), daemonPid, terms(() => Promise.resolve(false)));
+export const removeSocketLockOf = (socket: string, daemonPid: number): boolean =>
+  ProcessLock.removeLeftOf(
+    lockOf(socket),
+    daemonPid,
+    terms(() => Promise.resolve(false)),
+  );
 
 export function alreadyRunning(socket: string, { pid, guardianPid }: Rival = { pid: null }): HostError {
-  const pids = [...(pid === null ? [] : [`pid ${String(pid)}`]), ...(guardianPid === undefined ? [] : [`guardian ${String(guardianPid)}`])].join(', ');
-  return new HostError('already_running', `A daemon${pids === '' ? '' : ` (${pids})`} has the socket ${socket} already.`, { pid, guardianPid: guardianPid ?? null, socket });
+  const pids = [
+    ...(pid === null ? [] : [`pid ${String(pid)}`]),
+    ...(guardianPid === undefined ? [] : [`guardian ${String(guardianPid)}`]),
+  ].join(', ');
+  return new HostError(
+    'already_running',
+    `A daemon${pids === '' ? '' : ` (${pids})`} has the socket ${socket} already.`,
+    { pid, guardianPid: guardianPid ?? null, socket },
+  );
 }

@@ -1,5 +1,5 @@
-// The path of the control socket as a thing in the file system: claimed behind its lock, cleared of what a dead daemon has
-// left only after nobody answered there, and removed only while what lies there is still ours.
+// The path of the control socket as a thing in the file system: claimed behind its lock, cleared of what a dead daemon
+// has left only after nobody answered there, and removed only while what lies there is still ours.
 import { type Stats, lstatSync, unlinkSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { resolve } from 'node:path';
@@ -36,7 +36,9 @@ export class SocketPlace {
     }
   }
 
-  /** Removes socket and lock of a guardian that is gone, where the lock names this process as its daemon. Never throws. */
+  /**
+   * Removes socket and lock of a guardian that is gone, where the lock names this process as its daemon. Never throws.
+   */
   static removeLeftOf(path: string, daemonPid: number): void {
     try {
       const absolute = resolve(path);
@@ -70,7 +72,9 @@ export class SocketPlace {
   look(): 'ours' | 'nothing' | 'foreign' {
     const found = lstatSync(this.path, { throwIfNoEntry: false });
     if (found === undefined) return 'nothing';
-    return this.#made !== undefined && found.ino === this.#made.ino && found.dev === this.#made.dev ? 'ours' : 'foreign';
+    return this.#made !== undefined && found.ino === this.#made.ino && found.dev === this.#made.dev
+      ? 'ours'
+      : 'foreign';
   }
 
   /** The lock also names the daemon that runs under the guardian which holds it. */
@@ -94,9 +98,10 @@ async function clearPlace(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) throw unusable(path, 'not_a_socket', 'is taken by something that is no socket');
-  if (found.uid !== process.getuid?.()) throw unusable(path, 'foreign_socket', 'is taken by another user\'s socket');
+  if (found.uid !== process.getuid?.()) throw unusable(path, 'foreign_socket', "is taken by another user's socket");
   if (await somebodyAnswers(path)) throw alreadyRunning(path);
-  if (lstatSync(path, { throwIfNoEntry: false })?.ino !== found.ino) throw unusable(path, 'changed', 'changed while it was looked at');
+  if (lstatSync(path, { throwIfNoEntry: false })?.ino !== found.ino)
+    throw unusable(path, 'changed', 'changed while it was looked at');
   unlinkSync(path);
 }
 
@@ -111,7 +116,9 @@ function somebodyAnswers(path: string): Promise<boolean> {
     };
     const timer = setTimeout(() => settle(true), probeMs);
     probe.once('connect', () => settle(true));
-    probe.once('error', (error: NodeJS.ErrnoException) => settle(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT' && error.code !== 'ENOTSOCK'));
+    probe.once('error', (error: NodeJS.ErrnoException) =>
+      settle(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT' && error.code !== 'ENOTSOCK'),
+    );
   });
 }
 

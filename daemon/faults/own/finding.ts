@@ -1,8 +1,8 @@
 // What one hostile condition showed of somebody's own plugin.
 
 /**
- * `lost`: events that were accepted came to no good end. `mishandled`: the plugin crashed, hung or failed where it need not.
- * `broken`: it did not work afterwards. `skipped`: the condition does not apply here.
+ * `lost`: events that were accepted came to no good end. `mishandled`: the plugin crashed, hung or failed where it need
+ * not. `broken`: it did not work afterwards. `skipped`: the condition does not apply here.
  */
 export type FindingVerdict = 'fine' | 'lost' | 'mishandled' | 'broken' | 'skipped';
 

@@ -40,7 +40,11 @@ export interface Declared {
 
 /** The manifest as it is in force travels as loose JSON. */
 interface Manifest {
-  readonly service?: { readonly ingresses: readonly DeclaredIngress[]; readonly timeouts: { readonly handleMs: number }; readonly queue: { readonly capacity: number } };
+  readonly service?: {
+    readonly ingresses: readonly DeclaredIngress[];
+    readonly timeouts: { readonly handleMs: number };
+    readonly queue: { readonly capacity: number };
+  };
   readonly tools?: readonly DeclaredTool[];
 }
 
@@ -73,15 +77,28 @@ export class OwnPlugin {
   }
 
   /** Loaded, and its service started where it has one. */
-  static async under<Result>(options: OwnPluginOptions, overrides: Readonly<Record<string, unknown>>, use: (own: OwnPlugin) => Promise<Result>): Promise<Result> {
+  static async under<Result>(
+    options: OwnPluginOptions,
+    overrides: Readonly<Record<string, unknown>>,
+    use: (own: OwnPlugin) => Promise<Result>,
+  ): Promise<Result> {
     const id = declaredId(options.folder);
-    const daemon = await KitDaemon.start({ config: () => ({ plugins: { autostart: false, overrides: id === undefined ? {} : { [id]: overrides } } }) });
+    const daemon = await KitDaemon.start({
+      config: () => ({ plugins: { autostart: false, overrides: id === undefined ? {} : { [id]: overrides } } }),
+    });
     try {
       const client = await daemon.connect();
       const { plugin } = await client.call('plugin.load', { path: options.folder, remember: false });
       const { manifest } = await client.call('plugin.show', { plugin: plugin.id });
       const { service, tools = [] } = manifest as Manifest;
-      const declared = { id: plugin.id, hasService: plugin.hasService, ingresses: service?.ingresses ?? [], tools, handleMs: service?.timeouts.handleMs ?? 0, capacity: service?.queue.capacity ?? 0 };
+      const declared = {
+        id: plugin.id,
+        hasService: plugin.hasService,
+        ingresses: service?.ingresses ?? [],
+        tools,
+        handleMs: service?.timeouts.handleMs ?? 0,
+        capacity: service?.queue.capacity ?? 0,
+      };
       const own = new OwnPlugin(options, daemon, client, declared);
       if (plugin.hasService) await own.start();
       return await use(own);
@@ -104,14 +121,22 @@ export class OwnPlugin {
     const turn = turns[this.#sent % Math.max(1, turns.length)];
     this.#sent += 1;
     const sampled = (): unknown => this.#options.payload ?? this.#options.sample(turn?.ingress.payloadSchema ?? {});
-    return { ingress: turn?.ingress.name ?? 'none', kind: turn?.kind ?? 'none', payload: payload === undefined ? sampled() : payload };
+    return {
+      ingress: turn?.ingress.name ?? 'none',
+      kind: turn?.kind ?? 'none',
+      payload: payload === undefined ? sampled() : payload,
+    };
   }
 
   /** Undefined when it was handled, else the error. */
   async deliver(payload?: unknown): Promise<HostError | undefined> {
     const { id, handleMs } = this.declared;
     try {
-      await this.client.call('ingress.deliver', { plugin: id, event: this.event(payload), timeoutMs: handleMs * 4 + 10_000 });
+      await this.client.call('ingress.deliver', {
+        plugin: id,
+        event: this.event(payload),
+        timeoutMs: handleMs * 4 + 10_000,
+      });
       return undefined;
     } catch (thrown) {
       return asError(thrown);
@@ -120,9 +145,15 @@ export class OwnPlugin {
 
   /** How many of them were accepted, and the codes of those that were not. */
   async publish(count: number): Promise<{ accepted: number; refused: string[] }> {
-    const answer = await this.client.call('ingress.publish', { plugin: this.declared.id, events: Array.from({ length: count }, () => this.event()) });
+    const answer = await this.client.call('ingress.publish', {
+      plugin: this.declared.id,
+      events: Array.from({ length: count }, () => this.event()),
+    });
     const results = 'results' in answer ? answer.results : [];
-    return { accepted: results.filter(({ accepted }) => accepted).length, refused: results.flatMap((result) => (result.accepted ? [] : [result.error.code])) };
+    return {
+      accepted: results.filter(({ accepted }) => accepted).length,
+      refused: results.flatMap((result) => (result.accepted ? [] : [result.error.code])),
+    };
   }
 
   status(): Promise<Status> {

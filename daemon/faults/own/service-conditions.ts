@@ -34,15 +34,41 @@ const patient = { restart: { policy: 'on-failure', intensity: 1000, backoffMs: [
 
 const deep = (depth: number): unknown => (depth === 0 ? 'bottom' : [deep(depth - 1)]);
 
-const hostilePayloads: readonly unknown[] = [null, '', 'text', 0, -1, 1e308, true, [], {}, [[]], { __proto__: null, constructor: 'text' }, { unexpected: true }, deep(60), '\u0000\ud83d', { id: '../../etc/passwd' }];
+const hostilePayloads: readonly unknown[] = [
+  null,
+  '',
+  'text',
+  0,
+  -1,
+  1e308,
+  true,
+  [],
+  {},
+  [[]],
+  { __proto__: null, constructor: 'text' },
+  { unexpected: true },
+  deep(60),
+  '\u0000\ud83d',
+  { id: '../../etc/passwd' },
+];
 
 export const serviceConditions: readonly Condition[] = [
   { id: 'calm', what: 'one event after the other, as they should be', run: calm },
   { id: 'flood', what: 'four times as many events as its queue holds, as fast as they go in', run: flood },
   { id: 'malformed', what: 'payloads of every wrong shape', overrides: () => patient, run: malformed },
   { id: 'oversized', what: 'payloads as large as they may be, and larger', overrides: () => patient, run: oversized },
-  { id: 'killed', what: 'its cell is killed with -9 while it works (in a process cell)', overrides: () => ({ ...patient, isolation: 'process' }), run: killed },
-  { id: 'squeezed', what: 'a tenth of the time it asks for', overrides: (handleMs) => ({ ...patient, timeouts: { handleMs: Math.max(1, Math.floor(handleMs / squeeze)) } }), run: squeezed },
+  {
+    id: 'killed',
+    what: 'its cell is killed with -9 while it works (in a process cell)',
+    overrides: () => ({ ...patient, isolation: 'process' }),
+    run: killed,
+  },
+  {
+    id: 'squeezed',
+    what: 'a tenth of the time it asks for',
+    overrides: (handleMs) => ({ ...patient, timeouts: { handleMs: Math.max(1, Math.floor(handleMs / squeeze)) } }),
+    run: squeezed,
+  },
   { id: 'cycles', what: 'restarted, reloaded, stopped and started while events wait', run: throughCycles },
   { id: 'shutdown', what: 'the daemon is asked to end while its queue is full', run: shutdown },
 ];
@@ -53,7 +79,10 @@ async function calm(own: OwnPlugin): Promise<Judged> {
     const error = await own.deliver();
     if (error !== undefined) failures.push(wordsOfError(error));
   }
-  if (failures.length > 0) return mishandled(`${String(failures.length)} of ${String(calmEvents)} events failed: ${tally(failures)}; if the payload made from the schema is no use, give one with --payload`);
+  if (failures.length > 0)
+    return mishandled(
+      `${String(failures.length)} of ${String(calmEvents)} events failed: ${tally(failures)}; if the payload made from the schema is no use, give one with --payload`,
+    );
   const { reported } = await own.client.call('service.status', { plugin: own.declared.id, wait: true });
   if (reported?.error !== undefined) return mishandled(`its status() failed: ${reported.error}`);
   return fine(`${String(calmEvents)} events handled`);
@@ -75,12 +104,17 @@ async function flood(own: OwnPlugin): Promise<Judged> {
 /** What became of the events that were accepted. */
 async function outcome(own: OwnPlugin, accepted: number, more: string): Promise<Judged> {
   const status = await own.settled(settleMs);
-  if (status === undefined) return broken(`${plural(accepted, 'event was', 'events were')} accepted, and after ${String(settleMs / 1000)} s some still wait${more}`);
+  if (status === undefined)
+    return broken(
+      `${plural(accepted, 'event was', 'events were')} accepted, and after ${String(settleMs / 1000)} s some still wait${more}`,
+    );
   const { handled, failed, deadLettered, discarded, retried } = status.counters;
   const again = retried === 0 ? '' : `, ${String(retried)} of them again in another life`;
   const told = `${String(handled)} of ${String(accepted)} handled${again}${more}`;
   if (handled >= accepted) return fine(told);
-  return lost(`${told}; ${String(failed)} failed, ${String(deadLettered)} became dead letters, ${String(discarded)} discarded${status.lastError === null ? '' : `; last: ${status.lastError.code}: ${status.lastError.message}`}`);
+  return lost(
+    `${told}; ${String(failed)} failed, ${String(deadLettered)} became dead letters, ${String(discarded)} discarded${status.lastError === null ? '' : `; last: ${status.lastError.code}: ${status.lastError.message}`}`,
+  );
 }
 
 const cellEnded = new Set(['dispatch_timeout', 'cell_crashed']);
@@ -96,7 +130,8 @@ async function survives(own: OwnPlugin, payloads: readonly unknown[], refusesAll
     if (refusesAll && error?.code !== 'invalid_event') return broken(`the daemon let ${shown(payload)} in`);
   }
   const after = await own.deliver();
-  if (after !== undefined && lostCells.length > 0) return broken(`after ${tally(lostCells)} it answers ${wordsOfError(after)}`);
+  if (after !== undefined && lostCells.length > 0)
+    return broken(`after ${tally(lostCells)} it answers ${wordsOfError(after)}`);
   return lostCells.length > 0 ? mishandled(`its cell was lost over ${tally(lostCells)}`) : fine(`${tally(said)}`);
 }
 
@@ -110,7 +145,11 @@ function malformed(own: OwnPlugin): Promise<Judged> {
 }
 
 async function oversized(own: OwnPlugin): Promise<Judged> {
-  const large = await survives(own, ['x'.repeat(largeBytes), { text: 'x'.repeat(largeBytes) }, Array.from({ length: 10_000 }, (_, at) => at)], false);
+  const large = await survives(
+    own,
+    ['x'.repeat(largeBytes), { text: 'x'.repeat(largeBytes) }, Array.from({ length: 10_000 }, (_, at) => at)],
+    false,
+  );
   if (large.verdict !== 'fine') return large;
   const tooLarge = await survives(own, ['x'.repeat(largeBytes * 4)], true);
   return tooLarge.verdict === 'fine' ? large : tooLarge;
@@ -124,7 +163,8 @@ async function killed(own: OwnPlugin): Promise<Judged> {
     const { cell, incarnation } = await own.status();
     const pid = cell?.pid;
     // Only what this daemon of the kit's has started.
-    if (pid === undefined || !descendantsOf(own.daemon.pid).includes(pid)) return skipped('its cell has no process here');
+    if (pid === undefined || !descendantsOf(own.daemon.pid).includes(pid))
+      return skipped('its cell has no process here');
     process.kill(pid, 'SIGKILL');
     killedCells += 1;
     const back = await until(async () => (await own.status()).incarnation > incarnation, settleMs);
@@ -139,9 +179,14 @@ async function squeezed(own: OwnPlugin): Promise<Judged> {
     const error = await own.deliver();
     if (error !== undefined) slow.push(wordsOfError(error));
   }
-  if (slow.length > 0) return lost(`within ${String(own.declared.handleMs)} ms ${String(slow.length)} of ${String(calmEvents)} events were not handled: ${tally(slow)}`);
+  if (slow.length > 0)
+    return lost(
+      `within ${String(own.declared.handleMs)} ms ${String(slow.length)} of ${String(calmEvents)} events were not handled: ${tally(slow)}`,
+    );
   const { handleMs } = await own.status();
-  return fine(`all handled within ${String(own.declared.handleMs)} ms; the slowest took ${String(Math.round(handleMs.max))} ms`);
+  return fine(
+    `all handled within ${String(own.declared.handleMs)} ms; the slowest took ${String(Math.round(handleMs.max))} ms`,
+  );
 }
 
 async function throughCycles(own: OwnPlugin): Promise<Judged> {
@@ -180,5 +225,9 @@ async function shutdown(own: OwnPlugin): Promise<Judged> {
   const tookMs = Math.round(performance.now() - beganMs);
   if (own.daemon.dead?.code !== 0) return mishandled(`the daemon had to end hard, after ${String(tookMs)} ms`);
   const told = `the daemon ended after ${String(tookMs)} ms with ${String(full)} events waiting`;
-  return counters.discarded === 0 ? fine(told) : lost(`${String(counters.discarded)} of ${String(full)} events were not handled within stopMs and are gone; ${told}`);
+  return counters.discarded === 0
+    ? fine(told)
+    : lost(
+        `${String(counters.discarded)} of ${String(full)} events were not handled within stopMs and are gone; ${told}`,
+      );
 }

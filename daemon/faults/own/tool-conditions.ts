@@ -22,7 +22,12 @@ export const toolConditions: readonly ToolCondition[] = [
 ];
 
 /** Undefined when it answered. */
-async function call(own: OwnPlugin, tool: DeclaredTool, input: unknown, more: { timeoutMs?: number; callId?: string } = {}): Promise<HostError | undefined> {
+async function call(
+  own: OwnPlugin,
+  tool: DeclaredTool,
+  input: unknown,
+  more: { timeoutMs?: number; callId?: string } = {},
+): Promise<HostError | undefined> {
   try {
     await own.client.call('tool.call', { plugin: own.declared.id, tool: tool.name, input, ...more });
     return undefined;
@@ -33,7 +38,9 @@ async function call(own: OwnPlugin, tool: DeclaredTool, input: unknown, more: { 
 
 async function stillWorks(own: OwnPlugin, tool: DeclaredTool, otherwise: Judged): Promise<Judged> {
   const error = await call(own, tool, own.sampleInput(tool));
-  return error === undefined || error.code === 'tool_input_invalid' ? otherwise : broken(`the next call is answered ${wordsOfError(error)}`);
+  return error === undefined || error.code === 'tool_input_invalid'
+    ? otherwise
+    : broken(`the next call is answered ${wordsOfError(error)}`);
 }
 
 async function calm(own: OwnPlugin, tool: DeclaredTool): Promise<Judged> {
@@ -53,13 +60,19 @@ async function malformed(own: OwnPlugin, tool: DeclaredTool): Promise<Judged> {
     said.push(error?.code ?? 'answered');
     if (error?.code === 'tool_crashed' || error?.code === 'tool_timeout') lostCells.push(wordsOfError(error));
   }
-  return await stillWorks(own, tool, lostCells.length > 0 ? mishandled(`its cell was lost over ${tally(lostCells)}`) : fine(tally(said)));
+  return await stillWorks(
+    own,
+    tool,
+    lostCells.length > 0 ? mishandled(`its cell was lost over ${tally(lostCells)}`) : fine(tally(said)),
+  );
 }
 
 async function crowded(own: OwnPlugin, tool: DeclaredTool): Promise<Judged> {
   const errors = await Promise.all(Array.from({ length: crowd }, () => call(own, tool, own.sampleInput(tool))));
   const failures = errors.flatMap((error) => (error === undefined ? [] : [wordsOfError(error)]));
-  return failures.length === 0 ? fine(`${String(crowd)} callers at once answered`) : mishandled(`${String(failures.length)} of ${String(crowd)} callers at once failed: ${tally(failures)}`);
+  return failures.length === 0
+    ? fine(`${String(crowd)} callers at once answered`)
+    : mishandled(`${String(failures.length)} of ${String(crowd)} callers at once failed: ${tally(failures)}`);
 }
 
 async function cancelled(own: OwnPlugin, tool: DeclaredTool): Promise<Judged> {

@@ -22,18 +22,24 @@ export async function tryPlugin(options: TryOptions): Promise<PluginReport> {
     options.progress(finding);
   };
   const declared = await OwnPlugin.under(options, {}, (own) => Promise.resolve(own.declared));
-  for (const condition of declared.hasService ? serviceConditions : []) add(await underCondition(options, declared, condition));
+  for (const condition of declared.hasService ? serviceConditions : [])
+    add(await underCondition(options, declared, condition));
   if (declared.tools.length > 0) await OwnPlugin.under(options, {}, (own) => callTools(own, add));
   return { plugin: declared.id, node: process.versions.node, at: new Date().toISOString(), findings };
 }
 
-async function underCondition(options: OwnPluginOptions, { handleMs }: Declared, { id, what, overrides, run }: Condition): Promise<Finding> {
+async function underCondition(
+  options: OwnPluginOptions,
+  { handleMs }: Declared,
+  { id, what, overrides, run }: Condition,
+): Promise<Finding> {
   return { condition: id, what, ...(await judged(() => OwnPlugin.under(options, overrides?.(handleMs) ?? {}, run))) };
 }
 
 async function callTools(own: OwnPlugin, add: (finding: Finding) => void): Promise<void> {
   for (const tool of own.declared.tools) {
-    for (const { id, what, run } of toolConditions) add({ condition: `${tool.name}/${id}`, what, ...(await judged(() => run(own, tool))) });
+    for (const { id, what, run } of toolConditions)
+      add({ condition: `${tool.name}/${id}`, what, ...(await judged(() => run(own, tool))) });
   }
 }
 
@@ -47,4 +53,5 @@ async function judged(run: () => Promise<Judged>): Promise<Judged> {
   }
 }
 
-export const isFine = ({ findings }: PluginReport): boolean => findings.every(({ verdict }) => verdict === 'fine' || verdict === 'skipped');
+export const isFine = ({ findings }: PluginReport): boolean =>
+  findings.every(({ verdict }) => verdict === 'fine' || verdict === 'skipped');

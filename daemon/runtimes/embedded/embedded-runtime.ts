@@ -1,12 +1,32 @@
 // The runtime that lives in this process: workers in memory, made and forgotten within bounds, their programs in cells.
 // It has no endpoint, no token and no path, so nothing of the kind can show in what it tells of itself.
 import { HostError } from '../../../protocol/errors.ts';
-import type { InputAnswer, InputCancellation, ProfileSummary, RuntimeCapabilities, RuntimeSummary, TranscriptPage, WorkerChange, WorkerEventPage, WorkerView } from '../../../protocol/runtime.ts';
+import type {
+  InputAnswer,
+  InputCancellation,
+  ProfileSummary,
+  RuntimeCapabilities,
+  RuntimeSummary,
+  TranscriptPage,
+  WorkerChange,
+  WorkerEventPage,
+  WorkerView,
+} from '../../../protocol/runtime.ts';
 import { plural } from '../../../protocol/plural.ts';
 import { EmbeddedWorker, type WorkerDeps, workerCapabilities } from './embedded-worker.ts';
 import type { Profile } from '../programs/program.ts';
 import { IdempotencyCache } from '../idempotency-cache.ts';
-import type { CancelRequest, CreateRequest, EventsRequest, InputRequest, Runtime, RuntimeReport, WorkerListener, WorkerSlice, WorkerSubscription } from '../runtime.ts';
+import type {
+  CancelRequest,
+  CreateRequest,
+  EventsRequest,
+  InputRequest,
+  Runtime,
+  RuntimeReport,
+  WorkerListener,
+  WorkerSlice,
+  WorkerSubscription,
+} from '../runtime.ts';
 
 /** What programs there are to run. */
 export interface ProfileSource {
@@ -37,14 +57,30 @@ export class EmbeddedRuntime implements Runtime {
     this.#profiles = profiles;
     this.#deps = deps;
     this.#created = new IdempotencyCache(deps.limits.workerKeys, 'requestKey');
-    this.capabilities = { canListWorkers: true, canShowWorker: true, canCreateWorker: true, ...workerCapabilities, maxWorkers: deps.limits.workers };
+    this.capabilities = {
+      canListWorkers: true,
+      canShowWorker: true,
+      canCreateWorker: true,
+      ...workerCapabilities,
+      maxWorkers: deps.limits.workers,
+    };
   }
 
   report(): RuntimeReport {
     const counts: RuntimeSummary['workers'] = { total: this.#workers.size, idle: 0, busy: 0, stopped: 0, failed: 0 };
     for (const { state } of this.#workers.values()) counts[state === 'cancelled' ? 'idle' : state] += 1;
     const at = new Date(this.#deps.clock.wallMs()).toISOString();
-    const diagnostics = this.#forgotten === 0 ? [] : [{ at, level: 'info' as const, code: 'workers_forgotten', message: `${plural(this.#forgotten, 'worker that had stopped or failed was', 'workers that had stopped or failed were')} forgotten to make room.` }];
+    const diagnostics =
+      this.#forgotten === 0
+        ? []
+        : [
+            {
+              at,
+              level: 'info' as const,
+              code: 'workers_forgotten',
+              message: `${plural(this.#forgotten, 'worker that had stopped or failed was', 'workers that had stopped or failed were')} forgotten to make room.`,
+            },
+          ];
     return { status: this.#closed ? 'stopped' : 'running', workers: counts, diagnostics };
   }
 
@@ -65,7 +101,8 @@ export class EmbeddedRuntime implements Runtime {
     const request = [intent, profile ?? null, requestedName ?? null];
     const before = this.#created.find(requestKey, request);
     if (before !== undefined) return this.#get(before).view();
-    if (this.#closed) throw new HostError('runtime_unavailable', 'The runtime has ended.', { runtimeId: this.runtimeId });
+    if (this.#closed)
+      throw new HostError('runtime_unavailable', 'The runtime has ended.', { runtimeId: this.runtimeId });
     this.#checkLength('intent', intent, 'workerIntentLength');
     this.#checkLength('requestedName', requestedName ?? '', 'workerNameLength');
     const chosen = this.#profile(profile);
@@ -74,7 +111,11 @@ export class EmbeddedRuntime implements Runtime {
     const workerId = this.#deps.newId();
     const program = chosen.open({ runtimeId, workerId });
     const displayName = requestedName ?? `${chosen.name} ${workerId.slice(-8)}`;
-    const worker = new EmbeddedWorker({ runtimeId, workerId, displayName, intent, profile: chosen.name }, program, this.#deps);
+    const worker = new EmbeddedWorker(
+      { runtimeId, workerId, displayName, intent, profile: chosen.name },
+      program,
+      this.#deps,
+    );
     this.#workers.set(workerId, worker);
     this.#created.keep(requestKey, request, workerId);
     return worker.view();
@@ -119,31 +160,53 @@ export class EmbeddedRuntime implements Runtime {
 
   #get(workerId: string): EmbeddedWorker {
     const worker = this.#workers.get(workerId);
-    if (worker === undefined) throw new HostError('worker_not_found', `The runtime ${this.runtimeId} has no worker ${JSON.stringify(workerId)}.`, { runtimeId: this.runtimeId, workerId });
+    if (worker === undefined)
+      throw new HostError(
+        'worker_not_found',
+        `The runtime ${this.runtimeId} has no worker ${JSON.stringify(workerId)}.`,
+        { runtimeId: this.runtimeId, workerId },
+      );
     return worker;
   }
 
   #profile(name: string | undefined): Profile {
     const found = this.#profiles.find(name ?? defaultProfile);
     if (found !== undefined) return found;
-    const profiles = this.#profiles.list().slice(0, shownProfiles).map((profile) => profile.name);
-    throw new HostError('profile_not_found', `There is no profile ${JSON.stringify(name ?? defaultProfile)}; runtime.show lists those there are.`, { profiles });
+    const profiles = this.#profiles
+      .list()
+      .slice(0, shownProfiles)
+      .map((profile) => profile.name);
+    throw new HostError(
+      'profile_not_found',
+      `There is no profile ${JSON.stringify(name ?? defaultProfile)}; runtime.show lists those there are.`,
+      { profiles },
+    );
   }
 
   #checkLength(field: string, text: string, limit: 'workerIntentLength' | 'workerNameLength'): void {
     const maximum = this.#deps.limits[limit];
     if (text.length <= maximum) return;
-    throw new HostError('payload_too_large', `${field} has ${plural(text.length, 'character')} and may have ${String(maximum)}; limits.${limit} sets this bound.`, { limit: `limits.${limit}`, maximum });
+    throw new HostError(
+      'payload_too_large',
+      `${field} has ${plural(text.length, 'character')} and may have ${String(maximum)}; limits.${limit} sets this bound.`,
+      { limit: `limits.${limit}`, maximum },
+    );
   }
 
   /** Of those that are of no more use the one that was last used longest ago goes. */
   #makeRoom(): void {
     const maximum = this.#deps.limits.workers;
     if (this.#workers.size < maximum) return;
-    const spent = [...this.#workers.values()].filter((worker) => worker.atRest && (worker.state === 'stopped' || worker.state === 'failed'));
+    const spent = [...this.#workers.values()].filter(
+      (worker) => worker.atRest && (worker.state === 'stopped' || worker.state === 'failed'),
+    );
     const oldest = spent.sort((one, other) => (one.summary().lastActiveAt < other.summary().lastActiveAt ? -1 : 1))[0];
     if (oldest === undefined) {
-      throw new HostError('runtime_full', `The runtime has ${plural(maximum, 'worker')}, as many as it may, and none of them has stopped or failed. Raise limits.workers to allow more.`, { limit: 'limits.workers', maximum });
+      throw new HostError(
+        'runtime_full',
+        `The runtime has ${plural(maximum, 'worker')}, which is the limit, and none of them has stopped or failed. Raise limits.workers to allow more.`,
+        { limit: 'limits.workers', maximum },
+      );
     }
     const { workerId } = oldest.birth;
     this.#workers.delete(workerId);

@@ -1,5 +1,5 @@
-// One worker of the embedded runtime: its inputs wait in order, are given to its program one at a time, and each comes to
-// exactly one end in the transcript. Whatever the program does, it only ever costs the input it was given.
+// One worker of the embedded runtime: its inputs wait in order, are given to its program one at a time, and each comes
+// to exactly one end in the transcript. Whatever the program does, it only ever costs the input it was given.
 import { type ErrorCode, HostError, asHostError, errorKinds } from '../../../protocol/errors.ts';
 import {
   type InputAnswer,
@@ -55,7 +55,13 @@ interface RunningTurn extends InputInProgress {
   cancelling: boolean;
 }
 
-export const workerCapabilities = { canSendInput: true, canStopWorker: true, canCancelWorker: true, canReadTranscript: true, canStreamEvents: true } as const;
+export const workerCapabilities = {
+  canSendInput: true,
+  canStopWorker: true,
+  canCancelWorker: true,
+  canReadTranscript: true,
+  canStreamEvents: true,
+} as const;
 
 const snapshotBounds = { items: 50, bytes: 256 * 1024 };
 /** For advice to callers before the first input has told. */
@@ -107,7 +113,16 @@ export class EmbeddedWorker {
 
   summary(): WorkerSummary {
     const { runtimeId, workerId, displayName, intent, profile } = this.birth;
-    return { runtimeId, workerId, displayName, intent, profile, state: this.#state, createdAt: this.#createdAt, lastActiveAt: this.#lastActiveAt };
+    return {
+      runtimeId,
+      workerId,
+      displayName,
+      intent,
+      profile,
+      state: this.#state,
+      createdAt: this.#createdAt,
+      lastActiveAt: this.#lastActiveAt,
+    };
   }
 
   view(): WorkerView {
@@ -116,7 +131,12 @@ export class EmbeddedWorker {
       ...this.summary(),
       capabilities: workerCapabilities,
       implementation: { kind: 'embedded', isolation, incarnation },
-      inputs: { pending: this.#pending.length, capacity: this.#deps.limits.workerInputs, kinds: [...inputKind.options], running: this.#running?.eventId ?? null },
+      inputs: {
+        pending: this.#pending.length,
+        capacity: this.#deps.limits.workerInputs,
+        kinds: [...inputKind.options],
+        running: this.#running?.eventId ?? null,
+      },
       transcript: this.#transcript.counts,
       diagnostics: this.#diagnostics.newest(this.#diagnostics.size),
     };
@@ -195,17 +215,29 @@ export class EmbeddedWorker {
     if (this.#state === 'stopped') throw new HostError('worker_stopped', 'The worker was stopped.', { workerId });
     const size = Buffer.byteLength(content);
     if (size > limits.workerInputBytes) {
-      throw new HostError('payload_too_large', `The input has ${String(size)} bytes and may have ${String(limits.workerInputBytes)}; limits.workerInputBytes sets this bound.`, { limit: 'limits.workerInputBytes', maximum: limits.workerInputBytes });
+      throw new HostError(
+        'payload_too_large',
+        `The input has ${String(size)} bytes and may have ${String(limits.workerInputBytes)}; limits.workerInputBytes sets this bound.`,
+        { limit: 'limits.workerInputBytes', maximum: limits.workerInputBytes },
+      );
     }
     if (this.#pending.length >= limits.workerInputs) {
       const retryAfterMs = Math.ceil(Math.min(longestAdviceMs, this.#turnMs));
-      throw new HostError('worker_busy', `${plural(limits.workerInputs, 'input waits', 'inputs wait')} for this worker, as many as may. Raise limits.workerInputs to let more wait.`, { workerId, limit: 'limits.workerInputs', capacity: limits.workerInputs, retryAfterMs });
+      throw new HostError(
+        'worker_busy',
+        `${plural(limits.workerInputs, 'input waits', 'inputs wait')} for this worker, which is the limit. Raise limits.workerInputs to let more wait.`,
+        { workerId, limit: 'limits.workerInputs', capacity: limits.workerInputs, retryAfterMs },
+      );
     }
   }
 
   #noInput(eventId: string): HostError {
     const { workerId } = this.birth;
-    return new HostError('input_not_found', `The worker has no input with the eventId ${JSON.stringify(eventId)}, or no longer keeps it.`, { workerId, eventId });
+    return new HostError(
+      'input_not_found',
+      `The worker has no input with the eventId ${JSON.stringify(eventId)}, or no longer keeps it.`,
+      { workerId, eventId },
+    );
   }
 
   #pumpLater(): void {
@@ -222,13 +254,21 @@ export class EmbeddedWorker {
     const next = this.#pending.shift();
     if (next === undefined) return;
     const { eventId, kind, content, createdAt } = next;
-    const speech = new Speech({ eventId, limits: this.#deps.limits, transcript: this.#transcript, now: () => this.#now(), publish: (event) => this.events.publish(event) });
+    const speech = new Speech({
+      eventId,
+      limits: this.#deps.limits,
+      transcript: this.#transcript,
+      now: () => this.#now(),
+      publish: (event) => this.events.publish(event),
+    });
     const running: RunningTurn = { ...next, speech, beganMs: this.#deps.clock.monotonicMs(), cancelling: false };
     const history = this.#history(eventId);
     this.#running = running;
-    this.#run(() => this.#program.run({ eventId, kind, content, createdAt, history }, (text) => {
-      if (this.#running === running) speech.say(text);
-    })).then(
+    this.#run(() =>
+      this.#program.run({ eventId, kind, content, createdAt, history }, (text) => {
+        if (this.#running === running) speech.say(text);
+      }),
+    ).then(
       (end) => this.#ended(running, end),
       // A program never rejects; one that does has failed this input like any other.
       (thrown: unknown) => this.#ended(running, { kind: 'failed', error: asHostError(thrown) }),
@@ -264,7 +304,16 @@ export class EmbeddedWorker {
     const { meaning } = errorKinds[code];
     this.#tell(turn, 'failed', `${code}: ${meaning}`);
     this.#diagnostics.push({ at: this.#now(), level: 'error', code, message: `An input failed: ${meaning}` });
-    this.#deps.log.warn({ runtime: this.birth.runtimeId, worker: this.birth.workerId, profile: this.birth.profile, eventId: turn.eventId, code }, 'a worker\'s input failed');
+    this.#deps.log.warn(
+      {
+        runtime: this.birth.runtimeId,
+        worker: this.birth.workerId,
+        profile: this.birth.profile,
+        eventId: turn.eventId,
+        code,
+      },
+      "a worker's input failed",
+    );
   }
 
   #tell({ eventId }: InputInProgress, status: 'failed' | 'cancelled', content: string): void {
@@ -296,7 +345,10 @@ export class EmbeddedWorker {
   }
 
   #snapshot(): { worker: WorkerView; items: TranscriptItem[] } {
-    return { worker: this.view(), items: this.#transcript.newest(snapshotBounds, { since: this.#running?.speech.sequence }) };
+    return {
+      worker: this.view(),
+      items: this.#transcript.newest(snapshotBounds, { since: this.#running?.speech.sequence }),
+    };
   }
 
   #now(): string {

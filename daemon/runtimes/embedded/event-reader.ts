@@ -5,7 +5,7 @@ import type { WorkerEvent } from '../../../protocol/runtime.ts';
 type Gap = Extract<WorkerEvent, { type: 'diagnostic' }>['code'];
 
 const wordings: Readonly<Record<Gap, string>> = {
-  cursor_foreign: 'The cursor is not one of this worker\'s; a snapshot follows.',
+  cursor_foreign: "The cursor is not one of this worker's; a snapshot follows.",
   cursor_expired: 'What came after the cursor is no longer kept; a snapshot follows.',
   events_dropped: 'The reader was slower than what happened, and events were dropped; a snapshot follows.',
 };
@@ -60,7 +60,16 @@ export class EventReader {
     const { first, last } = this.#backlog;
     if (this.#gap === undefined && !this.#wantsSnapshot && this.#place + 1 < first) this.#gap = 'events_dropped';
     if (this.#gap !== undefined) {
-      if (!take({ type: 'diagnostic', at: this.#backlog.now(), cursor: null, code: this.#gap, message: wordings[this.#gap] })) return false;
+      if (
+        !take({
+          type: 'diagnostic',
+          at: this.#backlog.now(),
+          cursor: null,
+          code: this.#gap,
+          message: wordings[this.#gap],
+        })
+      )
+        return false;
       this.#gap = undefined;
       this.#wantsSnapshot = true;
       return true;

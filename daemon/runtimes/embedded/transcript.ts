@@ -1,5 +1,5 @@
-// What was said to a worker and by it, in the order it was committed. Bounded by items and by bytes: the oldest goes, and
-// the sequence of the first that is kept says so.
+// What was said to a worker and by it, in the order it was committed. Bounded by items and by bytes: the oldest goes,
+// and the sequence of the first that is kept says so.
 import type { ItemStatus, TranscriptItem, TranscriptPage } from '../../../protocol/runtime.ts';
 import { Ring } from '../../telemetry/ring.ts';
 
@@ -30,7 +30,12 @@ export class Transcript {
   }
 
   get counts(): { firstSequence: number; totalItems: number; keptItems: number; keptBytes: number } {
-    return { firstSequence: this.#first, totalItems: this.#total, keptItems: this.#entries.size, keptBytes: this.#bytes };
+    return {
+      firstSequence: this.#first,
+      totalItems: this.#total,
+      keptItems: this.#entries.size,
+      keptBytes: this.#bytes,
+    };
   }
 
   commit(item: NewItem): TranscriptItem {
@@ -75,7 +80,13 @@ export class Transcript {
   }
 
   /** The newest that fit, in order, and reaching back at least to `since` where that is still kept. */
-  newest(bounds: TranscriptBounds, { since = Infinity, wanted = () => true }: { since?: number | undefined; wanted?(item: TranscriptItem): boolean } = {}): TranscriptItem[] {
+  newest(
+    bounds: TranscriptBounds,
+    {
+      since = Infinity,
+      wanted = () => true,
+    }: { since?: number | undefined; wanted?(item: TranscriptItem): boolean } = {},
+  ): TranscriptItem[] {
     const taken: TranscriptItem[] = [];
     let bytes = 0;
     for (const { item, bytes: more } of this.#entries.newest(this.#entries.size).reverse()) {

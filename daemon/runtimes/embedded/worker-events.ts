@@ -1,5 +1,5 @@
-// What happens to one worker, kept for those who watch it: one bounded backlog in which every reader has a place, so that
-// a slow reader costs nothing and holds nobody up.
+// What happens to one worker, kept for those who watch it: one bounded backlog in which every reader has a place, so
+// that a slow reader costs nothing and holds nobody up.
 import { randomBytes } from 'node:crypto';
 import { HostError } from '../../../protocol/errors.ts';
 import type { TranscriptItem, WorkerEvent, WorkerEventPage, WorkerView } from '../../../protocol/runtime.ts';
@@ -11,7 +11,9 @@ import { type Backlog, EventReader } from './event-reader.ts';
 import type { EventsRequest, WorkerListener, WorkerSubscription } from '../runtime.ts';
 
 /** An event before it has its place in time and order. */
-type Happening<Event extends WorkerEvent = WorkerEvent> = Event extends { type: 'snapshot' | 'diagnostic' } ? never : Omit<Event, 'at' | 'cursor'>;
+type Happening<Event extends WorkerEvent = WorkerEvent> = Event extends { type: 'snapshot' | 'diagnostic' }
+  ? never
+  : Omit<Event, 'at' | 'cursor'>;
 
 export interface WorkerEventsOptions {
   readonly clock: Pick<Clock, 'wallMs' | 'after'>;
@@ -24,7 +26,8 @@ const eventOverheadBytes = 200;
 /** Of one page; at least one event is always given. */
 const pageBytes = 1024 * 1024;
 
-const textOf = (event: WorkerEvent): string => (event.type === 'output' ? event.text : event.type === 'item' ? event.item.content : '');
+const textOf = (event: WorkerEvent): string =>
+  event.type === 'output' ? event.text : event.type === 'item' ? event.item.content : '';
 const bytesOf = (event: WorkerEvent): number => eventOverheadBytes + Buffer.byteLength(textOf(event));
 
 export class WorkerEvents implements Backlog {
@@ -68,7 +71,8 @@ export class WorkerEvents implements Backlog {
 
   numberOf(cursor: string): number | undefined {
     const [life, place, ...rest] = Buffer.from(cursor, 'base64url').toString('latin1').split('.');
-    if (life !== this.#life || place === undefined || rest.length > 0 || !/^[0-9a-z]{1,10}$/.test(place)) return undefined;
+    if (life !== this.#life || place === undefined || rest.length > 0 || !/^[0-9a-z]{1,10}$/.test(place))
+      return undefined;
     const number = Number.parseInt(place, 36);
     return number <= this.#last ? number : undefined;
   }
@@ -86,10 +90,15 @@ export class WorkerEvents implements Backlog {
   subscribe({ after, push, ended }: WorkerListener): WorkerSubscription {
     const watcher = this.#watch({ happened: () => flow.go(), ended: () => ended?.() });
     const close = (): void => void this.#watchers.delete(watcher);
-    const flow = new Flow(new EventReader(this, after), push, () => this.#watchers.has(watcher), () => {
-      close();
-      ended?.();
-    });
+    const flow = new Flow(
+      new EventReader(this, after),
+      push,
+      () => this.#watchers.has(watcher),
+      () => {
+        close();
+        ended?.();
+      },
+    );
     flow.go();
     // Whoever comes after the end must not wait for what cannot come.
     if (this.#closed) ended?.();
@@ -120,7 +129,11 @@ export class WorkerEvents implements Backlog {
   #watch(watcher: Watcher): Watcher {
     const maximum = this.#options.limits.workerReaders;
     if (this.#watchers.size >= maximum) {
-      throw new HostError('too_many_requests', `This worker is watched by ${plural(maximum, 'reader')}, as many as it may. Raise limits.workerReaders to allow more.`, { limit: 'limits.workerReaders', maximum });
+      throw new HostError(
+        'too_many_requests',
+        `This worker is watched by ${plural(maximum, 'reader')}, which is the limit. Raise limits.workerReaders to allow more.`,
+        { limit: 'limits.workerReaders', maximum },
+      );
     }
     if (!this.#closed) this.#watchers.add(watcher);
     return watcher;

@@ -1,5 +1,5 @@
-// The states of an embedded worker as a table: how its newest input ended is what a worker at rest shows, and only a stop is
-// for good. While other inputs wait an end changes nothing: the worker stays busy.
+// The states of an embedded worker as a table: how its newest input ended is what a worker at rest shows, and only a
+// stop is for good. While other inputs wait an end changes nothing: the worker stays busy.
 import type { WorkerState } from '../../../protocol/runtime.ts';
 
 export type WorkerCause = 'input' | 'done' | 'failed' | 'cancelled' | 'stop';

@@ -1,7 +1,8 @@
 // The daemon's own services seen as workers, for callers that know only runtimes: list, show, an input as an ingress
 // event, stop. There is no conversation behind them, and whatever needs one is refused by the capabilities.
 //
-// An input becomes an event of the first ingress that declares the input's kind (`user` or `system`), a user's input else
+// An input becomes an event of the first ingress that declares the input's kind (`user` or `system`), a user's input
+// else
 // of the first that declares `text`. The payload is `{ "text": content }`, the answer's eventId is the event's.
 import { HostError, errorKinds } from '../../../protocol/errors.ts';
 import {
@@ -48,7 +49,13 @@ interface LocalWorker extends ServiceOwner {
 
 export const localRuntimeId = 'local';
 
-const capabilities = { canSendInput: true, canStopWorker: true, canCancelWorker: false, canReadTranscript: false, canStreamEvents: false } as const;
+const capabilities = {
+  canSendInput: true,
+  canStopWorker: true,
+  canCancelWorker: false,
+  canReadTranscript: false,
+  canStreamEvents: false,
+} as const;
 const defaultKind = 'text';
 /** States in which a stop has nothing to do. */
 const restful: readonly Lifecycle[] = ['ready', 'stopped', 'stopping'];
@@ -67,7 +74,13 @@ export class LocalRuntime implements Runtime {
     this.#deps = deps;
     this.#answered = new IdempotencyCache(deps.limits.workerKeys, 'inputId');
     this.#since = new Date(deps.clock.wallMs()).toISOString();
-    this.capabilities = { canListWorkers: true, canShowWorker: true, canCreateWorker: false, ...capabilities, maxWorkers: deps.limits.plugins };
+    this.capabilities = {
+      canListWorkers: true,
+      canShowWorker: true,
+      canCreateWorker: false,
+      ...capabilities,
+      maxWorkers: deps.limits.plugins,
+    };
   }
 
   report(): RuntimeReport {
@@ -75,7 +88,11 @@ export class LocalRuntime implements Runtime {
     const workers: RuntimeSummary['workers'] = { total: states.length, idle: 0, busy: 0, stopped: 0, failed: 0 };
     for (const state of states) workers[state] += 1;
     const message = 'Its workers are services of plugins: they take inputs as ingress events and have no transcript.';
-    return { status: 'running', workers, diagnostics: [{ at: this.#since, level: 'info', code: 'compatibility', message }] };
+    return {
+      status: 'running',
+      workers,
+      diagnostics: [{ at: this.#since, level: 'info', code: 'compatibility', message }],
+    };
   }
 
   profiles(): [] {
@@ -86,7 +103,10 @@ export class LocalRuntime implements Runtime {
     const behind = this.#workers()
       .filter(({ id }) => after === undefined || id > after)
       .sort((one, other) => (one.id < other.id ? -1 : 1));
-    return { workers: behind.slice(0, limit).map((worker) => this.#summary(worker, worker.service.status())), more: behind.length > limit };
+    return {
+      workers: behind.slice(0, limit).map((worker) => this.#summary(worker, worker.service.status())),
+      more: behind.length > limit,
+    };
   }
 
   show(workerId: string): WorkerView {
@@ -150,12 +170,21 @@ export class LocalRuntime implements Runtime {
   async close(): Promise<void> {}
 
   #workers(): LocalWorker[] {
-    return this.#deps.owners().flatMap(({ id, plugin, service, timeline }) => (service === undefined ? [] : [{ id, plugin, service, timeline }]));
+    return this.#deps
+      .owners()
+      .flatMap(({ id, plugin, service, timeline }) =>
+        service === undefined ? [] : [{ id, plugin, service, timeline }],
+      );
   }
 
   #get(workerId: string): LocalWorker {
     const worker = this.#workers().find(({ id }) => id === workerId);
-    if (worker === undefined) throw new HostError('worker_not_found', `The runtime ${this.runtimeId} has no worker ${JSON.stringify(workerId)}.`, { runtimeId: this.runtimeId, workerId });
+    if (worker === undefined)
+      throw new HostError(
+        'worker_not_found',
+        `The runtime ${this.runtimeId} has no worker ${JSON.stringify(workerId)}.`,
+        { runtimeId: this.runtimeId, workerId },
+      );
     return worker;
   }
 
@@ -174,7 +203,11 @@ export class LocalRuntime implements Runtime {
   }
 
   #unsupported(how: string, instead: string): HostError {
-    return new HostError('unsupported_operation', `The workers of ${this.runtimeId} are services: they are ${how}.`, { runtimeId: this.runtimeId, kind: this.kind, instead });
+    return new HostError('unsupported_operation', `The workers of ${this.runtimeId} are services: they are ${how}.`, {
+      runtimeId: this.runtimeId,
+      kind: this.kind,
+      instead,
+    });
   }
 }
 
@@ -187,7 +220,9 @@ function stateOf({ lifecycle, inFlight, queue, restart }: ServiceStatus): Exclud
 
 /** The plugin's own words stay with the operator. */
 function diagnosticsOf({ lastError }: ServiceStatus): RuntimeDiagnostic[] {
-  return lastError === null ? [] : [{ at: lastError.at, level: 'error', code: lastError.code, message: errorKinds[lastError.code].meaning }];
+  return lastError === null
+    ? []
+    : [{ at: lastError.at, level: 'error', code: lastError.code, message: errorKinds[lastError.code].meaning }];
 }
 
 /** The first ingress that takes inputs of this kind, and as which kind of event. */
@@ -202,7 +237,11 @@ function entranceOf(plugin: LoadedPlugin, kind: InputKind): { ingress: string; k
 
 function noEntrance(workerId: string, kind: InputKind): HostError {
   const kinds = kind === 'user' ? `"${kind}" or "${defaultKind}"` : `"${kind}"`;
-  return new HostError('unsupported_operation', `This service takes no inputs of the kind ${kind}: none of its ingresses declares the kind ${kinds}.`, { runtimeId: localRuntimeId, workerId, instead: '`nagaya publish` with an ingress and kind that it declares' });
+  return new HostError(
+    'unsupported_operation',
+    `This service takes no inputs of the kind ${kind}: none of its ingresses declares the kind ${kinds}.`,
+    { runtimeId: localRuntimeId, workerId, instead: '`nagaya publish` with an ingress and kind that it declares' },
+  );
 }
 
 function published(service: Service, workerId: string, event: object): Accepted {
@@ -216,8 +255,19 @@ function published(service: Service, workerId: string, event: object): Accepted 
 /** What a service refuses, in the words of a worker. */
 function asWorkerError(error: HostError, workerId: string): HostError {
   const { retryAfterMs, limit, maximum, lifecycle } = error.details;
-  if (error.code === 'queue_full') return new HostError('worker_busy', `As many events wait for this service as may. Raise plugins.overrides.${workerId}.${String(limit)} to let more wait.`, { workerId, limit, retryAfterMs });
-  if (error.code === 'invalid_event' && limit !== undefined) return new HostError('payload_too_large', 'The input is larger than an event of this service may be; limits.eventBytes sets this bound.', { limit, maximum });
-  if (['service_stopped', 'service_unavailable', 'service_failed'].includes(error.code)) return new HostError('worker_stopped', 'This service does not run.', { workerId, lifecycle });
+  if (error.code === 'queue_full')
+    return new HostError(
+      'worker_busy',
+      `As many events wait for this service as may. Raise plugins.overrides.${workerId}.${String(limit)} to let more wait.`,
+      { workerId, limit, retryAfterMs },
+    );
+  if (error.code === 'invalid_event' && limit !== undefined)
+    return new HostError(
+      'payload_too_large',
+      'The input is larger than an event of this service may be; limits.eventBytes sets this bound.',
+      { limit, maximum },
+    );
+  if (['service_stopped', 'service_unavailable', 'service_failed'].includes(error.code))
+    return new HostError('worker_stopped', 'This service does not run.', { workerId, lifecycle });
   return error;
 }

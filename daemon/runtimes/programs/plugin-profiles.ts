@@ -1,4 +1,5 @@
-// The profiles of one plugin as it was last read: what each is to be run by. Whoever runs one asks again for each input.
+// The profiles of one plugin as it was last read: what each is to be run by. Whoever runs one asks again for each
+// input.
 import { pathToFileURL } from 'node:url';
 import { HostError } from '../../../protocol/errors.ts';
 import { nearest } from '../../../protocol/issues.ts';
@@ -22,7 +23,9 @@ export class PluginProfiles {
   replan(plugin: LoadedPlugin, env: Readonly<Record<string, string>>): void {
     const entryUrl = pathToFileURL(plugin.entry).href;
     this.#pluginId = plugin.id;
-    this.#offers = new Map(plugin.manifest.profiles.map((profile) => [profile.name, offerOf(plugin, entryUrl, env, profile, this.#home)]));
+    this.#offers = new Map(
+      plugin.manifest.profiles.map((profile) => [profile.name, offerOf(plugin, entryUrl, env, profile, this.#home)]),
+    );
   }
 
   offer(name: string): ProgramOffer {
@@ -30,6 +33,10 @@ export class PluginProfiles {
     if (offer !== undefined) return offer;
     const names = [...this.#offers.keys()];
     const meant = nearest(name, names);
-    throw new HostError('profile_not_found', `The plugin ${this.#pluginId} has no profile "${name}".${meant === undefined ? '' : ` Did you mean "${meant}"?`}`, { plugin: this.#pluginId, profile: name, profiles: names });
+    throw new HostError(
+      'profile_not_found',
+      `The plugin ${this.#pluginId} has no profile "${name}".${meant === undefined ? '' : ` Did you mean "${meant}"?`}`,
+      { plugin: this.#pluginId, profile: name, profiles: names },
+    );
   }
 }

@@ -56,8 +56,13 @@ export class PluginProgram implements Program {
   }
 
   async run(input: ProgramInput, say: (text: string) => void): Promise<ProgramEnd> {
-    if (this.#closed) return { kind: 'failed', error: new HostError('worker_stopped', 'The worker was stopped; its program takes no more input.') };
-    if (this.#turn !== undefined) return { kind: 'failed', error: new HostError('internal', 'A program takes one input at a time.') };
+    if (this.#closed)
+      return {
+        kind: 'failed',
+        error: new HostError('worker_stopped', 'The worker was stopped; its program takes no more input.'),
+      };
+    if (this.#turn !== undefined)
+      return { kind: 'failed', error: new HostError('internal', 'A program takes one input at a time.') };
     this.#idle?.cancel();
     this.#expecting?.cancel();
     this.#turns += 1;
@@ -159,7 +164,13 @@ export class PluginProgram implements Program {
     try {
       const cell: ProgramCell = new ProgramCell(
         { offer, plan, worker: this.#worker, number: this.#incarnations, seat, limits, clock },
-        { dropped: (pieces) => (this.#dropped += pieces), again: (turn) => void this.#carryOut(turn), unkillable: () => this.#gaveUp(offer), leftBehindEnded: () => this.#leftBehindEnded(), gone: (end) => this.#gone(cell, end) },
+        {
+          dropped: (pieces) => (this.#dropped += pieces),
+          again: (turn) => void this.#carryOut(turn),
+          unkillable: () => this.#gaveUp(offer),
+          leftBehindEnded: () => this.#leftBehindEnded(),
+          gone: (end) => this.#gone(cell, end),
+        },
       );
       this.#present.add(cell);
       this.#cell = cell;
@@ -191,8 +202,9 @@ export class PluginProgram implements Program {
   }
 
   /**
-   * Between two inputs its seat may be wanted, and after a while the cell is not worth its memory. Where more workers are
-   * busy than there are seats, a cell first handles some of its worker's inputs: else each of them would start a cell.
+   * Between two inputs its seat may be wanted, and after a while the cell is not worth its memory. Where more workers
+   * are busy than there are seats, a cell first handles some of its worker's inputs: else each of them would start a
+   * cell.
    */
   #rest(): void {
     const cell = this.#cell;

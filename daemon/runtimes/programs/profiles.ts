@@ -78,7 +78,9 @@ export class Profiles {
     return this.#unkillable;
   }
 
-  /** Cells that would keep the daemon from exiting: those given up, and those whose end was ordered and has not come. */
+  /**
+   * Cells that would keep the daemon from exiting: those given up, and those whose end was ordered and has not come.
+   */
   get leftover(): number {
     return this.#unkillable + this.#seats.taken;
   }
@@ -92,7 +94,9 @@ export class Profiles {
   /** No input runs after this. */
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#programs.values()].flatMap((programs) => [...programs].map((program) => program.close(deadlineMs))));
+    await Promise.all(
+      [...this.#programs.values()].flatMap((programs) => [...programs].map((program) => program.close(deadlineMs))),
+    );
   }
 
   #owned(id: string): readonly Profile[] {

@@ -11,7 +11,13 @@ import { locateMs } from '../../isolates/stack-capture.ts';
 import type { CellSlot } from './cell-slots.ts';
 import type { ProgramEnd } from './program.ts';
 import { endedError, overranError, stalledError, threwError } from './program-errors.ts';
-import { type ProgramLimits, type ProgramOffer, type WorkerAddress, inputIngress, programIncarnationOptions } from './program-offer.ts';
+import {
+  type ProgramLimits,
+  type ProgramOffer,
+  type WorkerAddress,
+  inputIngress,
+  programIncarnationOptions,
+} from './program-offer.ts';
 import type { RunningInput } from './running-input.ts';
 
 export interface ProgramCellOptions {
@@ -82,7 +88,12 @@ export class ProgramCell {
         log: (message) => home.log(message, number),
         logDropped: (message) => home.logDropped(message, number),
         unkillable: () => {
-          home.failed(new HostError('cell_crashed', 'The program\'s cell does not end: it sits in native code, and is given up.', { reason: 'unkillable' }), number);
+          home.failed(
+            new HostError('cell_crashed', "The program's cell does not end: it sits in native code, and is given up.", {
+              reason: 'unkillable',
+            }),
+            number,
+          );
           listener.unkillable();
         },
         leftBehindEnded: () => {
@@ -110,7 +121,8 @@ export class ProgramCell {
     await this.#incarnation.start();
     this.#started = true;
     const startedMs = clock.monotonicMs();
-    this.#paidAtMs = startedMs + Math.min(paidBoundsMs.most, Math.max(paidBoundsMs.least, (startedMs - beganMs) * paidFactor));
+    this.#paidAtMs =
+      startedMs + Math.min(paidBoundsMs.most, Math.max(paidBoundsMs.least, (startedMs - beganMs) * paidFactor));
   }
 
   has(turn: RunningInput): boolean {
@@ -124,14 +136,26 @@ export class ProgramCell {
     const head = { ingress: inputIngress, kind, source: this.#options.worker.runtimeId, createdAt };
     this.#turn = turn;
     if (this.#incarnation.over) {
-      this.#passOn(turn, new HostError('cell_crashed', 'The program\'s cell ended before the input began.', { reason: 'ended' }));
+      this.#passOn(
+        turn,
+        new HostError('cell_crashed', "The program's cell ended before the input began.", { reason: 'ended' }),
+      );
       return;
     }
-    this.#queue.push({ head, payload, eventId, correlationId: eventId, attempt: 1, bytes: payload.length, acceptedMs: this.#options.clock.monotonicMs(), story: [] });
+    this.#queue.push({
+      head,
+      payload,
+      eventId,
+      correlationId: eventId,
+      attempt: 1,
+      bytes: payload.length,
+      acceptedMs: this.#options.clock.monotonicMs(),
+      story: [],
+    });
     this.#incarnation.lane.pump();
   }
 
-  /** By its signal; what does not heed it is ended with its cell. */
+  /** By its signal; what ignores it is ended with its cell. */
   cancelInput(): void {
     const turn = this.#turn;
     if (turn === undefined) return;

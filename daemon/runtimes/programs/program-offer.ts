@@ -34,24 +34,50 @@ export interface WorkerAddress {
   readonly workerId: string;
 }
 
-export type ProgramLimits = Pick<Limits, 'stalledMs' | 'toolOutputBytes' | 'workerCancelMs' | 'workerIdleMs' | 'workerSayBytes' | 'workerSayPieces'>;
+export type ProgramLimits = Pick<
+  Limits,
+  'stalledMs' | 'toolOutputBytes' | 'workerCancelMs' | 'workerIdleMs' | 'workerSayBytes' | 'workerSayPieces'
+>;
 
 /** The one entrance of the service that a program is to its cell. */
 export const inputIngress = 'input';
 
-export function offerOf(plugin: LoadedPlugin, entryUrl: string, env: Readonly<Record<string, string>>, profile: ProfileSection, home: ProgramHome): ProgramOffer {
-  const section = serviceSection.parse({ ingresses: [{ name: inputIngress, kinds: ['user', 'system'] }], timeouts: { handleMs: profile.timeoutMs } });
+export function offerOf(
+  plugin: LoadedPlugin,
+  entryUrl: string,
+  env: Readonly<Record<string, string>>,
+  profile: ProfileSection,
+  home: ProgramHome,
+): ProgramOffer {
+  const section = serviceSection.parse({
+    ingresses: [{ name: inputIngress, kinds: ['user', 'system'] }],
+    timeouts: { handleMs: profile.timeoutMs },
+  });
   return { plan: { plugin, section, env, entryUrl }, profile, home };
 }
 
 /** `plan`: the offer's, or what an escalation made of it. */
-export function programIncarnationOptions(plan: ServicePlan, profile: ProfileSection, worker: WorkerAddress, incarnation: number, limits: ProgramLimits): IncarnationOptions {
+export function programIncarnationOptions(
+  plan: ServicePlan,
+  profile: ProfileSection,
+  worker: WorkerAddress,
+  incarnation: number,
+  limits: ProgramLimits,
+): IncarnationOptions {
   // An input may run for minutes; that it does not even begin is known much earlier.
-  const made = incarnationOptions(plan, incarnation, limits.toolOutputBytes, Math.min(profile.timeoutMs, limits.stalledMs));
+  const made = incarnationOptions(
+    plan,
+    incarnation,
+    limits.toolOutputBytes,
+    Math.min(profile.timeoutMs, limits.stalledMs),
+  );
   return {
     ...made,
     subject: `profile "${profile.name}"`,
     spec: { ...made.spec, name: `${plan.plugin.id}:${profile.name}` },
-    cell: { ...made.cell, profile: { name: profile.name, worker, maxSaidBytes: limits.workerSayBytes, maxPieces: limits.workerSayPieces } },
+    cell: {
+      ...made.cell,
+      profile: { name: profile.name, worker, maxSaidBytes: limits.workerSayBytes, maxPieces: limits.workerSayPieces },
+    },
   };
 }

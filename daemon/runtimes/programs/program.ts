@@ -17,8 +17,11 @@ export interface ProgramInput {
   readonly history: readonly HistoryItem[];
 }
 
-/** `failed` with what the registry of errors has for it: it threw, overran its time, its cell ended or did not start. */
-export type ProgramEnd = { readonly kind: 'done' } | { readonly kind: 'cancelled' } | { readonly kind: 'failed'; readonly error: HostError };
+/**
+ * `failed` with what the registry of errors has for it: it threw, overran its time, its cell ended or did not start.
+ */
+export type ProgramEnd =
+  { readonly kind: 'done' } | { readonly kind: 'cancelled' } | { readonly kind: 'failed'; readonly error: HostError };
 
 export interface ProgramView {
   /** Lives of its cell so far; 0 before the first input. */
@@ -35,7 +38,7 @@ export interface ProgramView {
 export interface Program {
   /** One at a time; never rejects. `say` is called for each piece of output, in order, and never after the end. */
   run(input: ProgramInput, say: (text: string) => void): Promise<ProgramEnd>;
-  /** Ends the running input, hard when it does not heed its signal; nothing where none runs. */
+  /** Ends the running input, hard when it ignores its signal; nothing where none runs. */
   cancel(): void;
   view(): ProgramView;
   /** Ends its cell; what still runs ends as cancelled. Never rejects. */

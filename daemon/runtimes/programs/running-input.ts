@@ -15,12 +15,18 @@ export class RunningInput {
   #cancelled = false;
   #tell: (end: ProgramEnd) => void = () => {};
 
-  constructor(number: number, input: ProgramInput, say: (text: string) => void, limits: Pick<ProgramLimits, 'workerSayBytes' | 'workerSayPieces'>) {
+  constructor(
+    number: number,
+    input: ProgramInput,
+    say: (text: string) => void,
+    limits: Pick<ProgramLimits, 'workerSayBytes' | 'workerSayPieces'>,
+  ) {
     this.number = number;
     this.input = input;
     this.#say = say;
     this.#bytesLeft = limits.workerSayBytes;
-    // The cell sends larger pieces once it has used these up; there are never more of those than of these and the bytes.
+    // The cell sends larger pieces once it has used these up; there are never more of those than of these and the
+    // bytes.
     this.#piecesLeft = limits.workerSayPieces + Math.ceil(limits.workerSayBytes / leastLumpBytes) + 1;
     this.ended = new Promise((resolve) => {
       this.#tell = resolve;

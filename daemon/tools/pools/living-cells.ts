@@ -25,7 +25,12 @@ export class LivingCells {
   readonly #gone: (leftBehind: boolean) => void;
   readonly #waiters: (() => void)[] = [];
 
-  constructor(options: { clock: Clock; killMs: number; troubled(error: HostError): void; gone(leftBehind: boolean): void }) {
+  constructor(options: {
+    clock: Clock;
+    killMs: number;
+    troubled(error: HostError): void;
+    gone(leftBehind: boolean): void;
+  }) {
     this.#clock = options.clock;
     this.#killMs = options.killMs;
     this.#troubled = options.troubled;
@@ -53,7 +58,10 @@ export class LivingCells {
     cell.once('exit', () => this.#remove(cell));
   }
 
-  /** The cell's end was ordered: what does not end in time is told of, and no longer keeps the daemon alive. `loadMs`: it may have to load first. */
+  /**
+   * The cell's end was ordered: what does not end in time is told of, and no longer keeps the daemon alive. `loadMs`:
+   * it may have to load first.
+   */
   expectEnd(cell: EndableCell, loadMs = 0): void {
     const life = this.#lives.get(cell);
     if (life === undefined || life.endDue !== undefined) return;
@@ -62,7 +70,11 @@ export class LivingCells {
       life.leftBehind = true;
       cell.unref?.();
       this.#troubled(
-        new HostError('tool_timeout', `A cell of the plugin's tools does not end within ${String(this.#killMs)} ms: it sits in native code. It is not waited for.`, { unkillable: true, cell: life.id }),
+        new HostError(
+          'tool_timeout',
+          `A cell of the plugin's tools does not end within ${String(this.#killMs)} ms: it sits in native code. It is not waited for.`,
+          { unkillable: true, cell: life.id },
+        ),
       );
     });
   }

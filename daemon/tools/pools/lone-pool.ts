@@ -1,5 +1,5 @@
-// What "fresh" and "process" have in common: every call has a cell of its own. A cell that the host ends belongs to no other
-// call, and a spare one may be started before the next call comes.
+// What "fresh" and "process" have in common: every call has a cell of its own. A cell that the host ends belongs to no
+// other call, and a spare one may be started before the next call comes.
 import type { ToolTask } from '../../../protocol/cell/tool-messages.ts';
 import type { Timer } from '../../time/clock.ts';
 import { LivingCells } from './living-cells.ts';
@@ -27,7 +27,12 @@ export class LonePool implements ToolPool {
   constructor(spec: PoolSpec, listener: PoolListener, kind: LonePoolKind) {
     this.#spec = spec;
     this.#kind = kind;
-    this.#living = new LivingCells({ clock: spec.clock, killMs: spec.limits.killMs, troubled: (error) => listener.troubled(error), gone: (leftBehind) => listener.gone(leftBehind) });
+    this.#living = new LivingCells({
+      clock: spec.clock,
+      killMs: spec.limits.killMs,
+      troubled: (error) => listener.troubled(error),
+      gone: (leftBehind) => listener.gone(leftBehind),
+    });
     this.#parts = {
       began: () => this.#keepSpare(),
       unfit: (run) => this.#drop(run),

@@ -1,5 +1,5 @@
-// One call in a thread or process of its own. The run begins before it has a call, when its cell is started to be ready for
-// one, and ends with that call's answer; the cell is ended with it, whatever the end.
+// One call in a thread or process of its own. The run begins before it has a call, when its cell is started to be ready
+// for one, and ends with that call's answer; the cell is ended with it, whatever the end.
 import { type PlainError, flattenError } from '../../../protocol/cell/plain-error.ts';
 import type { CellPhase, ToolAnswer, ToolTask } from '../../../protocol/cell/tool-messages.ts';
 import type { HostError } from '../../../protocol/errors.ts';

@@ -10,9 +10,16 @@ export function threadEnd(thrown: unknown): RunEnd {
 }
 
 /** A cell that is still busy with what an earlier call left running does not get to the next one. */
-export const stalled: RunEnd = { kind: 'lost', error: { name: 'Stalled', message: 'the cell did not begin the call: it is busy with something else' } };
+export const stalled: RunEnd = {
+  kind: 'lost',
+  error: { name: 'Stalled', message: 'the cell did not begin the call: it is busy with something else' },
+};
 
 /** A crash while no call was running: a throw or rejection after an answer. */
 export function strayCrash(reason: string, cause: PlainError): HostError {
-  return new HostError('tool_crashed', `A cell of the plugin's tools ended after its call had been answered: ${messageWithCauses(cause)}`, { reason, cause });
+  return new HostError(
+    'tool_crashed',
+    `A cell of the plugin's tools ended after its call had been answered: ${messageWithCauses(cause)}`,
+    { reason, cause },
+  );
 }

@@ -12,7 +12,12 @@ export class ThreadPorts {
   readonly #port: MessagePort;
   readonly #messages: BoundedPort;
 
-  constructor(port: MessagePort, register: ToolRegister, messagesPerTurn: number, receive: (message: ToolCellMessage) => void) {
+  constructor(
+    port: MessagePort,
+    register: ToolRegister,
+    messagesPerTurn: number,
+    receive: (message: ToolCellMessage) => void,
+  ) {
     this.register = register;
     this.#port = port;
     this.#messages = new BoundedPort(port, messagesPerTurn, (message) => {

@@ -1,6 +1,7 @@
-// One thread or process of tinypool's, in a pool of its own: it runs one call, so that nothing ever has to be found out about
-// which cell took which call. All that is touched of tinypool beyond its documentation is in this file: the thread or child
-// process behind a worker, which is needed to end it hard, to watch it and to keep its output out of the daemon's.
+// One thread or process of tinypool's, in a pool of its own: it runs one call, so that nothing ever has to be found out
+// about which cell took which call. All that is touched of tinypool beyond its documentation is in this file: the
+// thread or child process behind a worker, which is needed to end it hard, to watch it and to keep its output out of
+// the daemon's.
 import type { Tinypool, TinypoolChannel, TinypoolWorker } from 'tinypool';
 import type { ChildProcess } from 'node:child_process';
 import { Socket } from 'node:net';
@@ -16,7 +17,10 @@ export const tinypoolVersion = '2.2.0';
 
 type TinypoolInternals = TinypoolWorker & { readonly process?: ChildProcess; readonly thread?: Worker };
 
-export type TinypoolOptions = Omit<NonNullable<ConstructorParameters<typeof Tinypool>[0]>, 'filename' | 'name' | 'minThreads' | 'maxThreads' | 'idleTimeout'>;
+export type TinypoolOptions = Omit<
+  NonNullable<ConstructorParameters<typeof Tinypool>[0]>,
+  'filename' | 'name' | 'minThreads' | 'maxThreads' | 'idleTimeout'
+>;
 
 export interface TinypoolCellSetting {
   readonly preparation: ToolPreparation;
@@ -36,7 +40,14 @@ export class TinypoolCell {
   constructor(Pool: typeof Tinypool, options: TinypoolOptions, setting: TinypoolCellSetting) {
     this.#setting = setting;
     // The pool would end it when it is idle, and start another in its place: both are decided elsewhere.
-    this.#pool = new Pool({ ...options, filename: cellEntry('tool-cell').href, name: cellFunction, minThreads: 0, maxThreads: 1, idleTimeout: longestMs });
+    this.#pool = new Pool({
+      ...options,
+      filename: cellEntry('tool-cell').href,
+      name: cellFunction,
+      minThreads: 0,
+      maxThreads: 1,
+      idleTimeout: longestMs,
+    });
     this.#pool.on('error', (thrown: unknown) => setting.failed(thrown));
     this.#run(setting.preparation, setting.transferList);
     const [worker] = this.#pool.threads as TinypoolInternals[];
@@ -53,13 +64,16 @@ export class TinypoolCell {
 
   /** Ends it the way tinypool does. */
   destroy(): void {
-    // The promise waits for what may never end; the living cells are counted, and waited for with a deadline, elsewhere.
+    // The promise waits for what may never end; the living cells are counted, and waited for with a deadline,
+    // elsewhere.
     this.#pool.destroy().catch(() => undefined);
   }
 
   #run(task: ToolPreparation | ToolTask, transferList: MessagePort[] = []): void {
     const { channel } = this.#setting;
-    this.#pool.run(task, { transferList, ...(channel === undefined ? {} : { channel }) }).catch((thrown: unknown) => this.#setting.failed(thrown));
+    this.#pool
+      .run(task, { transferList, ...(channel === undefined ? {} : { channel }) })
+      .catch((thrown: unknown) => this.#setting.failed(thrown));
   }
 }
 

@@ -16,7 +16,13 @@ export type CallPhase = 'queued' | 'starting' | CellPhase;
 export type RunEnd =
   | { readonly kind: 'over' }
   /** By the doing of the first call that is not answered. */
-  | { readonly kind: 'crashed'; readonly reason: string; readonly error: PlainError; readonly exitCode?: number; readonly signal?: string }
+  | {
+      readonly kind: 'crashed';
+      readonly reason: string;
+      readonly error: PlainError;
+      readonly exitCode?: number;
+      readonly signal?: string;
+    }
   /** Its cell ended while no call ran in it: those that are not answered may safely run again. */
   | { readonly kind: 'lost'; readonly error: PlainError }
   | { readonly kind: 'killed' };
@@ -26,7 +32,10 @@ export interface PoolRun {
   phaseOf(call: number): CallPhase;
   /** When the call began in its cell, on the clock of `monotonicMs`. */
   beganMsOf(call: number): number | undefined;
-  /** When its first call began, on the same clock, with the cell started and the schemas of the tool compiled; undefined before. */
+  /**
+   * When its first call began, on the same clock, with the cell started and the schemas of the tool compiled; undefined
+   * before.
+   */
   readonly startedMs: number | undefined;
   /** Tells the tool by its ctx.signal that it is about to be ended. */
   abort(call: number, reason: string): void;

@@ -65,7 +65,11 @@ export class ToolThreadWatch implements WatchedCell {
       return false;
     }
     this.#memory?.look(sinceMs);
-    if (register !== undefined) this.#priority.look(register.osThread, rested || register.phase === undefined || register.phase === 'importing' ? undefined : register.call);
+    if (register !== undefined)
+      this.#priority.look(
+        register.osThread,
+        rested || register.phase === undefined || register.phase === 'importing' ? undefined : register.call,
+      );
     return true;
   }
 
@@ -89,9 +93,16 @@ export class ToolThreadWatch implements WatchedCell {
     cellWatch.remove(this);
   }
 
-  async #overstepped(limit: ThreadLimit, what: string, locate: () => Whereabouts | Promise<Whereabouts>): Promise<void> {
+  async #overstepped(
+    limit: ThreadLimit,
+    what: string,
+    locate: () => Whereabouts | Promise<Whereabouts>,
+  ): Promise<void> {
     this.#rest();
     const place = whereText(await locate());
-    this.#owner.overstepped(limit === 'memory' ? 'heap_limit' : 'descriptor_limit', { name: limit === 'memory' ? 'MemoryLimit' : 'DescriptorLimit', message: place === '' ? what : `${what}; it was ${place}` });
+    this.#owner.overstepped(limit === 'memory' ? 'heap_limit' : 'descriptor_limit', {
+      name: limit === 'memory' ? 'MemoryLimit' : 'DescriptorLimit',
+      message: place === '' ? what : `${what}; it was ${place}`,
+    });
   }
 }

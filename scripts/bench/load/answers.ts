@@ -21,7 +21,8 @@ export class AnswerCounter {
 
   #occurrences(bytes: Buffer): number {
     let found = 0;
-    for (let at = bytes.indexOf(this.#mark); at !== -1; at = bytes.indexOf(this.#mark, at + this.#mark.length)) found += 1;
+    for (let at = bytes.indexOf(this.#mark); at !== -1; at = bytes.indexOf(this.#mark, at + this.#mark.length))
+      found += 1;
     return found;
   }
 }

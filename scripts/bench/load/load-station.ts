@@ -33,7 +33,9 @@ attend({
   async flow({ durationMs, window }: { durationMs: number; window: number }): Promise<Flow> {
     const cpu = process.cpuUsage();
     const beganMs = performance.now();
-    const answered = await Promise.all(streams.map((stream) => stream.flow(window, () => performance.now() - beganMs < durationMs)));
+    const answered = await Promise.all(
+      streams.map((stream) => stream.flow(window, () => performance.now() - beganMs < durationMs)),
+    );
     if (last !== undefined) await streams[0]?.ask(last);
     const tookMs = performance.now() - beganMs;
     const { user, system } = process.cpuUsage(cpu);
@@ -42,6 +44,11 @@ attend({
   async oneByOne({ durationMs }: { durationMs: number }): Promise<Latencies> {
     const beganMs = performance.now();
     const micros = (await streams[0]?.oneByOne(() => performance.now() - beganMs < durationMs)) ?? [];
-    return { p50: quantileOf(micros, 0.5), p99: quantileOf(micros, 0.99), max: micros.reduce((most, one) => Math.max(most, one), 0), count: micros.length };
+    return {
+      p50: quantileOf(micros, 0.5),
+      p99: quantileOf(micros, 0.99),
+      max: micros.reduce((most, one) => Math.max(most, one), 0),
+      count: micros.length,
+    };
   },
 });

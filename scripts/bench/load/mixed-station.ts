@@ -1,5 +1,5 @@
-// The mixed load of the soak: a steady stream of published batches, delivers whose time is taken, tool calls, events that
-// fail and looks at the status, all at a pace that leaves the daemon most of its time.
+// The mixed load of the soak: a steady stream of published batches, delivers whose time is taken, tool calls, events
+// that fail and looks at the status, all at a pace that leaves the daemon most of its time.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, HostError, connect } from '../../../protocol/client/client.ts';
 import { attend } from '../attendant.ts';
@@ -50,7 +50,9 @@ async function load({ socket, durationMs }: MixedPlan): Promise<MixedReport> {
   const client = await connect({ socket });
   const beganMs = performance.now();
   const endMs = beganMs + durationMs;
-  const events = eventsOf(batchEvents).map((event, at) => (at % 8 === 0 ? { ...event, payload: { ...event.payload, deed: 'waits' } } : event));
+  const events = eventsOf(batchEvents).map((event, at) =>
+    at % 8 === 0 ? { ...event, payload: { ...event.payload, deed: 'waits' } } : event,
+  );
   const delivers: [number, number][] = [];
   const deliver = async (): Promise<void> => {
     const fromMs = performance.now();

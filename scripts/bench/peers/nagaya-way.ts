@@ -1,5 +1,5 @@
-// Nagaya's own dispatch without a daemon around it: the real service with a real thread cell, with everything it does in
-// the daemon. Events stand in its queue when the clock begins, as they do for the raw peers.
+// Nagaya's own dispatch without a daemon around it: the real service with a real thread cell, with everything it does
+// in the daemon. Events stand in its queue when the clock begins, as they do for the raw peers.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,10 @@ const events = eventsOf(4096);
 const limits = limitsSchema.parse({});
 
 async function startService(folder: string): Promise<Service> {
-  const plugin = readPlugin(await writeService(folder, { capacity: fill * 2 }), { overrides: {}, manifestBytes: limits.manifestBytes });
+  const plugin = readPlugin(await writeService(folder, { capacity: fill * 2 }), {
+    overrides: {},
+    manifestBytes: limits.manifestBytes,
+  });
   const section = plugin.manifest.service;
   if (section === undefined) throw new Error('the plugin of the suite has a service');
   const timeline = new Timeline({ capacity: limits.timeline, clock: realClock });
@@ -36,7 +39,11 @@ async function startService(folder: string): Promise<Service> {
       limits,
       redact: (text) => text,
       outlets: { timeline: (entry) => void timeline.record(entry), feed: () => undefined, log: () => undefined },
-      cellLog: { log: () => undefined, logDropped: () => undefined, counts: () => ({ lines: 0, droppedLines: 0, droppedBytes: 0 }) },
+      cellLog: {
+        log: () => undefined,
+        logDropped: () => undefined,
+        counts: () => ({ lines: 0, droppedLines: 0, droppedBytes: 0 }),
+      },
     },
   );
   await service.start();

@@ -1,5 +1,5 @@
-// The libraries a user would reach for: comlink, the pools, and a forked process. Pools get more calls at once than they
-// have threads, so that none of them waits for its host.
+// The libraries a user would reach for: comlink, the pools, and a forked process. Pools get more calls at once than
+// they have threads, so that none of them waits for its host.
 import { wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { type ChildProcess, fork } from 'node:child_process';
@@ -32,22 +32,38 @@ function comlinkWay(): Way {
   const worker = new Worker(program('peers/comlink-worker'));
   // The adapter takes a worker where it asks for a port: both have the three methods it uses.
   const api = wrap<ComlinkApi>(nodeEndpoint(worker as unknown as MessagePort));
-  return wayOf(1, () => api.handle(next()), () => worker.terminate());
+  return wayOf(
+    1,
+    () => api.handle(next()),
+    () => worker.terminate(),
+  );
 }
 
 export function piscinaWay(threads: number): Way {
   const pool = new Piscina({ filename: program('peers/pool-worker'), minThreads: threads, maxThreads: threads });
-  return wayOf(waiting, () => pool.run(next()), () => pool.destroy());
+  return wayOf(
+    waiting,
+    () => pool.run(next()),
+    () => pool.destroy(),
+  );
 }
 
 function tinypoolWay(): Way {
   const pool = new Tinypool({ filename: program('peers/pool-worker'), minThreads: 1, maxThreads: 1 });
-  return wayOf(waiting, () => pool.run(next()) as Promise<unknown>, () => pool.destroy());
+  return wayOf(
+    waiting,
+    () => pool.run(next()) as Promise<unknown>,
+    () => pool.destroy(),
+  );
 }
 
 function workerpoolWay(): Way {
   const pool = workerpool(program('peers/workerpool-worker'), { minWorkers: 1, maxWorkers: 1, workerType: 'thread' });
-  return wayOf(waiting, async () => (await pool.exec('handle', [next()])) as unknown, async () => await pool.terminate(true));
+  return wayOf(
+    waiting,
+    async () => (await pool.exec('handle', [next()])) as unknown,
+    async () => await pool.terminate(true),
+  );
 }
 
 function forkWay(): Way {
@@ -84,8 +100,18 @@ function forkEachWay(): Way {
 }
 
 function tinypoolEachWay(): Way {
-  const pool = new Tinypool({ filename: program('peers/pool-worker'), runtime: 'child_process', isolateWorkers: true, minThreads: 0, maxThreads: processesAtOnce });
-  return wayOf(processesAtOnce, () => pool.run(next()) as Promise<unknown>, () => pool.destroy());
+  const pool = new Tinypool({
+    filename: program('peers/pool-worker'),
+    runtime: 'child_process',
+    isolateWorkers: true,
+    minThreads: 0,
+    maxThreads: processesAtOnce,
+  });
+  return wayOf(
+    processesAtOnce,
+    () => pool.run(next()) as Promise<unknown>,
+    () => pool.destroy(),
+  );
 }
 
 export const poolWays = {

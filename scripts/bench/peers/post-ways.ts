@@ -29,7 +29,9 @@ function slices(): Next {
 
 /** The texts are ready beforehand, as they are in a queue that was filled from a socket. */
 function texts(): Next {
-  const ready = Array.from({ length: events.length / batchEvents }, (_, at) => events.slice(at * batchEvents, (at + 1) * batchEvents).map((event) => JSON.stringify(event)));
+  const ready = Array.from({ length: events.length / batchEvents }, (_, at) =>
+    events.slice(at * batchEvents, (at + 1) * batchEvents).map((event) => JSON.stringify(event)),
+  );
   let at = 0;
   return () => {
     at = (at + 1) % ready.length;

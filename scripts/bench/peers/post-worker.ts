@@ -3,7 +3,8 @@ import { parentPort } from 'node:worker_threads';
 import type { BenchEvent } from '../payload.ts';
 import { handle } from './handler.ts';
 
-export type PostMessage = { readonly one: BenchEvent } | { readonly batch: readonly BenchEvent[] } | { readonly text: string };
+export type PostMessage =
+  { readonly one: BenchEvent } | { readonly batch: readonly BenchEvent[] } | { readonly text: string };
 
 async function executed(message: PostMessage): Promise<number> {
   if ('one' in message) return await handle(message.one);
@@ -13,4 +14,7 @@ async function executed(message: PostMessage): Promise<number> {
   return events.length;
 }
 
-parentPort?.on('message', (message: PostMessage) => void executed(message).then((answer) => parentPort?.postMessage(answer)));
+parentPort?.on(
+  'message',
+  (message: PostMessage) => void executed(message).then((answer) => parentPort?.postMessage(answer)),
+);

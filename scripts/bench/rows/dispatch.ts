@@ -1,5 +1,5 @@
-// Dispatch: from a host's queue to a handler in another thread, in one process. Nagaya keeps all its promises while it is
-// measured; the peers keep none.
+// Dispatch: from a host's queue to a handler in another thread, in one process. Nagaya keeps all its promises while it
+// is measured; the peers keep none.
 import { type Column, type Row, type Target, judged } from '../row.ts';
 import { Rounds } from '../rounds.ts';
 import { waySubject } from '../socket-subject.ts';
@@ -30,7 +30,7 @@ const columns: readonly Column[] = [
 
 export const dispatch: Row = {
   name: 'dispatch',
-  title: 'events from a host\'s queue through a trivial handler in another thread',
+  title: "events from a host's queue through a trivial handler in another thread",
   async run(session: Session) {
     const rounds: Rounds[] = [];
     for (const placement of session.placements) {
@@ -39,8 +39,18 @@ export const dispatch: Row = {
       await session.clear();
     }
     const targets = rounds.flatMap((of): Target[] => [
-      { what: `over ${batches}, without bookkeeping`, placement: of.placement, figure: of.ratio([nagaya, 'perSecond'], [batches, 'perSecond']), atLeast: 0.8 },
-      { what: `over ${comlink}`, placement: of.placement, figure: of.ratio([nagaya, 'perSecond'], [comlink, 'perSecond']), atLeast: 30 },
+      {
+        what: `over ${batches}, without bookkeeping`,
+        placement: of.placement,
+        figure: of.ratio([nagaya, 'perSecond'], [batches, 'perSecond']),
+        atLeast: 0.8,
+      },
+      {
+        what: `over ${comlink}`,
+        placement: of.placement,
+        figure: of.ratio([nagaya, 'perSecond'], [comlink, 'perSecond']),
+        atLeast: 30,
+      },
     ]);
     return {
       name: dispatch.name,
@@ -48,7 +58,9 @@ export const dispatch: Row = {
       columns,
       lines: rounds.flatMap(({ lines }) => lines),
       verdicts: targets.map(judged),
-      notes: ['Nagaya\'s clock begins when the events stand in its queue, as those of the peers do; with admission included it begins before the first of them is checked.'],
+      notes: [
+        "Nagaya's clock begins when the events stand in its queue, as those of the peers do; with admission included it begins before the first of them is checked.",
+      ],
     };
   },
 };

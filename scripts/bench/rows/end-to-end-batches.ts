@@ -21,8 +21,16 @@ async function subjectsOf(session: Session, placement: Placement): Promise<Subje
   const queued = await daemon.client.call('ingress.publish', params);
   const parses = await parseOnlyServer(session, placement, JSON.stringify({ result: queued }));
   return await Promise.all([
-    flowSubject(session, { name: nagaya, placement, load: publishLoad(daemon.socket, [publishing]), server: daemon }, { window, perRequest }),
-    flowSubject(session, { name: parseOnly, placement, load: lineLoad(parses.socket, [publishing]), server: parses.station }, { window, perRequest }),
+    flowSubject(
+      session,
+      { name: nagaya, placement, load: publishLoad(daemon.socket, [publishing]), server: daemon },
+      { window, perRequest },
+    ),
+    flowSubject(
+      session,
+      { name: parseOnly, placement, load: lineLoad(parses.socket, [publishing]), server: parses.station },
+      { window, perRequest },
+    ),
   ]);
 }
 
@@ -32,12 +40,28 @@ export const endToEndBatches: Row = {
   async run(session) {
     const rounds: Rounds[] = [];
     for (const placement of session.placements) {
-      rounds.push(await Rounds.of(session, { row: 'end-to-end-batches', placement, warmUpMs: 1000, roundMs: 300 }, await subjectsOf(session, placement)));
+      rounds.push(
+        await Rounds.of(
+          session,
+          { row: 'end-to-end-batches', placement, warmUpMs: 1000, roundMs: 300 },
+          await subjectsOf(session, placement),
+        ),
+      );
       await session.clear();
     }
     const targets = rounds.flatMap((of): Target[] => [
-      { what: `over ${parseOnly}`, placement: of.placement, figure: of.ratio([nagaya, 'perSecond'], [parseOnly, 'perSecond']), atLeast: 0.4 },
-      { what: `over ${parseOnly}, by CPU time of the main thread`, placement: of.placement, figure: of.ratio([parseOnly, 'mainMicros'], [nagaya, 'mainMicros']), atLeast: 0.4 },
+      {
+        what: `over ${parseOnly}`,
+        placement: of.placement,
+        figure: of.ratio([nagaya, 'perSecond'], [parseOnly, 'perSecond']),
+        atLeast: 0.4,
+      },
+      {
+        what: `over ${parseOnly}, by CPU time of the main thread`,
+        placement: of.placement,
+        figure: of.ratio([parseOnly, 'mainMicros'], [nagaya, 'mainMicros']),
+        atLeast: 0.4,
+      },
     ]);
     return {
       name: endToEndBatches.name,

@@ -26,7 +26,8 @@ async function daemonMemory(session: Session, count: number): Promise<Sample> {
   const daemon = await session.holding(BenchDaemon.start());
   await sleep(session.lasting(settleMs));
   const idleMb = rssMbOf(daemon.pid);
-  for (let at = 0; at < count; at += 1) await daemon.load(await writeService(daemon.folder, { id: `${serviceId}-${String(at)}` }), { start: true });
+  for (let at = 0; at < count; at += 1)
+    await daemon.load(await writeService(daemon.folder, { id: `${serviceId}-${String(at)}` }), { start: true });
   await sleep(session.lasting(settleMs));
   const eachMb = (rssMbOf(daemon.pid) - idleMb) / count;
   await session.clear();
@@ -60,7 +61,12 @@ function bareStart(placement: Placement): Promise<Sample> {
   return new Promise((resolve) => void child.once('exit', () => resolve({ readyMs: performance.now() - beganMs })));
 }
 
-const memoryTarget = (of: Rounds): Target => ({ what: `each idle service over each of the ${bare}`, placement: of.placement, figure: of.ratio([nagaya, 'eachMb'], [bare, 'eachMb']), atMost: 1.15 });
+const memoryTarget = (of: Rounds): Target => ({
+  what: `each idle service over each of the ${bare}`,
+  placement: of.placement,
+  figure: of.ratio([nagaya, 'eachMb'], [bare, 'eachMb']),
+  atMost: 1.15,
+});
 
 export const footprint: Row = {
   name: 'footprint',
@@ -72,13 +78,22 @@ export const footprint: Row = {
       const starts: Subject = { name: node, measure: () => bareStart(placement) };
       const subjects: Subject[] =
         placement === 'free'
-          ? [{ name: nagaya, measure: () => daemonMemory(session, count) }, { name: bare, measure: () => bareMemory(session, count) }, starts]
+          ? [
+              { name: nagaya, measure: () => daemonMemory(session, count) },
+              { name: bare, measure: () => bareMemory(session, count) },
+              starts,
+            ]
           : [{ name: nagaya, measure: () => daemonStart(session, placement) }, starts];
       rounds.push(await Rounds.of(session, { row: 'footprint', placement, warmUpMs: 0, roundMs: 0 }, subjects));
     }
     const targets = rounds.flatMap((of): Target[] => [
       ...(of.placement === 'free' ? [memoryTarget(of)] : []),
-      { what: `daemon start to ready over ${node}`, placement: of.placement, figure: of.ratio([nagaya, 'readyMs'], [node, 'readyMs']), atMost: 4 },
+      {
+        what: `daemon start to ready over ${node}`,
+        placement: of.placement,
+        figure: of.ratio([nagaya, 'readyMs'], [node, 'readyMs']),
+        atMost: 4,
+      },
     ]);
     return {
       name: footprint.name,
@@ -86,7 +101,9 @@ export const footprint: Row = {
       columns,
       lines: rounds.flatMap(({ lines }) => lines),
       verdicts: targets.map(judged),
-      notes: [`Resident memory with ${String(count)} of them less that with none, by their number. Bare Node is timed from its start to its end.`],
+      notes: [
+        `Resident memory with ${String(count)} of them less that with none, by their number. Bare Node is timed from its start to its end.`,
+      ],
     };
   },
 };

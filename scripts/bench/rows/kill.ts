@@ -1,5 +1,5 @@
-// Kill: a handler that loops in JavaScript past its deadline. How long after the deadline its caller has the typed answer,
-// and how long until the next incarnation runs.
+// Kill: a handler that loops in JavaScript past its deadline. How long after the deadline its caller has the typed
+// answer, and how long until the next incarnation runs.
 import { HostError } from '../../../protocol/errors.ts';
 import type { FeedNotification } from '../../../protocol/operations/telemetry.ts';
 import type { BenchDaemon } from '../bench-daemon.ts';
@@ -43,10 +43,12 @@ async function kill(daemon: BenchDaemon): Promise<Kill> {
   const again = runsAgain(daemon);
   const event = eventAt(0);
   const beganMs = performance.now();
-  const code = await daemon.client.call('ingress.deliver', { plugin: serviceId, event: { ...event, payload: { ...event.payload, deed: 'loop' } } }).then(
-    () => 'an answer',
-    (thrown: unknown) => (thrown instanceof HostError ? thrown.code : 'unknown'),
-  );
+  const code = await daemon.client
+    .call('ingress.deliver', { plugin: serviceId, event: { ...event, payload: { ...event.payload, deed: 'loop' } } })
+    .then(
+      () => 'an answer',
+      (thrown: unknown) => (thrown instanceof HostError ? thrown.code : 'unknown'),
+    );
   const answeredMs = performance.now();
   if (code !== 'dispatch_timeout') throw new Error(`the caller got ${code} instead of dispatch_timeout`);
   const deadlineMs = beganMs + handleMs;
@@ -65,7 +67,16 @@ async function measured(session: Session, placement: Placement): Promise<Line> {
   await session.clear();
   const answers = kills.map(({ answerMs }) => answerMs);
   const agains = kills.map(({ againMs }) => againMs);
-  return { subject: name, placement, figures: { answer: figureOf(answers), answer99: figureOf(answers, 0.99), again: figureOf(agains), again99: figureOf(agains, 0.99) } };
+  return {
+    subject: name,
+    placement,
+    figures: {
+      answer: figureOf(answers),
+      answer99: figureOf(answers, 0.99),
+      again: figureOf(agains),
+      again99: figureOf(agains, 0.99),
+    },
+  };
 }
 
 export const killRow: Row = {
@@ -75,8 +86,20 @@ export const killRow: Row = {
     const lines: Line[] = [];
     for (const placement of session.placements) lines.push(await measured(session, placement));
     const targets = lines.flatMap(({ placement, figures }): Target[] => [
-      { what: 'deadline to typed answer, p99', placement, figure: figures['answer99'] as Figure, unit: 'millis', atMost: 30 },
-      { what: 'deadline to next incarnation running, p99', placement, figure: figures['again99'] as Figure, unit: 'millis', atMost: 100 },
+      {
+        what: 'deadline to typed answer, p99',
+        placement,
+        figure: figures['answer99'] as Figure,
+        unit: 'millis',
+        atMost: 30,
+      },
+      {
+        what: 'deadline to next incarnation running, p99',
+        placement,
+        figure: figures['again99'] as Figure,
+        unit: 'millis',
+        atMost: 100,
+      },
     ]);
     return {
       name: killRow.name,
@@ -84,7 +107,9 @@ export const killRow: Row = {
       columns,
       lines,
       verdicts: targets.map(judged),
-      notes: [`${String(lines[0]?.figures['answer']?.samples.length ?? 0)} kills each, with a deadline of ${String(handleMs)} ms. Seen from a client: both ways over the socket are in the figures. The restart policy's backoff is 0.`],
+      notes: [
+        `${String(lines[0]?.figures['answer']?.samples.length ?? 0)} kills each, with a deadline of ${String(handleMs)} ms. Seen from a client: both ways over the socket are in the figures. The restart policy's backoff is 0.`,
+      ],
     };
   },
 };

@@ -29,7 +29,12 @@ async function subjectsOf(session: Session, placement: Placement): Promise<Subje
     waySubject(session, 'comlink and back', 'comlink', placement, 'lone'),
     waySubject(session, 'piscina and back', 'piscina', placement, 'lone'),
     waySubject(session, 'fork with IPC and back', 'fork', placement, 'lone'),
-    loneSubject(session, { name: 'fastify + piscina', placement, load: httpLoad(fastify.socket, 1), server: fastify.station }),
+    loneSubject(session, {
+      name: 'fastify + piscina',
+      placement,
+      load: httpLoad(fastify.socket, 1),
+      server: fastify.station,
+    }),
   ]);
 }
 
@@ -39,17 +44,30 @@ export const loneEvent: Row = {
   async run(session) {
     const rounds: Rounds[] = [];
     for (const placement of session.placements) {
-      rounds.push(await Rounds.of(session, { row: 'lone-event', placement, warmUpMs: 2000, roundMs: 250 }, await subjectsOf(session, placement)));
+      rounds.push(
+        await Rounds.of(
+          session,
+          { row: 'lone-event', placement, warmUpMs: 2000, roundMs: 250 },
+          await subjectsOf(session, placement),
+        ),
+      );
       await session.clear();
     }
-    const targets = rounds.map((of): Target => ({ what: `p50 over ${echo} plus ${post}`, placement: of.placement, figure: of.ratio([nagaya, 'p50'], [echo, 'p50'], [post, 'p50']), atMost: 1.5 }));
+    const targets = rounds.map((of): Target => ({
+      what: `p50 over ${echo} plus ${post}`,
+      placement: of.placement,
+      figure: of.ratio([nagaya, 'p50'], [echo, 'p50'], [post, 'p50']),
+      atMost: 1.5,
+    }));
     return {
       name: loneEvent.name,
       title: loneEvent.title,
       columns: loneColumns,
       lines: rounds.flatMap(({ lines }) => lines),
       verdicts: targets.map(judged),
-      notes: ['A deliver wakes another thread or process four times; the limit it is held against does so four times too.'],
+      notes: [
+        'A deliver wakes another thread or process four times; the limit it is held against does so four times too.',
+      ],
     };
   },
 };

@@ -1,5 +1,5 @@
-// Many services: whether an event costs the host more because there are others. Each number of services has its own daemon;
-// its load spreads single events evenly over them.
+// Many services: whether an event costs the host more because there are others. Each number of services has its own
+// daemon; its load spreads single events evenly over them.
 import { eventAt, requestLine } from '../payload.ts';
 import { serviceId, writeService } from '../plugins.ts';
 import { type Row, type Target, judged } from '../row.ts';
@@ -22,12 +22,20 @@ async function subjectOf(session: Session, placement: Placement, count: number):
   const ids = Array.from({ length: count }, (_, at) => `${serviceId}-${String(at)}`);
   session.progress(`many (${placement}): starting ${nameOf(count)}`);
   for (let at = 0; at < ids.length; at += startedAtOnce) {
-    await Promise.all(ids.slice(at, at + startedAtOnce).map(async (id) => await daemon.load(await writeService(daemon.folder, { id }), { start: true })));
+    await Promise.all(
+      ids
+        .slice(at, at + startedAtOnce)
+        .map(async (id) => await daemon.load(await writeService(daemon.folder, { id }), { start: true })),
+    );
   }
   const event = eventAt(0);
   const requests = ids.map((plugin) => requestLine('ingress.publish', { plugin, event }));
   const last = requestLine('ingress.deliver', { plugin: ids.at(-1), event });
-  return await flowSubject(session, { name: nameOf(count), placement, load: lineLoad(daemon.socket, requests, last), server: daemon }, { window, perRequest: 1 });
+  return await flowSubject(
+    session,
+    { name: nameOf(count), placement, load: lineLoad(daemon.socket, requests, last), server: daemon },
+    { window, perRequest: 1 },
+  );
 }
 
 export const many: Row = {
@@ -44,14 +52,21 @@ export const many: Row = {
       rounds.push(await Rounds.of(session, { row: 'many', placement, warmUpMs, roundMs: 300 }, subjects));
       await session.clear();
     }
-    const targets = rounds.map((of): Target => ({ what: `host CPU per event with ${most} over ${few}`, placement: of.placement, figure: of.ratio([most, 'mainMicros'], [few, 'mainMicros']), atMost: 1.3 }));
+    const targets = rounds.map((of): Target => ({
+      what: `host CPU per event with ${most} over ${few}`,
+      placement: of.placement,
+      figure: of.ratio([most, 'mainMicros'], [few, 'mainMicros']),
+      atMost: 1.3,
+    }));
     return {
       name: many.name,
       title: many.title,
       columns: flowColumns,
       lines: rounds.flatMap(({ lines }) => lines),
       verdicts: targets.map(judged),
-      notes: [`Single events over one connection, ${String(window)} unanswered, to each service in turn: with more services there is less to put into one batch.`],
+      notes: [
+        `Single events over one connection, ${String(window)} unanswered, to each service in turn: with more services there is less to put into one batch.`,
+      ],
     };
   },
 };

@@ -1,5 +1,5 @@
-// Neighbours: how long a deliver takes while another plugin misbehaves, against the same on a calm day. A process that has
-// nothing to do with the daemon and loops shows what the machine's scheduler alone does to it.
+// Neighbours: how long a deliver takes while another plugin misbehaves, against the same on a calm day. A process that
+// has nothing to do with the daemon and loops shows what the machine's scheduler alone does to it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { BenchDaemon } from '../bench-daemon.ts';
 import type { Latencies } from '../load/load-station.ts';
@@ -44,14 +44,19 @@ async function look({ watch }: Scene, durationMs: number): Promise<Sample> {
 async function renew({ daemon }: Scene): Promise<void> {
   await daemon.client.call('service.stop', { plugin: unrulyId, now: true }).catch(() => undefined); // what it was doing, it may be doing to its end too
   await daemon.client.call('plugin.unload', { plugin: unrulyId });
-  await daemon.load(await writeService(daemon.folder, { id: unrulyId, code: 'unruly', handleMs: 3000 }), { start: true });
+  await daemon.load(await writeService(daemon.folder, { id: unrulyId, code: 'unruly', handleMs: 3000 }), {
+    start: true,
+  });
 }
 
 function during(scene: Scene, name: string, deed: string, events: number): Subject {
   return {
     name,
     async measure(durationMs) {
-      await scene.daemon.client.call('ingress.publish', { plugin: unrulyId, events: Array.from({ length: events }, () => unrulyEvent(deed)) });
+      await scene.daemon.client.call('ingress.publish', {
+        plugin: unrulyId,
+        events: Array.from({ length: events }, () => unrulyEvent(deed)),
+      });
       const sample = await look(scene, durationMs);
       await renew(scene);
       return sample;
@@ -61,7 +66,12 @@ function during(scene: Scene, name: string, deed: string, events: number): Subje
 
 async function duringResults(session: Session, scene: Scene): Promise<Subject> {
   const flood = await session.holding(Station.start('load/load-station', scene.placement));
-  await flood.ask('open', lineLoad(scene.daemon.socket, [requestLine('ingress.deliver', { plugin: unrulyId, event: unrulyEvent('results') })]));
+  await flood.ask(
+    'open',
+    lineLoad(scene.daemon.socket, [
+      requestLine('ingress.deliver', { plugin: unrulyId, event: unrulyEvent('results') }),
+    ]),
+  );
   return {
     name: floodsResults,
     async measure(durationMs) {
@@ -92,9 +102,14 @@ function duringStrangeLoop(scene: Scene): Subject {
 
 async function subjectsOf(session: Session, placement: Placement): Promise<Subject[]> {
   const daemon = await serviceDaemon(session, placement);
-  await daemon.load(await writeService(daemon.folder, { id: unrulyId, code: 'unruly', handleMs: 3000 }), { start: true });
+  await daemon.load(await writeService(daemon.folder, { id: unrulyId, code: 'unruly', handleMs: 3000 }), {
+    start: true,
+  });
   const watch = await session.holding(Station.start('load/load-station', placement));
-  await watch.ask('open', lineLoad(daemon.socket, [requestLine('ingress.deliver', { plugin: serviceId, event: eventAt(0) })]));
+  await watch.ask(
+    'open',
+    lineLoad(daemon.socket, [requestLine('ingress.deliver', { plugin: serviceId, event: eventAt(0) })]),
+  );
   const scene: Scene = { daemon, placement, watch };
   return [
     { name: calm, measure: (durationMs) => look(scene, durationMs) },
@@ -106,22 +121,37 @@ async function subjectsOf(session: Session, placement: Placement): Promise<Subje
 
 export const neighbours: Row = {
   name: 'neighbours',
-  title: 'a neighbour\'s deliver while another plugin misbehaves',
+  title: "a neighbour's deliver while another plugin misbehaves",
   async run(session) {
     const rounds: Rounds[] = [];
     for (const placement of session.placements) {
-      rounds.push(await Rounds.of(session, { row: 'neighbours', placement, warmUpMs: 300, roundMs: 400 }, await subjectsOf(session, placement)));
+      rounds.push(
+        await Rounds.of(
+          session,
+          { row: 'neighbours', placement, warmUpMs: 300, roundMs: 400 },
+          await subjectsOf(session, placement),
+        ),
+      );
       await session.clear();
     }
     const misdeeds = [...deeds.map(([name]) => name), floodsResults];
-    const targets = rounds.flatMap((of) => misdeeds.map((name): Target => ({ what: `p99 while ${name}, over calm`, placement: of.placement, figure: of.ratio([name, 'p99'], [calm, 'p99']), atMost: 2 })));
+    const targets = rounds.flatMap((of) =>
+      misdeeds.map((name): Target => ({
+        what: `p99 while ${name}, over calm`,
+        placement: of.placement,
+        figure: of.ratio([name, 'p99'], [calm, 'p99']),
+        atMost: 2,
+      })),
+    );
     return {
       name: neighbours.name,
       title: neighbours.title,
       columns: loneColumns,
       lines: rounds.flatMap(({ lines }) => lines),
       verdicts: targets.map(judged),
-      notes: [`"${strangeLoop}" is no plugin at all: what it does to the figures is the scheduler's share of "another loops for ever", which takes a core just so.`],
+      notes: [
+        `"${strangeLoop}" is no plugin at all: what it does to the figures is the scheduler's share of "another loops for ever", which takes a core just so.`,
+      ],
     };
   },
 };

@@ -1,5 +1,5 @@
-// A tool with process isolation: every call has a process of its own. Compared with what one would write by hand for that, a fork
-// for each call, and with tinypool's own child processes, of which each is used once.
+// A tool with process isolation: every call has a process of its own. Compared with what one would write by hand for
+// that, a fork for each call, and with tinypool's own child processes, of which each is used once.
 import { eventAt, requestLine } from '../payload.ts';
 import { toolId, toolName } from '../plugins.ts';
 import { type Row, type Target, judged } from '../row.ts';
@@ -30,17 +30,30 @@ export const toolProcess: Row = {
   async run(session) {
     const rounds: Rounds[] = [];
     for (const placement of session.placements) {
-      rounds.push(await Rounds.of(session, { row: 'tool-process', placement, warmUpMs: 500, roundMs: 1000 }, await subjectsOf(session, placement)));
+      rounds.push(
+        await Rounds.of(
+          session,
+          { row: 'tool-process', placement, warmUpMs: 500, roundMs: 1000 },
+          await subjectsOf(session, placement),
+        ),
+      );
       await session.clear();
     }
-    const targets = rounds.map((of): Target => ({ what: `p50 over ${fork}`, placement: of.placement, figure: of.ratio([nagaya, 'p50'], [fork, 'p50']), atMost: 1.5 }));
+    const targets = rounds.map((of): Target => ({
+      what: `p50 over ${fork}`,
+      placement: of.placement,
+      figure: of.ratio([nagaya, 'p50'], [fork, 'p50']),
+      atMost: 1.5,
+    }));
     return {
       name: toolProcess.name,
       title: toolProcess.title,
       columns: loneColumns,
       lines: rounds.flatMap(({ lines }) => lines),
       verdicts: targets.map(judged),
-      notes: ['Calls follow each other without a pause, so that the process that Nagaya keeps ready is still starting when the next call comes. A fork by hand has no watchdog, no schemas, no log and no deadline.'],
+      notes: [
+        'Calls follow each other without a pause, so that the process that Nagaya keeps ready is still starting when the next call comes. A fork by hand has no watchdog, no schemas, no log and no deadline.',
+      ],
     };
   },
 };

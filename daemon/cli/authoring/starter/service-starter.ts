@@ -13,7 +13,11 @@ export function serviceManifest(id: string, entry: string): Record<string, unkno
         {
           name: 'messages',
           kinds: ['text'],
-          payloadSchema: { type: 'object', required: ['name'], properties: { name: { type: 'string', minLength: 1, examples: ['Ada'] } } },
+          payloadSchema: {
+            type: 'object',
+            required: ['name'],
+            properties: { name: { type: 'string', minLength: 1, examples: ['Ada'] } },
+          },
         },
       ],
     },

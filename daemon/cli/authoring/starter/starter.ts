@@ -24,7 +24,9 @@ export function starterFiles(options: StarterOptions): StarterFile[] {
   const { kind, id, typescript } = options;
   const entry = typescript ? 'index.ts' : 'index.js';
   const [manifest, source, test] =
-    kind === 'service' ? [serviceManifest(id, entry), serviceEntry(typescript), serviceTest()] : [toolManifest(id, entry), toolEntry(typescript), toolTest()];
+    kind === 'service'
+      ? [serviceManifest(id, entry), serviceEntry(typescript), serviceTest()]
+      : [toolManifest(id, entry), toolEntry(typescript), toolTest()];
   return [
     { path: 'plugin.json', text: json(manifest) },
     { path: entry, text: source },
@@ -51,6 +53,14 @@ function packageJson(id: string, typescript: boolean): Record<string, unknown> {
 }
 
 const tsconfig = {
-  compilerOptions: { target: 'es2023', module: 'nodenext', strict: true, noEmit: true, skipLibCheck: true, erasableSyntaxOnly: true, verbatimModuleSyntax: true },
+  compilerOptions: {
+    target: 'es2023',
+    module: 'nodenext',
+    strict: true,
+    noEmit: true,
+    skipLibCheck: true,
+    erasableSyntaxOnly: true,
+    verbatimModuleSyntax: true,
+  },
   include: ['*.ts'],
 };

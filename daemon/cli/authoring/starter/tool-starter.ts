@@ -12,8 +12,17 @@ export function toolManifest(id: string, entry: string): Record<string, unknown>
       {
         name: 'count-words',
         description: 'How many words a text has, and which comes most often.',
-        inputSchema: { type: 'object', required: ['text'], properties: { text: { type: 'string', examples: ['to be or not to be'] } }, additionalProperties: false },
-        outputSchema: { type: 'object', required: ['words', 'mostFrequent'], properties: { words: { type: 'integer' }, mostFrequent: { type: ['string', 'null'] } } },
+        inputSchema: {
+          type: 'object',
+          required: ['text'],
+          properties: { text: { type: 'string', examples: ['to be or not to be'] } },
+          additionalProperties: false,
+        },
+        outputSchema: {
+          type: 'object',
+          required: ['words', 'mostFrequent'],
+          properties: { words: { type: 'integer' }, mostFrequent: { type: ['string', 'null'] } },
+        },
       },
     ],
   };

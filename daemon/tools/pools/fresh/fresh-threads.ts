@@ -1,5 +1,5 @@
-// "fresh": a thread of its own for every call, started by tinypool. The answer comes on the call's private port and the thread
-// is ended then, so that nobody waits for a thread that is slow to end.
+// "fresh": a thread of its own for every call, started by tinypool. The answer comes on the call's private port and the
+// thread is ended then, so that nobody waits for a thread that is slow to end.
 import type { Tinypool } from 'tinypool';
 import { MessageChannel, type Worker } from 'node:worker_threads';
 import { flattenError } from '../../../../protocol/cell/plain-error.ts';
@@ -64,10 +64,16 @@ class FreshThread implements LoneCell {
     this.#living = living;
     this.#folder = spec.folder;
     const { port1, port2 } = new MessageChannel();
-    this.#seat = new ThreadPorts(port1, this.#register, spec.limits.cellMessagesPerTurn, (message) => this.#receive(message));
+    this.#seat = new ThreadPorts(port1, this.#register, spec.limits.cellMessagesPerTurn, (message) =>
+      this.#receive(message),
+    );
     try {
       const preparation = { prepare: 'thread', port: port2, register: this.#register.buffer } as const;
-      this.#cell = new TinypoolCell(Tinypool, options, { preparation, transferList: [port2], failed: (thrown) => this.#failed(thrown) });
+      this.#cell = new TinypoolCell(Tinypool, options, {
+        preparation,
+        transferList: [port2],
+        failed: (thrown) => this.#failed(thrown),
+      });
     } catch (thrown) {
       this.#seat.close();
       throw thrown;
@@ -75,11 +81,15 @@ class FreshThread implements LoneCell {
     const { thread } = this.#cell.worker;
     if (thread !== undefined) this.#attend(thread);
     living.add(this.#cell.worker, this.#cell.worker.threadId, thread);
-    this.#watch = new ToolThreadWatch({ name: spec.cell.plugin.id, heapMb: spec.cell.heapMb, rssMb: spec.rssMb, descriptors: spec.descriptors }, {
-      thread: () => (thread === undefined || this.phase === undefined ? undefined : { worker: thread, register: this.#register }),
-      locate: (withinMs) => this.#locate(withinMs),
-      overstepped: (reason, error) => owner.crashed(reason, error),
-    });
+    this.#watch = new ToolThreadWatch(
+      { name: spec.cell.plugin.id, heapMb: spec.cell.heapMb, rssMb: spec.rssMb, descriptors: spec.descriptors },
+      {
+        thread: () =>
+          thread === undefined || this.phase === undefined ? undefined : { worker: thread, register: this.#register },
+        locate: (withinMs) => this.#locate(withinMs),
+        overstepped: (reason, error) => owner.crashed(reason, error),
+      },
+    );
   }
 
   get phase(): CellPhase | undefined {
@@ -129,7 +139,12 @@ class FreshThread implements LoneCell {
   #locate(withinMs: number): Promise<Whereabouts> {
     const { threadId, thread } = this.#cell.worker;
     const { osThread } = this.#register;
-    return locateThread(threadId, this.#folder, withinMs, thread === undefined ? {} : { eventLoop: () => thread.performance.eventLoopUtilization(), osThread });
+    return locateThread(
+      threadId,
+      this.#folder,
+      withinMs,
+      thread === undefined ? {} : { eventLoop: () => thread.performance.eventLoopUtilization(), osThread },
+    );
   }
 
   #receive(message: ToolCellMessage): void {

@@ -35,7 +35,12 @@ export class PooledRun implements PoolRun, SharedCellRun {
   #over = false;
 
   /** `known`: to every thread, from its start. */
-  constructor(tasks: readonly ToolTask[], { tray, known }: { readonly tray: ToolTray; readonly known: boolean }, place: RunPlace, listener: RunListener) {
+  constructor(
+    tasks: readonly ToolTask[],
+    { tray, known }: { readonly tray: ToolTray; readonly known: boolean },
+    place: RunPlace,
+    listener: RunListener,
+  ) {
     const calls: number[] = [];
     const inputs: string[] = [];
     let named = false;

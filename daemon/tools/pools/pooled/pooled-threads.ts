@@ -21,7 +21,14 @@ import { ThreadPorts } from '../thread-ports.ts';
 import { strayCrash } from '../thread-end.ts';
 import { isSeatMessage } from '../tool-message.ts';
 import { ToolThreadWatch } from '../tool-thread-watch.ts';
-import { type PoolListener, type PoolRun, type PoolSpec, type RunListener, type ToolPool, cellFunction } from '../tool-pool.ts';
+import {
+  type PoolListener,
+  type PoolRun,
+  type PoolSpec,
+  type RunListener,
+  type ToolPool,
+  cellFunction,
+} from '../tool-pool.ts';
 
 /** A machine without any time for it makes a thread this slow to load. */
 const mostLoadMs = 10_000;
@@ -71,7 +78,12 @@ class PooledThreads implements ToolPool {
     this.#trayIds = trays.length;
     this.#spec = spec;
     this.#listener = listener;
-    this.#living = new LivingCells({ clock: spec.clock, killMs: spec.limits.killMs, troubled: (error) => listener.troubled(error), gone: (leftBehind) => listener.gone(leftBehind) });
+    this.#living = new LivingCells({
+      clock: spec.clock,
+      killMs: spec.limits.killMs,
+      troubled: (error) => listener.troubled(error),
+      gone: (leftBehind) => listener.gone(leftBehind),
+    });
     pool.on('message', (message: unknown) => this.#seat(message));
     pool.on('workerCreate', ({ id }: { id: number }) => this.#adopt(id));
     pool.on('workerDestroy', ({ id }: { id: number }) => this.#expectEnd(id));
@@ -148,7 +160,12 @@ class PooledThreads implements ToolPool {
   #locate(threadId: number, withinMs: number): Promise<Whereabouts> {
     const worker = this.#workers.get(threadId);
     const osThread = this.#seats.get(threadId)?.register.osThread ?? 0;
-    return locateThread(threadId, this.#spec.folder, withinMs, worker === undefined ? {} : { eventLoop: () => worker.performance.eventLoopUtilization(), osThread });
+    return locateThread(
+      threadId,
+      this.#spec.folder,
+      withinMs,
+      worker === undefined ? {} : { eventLoop: () => worker.performance.eventLoopUtilization(), osThread },
+    );
   }
 
   #runOf(call: number): PooledRun | undefined {
@@ -171,7 +188,9 @@ class PooledThreads implements ToolPool {
       port.close();
       return;
     }
-    const seat = new ThreadPorts(port, new ToolRegister(register), this.#spec.limits.cellMessagesPerTurn, (told) => this.#receive(seat, told));
+    const seat = new ThreadPorts(port, new ToolRegister(register), this.#spec.limits.cellMessagesPerTurn, (told) =>
+      this.#receive(seat, told),
+    );
     this.#seats.set(threadId, seat);
     threadInspector.register(threadId, seat.register.gate);
     lossAccount.threadBegan(threadId, this.#spec.cell.plugin.id);
@@ -190,20 +209,28 @@ class PooledThreads implements ToolPool {
     endsWhenRead(worker, () => (this.#seats.get(threadId)?.register.phase === 'importing' ? 'plugin' : undefined));
     worker.once('exit', () => this.#exited(threadId));
     this.#living.add(worker, threadId, worker);
-    const watch = new ToolThreadWatch({ name: this.#spec.cell.plugin.id, heapMb: this.#spec.cell.heapMb, rssMb: this.#spec.rssMb, descriptors: this.#spec.descriptors }, {
-      thread: () => {
-        const register = this.#seats.get(threadId)?.register;
-        return register === undefined ? undefined : { worker, register };
+    const watch = new ToolThreadWatch(
+      {
+        name: this.#spec.cell.plugin.id,
+        heapMb: this.#spec.cell.heapMb,
+        rssMb: this.#spec.rssMb,
+        descriptors: this.#spec.descriptors,
       },
-      locate: (withinMs) => this.#locate(threadId, withinMs),
-      overstepped: (reason, error) => this.#overstepped(threadId, reason, error),
-    });
+      {
+        thread: () => {
+          const register = this.#seats.get(threadId)?.register;
+          return register === undefined ? undefined : { worker, register };
+        },
+        locate: (withinMs) => this.#locate(threadId, withinMs),
+        overstepped: (reason, error) => this.#overstepped(threadId, reason, error),
+      },
+    );
     worker.once('exit', () => watch.stop());
   }
 
   /**
-   * For a thread that the pool has not told of: piscina requires the cell's own modules, and older Nodes abort the whole
-   * process for a thread that is ended in the middle of that.
+   * For a thread that the pool has not told of: piscina requires the cell's own modules, and older Nodes abort the
+   * whole process for a thread that is ended in the middle of that.
    */
   #endsWhenLoaded(worker: Worker): void {
     const { threadId } = worker;

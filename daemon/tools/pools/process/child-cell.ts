@@ -1,6 +1,6 @@
 // The child process of one call as the daemon holds it: kept away from the daemon's own output, read no faster than a
-// plugin may log, held to the plugin's bounds, asked where it is and what it said last, and ended hard with all that it has
-// started.
+// plugin may log, held to the plugin's bounds, asked where it is and what it said last, and ended hard with all that it
+// has started.
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { PlainError } from '../../../../protocol/cell/plain-error.ts';
@@ -83,12 +83,20 @@ export class ChildCell {
     });
     const { code, signal } = this.#exit ?? { code: null, signal: null };
     const outOfMemory = this.#stderrTail.includes('heap out of memory');
-    const how = this.#closedLine ? 'after it had closed its line to the daemon' : signal === null ? `with exit code ${String(code)}` : `by ${signal}`;
+    const how = this.#closedLine
+      ? 'after it had closed its line to the daemon'
+      : signal === null
+        ? `with exit code ${String(code)}`
+        : `by ${signal}`;
     const tail = this.#stderrTail.trim();
     return {
       kind: 'crashed',
       reason: outOfMemory ? 'out_of_memory' : 'ended',
-      error: { name: 'CellEnded', message: outOfMemory ? 'the tool\'s process ran out of memory' : `the tool's process ended ${how}`, ...(tail === '' ? {} : { stack: tail }) },
+      error: {
+        name: 'CellEnded',
+        message: outOfMemory ? "the tool's process ran out of memory" : `the tool's process ended ${how}`,
+        ...(tail === '' ? {} : { stack: tail }),
+      },
       ...(code === null ? {} : { exitCode: code }),
       ...(signal === null ? {} : { signal }),
     };
@@ -100,7 +108,10 @@ export class ChildCell {
     this.#child.once('exit', () => records?.remove(pid));
   }
 
-  /** On the way to its end, or the plugin has closed what is not its own: no longer watched, it could outlive the daemon. */
+  /**
+   * On the way to its end, or the plugin has closed what is not its own: no longer watched, it could outlive the
+   * daemon.
+   */
   #lineClosed(): void {
     if (this.#exit !== undefined) return;
     this.#clock.after(closedLineMs, () => {

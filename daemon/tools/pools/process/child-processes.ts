@@ -1,5 +1,5 @@
-// "process": a child process of its own for every call, started by tinypool. It is ended with SIGKILL, not asked: a plugin
-// may catch SIGTERM, and what it started itself must not survive it either.
+// "process": a child process of its own for every call, started by tinypool. It is ended with SIGKILL, not asked: a
+// plugin may catch SIGTERM, and what it started itself must not survive it either.
 import type { Tinypool, TinypoolChannel } from 'tinypool';
 import { monotonicMs } from '../../../../protocol/cell/register.ts';
 import { flattenError } from '../../../../protocol/cell/plain-error.ts';
@@ -55,7 +55,11 @@ class ProcessCell implements LoneCell, TinypoolChannel {
     this.#listener = listener;
     this.#living = living;
     // It gets its options by message: a command line and an environment are for everybody to read.
-    this.#cell = new TinypoolCell(Tinypool, options, { preparation: { prepare: 'process', options: spec.cell }, channel: this, failed: (thrown) => void this.#failed(thrown) });
+    this.#cell = new TinypoolCell(Tinypool, options, {
+      preparation: { prepare: 'process', options: spec.cell },
+      channel: this,
+      failed: (thrown) => void this.#failed(thrown),
+    });
     const { worker } = this.#cell;
     // Now, before any of its output can reach the daemon's.
     if (worker.process?.pid === undefined) return;
@@ -130,6 +134,10 @@ class ProcessCell implements LoneCell, TinypoolChannel {
     if (this.#ended) return;
     this.#owner.unfit();
     const end = await this.#child?.end();
-    this.#owner.failed(end === undefined || this.#phase === undefined ? { kind: 'lost', error: end?.error ?? flattenError(thrown) } : end);
+    this.#owner.failed(
+      end === undefined || this.#phase === undefined
+        ? { kind: 'lost', error: end?.error ?? flattenError(thrown) }
+        : end,
+    );
   }
 }
