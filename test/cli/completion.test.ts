@@ -40,7 +40,7 @@ test('every visible command is offered, and after it its own options and the sha
 });
 
 test('what has begun narrows what is offered', async () => {
-  assert.deepEqual(await offered('st'), ['start', 'stop', 'status']);
+  assert.deepEqual(await offered('st'), ['start', 'stop', 'status', 'store']);
   assert.deepEqual(await offered('status', 'example'), ['example.greeter']);
 });
 
@@ -114,7 +114,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
       .trim()
       .split('\n');
   };
-  assert.deepEqual(complete(['st']), ['start', 'stop', 'status']);
+  assert.deepEqual(complete(['st']), ['start', 'stop', 'status', 'store']);
   assert.deepEqual(complete(['new', 't']), ['tool']);
   execFileSync('mkdir', [join(folder, 'a folder')]);
   assert.deepEqual(complete(['load', 'a']), ['a folder']);

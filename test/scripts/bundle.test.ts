@@ -19,7 +19,8 @@ async function bundled(t: TestContext): Promise<string> {
   return folder;
 }
 
-const importing = /^(?:import|export)\b[^'"]*?(?:\bfrom\s*)?["']([^"']+)["'];$/gm;
+/** Static imports of a bundle, written with or without white space. */
+const importing = /(?:^|(?<=["'];))(?:import|export)\b[^'"]*?(?:\bfrom\s*)?["']([^"'\n]+)["'](?:;|$)/gm;
 
 /** What loads with a file: itself, and all that it imports, of this build and from elsewhere. */
 async function loaded(file: string, seen = new Set<string>()): Promise<Set<string>> {
