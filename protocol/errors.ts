@@ -221,7 +221,7 @@ export const errorKinds = {
     "Read `details.cause`: it is the plugin's own error.",
   ),
   payload_invalid: kind(
-    -32033,
+    -32034,
     400,
     false,
     "The event's payload does not fit the `payloadSchema` of its ingress.",

@@ -57,7 +57,8 @@ export async function bundle(root: string, dist: string): Promise<string[]> {
       chunkNames: chunks,
       external,
       mainFields,
-      // Without comments and indentation the command is a fifth smaller; names stay, and so do lines that a stack can name.
+      // Without comments and indentation the command is a fifth smaller; names stay, and so do lines that a stack
+      // can name.
       minifyWhitespace: true,
       lineLimit: 160,
       plugins: [ownPlaces(root, [command])],

@@ -14,6 +14,7 @@ const echo = Object.fromEntries(
 
 const needed: Partial<Record<OperationName, object>> = {
   'plugin.load': { path: '/x' },
+  'store.backup': { path: '/x' },
   'ingress.deliver': { event: { ingress: 'a', kind: 'b' } },
   'worker.create': { intent: 'x' },
   'worker.input': { content: 'x' },
