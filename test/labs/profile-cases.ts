@@ -151,13 +151,13 @@ export function profileCases(isolation: Isolation): void {
 
   test('cancel ends the running input by its signal alone, and the cell goes on', async (t) => {
     const lab = await worker(t, { limits: patient });
-    for (const deed of ['react to', 'heedAndThrow']) {
+    for (const deed of ['obey', 'obeyAndThrow']) {
       const running = lab.begin({ do: deed });
       await running.said('waiting');
       lab.program.cancel();
       lab.program.cancel();
       assert.deepEqual(await running.ended, { kind: 'cancelled' });
-      assert.equal(running.text(), deed === 'react to' ? 'waiting AbortError' : 'waiting');
+      assert.equal(running.text(), deed === 'obey' ? 'waiting AbortError' : 'waiting');
     }
     assert.equal((JSON.parse((await lab.run({ do: 'context' })).text) as { aborted: boolean }).aborted, false);
     assert.equal(lab.program.view().incarnation, 1);
@@ -165,7 +165,7 @@ export function profileCases(isolation: Isolation): void {
 
   test('a program has time of its own to react to a cancel and keeps its cell, however little a cell has before its end', async (t) => {
     const lab = await worker(t, { limits: { ...patient, abortGraceMs: 0 } });
-    const running = lab.begin({ do: 'heedSlowly', ms: 500 });
+    const running = lab.begin({ do: 'obeySlowly', ms: 500 });
     await running.said('waiting');
     lab.program.cancel();
     assert.deepEqual(await running.ended, { kind: 'cancelled' });

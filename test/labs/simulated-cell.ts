@@ -10,13 +10,13 @@ import { SharedReports } from '../../workers/lane-reports.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /**
- * What one event makes the simulated plugin do; `ms` is how long it takes. In `native` nothing can end it; `react to`
+ * What one event makes the simulated plugin do; `ms` is how long it takes. In `native` nothing can end it; `obey`
  * waits
  * until its signal is aborted and then throws; `flaky` throws at its first attempt alone, and `permanent` throws a
  * PermanentError. */
 export type Deed = {
   readonly n: number;
-  readonly does: 'return' | 'throw' | 'flaky' | 'permanent' | 'react to' | 'hang' | 'native' | 'exit' | 'stray';
+  readonly does: 'return' | 'throw' | 'flaky' | 'permanent' | 'obey' | 'hang' | 'native' | 'exit' | 'stray';
   readonly ms: number;
 };
 
@@ -194,7 +194,7 @@ export class SimulatedCell implements Cell {
       void this.#world.clock.after(ms, () => {
         if (!this.#dead) this.#finish(deed, sequence, batch.awaited.includes(offset), offset);
       });
-    if (deed.does === 'react to') this.#release = () => finishIn(1);
+    if (deed.does === 'obey') this.#release = () => finishIn(1);
     else finishIn(deed.ms);
   }
 
@@ -216,7 +216,7 @@ export class SimulatedCell implements Cell {
 
   /** Whether the host can know of it before the register says so. */
   #report({ does, n, ms }: Deed, sequence: number, awaited: boolean): boolean {
-    if (does === 'throw' || does === 'react to' || does === 'permanent') {
+    if (does === 'throw' || does === 'obey' || does === 'permanent') {
       this.#fail(sequence, { permanent: does === 'permanent', awaited, ms });
       return true;
     }

@@ -98,7 +98,7 @@ export function stopCases(isolation: Isolation): void {
 
   test("a handler that throws because its signal was aborted has its event come again, and the plugin's own stop runs", async (t) => {
     const made = await running(t, { config: { stopAs: 'throw' } });
-    await busy(made, { do: 'react to' }, 3);
+    await busy(made, { do: 'obey' }, 3);
     const { kept, error } = await made.service.stop({ now: true });
     assert.deepEqual([kept, made.service.status().counters.failed], [4, 0]);
     assert.equal(error?.code, 'stop_failed', "the plugin's stop did not run");

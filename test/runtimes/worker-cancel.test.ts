@@ -36,7 +36,7 @@ async function scene(t: TestContext): Promise<Scene> {
   const address = { runtimeId, workerId };
   const give = async (deed: string): Promise<string> =>
     (await client.call('worker.input', { ...address, content: JSON.stringify({ do: deed }) })).eventId;
-  const one = await give('react to');
+  const one = await give('obey');
   const two = await give('hang');
   await until(async () =>
     (await client.call('worker.transcript', address)).items.some(({ content }) => content === 'waiting'),

@@ -32,7 +32,7 @@ const deed = fc.record({
       weight: 1,
       arbitrary: fc.constantFrom(
         'hang' as const,
-        'react to' as const,
+        'obey' as const,
         'native' as const,
         'exit' as const,
         'stray' as const,
