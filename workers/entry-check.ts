@@ -44,9 +44,9 @@ const sources = {
 };
 
 /**
- * Runs in Node's thread for hooks, as text, because it names modules that are in no file. What the entry is in
- * JavaScript, it
- * writes to descriptor 3. */
+ * Runs in Node's thread for hooks, as text, because it names modules that are in no file. It writes what the entry is
+ * in JavaScript to descriptor 3, and nothing where Node cannot tell: Node then reports the fault with its place.
+ */
 const hooks = `
   import { writeFileSync } from 'node:fs';
   import * as modules from 'node:module';
@@ -58,7 +58,11 @@ const hooks = `
   export async function load(url, context, next) {
     if (url in sources) return { format: 'module', source: sources[url], shortCircuit: true };
     const loaded = await next(url, context);
-    if (url === entry) writeFileSync(3, inJavascript(loaded) ?? '');
+    if (url === entry) {
+      let javascript = '';
+      try { javascript = inJavascript(loaded) ?? ''; } catch {}
+      writeFileSync(3, javascript);
+    }
     return loaded;
   }
 `;

@@ -60,6 +60,12 @@ test('an offer that comes behind a request that still runs waits for it, with it
     [{ ms: 100 }, 'offered', 'behind'],
     'byte by byte',
   );
+  const twice = [...`${echo('first', offer)}${echo('second', offer)}${echo('behind')}`];
+  assert.deepEqual(
+    (await answers(t, path, twice, 3)).map(({ output }) => output),
+    ['first', 'second', 'behind'],
+    'two offers',
+  );
 });
 
 test('the port for browsers answers behind an offer too, and asks for credentials behind it as before it', async (t) => {

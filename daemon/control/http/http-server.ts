@@ -28,7 +28,7 @@ export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #headerBytes: number;
   readonly #server: Server;
-  readonly #connections = new WeakMap<Socket, HttpConnection>();
+  readonly #connections = new WeakMap<Duplex, HttpConnection>();
 
   constructor(context: ControlContext, handler: RequestHandler, options: HttpServerOptions) {
     this.#context = context;
@@ -99,17 +99,18 @@ export class HttpServer {
     const { halfLines, limits } = this.#context;
     try {
       const body = await collectBody(request, { halfLines, maximum: limits.lineBytes, limit: 'limits.lineBytes' });
-      const behind = stream === request.socket ? rest : await takeBack(request.socket, stream);
-      this.#parseAgain(request.socket, [headWithoutOffer(request, body), body, behind]);
+      // What comes behind the body comes through this stream from now on, and answers go through it.
+      this.#connections.set(stream, connection);
+      this.#parseAgain(stream, [headWithoutOffer(request, body), body, rest]);
     } catch (error) {
       // A connection that ended needs no answer.
       if (error instanceof HostError && error.code !== 'connection_closed') connection.cutOff(error);
     }
   }
 
-  #parseAgain(socket: Socket, bytes: readonly Buffer[]): void {
-    socket.unshift(Buffer.concat(bytes));
-    this.#server.emit('connection', socket);
+  #parseAgain(stream: Duplex, bytes: readonly Buffer[]): void {
+    stream.unshift(Buffer.concat(bytes));
+    this.#server.emit('connection', stream);
   }
 
   #refuse(error: NodeJS.ErrnoException, socket: Socket): void {
@@ -119,22 +120,6 @@ export class HttpServer {
     }
     this.#connections.get(socket)?.cutOff(refusalOf(error, this.#headerBytes));
   }
-}
-
-/**
- * Ends the stream that Node put in the socket's place while it parsed the body; resolves to what came behind the body.
- */
-async function takeBack(socket: Socket, stream: Duplex): Promise<Buffer> {
-  // Node connects the stream to the socket in the turn in which the body ended.
-  await new Promise((resolve) => setImmediate(resolve));
-  socket.removeAllListeners('data');
-  // As Node leaves a socket whose stream it hands out: the next listener makes it flow.
-  Reflect.set(socket, 'readableFlowing', null);
-  // While it is there, Node takes the next offer on this connection for one that it has announced already.
-  for (const symbol of Object.getOwnPropertySymbols(socket)) {
-    if (symbol.description === 'UpgradeStream') Reflect.deleteProperty(socket, symbol);
-  }
-  return (stream.read() as Buffer | null) ?? Buffer.alloc(0);
 }
 
 const noProxy = (): HostError =>
