@@ -1,7 +1,7 @@
 // Imports a plugin's entry. JavaScript costs nothing extra; a TypeScript entry is left to Node where Node can, and
 // to tsx where that is installed, so that a plugin needs no build step on Node 20 either.
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import nodeModule, { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { registering } from './guard/modules.ts';
@@ -33,14 +33,38 @@ export async function tsxFor(entryUrl: string): Promise<typeof import('tsx/esm/a
   }
 }
 
-/**
- * Newer Node loads TypeScript by itself, except in installed packages. Only newer Node has the property; the types
- * describe Node 20.
- */
-const nodeLoads = (entryUrl: string): boolean =>
-  Boolean((process.features as { typescript?: unknown }).typescript) && !isInstalled(entryUrl);
+interface LoadContext {
+  readonly format?: string;
+}
+type Load = (url: string, context: LoadContext) => object;
 
-const isInstalled = (entryUrl: string): boolean => entryUrl.includes('/node_modules/');
+/** What newer Node has; the types describe Node 20. Taken before the guard stands in the way of plugins. */
+const { registerHooks, stripTypeScriptTypes } = nodeModule as unknown as {
+  readonly registerHooks?: (hooks: { load(url: string, context: LoadContext, next: Load): object }) => unknown;
+  readonly stripTypeScriptTypes?: (source: string) => string;
+};
+
+let loadsInstalled = false;
+
+/** Newer Node loads TypeScript by itself, except in installed packages: there the same is done for it. */
+function nodeLoads(entryUrl: string): boolean {
+  if (!(process.features as { typescript?: unknown }).typescript) return false;
+  if (!isInstalled(entryUrl)) return true;
+  if (registerHooks === undefined || stripTypeScriptTypes === undefined) return false;
+  if (!loadsInstalled) {
+    registerHooks({
+      load(url, context, next) {
+        if (!isTypescript(url) || !isInstalled(url)) return next(url, context);
+        const source = stripTypeScriptTypes(readFileSync(fileURLToPath(url), 'utf8'));
+        return { format: url.endsWith('.cts') ? 'commonjs' : 'module', source, shortCircuit: true };
+      },
+    });
+  }
+  loadsInstalled = true;
+  return true;
+}
+
+const isInstalled = (url: string): boolean => url.includes('/node_modules/');
 
 const insteadOfTsx = (entryUrl: string): string =>
   isInstalled(entryUrl) ? 'copy the plugin out of node_modules and use Node 22.18 or newer' : 'use Node 22.18 or newer';
