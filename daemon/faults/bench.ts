@@ -102,6 +102,8 @@ export class Bench {
     const warm: Fault = { ...control, id: 'warm-up', source: warmUp };
     await this.#trial(client, warm, writeFaulty(daemon.folder, warm, this.#place), () => undefined);
     await unloaded(client, warm);
+    // The dead letter of the warm-up opens the store, whose files count from then on.
+    await until(async () => (await client.call('store.status', {})).state !== 'opening', storeOpenMs);
     this.#daemon = daemon;
     this.#client = client;
     this.#neighbourClient = neighbourClient;
@@ -139,6 +141,8 @@ const keepsMemory = ({ death, left, answer }: Observation): boolean =>
   leavesNothing({ ...left, rssMb: 0 });
 
 /** Overruns its deadline, so that the whole of the kill ladder has been walked once. */
+const storeOpenMs = 10_000;
+
 const warmUp = "export const deeds = { 'warm-up': () => { for (;;); } };\n";
 
 const difference = (now: VitalSigns, before: VitalSigns): Omit<Left, 'processes'> => ({
