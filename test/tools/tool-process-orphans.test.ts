@@ -105,18 +105,18 @@ test("a tool's process is on record while it lives, and no longer", async (t) =>
   while (pid === 0) {
     const records = await Promise.all(
       (await readdir(folder)).map(async (name) => ({
-        named: Number.parseInt(name, 10),
+        identity: identityOf(Number.parseInt(name, 10)),
         text: await readFile(join(folder, name), 'utf8').catch(() => ''),
       })),
     );
-    const living = records.find(({ named, text }) => text !== '' && identityOf(named).start !== '');
+    const living = records.find(({ identity, text }) => text !== '' && identity.start !== '');
     if (living === undefined) {
       await sleep(10);
       continue;
     }
-    pid = living.named;
+    pid = living.identity.pid;
     assert.deepEqual(JSON.parse(living.text), {
-      cell: identityOf(pid),
+      cell: living.identity,
       daemon: identityOf(daemon.pid),
       name: 'fixture.watched',
     });
