@@ -1,18 +1,8 @@
 // Starting and stopping a service in a real cell, whichever kind: every way a start or a stop can go.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { HostError } from '../../protocol/errors.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
-import { type Lab, lab } from './service-lab.ts';
-
-const refusal =
-  (code: string, check: (error: HostError) => void = () => {}) =>
-  (error: unknown): true => {
-    assert.ok(error instanceof HostError, String(error));
-    assert.equal(error.code, code, error.message);
-    check(error);
-    return true;
-  };
+import { type Lab, lab, refusal } from './service-lab.ts';
 
 export function lifecycleCases(isolation: Isolation): void {
   async function made(t: TestContext, override: Record<string, unknown> = {}): Promise<Lab> {

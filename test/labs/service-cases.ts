@@ -1,35 +1,8 @@
 // A service in a real cell, whichever kind: what its plugin may do, and what the caller is told.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { HostError } from '../../protocol/errors.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
-import { type Lab, lab } from './service-lab.ts';
-
-const refusal =
-  (code: string, check: (error: HostError) => void = () => {}) =>
-  (error: unknown): true => {
-    assert.ok(error instanceof HostError, String(error));
-    assert.equal(error.code, code, error.message);
-    check(error);
-    return true;
-  };
-
-function balanced({ service }: Lab): void {
-  const { counters, queue, inFlight } = service.status();
-  assert.equal(
-    counters.enqueued,
-    counters.handled +
-      counters.failed +
-      counters.deadLettered +
-      counters.discarded +
-      queue.depth +
-      (inFlight === null ? 0 : 1),
-  );
-  assert.ok(
-    counters.dispatched >= counters.handled + (inFlight === null ? 0 : 1),
-    'what is in flight is counted as dispatched',
-  );
-}
+import { type Lab, lab, refusal, balanced } from './service-lab.ts';
 
 export function serviceCases(isolation: Isolation): void {
   async function running(

@@ -1,6 +1,8 @@
 // A real service in a real thread, without a daemon around it: what the tests of isolation stand on.
+import assert from 'node:assert/strict';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { LogMessage } from '../../protocol/cell/messages.ts';
+import { HostError } from '../../protocol/errors.ts';
 import { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { FeedEvent, TimelineEntry } from '../../protocol/operations/telemetry.ts';
 import { cellEnvironment } from '../../daemon/cells/environment.ts';
@@ -88,4 +90,32 @@ export async function lab(
     plan: (other) => labPlan(other, env),
     publish: (payload) => void service.publish(event(payload)),
   };
+}
+
+/** For `assert.rejects` and `assert.throws`: an error of the registry with this code. */
+export const refusal =
+  (code: string, check: (error: HostError) => void = () => {}) =>
+  (error: unknown): true => {
+    assert.ok(error instanceof HostError, String(error));
+    assert.equal(error.code, code, error.message);
+    check(error);
+    return true;
+  };
+
+/** Every accepted event is settled, queued or in flight, and what is in flight counts as an attempt. */
+export function balanced({ service }: Lab): void {
+  const { counters, queue, inFlight } = service.status();
+  assert.equal(
+    counters.enqueued,
+    counters.handled +
+      counters.failed +
+      counters.deadLettered +
+      counters.discarded +
+      queue.depth +
+      (inFlight === null ? 0 : 1),
+  );
+  assert.ok(
+    counters.dispatched >= counters.handled + (inFlight === null ? 0 : 1),
+    'what is in flight is counted as dispatched',
+  );
 }

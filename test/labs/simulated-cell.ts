@@ -10,10 +10,10 @@ import { SharedReports } from '../../workers/lane-reports.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /**
- * What one event makes the simulated plugin do; `ms` is how long it takes. In `native` nothing can end it; `obey`
- * waits
+ * What one event makes the simulated plugin do; `ms` is how long it takes. In `native` nothing can end it; `obey` waits
  * until its signal is aborted and then throws; `flaky` throws at its first attempt alone, and `permanent` throws a
- * PermanentError. */
+ * PermanentError.
+ */
 export type Deed = {
   readonly n: number;
   readonly does: 'return' | 'throw' | 'flaky' | 'permanent' | 'obey' | 'hang' | 'native' | 'exit' | 'stray';

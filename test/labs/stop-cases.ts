@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { HostError } from '../../protocol/errors.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
-import { type Lab, lab, limits } from './service-lab.ts';
+import { type Lab, lab, limits, balanced } from './service-lab.ts';
 
 /** What a promise was rejected with. */
 const refusalOf = (promise: Promise<unknown>): Promise<HostError> =>
@@ -15,23 +15,6 @@ const refusalOf = (promise: Promise<unknown>): Promise<HostError> =>
       return error;
     },
   );
-
-function balanced({ service }: Lab): void {
-  const { counters, queue, inFlight } = service.status();
-  assert.equal(
-    counters.enqueued,
-    counters.handled +
-      counters.failed +
-      counters.deadLettered +
-      counters.discarded +
-      queue.depth +
-      (inFlight === null ? 0 : 1),
-  );
-  assert.ok(
-    counters.dispatched >= counters.handled + (inFlight === null ? 0 : 1),
-    'what is in flight is counted as dispatched',
-  );
-}
 
 async function until(holds: () => boolean): Promise<void> {
   for (const dueMs = performance.now() + 10_000; !holds(); await new Promise((resolve) => setTimeout(resolve, 2)))

@@ -1,10 +1,9 @@
 // A service that fails in a real thread and comes back: restarts, redelivery, dead letters, and handing over.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { HostError } from '../../protocol/errors.ts';
 import { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
-import { type Lab, lab } from '../labs/service-lab.ts';
+import { type Lab, lab, refusal, balanced } from '../labs/service-lab.ts';
 
 const supervised = {
   restart: { policy: 'on-failure', intensity: 5, periodMs: 60_000, backoffMs: [1, 20] },
@@ -18,15 +17,6 @@ async function running(t: TestContext, override: Record<string, unknown> = {}): 
   return made;
 }
 
-const refusal =
-  (code: string, check: (error: HostError) => void = () => {}) =>
-  (error: unknown): true => {
-    assert.ok(error instanceof HostError, String(error));
-    assert.equal(error.code, code, error.message);
-    check(error);
-    return true;
-  };
-
 async function until(made: Lab, what: string, holds: (status: ServiceStatus) => boolean): Promise<ServiceStatus> {
   const began = Date.now();
   for (;;) {
@@ -35,23 +25,6 @@ async function until(made: Lab, what: string, holds: (status: ServiceStatus) => 
     assert.ok(Date.now() - began < 20_000, `${what}: still ${JSON.stringify(status)}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
-}
-
-function balanced({ service }: Lab): void {
-  const { counters, queue, inFlight } = service.status();
-  assert.equal(
-    counters.enqueued,
-    counters.handled +
-      counters.failed +
-      counters.deadLettered +
-      counters.discarded +
-      queue.depth +
-      (inFlight === null ? 0 : 1),
-  );
-  assert.ok(
-    counters.dispatched >= counters.handled + (inFlight === null ? 0 : 1),
-    'what is in flight is counted as dispatched',
-  );
 }
 
 for (const deed of ['exitBelow', 'loopBelow'] as const) {
