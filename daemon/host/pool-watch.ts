@@ -26,9 +26,9 @@ const mostSuspects = 5;
 const askAgainLooks = 60;
 
 /** What Node makes of the variable. */
-const usualThreads = 4;
+const defaultThreads = 4;
 const poolThreads = (): number =>
-  Math.min(1024, Math.max(1, Number.parseInt(process.env['UV_THREADPOOL_SIZE'] ?? '', 10) || usualThreads));
+  Math.min(1024, Math.max(1, Number.parseInt(process.env['UV_THREADPOOL_SIZE'] ?? '', 10) || defaultThreads));
 
 export class PoolWatch {
   readonly #host: Pick<Host, 'list'>;
@@ -39,6 +39,8 @@ export class PoolWatch {
   #askedMs: number | undefined;
   #full: Full | undefined;
   #looks = 0;
+  /** Threads are being asked: an answer may take longer than the wait before they are asked again. */
+  #finding = false;
 
   constructor(host: Pick<Host, 'list'>, log: Logger) {
     this.#host = host;
@@ -88,7 +90,7 @@ export class PoolWatch {
     };
     this.#full = full;
     this.#looks = 0;
-    void this.#findSuspects(full).then(() => this.#report(full.suspects));
+    void this.#findSuspects(full).then(() => this.#report(full));
   }
 
   #noteOver({ sinceMs }: Full): void {
@@ -100,8 +102,10 @@ export class PoolWatch {
     );
   }
 
-  #report(suspects: Suspects): void {
-    const message = `libuv's pool of ${String(this.#threads)} threads is full: asynchronous files, crypto and zlib of all thread cells wait`;
+  #report(full: Full): void {
+    const { suspects } = full;
+    const [is, wait, fills] = this.#full === full ? ['is', 'wait', 'fills'] : ['was', 'waited', 'filled'];
+    const message = `libuv's pool of ${String(this.#threads)} threads ${is} full: asynchronous files, crypto and zlib of all thread cells ${wait}`;
     const who = suspects
       .map(({ plugin, requests }) =>
         requests === null
@@ -111,14 +115,14 @@ export class PoolWatch {
       .join('; ');
     this.#log.warn(
       { suspects },
-      `${message}. ${who === '' ? 'No thread cell says that it has requests there' : `It is likely filled by ${who}`}`,
+      `${message}. ${who === '' ? 'No thread cell says that it has requests there' : `${is === 'is' ? 'It is' : 'It was'} likely filled by ${who}`}`,
     );
     for (const { plugin, requests } of suspects) {
       const hosted = this.#host.list().find(({ id }) => id === plugin);
       hosted?.timeline.record({
         level: 'warn',
         event: 'thread_pool_full',
-        message: `${message}. This plugin likely fills it`,
+        message: `${message}. This plugin likely ${fills} it`,
         incarnation: hosted.service?.incarnation ?? 0,
         data: { requests },
       });
@@ -127,23 +131,26 @@ export class PoolWatch {
 
   /**
    * A thread that is to end and does not is waiting for its requests. Else the threads are asked, one after the other,
-   * and no more of them than it takes to explain the full pool: for its answer a thread stands still while it collects
-   * its garbage.
+   * while the pool is full, and no more of them than it takes to explain it: for its answer a thread stands still while
+   * it collects its garbage.
    */
   async #findSuspects(full: Full): Promise<void> {
+    if (this.#finding) return;
+    this.#finding = true;
     const ending = lossAccount.endingPlugins();
     full.suspects = (
-      ending.length > 0 ? ending.map((plugin) => ({ plugin, requests: null })) : await this.#askThreads()
+      ending.length > 0 ? ending.map((plugin) => ({ plugin, requests: null })) : await this.#askThreads(full)
     ).slice(0, mostSuspects);
+    this.#finding = false;
   }
 
   /** Those who have most first; where nobody has any, those who do not answer. */
-  async #askThreads(): Promise<Suspects> {
+  async #askThreads(full: Full): Promise<Suspects> {
     const counted = new Map<string, number>();
     const silent = new Set<string>();
     let explained = 0;
     for (const { plugin, threadId } of this.#inOrder()) {
-      if (explained >= this.#threads) break;
+      if (explained >= this.#threads || this.#full !== full) break;
       const requests = await poolRequests(threadId, askMs);
       if (requests === undefined) silent.add(plugin);
       else if (requests > 0) counted.set(plugin, (counted.get(plugin) ?? 0) + requests);
