@@ -19,7 +19,7 @@ const toldOneByOne = 3;
 const levelStyles: Readonly<Record<TimelineEntry['level'], Style>> = { info: 'cyan', warn: 'yellow', error: 'red' };
 const outcomeWords = {
   handled: 'was handled',
-  failed: 'failed: its handler threw or rejected',
+  failed: 'failed, and its caller was told why',
   deadLettered: 'became a dead letter',
   discarded: 'was discarded',
   timedOut: 'ran past its deadline',
