@@ -60,7 +60,11 @@ const hooks = `
     const loaded = await next(url, context);
     if (url === entry) {
       let javascript = '';
-      try { javascript = inJavascript(loaded) ?? ''; } catch {}
+      try {
+        javascript = inJavascript(loaded) ?? '';
+      } catch {
+        // Node finds the same fault when it loads the file next, and names its place.
+      }
       writeFileSync(3, javascript);
     }
     return loaded;

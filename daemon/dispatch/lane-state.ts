@@ -7,8 +7,8 @@ export type LaneState =
   | { readonly is: 'open' }
   /**
    * Hands over nothing more; what the cell has finished still counts. The cell executes the sequence `interruptedFrom`,
-   * or one
-   * event more at most, when its signal is aborted; `again` is the event that then threw. */
+   * or one event more at most, when its signal is aborted; `again` is the event that then threw.
+   */
   | { readonly is: 'halted'; readonly interruptedFrom: number; readonly again: QueuedEvent | undefined }
   /** The cell has lost this sequence: only what it finished before still counts. */
   | { readonly is: 'claiming'; readonly sequence: number }

@@ -97,8 +97,8 @@ export class Lane {
 
   /**
    * Takes back the event of a caller that does not wait any longer. Undefined if it has begun, or is not here; of a
-   * cell
-   * without shared memory, nobody can tell in time. */
+   * cell without shared memory, nobody can tell in time.
+   */
   withdraw(waiter: Waiter): QueuedEvent | undefined {
     const place = this.#sent.placeOf(waiter);
     if (place === -1 || this.#cell.arrivals !== undefined || !this.#cell.register.withdraw(this.#through + place + 1))
@@ -179,8 +179,10 @@ export class Lane {
     };
   }
 
-  /** Takes the event that is executing from the cell, which must then be ended. Undefined if none is executing; else
-   * the lane holds the event until `settleClaimed`. */
+  /**
+   * Takes the event that is executing from the cell, which must then be ended. Undefined if none is executing; else the
+   * lane holds the event until `settleClaimed`.
+   */
   claimRunning(): QueuedEvent | undefined {
     const progress = this.#progress();
     if (
@@ -300,8 +302,10 @@ export class Lane {
     }
   }
 
-  /** The cell has paused and drops what was sent behind the event that failed. Its sequences are not used again: the
-   * register may still say of one that its event was withdrawn. */
+  /**
+   * The cell has paused and drops what was sent behind the event that failed. Its sequences are not used again: the
+   * register may still say of one that its event was withdrawn.
+   */
   #takeBack(): void {
     this.#through += this.#sent.length;
     this.#failures.clear();

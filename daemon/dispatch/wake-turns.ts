@@ -158,8 +158,8 @@ export class WakeTurn extends Pacer {
 
   /**
    * False: others come first, and what there is more is handed over in its next turn. An event that somebody waits for
-   * is
-   * never held back. */
+   * is never held back.
+   */
   override mayGoOn(): boolean {
     return this.#keepsTurn(this.#queue.ready > 0) || this.#queue.awaited > 0;
   }

@@ -5,9 +5,8 @@ import { dirname } from 'node:path';
 const ownerOnly = 0o700;
 
 /**
- * One folder at a time, because Node's recursive `mkdir` does not return where a folder that exists
- * refuses another inside it with ENOENT, as `/proc` does. Returns whether the folder was not there; throws the system's
- * reason.
+ * One folder at a time, because Node's recursive `mkdir` does not return where a folder that exists refuses another
+ * inside it with ENOENT, as `/proc` does. Returns whether the folder was not there; throws the system's reason.
  */
 export function makeFolders(path: string, mode = ownerOnly): boolean {
   try {

@@ -138,8 +138,8 @@ export class Books {
 
   /**
    * The conservation equation: 0, or how many accepted events are neither settled nor among the `here` that are queued
-   * or in
-   * flight. A negative number says that so many were counted twice. */
+   * or in flight. A negative number says that so many were counted twice.
+   */
   unaccounted(here: number): number {
     const { handled, failed, deadLettered, discarded } = this.#outcomes;
     return this.#enqueued - handled - failed - deadLettered - discarded - here;

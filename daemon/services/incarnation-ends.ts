@@ -107,8 +107,8 @@ export class IncarnationEnds {
 
   /**
    * What the supervisor says if this is a failure of the service. It is asked before the event at hand is decided
-   * about:
-   * the caller of that event is told another thing if the service does not come back. */
+   * about: the caller of that event is told another thing if the service does not come back.
+   */
   #judge(incarnation: Incarnation): Verdict | undefined {
     const { presence, state } = this.#deps;
     // In a reload the next incarnation takes over from a dead one too.

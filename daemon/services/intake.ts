@@ -198,7 +198,8 @@ export class Intake {
 
   /**
    * The caller's own deadline. An event that has not begun is withdrawn from the queue, or was taken back from the cell
-   * already; one that has begun goes on without its caller. */
+   * already; one that has begun goes on without its caller.
+   */
   giveUpWaiting(
     event: QueuedEvent,
     timeoutMs: number,

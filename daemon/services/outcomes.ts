@@ -130,8 +130,10 @@ export class Outcomes {
     return this.#lost(event, error, incarnation, goesOn);
   }
 
-  /** The event was cut off because the service stops. That is no fault of the event's and uses up no attempt: it comes
-   * again after the next start. A caller that waits is told now, unless the service comes back at once. */
+  /**
+   * The event was cut off because the service stops. That is no fault of the event's and uses up no attempt: it comes
+   * again after the next start. A caller that waits is told now, unless the service comes back at once.
+   */
   cutOff(event: QueuedEvent, incarnation: number, goesOn: boolean): QueuedEvent | undefined {
     const { books, intake, journal } = this.#deps;
     books.attempted(event);

@@ -40,8 +40,8 @@ function stopTimes(stopMs: number, withinMs: number): StopTimes {
 
 /**
  * Afterwards the incarnation begins nothing more; whatever it had not finished is in the queue again, or follows with
- * the
- * end of its cell. */
+ * the end of its cell.
+ */
 export async function quiesce(
   live: Incarnation,
   order: StopOrder,

@@ -175,8 +175,8 @@ export class ServiceState {
 
   /**
    * Whether the service comes back after a failure that is about to be told with `fail`. `inFiles`: the fault lies in
-   * the
-   * plugin's files, so that another try without a change of them cannot succeed. */
+   * the plugin's files, so that another try without a change of them cannot succeed.
+   */
   judge(inFiles = false): Verdict {
     if (this.#retired) return goingAway;
     if (inFiles)

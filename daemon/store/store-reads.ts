@@ -22,7 +22,7 @@ export interface RangeQuery extends KeyRange {
 
 export type Ask = (read: Read, deadlineMs: number) => Promise<ReadResult>;
 
-const usualPageBytes = 4 * 1024 * 1024;
+const defaultPageBytes = 4 * 1024 * 1024;
 const wholeStoreMs = 600_000;
 const emptyPage: RangePage = { entries: [], more: false, damaged: [] };
 
@@ -44,7 +44,14 @@ export class StoreReads {
     return value === undefined ? undefined : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   }
 
-  async range({ table, from, to, limit, maxBytes = usualPageBytes, reverse = false }: RangeQuery): Promise<RangePage> {
+  async range({
+    table,
+    from,
+    to,
+    limit,
+    maxBytes = defaultPageBytes,
+    reverse = false,
+  }: RangeQuery): Promise<RangePage> {
     return (
       ((await this.#ask(
         { kind: 'range', half: this.#half, table, from, to, limit, maxBytes, reverse },

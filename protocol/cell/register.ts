@@ -25,8 +25,8 @@ const histogramEnd = floatsEnd + histogramLength * 4;
 
 /**
  * For each event that somebody waits for, who has it: the cell, which has begun it, or the host, which has withdrawn
- * it.
- * More than are ever in flight, so that a place is free again before its next turn. */
+ * it. More than are ever in flight, so that a place is free again before its next turn.
+ */
 const claims = 256;
 const taken = 1;
 const withdrawn = 2;

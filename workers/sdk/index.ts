@@ -32,8 +32,10 @@ export interface ServiceContext extends CellContext {
 export interface Service {
   /** Initialises and returns; events come to handleIngress afterwards. */
   start(ctx: ServiceContext): unknown;
-  /** Called for one event at a time. What it returns is the output that ingress.deliver answers with. A published event
-   * whose handler throws is tried again as `service.retry` says; see PermanentError and RetryLater. */
+  /**
+   * Called for one event at a time. What it returns is the output that ingress.deliver answers with. A published event
+   * whose handler throws is tried again as `service.retry` says; see PermanentError and RetryLater.
+   */
   handleIngress(event: IngressEvent, ctx: ServiceContext): unknown;
   /** The service's own word on its state: anything that is JSON. */
   status?(): unknown;

@@ -2,8 +2,7 @@
 // event, stop. There is no conversation behind them, and whatever needs one is refused by the capabilities.
 //
 // An input becomes an event of the first ingress that declares the input's kind (`user` or `system`), a user's input
-// else
-// of the first that declares `text`. The payload is `{ "text": content }`, the answer's eventId is the event's.
+// else of the first that declares `text`. The payload is `{ "text": content }`, the answer's eventId is the event's.
 import { HostError, errorKinds } from '../../../protocol/errors.ts';
 import {
   type InputAnswer,
