@@ -280,8 +280,11 @@ export class HostedPlugin {
 
   /** Nothing of it runs any more: what is still to be written gets a moment. */
   async close(): Promise<void> {
-    this.#deadLetters.close();
-    await Promise.all([this.log.close(), this.#keptCode.remove(keptCodeCloseMs)]);
+    await Promise.all([
+      this.#deadLetters.close(lettersCloseMs),
+      this.log.close(),
+      this.#keptCode.remove(keptCodeCloseMs),
+    ]);
   }
 
   #recordFlight(): void {
@@ -400,3 +403,4 @@ const sum = <Item>(items: readonly Item[], of: (item: Item) => number): number =
 const bundledEvents = 5;
 /** A disk that hangs must not hold up the end of the daemon. */
 const keptCodeCloseMs = 1500;
+const lettersCloseMs = 1000;

@@ -142,9 +142,9 @@ export class DeadLetters {
     return (await this.#shelf?.written()) ?? true;
   }
 
-  /** Lets go of the store; true when nothing is left unwritten. */
-  close(): boolean {
-    return this.#shelf?.close() ?? true;
+  /** Writes what is left within the time, and lets go of the store; true when nothing is left unwritten. */
+  async close(withinMs: number): Promise<boolean> {
+    return (await this.#shelf?.close(withinMs)) ?? true;
   }
 
   #keep({ event: _event, ...letter }: DeadLetterWithEvent, line: string): void {

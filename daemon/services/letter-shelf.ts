@@ -38,6 +38,8 @@ export interface ShelfOwner {
 const table = 'letters';
 const pageEntries = 500;
 const retryMs = [500, 30_000] as const;
+/** Between two tries while the service is closed. */
+const closeRetryMs = 50;
 /** Of several in a key: the plugin's id, and the place. */
 const placeInKey = 1;
 
@@ -90,13 +92,25 @@ export class LetterShelf {
     return (await probe) && !this.#unwritten;
   }
 
-  /** Nothing more is written; true when nothing is left behind. */
-  close(): boolean {
-    this.#flush();
+  /**
+   * Writes what is left, and tries again within the time what the store does not take; writes nothing after that. True
+   * when nothing is left behind.
+   */
+  async close(withinMs: number): Promise<boolean> {
+    if (this.#closed) return !this.#unwritten;
+    const { clock } = this.#options;
+    const pause = (ms: number): Promise<false> => new Promise((over) => clock.after(ms, () => over(false)));
+    const late = pause(withinMs);
+    const lateMs = clock.monotonicMs() + withinMs;
+    let isWritten = await Promise.race([this.written(), late]);
+    while (!isWritten && clock.monotonicMs() < lateMs) {
+      await pause(Math.min(closeRetryMs, withinMs));
+      isWritten = await Promise.race([this.written(), late]);
+    }
     this.#closed = true;
     this.#retry?.cancel();
     this.#unsubscribe();
-    return !this.#unwritten;
+    return isWritten;
   }
 
   #key(place: number): string {

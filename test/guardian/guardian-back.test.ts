@@ -1,5 +1,5 @@
 // How soon the daemon is back, and what 20 services that count make of it. The quick form dies once of each kind; with
-// NAGAYA_DEATHS=50 it is the long form, which also says the time of the slowest of a hundred.
+// GUARDIAN_DEATHS=50 it is the long form, which also says the time of the slowest of a hundred.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -15,7 +15,7 @@ import {
   writeKiller,
 } from '../labs/death-lab.ts';
 
-const rounds = Number(process.env['NAGAYA_DEATHS'] ?? 1);
+const rounds = Number(process.env['GUARDIAN_DEATHS'] ?? 1);
 const counters = Array.from({ length: 20 }, (_, index) => `test.counter-${String(index)}`);
 const killer = 'test.killer';
 /** What is promised is 1500 ms on an idle machine; tests share theirs. */

@@ -16,7 +16,7 @@ for (const failpoint of ['store-full', 'store-sync'] as const) {
     await loseEvent(client, 'second');
     await until('the trouble is told', () => daemon.log().includes('dead letters cannot be written'));
     assert.match(daemon.log(), /dead letters cannot be written; they are kept in memory and tried again/);
-    await until('they are on disk', () => daemon.log().includes('The store works again'), 60_000);
+    await until('the store works again', () => daemon.log().includes('The store works again'), 60_000);
     assert.equal(daemon.log().split('dead letters cannot be written').length - 1, 1);
     await goesOn(failing);
     await endsWell(failing);

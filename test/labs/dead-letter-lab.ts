@@ -76,10 +76,10 @@ export async function openLetters(
     onTrouble: (message, error) => void troubles.push(error === undefined ? message : `${message}: ${error.message}`),
   });
   const close = async (): Promise<boolean> => {
-    const written = letters.close();
+    const written = await letters.close(30_000);
     return (await store.close(30_000)) && written;
   };
-  t.after(() => void letters.close());
+  t.after(async () => void (await letters.close(0)));
   return { letters, store, troubles, close };
 }
 
