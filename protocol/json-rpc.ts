@@ -70,3 +70,6 @@ export function encodeNotification(method: string, params: unknown): string {
 
 /** The method of the notifications that carry a subscription's events. */
 export const feedMethod = 'event';
+
+/** The method of the notifications that tell how far a tool's call has come. */
+export const progressMethod = 'progress';

@@ -55,7 +55,7 @@ class ToolCell {
     this.#register = register;
     this.#log = new CellLog(post, options.logBytesPerSecond);
     this.#log.captureOutput();
-    this.#runner = new ToolRunner(options, this.#log, (call, phase) => this.#enter(call, phase));
+    this.#runner = new ToolRunner(options, this.#log, (call, phase) => this.#enter(call, phase), post);
   }
 
   /** The only call of this cell. */
@@ -78,14 +78,15 @@ class ToolCell {
       this.#begin(call);
       if (index === 0 && this.#runner.isCompiled(tool)) tray.start(monotonicMs());
       const callId = callIds?.[index];
-      const { answer, last } = await this.#runner.run({
+      const { answer, last, reported } = await this.#runner.run({
         call,
         tool,
         inputJson: inputs[index] ?? 'null',
         ...(callId === undefined ? {} : { callId }),
       });
       if (last) await this.#sayLast(call, answer);
-      if (!answer.ok || !tray.put(index, answer, writeText)) {
+      // The host may look at the tray before it reads the messages that came earlier.
+      if (!answer.ok || reported || !tray.put(index, answer, writeText)) {
         this.#post({ type: 'answer', call, answer });
         tray.pass(index);
       }

@@ -1,6 +1,7 @@
 // A plugin's tools inside their cell: imports the plugin at the first call, under that call's own deadline, and runs
 // one call at a time. Whatever the tool does becomes an answer made of plain data.
 import type {
+  CallProgressMessage,
   CellPhase,
   ToolAnswer,
   ToolCellOptions,
@@ -16,12 +17,15 @@ import { type SchemaCheck, compileSchema } from './json-schema.ts';
 import { importPlugin } from './plugin-module.ts';
 import { parseJson } from './primitives.ts';
 import type { ToolContext } from './sdk/index.ts';
+import { ProgressReports } from './progress-reports.ts';
 import { resultJson } from './tool-output.ts';
 
 export interface RanCall {
   readonly answer: ToolAnswer;
   /** The cell is not fit for another call: its import failed, it was aborted, or its heap has grown too large. */
   readonly last: boolean;
+  /** It has told of its progress, which must be heard before the answer. */
+  readonly reported: boolean;
 }
 
 /** Nothing where the schema accepts everything: then there is nothing to check. */
@@ -39,6 +43,7 @@ export class ToolRunner {
   readonly #options: ToolCellOptions;
   readonly #log: CellLog;
   readonly #enter: (call: number, phase: CellPhase) => void;
+  readonly #tellProgress: (message: CallProgressMessage) => void;
   readonly #shared: Pick<ToolContext, 'plugin' | 'config'>;
   readonly #schemas = new Map<string, ToolCellOptions['tools'][number]>();
   readonly #checks = new Map<string, ToolChecks>();
@@ -47,10 +52,16 @@ export class ToolRunner {
   #running: CallContext | undefined;
   #heapLookedMs = 0;
 
-  constructor(options: ToolCellOptions, log: CellLog, enter: (call: number, phase: CellPhase) => void) {
+  constructor(
+    options: ToolCellOptions,
+    log: CellLog,
+    enter: (call: number, phase: CellPhase) => void,
+    tellProgress: (message: CallProgressMessage) => void,
+  ) {
     this.#options = options;
     this.#log = log;
     this.#enter = enter;
+    this.#tellProgress = tellProgress;
     // The host made this text from the checked configuration.
     const config = parseJson(options.configJson) as Readonly<Record<string, unknown>>;
     for (const tool of options.tools) this.#schemas.set(tool.name, tool);
@@ -60,7 +71,7 @@ export class ToolRunner {
   /** Never rejects. */
   async run(task: ToolTask): Promise<RanCall> {
     const beganMs = monotonicMs();
-    const ctx = new CallContext(this.#shared, this.#log, task);
+    const ctx = new CallContext(this.#shared, this.#log, task, this.#tellProgress);
     this.#running = ctx;
     let answer: ToolAnswer;
     try {
@@ -70,7 +81,8 @@ export class ToolRunner {
       answer = { ok: false, error: errorOf(thrown), durationMs: monotonicMs() - beganMs };
     }
     this.#running = undefined;
-    return { answer, last: this.#importFailed || ctx.aborted || this.#heapTooLarge() };
+    const reported = ctx.end();
+    return { answer, last: this.#importFailed || ctx.aborted || this.#heapTooLarge(), reported };
   }
 
   /** Whether a call of this tool begins at once. */
@@ -150,10 +162,18 @@ class CallContext implements ToolContext {
   readonly #shared: Pick<ToolContext, 'plugin' | 'config'>;
   readonly #cellLog: CellLog;
   readonly #task: ToolTask;
+  readonly #tellProgress: (message: CallProgressMessage) => void;
+  #reports: ProgressReports | undefined;
   #controller: AbortController | undefined;
   #reason: string | undefined;
 
-  constructor(shared: Pick<ToolContext, 'plugin' | 'config'>, cellLog: CellLog, task: ToolTask) {
+  constructor(
+    shared: Pick<ToolContext, 'plugin' | 'config'>,
+    cellLog: CellLog,
+    task: ToolTask,
+    tellProgress: (message: CallProgressMessage) => void,
+  ) {
+    this.#tellProgress = tellProgress;
     this.#shared = shared;
     this.#cellLog = cellLog;
     this.#task = task;
@@ -178,6 +198,19 @@ class CallContext implements ToolContext {
     this.#controller ??= new AbortController();
     if (this.#reason !== undefined) this.#controller.abort(new Error(this.#reason));
     return this.#controller.signal;
+  }
+
+  progress(done: number, total?: number, message?: string): void {
+    this.#reports ??= new ProgressReports((progress) =>
+      this.#tellProgress({ type: 'callProgress', call: this.#task.call, progress }),
+    );
+    this.#reports.report(done, total, message);
+  }
+
+  /** Whether anything was reported. What is reported later belongs to no call. */
+  end(): boolean {
+    this.#reports?.end();
+    return this.#reports !== undefined;
   }
 
   get call(): number {

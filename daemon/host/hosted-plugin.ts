@@ -1,5 +1,6 @@
 // One loaded plugin with everything the host keeps for it: its service, its tools, its log and its timeline.
 import { join } from 'node:path';
+import type { CallProgress } from '../../protocol/cell/tool-messages.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import type { PluginSummary } from '../../protocol/operations/plugin.ts';
@@ -230,12 +231,19 @@ export class HostedPlugin {
     try {
       this.#tools.call(request, {
         succeeded: (result) => waiter.succeeded(result),
+        ...(waiter.progressed === undefined
+          ? {}
+          : { progressed: (progress) => waiter.progressed?.(this.#redactedProgress(progress)) }),
         failed: (error) =>
           passOnPlaced(error, this.#plugin, (told) => waiter.failed(redactedError(told, this.#redactor))),
       });
     } catch (thrown) {
       throw thrown instanceof HostError ? redactedError(thrown, this.#redactor) : thrown;
     }
+  }
+
+  #redactedProgress({ message, ...counts }: CallProgress): CallProgress {
+    return message === undefined ? counts : { ...counts, message: this.#redactor.text(message) };
   }
 
   /** The story of one event, of those that share a correlation id, or of the newest. */

@@ -3,6 +3,7 @@
 import type { Audience } from '../../protocol/operation.ts';
 import type { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { OperationName, OperationParams, OperationResult } from '../../protocol/operations.ts';
+import type { ProgressNotification } from '../../protocol/operations/tool.ts';
 import type { FeedFilter } from '../telemetry/feed.ts';
 import type { Deferred } from './deferred.ts';
 import type { Awaitable, WorkerListener, WorkerSubscription } from '../runtimes/runtime.ts';
@@ -21,6 +22,8 @@ export interface Caller {
   /** Throws `limit_too_large` at the bound, `unsupported_operation` where the transport cannot push. */
   subscribe(filter: FeedFilter): { readonly subscriptionId: string; readonly buffer: number };
   unsubscribe(subscriptionId: string): { readonly unsubscribed: boolean; readonly dropped: number };
+  /** Only where the caller can be told how far a call has come before it is answered. */
+  readonly tellProgress?: ((progress: ProgressNotification) => void) | undefined;
   /** Only where the answer is a stream: what the source tells goes into it, and what the operation answers does not. */
   readonly follow?: ((source: WorkerSource) => Promise<void>) | undefined;
 }

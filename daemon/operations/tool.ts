@@ -1,8 +1,10 @@
 // What the operations on tools do.
+import type { CallProgress } from '../../protocol/cell/tool-messages.ts';
+import { HostError, invalid } from '../../protocol/errors.ts';
 import { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import type { toolOperations } from '../../protocol/operations/tool.ts';
-import type { Handlers } from './caller.ts';
+import type { Caller, Handlers } from './caller.ts';
 import { Deferred } from './deferred.ts';
 import type { Host } from '../host/host.ts';
 import type { CallWaiter } from '../tools/pending-call.ts';
@@ -23,7 +25,8 @@ export function toolHandlers(host: Host): Pick<Handlers, keyof typeof toolOperat
         })),
       ),
     }),
-    'tool.call': ({ plugin: id, tool, input, timeoutMs, callId }, caller) => {
+    'tool.call': ({ plugin: id, tool, input, timeoutMs, callId, progress }, caller) => {
+      const progressed = progress === true ? progressTo(caller, callId) : undefined;
       const hosted = host.get(id);
       hosted.requireEnabled();
       const named = callId === undefined ? undefined : host.toolCalls.begin(callId, caller.signal);
@@ -37,6 +40,7 @@ export function toolHandlers(host: Host): Pick<Handlers, keyof typeof toolOperat
           named?.end();
           answer.reject(error);
         },
+        ...(progressed === undefined ? {} : { progressed }),
       };
       try {
         hosted.callTool({ tool, input: input ?? null, timeoutMs, signal: (named ?? caller).signal, callId }, waiter);
@@ -48,4 +52,14 @@ export function toolHandlers(host: Host): Pick<Handlers, keyof typeof toolOperat
     },
     'tool.cancel': ({ callId }) => ({ cancelled: host.toolCalls.cancel(callId) }),
   };
+}
+
+function progressTo(caller: Caller, callId: string | undefined): (progress: CallProgress) => void {
+  if (callId === undefined)
+    throw invalid('invalid_request', 'The call', [{ path: 'callId', message: 'is needed where progress is true' }]);
+  if (caller.tellProgress === undefined)
+    throw new HostError('unsupported_operation', 'Progress is told on the socket, over JSON-RPC.', {
+      instead: 'tool.call over JSON-RPC',
+    });
+  return (progress) => caller.tellProgress?.({ callId, ...progress });
 }

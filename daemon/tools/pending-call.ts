@@ -1,6 +1,6 @@
 // One call of a tool from its arrival to its answer. It is answered once, at its deadline at the latest; what becomes
 // of the cell that still runs it is its owner's business and keeps nobody waiting.
-import type { ToolTask } from '../../protocol/cell/tool-messages.ts';
+import type { CallProgress, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { ToolIsolation } from '../../protocol/manifest.ts';
 import { locateMs } from '../isolates/stack-capture.ts';
@@ -24,6 +24,8 @@ export interface ToolResult {
 export interface CallWaiter {
   succeeded(result: ToolResult): void;
   failed(error: HostError): void;
+  /** The tool has told how far it has come; left out by those who do not want to know. */
+  progressed?(progress: CallProgress): void;
 }
 
 export interface CallOwner {
@@ -105,6 +107,10 @@ export class PendingCall implements QueuedCall, Abortable, AnsweredCall {
     this.#startingMs = this.#startMs(atMs);
     this.#handedOverMs = undefined;
     this.run = undefined;
+  }
+
+  progressed(progress: CallProgress): void {
+    if (!this.answered) this.#waiter.progressed?.(progress);
   }
 
   succeed(result: ToolResult): void {

@@ -166,7 +166,11 @@ export class ToolLane {
     const { clock } = this.#parts;
     const run = pool.run(
       batch.open.map(({ task }) => task),
-      { answered: (call, answer) => this.#answered(batch, call, answer), ended: (end) => this.#ended(batch, end) },
+      {
+        answered: (call, answer) => this.#answered(batch, call, answer),
+        progressed: (number, progress) => batch.open.find(({ task }) => task.call === number)?.progressed(progress),
+        ended: (end) => this.#ended(batch, end),
+      },
     );
     batch.handedOver(run, clock.monotonicMs());
     this.#stallWatch ??= clock.after(stallMs / 2, this.#watchForStalls);

@@ -94,8 +94,32 @@ export interface ProgressMessage {
   readonly phase: CellPhase;
 }
 
+/** How far a call has come, in the tool's own words. */
+export interface CallProgress {
+  /** In whatever unit the tool counts. */
+  readonly done: number;
+  readonly total?: number;
+  readonly message?: string;
+}
+
+/** A tool has called `ctx.progress`. */
+export interface CallProgressMessage {
+  readonly type: 'callProgress';
+  readonly call: number;
+  readonly progress: CallProgress;
+}
+
+/** A longer message of `ctx.progress` is cut. */
+export const progressMessageLength = 500;
+
 export type ToolCellMessage =
-  LogMessage | LogDroppedMessage | CrashMessage | AnswerMessage | LastAnswerMessage | ProgressMessage;
+  | LogMessage
+  | LogDroppedMessage
+  | CrashMessage
+  | AnswerMessage
+  | LastAnswerMessage
+  | ProgressMessage
+  | CallProgressMessage;
 
 /** Host to cell: the call is about to be ended. */
 export interface AbortCallMessage {

@@ -3,9 +3,10 @@
 import { type Socket, createConnection } from 'node:net';
 import { HostError, isErrorCode } from '../errors.ts';
 import { LineCutter, asText } from '../framing.ts';
-import { feedMethod } from '../json-rpc.ts';
+import { feedMethod, progressMethod } from '../json-rpc.ts';
 import type { OperationInput, OperationName, OperationResult } from '../operations.ts';
 import type { FeedNotification } from '../operations/telemetry.ts';
+import type { ProgressNotification } from '../operations/tool.ts';
 import { defaultSocketPath } from './socket-path.ts';
 
 export { defaultSocketPath } from './socket-path.ts';
@@ -70,6 +71,7 @@ export class Client {
   #nextId = 1;
   #outgoing = '';
   #listener: ((notification: FeedNotification) => void) | undefined;
+  #progressListener: ((progress: ProgressNotification) => void) | undefined;
   #ended: HostError | undefined;
 
   constructor(socket: Socket, options: ClientOptions) {
@@ -127,6 +129,11 @@ export class Client {
     this.#listener = listener;
   }
 
+  /** One listener for the progress of every call of this connection that was made with `progress: true`. */
+  onProgress(listener: (progress: ProgressNotification) => void): void {
+    this.#progressListener = listener;
+  }
+
   /** An idle connection no longer keeps the process alive; a call that is pending still does. */
   unref(): void {
     this.#socket.unref();
@@ -159,6 +166,10 @@ export class Client {
     }
     if (message.method === feedMethod) {
       this.#listener?.(message.params as FeedNotification);
+      return;
+    }
+    if (message.method === progressMethod) {
+      this.#progressListener?.(message.params as ProgressNotification);
       return;
     }
     if (typeof message.id !== 'number') {

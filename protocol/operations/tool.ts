@@ -6,6 +6,14 @@ import { jsonSchema } from '../json-schema.ts';
 import { toolIsolation } from '../manifest.ts';
 import { operation } from '../operation.ts';
 
+/** The parameters of a `progress` notification. */
+export interface ProgressNotification {
+  readonly callId: string;
+  readonly done: number;
+  readonly total?: number;
+  readonly message?: string;
+}
+
 export const toolOperations = {
   'tool.list': operation({
     summary: 'The tools of every plugin, or of one',
@@ -35,6 +43,12 @@ export const toolOperations = {
       input: z.unknown().optional(),
       timeoutMs: z.int().min(1).max(longestMs).optional(),
       callId: openId.optional().describe("a name of the caller's choice by which tool.cancel finds the call"),
+      progress: z
+        .boolean()
+        .optional()
+        .describe(
+          'on the socket: what the tool tells with ctx.progress comes as `progress` notifications; needs a callId',
+        ),
     }),
     result: z.object({ output: z.unknown(), durationMs: z.number().min(0) }),
     errors: [

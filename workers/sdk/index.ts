@@ -81,6 +81,12 @@ export interface Profile {
 export interface ToolContext extends CellContext {
   readonly tool: string;
   readonly callId?: string;
+  /**
+   * Tells the caller how far the call has come: so much done, of so much in all, in any unit. The caller hears of it at
+   * once or, where that would be more often than 20 times a second, of the newest a moment later. A message is cut at
+   * 500 characters. Throws where an argument is no number that is 0 or more.
+   */
+  progress(done: number, total?: number, message?: string): void;
 }
 
 export type Tool<Input = unknown, Output = unknown> = (input: Input, ctx: ToolContext) => Output | Promise<Output>;

@@ -4,6 +4,7 @@ import { uuidv7 } from '../../../protocol/uuid.ts';
 import { groups } from '../groups.ts';
 import { examples, milliseconds, runs } from '../invocation.ts';
 import { jsonArgument } from '../json-input.ts';
+import { ProgressBar } from '../views/progress-bar.ts';
 import { durationText } from '../views/quantity.ts';
 import { styled } from '../views/terminal.ts';
 
@@ -35,15 +36,19 @@ export function register(program: Command): void {
               client.call('tool.cancel', { callId }).catch(() => undefined); // the call itself tells what became of it
             };
             process.once('SIGINT', cancel);
+            const bar = new ProgressBar(terminal);
+            client.onProgress((progress) => bar.show(progress));
             try {
               return await client.call('tool.call', {
                 plugin,
                 tool,
                 callId,
+                ...(bar.wanted ? { progress: true } : {}),
                 ...(input === undefined ? {} : { input }),
                 ...(options.timeout === undefined ? {} : { timeoutMs: options.timeout }),
               });
             } finally {
+              bar.clear();
               process.removeListener('SIGINT', cancel);
             }
           });

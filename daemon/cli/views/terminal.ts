@@ -138,6 +138,16 @@ export class Terminal {
     this.#err.write(`${paint(pieces, this.#errColor)}\n`);
   }
 
+  /** Whether remarks can be drawn over. */
+  get remarksInteractive(): boolean {
+    return this.#err.isTTY === true && !this.json;
+  }
+
+  /** Draws over the last remark of this kind, cut to the screen; an empty one leaves nothing behind. */
+  redrawRemark(...pieces: readonly Piece[]): void {
+    this.#err.write(`\r${paint(cut(pieces, (this.#err.columns ?? 80) - 1), this.#errColor)}\u001b[K`);
+  }
+
   complainRecord(value: unknown): void {
     this.#err.write(`${jsonText(value)}\n`);
   }

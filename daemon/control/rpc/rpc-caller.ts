@@ -1,6 +1,7 @@
 // The other end of a JSON-RPC connection as an operation sees it.
 import type { Audience } from '../../../protocol/operation.ts';
-import { encodeNotification, feedMethod } from '../../../protocol/json-rpc.ts';
+import { encodeNotification, feedMethod, progressMethod } from '../../../protocol/json-rpc.ts';
+import type { ProgressNotification } from '../../../protocol/operations/tool.ts';
 import type { Caller } from '../../operations/caller.ts';
 import type { FeedFilter } from '../../telemetry/feed.ts';
 import { LazySignal } from '../lazy-signal.ts';
@@ -32,6 +33,11 @@ export class RpcCaller implements Caller {
       this.#outbox.add(encodeNotification(feedMethod, notification));
       return true;
     });
+  }
+
+  /** One that the peer has no room for is left out: the next one tells more. */
+  tellProgress(progress: ProgressNotification): void {
+    if (!this.#outbox.full) this.#outbox.add(encodeNotification(progressMethod, progress));
   }
 
   unsubscribe(subscriptionId: string): { readonly unsubscribed: boolean; readonly dropped: number } {

@@ -12,6 +12,8 @@ export class ToolParams {
   readonly input: EncodedJson | undefined;
   readonly timeoutMs: number | undefined;
   readonly callId: string | undefined;
+  /** Whoever asks for it is read by the parser. */
+  readonly progress: undefined;
 
   constructor(plugin: string, tool: string, { input, timeoutMs, callId }: Parts) {
     this.plugin = plugin;

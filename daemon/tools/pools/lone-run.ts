@@ -1,7 +1,7 @@
 // One call in a thread or process of its own. The run begins before it has a call, when its cell is started to be ready
 // for one, and ends with that call's answer; the cell is ended with it, whatever the end.
 import { type PlainError, flattenError } from '../../../protocol/cell/plain-error.ts';
-import type { CellPhase, ToolAnswer, ToolTask } from '../../../protocol/cell/tool-messages.ts';
+import type { CallProgress, CellPhase, ToolAnswer, ToolTask } from '../../../protocol/cell/tool-messages.ts';
 import type { HostError } from '../../../protocol/errors.ts';
 import type { Whereabouts } from '../../isolates/whereabouts.ts';
 import { strayCrash } from './thread-end.ts';
@@ -27,6 +27,7 @@ export interface LoneCellOwner {
   /** It is at its call. */
   began(): void;
   answered(call: number, answer: ToolAnswer): void;
+  progressed(call: number, progress: CallProgress): void;
   crashed(reason: string, error: PlainError): void;
   /** It has ended without a word, or cannot be started. */
   failed(end: RunEnd): void;
@@ -96,6 +97,10 @@ export class LoneRun implements PoolRun, LoneCellOwner {
 
   answered(call: number, answer: ToolAnswer): void {
     if (call === this.#given?.task.call) this.end({ kind: 'answered', answer });
+  }
+
+  progressed(call: number, progress: CallProgress): void {
+    if (!this.#over && call === this.#given?.task.call) this.#given.listener.progressed(call, progress);
   }
 
   crashed(reason: string, error: PlainError): void {

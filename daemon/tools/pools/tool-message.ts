@@ -1,18 +1,20 @@
 // What comes from a tool's cell, checked by hand: it comes from where the plugin lives, so only the expected shapes
 // are let through.
 import { MessagePort } from 'node:worker_threads';
-import type {
-  AnswerMessage,
-  CellPhase,
-  LastAnswerMessage,
-  ProgressMessage,
-  SeatMessage,
-  ToolAnswer,
-  ToolCellMessage,
-  ToolErrorCode,
+import {
+  type AnswerMessage,
+  type CallProgressMessage,
+  type CellPhase,
+  type LastAnswerMessage,
+  type ProgressMessage,
+  type SeatMessage,
+  type ToolAnswer,
+  type ToolCellMessage,
+  type ToolErrorCode,
+  progressMessageLength,
 } from '../../../protocol/cell/tool-messages.ts';
 import { isCellMessage } from '../../cells/cell-message.ts';
-import { type Fields, isCount, isFields } from '../../isolates/untrusted-values.ts';
+import { type Fields, isAmount, isCount, isFields, isText } from '../../isolates/untrusted-values.ts';
 
 const answerCodes: readonly ToolErrorCode[] = [
   'tool_input_invalid',
@@ -54,9 +56,22 @@ const isAnswer = (value: Fields): value is Fields & (AnswerMessage | LastAnswerM
 const isProgress = (value: Fields): value is Fields & ProgressMessage =>
   value['type'] === 'progress' && isCount(value['call']) && phases.includes(value['phase'] as CellPhase);
 
+const isOptionalAmount = (value: unknown): boolean => value === undefined || isAmount(value);
+
+const isCallProgress = (value: Fields): value is Fields & CallProgressMessage => {
+  const { progress } = value;
+  if (value['type'] !== 'callProgress' || !isCount(value['call']) || !isFields(progress)) return false;
+  const { message } = progress;
+  return (
+    isAmount(progress['done']) &&
+    isOptionalAmount(progress['total']) &&
+    (message === undefined || (isText(message) && message.length <= progressMessageLength))
+  );
+};
+
 export function isToolCellMessage(value: unknown): value is ToolCellMessage {
   if (!isFields(value)) return false;
-  if (isAnswer(value) || isProgress(value)) return true;
+  if (isAnswer(value) || isProgress(value) || isCallProgress(value)) return true;
   if (!isCellMessage(value)) return false;
   return value.type === 'log' || value.type === 'logDropped' || value.type === 'crash';
 }

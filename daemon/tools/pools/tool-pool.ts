@@ -2,7 +2,13 @@
 // runs a tool. A pool runs what it is given at once: whose turn it is, and until when, is decided before.
 import type { PlainError } from '../../../protocol/cell/plain-error.ts';
 import type { LogDroppedMessage, LogMessage } from '../../../protocol/cell/messages.ts';
-import type { CellPhase, ToolAnswer, ToolCellOptions, ToolTask } from '../../../protocol/cell/tool-messages.ts';
+import type {
+  CallProgress,
+  CellPhase,
+  ToolAnswer,
+  ToolCellOptions,
+  ToolTask,
+} from '../../../protocol/cell/tool-messages.ts';
 import type { HostError } from '../../../protocol/errors.ts';
 import type { CellRecorder } from '../../cells/process/process-cell.ts';
 import type { Whereabouts } from '../../isolates/whereabouts.ts';
@@ -64,6 +70,8 @@ export interface SharedCellRun {
 
 export interface RunListener {
   answered(call: number, answer: ToolAnswer): void;
+  /** The tool has told how far it has come. */
+  progressed(call: number, progress: CallProgress): void;
   /** Comes once, when the pool has room for another run. */
   ended(end: RunEnd): void;
 }

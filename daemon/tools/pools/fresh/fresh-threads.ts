@@ -153,6 +153,9 @@ class FreshThread implements LoneCell {
       case 'logDropped':
         this.#listener.log(message);
         return;
+      case 'callProgress':
+        this.#owner.progressed(message.call, message.progress);
+        return;
       case 'lastAnswer':
         this.#owner.answered(message.call, message.answer);
         return;

@@ -1,7 +1,7 @@
 // A few calls of one tool on their way through a pooled thread. Their tray tells how far it has come with them and
 // holds their answers, so that each is told once, and the rest can be taken back at any time.
 import { flattenError } from '../../../../protocol/cell/plain-error.ts';
-import type { PooledTask, ToolAnswer, ToolTask } from '../../../../protocol/cell/tool-messages.ts';
+import type { CallProgress, PooledTask, ToolAnswer, ToolTask } from '../../../../protocol/cell/tool-messages.ts';
 import type { ToolTray } from '../../../../protocol/cell/tool-tray.ts';
 import type { Whereabouts } from '../../../isolates/whereabouts.ts';
 import { KillSwitch } from './kill-switch.ts';
@@ -125,6 +125,10 @@ export class PooledRun implements PoolRun, SharedCellRun {
   answered(call: number, answer: ToolAnswer): void {
     this.collect();
     this.#tell(this.task.calls.indexOf(call), answer);
+  }
+
+  progressed(call: number, progress: CallProgress): void {
+    if (!this.#over) this.#listener.progressed(call, progress);
   }
 
   /** Its thread is through with it. */

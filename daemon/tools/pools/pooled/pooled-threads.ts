@@ -286,6 +286,9 @@ class PooledThreads implements ToolPool {
       case 'answer':
         this.#runOf(message.call)?.answered(message.call, message.answer);
         return;
+      case 'callProgress':
+        this.#runOf(message.call)?.progressed(message.call, message.progress);
+        return;
       case 'lastAnswer': {
         const run = this.#runOf(message.call);
         run?.answered(message.call, message.answer);

@@ -108,6 +108,9 @@ class ProcessCell implements LoneCell, TinypoolChannel {
       case 'logDropped':
         this.#listener.log(message);
         return;
+      case 'callProgress':
+        this.#owner.progressed(message.call, message.progress);
+        return;
       case 'lastAnswer':
         this.#owner.answered(message.call, message.answer);
         return;
