@@ -22,6 +22,7 @@ export class IngressQueue {
   #holding = 0;
   #bytes = 0;
   #awaited = 0;
+  #paused = false;
 
   constructor(limits: { readonly capacity: number; readonly maxBytes: number }) {
     this.#capacity = limits.capacity;
@@ -48,7 +49,12 @@ export class IngressQueue {
 
   /** Events that may be taken now. */
   get ready(): number {
-    return this.#holding > 0 ? 0 : this.#items.length - this.#head;
+    return this.#holding > 0 || this.#paused ? 0 : this.#items.length - this.#head;
+  }
+
+  /** Nothing may be taken meanwhile. */
+  pause(paused: boolean): void {
+    this.#paused = paused;
   }
 
   /** Events that wait for a retry. */
@@ -135,7 +141,7 @@ export class IngressQueue {
   take(most: number, mostBytes: number): QueuedEvent[] {
     const taken: QueuedEvent[] = [];
     let bytes = 0;
-    while (taken.length < most && this.#holding === 0) {
+    while (taken.length < most && this.#holding === 0 && !this.#paused) {
       const next = this.#items[this.#head];
       if (next === undefined || (taken.length > 0 && bytes + next.bytes > mostBytes)) break;
       taken.push(next);

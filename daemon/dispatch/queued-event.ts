@@ -50,6 +50,8 @@ export interface QueuedEvent extends EventIds {
   readonly story: readonly AttemptStory[];
   /** The dead letter it is a replay of. */
   readonly replayOf?: string | undefined;
+  /** Where it lies in the store; undefined for an event that is kept in memory alone. */
+  readonly place?: number | undefined;
 }
 
 export const idsOf = ({ eventId, correlationId }: EventIds): EventIds => ({ eventId, correlationId });

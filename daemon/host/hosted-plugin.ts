@@ -351,8 +351,9 @@ export class HostedPlugin {
   #makeService(plugin: LoadedPlugin, env: Readonly<Record<string, string>>): Service | undefined {
     const plan = planOf(plugin, env);
     if (plan === undefined) return undefined;
-    const { clock, limits, wakes } = this.#deps;
+    const { clock, limits, wakes, store } = this.#deps;
     return new Service(plan, {
+      commit: (changes) => store.commit(changes),
       clock,
       random: Math.random,
       spawnCell: spawnCellFor(limits, this.#records),

@@ -5,12 +5,14 @@ import type { CellEnd } from '../cells/cell.ts';
 import type { Clock } from '../time/clock.ts';
 import { locateMs } from '../isolates/stack-capture.ts';
 import type { Incarnation } from '../dispatch/incarnation.ts';
+import { haltSlackMs } from './hand-over.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { LiveIncarnations } from './live-incarnations.ts';
 import type { QueuedEvent } from '../dispatch/queued-event.ts';
 import type { ServiceState } from './service-state.ts';
+import type { Settlement } from './settlement.ts';
 import type { Verdict } from './supervisor.ts';
 
 export interface EndsDeps {
@@ -20,6 +22,7 @@ export interface EndsDeps {
   readonly outcomes: Outcomes;
   readonly state: ServiceState;
   readonly presence: LiveIncarnations;
+  readonly settlement: Settlement;
 }
 
 export class IncarnationEnds {
@@ -54,6 +57,22 @@ export class IncarnationEnds {
     this.#giveUp(incarnation, error, this.#judge(incarnation));
   }
 
+  /** What its events had changed could not be stored: those come again, from what is stored. */
+  async uncommitted(incarnation: Incarnation, error: HostError): Promise<void> {
+    this.#deps.journal.failure(error, incarnation.number);
+    await incarnation.halt(incarnation.handleMs + locateMs + haltSlackMs);
+    if (incarnation.over) this.takeAgain(incarnation.number);
+    // One that overran meanwhile has been decided about.
+    else if (!incarnation.condemned) this.#giveUp(incarnation, error, this.#judge(incarnation));
+  }
+
+  /** What an incarnation that has ended had handled without its being stored goes back to the front. */
+  takeAgain(incarnation: number): void {
+    const { intake, outcomes, settlement } = this.#deps;
+    const again = settlement.takeAgain(incarnation);
+    if (again.length > 0) intake.queue.giveBack(again.map((event) => outcomes.uncommitted(event, incarnation)));
+  }
+
   ended(incarnation: Incarnation, end: CellEnd): void {
     const { outcomes, intake, journal, state, presence } = this.#deps;
     const byItself = end.reason !== 'killed';
@@ -64,6 +83,7 @@ export class IncarnationEnds {
     const error = outcomes.crashError(end, blamed !== undefined);
     const again = blamed === undefined ? undefined : this.#blame(blamed, incarnation, { byItself, error, verdict });
     intake.queue.giveBack(again === undefined ? untouched : [again, ...untouched]);
+    this.takeAgain(incarnation.number);
     // Nobody else tells of it: the next one was not to be the live one before it had taken over.
     if (byItself && blamed === undefined && (isLive || isNext)) journal.failure(error, incarnation.number);
     if (byItself && isLive) state.order?.failed(error);
@@ -79,6 +99,7 @@ export class IncarnationEnds {
     incarnation.kill(why.message);
     // Claimed or sealed, it can neither begin nor settle anything more: what it had can be decided about at once.
     intake.queue.giveBack(incarnation.takeRemains().untouched);
+    this.takeAgain(incarnation.number);
     void incarnation.ended.then(() => {
       if (incarnation.leftBehind) return;
       const tookMs = Math.round(clock.monotonicMs() - toldMs);

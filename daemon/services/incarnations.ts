@@ -13,12 +13,14 @@ import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { ServiceDeps } from './service-deps.ts';
+import type { Settlement } from './settlement.ts';
 
 export interface LifeDeps extends ServiceDeps {
   readonly journal: Journal;
   readonly books: Books;
   readonly intake: Intake;
   readonly outcomes: Outcomes;
+  readonly settlement: Settlement;
   /** Of the lanes of all its incarnations. */
   readonly turn: WakeTurn;
   /** A new incarnation runs. */

@@ -21,6 +21,7 @@ import type { Books, Outcome } from './books.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import type { Retries } from './retries.ts';
+import { type Effects, type Settlement, noEffects } from './settlement.ts';
 import { retryDelayMs } from './retry-delay.ts';
 import { type QueuedEvent, idsOf, wholeEvent } from '../dispatch/queued-event.ts';
 
@@ -32,6 +33,7 @@ export interface OutcomesDeps {
   readonly redact: Redact;
   readonly deadLetters: { add(letter: DeadLetterWithEvent): void };
   readonly retries: Retries;
+  readonly settlement: Settlement;
   retry(): RetryOptions;
 }
 
@@ -42,7 +44,36 @@ export class Outcomes {
     this.#deps = deps;
   }
 
-  handled(event: QueuedEvent, output: EventOutput | undefined, incarnation: number): void {
+  /** `effects`: what it changes in the store if it counts as handled. */
+  handled(
+    event: QueuedEvent,
+    output: EventOutput | undefined,
+    incarnation: number,
+    effects: Effects = noEffects,
+  ): void {
+    this.#deps.settlement.settle(event, incarnation, effects, () => this.#handled(event, output, incarnation));
+  }
+
+  /** Its effects are dropped. */
+  failed(event: QueuedEvent, failure: EventFailure, incarnation: number): void {
+    this.#deps.settlement.settle(event, incarnation, noEffects, () => this.#failed(event, failure, incarnation));
+  }
+
+  /** It was handled and its effects could not be committed: it comes again. */
+  uncommitted(event: QueuedEvent, incarnation: number): QueuedEvent {
+    this.#deps.books.attempted(event);
+    const attempt = event.attempt + 1;
+    this.#deps.journal.told(
+      'warn',
+      'uncommitted',
+      `What the event had changed could not be stored; it comes again as attempt ${String(attempt)}.`,
+      incarnation,
+      { ...idsOf(event), attempt },
+    );
+    return { ...event, attempt };
+  }
+
+  #handled(event: QueuedEvent, output: EventOutput | undefined, incarnation: number): void {
     this.#deps.books.attempted(event);
     const sinceMs = this.#settle(event, 'handled', incarnation, output?.durationMs);
     if (output === undefined) {
@@ -64,7 +95,7 @@ export class Outcomes {
     });
   }
 
-  failed(event: QueuedEvent, failure: EventFailure, incarnation: number): void {
+  #failed(event: QueuedEvent, failure: EventFailure, incarnation: number): void {
     const { books, journal } = this.#deps;
     const error = this.#failureError(failure);
     if (event.waiter === undefined) {

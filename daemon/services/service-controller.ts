@@ -19,6 +19,7 @@ export class ServiceController {
   readonly #deps: ServiceControllerDeps;
   readonly state: ServiceState;
   readonly #incarnations: Incarnations;
+  readonly #ends: IncarnationEnds;
   readonly #presence = new LiveIncarnations();
 
   constructor(plan: ServicePlan, deps: ServiceControllerDeps) {
@@ -32,12 +33,17 @@ export class ServiceController {
       intake: deps.intake,
       comeBack: () => this.#comeBack(),
     });
-    const { clock, journal, intake, outcomes } = deps;
-    this.#incarnations = new Incarnations(
-      deps,
-      this.#presence,
-      new IncarnationEnds({ clock, journal, intake, outcomes, state: this.state, presence: this.#presence }),
-    );
+    const { clock, journal, intake, outcomes, settlement } = deps;
+    this.#ends = new IncarnationEnds({
+      clock,
+      journal,
+      intake,
+      outcomes,
+      settlement,
+      state: this.state,
+      presence: this.#presence,
+    });
+    this.#incarnations = new Incarnations(deps, this.#presence, this.#ends);
   }
 
   get plan(): ServicePlan {
@@ -159,6 +165,13 @@ export class ServiceController {
         );
       }
     }
+  }
+
+  /** What events of this incarnation had changed could not be stored: they come again in another. */
+  uncommitted(incarnation: number, error: HostError): void {
+    const { live } = this.#presence;
+    if (live?.number === incarnation && !live.over) void this.#ends.uncommitted(live, error);
+    else this.#ends.takeAgain(incarnation);
   }
 
   /** Drops what a stopped service keeps for its next start. Returns how many events that were. */

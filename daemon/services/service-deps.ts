@@ -1,6 +1,7 @@
 // What the host gives a service. It stays the same for the service's whole life; the plugin's side, its plan, changes
 // with a reload.
 import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages.ts';
+import type { Change } from '../../protocol/store/change.ts';
 import type { DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
 import type { SpawnCell } from '../cells/cell.ts';
@@ -32,6 +33,8 @@ export interface ServiceDeps {
     replayEnded(letter: string, outcome: Outcome): void;
     readonly counts: ServiceStatus['deadLetters'];
   };
+  /** One transaction of the store. */
+  commit?(changes: readonly Change[]): Promise<void>;
   /** Keeps the code that runs, for a service that is reloaded after it has stopped. */
   readonly keptCode?: Pick<KeptCode, 'keep' | 'kept'>;
   readonly cellLog: {

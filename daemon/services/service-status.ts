@@ -20,6 +20,8 @@ export interface StatusParts {
   readonly books: Books;
   readonly intake: Intake;
   readonly lane: Lane | undefined;
+  /** Handled events whose outcome waits for the store. */
+  readonly settling: number;
   readonly handleTimes: Histogram;
   readonly journal: Journal;
   readonly usage: CellUsage | null;
@@ -37,7 +39,7 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
   const { queue } = intake;
   // Looked at before the counters: an event that begins in between is counted as dispatched and not yet shown.
   const running = inFlight(parts);
-  const depth = queue.size + (lane?.inFlight ?? 0) - (running === null ? 0 : 1);
+  const depth = queue.size + (lane?.inFlight ?? 0) + parts.settling - (running === null ? 0 : 1);
   return {
     pluginId: parts.pluginId,
     lifecycle: parts.lifecycle,

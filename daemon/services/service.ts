@@ -11,6 +11,7 @@ import { Intake } from './intake.ts';
 import { Journal } from './journal.ts';
 import { Outcomes } from './outcomes.ts';
 import { Retries } from './retries.ts';
+import { Settlement } from './settlement.ts';
 import type { Accepted, Refused } from './admitted.ts';
 import { publishOrWait } from './publish-or-wait.ts';
 import { IngressQueue } from '../dispatch/ingress-queue.ts';
@@ -33,6 +34,7 @@ export class Service {
   readonly #life: ServiceController;
   readonly #reported: PluginStatusCache;
   readonly #deadlines: Deadlines;
+  readonly #settlement: Settlement;
 
   constructor(plan: ServicePlan, deps: ServiceDeps) {
     const { clock, redact, deadLetters, limits } = deps;
@@ -56,7 +58,16 @@ export class Service {
       books: this.#books,
       journal: this.#journal,
     });
+    this.#settlement = new Settlement({
+      commit: (_event, effects) => deps.commit?.(effects) ?? Promise.resolve(),
+      failed: (incarnation, error) => this.#life.uncommitted(incarnation, error),
+      pause: (paused) => {
+        queue.pause(paused);
+        if (!paused) turn.ask();
+      },
+    });
     const outcomes = new Outcomes({
+      settlement: this.#settlement,
       books: this.#books,
       intake: this.#intake,
       journal: this.#journal,
@@ -72,6 +83,7 @@ export class Service {
       books: this.#books,
       intake: this.#intake,
       outcomes,
+      settlement: this.#settlement,
       turn,
       began: () => void this.refreshReported(),
     });
@@ -186,6 +198,7 @@ export class Service {
       books: this.#books,
       intake: this.#intake,
       lane: life.live?.lane,
+      settling: this.#settlement.waiting,
       handleTimes: life.handleTimes(),
       journal: this.#journal,
       usage: life.live?.usage() ?? null,
@@ -201,7 +214,9 @@ export class Service {
 
   /** 0 at every instant: how many accepted events are neither settled, nor queued, nor in flight. */
   get unaccounted(): number {
-    return this.#books.unaccounted(this.#intake.queue.size + (this.#life.live?.lane.inFlight ?? 0));
+    return this.#books.unaccounted(
+      this.#intake.queue.size + (this.#life.live?.lane.inFlight ?? 0) + this.#settlement.waiting,
+    );
   }
 
   /** What became of its newest events, or of one of them. */
