@@ -353,6 +353,14 @@ export const errorKinds = {
     'See `nagaya store status` for the cause; try again when it is over.',
   ),
 
+  state_too_large: kind(
+    -32062,
+    413,
+    false,
+    'What a plugin keeps in `ctx.state` would be larger than its bound, or have too many keys. It is thrown by `ctx.state.set`.',
+    'Keep less there, or raise the bound that `details.limit` names in the configuration.',
+  ),
+
   daemon_unreachable: kind(
     -32090,
     503,

@@ -84,6 +84,7 @@ export const serviceStatus = z.object({
   handleMs: percentiles.describe('inside the handler'),
   lastError: recordedError.nullable(),
   deadLetters: z.object({ count, capacity: count, evicted: count }),
+  state: z.object({ bytes: count, maxBytes: count }).describe('what the service keeps in ctx.state'),
   restart: z.object({ pending: z.boolean(), attempt: count, nextAt: instant.nullable() }).nullable(),
   cell: z
     .object({

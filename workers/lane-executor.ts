@@ -4,6 +4,7 @@
 import type { IngressEvent } from '../protocol/event.ts';
 import { BatchEvents } from '../protocol/cell/batch.ts';
 import type { BatchMessage, EventFailure } from '../protocol/cell/messages.ts';
+import type { StateChanges } from '../protocol/cell/effects.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
 import { type ProgressRegister, monotonicMs } from '../protocol/cell/register.ts';
 import { type Issue, issueText } from '../protocol/errors.ts';
@@ -23,6 +24,10 @@ export interface LaneHandler {
   handle(event: IngressEvent): unknown;
   /** Faults of the payload by the ingress's schema. */
   payloadIssues(event: IngressEvent): readonly Issue[];
+  /** What the event that was handled last has changed so far; undefined where that is nothing. */
+  changes(): { readonly state: StateChanges } | undefined;
+  /** Its outcome is known: what it has changed is kept, or forgotten if it failed. */
+  settle(handled: boolean): void;
 }
 
 /** Successes that nobody waits for are told of when a batch ends, and at the latest after this. */
@@ -159,7 +164,20 @@ export class LaneExecutor {
   /** Whether the host knows of it. */
   #reported(sequence: number, ended: Ended, awaited: boolean, durationMs: number): boolean {
     if (!ended.ok) return this.#threw(failure(sequence, ended.thrown, durationMs), awaited);
-    return awaited && this.#answered(sequence, ended.value, durationMs);
+    if (awaited) return this.#answered(sequence, ended.value, durationMs);
+    try {
+      this.#postChanges(sequence);
+    } catch (thrown) {
+      return this.#failed(failure(sequence, thrown, durationMs));
+    }
+    this.#handler.settle(true);
+    return false;
+  }
+
+  /** Before anything else that says that the event was handled. */
+  #postChanges(sequence: number): void {
+    const changes = this.#handler.changes();
+    if (changes !== undefined) this.#reports.effects({ sequence, ...changes });
   }
 
   #threw(event: EventFailure, awaited: boolean): true {
@@ -169,6 +187,7 @@ export class LaneExecutor {
   }
 
   #failed(event: EventFailure): true {
+    this.#handler.settle(false);
     this.#reports.failed(event);
     return true;
   }
@@ -178,9 +197,12 @@ export class LaneExecutor {
     const made = outputOf(value, this.#options.maxOutputBytes);
     if (!made.ok) return this.#failed(failure(sequence, new Error(made.reason), durationMs));
     try {
-      return this.#reports.answered({ sequence, json: made.json, durationMs }, made.bytes);
+      this.#postChanges(sequence);
+      const known = this.#reports.answered({ sequence, json: made.json, durationMs }, made.bytes);
+      this.#handler.settle(true);
+      return known;
     } catch (thrown) {
-      // No memory for it, or the plugin has spoilt what Node writes with.
+      // No memory for it, or the plugin has spoilt what Node writes with. Of what fails the host keeps no changes.
       return this.#failed(failure(sequence, thrown, durationMs));
     }
   }

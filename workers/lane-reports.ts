@@ -1,6 +1,7 @@
 // How a cell tells the host what became of its events. Where memory is shared the register already says how far the
 // cell has come, and answers are laid in a ring: a message only wakes the host, and one that has not looked yet is not
 // woken again. A process tells everything by message.
+import type { EventEffects } from '../protocol/cell/effects.ts';
 import type {
   EventFailure,
   EventOutput,
@@ -19,6 +20,8 @@ export interface LaneReports {
   failed(failure: EventFailure): void;
   /** As `failed`. False: the host does not know of it yet, and is to be told as soon as the register says done. */
   answered(output: EventOutput<string>, jsonBytes: number): boolean;
+  /** What a handled event changes. Before its answer, and before the register says that it is done. */
+  effects(effects: EventEffects): void;
   /** Every event up to this one has ended, and the register says so. */
   tell(through: number): void;
   halted(through: number): void;
@@ -47,6 +50,10 @@ export class MessageReports implements LaneReports {
   answered(output: EventOutput): boolean {
     this.#post(answerOf(output));
     return true;
+  }
+
+  effects(effects: EventEffects): void {
+    this.#post({ type: 'results', through: effects.sequence - 1, failures: [], outputs: [], effects: [effects] });
   }
 
   tell(through: number): void {
@@ -87,6 +94,11 @@ export class SharedReports implements LaneReports {
     this.#register.reportPosted();
     this.#post(answerOf({ sequence, json: bytes, durationMs }), [memory]);
     return true;
+  }
+
+  effects(effects: EventEffects): void {
+    this.#register.reportPosted();
+    this.#messages.effects(effects);
   }
 
   tell(): void {

@@ -73,6 +73,7 @@ line.listen((message) => {
   if (message.type === 'rpc') call?.({ data: message.frame });
   else if (message.type === 'abort') runner.abort(message.reason);
   else if (message.type === 'cancel') runner.cancel(message.turn, message.reason);
+  else if (message.type === 'state') runner.replaceState(message.json);
   else {
     register.beginByMs = message.beginByMs;
     runner.execute(message);

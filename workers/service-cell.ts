@@ -76,6 +76,7 @@ flushSaid = () => runner.flush();
 lanePort.on('message', (message: HostMessage) => {
   if (message.type === 'batch') runner.execute(message);
   else if (message.type === 'cancel') runner.cancel(message.turn, message.reason);
+  else if (message.type === 'state') runner.replaceState(message.json);
   else runner.abort(message.reason);
 });
 // Ended before it was up: the plugin is not imported any more.

@@ -5,14 +5,16 @@ import type {
   CellMessage,
   ServiceCellApi,
   ServiceCellOptions,
+  StartedService,
 } from '../protocol/cell/messages.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
 import type { ProgressRegister } from '../protocol/cell/register.ts';
-import type { IngressEvent } from '../protocol/event.ts';
-import type { CellLog, PluginLogger } from './cell-log.ts';
+import type { CellLog } from './cell-log.ts';
+import { EventContext } from './event-context.ts';
 import { type SchemaCheck, compileSchema } from './json-schema.ts';
 import { LaneExecutor, outputOf } from './lane-executor.ts';
 import type { LaneReports } from './lane-reports.ts';
+import { CellState, StateDraft, StateView } from './cell-state.ts';
 import { MissingExport, importPlugin } from './plugin-module.ts';
 import { parseJson } from './primitives.ts';
 import { ProfileService } from './profile-service.ts';
@@ -21,6 +23,7 @@ import type { Service, ServiceContext } from './sdk/index.ts';
 interface Loaded {
   readonly service: Service;
   readonly ctx: ServiceContext;
+  readonly state: CellState;
   readonly checks: ReadonlyMap<string, SchemaCheck>;
   readonly executor: LaneExecutor;
   readonly maxStatusBytes: number;
@@ -36,6 +39,8 @@ export class ServiceRunner {
   readonly #post: (message: CellMessage) => void;
   readonly #abort = new AbortController();
   #loaded: Loaded | undefined;
+  /** What `start` changes of the state; closed when it has returned. */
+  #draft: StateDraft | undefined;
   #profile: ProfileService | undefined;
 
   constructor(register: ProgressRegister, reports: LaneReports, log: CellLog, post: (message: CellMessage) => void) {
@@ -45,14 +50,19 @@ export class ServiceRunner {
     this.#post = post;
     this.api = {
       load: (options) => answer('import', () => this.#load(options)),
-      start: () => answer('start', () => this.#do(({ service, ctx }) => service.start(ctx))),
-      stop: () => answer('stop', () => this.#do(({ service, ctx }) => service.stop?.(ctx))),
+      start: (state) => answer('start', () => this.#start(state)),
+      stop: () => answer('stop', () => this.#stop()),
       status: () => answer('status', () => this.#status()),
     };
   }
 
   execute(batch: BatchMessage): void {
     this.#loaded?.executor.push(batch);
+  }
+
+  /** It was changed by another incarnation since this one started. */
+  replaceState(json: string): void {
+    this.#loaded?.state.replace(json);
   }
 
   abort(reason: string): void {
@@ -77,21 +87,29 @@ export class ServiceRunner {
     if (options.profile !== undefined)
       this.#profile = new ProfileService(module, options.profile, this.#log, this.#post);
     const service: Service = options.importOnly === true ? idleService : (this.#profile ?? serviceOf(module));
-    const ctx = this.#context(options);
+    const state = new CellState(options.maxStateBytes);
+    const ctx = this.#context(options, state);
+    let current: EventContext | undefined;
     const executor = new LaneExecutor(
       this.#register,
       this.#reports,
       {
         payloadIssues: (event) => checks.get(event.ingress)?.(event.payload) ?? [],
-        handle: (event) => service.handleIngress(event, new EventContext(ctx, this.#log, event)),
+        handle: (event) => service.handleIngress(event, (current = new EventContext(ctx, this.#log, state, event))),
+        changes: () => (current === undefined ? undefined : EventContext.changesOf(current)),
+        settle: (handled) => {
+          if (current !== undefined) EventContext.settle(current, handled);
+          current = undefined;
+        },
       },
       { maxOutputBytes: options.maxOutputBytes, pausesOnFailure: options.pausesOnFailure === true },
     );
-    this.#loaded = { service, ctx, checks, executor, maxStatusBytes: options.maxOutputBytes };
+    this.#loaded = { service, ctx, state, checks, executor, maxStatusBytes: options.maxOutputBytes };
     return { hasStatus: typeof service.status === 'function', hasStop: typeof service.stop === 'function' };
   }
 
-  #context(options: ServiceCellOptions): ServiceContext {
+  #context(options: ServiceCellOptions, state: CellState): ServiceContext {
+    const closed = StateDraft.closed(state);
     return {
       plugin: Object.freeze({ ...options.plugin }),
       // The host made this text from the checked configuration.
@@ -99,49 +117,41 @@ export class ServiceRunner {
       log: this.#log.logger(),
       signal: this.#abort.signal,
       incarnation: options.incarnation,
+      state: new StateView(() => this.#draft ?? closed),
     };
   }
 
-  async #do(act: (loaded: Loaded) => unknown): Promise<null> {
+  #require(): Loaded {
     if (this.#loaded === undefined) throw new Error('the plugin is not loaded');
-    await act(this.#loaded);
+    return this.#loaded;
+  }
+
+  async #start(json: string | undefined): Promise<StartedService> {
+    const { service, ctx, state } = this.#require();
+    state.replace(json);
+    const draft = new StateDraft(state);
+    this.#draft = draft;
+    try {
+      await service.start(ctx);
+    } finally {
+      this.#draft = undefined;
+    }
+    const changes = draft.changes ?? null;
+    draft.close(true);
+    return { state: changes };
+  }
+
+  async #stop(): Promise<null> {
+    const { service, ctx } = this.#require();
+    await service.stop?.(ctx);
     return null;
   }
 
   async #status(): Promise<string> {
-    if (this.#loaded === undefined) throw new Error('the plugin is not loaded');
-    const made = outputOf(await this.#loaded.service.status?.(), this.#loaded.maxStatusBytes);
+    const { service, maxStatusBytes } = this.#require();
+    const made = outputOf(await service.status?.(), maxStatusBytes);
     if (!made.ok) throw new Error(made.reason);
     return made.json;
-  }
-}
-
-/** What the handler gets as ctx: the service's, with a log that names the event. Made for each event, so kept thin. */
-class EventContext implements ServiceContext {
-  readonly #ctx: ServiceContext;
-  readonly #cellLog: CellLog;
-  readonly #event: IngressEvent;
-
-  constructor(ctx: ServiceContext, cellLog: CellLog, event: IngressEvent) {
-    this.#ctx = ctx;
-    this.#cellLog = cellLog;
-    this.#event = event;
-  }
-
-  get plugin(): ServiceContext['plugin'] {
-    return this.#ctx.plugin;
-  }
-  get config(): ServiceContext['config'] {
-    return this.#ctx.config;
-  }
-  get signal(): AbortSignal {
-    return this.#ctx.signal;
-  }
-  get incarnation(): number {
-    return this.#ctx.incarnation;
-  }
-  get log(): PluginLogger {
-    return this.#cellLog.logger(this.#event.correlationId);
   }
 }
 

@@ -1,11 +1,12 @@
 // One call to a cell, raced against its deadline and the cell's end: comlink's own promise never settles once the
 // other side is gone.
 import { fileURLToPath } from 'node:url';
-import type { CellAnswer } from '../../protocol/cell/messages.ts';
+import type { CellAnswer, StartedService } from '../../protocol/cell/messages.ts';
 import { isPlainError } from '../../protocol/cell/plain-error.ts';
 import { awakeTime } from '../time/awake-time.ts';
 import { withImportPlace } from '../isolates/import-place.ts';
 import type { CallOutcome, CellEnd, LoadedService } from './cell.ts';
+import { isStateChanges } from './cell-message.ts';
 
 export class CellCalls {
   readonly #pending = new Set<(outcome: { ok: false; phase: 'ended'; end: CellEnd }) => void>();
@@ -45,6 +46,11 @@ const malformed = (why: string): CellAnswer<never> => ({
 });
 
 export const isNull = (value: unknown): value is null => value === null;
+export const isStartedService = (value: unknown): value is StartedService =>
+  typeof value === 'object' &&
+  value !== null &&
+  'state' in value &&
+  (value.state === null || isStateChanges(value.state));
 export const isLoadedService = (value: unknown): value is LoadedService =>
   typeof value === 'object' &&
   value !== null &&

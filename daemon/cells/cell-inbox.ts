@@ -1,5 +1,7 @@
 // What comes out of a cell, whichever kind it is: checked, told to the owner, and its last word remembered.
 import { isCellMessage } from './cell-message.ts';
+import type { ResultsMessage } from '../../protocol/cell/messages.ts';
+import type { StateChanges } from '../../protocol/cell/effects.ts';
 import type { CellEnd, CellListener } from './cell.ts';
 
 export class CellInbox {
@@ -7,6 +9,7 @@ export class CellInbox {
   readonly #crashed: () => void;
   #lastWord: CellEnd | undefined;
   #maxOutputBytes = 0;
+  #maxStateBytes = 0;
   #malformed = 0;
 
   constructor(listener: CellListener, crashed: () => void) {
@@ -24,11 +27,13 @@ export class CellInbox {
     this.#maxOutputBytes = maxBytes;
   }
 
+  /** What one event may change of the state at most. */
+  allowState(maxBytes: number): void {
+    this.#maxStateBytes = Math.max(this.#maxStateBytes, maxBytes);
+  }
+
   receive(message: unknown): void {
-    if (
-      !isCellMessage(message) ||
-      (message.type === 'results' && !message.outputs.every(({ json }) => json.length <= this.#maxOutputBytes))
-    ) {
+    if (!isCellMessage(message) || (message.type === 'results' && !this.#fits(message))) {
       this.#malformed += 1;
       return;
     }
@@ -60,6 +65,13 @@ export class CellInbox {
     }
   }
 
+  #fits({ outputs, effects }: ResultsMessage): boolean {
+    return (
+      outputs.every(({ json }) => json.length <= this.#maxOutputBytes) &&
+      (effects === undefined || effects.every(({ state }) => lengthOf(state) <= this.#maxStateBytes))
+    );
+  }
+
   /** The first word on why is the true one; what follows are its consequences. */
   remember(end: CellEnd): void {
     this.#lastWord ??= end;
@@ -72,3 +84,7 @@ export class CellInbox {
       : { ...this.#lastWord, exitCode: this.#lastWord.exitCode ?? seen.exitCode };
   }
 }
+
+/** Characters of the values. */
+const lengthOf = (changes: StateChanges): number =>
+  changes.reduce((total, item, at) => total + (at % 2 === 1 && item !== null ? item.length : 0), 0);

@@ -8,6 +8,7 @@ import {
   type LogMessage,
   logLevels,
 } from '../../protocol/cell/messages.ts';
+import { type EventEffects, mostStateChanges, mostStateKeyBytes } from '../../protocol/cell/effects.ts';
 import { isPlainError } from '../../protocol/cell/plain-error.ts';
 import { type Fields, isAmount, isCount, isFields, isText } from '../isolates/untrusted-values.ts';
 
@@ -44,6 +45,20 @@ const isOutput = (value: unknown): value is EventOutput =>
   (isText(value['json']) || isHandedOver(value['json'])) &&
   isAmount(value['durationMs']);
 
+/** A key and a JSON text, or null, in turn. */
+export const isStateChanges = (value: unknown): value is EventEffects['state'] =>
+  Array.isArray(value) &&
+  value.length % 2 === 0 &&
+  value.length <= mostStateChanges &&
+  value.every((item, at) =>
+    at % 2 === 0
+      ? isText(item) && item !== '' && item.length <= mostStateKeyBytes
+      : item === null || (isText(item) && item !== ''),
+  );
+
+const isEffects = (value: unknown): value is EventEffects =>
+  isFields(value) && isCount(value['sequence']) && isStateChanges(value['state']);
+
 const isLog = (value: Fields): boolean =>
   logLevels.includes(value['level'] as LogMessage['level']) &&
   ['log', 'console', 'stdout', 'stderr'].includes(value['stream'] as string) &&
@@ -66,7 +81,8 @@ export function isCellMessage(value: unknown): value is CellMessage {
         Array.isArray(value['failures']) &&
         value['failures'].every(isFailure) &&
         Array.isArray(value['outputs']) &&
-        value['outputs'].every(isOutput)
+        value['outputs'].every(isOutput) &&
+        (value['effects'] === undefined || (Array.isArray(value['effects']) && value['effects'].every(isEffects)))
       );
     case 'progress':
       return true;

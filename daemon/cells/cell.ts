@@ -11,6 +11,7 @@ import type {
   SayDroppedMessage,
   SayMessage,
   ServiceCellOptions,
+  StartedService,
 } from '../../protocol/cell/messages.ts';
 import type { PlainError } from '../../protocol/cell/plain-error.ts';
 import type { CellGrants } from '../isolates/permissions.ts';
@@ -91,7 +92,10 @@ export interface Cell {
   /** How much may be on the way to the cell at once; the lane's own measure where it does not say. */
   readonly window?: LaneWindow;
   load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>>;
-  start(deadlineMs: number): Promise<CallOutcome<null>>;
+  /** `state`: what `ctx.state` holds, as one JSON object; absent where it holds nothing. */
+  start(deadlineMs: number, state?: string): Promise<CallOutcome<StartedService>>;
+  /** The state has been changed by another incarnation since the start of this one, which has been sent no event. */
+  replaceState?(json: string): void;
   status(deadlineMs: number): Promise<CallOutcome<string>>;
   stop(deadlineMs: number): Promise<CallOutcome<null>>;
   send(batch: BatchMessage): void;

@@ -32,6 +32,7 @@ const commandFiles: Readonly<Record<string, () => Promise<CommandModule>>> = {
   status: () => import('./commands/status.ts'),
   watch: () => import('./commands/watch.ts'),
   logs: () => import('./commands/logs.ts'),
+  state: () => import('./commands/state.ts'),
   timeline: () => import('./commands/timeline.ts'),
   explain: () => import('./commands/explain.ts'),
   store: () => import('./commands/store.ts'),

@@ -74,6 +74,9 @@ export const limits = z.strictObject({
   deadLetterBytes: bytes(64 * kib, 1024 * mib)
     .default(16 * mib)
     .describe('of events kept as dead letters, for each service'),
+  stateBytes: bytes(kib, 16 * mib)
+    .default(mib)
+    .describe('what ctx.state of one service holds: its keys, and its values as JSON'),
   bundles: many(1000).default(20).describe('flight-recorder bundles kept in all'),
   bundleBytes: bytes(16 * kib, 64 * mib)
     .default(mib)

@@ -17,7 +17,7 @@ const wordMs = 500;
 export function incarnationOptions(
   { plugin, section, env, entryUrl }: ServicePlan,
   incarnation: number,
-  maxOutputBytes: number,
+  { toolOutputBytes, stateBytes }: { readonly toolOutputBytes: number; readonly stateBytes: number },
   stallMs = section.timeouts.handleMs,
 ): IncarnationOptions {
   const { manifest } = plugin;
@@ -46,7 +46,8 @@ export function incarnationOptions(
       entryUrl,
       configJson: JSON.stringify(plugin.config),
       payloadSchemas: Object.fromEntries(schemas),
-      maxOutputBytes,
+      maxOutputBytes: toolOutputBytes,
+      maxStateBytes: stateBytes,
       pausesOnFailure: section.retry.order === 'hold',
     },
     startMs: section.timeouts.startMs,

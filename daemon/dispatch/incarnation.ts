@@ -1,5 +1,6 @@
 // One life of a service's cell: started once, fed through its lane, ended once. The service that owns it decides
 // what an end means.
+import type { StateChanges } from '../../protocol/cell/effects.ts';
 import type { ServiceCellOptions } from '../../protocol/cell/messages.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
@@ -41,6 +42,8 @@ export interface IncarnationDeps {
   readonly clock: Clock;
   readonly redact: Redact;
   readonly listener: IncarnationListener;
+  /** What `ctx.state` holds when it starts, as one JSON object. Rejects where it cannot be had. */
+  state?(): Promise<string | undefined>;
 }
 
 export type Drained = 'drained' | 'deadline' | 'ended';
@@ -52,6 +55,8 @@ export class Incarnation {
   readonly #clock: Clock;
   readonly #options: IncarnationOptions;
   readonly #redact: Redact;
+  readonly #state: IncarnationDeps['state'];
+  #startChanges: StateChanges | null = null;
   readonly #ended: Promise<CellEnd>;
   /** A decision about a claimed event that is still being made. */
   #settled: Promise<void> = Promise.resolve();
@@ -83,6 +88,7 @@ export class Incarnation {
     this.#options = options;
     this.#clock = deps.clock;
     this.#redact = deps.redact;
+    this.#state = deps.state;
     const { listener } = deps;
     let tellEnded: (end: CellEnd) => void = () => {};
     this.#ended = new Promise((resolve) => {
@@ -150,6 +156,11 @@ export class Incarnation {
   /** The host has ordered its end. */
   get condemned(): boolean {
     return this.#condemned;
+  }
+
+  /** What its start has changed of the state, which takes effect when it is the live one. */
+  get startChanges(): StateChanges | null {
+    return this.#startChanges;
   }
 
   /** Its cell did not end and was given up: `ended` has resolved all the same. */
@@ -223,8 +234,15 @@ export class Incarnation {
     if (!loaded.ok) throw await this.#startError(loaded, 'import');
     this.#hasStatus = loaded.value.hasStatus;
     this.#hasStop = loaded.value.hasStop;
-    const started = await this.#cell.start(Math.max(1, dueMs - this.#clock.monotonicMs()));
+    const state = await this.#state?.();
+    const started = await this.#cell.start(Math.max(1, dueMs - this.#clock.monotonicMs()), state);
     if (!started.ok) throw await this.#startError(started, 'start');
+    this.#startChanges = started.value.state;
+  }
+
+  /** The state was changed since this one started, which has been given no event yet. */
+  replaceState(json: string): void {
+    this.#cell.replaceState?.(json);
   }
 
   status(deadlineMs: number): Promise<CallOutcome<string>> {

@@ -1,4 +1,5 @@
 // What a lane needs of its cell, what it tells its listener, and what it leaves when the cell has ended.
+import type { EventEffects } from '../../protocol/cell/effects.ts';
 import type { EventFailure, EventOutput } from '../../protocol/cell/messages.ts';
 import type { Cell } from '../cells/cell.ts';
 import type { PluginAccount } from '../files/loss-account.ts';
@@ -18,7 +19,8 @@ export interface LaneOptions {
 export type LaneCell = Pick<Cell, 'register' | 'window' | 'send' | 'drain' | 'arrivals'>;
 
 export interface LaneListener {
-  handled(event: QueuedEvent, output: EventOutput | undefined): void;
+  /** `effects`: what it changes, which takes effect with its outcome; undefined where it changes nothing. */
+  handled(event: QueuedEvent, output: EventOutput | undefined, effects: EventEffects | undefined): void;
   failed(event: QueuedEvent, failure: EventFailure): void;
   /** The event was claimed and the cell must be ended. The lane holds the event until `settleClaimed`. */
   overran(event: QueuedEvent, ranMs: number): void;

@@ -2,6 +2,7 @@
 // whose deadline has passed and whose fault an end was. It does no I/O of its own, so that its decisions can be
 // tested on a virtual clock.
 import { BatchText } from '../../protocol/cell/batch.ts';
+import type { EventEffects } from '../../protocol/cell/effects.ts';
 import type { EventFailure, EventOutput, ResultsMessage } from '../../protocol/cell/messages.ts';
 import { OutputRing } from '../../protocol/cell/output-ring.ts';
 import { type Progress, phases } from '../../protocol/cell/register.ts';
@@ -37,6 +38,7 @@ export class Lane {
   /** What is known of events that are not settled, by their sequence. */
   readonly #failures = new Map<number, EventFailure>();
   readonly #outputs = new Map<number, EventOutput>();
+  readonly #effects = new Map<number, EventEffects>();
   #ring: OutputRing | undefined;
   /** Messages with results that have come; the register counts those that were sent. */
   #reports = 0;
@@ -143,12 +145,14 @@ export class Lane {
     return handedOver;
   }
 
-  results({ through, failures, outputs }: ResultsMessage): void {
+  results({ through, failures, outputs, effects }: ResultsMessage): void {
     this.#reports = (this.#reports + 1) | 0;
     for (const failure of failures) {
       if (this.#isOpen(failure.sequence)) this.#failures.set(failure.sequence, this.#awake(failure));
     }
     for (const output of outputs) this.#keep(output);
+    if (effects !== undefined)
+      for (const one of effects) if (this.#isOpen(one.sequence)) this.#effects.set(one.sequence, one);
     this.#settleThrough(through);
     this.#catchUp();
     this.#goOn();
@@ -283,7 +287,8 @@ export class Lane {
       if (event === undefined) continue;
       const failure = this.#known(this.#failures);
       const output = this.#known(this.#outputs);
-      if (failure === undefined) this.#listener.handled(event, output);
+      const effects = this.#known(this.#effects);
+      if (failure === undefined) this.#listener.handled(event, output, effects);
       else this.#failed(event, failure);
     }
     if (this.#paused) this.#takeBack();
@@ -310,6 +315,7 @@ export class Lane {
     this.#through += this.#sent.length;
     this.#failures.clear();
     this.#outputs.clear();
+    this.#effects.clear();
     this.#queue.giveBack(this.#sent.clear());
   }
 

@@ -11,11 +11,13 @@ import type { Clock } from '../time/clock.ts';
 import type { Limits } from '../config/schema.ts';
 import { KeptCode } from '../plugins/kept-code.ts';
 import { tryImport } from './import-trial.ts';
+import { type KeptThings, type StoreTrouble, openKept } from './kept-things.ts';
 import { noService } from './no-service.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { ProgramHome } from '../runtimes/programs/program-offer.ts';
 import { PluginProfiles } from '../runtimes/programs/plugin-profiles.ts';
-import { DeadLetters } from '../services/dead-letters.ts';
+import type { KeptState } from '../dispatch/kept-state.ts';
+import type { DeadLetters } from '../services/dead-letters.ts';
 import { replayLetters } from '../services/replay.ts';
 import type { JournalOutlets } from '../services/journal.ts';
 import { Service } from '../services/service.ts';
@@ -59,6 +61,7 @@ export class HostedPlugin {
   readonly profiles: PluginProfiles;
   readonly #deps: HostedDeps;
   readonly #deadLetters: DeadLetters;
+  readonly #state: KeptState;
   /** Values that were in the environment of any of its cells: a reload must not uncover an old one. */
   readonly #secrets = new Set<string>();
   readonly #records: CellRecords;
@@ -86,29 +89,20 @@ export class HostedPlugin {
 
   /** With what an earlier daemon kept of it. */
   static async open(plugin: LoadedPlugin, deps: HostedDeps): Promise<HostedPlugin> {
-    // What is found wrong while it is read is told once there is somewhere to tell it.
-    const early: [message: string, error?: Error][] = [];
-    let tell = (...told: [message: string, error?: Error]): void => void early.push(told);
-    const oldFile = join(deps.stateFolder, 'dead-letters', `${plugin.id}.ndjson`);
-    const deadLetters = await DeadLetters.open({
-      ...deps,
-      pluginId: plugin.id,
-      oldFile,
-      onTrouble: (...told) => tell(...told),
-    });
-    const hosted = new HostedPlugin(plugin, deps, deadLetters);
-    tell = (...told) => hosted.#deadLetterTrouble(...told);
-    for (const told of early) tell(...told);
+    const [kept, tellTo] = await openKept(plugin.id, deps);
+    const hosted = new HostedPlugin(plugin, deps, kept);
+    tellTo((...told) => hosted.#storeTrouble(...told));
     return hosted;
   }
 
-  private constructor(plugin: LoadedPlugin, deps: HostedDeps, deadLetters: DeadLetters) {
+  private constructor(plugin: LoadedPlugin, deps: HostedDeps, kept: KeptThings) {
     const { limits, clock, feed, log } = deps;
     const { id } = plugin;
     this.id = id;
     this.#deps = deps;
     this.#plugin = plugin;
-    this.#deadLetters = deadLetters;
+    this.#deadLetters = kept.deadLetters;
+    this.#state = kept.state;
     this.#records = new CellRecords(deps.stateFolder, (error) =>
       log.warn({ plugin: id, err: error.message }, 'the record of a process cell cannot be kept'),
     );
@@ -288,6 +282,7 @@ export class HostedPlugin {
 
   /** Nothing of it runs any more: what is still to be written gets a moment. */
   async close(): Promise<void> {
+    this.#state.close();
     await Promise.all([
       this.#deadLetters.close(lettersCloseMs),
       this.log.close(),
@@ -315,8 +310,8 @@ export class HostedPlugin {
     });
   }
 
-  #deadLetterTrouble(message: string, error?: Error): void {
-    this.tell('dead_letters_unsafe', `${message}${error === undefined ? '' : `: ${error.message}`}`, 'error');
+  #storeTrouble(...[event, message, error]: StoreTrouble): void {
+    this.tell(event, `${message}${error === undefined ? '' : `: ${error.message}`}`, 'error');
     this.#deps.log.error({ plugin: this.id, err: error?.message }, message);
   }
 
@@ -361,6 +356,7 @@ export class HostedPlugin {
       limits,
       redact: (text) => this.#redactor.text(text),
       deadLetters: this.#deadLetters,
+      state: this.#state,
       keptCode: this.#keptCode,
       outlets: this.#outlets,
       cellLog: {

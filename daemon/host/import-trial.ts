@@ -35,7 +35,10 @@ export async function tryImport(
   const { manifest, enabled } = plugin;
   if (!enabled || manifest.service !== undefined || manifest.tools.length + manifest.profiles.length === 0) return;
   const section = serviceSection.parse({ ingresses: [{ name: 'none', kinds: ['none'] }] });
-  const made = incarnationOptions({ plugin, section, env, entryUrl: pathToFileURL(plugin.entry).href }, 0, 0);
+  const made = incarnationOptions({ plugin, section, env, entryUrl: pathToFileURL(plugin.entry).href }, 0, {
+    toolOutputBytes: 0,
+    stateBytes: 0,
+  });
   const options = {
     ...made,
     subject: 'plugin',

@@ -37,30 +37,36 @@ function asOne(answer: Accepted | Refused | undefined): EncodedJson {
   return new EncodedJson(acceptedText(answer));
 }
 
+/** At most `most` of them. */
+function eventsOf({ event, events }: OperationParams<'ingress.publish'>, most: number): readonly unknown[] {
+  if (events === undefined) {
+    if (event === undefined)
+      throw new HostError('invalid_request', 'Give `event`, or `events` for a batch.', {
+        issues: [{ path: 'event', message: 'missing' }],
+      });
+    return [event];
+  }
+  if (event !== undefined)
+    throw new HostError('invalid_request', 'Give `event` or `events`, not both.', {
+      issues: [{ path: 'events', message: 'given beside event' }],
+    });
+  if (events.length > most) {
+    throw new HostError(
+      'limit_too_large',
+      `A batch holds at most ${plural(most, 'event')}; this one has ${String(events.length)}; limits.publishBatch sets this bound.`,
+      { limit: 'limits.publishBatch', maximum: most },
+    );
+  }
+  return events;
+}
+
 export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof serviceOperations> {
   const { limits } = host.config;
-  const eventsOf = ({ event, events }: OperationParams<'ingress.publish'>): readonly unknown[] => {
-    if (events === undefined) {
-      if (event === undefined)
-        throw new HostError('invalid_request', 'Give `event`, or `events` for a batch.', {
-          issues: [{ path: 'event', message: 'missing' }],
-        });
-      return [event];
-    }
-    if (event !== undefined)
-      throw new HostError('invalid_request', 'Give `event` or `events`, not both.', {
-        issues: [{ path: 'events', message: 'given beside event' }],
-      });
-    if (events.length > limits.publishBatch) {
-      throw new HostError(
-        'limit_too_large',
-        `A batch holds at most ${plural(limits.publishBatch, 'event')}; this one has ${String(events.length)}; limits.publishBatch sets this bound.`,
-        { limit: 'limits.publishBatch', maximum: limits.publishBatch },
-      );
-    }
-    return events;
-  };
   const statusOf = (id: string): ServiceStatus => host.get(id).requireService().status();
+  const stateOf = async (id: string): Promise<EncodedJson> => {
+    const { json, bytes } = await host.get(id).requireService().state();
+    return new EncodedJson(`{"state":${json},"bytes":${String(bytes)}}`);
+  };
   return {
     'service.list': () => ({
       services: host.list().flatMap(({ service }) => (service === undefined ? [] : [service.status()])),
@@ -71,6 +77,7 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
       if (wait) await refreshed;
       return service.status();
     },
+    'service.state': ({ plugin: id }) => stateOf(id),
     'service.start': async ({ plugin: id }) => {
       // Also of a start that fails: the next daemon tries again.
       const wanted = host.wants(id, 'running');
@@ -94,7 +101,7 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
     'ingress.publish': (params, caller) => {
       const { plugin: id, event, wait, timeoutMs = limits.deliverMs } = params;
       const service = host.get(id).requireService();
-      const events = eventsOf(params);
+      const events = eventsOf(params, limits.publishBatch);
       if (!wait)
         return event === undefined
           ? asList(events.map((one) => service.publishOne(one)))

@@ -21,6 +21,8 @@ export interface LifeDeps extends ServiceDeps {
   readonly intake: Intake;
   readonly outcomes: Outcomes;
   readonly settlement: Settlement;
+  /** Its events are stored. */
+  durable(): boolean;
   /** Of the lanes of all its incarnations. */
   readonly turn: WakeTurn;
   /** A new incarnation runs. */
@@ -56,15 +58,20 @@ export class Incarnations {
     const { clock, spawnCell, redact, limits, cellLog } = this.#deps;
     this.#spawned += 1;
     const spawned: Incarnation = Incarnation.spawn(
-      incarnationOptions(this.#escalation.of(plan), this.#spawned, limits.toolOutputBytes),
+      incarnationOptions(this.#escalation.of(plan), this.#spawned, limits),
       {
         spawnCell,
         queue: this.#deps.intake.queue,
         pacer: this.#deps.turn,
         clock,
         redact,
+        // What is not committed when its events come again is no part of it.
+        state: async () => {
+          await this.#deps.settlement.empty();
+          return this.#deps.state.snapshot();
+        },
         listener: {
-          handled: (event, output) => this.#deps.outcomes.handled(event, output, spawned.number),
+          handled: (event, output, effects) => this.#deps.outcomes.handled(event, output, spawned.number, effects),
           failed: (event, failure) => this.#deps.outcomes.failed(event, failure, spawned.number),
           interrupted: (event) => this.#ends.interrupted(spawned, event),
           overran: (event, ranMs) => spawned.settling(this.#ends.overran(spawned, event, ranMs)),

@@ -1,5 +1,6 @@
 // What becomes of each event that a cell had: the one place that turns what the lane tells into an outcome in the
 // books, a line in the journal and the answer to whoever waits, or into another attempt.
+import type { EventEffects } from '../../protocol/cell/effects.ts';
 import type { EventFailure, EventOutput } from '../../protocol/cell/messages.ts';
 import type { AttemptStory, DeadLetterReason, DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import { HostError } from '../../protocol/errors.ts';
@@ -20,8 +21,9 @@ import {
 import type { Books, Outcome } from './books.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
+import type { KeptState } from '../dispatch/kept-state.ts';
 import type { Retries } from './retries.ts';
-import { type Effects, type Settlement, noEffects } from './settlement.ts';
+import { type Settlement, noEffects } from './settlement.ts';
 import { retryDelayMs } from './retry-delay.ts';
 import { type QueuedEvent, idsOf, wholeEvent } from '../dispatch/queued-event.ts';
 
@@ -34,6 +36,9 @@ export interface OutcomesDeps {
   readonly deadLetters: { add(letter: DeadLetterWithEvent): void };
   readonly retries: Retries;
   readonly settlement: Settlement;
+  readonly state: Pick<KeptState, 'write' | 'changesOf' | 'committed'>;
+  /** Its events are stored: what they change is committed with their outcome. */
+  durable(): boolean;
   retry(): RetryOptions;
 }
 
@@ -44,14 +49,21 @@ export class Outcomes {
     this.#deps = deps;
   }
 
-  /** `effects`: what it changes in the store if it counts as handled. */
-  handled(
-    event: QueuedEvent,
-    output: EventOutput | undefined,
-    incarnation: number,
-    effects: Effects = noEffects,
-  ): void {
-    this.#deps.settlement.settle(event, incarnation, effects, () => this.#handled(event, output, incarnation));
+  /** `effects`: what it changes if it counts as handled. */
+  handled(event: QueuedEvent, output: EventOutput | undefined, incarnation: number, effects?: EventEffects): void {
+    const { settlement, state } = this.#deps;
+    if (effects === undefined) {
+      settlement.settle(event, incarnation, noEffects, () => this.#handled(event, output, incarnation));
+    } else if (this.#deps.durable()) {
+      settlement.settle(event, incarnation, state.changesOf(effects.state), () => {
+        state.committed(effects.state);
+        this.#handled(event, output, incarnation);
+      });
+    } else {
+      // Written with the outcome, and not waited for: what is in memory alone does not wait for the disk.
+      state.write(effects.state);
+      settlement.settle(event, incarnation, noEffects, () => this.#handled(event, output, incarnation));
+    }
   }
 
   /** Its effects are dropped. */

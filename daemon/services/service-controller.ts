@@ -12,6 +12,7 @@ import { quiesce } from './quiesce.ts';
 import { type ServicePlan, withCodeOf } from '../dispatch/service-plan.ts';
 import { withReloadAdvice } from './reload-advice.ts';
 import { type Reloading, type Running, ServiceState, type Starting, type State } from './service-state.ts';
+import { handState, keepStartChanges } from './state-hand-over.ts';
 import { type BroughtDown, type KeptEvents, StopOrder, type StopOptions, type Stopped } from './stop-order.ts';
 
 export class ServiceController {
@@ -241,6 +242,7 @@ export class ServiceController {
       this.#presence.live = live;
       await live.start();
       await this.#keepCode(live);
+      await keepStartChanges(live, this.#deps);
     } catch (thrown) {
       live?.kill('the start failed');
       if (state.current !== starting) throw state.refusal();
@@ -359,11 +361,13 @@ export class ServiceController {
   }
 
   async #handOver(reloading: Reloading, plan: ServicePlan): Promise<KeptEvents> {
-    const { next } = reloading;
+    let { next } = reloading;
+    const changed = this.#deps.state.watch();
     try {
       await next.start();
       if (this.state.current !== reloading) throw this.state.refusal();
     } catch (thrown) {
+      this.#deps.state.unwatch(changed);
       next.kill('the new incarnation did not start');
       const advised = withReloadAdvice(thrown as HostError);
       this.#keepOld(advised, reloading);
@@ -374,6 +378,7 @@ export class ServiceController {
     const old = this.#presence.live;
     if (old !== undefined) await haltOrKill(old);
     this.#deps.intake.queue.giveBack(old?.takeRemains().untouched ?? []);
+    next = await handState(handingOver, changed, this.#deps, () => this.#incarnations.spawn(plan));
     if (next.over) {
       // What was halted cannot go on: the old plan comes back in a new cell.
       old?.end();

@@ -6,6 +6,7 @@ import type { DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
 import type { SpawnCell } from '../cells/cell.ts';
 import type { Clock } from '../time/clock.ts';
+import type { KeptState } from '../dispatch/kept-state.ts';
 import type { Redact } from '../dispatch/plugin-error.ts';
 import type { Outcome } from './books.ts';
 import type { JournalOutlets } from './journal.ts';
@@ -21,6 +22,7 @@ export interface ServiceDeps {
   readonly limits: {
     readonly eventBytes: number;
     readonly toolOutputBytes: number;
+    readonly stateBytes: number;
     readonly diagnostics: number;
     readonly eventTrail: number;
     readonly abortGraceMs: number;
@@ -35,6 +37,8 @@ export interface ServiceDeps {
   };
   /** One transaction of the store. */
   commit?(changes: readonly Change[]): Promise<void>;
+  /** What `ctx.state` holds. */
+  readonly state: KeptState;
   /** Keeps the code that runs, for a service that is reloaded after it has stopped. */
   readonly keptCode?: Pick<KeptCode, 'keep' | 'kept'>;
   readonly cellLog: {

@@ -38,8 +38,8 @@ export interface Running {
 export interface Reloading {
   readonly phase: 'reloading' | 'handingOver';
   readonly since: RunningSince;
-  /** The incarnation that is to take over. */
-  readonly next: Incarnation;
+  /** The incarnation that is to take over. Another one if the state was changed while its start wrote to it. */
+  next: Incarnation;
   /** Set as soon as the reload is under way. */
   reload: Promise<KeptEvents> | undefined;
 }

@@ -29,6 +29,7 @@ export interface StatusParts {
   readonly malformed: number;
   readonly restart: ServiceStatus['restart'];
   readonly deadLetters: ServiceStatus['deadLetters'];
+  readonly state: ServiceStatus['state'];
   readonly reported: ServiceStatus['reported'];
   readonly log: ServiceStatus['log'];
   readonly notes: readonly string[];
@@ -63,6 +64,7 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
     lastError: journal.lastError,
     restart: parts.restart,
     deadLetters: { ...parts.deadLetters },
+    state: parts.state,
     cell: parts.usage,
     unkillable: parts.unkillable,
     malformedMessages: parts.malformed,

@@ -66,6 +66,7 @@ export class Service {
         if (!paused) turn.ask();
       },
     });
+    const durable = (): boolean => false;
     const outcomes = new Outcomes({
       settlement: this.#settlement,
       books: this.#books,
@@ -75,6 +76,8 @@ export class Service {
       redact,
       deadLetters,
       retries,
+      state: deps.state,
+      durable,
       retry: () => this.#life.plan.section.retry,
     });
     this.#life = new ServiceController(plan, {
@@ -84,6 +87,7 @@ export class Service {
       intake: this.#intake,
       outcomes,
       settlement: this.#settlement,
+      durable,
       turn,
       began: () => void this.refreshReported(),
     });
@@ -186,6 +190,12 @@ export class Service {
     });
   }
 
+  /** What `ctx.state` holds, as one JSON object. Rejects if the store cannot tell. */
+  async state(): Promise<{ readonly json: string; readonly bytes: number }> {
+    const { state } = this.#deps;
+    return { json: (await state.snapshot()) ?? '{}', bytes: state.bytes };
+  }
+
   status(): ServiceStatus {
     const life = this.#life;
     return serviceStatus({
@@ -206,6 +216,7 @@ export class Service {
       malformed: life.malformed,
       restart: life.state.supervisor.view(),
       deadLetters: this.#deps.deadLetters.counts,
+      state: { bytes: this.#deps.state.bytes, maxBytes: this.#deps.limits.stateBytes },
       reported: this.#reported.view(life.incarnation),
       log: this.#deps.cellLog.counts(),
       notes: life.plan.plugin.notes,

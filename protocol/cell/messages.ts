@@ -1,5 +1,6 @@
 // What host and cell say to each other beside the RPC calls: batches one way, results, log lines and last words the
 // other. Kept free of zod, because every cell loads it and a cell must start fast.
+import type { EventEffects, StateChanges } from './effects.ts';
 import type { PlainError } from './plain-error.ts';
 
 /** Host to cell: events to execute strictly one after the other. */
@@ -25,6 +26,13 @@ export interface AbortMessage {
   readonly reason: string;
 }
 
+/** The state as another incarnation has left it; comes before the first batch of a cell that was started beside it. */
+export interface StateMessage {
+  readonly type: 'state';
+  /** One JSON object. */
+  readonly json: string;
+}
+
 /** Ends the input of this turn and nothing else: its signal is aborted, the cell goes on. */
 export interface CancelMessage {
   readonly type: 'cancel';
@@ -32,7 +40,7 @@ export interface CancelMessage {
   readonly reason: string;
 }
 
-export type HostMessage = BatchMessage | AbortMessage | CancelMessage;
+export type HostMessage = BatchMessage | AbortMessage | CancelMessage | StateMessage;
 
 export interface EventFailure {
   readonly sequence: number;
@@ -63,6 +71,8 @@ export interface ResultsMessage {
   readonly through: number;
   readonly failures: readonly EventFailure[];
   readonly outputs: readonly EventOutput[];
+  /** Of events that are handled but for the register's word; absent where there are none. */
+  readonly effects?: readonly EventEffects[];
 }
 
 /** The register, and the ring of outputs, hold something new. */
@@ -150,6 +160,8 @@ export interface ServiceCellOptions {
   /** Payload schemas as JSON text, by ingress name. */
   readonly payloadSchemas: Readonly<Record<string, string>>;
   readonly maxOutputBytes: number;
+  /** What `ctx.state` may hold. */
+  readonly maxStateBytes: number;
   /** After an event that failed and that nobody waits for, the cell pauses: the host decides what comes next. */
   readonly pausesOnFailure?: boolean;
   /** Instead of the plugin's service, one of its profiles runs here. */
@@ -174,11 +186,17 @@ export interface ProfilePayload {
   readonly history: readonly { readonly role: 'user' | 'system' | 'worker'; readonly content: string }[];
 }
 
+export interface StartedService {
+  /** What its start has changed of `ctx.state`. */
+  readonly state: StateChanges | null;
+}
+
 /** What a cell exposes through comlink; the host only wraps it. */
 export interface ServiceCellApi {
   /** Imports the plugin; answers which optional parts its service has. */
   load(options: ServiceCellOptions): Promise<CellAnswer<{ readonly hasStatus: boolean; readonly hasStop: boolean }>>;
-  start(): Promise<CellAnswer<null>>;
+  /** `state`: what `ctx.state` holds, as one JSON object; absent where it holds nothing. */
+  start(state?: string): Promise<CellAnswer<StartedService>>;
   /** The plugin's own status as JSON text. */
   status(): Promise<CellAnswer<string>>;
   stop(): Promise<CellAnswer<null>>;

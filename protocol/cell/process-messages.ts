@@ -1,6 +1,6 @@
 // What host and process cell say to each other beyond what every cell says. There is no shared memory between them, so
 // that what a thread writes in the register is a message here. Kept free of zod, because every cell loads it.
-import type { AbortMessage, BatchMessage, CancelMessage, CellMessage } from './messages.ts';
+import type { AbortMessage, BatchMessage, CancelMessage, CellMessage, StateMessage } from './messages.ts';
 
 /** What a cell's process is told as it begins. Everybody can read a command line: nothing secret belongs in it. */
 export interface ProcessCellBoot {
@@ -46,7 +46,7 @@ export interface VitalsMessage {
   readonly utilization: number;
 }
 
-export type HostToProcess = TimedBatch | AbortMessage | CancelMessage | RpcMessage;
+export type HostToProcess = TimedBatch | AbortMessage | CancelMessage | StateMessage | RpcMessage;
 export type ProcessToHost = CellMessage | RpcMessage | BegunMessage | VitalsMessage;
 
 /** The watchdog thread's own pipe: where the child finds it, and what is said on it, one line of JSON each. */

@@ -45,6 +45,7 @@ const startErrors = [
   'cell_crashed',
   'service_unavailable',
   'service_stopped',
+  'storage_failed',
 ] as const;
 
 export const serviceOperations = {
@@ -64,6 +65,16 @@ export const serviceOperations = {
     result: serviceStatus,
     errors: ['plugin_not_found', 'unsupported_operation'],
     duringShutdown: true,
+  }),
+  'service.state': operation({
+    summary: 'What a service keeps in ctx.state, as of the last event that was handled',
+    http: { method: 'GET', path: '/api/services/{plugin}/state' },
+    params: plugin,
+    result: z.object({
+      state: z.record(z.string(), z.unknown()),
+      bytes: count.describe('of all keys, and of all values as JSON'),
+    }),
+    errors: ['plugin_not_found', 'unsupported_operation', 'storage_failed'],
   }),
   'service.start': operation({
     summary: 'Starts a service and answers once it runs, or with what its start ended in',

@@ -129,6 +129,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       cells: 'types: drives a cell through its interface',
       isolates: 'takes the flags of a permission set, and says where a plugin is',
       plugins: 'types: names the plugin it runs',
+      store: 'types: keeps the state of a plugin there',
       files: 'meets failpoints',
       time,
     },

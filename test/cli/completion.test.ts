@@ -40,7 +40,7 @@ test('every visible command is offered, and after it its own options and the sha
 });
 
 test('what has begun narrows what is offered', async () => {
-  assert.deepEqual(await offered('st'), ['start', 'stop', 'status', 'store']);
+  assert.deepEqual(await offered('st'), ['start', 'stop', 'status', 'state', 'store']);
   assert.deepEqual(await offered('status', 'example'), ['example.greeter']);
 });
 
@@ -53,7 +53,7 @@ test('arguments and option values are completed by what they are', async () => {
   assert.deepEqual(await offered('serve', '--plugins', 'one', ''), [':folders']);
   assert.deepEqual(await offered('serve', '--config', ''), [':files']);
   assert.deepEqual(await offered('--socket', ''), [':files']);
-  assert.deepEqual(await offered('--socket', '/x', 'sta'), ['start', 'status']);
+  assert.deepEqual(await offered('--socket', '/x', 'sta'), ['start', 'status', 'state']);
   assert.deepEqual(await offered('serve', '--log-level', 'w'), ['warn']);
   assert.deepEqual(await offered('new', ''), ['service', 'tool']);
   assert.deepEqual(await offered('new', 'tool', ''), [':folders']);
@@ -114,7 +114,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
       .trim()
       .split('\n');
   };
-  assert.deepEqual(complete(['st']), ['start', 'stop', 'status', 'store']);
+  assert.deepEqual(complete(['st']), ['start', 'stop', 'status', 'state', 'store']);
   assert.deepEqual(complete(['new', 't']), ['tool']);
   execFileSync('mkdir', [join(folder, 'a folder')]);
   assert.deepEqual(complete(['load', 'a']), ['a folder']);

@@ -120,6 +120,7 @@ export async function cellLab(
       configJson: '{}',
       payloadSchemas: {},
       maxOutputBytes: 1024 * 1024,
+      maxStateBytes: 1024 * 1024,
     },
     30_000,
   );

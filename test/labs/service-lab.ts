@@ -11,6 +11,7 @@ import { limits as limitsSchema } from '../../daemon/config/schema.ts';
 import { readPlugin } from '../../daemon/plugins/manifest-file.ts';
 import { DeadLetters } from '../../daemon/services/dead-letters.ts';
 import { realClock } from '../../daemon/time/real-clock.ts';
+import { KeptState } from '../../daemon/dispatch/kept-state.ts';
 import { Service } from '../../daemon/services/service.ts';
 import { WakeTurns } from '../../daemon/dispatch/wake-turns.ts';
 import type { ServicePlan } from '../../daemon/dispatch/service-plan.ts';
@@ -61,6 +62,7 @@ export async function lab(
     clock: realClock,
     random: Math.random,
     deadLetters,
+    state: new KeptState(),
     spawnCell: spawnCellFor(limits),
     wakes,
     limits,

@@ -1,7 +1,7 @@
 // A cell on a virtual clock: it keeps the same register and says the same things as a real one, with every delay and
 // every end under the test's control. Policy is tested with it; isolation is tested with real threads.
 import { BatchEvents } from '../../protocol/cell/batch.ts';
-import type { BatchMessage, CellMessage, ServiceCellOptions } from '../../protocol/cell/messages.ts';
+import type { BatchMessage, CellMessage, ServiceCellOptions, StartedService } from '../../protocol/cell/messages.ts';
 import { largestRingOutput } from '../../protocol/cell/output-ring.ts';
 import { ProgressRegister } from '../../protocol/cell/register.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellUsage, LoadedService } from '../../daemon/cells/cell.ts';
@@ -78,11 +78,11 @@ export class SimulatedCell implements Cell {
     return Promise.resolve({ ok: true, value: { hasStatus: false, hasStop: true } });
   }
 
-  start(deadlineMs: number): Promise<CallOutcome<null>> {
+  start(deadlineMs: number): Promise<CallOutcome<StartedService>> {
     const how = this.#world.startAs();
     if (how === 'throw')
       return Promise.resolve({ ok: false, phase: 'start', error: { name: 'Error', message: 'start failed' } });
-    return this.#call(deadlineMs, how === 'hang' ? Infinity : 1);
+    return this.#call(deadlineMs, how === 'hang' ? Infinity : 1, { state: null });
   }
 
   status(): Promise<CallOutcome<string>> {
@@ -90,7 +90,7 @@ export class SimulatedCell implements Cell {
   }
 
   stop(deadlineMs: number): Promise<CallOutcome<null>> {
-    return this.#call(deadlineMs, 1);
+    return this.#call(deadlineMs, 1, null);
   }
 
   send(batch: BatchMessage): void {
@@ -143,14 +143,14 @@ export class SimulatedCell implements Cell {
     return { threadId: 1, heapUsedMb: 1, utilization: 0, unkillable: false };
   }
 
-  #call(deadlineMs: number, takesMs: number): Promise<CallOutcome<null>> {
+  #call<Value>(deadlineMs: number, takesMs: number, value: Value): Promise<CallOutcome<Value>> {
     return new Promise((resolve) => {
       this.#calls.add(resolve);
-      const settle = (outcome: CallOutcome<null>): void => {
+      const settle = (outcome: CallOutcome<Value>): void => {
         this.#calls.delete(resolve);
         resolve(outcome);
       };
-      if (takesMs < deadlineMs) this.#world.clock.after(takesMs, () => settle({ ok: true, value: null }));
+      if (takesMs < deadlineMs) this.#world.clock.after(takesMs, () => settle({ ok: true, value }));
       else this.#world.clock.after(deadlineMs, () => settle({ ok: false, phase: 'deadline' }));
     });
   }

@@ -5,8 +5,9 @@ import { test } from 'node:test';
 import { HostError } from '../../protocol/errors.ts';
 import { manifest } from '../../protocol/manifest.ts';
 import { limits } from '../../daemon/config/schema.ts';
-import type { BatchMessage } from '../../protocol/cell/messages.ts';
+import type { BatchMessage, StartedService } from '../../protocol/cell/messages.ts';
 import type { CallOutcome } from '../../daemon/cells/cell.ts';
+import { KeptState } from '../../daemon/dispatch/kept-state.ts';
 import { DeadLetters } from '../../daemon/services/dead-letters.ts';
 import { Service } from '../../daemon/services/service.ts';
 import { WakeTurns } from '../../daemon/dispatch/wake-turns.ts';
@@ -37,7 +38,7 @@ class SlowCell extends SimulatedCell {
   }
 
   /** What its start came to is heard a moment after its end. */
-  override async start(deadlineMs: number): Promise<CallOutcome<null>> {
+  override async start(deadlineMs: number): Promise<CallOutcome<StartedService>> {
     const outcome = await super.start(deadlineMs);
     for (let turns = 0; turns < 10; turns += 1) await Promise.resolve();
     return outcome;
@@ -110,6 +111,7 @@ class Trial {
     this.service = new Service(this.plan, {
       clock: this.clock,
       random: () => 0.5,
+      state: new KeptState(),
       deadLetters: new DeadLetters(limits.parse({})),
       wakes: new WakeTurns(this.clock, 2),
       spawnCell: (_spec, listener) => {

@@ -9,6 +9,7 @@ import { manifest } from '../../protocol/manifest.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
 import { limits } from '../../daemon/config/schema.ts';
 import type { LoadedPlugin } from '../../daemon/plugins/plugin.ts';
+import { KeptState } from '../../daemon/dispatch/kept-state.ts';
 import { DeadLetters } from '../../daemon/services/dead-letters.ts';
 import { Service } from '../../daemon/services/service.ts';
 import { WakeTurns } from '../../daemon/dispatch/wake-turns.ts';
@@ -157,6 +158,7 @@ class History {
     this.service = new Service(this.#plan, {
       clock: this.clock,
       random: () => 0.5,
+      state: new KeptState(),
       deadLetters: this.deadLetters,
       wakes: new WakeTurns(this.clock, 2),
       spawnCell: (_spec, listener) => {

@@ -81,6 +81,7 @@ function begin(folder: string): {
         entryUrl: pathToFileURL(`${folder}/index.js`).href,
         configJson: '{}',
         payloadSchemas: {},
+        maxStateBytes: 1024,
         maxOutputBytes: 1024,
       },
       30_000,

@@ -24,7 +24,24 @@ export interface CellContext {
   readonly signal: AbortSignal;
 }
 
+/** What a service keeps: small values that outlive its cell and the daemon. */
+export interface PluginState {
+  /** Undefined where the key is not there. A value of its own: what is done to it stays with the caller. */
+  get(key: string): unknown;
+  /** Throws `state_too_large` where all keys and values together exceed `limits.stateBytes`. */
+  set(key: string, value: unknown): void;
+  /** Whether it was there. */
+  delete(key: string): boolean;
+  /** In the order of their characters. */
+  keys(): string[];
+}
+
 export interface ServiceContext extends CellContext {
+  /**
+   * Written by `start`, and by the ctx of an event while that is handled. What an event writes is kept if it is
+   * handled, and forgotten if it fails.
+   */
+  readonly state: PluginState;
   /** Which life of the service this is, counted from 1. */
   readonly incarnation: number;
 }

@@ -32,6 +32,8 @@ export interface PluginUnderTest extends AsyncDisposable {
   call(tool: string, input?: unknown, options?: { readonly timeoutMs?: number }): Promise<OperationResult<'tool.call'>>;
   /** The service's status with the plugin's own, freshly asked, as `reported`. */
   status(): Promise<OperationResult<'service.status'>>;
+  /** What the service keeps in ctx.state, as of the last event that was handled. */
+  state(): Promise<OperationResult<'service.state'>['state']>;
   /** The newest lines of the plugin's log. */
   logs(limit?: number): Promise<OperationResult<'log.read'>['lines']>;
   restart(): Promise<OperationResult<'service.restart'>>;
@@ -170,6 +172,10 @@ class RunningPlugin implements PluginUnderTest {
 
   async status(): Promise<OperationResult<'service.status'>> {
     return await this.#client.call('service.status', { plugin: this.id, wait: true });
+  }
+
+  async state(): Promise<OperationResult<'service.state'>['state']> {
+    return (await this.#client.call('service.state', { plugin: this.id })).state;
   }
 
   async logs(limit = 1000): Promise<OperationResult<'log.read'>['lines']> {

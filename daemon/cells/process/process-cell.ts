@@ -3,12 +3,12 @@
 // the way at a time and the host keeps the register by what the cell says.
 import type { ChildProcess } from 'node:child_process';
 import type { Duplex } from 'node:stream';
-import type { BatchMessage, ServiceCellOptions } from '../../../protocol/cell/messages.ts';
+import type { BatchMessage, ServiceCellOptions, StartedService } from '../../../protocol/cell/messages.ts';
 import { flattenError } from '../../../protocol/cell/plain-error.ts';
 import { watchFd } from '../../../protocol/cell/process-messages.ts';
 import { ProgressRegister, monotonicMs } from '../../../protocol/cell/register.ts';
 import type { ProcessIdentity } from '../../isolates/process-identity.ts';
-import { CellCalls, isLoadedService, isNull, withPlace } from '../call.ts';
+import { CellCalls, isLoadedService, isNull, isStartedService, withPlace } from '../call.ts';
 import { isText } from '../../isolates/untrusted-values.ts';
 import { startChild } from './cell-child.ts';
 import { CellInbox } from '../cell-inbox.ts';
@@ -95,6 +95,7 @@ export class ProcessCell implements Cell {
 
   async load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
     this.#inbox.allowOutputs(options.maxOutputBytes);
+    this.#inbox.allowState(options.maxStateBytes);
     return withPlace(
       await this.#call((api) => api.load(options), isLoadedService, deadlineMs),
       this.#spec.folder,
@@ -102,8 +103,14 @@ export class ProcessCell implements Cell {
     );
   }
 
-  start(deadlineMs: number): Promise<CallOutcome<null>> {
-    return this.#call((api) => api.start(), isNull, deadlineMs);
+  start(deadlineMs: number, state?: string): Promise<CallOutcome<StartedService>> {
+    this.#inbox.allowState(state?.length ?? 0);
+    return this.#call((api) => api.start(state), isStartedService, deadlineMs);
+  }
+
+  replaceState(json: string): void {
+    this.#inbox.allowState(json.length);
+    if (!this.#ended) this.#channel.post({ type: 'state', json });
   }
 
   status(deadlineMs: number): Promise<CallOutcome<string>> {

@@ -9,6 +9,8 @@ import type {
   CancelMessage,
   ServiceCellApi,
   ServiceCellOptions,
+  StartedService,
+  StateMessage,
 } from '../../../protocol/cell/messages.ts';
 import { flattenError } from '../../../protocol/cell/plain-error.ts';
 import { lossAccount } from '../../files/loss-account.ts';
@@ -16,7 +18,7 @@ import { ProgressRegister, phases } from '../../../protocol/cell/register.ts';
 import type { ServiceCellData } from '../../../workers/service-cell.ts';
 import { cellGrants } from '../../isolates/permissions.ts';
 import { BoundedPort } from '../../isolates/bounded-port.ts';
-import { CellCalls, isLoadedService, isNull, withPlace } from '../call.ts';
+import { CellCalls, isLoadedService, isNull, isStartedService, withPlace } from '../call.ts';
 import { isText } from '../../isolates/untrusted-values.ts';
 import { CellInbox } from '../cell-inbox.ts';
 import { cellWatch } from '../../isolates/cell-watch.ts';
@@ -146,13 +148,20 @@ export class ThreadCell implements Cell {
 
   async load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
     this.#inbox.allowOutputs(options.maxOutputBytes);
+    this.#inbox.allowState(options.maxStateBytes);
     const loaded = await this.#call(() => this.#api.load(options), isLoadedService, deadlineMs);
     lossAccount.threadKnown(this.#threadId, this.register.osThread);
     return withPlace(loaded, this.#folder, options.entryUrl);
   }
 
-  start(deadlineMs: number): Promise<CallOutcome<null>> {
-    return this.#call(() => this.#api.start(), isNull, deadlineMs);
+  start(deadlineMs: number, state?: string): Promise<CallOutcome<StartedService>> {
+    this.#inbox.allowState(state?.length ?? 0);
+    return this.#call(() => this.#api.start(state), isStartedService, deadlineMs);
+  }
+
+  replaceState(json: string): void {
+    this.#inbox.allowState(json.length);
+    if (!this.#ended) this.#lanePort.postMessage({ type: 'state', json } satisfies StateMessage);
   }
 
   status(deadlineMs: number): Promise<CallOutcome<string>> {

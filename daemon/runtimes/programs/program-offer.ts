@@ -36,7 +36,13 @@ export interface WorkerAddress {
 
 export type ProgramLimits = Pick<
   Limits,
-  'stalledMs' | 'toolOutputBytes' | 'workerCancelMs' | 'workerIdleMs' | 'workerSayBytes' | 'workerSayPieces'
+  | 'stalledMs'
+  | 'stateBytes'
+  | 'toolOutputBytes'
+  | 'workerCancelMs'
+  | 'workerIdleMs'
+  | 'workerSayBytes'
+  | 'workerSayPieces'
 >;
 
 /** The one entrance of the service that a program is to its cell. */
@@ -65,12 +71,7 @@ export function programIncarnationOptions(
   limits: ProgramLimits,
 ): IncarnationOptions {
   // An input may run for minutes; that it does not even begin is known much earlier.
-  const made = incarnationOptions(
-    plan,
-    incarnation,
-    limits.toolOutputBytes,
-    Math.min(profile.timeoutMs, limits.stalledMs),
-  );
+  const made = incarnationOptions(plan, incarnation, limits, Math.min(profile.timeoutMs, limits.stalledMs));
   return {
     ...made,
     subject: `profile "${profile.name}"`,

@@ -8,6 +8,7 @@ import { spawnCellFor } from '../../../daemon/cells/spawn.ts';
 import { limits as limitsSchema } from '../../../daemon/config/schema.ts';
 import { readPlugin } from '../../../daemon/plugins/manifest-file.ts';
 import { realClock } from '../../../daemon/time/real-clock.ts';
+import { KeptState } from '../../../daemon/dispatch/kept-state.ts';
 import { DeadLetters } from '../../../daemon/services/dead-letters.ts';
 import { Service } from '../../../daemon/services/service.ts';
 import { WakeTurns } from '../../../daemon/dispatch/wake-turns.ts';
@@ -33,6 +34,7 @@ async function startService(folder: string): Promise<Service> {
     {
       clock: realClock,
       random: Math.random,
+      state: new KeptState(),
       deadLetters: new DeadLetters(limits),
       spawnCell: spawnCellFor(limits),
       wakes: new WakeTurns(realClock, 1),

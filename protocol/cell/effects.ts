@@ -1,0 +1,29 @@
+// What an event does beside its outcome: it takes effect if and only if the event was handled. Kept free of zod,
+// because every cell loads it.
+
+/**
+ * Keys of `ctx.state`, each with its new value as JSON text, or with null where it was deleted: one flat list, which is
+ * cheap to send.
+ */
+export type StateChanges = readonly (string | null)[];
+
+export interface EventEffects {
+  readonly sequence: number;
+  readonly state: StateChanges;
+}
+
+/** Bytes of a key in UTF-8. */
+export const mostStateKeyBytes = 256;
+export const mostStateKeys = 10_000;
+
+/** What one event can change at most: every key there may be is deleted, and as many others are set. */
+export const mostStateChanges = mostStateKeys * 4;
+
+/** The changes one by one. */
+export function* changesIn(changes: StateChanges): Generator<readonly [key: string, json: string | null], void> {
+  for (let at = 0; at + 1 < changes.length; at += 2) {
+    const key = changes[at];
+    const json = changes[at + 1];
+    if (typeof key === 'string' && json !== undefined) yield [key, json];
+  }
+}

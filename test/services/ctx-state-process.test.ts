@@ -1,0 +1,4 @@
+// ctx.state, in a real process.
+import { stateCases } from '../labs/state-cases.ts';
+
+stateCases('process');
