@@ -20,7 +20,7 @@ export interface KeptDeps {
 
 export type StoreTrouble = [event: 'dead_letters_unsafe' | 'state_unsafe', message: string, error?: Error];
 
-/** What is found wrong meanwhile is told once there is somewhere to tell it: to whom the second value is called with. */
+/** What is found wrong meanwhile is told once there is somewhere to tell it: to the listener given to `tellTo`. */
 export async function openKept(
   pluginId: string,
   { stateFolder, store, clock, limits }: KeptDeps,

@@ -15,9 +15,9 @@ export async function keepStartChanges({ startChanges }: Incarnation, { durable,
 }
 
 /**
- * The new incarnation gets the state as the old one, which executes nothing any more, has left it. One whose start wrote
- * to the state, while the old one `changed` it, is started once more. Returns the one that takes over; it is over where
- * its start has failed.
+ * The new incarnation gets the state as the old one, which executes nothing any more, has left it. One whose start
+ * wrote to the state, while the old one `changed` it, is started once more. Returns the one that takes over; it is over
+ * where its start has failed.
  */
 export async function handState(
   reloading: Reloading,
