@@ -9,6 +9,7 @@ import { serviceOperations } from './operations/service.ts';
 import { storeOperations } from './operations/store.ts';
 import { telemetryOperations } from './operations/telemetry.ts';
 import { toolOperations } from './operations/tool.ts';
+import { usageOperations } from './operations/usage.ts';
 import { workerOperations } from './operations/worker.ts';
 
 export const operations = {
@@ -21,6 +22,7 @@ export const operations = {
   ...runtimeOperations,
   ...workerOperations,
   ...storeOperations,
+  ...usageOperations,
   ...browserOperations,
 };
 

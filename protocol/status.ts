@@ -26,7 +26,13 @@ export const recordedError = z.object({
 });
 export type RecordedError = z.output<typeof recordedError>;
 
-const percentiles = z.object({ p50: milliseconds, p90: milliseconds, p99: milliseconds, max: milliseconds, count });
+export const percentiles = z.object({
+  p50: milliseconds,
+  p90: milliseconds,
+  p99: milliseconds,
+  max: milliseconds,
+  count,
+});
 
 export const diagnostic = z.object({
   at: instant,
@@ -82,6 +88,19 @@ export const serviceStatus = z.object({
   counters: serviceCounters,
   latencyMs: percentiles.describe('from accepted to settled'),
   handleMs: percentiles.describe('inside the handler'),
+  queueMs: percentiles.describe('from the acceptance of an event until its cell was given it, for first attempts'),
+  usage: z
+    .object({
+      cpuSeconds: z
+        .number()
+        .min(0)
+        .describe('processor time of all its cells since the daemon loaded it; of processes, with what they started'),
+      heapUsedMb: z.number().min(0),
+      offHeapMb: z.number().min(0).describe('buffers and what else V8 knows to lie outside its heap'),
+      rssMb: z.number().min(0).describe("of its processes; threads share the daemon's"),
+      eventLoopUtilization: z.number().min(0).max(1).describe('in the last seconds'),
+    })
+    .describe('what the service uses of the machine'),
   lastError: recordedError.nullable(),
   deadLetters: z.object({ count, capacity: count, evicted: count }),
   state: z.object({ bytes: count, maxBytes: count }).describe('what the service keeps in ctx.state'),
@@ -101,7 +120,7 @@ export const serviceStatus = z.object({
     'messages of its cells, since the daemon loaded it, that had a form no cell sends and were dropped',
   ),
   reported: z.object({ value: z.unknown(), at: instant, stale: z.boolean(), error: z.string().optional() }).nullable(),
-  log: z.object({ lines: count, droppedLines: count, droppedBytes: count }),
+  log: z.object({ lines: count, bytes: count, droppedLines: count, droppedBytes: count }),
   notes: z
     .array(z.string())
     .describe('declared environment variables that are not set, and what this daemon does not act on'),

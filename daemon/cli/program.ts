@@ -31,6 +31,7 @@ const commandFiles: Readonly<Record<string, () => Promise<CommandModule>>> = {
   worker: () => import('./commands/worker.ts'),
   status: () => import('./commands/status.ts'),
   watch: () => import('./commands/watch.ts'),
+  top: () => import('./commands/top.ts'),
   logs: () => import('./commands/logs.ts'),
   state: () => import('./commands/state.ts'),
   timeline: () => import('./commands/timeline.ts'),

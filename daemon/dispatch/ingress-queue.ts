@@ -1,5 +1,6 @@
 // The bounded queue of one service, first in first out. Events that a cell's end gave back go to the front, in
 // their old order. Events that wait for a retry stand beside the others until their time has come.
+import { Histogram } from '../../protocol/cell/histogram.ts';
 import type { QueuedEvent } from './queued-event.ts';
 
 /** A consumed front is cut off when it is this long and most of the array. */
@@ -13,6 +14,8 @@ interface WaitingEvent {
 }
 
 export class IngressQueue {
+  /** How long events waited here before they were given to a cell for the first time. */
+  readonly waits = new Histogram();
   #capacity: number;
   #maxBytes: number;
   #items: QueuedEvent[] = [];

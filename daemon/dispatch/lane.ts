@@ -117,14 +117,15 @@ export class Lane {
       const first = this.#through + this.#sent.length + 1;
       const awaited: number[] = [];
       const text = new BatchText();
+      this.#sentMs = this.#clock.monotonicMs();
       for (let offset = 0; offset < events.length; offset += 1) {
         const event = events[offset] as QueuedEvent;
         if (event.waiter !== undefined) awaited.push(offset);
+        if (event.attempt === 1) this.#queue.waits.record(this.#sentMs - event.acceptedMs);
         text.add(event);
         this.#sent.push(event);
       }
       this.#batchEnds.push(first + events.length - 1);
-      this.#sentMs = this.#clock.monotonicMs();
       if (this.inFlight === events.length) pacer.began(this.#sentMs);
       this.#tellAccount();
       lossAccount.flush();

@@ -14,6 +14,8 @@ import { HostedPlugin } from './hosted-plugin.ts';
 import { Catalog } from '../plugins/catalog.ts';
 import type { Wanted } from '../plugins/remembered-plugins.ts';
 import { unusedOverrides } from '../plugins/overrides.ts';
+import { measuredUsage } from './plugin-usage.ts';
+import type { PluginUsage } from '../../protocol/usage.ts';
 import { PluginReader } from './plugin-reader.ts';
 import { type LoadedPlugin, keepingSocket } from '../plugins/plugin.ts';
 import { EmbeddedRuntime } from '../runtimes/embedded/embedded-runtime.ts';
@@ -317,20 +319,12 @@ export class Host {
     await this.#atStart.autostart();
   }
 
-  counts(): Pick<
-    OperationResult<'daemon.status'>['counts'],
-    | 'plugins'
-    | 'services'
-    | 'servicesRunning'
-    | 'servicesFailed'
-    | 'tools'
-    | 'toolCallsPending'
-    | 'toolThreads'
-    | 'workers'
-    | 'workersBusy'
-    | 'workerCells'
-    | 'unkillable'
-  > {
+  /** What one plugin or each of them uses, with the system's figures of their cells taken now. */
+  usage(id?: string): PluginUsage[] {
+    return (id === undefined ? this.list() : [this.get(id)]).map((hosted) => measuredUsage(hosted));
+  }
+
+  counts(): Omit<OperationResult<'daemon.status'>['counts'], 'connections' | 'halfLineBytes' | 'subscriptions'> {
     const hosted = this.list();
     const services = hosted.flatMap(({ service }) => (service === undefined ? [] : [service]));
     const workers = this.#embedded.report().workers;

@@ -4,6 +4,7 @@ import type { CallProgress } from '../../protocol/cell/tool-messages.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import type { PluginSummary } from '../../protocol/operations/plugin.ts';
+import { cellMeters } from '../isolates/cell-meters.ts';
 import { cellEnvironment } from '../cells/environment.ts';
 import { CellRecords } from '../cells/process/cell-records.ts';
 import { spawnCellFor } from '../cells/spawn.ts';
@@ -14,6 +15,7 @@ import { tryImport } from './import-trial.ts';
 import { type KeptThings, type StoreTrouble, openKept } from './kept-things.ts';
 import { noService } from './no-service.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
+import type { ProgramEnd } from '../runtimes/programs/program.ts';
 import type { ProgramHome } from '../runtimes/programs/program-offer.ts';
 import { PluginProfiles } from '../runtimes/programs/plugin-profiles.ts';
 import type { KeptState } from '../dispatch/kept-state.ts';
@@ -32,6 +34,7 @@ import { PluginLog } from '../telemetry/plugin-log.ts';
 import { Redactor } from '../telemetry/redactor.ts';
 import { tellFailure } from '../services/tell-failure.ts';
 import { Timeline } from '../telemetry/timeline.ts';
+import { ToolBooks } from '../tools/tool-books.ts';
 import { PluginTools, type ToolRequest } from '../tools/plugin-tools.ts';
 import { passOnPlaced, redactedError } from './told-error.ts';
 import type { CallWaiter } from '../tools/pending-call.ts';
@@ -64,6 +67,9 @@ export class HostedPlugin {
   readonly #state: KeptState;
   /** Values that were in the environment of any of its cells: a reload must not uncover an old one. */
   readonly #secrets = new Set<string>();
+  readonly toolBooks = new ToolBooks();
+  /** Inputs of workers that run its profiles, by what they ended in. */
+  readonly inputs: Record<ProgramEnd['kind'], number> = { done: 0, failed: 0, cancelled: 0 };
   readonly #records: CellRecords;
   readonly #keptCode: KeptCode;
   readonly #outlets: JournalOutlets = {
@@ -136,6 +142,7 @@ export class HostedPlugin {
       log: (message, incarnation) => this.log.fromCell(message, incarnation),
       logDropped: (message, incarnation) => this.log.droppedByCell(message, incarnation),
       failed: (error, incarnation, eventId) => this.#callFailed(error, eventId, incarnation),
+      inputEnded: (kind) => (this.inputs[kind] += 1),
       note: (event, message, incarnation) => void this.timeline.record({ level: 'info', event, message, incarnation }),
     };
     this.profiles = new PluginProfiles(this.#home);
@@ -283,6 +290,7 @@ export class HostedPlugin {
   /** Nothing of it runs any more: what is still to be written gets a moment. */
   async close(): Promise<void> {
     this.#state.close();
+    cellMeters.forget(this.id);
     await Promise.all([
       this.#deadLetters.close(lettersCloseMs),
       this.log.close(),
@@ -329,6 +337,7 @@ export class HostedPlugin {
       env: { ...env },
       clock,
       records: this.#records,
+      books: this.toolBooks,
       log: (message) => (message.type === 'log' ? this.log.fromCell(message, 0) : this.log.droppedByCell(message, 0)),
       failed: (error, callId) => passOnPlaced(error, this.#plugin, (told) => this.#callFailed(told, callId)),
       leftBehindEnded: () => {

@@ -4,11 +4,23 @@
 // watched alike.
 import type { PlainError } from '../../protocol/cell/plain-error.ts';
 import type { VitalsMessage } from '../../protocol/cell/process-messages.ts';
+import { type CellPart, cellMeters } from './cell-meters.ts';
 import { cpuMsOf, descriptorsOf, ownDescriptors, pssMbOf, rssMbOf } from './process-figures.ts';
 import { processesBelow } from './process-tree.ts';
 import { awakeTime } from '../time/awake-time.ts';
 
 export type VitalsReason = 'rss_limit' | 'descriptor_limit' | 'spinning';
+
+export interface VitalsLimits {
+  readonly rssMb: number;
+  readonly descriptors: number;
+}
+
+/** Whose figures the process's are. */
+export interface VitalsSubject {
+  readonly plugin: string;
+  readonly part: CellPart;
+}
 
 export interface VitalsOwner {
   /** Nobody waits for anything of the cell, although its event loop should turn and tell so. */
@@ -40,6 +52,7 @@ export class ProcessVitals {
   /** What the cell has started, and what that has started. */
   #started: readonly number[] = [];
   readonly #owner: VitalsOwner;
+  readonly #meter: ReturnType<typeof cellMeters.beginProcess>;
   #timer: NodeJS.Timeout | undefined;
   #rssMb: number | undefined;
   #told: VitalsMessage | undefined;
@@ -48,11 +61,20 @@ export class ProcessVitals {
   #quietCpuMs: number | undefined;
   #stopped = false;
 
-  constructor(pid: number, limits: { readonly rssMb: number; readonly descriptors: number }, owner: VitalsOwner) {
+  constructor(pid: number, { plugin, part }: VitalsSubject, limits: VitalsLimits, owner: VitalsOwner) {
     this.#pid = pid;
     this.#rssLimitMb = limits.rssMb;
     this.#mostDescriptors = limits.descriptors;
     this.#owner = owner;
+    this.#meter = cellMeters.beginProcess(plugin, part, {
+      pid,
+      figures: () => ({
+        heapUsedMb: (this.#told?.heapUsedBytes ?? 0) / mebibyte,
+        offHeapMb: (this.#told?.externalBytes ?? 0) / mebibyte,
+        rssMb: this.#rssMb,
+      }),
+      utilization: () => (this.#stopped ? 0 : this.utilization),
+    });
     this.#lookIn(lookMs);
   }
 
@@ -71,9 +93,18 @@ export class ProcessVitals {
     return awakeTime.nowMs() - this.#toldMs > quietMs ? 1 : (this.#told?.utilization ?? 0);
   }
 
+  /** The process is about to be ended, or is looked at no more. */
   stop(): void {
+    if (this.#stopped) return;
     this.#stopped = true;
+    this.#meter.measure();
     clearTimeout(this.#timer);
+  }
+
+  /** The process is gone. */
+  ended(): void {
+    this.stop();
+    this.#meter.end();
   }
 
   #lookIn(delayMs: number): void {
@@ -84,6 +115,7 @@ export class ProcessVitals {
     if (this.#looks % startedLooks === 0) this.#started = processesBelow(this.#pid);
     this.#rssMb = this.#memoryMb(rssMbOf);
     this.#checkMemory(this.#rssMb ?? 0);
+    this.#meter.measure();
     if (this.#looks % descriptorLooks === 0) this.#checkDescriptors();
     this.#looks += 1;
     this.#checkSpin(awakeTime.nowMs());

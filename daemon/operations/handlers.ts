@@ -9,6 +9,7 @@ import { serviceHandlers } from './service.ts';
 import { storeHandlers } from './store.ts';
 import { telemetryHandlers } from './telemetry.ts';
 import { toolHandlers } from './tool.ts';
+import { usageHandlers } from './usage.ts';
 import { workerHandlers } from './worker.ts';
 import type { Host } from '../host/host.ts';
 import type { Store } from '../store/store.ts';
@@ -29,6 +30,7 @@ export function handlers(
     ...toolHandlers(host),
     ...telemetryHandlers(host, daemonLog),
     ...runtimeHandlers(host.registry),
+    ...usageHandlers(host),
     ...workerHandlers(host.registry),
     ...storeHandlers(store, host.config.limits.storeBytes),
     ...browserHandlers(browser),

@@ -72,7 +72,7 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
       services: host.list().flatMap(({ service }) => (service === undefined ? [] : [service.status()])),
     }),
     'service.status': async ({ plugin: id, wait }) => {
-      const service = host.get(id).requireService();
+      const service = host.get(id).requireService().measured();
       const refreshed = service.refreshReported();
       if (wait) await refreshed;
       return service.status();

@@ -22,7 +22,7 @@ export class LiveIncarnations {
   handleTimes(): Histogram {
     const all = new Histogram();
     all.add(this.#handleTimes);
-    if (this.live !== undefined) all.add(this.live.handleTimes);
+    for (const { handleTimes } of this.#present) all.add(handleTimes);
     return all;
   }
 

@@ -3,6 +3,7 @@ import type { Histogram } from '../../protocol/cell/histogram.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
 import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
 import type { CellUsage } from '../cells/cell.ts';
+import { cellMeters } from '../isolates/cell-meters.ts';
 import type { Clock } from '../time/clock.ts';
 import { idsOf } from '../dispatch/queued-event.ts';
 import type { Books } from './books.ts';
@@ -35,12 +36,41 @@ export interface StatusParts {
   readonly notes: readonly string[];
 }
 
+export interface ServiceFigures {
+  readonly lifecycle: Lifecycle;
+  readonly incarnation: number;
+  readonly isUnkillable: boolean;
+  readonly queue: ServiceStatus['queue'];
+  readonly counters: ServiceStatus['counters'];
+  readonly latency: Histogram;
+  readonly waits: Histogram;
+  readonly handleTimes: Histogram;
+  readonly deadLetters: ServiceStatus['deadLetters'];
+  readonly lastError: ServiceStatus['lastError'];
+  readonly restart: ServiceStatus['restart'];
+}
+
+type QueueParts = Pick<StatusParts, 'intake' | 'lane' | 'clock' | 'startedMs' | 'settling'>;
+
+export function queueFigures(parts: QueueParts, running = inFlight(parts)): ServiceStatus['queue'] {
+  const { intake, lane } = parts;
+  const { queue } = intake;
+  const depth = queue.size + (lane?.inFlight ?? 0) + parts.settling - (running === null ? 0 : 1);
+  return {
+    depth,
+    capacity: queue.capacity,
+    highWater: Math.max(intake.highWater, depth),
+    oldestAgeMs: oldestAgeMs(parts),
+    bytes: queue.bytes,
+    maxBytes: queue.maxBytes,
+  };
+}
+
 export function serviceStatus(parts: StatusParts): ServiceStatus {
   const { clock, books, intake, journal, lane } = parts;
   const { queue } = intake;
   // Looked at before the counters: an event that begins in between is counted as dispatched and not yet shown.
   const running = inFlight(parts);
-  const depth = queue.size + (lane?.inFlight ?? 0) + parts.settling - (running === null ? 0 : 1);
   return {
     pluginId: parts.pluginId,
     lifecycle: parts.lifecycle,
@@ -48,19 +78,14 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
     isolation: parts.isolation,
     startedAt: parts.startedMs === undefined ? null : new Date(parts.startedMs).toISOString(),
     uptimeMs: parts.startedMs === undefined ? 0 : Math.max(0, clock.wallMs() - parts.startedMs),
-    queue: {
-      depth,
-      capacity: queue.capacity,
-      highWater: Math.max(intake.highWater, depth),
-      oldestAgeMs: oldestAgeMs(parts),
-      bytes: queue.bytes,
-      maxBytes: queue.maxBytes,
-    },
+    queue: queueFigures(parts, running),
     inFlight: running,
     retrying: retrying(parts),
     counters: books.counters(lane?.begun()),
     latencyMs: books.latency.percentiles(),
     handleMs: parts.handleTimes.percentiles(),
+    queueMs: queue.waits.percentiles(),
+    usage: usageOf(parts.pluginId),
     lastError: journal.lastError,
     restart: parts.restart,
     deadLetters: { ...parts.deadLetters },
@@ -75,7 +100,12 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
   };
 }
 
-function oldestAgeMs({ intake, lane, clock }: StatusParts): number {
+function usageOf(pluginId: string): ServiceStatus['usage'] {
+  const { cells: _cells, ...usage } = cellMeters.usage(pluginId, 'service');
+  return usage;
+}
+
+function oldestAgeMs({ intake, lane, clock }: QueueParts): number {
   const acceptedMs = Math.min(
     lane?.current()?.event.acceptedMs ?? Infinity,
     intake.queue.oldest?.acceptedMs ?? Infinity,
@@ -94,7 +124,7 @@ function retrying({ intake: { queue }, clock }: StatusParts): ServiceStatus['ret
 }
 
 /** An event is in flight once it has begun; until then it waits, though its cell may have it. */
-function inFlight({ lane, startedMs, clock }: StatusParts): ServiceStatus['inFlight'] {
+function inFlight({ lane, startedMs, clock }: QueueParts): ServiceStatus['inFlight'] {
   const current = startedMs !== undefined ? lane?.current() : undefined;
   if (current?.beganMs === undefined) return null;
   const { event, beganMs } = current;

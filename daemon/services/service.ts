@@ -2,6 +2,7 @@
 import { asHostError } from '../../protocol/errors.ts';
 import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
 import { lossAccount } from '../files/loss-account.ts';
+import { cellMeters } from '../isolates/cell-meters.ts';
 import { Deadlines } from '../time/deadlines.ts';
 import { Delivery } from './delivery.ts';
 import { Books } from './books.ts';
@@ -21,7 +22,7 @@ import type { CapacityWaiter } from './capacity-waiters.ts';
 import { ServiceController } from './service-controller.ts';
 import type { ServicePlan } from '../dispatch/service-plan.ts';
 import type { ServiceDeps } from './service-deps.ts';
-import { serviceStatus } from './service-status.ts';
+import { type ServiceFigures, queueFigures, serviceStatus } from './service-status.ts';
 import type { KeptEvents, StopOptions, Stopped } from './stop-order.ts';
 
 const noExtras = {};
@@ -221,6 +222,38 @@ export class Service {
       log: this.#deps.cellLog.counts(),
       notes: life.plan.plugin.notes,
     });
+  }
+
+  /** With the system's figures of its cells taken now. */
+  measured(): this {
+    cellMeters.measure(this.#life.plan.plugin.id);
+    return this;
+  }
+
+  /** What is told of it every few seconds: nothing that takes long to put together. */
+  figures(): ServiceFigures {
+    const life = this.#life;
+    const lane = life.live?.lane;
+    const { clock, deadLetters } = this.#deps;
+    return {
+      lifecycle: life.state.lifecycle,
+      incarnation: life.incarnation,
+      isUnkillable: life.unkillable > 0,
+      queue: queueFigures({
+        intake: this.#intake,
+        lane,
+        settling: this.#settlement.waiting,
+        clock,
+        startedMs: life.state.since?.wallMs,
+      }),
+      counters: this.#books.counters(lane?.begun()),
+      latency: this.#books.latency,
+      waits: this.#intake.queue.waits,
+      handleTimes: life.handleTimes(),
+      deadLetters: deadLetters.counts,
+      lastError: this.#journal.lastError,
+      restart: life.state.supervisor.view(),
+    };
   }
 
   /** 0 at every instant: how many accepted events are neither settled, nor queued, nor in flight. */

@@ -36,6 +36,7 @@ export interface PluginLogOptions {
 
 export interface LogCounts {
   readonly lines: number;
+  readonly bytes: number;
   readonly droppedLines: number;
   readonly droppedBytes: number;
 }
@@ -55,7 +56,7 @@ export class PluginLog {
   readonly #pino: PinoLogger;
   readonly #ring: LineRing;
   readonly #writer: LineWriter;
-  readonly #counts = { lines: 0, droppedLines: 0, droppedBytes: 0 };
+  readonly #counts = { lines: 0, bytes: 0, droppedLines: 0, droppedBytes: 0 };
   /** What pino made of the last line: it hands it over before its own call returns. */
   #made = '';
   #time = '';
@@ -161,6 +162,7 @@ export class PluginLog {
     };
     this.#pino[level](fields, text);
     this.#counts.lines += 1;
+    this.#counts.bytes += this.#made.length;
     this.#ring.push(this.#made.trimEnd());
     if (!this.#writer.push(this.#made)) {
       this.#counts.droppedLines += 1;

@@ -35,7 +35,7 @@ export interface CallOwner {
   /** What a cell may take to start. */
   readonly startMs: number;
   /** The waiter is to be told. */
-  answered(call: PendingCall, error: HostError | undefined): void;
+  answered(call: PendingCall, outcome: ToolResult | HostError): void;
   /** It was answered without its cell, which may still run it. */
   givenUp(call: PendingCall, reason: string): void;
 }
@@ -189,7 +189,7 @@ export class PendingCall implements QueuedCall, Abortable, AnsweredCall {
     this.#outcome = outcome;
     this.#owner.deadlines.lift(this.#deadline);
     this.#unwatch();
-    this.#owner.answered(this, outcome instanceof HostError ? outcome : undefined);
+    this.#owner.answered(this, outcome);
   }
 
   #at(): CallAt {

@@ -5,7 +5,7 @@ import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages
 import type { ToolCellOptions, ToolTask } from '../../protocol/cell/tool-messages.ts';
 import { callNumberSpan } from '../../protocol/cell/tool-register.ts';
 import { longestMs } from '../../protocol/durations.ts';
-import type { ErrorCode, HostError } from '../../protocol/errors.ts';
+import { type ErrorCode, HostError } from '../../protocol/errors.ts';
 import { EncodedJson, encodeJson } from '../../protocol/json-rpc.ts';
 import type { ToolIsolation, ToolSection } from '../../protocol/manifest.ts';
 import { cellGrants, permissionArgs } from '../isolates/permissions.ts';
@@ -23,6 +23,7 @@ import { freshThreads } from './pools/fresh/fresh-threads.ts';
 import { type CallOwner, type CallWaiter, PendingCall } from './pending-call.ts';
 import { pooledThreads } from './pools/pooled/pooled-threads.ts';
 import { cancelled, inputTooLarge, unknownTool } from './tool-errors.ts';
+import { ToolBooks } from './tool-books.ts';
 import { ToolLane } from './tool-lane.ts';
 import type { PoolListener, PoolSpec, ToolPool } from './pools/tool-pool.ts';
 
@@ -47,6 +48,8 @@ export interface ToolDeps {
   leftBehindEnded?(): void;
   readonly clock?: Clock;
   readonly records?: CellRecorder;
+  /** Where its calls are counted. */
+  readonly books?: ToolBooks;
 }
 
 const pools: Readonly<Record<ToolIsolation, (spec: PoolSpec, listener: PoolListener) => Promise<ToolPool>>> = {
@@ -75,6 +78,7 @@ export class PluginTools {
   readonly #tools: ReadonlyMap<string, ToolSection>;
   readonly #lanes = new Map<ToolIsolation, { readonly lane: ToolLane; readonly owner: CallOwner }>();
   readonly #account: PluginAccount;
+  readonly #books: ToolBooks;
   #pending = 0;
   #arrivals = 0;
   #closed = false;
@@ -83,6 +87,7 @@ export class PluginTools {
     this.#plugin = plugin;
     this.#account = lossAccount.of(plugin.id);
     this.#deps = deps;
+    this.#books = deps.books ?? new ToolBooks();
     this.#clock = deps.clock ?? realClock;
     this.#deadlines = new Deadlines(this.#clock);
     this.#answered = new AnsweredCalls(this.#clock);
@@ -116,7 +121,12 @@ export class PluginTools {
     if (this.#closed || signal.aborted)
       throw cancelled({ toolName: name, phase: 'queued', waitedMs: 0 }, this.#closed ? ending : signal.reason);
     const { lane, owner } = this.#lane(tool.isolation);
-    lane.requireRoom(name);
+    try {
+      lane.requireRoom(name);
+    } catch (refusal) {
+      if (refusal instanceof HostError) this.#books.ended(name, refusal.code);
+      throw refusal;
+    }
     this.#arrivals += 1;
     this.#pending += 1;
     this.#account.add('calls', 1);
@@ -162,11 +172,16 @@ export class PluginTools {
       deadlines: this.#deadlines,
       isolation,
       startMs: limits.toolStartMs,
-      answered: (call, error) => {
+      answered: (call, outcome) => {
         this.#pending -= 1;
         this.#account.add('calls', -1);
         this.#answered.add(call);
-        if (error !== undefined && pluginsFault.has(error.code)) this.#deps.failed(error, call.task.callId);
+        if (!(outcome instanceof HostError)) {
+          this.#books.answered(call.toolName, this.#clock.monotonicMs() - call.arrivedMs, outcome.durationMs);
+          return;
+        }
+        this.#books.ended(call.toolName, outcome.code);
+        if (pluginsFault.has(outcome.code)) this.#deps.failed(outcome, call.task.callId);
       },
       givenUp: (call, reason) => lane.giveUp(call, reason),
     };

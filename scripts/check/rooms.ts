@@ -90,7 +90,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     imports: {
       dispatch: 'runs its incarnations and its queue on the shared kernel',
       cells: 'types: is told how a cell ended',
-      isolates: 'says where a plugin was when its time was over',
+      isolates: 'says where a plugin was when its time was over, and what its cells use',
       plugins: 'types: names the plugin it belongs to',
       store: kept,
       files: 'writes dead letters',

@@ -106,6 +106,8 @@ const walk: readonly [name: OperationName, status: number, values?: Values][] = 
   ['log.read', 200, { plugin: lab, limit: 5 }],
   ['log.read', 501, { follow: true }],
   ['tool.list', 200],
+  ['usage.list', 200],
+  ['usage.list', 404, { plugin: 'nobody' }],
   ['tool.call', 200, { ...primes, input: { below: 100 } }],
   ['tool.call', 400, { ...primes, input: { below: 'many' } }],
   ['tool.call', 404, { ...primes, tool: 'none' }],

@@ -56,7 +56,7 @@ export async function lab(
   const logs: LogMessage[] = [];
   const feed: FeedEvent[] = [];
   const timeline: Omit<TimelineEntry, 'sequence' | 'at'>[] = [];
-  const counts = { lines: 0, droppedLines: 0, droppedBytes: 0 };
+  const counts = { lines: 0, bytes: 0, droppedLines: 0, droppedBytes: 0 };
   const deadLetters = new DeadLetters(limits);
   const service = new Service(await labPlan(override, env), {
     clock: realClock,

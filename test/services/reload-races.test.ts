@@ -122,7 +122,11 @@ class Trial {
       limits: limits.parse({}),
       redact: (text) => text,
       outlets: { timeline: () => {}, feed: () => {}, log: () => {} },
-      cellLog: { log: () => {}, logDropped: () => {}, counts: () => ({ lines: 0, droppedLines: 0, droppedBytes: 0 }) },
+      cellLog: {
+        log: () => {},
+        logDropped: () => {},
+        counts: () => ({ lines: 0, bytes: 0, droppedLines: 0, droppedBytes: 0 }),
+      },
     });
   }
 

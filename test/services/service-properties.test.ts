@@ -206,7 +206,11 @@ class History {
         feed: () => {},
         log: () => {},
       },
-      cellLog: { log: () => {}, logDropped: () => {}, counts: () => ({ lines: 0, droppedLines: 0, droppedBytes: 0 }) },
+      cellLog: {
+        log: () => {},
+        logDropped: () => {},
+        counts: () => ({ lines: 0, bytes: 0, droppedLines: 0, droppedBytes: 0 }),
+      },
     });
   }
 

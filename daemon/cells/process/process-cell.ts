@@ -16,6 +16,7 @@ import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, CellUsage, Loa
 import { ChildChannel } from './child-channel.ts';
 import { type ChildExit, childEnd } from './child-end.ts';
 import { isBegun, isVitals } from './process-message.ts';
+import { cellOwner } from '../../isolates/cell-meters.ts';
 import { signalGroup } from '../../isolates/child-signals.ts';
 import { ProcessVitals } from '../../isolates/process-vitals.ts';
 import { KillLadder, type KillLimits } from '../kill-ladder.ts';
@@ -80,7 +81,7 @@ export class ProcessCell implements Cell {
     this.#child.once('exit', (code, signal) => this.#exited({ code, signal }));
     if (pid === undefined) return;
     records?.add(pid, spec.name);
-    this.#vitals = new ProcessVitals(pid, spec, {
+    this.#vitals = new ProcessVitals(pid, cellOwner(spec.name), spec, {
       idle: () => this.#progress.idle && this.#callsPending === 0,
       overstepped: (reason, error) => this.#endFor({ reason, error, exitCode: null }),
     });
@@ -265,7 +266,7 @@ export class ProcessCell implements Cell {
   #exited(exit: ChildExit): void {
     this.#exit = exit;
     this.#ladder.stop();
-    this.#vitals?.stop();
+    this.#vitals?.ended();
     // What it has started ends with it.
     if (this.#child.pid !== undefined) signalGroup(this.#child.pid, 'SIGKILL');
     killRemaining(this.#started);

@@ -21,6 +21,7 @@ import { BoundedPort } from '../../isolates/bounded-port.ts';
 import { CellCalls, isLoadedService, isNull, isStartedService, withPlace } from '../call.ts';
 import { isText } from '../../isolates/untrusted-values.ts';
 import { CellInbox } from '../cell-inbox.ts';
+import { cellMeters } from '../../isolates/cell-meters.ts';
 import { cellWatch } from '../../isolates/cell-watch.ts';
 import type { CallOutcome, Cell, CellEnd, CellListener, CellSpec, CellUsage, LoadedService } from '../cell.ts';
 import { cellEntry, directReads } from '../../isolates/entries.ts';
@@ -261,6 +262,7 @@ export class ThreadCell implements Cell {
 
   /** What the plugin started would outlive its thread. */
   #terminate(): void {
+    cellMeters.measureThread(this.#threadId);
     killStartedBy(this.register.osThread);
     threadInspector.release(this.#threadId);
     lossAccount.threadEnding(this.#threadId);

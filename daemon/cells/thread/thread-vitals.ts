@@ -2,6 +2,7 @@
 // nothing to do. The cell's own figures are used while they come; a thread that is too busy to tell them is asked.
 import type { Worker } from 'node:worker_threads';
 import type { ProgressRegister } from '../../../protocol/cell/register.ts';
+import { type ThreadMeter, cellMeters, cellOwner } from '../../isolates/cell-meters.ts';
 import { type WatchedCell, cellWatch } from '../../isolates/cell-watch.ts';
 import type { CellEnd } from '../cell.ts';
 import { type ThreadTimes, threadTimes } from '../../isolates/os-thread.ts';
@@ -64,6 +65,7 @@ export class ThreadVitals implements WatchedCell {
   readonly #worker: Worker;
   readonly #register: ProgressRegister;
   readonly #memory: ThreadMemory;
+  readonly #meter: ThreadMeter;
   readonly #priority = new ThreadPriority();
   readonly #stalledMs: number;
   readonly #spinMs: number;
@@ -86,6 +88,14 @@ export class ThreadVitals implements WatchedCell {
       overstepped: (limit, what, locate) => void this.#overstepped(reasons[limit], errorNames[limit], what, locate),
     });
     this.#loop = worker.performance.eventLoopUtilization();
+    const { plugin, part } = cellOwner(limits.name);
+    const { threadId } = worker;
+    this.#meter = cellMeters.beginThread(threadId, plugin, part, {
+      osThread: () => register.osThread,
+      figures: () => ({ heapUsedMb: register.heapUsedMb, offHeapMb: register.externalMb }),
+      loop: () => worker.performance.eventLoopUtilization(),
+    });
+    worker.once('exit', () => cellMeters.endThread(threadId));
     cellWatch.add(this);
   }
 
@@ -102,6 +112,7 @@ export class ThreadVitals implements WatchedCell {
     const sinceMs = nowMs - this.#lookedMs;
     this.#loop = loop;
     this.#lookedMs = nowMs;
+    this.#meter.looked(nowMs, activeMs >= leastActiveMs);
     if (activeMs < leastActiveMs) {
       this.#quiet = undefined;
       this.#stalledAfter = undefined;

@@ -38,6 +38,8 @@ export class PluginProgram implements Program {
   /** Cells that are not gone. */
   readonly #present = new Set<ProgramCell>();
   #cell: ProgramCell | undefined;
+  /** That its last input was run by. */
+  #offer: ProgramOffer | undefined;
   #turn: RunningInput | undefined;
   #wait: SeatWait | undefined;
   #idle: Timer | undefined;
@@ -71,6 +73,7 @@ export class PluginProgram implements Program {
     void this.#carryOut(turn);
     const end = await turn.ended;
     this.#turn = undefined;
+    this.#offer?.home.inputEnded?.(end.kind);
     this.#rest();
     return end;
   }
@@ -111,6 +114,7 @@ export class PluginProgram implements Program {
     if (turn.over) return;
     try {
       offer = this.#deps.offer();
+      this.#offer = offer;
       const cell = await this.#cellFor(turn, offer);
       if (!turn.over) cell?.give(turn);
     } catch (thrown) {

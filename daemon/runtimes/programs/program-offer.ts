@@ -6,6 +6,7 @@ import { type ProfileSection, serviceSection } from '../../../protocol/manifest.
 import type { SpawnCell } from '../../cells/cell.ts';
 import type { Limits } from '../../config/schema.ts';
 import type { LoadedPlugin } from '../../plugins/plugin.ts';
+import type { ProgramEnd } from './program.ts';
 import { incarnationOptions } from '../../dispatch/incarnation-options.ts';
 import type { Redact } from '../../dispatch/plugin-error.ts';
 import type { IncarnationOptions } from '../../dispatch/incarnation.ts';
@@ -19,6 +20,8 @@ export interface ProgramHome {
   logDropped(message: LogDroppedMessage, incarnation: number): void;
   /** An input failed, or a cell ended between two of them. */
   failed(error: HostError, incarnation: number, eventId?: string): void;
+  /** An input of a worker has come to its end. */
+  inputEnded?(kind: ProgramEnd['kind']): void;
   /** Something worth a line in the timeline that is no failure. */
   note(event: string, message: string, incarnation: number): void;
 }

@@ -4,6 +4,7 @@ import type { Worker } from 'node:worker_threads';
 import type { PlainError } from '../../../protocol/cell/plain-error.ts';
 import type { ToolRegister } from '../../../protocol/cell/tool-register.ts';
 import { lossAccount } from '../../files/loss-account.ts';
+import { type ThreadMeter, cellMeters } from '../../isolates/cell-meters.ts';
 import { type WatchedCell, cellWatch } from '../../isolates/cell-watch.ts';
 import type { ThreadLimit } from '../../isolates/thread-accounts.ts';
 import { threadInspector } from '../../isolates/thread-inspector.ts';
@@ -32,6 +33,7 @@ export class ToolThreadWatch implements WatchedCell {
   readonly #owner: ToolThreadOwner;
   #worker: Worker | undefined;
   #memory: ThreadMemory | undefined;
+  #meter: ThreadMeter | undefined;
   readonly #priority = new ThreadPriority();
   #activeMs = 0;
   #idleMs = 0;
@@ -43,6 +45,12 @@ export class ToolThreadWatch implements WatchedCell {
     cellWatch.add(this);
   }
 
+  /** The thread is about to be ended. */
+  measure(): void {
+    this.meet();
+    this.#meter?.sample();
+  }
+
   /** The thread's end is ordered, or has come. */
   stop(): void {
     this.#rest();
@@ -50,7 +58,7 @@ export class ToolThreadWatch implements WatchedCell {
     lossAccount.threadEnding(this.#threadId);
   }
 
-  look(): boolean {
+  look(nowMs: number): boolean {
     this.meet();
     if (this.#worker === undefined) return true;
     const { active, idle } = this.#worker.performance.eventLoopUtilization();
@@ -58,6 +66,7 @@ export class ToolThreadWatch implements WatchedCell {
     const rested = idle > this.#idleMs;
     this.#activeMs = active;
     this.#idleMs = idle;
+    this.#meter?.looked(nowMs, sinceMs >= leastActiveMs);
     const register = this.#owner.thread()?.register;
     if (sinceMs < leastActiveMs) {
       this.#priority.look(register?.osThread ?? 0, undefined);
@@ -81,7 +90,15 @@ export class ToolThreadWatch implements WatchedCell {
     this.#threadId = thread.worker.threadId;
     threadInspector.register(this.#threadId, thread.register.gate);
     lossAccount.threadBegan(this.#threadId, this.#limits.name, thread.register.osThread);
-    thread.worker.once('exit', () => lossAccount.threadEnded(this.#threadId));
+    this.#meter = cellMeters.beginThread(this.#threadId, this.#limits.name, 'tools', {
+      osThread: () => thread.register.osThread,
+      figures: () => ({ heapUsedMb: thread.register.heapUsedMb, offHeapMb: thread.register.externalMb }),
+      loop: () => thread.worker.performance.eventLoopUtilization(),
+    });
+    thread.worker.once('exit', () => {
+      lossAccount.threadEnded(this.#threadId);
+      cellMeters.endThread(this.#threadId);
+    });
     this.#memory = new ThreadMemory(thread.worker, thread.register, this.#limits, {
       locate: (withinMs) => this.#owner.locate(withinMs),
       overstepped: (limit, what, locate) => void this.#overstepped(limit, what, locate),

@@ -44,7 +44,7 @@ async function startService(folder: string): Promise<Service> {
       cellLog: {
         log: () => undefined,
         logDropped: () => undefined,
-        counts: () => ({ lines: 0, droppedLines: 0, droppedBytes: 0 }),
+        counts: () => ({ lines: 0, bytes: 0, droppedLines: 0, droppedBytes: 0 }),
       },
     },
   );

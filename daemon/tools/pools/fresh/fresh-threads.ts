@@ -116,6 +116,7 @@ class FreshThread implements LoneCell {
   }
 
   end(): void {
+    this.#watch.measure();
     this.#seat.endStarted();
     this.#living.expectEnd(this.#cell.worker);
     this.#cell.destroy();

@@ -8,6 +8,7 @@ import type { PooledOptions, ToolCellMessage, ToolTask } from '../../../../proto
 import { ToolRegister } from '../../../../protocol/cell/tool-register.ts';
 import { ToolTray, trayCalls } from '../../../../protocol/cell/tool-tray.ts';
 import { cellEntry, directReads } from '../../../isolates/entries.ts';
+import { cellMeters } from '../../../isolates/cell-meters.ts';
 import { cellWatch } from '../../../isolates/cell-watch.ts';
 import { hardHeapMb } from '../../../isolates/memory-budget.ts';
 import { locateThread } from '../../../isolates/stack-capture.ts';
@@ -259,6 +260,7 @@ class PooledThreads implements ToolPool {
   }
 
   #expectEnd(threadId: number): void {
+    cellMeters.measureThread(threadId);
     const worker = this.#workers.get(threadId);
     if (worker !== undefined) this.#living.expectEnd(worker);
     lossAccount.threadEnding(threadId);

@@ -40,12 +40,15 @@ export class ChildCell {
     if (child.pid !== undefined) {
       this.#record(child.pid, plugin.id);
       // A call that does not turn its event loop has a deadline.
-      this.#vitals = new ProcessVitals(child.pid, spec, { idle: () => false, overstepped });
+      this.#vitals = new ProcessVitals(child.pid, { plugin: plugin.id, part: 'tools' }, spec, {
+        idle: () => false,
+        overstepped,
+      });
     }
     this.#closed = new Promise((resolve) => child.once('close', () => resolve()));
     child.once('exit', (code, signal) => {
       this.#exit = { code, signal };
-      this.#vitals?.stop();
+      this.#vitals?.ended();
       this.#watch?.close();
     });
     // Tinypool pipes both into the daemon's own output. What the bootstrap does not send as log lines went round it.
