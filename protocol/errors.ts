@@ -360,6 +360,13 @@ export const errorKinds = {
     'What a plugin keeps in `ctx.state` would be larger than its bound, or have too many keys. It is thrown by `ctx.state.set`.',
     'Keep less there, or raise the bound that `details.limit` names in the configuration.',
   ),
+  source_not_found: kind(
+    -32070,
+    404,
+    false,
+    'The service declares no source with this name.',
+    'See `nagaya sources ID` for what it declares.',
+  ),
 
   daemon_unreachable: kind(
     -32090,

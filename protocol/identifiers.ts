@@ -1,11 +1,10 @@
 // The forms of every identifier that crosses a wire, in one place, so that a path, a file name or a shell argument
 // built from one of them can be trusted.
 import * as z from 'zod';
+import { nameForm, openIdForm, pluginIdForm } from './identifier-forms.ts';
 import { ownRefusal } from './parameters.ts';
 
-export const pluginIdForm = /^(?![.])[a-z0-9._-]{1,128}(?<![.])$/;
-export const nameForm = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/;
-export const openIdForm = /^[A-Za-z0-9._:-]{1,128}$/;
+export { nameForm, openIdForm, pluginIdForm };
 
 export const pluginId = z
   .string()

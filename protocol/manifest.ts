@@ -3,11 +3,9 @@ import * as z from 'zod';
 import { longestMs } from './durations.ts';
 import { localName, pluginId } from './identifiers.ts';
 import { jsonSchema } from './json-schema.ts';
+import { environmentName, source, sourceIssues } from './sources.ts';
 
 const durationMs = (least = 1) => z.int().min(least).max(longestMs);
-const environmentName = z
-  .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'must be the name of an environment variable');
 
 export const isolation = z.enum(['thread', 'process']);
 export const toolIsolation = z.enum(['pooled', 'fresh', 'process']);
@@ -146,6 +144,17 @@ export const serviceSection = z.strictObject({
   restart: restart.prefault({}),
   retry: retry.prefault({}),
   reload: reload.default('beside'),
+  sources: z
+    .array(source)
+    .max(64)
+    .default([])
+    .describe('where its events come from beside the control socket; the daemon runs them'),
+});
+
+/** Beside what each field must be by itself. */
+const fitting = serviceSection.superRefine(({ sources, ingresses }, context) => {
+  for (const { path, message } of sourceIssues(sources, ingresses))
+    context.addIssue({ code: 'custom', path: ['sources', ...path], message });
 });
 
 export const toolSection = z.strictObject({
@@ -179,7 +188,7 @@ export const manifest = z.strictObject({
   permissions: permissions
     .optional()
     .describe("turns Node's permission model on: the plugin may do what is granted here and nothing else of it"),
-  service: serviceSection.optional(),
+  service: fitting.optional(),
   tools: z.array(toolSection).max(256).default([]).refine(distinctNames, 'two tools have the same name'),
   profiles: z.array(profileSection).max(64).default([]).refine(distinctNames, 'two profiles have the same name'),
 });

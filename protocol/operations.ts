@@ -6,6 +6,7 @@ import { deadLetterOperations } from './operations/dead-letter.ts';
 import { pluginOperations } from './operations/plugin.ts';
 import { runtimeOperations } from './operations/runtime.ts';
 import { serviceOperations } from './operations/service.ts';
+import { sourceOperations } from './operations/source.ts';
 import { storeOperations } from './operations/store.ts';
 import { telemetryOperations } from './operations/telemetry.ts';
 import { toolOperations } from './operations/tool.ts';
@@ -17,6 +18,7 @@ export const operations = {
   ...pluginOperations,
   ...serviceOperations,
   ...deadLetterOperations,
+  ...sourceOperations,
   ...toolOperations,
   ...telemetryOperations,
   ...runtimeOperations,

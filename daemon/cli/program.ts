@@ -24,6 +24,7 @@ const commandFiles: Readonly<Record<string, () => Promise<CommandModule>>> = {
   publish: () => import('./commands/publish.ts'),
   deliver: () => import('./commands/deliver.ts'),
   'dead-letters': () => import('./commands/dead-letters.ts'),
+  sources: () => import('./commands/sources.ts'),
   tools: () => import('./commands/tools.ts'),
   call: () => import('./commands/call.ts'),
   runtimes: () => import('./commands/runtimes.ts'),

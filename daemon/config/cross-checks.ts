@@ -37,8 +37,27 @@ const order: readonly Ordered[] = [
   { smaller: 'killMs', larger: 'shutdownMs', strictly: true, because: 'cells end before the daemon does' },
 ];
 
-export function crossChecks({ limits, http }: Config): Issue[] {
-  return [...orderIssues(limits), ...(http === undefined ? [] : httpIssues(http))];
+export function crossChecks({ limits, http, webhooks }: Config): Issue[] {
+  return [
+    ...orderIssues(limits),
+    ...(http === undefined ? [] : httpIssues(http)),
+    ...(webhooks === undefined ? [] : webhookIssues(webhooks)),
+  ];
+}
+
+function webhookIssues({ host, allowRemote, limits }: NonNullable<Config['webhooks']>): Issue[] {
+  const issues: Issue[] = [];
+  if (!isLoopback(host) && !allowRemote)
+    issues.push({
+      path: 'webhooks.host',
+      message: `${host} can be reached from other machines, and nothing is encrypted; use 127.0.0.1 with a proxy in front, or set webhooks.allowRemote to true`,
+    });
+  if (limits.bodyBytes > limits.bodiesBytes)
+    issues.push({
+      path: 'webhooks.limits.bodyBytes',
+      message: `${String(limits.bodyBytes)} must not be more than webhooks.limits.bodiesBytes (${String(limits.bodiesBytes)}), which bounds all bodies together`,
+    });
+  return issues;
 }
 
 function httpIssues({ host, allowRemote, token, readToken }: NonNullable<Config['http']>): Issue[] {

@@ -16,6 +16,7 @@ import {
   toolSection,
 } from '../../protocol/manifest.ts';
 import { http } from './http.ts';
+import { webhooks } from './webhooks.ts';
 
 const kib = 1024;
 const mib = 1024 * kib;
@@ -159,6 +160,12 @@ export const limits = z.strictObject({
     .default(64 * mib)
     .describe('what may wait for the disk of the store'),
   storePendingCommits: many().default(65_536).describe('commits that may wait for the disk of the store'),
+  edgeEvents: many(100_000)
+    .default(256)
+    .describe('events of all sources that wait to be accepted; beyond it nothing more is read'),
+  edgeStalledMs: durationMs(500, 3_600_000)
+    .default(5000)
+    .describe('the thread of sources and outputs is replaced when it does not answer for this long'),
   shutdownMs: durationMs(100, 600_000).default(15_000).describe('the daemon ends itself hard after this'),
 });
 export type Limits = z.output<typeof limits>;
@@ -191,6 +198,12 @@ export const pluginOverride = z.strictObject({
   restart: overriding(restart).optional(),
   retry: overriding(retry).optional(),
   reload: reload.optional(),
+  sources: z
+    .record(z.string(), z.record(z.string(), z.unknown()))
+    .optional()
+    .describe(
+      "by a source's name: fields in place of the manifest's; here a credential may also be a file of mode 0600",
+    ),
   tools: z.record(z.string(), overriding(toolSection.pick({ timeoutMs: true, isolation: true }))).optional(),
   profiles: z.record(z.string(), overriding(profileSection.pick({ timeoutMs: true }))).optional(),
 });
@@ -238,6 +251,7 @@ export const config = z.strictObject({
     })
     .prefault({}),
   http: http.optional(),
+  webhooks: webhooks.optional(),
   guardian: guardian.prefault({}),
   limits: limits.prefault({}),
 });

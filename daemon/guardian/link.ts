@@ -103,8 +103,12 @@ export class GuardianLink {
     };
 
   readonly listenOnPort = async (server: Server, host: string, port: number): Promise<void> => {
-    await listenOn(server, await this.open({ kind: 'port', host, port }));
+    await listenOn(server, await this.open({ kind: 'port', use: 'http', host, port }));
   };
+
+  /** The descriptor of the port for webhooks, for a thread that listens on it. */
+  readonly openWebhooks = async (host: string, port: number): Promise<number> =>
+    (await this.open({ kind: 'port', use: 'webhooks', host, port })).fd;
 
   open(request: ListenerRequest): Promise<BoundHandle> {
     return this.#awaiting(

@@ -36,7 +36,7 @@ export class OwnedListeners {
     try {
       return request.kind === 'control'
         ? await this.#openControl(request.path)
-        : await this.#openPort(request.host, request.port);
+        : await this.#openPort(request.use, request.host, request.port);
     } catch (thrown) {
       throw asHostError(thrown);
     }
@@ -74,8 +74,9 @@ export class OwnedListeners {
     return this.#control.handle;
   }
 
-  async #openPort(host: string, port: number): Promise<BoundHandle> {
-    const key = `${host} ${String(port)}`;
+  /** Two that take any free port take one each. */
+  async #openPort(use: string, host: string, port: number): Promise<BoundHandle> {
+    const key = `${use} ${host} ${String(port)}`;
     const known = this.#ports.get(key);
     if (known !== undefined) return known;
     const { address } = await lookup(host);

@@ -29,8 +29,7 @@ export interface Refusal {
 
 export type ListenerRequest =
   | { readonly kind: 'control'; readonly path: string }
-  /** For browsers; webhooks ask the same way. */
-  | { readonly kind: 'port'; readonly host: string; readonly port: number };
+  | { readonly kind: 'port'; readonly use: 'http' | 'webhooks'; readonly host: string; readonly port: number };
 
 export type FromGuardian =
   | {

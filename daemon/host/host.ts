@@ -10,6 +10,7 @@ import type { Config } from '../config/schema.ts';
 import type { Guarding } from '../guardian/link.ts';
 import { AfterDeath } from './after-death.ts';
 import { AtStart } from './at-start.ts';
+import { EdgeOnDemand } from '../edge/on-demand.ts';
 import { HostedPlugin } from './hosted-plugin.ts';
 import { Catalog } from '../plugins/catalog.ts';
 import type { Wanted } from '../plugins/remembered-plugins.ts';
@@ -56,6 +57,8 @@ export class Host {
   readonly config: Config;
   readonly catalog: Catalog;
   readonly toolCalls = new ToolCalls();
+  /** Sources of services. */
+  readonly edge: EdgeOnDemand;
   /** What workers can run. */
   readonly profiles: Profiles;
   /** Every runtime, and by it every worker. */
@@ -110,6 +113,14 @@ export class Host {
       store,
       log,
       add: async (folder) => await this.#add(this.#reader.read(folder), { tryImport: false }),
+    });
+    this.edge = new EdgeOnDemand({
+      config,
+      clock,
+      store,
+      log,
+      service: (id) => this.#hosted.get(id)?.service,
+      ...(options.guarding === undefined ? {} : { openPort: options.guarding.link.openWebhooks }),
     });
     const newId = (): string => uuidv7(clock.wallMs());
     this.#embedded = new EmbeddedRuntime(this.profiles, { clock, limits, log, newId });
@@ -183,6 +194,7 @@ export class Host {
     this.#hosted.set(plugin.id, hosted);
     this.#tell(plugin.notes, { plugin: plugin.id });
     this.#afterDeath.tell(hosted);
+    await this.edge.declare(plugin);
     this.#publishChange(plugin.id, 'loaded');
     return hosted;
   }
@@ -236,6 +248,7 @@ export class Host {
     const hosted = this.get(id);
     this.#unloading.add(id);
     hosted.service?.retire();
+    await this.edge.forget(id);
     const programsEnded = this.profiles.revoke(id, this.config.limits.killMs);
     const events = await this.#stopForGood(hosted);
     await programsEnded;
@@ -286,6 +299,7 @@ export class Host {
     const hadFailed = hosted.service?.lifecycle === 'failed';
     const events = await hosted.reload(kept);
     this.catalog.replace(plugin);
+    await this.edge.declare(plugin);
     this.#afterDeath.forget(id);
     this.#tell(plugin.notes, { plugin: plugin.id });
     this.#publishChange(id, 'reloaded');
@@ -384,6 +398,7 @@ export class Host {
    */
   async shutdown(withinMs: number): Promise<void> {
     const { killMs, abortGraceMs } = this.config.limits;
+    this.edge.drain();
     // No restart, by an operator or by a supervisor, begins from here on.
     for (const { service } of this.#hosted.values()) service?.retire();
     const workersEnded = this.registry.close(killMs);
@@ -396,6 +411,7 @@ export class Host {
       ...this.list().map((hosted) => hosted.closeTools(killMs)),
     ]);
     await Promise.all([this.#recorder.close(recorderCloseMs), ...this.list().map((hosted) => hosted.close())]);
+    this.edge.close();
     this.#options.log.info({ ...events }, 'the services are stopped');
     this.#tellStopped(events);
   }

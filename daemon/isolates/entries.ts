@@ -21,7 +21,14 @@ export function readDirectly(): void {
 
 export function cellEntry(
   name:
-    'service-cell' | 'process-cell' | 'tool-cell' | 'schema-check' | 'entry-check' | 'default-profile' | 'storekeeper',
+    | 'service-cell'
+    | 'process-cell'
+    | 'tool-cell'
+    | 'schema-check'
+    | 'entry-check'
+    | 'default-profile'
+    | 'storekeeper'
+    | 'edge-thread',
 ): URL {
   return new URL(`${fromSource ? '../../dist/workers' : '../../workers'}/${name}.js`, import.meta.url);
 }

@@ -6,6 +6,7 @@ import { deadLetterHandlers } from './dead-letter.ts';
 import { pluginHandlers } from './plugin.ts';
 import { runtimeHandlers } from './runtime.ts';
 import { serviceHandlers } from './service.ts';
+import { sourceHandlers } from './source.ts';
 import { storeHandlers } from './store.ts';
 import { telemetryHandlers } from './telemetry.ts';
 import { toolHandlers } from './tool.ts';
@@ -27,6 +28,7 @@ export function handlers(
     ...pluginHandlers(host),
     ...serviceHandlers(host),
     ...deadLetterHandlers(host),
+    ...sourceHandlers(host),
     ...toolHandlers(host),
     ...telemetryHandlers(host, daemonLog),
     ...runtimeHandlers(host.registry),

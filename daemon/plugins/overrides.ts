@@ -2,8 +2,10 @@
 // fault, because silently ignoring it would leave the operator believing in a bound that does not hold.
 import { isDeepStrictEqual } from 'node:util';
 import type { Issue } from '../../protocol/errors.ts';
-import { nearest } from '../../protocol/issues.ts';
+import { issuesOf, nearest } from '../../protocol/issues.ts';
 import type { Manifest, ServiceSection } from '../../protocol/manifest.ts';
+import { type Source, operatorSource, sourceIssues } from '../../protocol/sources.ts';
+import { wordingOf } from '../../protocol/wording.ts';
 import type { PluginOverride } from '../config/schema.ts';
 
 export interface Overridden {
@@ -34,13 +36,24 @@ export function applyOverride(declared: Manifest, override: PluginOverride): Ove
         timeouts: lay('service.timeouts', service.timeouts, override.timeouts),
         restart: lay('service.restart', service.restart, override.restart),
         retry: lay('service.retry', service.retry, override.retry),
+        sources: laySources(service),
       };
     }
-    for (const section of ['queue', 'timeouts', 'restart', 'retry', 'reload'] as const) {
+    for (const section of ['queue', 'timeouts', 'restart', 'retry', 'reload', 'sources'] as const) {
       if (override[section] !== undefined)
         issues.push({ path: `${where}.${section}`, message: 'the plugin has no service; remove this override' });
     }
     return undefined;
+  };
+
+  const laySources = ({ sources, ingresses }: ServiceSection): Source[] => {
+    const laid = overriddenSources(sources, override.sources ?? {}, `${where}.sources`);
+    overridden.push(...laid.overridden);
+    issues.push(...laid.issues);
+    if (laid.issues.length === 0)
+      for (const { path, message } of sourceIssues(laid.sources, ingresses))
+        issues.push({ path: `${where}.sources.${sources[Number(path[0])]?.name ?? ''}.${String(path[1])}`, message });
+    return laid.sources;
   };
 
   const layNamed = <Row extends { readonly name: string }>(
@@ -75,6 +88,37 @@ export function applyOverride(declared: Manifest, override: PluginOverride): Ove
   return { manifest: service === undefined ? manifest : { ...manifest, service }, overridden, issues };
 }
 
+/** A field that the override names replaces the manifest's as a whole. */
+function overriddenSources(
+  sources: readonly Source[],
+  overrides: NonNullable<PluginOverride['sources']>,
+  where: string,
+): { sources: Source[]; overridden: string[]; issues: Issue[] } {
+  const overridden: string[] = [];
+  const names = sources.map(({ name }) => name);
+  const issues = Object.keys(overrides)
+    .filter((name) => !names.includes(name))
+    .map((name): Issue => ({ path: `${where}.${name}`, message: unknownName('source', name, names) }));
+  const laid = sources.map((source) => {
+    const over = Object.hasOwn(overrides, source.name) ? (overrides[source.name] ?? {}) : {};
+    const path = `${where}.${source.name}`;
+    for (const fixed of ['name', 'type'])
+      if (fixed in over)
+        issues.push({ path: `${path}.${fixed}`, message: "is the manifest's alone; remove it from the override" });
+    const merged = operatorSource.safeParse({ ...source, ...over }, { error: wordingOf });
+    if (!merged.success) {
+      for (const issue of issuesOf(merged.error, operatorSource))
+        issues.push({ path: issue.path === '' ? path : `${path}.${issue.path}`, message: issue.message });
+      return source;
+    }
+    for (const key of Object.keys(over))
+      if (!isDeepStrictEqual(source[key as keyof Source], over[key]))
+        overridden.push(`service.sources.${source.name}.${key}`);
+    return merged.data;
+  });
+  return { sources: laid, overridden, issues };
+}
+
 /** What to tell of overrides whose plugin is not among the loaded ones. */
 export function unusedOverrides(
   overrides: Readonly<Record<string, PluginOverride>>,
@@ -88,7 +132,7 @@ export function unusedOverrides(
     });
 }
 
-function unknownName(what: 'tool' | 'profile', name: string, names: readonly string[]): string {
+function unknownName(what: 'tool' | 'profile' | 'source', name: string, names: readonly string[]): string {
   if (names.length === 0) return `the plugin has no ${what}s; remove this override`;
   const meant = nearest(name, names);
   return `the plugin has no such ${what}; ${meant === undefined ? `its ${what}s are ${names.slice(0, 20).join(', ')}` : `did you mean "${meant}"?`}`;

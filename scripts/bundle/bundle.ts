@@ -16,6 +16,7 @@ const cells = [
   'entry-check',
   'store-check',
   'storekeeper',
+  'edge-thread',
 ].map((name) => `workers/${name}`);
 const command = 'daemon/cli/nagaya';
 /** What the command imports only when it needs it stays in files of its own. */

@@ -52,6 +52,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       runtimes: 'builds the registry and its runtimes',
       dispatch: 'builds what all services share',
       cells: 'builds what spawns cells, and ends the cells of a daemon that died',
+      edge: 'declares the sources of plugins, and ends them',
       store: 'opens and closes the store, and gives it to what keeps something there',
       isolates: 'has the schemas of a plugin that is loaded compiled in a process, and watches what all threads share',
       telemetry: 'builds logs, feed, timelines and the flight recorder',
@@ -141,6 +142,18 @@ export const rooms: Readonly<Record<string, Room>> = {
       telemetry: "types: tells the daemon's log what an earlier daemon left",
       files: "reads the records of an earlier daemon's cells",
       time: awake,
+    },
+  },
+  edge: {
+    holds: 'sources: where the events of services come from, seen from the host',
+    imports: {
+      dispatch: 'hands over events in the form that the queue keeps',
+      isolates: "starts and ends the edge's thread",
+      plugins: 'types: reads what a plugin declares',
+      store: kept,
+      config: 'types: takes its bounds from the configuration',
+      telemetry: "types: tells the daemon's log",
+      time,
     },
   },
   store: {

@@ -6,6 +6,7 @@ import { type ErrorKind, errorKinds } from '../../protocol/errors.ts';
 import { manifest } from '../../protocol/manifest.ts';
 import { type Operation, commonErrors } from '../../protocol/operation.ts';
 import { operations } from '../../protocol/operations.ts';
+import { type SourceType, source } from '../../protocol/sources.ts';
 import { commandsTable } from './commands.ts';
 import { type Field, fieldsOf } from './fields.ts';
 import { code, table } from './table.ts';
@@ -56,6 +57,12 @@ const fieldsTable = (fields: readonly Field[]): string =>
     ]),
   );
 
+/** The fields of one type of source. */
+function sourceTable(type: SourceType): string {
+  const schema = source.options.find(({ shape }) => shape.type.value === type);
+  return schema === undefined ? '' : fieldsTable(fieldsOf(schema));
+}
+
 const workerLimit = /^limits\.(?:worker|runtime|transcript)/;
 
 /** By the name of their markers. */
@@ -64,6 +71,8 @@ export const sections: Readonly<Record<string, () => string | Promise<string>>> 
   operations: operationsTable,
   config: () => fieldsTable(fieldsOf(config)),
   'worker-limits': () => fieldsTable(fieldsOf(config).filter(({ path }) => workerLimit.test(path))),
+  'source-webhook': () => sourceTable('webhook'),
+  'webhooks-config': () => fieldsTable(fieldsOf(config).filter(({ path }) => path.startsWith('webhooks.'))),
   manifest: () => fieldsTable(fieldsOf(manifest)),
   commands: commandsTable,
 };

@@ -11,8 +11,10 @@ import { type OperationName, operationNames, operations } from '../../protocol/o
 import { examplesFolder, fileCleanup, serve, temporaryFolder } from '../labs/cli-process.ts';
 import { type HttpAnswer, ask } from '../labs/http-client.ts';
 import { DeclaredAnswers, type Document } from '../labs/openapi-document.ts';
+import { writePlugin } from '../labs/written-plugin.ts';
 
 const lab = 'test.lab';
+const hooks = 'test.written';
 const labFolder = fileURLToPath(new URL('../fixtures/services/lab', import.meta.url));
 
 const profilesFolder = fileURLToPath(new URL('../fixtures/profiles/lab', import.meta.url));
@@ -29,6 +31,7 @@ before(async () => {
     config,
     JSON.stringify({
       http: { port: 0, token, readToken },
+      webhooks: { port: 0 },
       plugins: { overrides: { [lab]: { retry: { maxAttempts: 1 } } } },
     }),
   );
@@ -40,9 +43,19 @@ before(async () => {
     `${examplesFolder}/primes`,
     labFolder,
     profilesFolder,
+    writeHooks(),
   ]));
   declared = new DeclaredAnswers((await ask(socket, 'GET', '/api/openapi.json')).json as unknown as Document);
 });
+
+function writeHooks(): string {
+  const ingresses = [{ name: 'pushes', kinds: ['push'] }];
+  const open = { name: 'open', type: 'webhook', ingress: 'pushes', kind: 'push', verify: { scheme: 'none' } };
+  return writePlugin(temporaryFolder(file), {
+    manifest: { service: { ingresses, sources: [open] } },
+    files: { 'index.js': 'export const service = { start() {}, handleIngress() {} };' },
+  });
+}
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -100,6 +113,11 @@ const walk: readonly [name: OperationName, status: number, values?: Values][] = 
   ['event.explain', 200, { plugin: lab }],
   ['deadLetter.list', 200, { plugin: lab }],
   ['deadLetter.show', 404, { plugin: lab, id: 'none' }],
+  ['source.list', 200],
+  ['source.list', 404, { plugin: 'none' }],
+  ['source.pause', 200, { plugin: hooks, source: 'open' }],
+  ['source.pause', 404, { plugin: hooks, source: 'none' }],
+  ['source.resume', 200, { plugin: hooks, source: 'open' }],
   ['service.stop', 200, { plugin: greeter }],
   ['ingress.deliver', 409, { plugin: greeter, event: event({ name: 'Ada' }) }],
   ['log.read', 200],

@@ -1,0 +1,76 @@
+// Loads what runs sources with the first plugin that declares one: a daemon without them pays nothing.
+import { HostError } from '../../protocol/errors.ts';
+import type { SourceStatus } from '../../protocol/operations/source.ts';
+import type { LoadedPlugin } from '../plugins/plugin.ts';
+import type { DeclaredSource } from './source-row.ts';
+import type { Sources, SourcesOptions } from './sources.ts';
+
+export class EdgeOnDemand {
+  readonly #options: SourcesOptions;
+  #loading: Promise<Sources> | undefined;
+  #sources: Sources | undefined;
+  #closed = false;
+
+  constructor(options: SourcesOptions) {
+    this.#options = options;
+  }
+
+  /** What a plugin declares from now on. A plugin that is disabled has no sources. */
+  async declare(plugin: LoadedPlugin): Promise<void> {
+    const declared = declaredBy(plugin);
+    if (this.#loading === undefined && declared.length === 0) return;
+    const sources = await this.#load();
+    if (!this.#closed) sources.declare(plugin.id, declared);
+  }
+
+  async forget(id: string): Promise<void> {
+    await (await this.#loading)?.forget(id);
+  }
+
+  async list(plugin?: string): Promise<SourceStatus[]> {
+    return (await (await this.#loading)?.list(plugin)) ?? [];
+  }
+
+  async pause(plugin: string, name: string, paused: boolean): Promise<SourceStatus> {
+    return await (await this.#with(plugin, name)).pause(plugin, name, paused);
+  }
+
+  /** Takes nothing new; what is on its way is still answered. */
+  drain(): void {
+    this.#closed = true;
+    this.#sources?.drain();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#sources?.close();
+  }
+
+  async #with(plugin: string, name: string): Promise<Sources> {
+    const sources = await this.#loading;
+    if (sources !== undefined) return sources;
+    throw new HostError('source_not_found', `The plugin ${plugin} has no source "${name}".`, { plugin, source: name });
+  }
+
+  #load(): Promise<Sources> {
+    return (this.#loading ??= this.#begin());
+  }
+
+  async #begin(): Promise<Sources> {
+    const { Sources } = await import('./sources.ts');
+    const sources = new Sources(this.#options);
+    await sources.open();
+    this.#sources = sources;
+    return sources;
+  }
+}
+
+function declaredBy({ id, folder, enabled, manifest: { service } }: LoadedPlugin): DeclaredSource[] {
+  if (!enabled || service === undefined) return [];
+  return service.sources.map((declaration) => ({
+    plugin: id,
+    declaration,
+    kinds: service.ingresses.find(({ name }) => name === declaration.ingress)?.kinds ?? [],
+    folder,
+  }));
+}

@@ -1,0 +1,93 @@
+// Hands an event of a source to its service, and answers what became of it. What was accepted under an id of the
+// sender's is answered from memory when it comes again.
+import { type HostError, asHostError } from '../../protocol/errors.ts';
+import type { OutputJson } from '../../protocol/cell/messages.ts';
+import { ReadEvent } from '../dispatch/read-event.ts';
+
+/** What of a service it needs. */
+export interface SourceService {
+  publish(raw: unknown): Accepted | Promise<Accepted>;
+  deliverTo(raw: unknown, timeoutMs: number, waiter: OutputWaiter): void;
+}
+
+interface Accepted {
+  readonly eventId: string;
+  readonly correlationId: string;
+}
+
+interface OutputWaiter {
+  handled(outcome: { readonly json: OutputJson }): void;
+  refused(error: HostError): void;
+}
+
+export interface IncomingEvent {
+  readonly ingress: string;
+  readonly kind: string;
+  readonly source: string;
+  /** JSON. */
+  readonly payload: string;
+  readonly senderId?: string | undefined;
+  readonly correlationId?: string | undefined;
+  readonly outputMs?: number | undefined;
+}
+
+export type IntakeOutcome =
+  | {
+      readonly outcome: 'accepted';
+      readonly correlationId: string;
+      readonly eventId: string;
+      readonly duplicate: boolean;
+    }
+  | { readonly outcome: 'output'; readonly json: OutputJson }
+  | { readonly outcome: 'refused'; readonly error: HostError };
+
+/** Of each source. */
+const keptIds = 10_000;
+
+export class SourceIntake {
+  /** By the sender's id, with what was accepted under it or is just being accepted. */
+  readonly #ids = new Map<string, Promise<Accepted>>();
+
+  async take(service: SourceService, event: IncomingEvent): Promise<IntakeOutcome> {
+    const { senderId } = event;
+    try {
+      const known = senderId === undefined ? undefined : this.#ids.get(senderId);
+      if (known !== undefined) return { outcome: 'accepted', ...(await known), duplicate: true };
+      if (event.outputMs !== undefined) return await this.#deliver(service, event, event.outputMs);
+      const accepting = this.#remembered(senderId, () => service.publish(readEvent(event)));
+      const { eventId, correlationId } = await accepting;
+      return { outcome: 'accepted', eventId, correlationId, duplicate: false };
+    } catch (thrown) {
+      return { outcome: 'refused', error: asHostError(thrown) };
+    }
+  }
+
+  /** A refusal leaves nothing behind: the same event may be accepted later. */
+  async #remembered(id: string | undefined, accept: () => Accepted | Promise<Accepted>): Promise<Accepted> {
+    if (id === undefined) return await accept();
+    const accepting = Promise.resolve().then(accept);
+    this.#ids.set(id, accepting);
+    const [oldest] = this.#ids.keys();
+    if (this.#ids.size > keptIds && oldest !== undefined) this.#ids.delete(oldest);
+    try {
+      return await accepting;
+    } catch (thrown) {
+      if (this.#ids.get(id) === accepting) this.#ids.delete(id);
+      throw thrown;
+    }
+  }
+
+  #deliver(service: SourceService, event: IncomingEvent, withinMs: number): Promise<IntakeOutcome> {
+    return new Promise((resolve) => {
+      service.deliverTo(readEvent(event), withinMs, {
+        // A copy: what the cell made lies in memory that it uses again.
+        handled: ({ json }) =>
+          resolve({ outcome: 'output', json: typeof json === 'string' ? json : new Uint8Array(json) }),
+        refused: (error) => resolve({ outcome: 'refused', error }),
+      });
+    });
+  }
+}
+
+const readEvent = ({ ingress, kind, source, payload, correlationId }: IncomingEvent): ReadEvent =>
+  new ReadEvent({ ingress, kind, source, correlationId }, payload);

@@ -1,0 +1,226 @@
+// All sources of all plugins: which there are, whether they are paused, and what is known of each. It runs the edge's
+// thread while any of them needs it, and hands what arrives to the services.
+import { HostError } from '../../protocol/errors.ts';
+import {
+  type EdgeAnswer,
+  type EdgeDeclaration,
+  type EdgeEvent,
+  type EdgeSource,
+  type FromEdge,
+  sourceKey,
+} from '../../protocol/edge/messages.ts';
+import { nearest } from '../../protocol/issues.ts';
+import type { SourceStatus } from '../../protocol/operations/source.ts';
+import type { Config } from '../config/schema.ts';
+import type { Store } from '../store/store.ts';
+import type { Logger } from '../telemetry/daemon-log.ts';
+import type { Clock } from '../time/clock.ts';
+import { EdgeSupervisor } from './edge-supervisor.ts';
+import type { SpawnEdge } from './edge-thread.ts';
+import { PausedSources } from './paused-sources.ts';
+import { SourceIntake, type SourceService } from './source-intake.ts';
+import { type DeclaredSource, SourceRow } from './source-row.ts';
+
+export interface SourcesOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly log: Logger;
+  /** Undefined where the plugin is gone or has no service any more. */
+  service(plugin: string): SourceService | undefined;
+  /** The descriptor of a port that somebody else has bound; undefined where the edge binds it itself. */
+  openPort?(host: string, port: number): Promise<number>;
+  readonly spawn?: SpawnEdge;
+}
+
+/** How long a list waits for the newest figures. */
+const refreshMs = 500;
+
+export class Sources {
+  readonly #options: SourcesOptions;
+  readonly #rows = new Map<string, SourceRow>();
+  readonly #intakes = new Map<string, SourceIntake>();
+  readonly #supervisor: EdgeSupervisor;
+  readonly #paused: PausedSources;
+  /** Where webhooks are reached. */
+  #webhooks: { readonly host: string; readonly port: number } | undefined;
+
+  constructor(options: SourcesOptions) {
+    const { config, clock, store } = options;
+    this.#options = options;
+    this.#paused = new PausedSources(store);
+    const { eventBytes, nesting, edgeEvents, edgeStalledMs } = config.limits;
+    this.#supervisor = new EdgeSupervisor({
+      data: { eventBytes, nesting, inFlight: edgeEvents, webhooks: config.webhooks !== undefined },
+      stalledMs: edgeStalledMs,
+      clock,
+      ...(options.spawn === undefined ? {} : { spawn: options.spawn }),
+      began: () => this.#began(),
+      message: (message) => this.#receive(message),
+      lost: (why) => this.#lost(why),
+    });
+  }
+
+  /** Reads what an earlier daemon was told. */
+  async open(): Promise<void> {
+    await this.#paused.read();
+  }
+
+  /** What a plugin declares now; an empty list takes its sources away. */
+  declare(plugin: string, declared: readonly DeclaredSource[]): void {
+    const nowMs = this.#options.clock.wallMs();
+    const wanted = new Set(declared.map(({ declaration }) => sourceKey(plugin, declaration.name)));
+    for (const [key, row] of this.#rows) {
+      if (row.declared.plugin !== plugin || wanted.has(key)) continue;
+      this.#rows.delete(key);
+      this.#intakes.delete(key);
+    }
+    for (const one of declared) {
+      const key = sourceKey(plugin, one.declaration.name);
+      const known = this.#rows.get(key);
+      // Another type under the same name is another source.
+      if (known?.declared.declaration.type === one.declaration.type) known.declared = one;
+      else this.#rows.set(key, new SourceRow(one, this.#paused.has(key), nowMs));
+    }
+    this.#tellEdge();
+  }
+
+  /** The plugin is unloaded: nothing of it is remembered. */
+  async forget(plugin: string): Promise<void> {
+    this.declare(plugin, []);
+    await this.#paused.forget(plugin);
+  }
+
+  async list(plugin?: string): Promise<SourceStatus[]> {
+    await this.#supervisor.refresh(refreshMs);
+    return [...this.#rows.values()]
+      .filter(({ declared }) => plugin === undefined || declared.plugin === plugin)
+      .map((row) => this.#view(row));
+  }
+
+  async pause(plugin: string, name: string, paused: boolean): Promise<SourceStatus> {
+    const row = this.#row(plugin, name);
+    row.paused = paused;
+    this.#tellEdge();
+    await this.#paused.set(row.key, paused);
+    await this.#supervisor.refresh(refreshMs);
+    return this.#view(row);
+  }
+
+  /** Takes nothing new; what is on its way is still answered. */
+  drain(): void {
+    this.#supervisor.drain();
+  }
+
+  close(): void {
+    this.#supervisor.close();
+  }
+
+  #row(plugin: string, name: string): SourceRow {
+    const row = this.#rows.get(sourceKey(plugin, name));
+    if (row !== undefined) return row;
+    const names = [...this.#rows.values()]
+      .filter(({ declared }) => declared.plugin === plugin)
+      .map(({ declared }) => declared.declaration.name);
+    const meant = nearest(name, names);
+    throw new HostError(
+      'source_not_found',
+      `The plugin ${plugin} has no source "${name}"${meant === undefined ? '' : `; did you mean "${meant}"?`}.`,
+      { plugin, source: name, ...(meant === undefined ? {} : { nearest: meant }) },
+    );
+  }
+
+  #view(row: SourceRow): SourceStatus {
+    const { declaration } = row.declared;
+    const at = this.#webhooks;
+    const isReachable = declaration.type === 'webhook' && at !== undefined;
+    return row.view(
+      isReachable
+        ? `http://${at.host.includes(':') ? `[${at.host}]` : at.host}:${String(at.port)}/hooks/${row.key}`
+        : undefined,
+    );
+  }
+
+  /** Starts the thread with the first source that needs it. */
+  #tellEdge(): void {
+    if (this.#supervisor.running) this.#supervisor.post({ type: 'sources', sources: this.#forEdge() });
+    else if (this.#forEdge().length > 0) this.#supervisor.start();
+  }
+
+  #forEdge(): EdgeSource[] {
+    return [...this.#rows.values()].flatMap((row): EdgeSource[] => {
+      const { plugin, declaration, kinds, folder } = row.declared;
+      if (declaration.type === 'schedule') return [];
+      const { name } = declaration;
+      const own: EdgeDeclaration = declaration;
+      return [{ key: row.key, plugin, name, declaration: own, kinds, folder, paused: row.paused, accepting: true }];
+    });
+  }
+
+  #began(): void {
+    void this.#listen();
+    this.#supervisor.post({ type: 'sources', sources: this.#forEdge() });
+  }
+
+  async #listen(): Promise<void> {
+    const { config, openPort, log } = this.#options;
+    if (config.webhooks === undefined) return;
+    const { host, limits } = config.webhooks;
+    // A port that was free once is kept, so that senders find it again.
+    const port = this.#webhooks?.port ?? config.webhooks.port;
+    try {
+      const fd = await openPort?.(host, config.webhooks.port);
+      this.#supervisor.post({
+        type: 'listen',
+        order: { host, port, bounds: limits, ...(fd === undefined ? {} : { fd }) },
+      });
+    } catch (thrown) {
+      log.error({ err: thrown instanceof Error ? thrown.message : 'unknown' }, 'webhooks cannot be listened for');
+    }
+  }
+
+  #receive(message: FromEdge): void {
+    switch (message.type) {
+      case 'events':
+        for (const event of message.events) void this.#take(event);
+        break;
+      case 'reports':
+        for (const report of message.reports) this.#rows.get(report.key)?.reported(report);
+        break;
+      case 'listening':
+        this.#webhooks = { host: message.host, port: message.port };
+        this.#options.log.info({ host: message.host, port: message.port }, 'listening for webhooks');
+        break;
+      case 'unlistenable':
+        this.#options.log.error({ reason: message.reason }, 'webhooks cannot be listened for; it is tried again');
+        break;
+    }
+  }
+
+  #lost(why: string): void {
+    const nowMs = this.#options.clock.wallMs();
+    for (const row of this.#rows.values()) if (row.declared.declaration.type !== 'schedule') row.lost(nowMs);
+    this.#options.log.error({ why }, 'the thread of sources and outputs is gone and is started again');
+  }
+
+  async #take(event: EdgeEvent): Promise<void> {
+    const answer = await this.#answerTo(event);
+    this.#supervisor.post({ type: 'answers', answers: [answer] });
+  }
+
+  async #answerTo({ id, key, ...event }: EdgeEvent): Promise<EdgeAnswer> {
+    const row = this.#rows.get(key);
+    const service = row === undefined ? undefined : this.#options.service(row.declared.plugin);
+    if (row === undefined || service === undefined)
+      return { id, outcome: 'refused', code: 'service_unavailable', message: 'Its plugin was unloaded.' };
+    const intake = this.#intakes.get(key) ?? new SourceIntake();
+    this.#intakes.set(key, intake);
+    const outcome = await intake.take(service, { ...event, ingress: row.declared.declaration.ingress });
+    if (outcome.outcome === 'output') return { id, ...outcome };
+    if (outcome.outcome === 'accepted')
+      return { id, outcome: 'accepted', correlationId: outcome.correlationId, duplicate: outcome.duplicate };
+    const { code, message, details } = outcome.error;
+    const { retryAfterMs } = details;
+    return { id, outcome: 'refused', code, message, ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}) };
+  }
+}

@@ -1,0 +1,126 @@
+// What the host and the edge's thread tell each other. Both sides are this program's own; what the network sent is
+// text here, and has been parsed and bounded by the edge.
+import type { OutputJson } from '../cell/messages.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { Source } from '../sources.ts';
+
+export type SourceState = 'open' | 'connecting' | 'retrying' | 'paused' | 'faulty';
+
+/** How a source is named between the two: plugin ids and names hold no slash. */
+export const sourceKey = (plugin: string, name: string): string => `${plugin}/${name}`;
+
+/** Sources that the edge runs; schedules are the host's own. */
+export type EdgeDeclaration = Exclude<Source, { readonly type: 'schedule' }>;
+
+export interface EdgeSource {
+  readonly key: string;
+  readonly plugin: string;
+  readonly name: string;
+  /** As declared, with the operator's overrides. */
+  readonly declaration: EdgeDeclaration;
+  /** What its ingress takes. */
+  readonly kinds: readonly string[];
+  /** Where relative paths begin. */
+  readonly folder: string;
+  readonly paused: boolean;
+  /** Its service takes events. */
+  readonly accepting: boolean;
+}
+
+export interface WebhookListenerBounds {
+  readonly connections: number;
+  readonly headerBytes: number;
+  readonly bodyBytes: number;
+  readonly bodiesBytes: number;
+  readonly pending: number;
+  readonly requestMs: number;
+  readonly idleMs: number;
+}
+
+export interface EdgeData {
+  readonly eventBytes: number;
+  readonly nesting: number;
+  /** Events that wait for the host's answer. */
+  readonly inFlight: number;
+  /** The configuration opens a port for webhooks. */
+  readonly webhooks: boolean;
+}
+
+export interface ListenOrder {
+  readonly host: string;
+  readonly port: number;
+  /** A socket that somebody else has bound. */
+  readonly fd?: number;
+  readonly bounds: WebhookListenerBounds;
+}
+
+export type ToEdge =
+  /** The whole list: a source that is not in it ends. One whose declaration is the same goes on as it is. */
+  | { readonly type: 'sources'; readonly sources: readonly EdgeSource[] }
+  | { readonly type: 'listen'; readonly order: ListenOrder }
+  | { readonly type: 'answers'; readonly answers: readonly EdgeAnswer[] }
+  /** Credentials are to be read again. */
+  | { readonly type: 'reread' }
+  /** Answered with reports of all that has changed: that it is answered at all shows that the thread works. */
+  | { readonly type: 'look'; readonly id: number }
+  | { readonly type: 'close' };
+
+/** An event on its way to a service. */
+export interface EdgeEvent {
+  readonly id: number;
+  readonly key: string;
+  readonly kind: string;
+  /** Who sent it, in the form of an identifier. */
+  readonly source: string;
+  /** JSON. */
+  readonly payload: string;
+  /** What comes twice under the same id is accepted once. */
+  readonly senderId?: string;
+  /** The sender's own id for it, in the form of an identifier. */
+  readonly correlationId?: string;
+  /** The handler's output is wanted, within this. */
+  readonly outputMs?: number;
+}
+
+export type EdgeAnswer =
+  | { readonly id: number; readonly outcome: 'accepted'; readonly correlationId: string; readonly duplicate: boolean }
+  | { readonly id: number; readonly outcome: 'output'; readonly json: OutputJson }
+  | {
+      readonly id: number;
+      readonly outcome: 'refused';
+      readonly code: ErrorCode;
+      /** For the operator: the sender is told the registry's words. */
+      readonly message: string;
+      readonly retryAfterMs?: number;
+    };
+
+export interface SourceFault {
+  readonly code: string;
+  readonly message: string;
+  readonly atMs: number;
+}
+
+export interface SourceCounters {
+  readonly received: number;
+  readonly accepted: number;
+  readonly duplicates: number;
+  readonly refused: number;
+  readonly ignored: number;
+  readonly reconnects: number;
+}
+
+/** All that the edge knows of one source since its thread began. */
+export interface SourceReport {
+  readonly key: string;
+  readonly state: SourceState;
+  readonly sinceMs: number;
+  readonly lastEventMs: number | undefined;
+  readonly lastError: SourceFault | undefined;
+  readonly counters: SourceCounters;
+}
+
+export type FromEdge =
+  | { readonly type: 'events'; readonly events: readonly EdgeEvent[] }
+  | { readonly type: 'reports'; readonly reports: readonly SourceReport[]; readonly look?: number }
+  | { readonly type: 'listening'; readonly host: string; readonly port: number }
+  | { readonly type: 'unlistenable'; readonly reason: string };

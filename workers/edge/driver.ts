@@ -1,0 +1,35 @@
+// What a type of source is to the edge: a driver that is made when a source is declared and closed when it ends. It
+// tells what happens through its context and knows nothing of the host.
+import type { EdgeAnswer, EdgeEvent, EdgeSource, SourceState } from '../../protocol/edge/messages.ts';
+import type { SourceFault } from '../../protocol/edge/messages.ts';
+import type { SourceCounters } from '../../protocol/edge/messages.ts';
+import type { Credentials } from './credentials.ts';
+
+export type SourceEvent = Pick<EdgeEvent, 'kind' | 'source' | 'payload' | 'senderId' | 'correlationId' | 'outputMs'>;
+
+export interface DriverContext {
+  readonly source: EdgeSource;
+  readonly credentials: Credentials;
+  readonly eventBytes: number;
+  readonly nesting: number;
+  /** As many events as may be on the way are on the way: nothing more is read now. */
+  readonly full: boolean;
+  /** Calls once when there is room again; answers how to stop that. */
+  whenRoom(run: () => void): () => void;
+  /** Resolves with what the host made of it. */
+  send(event: SourceEvent): Promise<EdgeAnswer>;
+  state(state: SourceState, fault?: Omit<SourceFault, 'atMs'>): void;
+  /** Something went wrong that does not change the state. */
+  fault(fault: Omit<SourceFault, 'atMs'>): void;
+  count(what: keyof SourceCounters): void;
+}
+
+export interface SourceDriver {
+  /** It was paused or resumed, or its service takes events or not: the declaration is the same. */
+  changed(source: EdgeSource): void;
+  /** Credentials are read again. */
+  reread(): void;
+  close(): void;
+}
+
+export type MakeDriver = (context: DriverContext) => SourceDriver;

@@ -1,0 +1,121 @@
+// The edge's thread as a whole: sources that come and go by the host's list, one listener for webhooks, and reports of
+// what happens.
+import type { EdgeData, EdgeSource, FromEdge, SourceReport, ToEdge } from '../../protocol/edge/messages.ts';
+import type { SourceType } from '../../protocol/sources.ts';
+import { Credentials } from './credentials.ts';
+import type { MakeDriver } from './driver.ts';
+import { InFlight } from './in-flight.ts';
+import { RunningSource } from './running-source.ts';
+import { UnknownDriver } from './unknown-driver.ts';
+import { WebhookDriver } from './webhook-driver.ts';
+import { WebhookListener } from './webhook-listener.ts';
+
+/** A flood changes a source thousands of times a second; the host is told this often. */
+const reportEveryMs = 250;
+
+export class Edge {
+  readonly #post: (message: FromEdge) => void;
+  readonly #data: EdgeData;
+  readonly #credentials: Credentials;
+  readonly #inFlight: InFlight;
+  readonly #listener: WebhookListener;
+  readonly #sources = new Map<string, RunningSource>();
+  readonly #drivers: Readonly<Partial<Record<SourceType, MakeDriver>>>;
+  readonly #changed = new Set<RunningSource>();
+  #reporting: NodeJS.Timeout | undefined;
+
+  constructor(data: EdgeData, env: Readonly<Record<string, string | undefined>>, post: (message: FromEdge) => void) {
+    this.#data = data;
+    this.#post = post;
+    this.#credentials = new Credentials(env);
+    this.#inFlight = new InFlight(data.inFlight, (events) => post({ type: 'events', events }));
+    this.#listener = new WebhookListener(data.webhooks, {
+      listening: (host, port) => post({ type: 'listening', host, port }),
+      unlistenable: (reason) => post({ type: 'unlistenable', reason }),
+    });
+    this.#drivers = { webhook: (context) => new WebhookDriver(context, this.#listener) };
+  }
+
+  receive(message: ToEdge): void {
+    switch (message.type) {
+      case 'sources':
+        this.#declare(message.sources);
+        break;
+      case 'listen':
+        this.#listener.listen(message.order);
+        break;
+      case 'answers':
+        this.#inFlight.answered(message.answers);
+        break;
+      case 'reread':
+        for (const source of this.#sources.values()) source.reread();
+        break;
+      case 'look':
+        this.#post({ type: 'reports', reports: this.#reports(), look: message.id });
+        break;
+      case 'close':
+        this.#close();
+        break;
+    }
+  }
+
+  #declare(sources: readonly EdgeSource[]): void {
+    const declared = new Set(sources.map(({ key }) => key));
+    for (const [key, running] of this.#sources) if (!declared.has(key)) this.#end(key, running);
+    for (const source of sources) {
+      const running = this.#sources.get(source.key);
+      if (running !== undefined && sameDeclaration(running.source, source)) {
+        running.update(source);
+        continue;
+      }
+      if (running !== undefined) this.#end(source.key, running);
+      this.#begin(source);
+    }
+  }
+
+  #begin(source: EdgeSource): void {
+    const { eventBytes, nesting } = this.#data;
+    const running = new RunningSource(source, {
+      credentials: this.#credentials,
+      inFlight: this.#inFlight,
+      eventBytes,
+      nesting,
+      changed: (changed) => this.#report(changed),
+    });
+    this.#sources.set(source.key, running);
+    const make = this.#drivers[source.declaration.type] ?? ((context) => new UnknownDriver(context));
+    running.begin(make);
+    this.#report(running);
+  }
+
+  #end(key: string, running: RunningSource): void {
+    running.close();
+    this.#sources.delete(key);
+    this.#changed.delete(running);
+  }
+
+  #report(source: RunningSource): void {
+    this.#changed.add(source);
+    this.#reporting ??= setTimeout(() => {
+      this.#post({ type: 'reports', reports: this.#reports() });
+    }, reportEveryMs).unref();
+  }
+
+  #reports(): SourceReport[] {
+    clearTimeout(this.#reporting);
+    this.#reporting = undefined;
+    const reports = [...this.#changed].map((source) => source.report());
+    this.#changed.clear();
+    return reports;
+  }
+
+  #close(): void {
+    for (const [key, running] of this.#sources) this.#end(key, running);
+    this.#listener.close();
+    clearTimeout(this.#reporting);
+  }
+}
+
+/** What does not change a connection: whether it is paused, and what its ingress takes. */
+const sameDeclaration = (one: EdgeSource, other: EdgeSource): boolean =>
+  one.folder === other.folder && JSON.stringify(one.declaration) === JSON.stringify(other.declaration);

@@ -1,0 +1,51 @@
+// What the sender of a webhook is told: one document, accepted or refused. A refusal says the registry's words and
+// nothing of what is configured here.
+import { type ErrorCode, errorKinds } from '../../protocol/errors.ts';
+
+export interface WebhookAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+}
+
+const always = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+
+export const jsonAnswer = (status: number, body: string | Uint8Array): WebhookAnswer => ({
+  status,
+  headers: { 'content-type': 'application/json; charset=utf-8', ...always },
+  body,
+});
+
+export interface ProblemOptions {
+  readonly status?: number;
+  readonly detail?: string;
+  readonly retryAfterMs?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export function problem(code: ErrorCode, options: ProblemOptions = {}): WebhookAnswer {
+  const kind = errorKinds[code];
+  const { status = kind.status, detail = kind.meaning, retryAfterMs, headers } = options;
+  return {
+    status,
+    headers: {
+      'content-type': 'application/problem+json',
+      ...always,
+      ...(retryAfterMs === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) }),
+      ...headers,
+    },
+    body: JSON.stringify({
+      type: `urn:nagaya:error:${code}`,
+      title: kind.meaning,
+      status,
+      detail,
+      code,
+      retryable: kind.retryable,
+      details: retryAfterMs === undefined ? {} : { retryAfterMs },
+    }),
+  };
+}
+
+/** To an unknown path as to a wrong signature: who cannot prove who sends learns nothing. */
+export const stranger = (): WebhookAnswer =>
+  problem('unauthorized', { detail: 'The request does not prove who sends it.' });

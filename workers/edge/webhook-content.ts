@@ -1,0 +1,155 @@
+// Makes of a webhook's request what the service gets: kind, sender's id and payload. The body stays the text it came in
+// wherever it is JSON.
+import { createHash } from 'node:crypto';
+import { openIdForm } from '../../protocol/identifier-forms.ts';
+import type { WebhookSource } from '../../protocol/sources.ts';
+import { signatureHeaders } from '../../protocol/edge/signatures.ts';
+import type { EdgeEvent } from '../../protocol/edge/messages.ts';
+import { type CloudEvent, readCloudEvent } from './cloud-event.ts';
+import { nestsDeeper } from './nesting.ts';
+
+export interface WebhookRequest {
+  /** Lower-case names; of a header that came twice, all values with a comma between them. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** Behind the question mark. */
+  readonly query: string;
+  readonly body: Buffer;
+}
+
+export type SenderIds = Pick<EdgeEvent, 'senderId' | 'correlationId'>;
+
+export type WebhookContent =
+  | { readonly kind: string; readonly source: string; readonly ids: SenderIds; readonly payload: string }
+  | { readonly ignoredKind: string }
+  | { readonly fault: string };
+
+export interface ContentRules {
+  readonly name: string;
+  readonly declaration: WebhookSource;
+  readonly kinds: readonly string[];
+  readonly nesting: number;
+  /** The id that the signature covers. */
+  readonly signedId: string | undefined;
+}
+
+const mostQueryFields = 64;
+
+export function contentOf(request: WebhookRequest, rules: ContentRules): WebhookContent {
+  const { declaration, kinds } = rules;
+  let text: string | undefined;
+  const bodyText = (): string | undefined => (text ??= utf8(request.body));
+  const event = readCloudEvent(request.headers, bodyText);
+  if (event !== undefined && 'fault' in event) return event;
+  const body = event?.data ?? bodyJson(request, bodyText());
+  if (body === undefined) return { fault: 'the body is not what its content type says' };
+  if (nestsDeeper(body, rules.nesting))
+    return { fault: `the body nests deeper than ${String(rules.nesting)} levels (limits.nesting)` };
+  let parsed: { readonly value: unknown } | undefined;
+  const take = (from: WebhookSource['kindFrom']): string | undefined => {
+    if (from === undefined) return undefined;
+    if ('header' in from) return request.headers[from.header];
+    // It was found to be JSON above.
+    parsed ??= { value: JSON.parse(body) as unknown };
+    return textAt(parsed.value, from.body);
+  };
+  const kind =
+    take(declaration.kindFrom) ?? (declaration.kindFrom === undefined ? event?.type : undefined) ?? declaration.kind;
+  if (kind === undefined) return { fault: 'the request does not say of which kind it is, where kindFrom looks for it' };
+  if (!kinds.includes(kind)) return { ignoredKind: kind };
+  const given = take(declaration.idFrom) ?? rules.signedId;
+  return {
+    kind,
+    source: event === undefined ? rules.name : identifier(event.source),
+    ids: idsFrom(given, event),
+    payload: payloadText(request, declaration, body, event?.headers ?? {}),
+  };
+}
+
+/** A CloudEvent is told apart by its source and its id together. */
+function idsFrom(given: string | undefined, event: CloudEvent | undefined): SenderIds {
+  if (given !== undefined && given !== '') return { senderId: identifier(given), correlationId: identifier(given) };
+  if (event === undefined) return {};
+  return { senderId: identifier(`${event.source} ${event.id}`), correlationId: identifier(event.id) };
+}
+
+/** What is no identifier is known by its hash. */
+const identifier = (text: string): string =>
+  openIdForm.test(text) ? text : `sha256:${createHash('sha256').update(text).digest('hex')}`;
+
+function utf8(bytes: Buffer): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    // The decoder says no more than that the bytes are not UTF-8.
+    return undefined;
+  }
+}
+
+const jsonType = /^(?:application\/(?:[\w.+-]+\+)?json|text\/json)\s*(?:;|$)/i;
+const formType = /^application\/x-www-form-urlencoded\s*(?:;|$)/i;
+const textType = /^text\//i;
+
+/** The body as JSON text; undefined where it is not what it says to be. */
+function bodyJson({ headers, body }: WebhookRequest, text: string | undefined): string | undefined {
+  const type = headers['content-type'] ?? '';
+  if (body.length === 0) return 'null';
+  if (jsonType.test(type)) return text !== undefined && isJson(text) ? text : undefined;
+  if (formType.test(type)) return text === undefined ? undefined : JSON.stringify(fieldsOf(text));
+  if (textType.test(type)) return text === undefined ? undefined : JSON.stringify(text);
+  // Many senders do not say what they send.
+  if (type === '' && text !== undefined) return isJson(text) ? text : JSON.stringify(text);
+  return JSON.stringify({ base64: body.toString('base64') });
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    // Whatever is wrong with it.
+    return false;
+  }
+}
+
+/** A field that comes several times is a list. */
+function fieldsOf(text: string): Record<string, string | string[]> {
+  const fields = new Map<string, string | string[]>();
+  for (const [name, value] of new URLSearchParams(text)) {
+    const present = fields.get(name);
+    if (present === undefined && fields.size >= mostQueryFields) break;
+    fields.set(name, present === undefined ? value : [present, value].flat());
+  }
+  return Object.fromEntries(fields);
+}
+
+/** By a JSON pointer; undefined where there is no text or number. */
+function textAt(value: unknown, pointer: string): string | undefined {
+  let found = value;
+  for (const step of pointer.slice(1).split('/')) {
+    const key = step.replaceAll('~1', '/').replaceAll('~0', '~');
+    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, key)) return undefined;
+    found = (found as Readonly<Record<string, unknown>>)[key];
+  }
+  return typeof found === 'string' || typeof found === 'number' ? String(found) : undefined;
+}
+
+function payloadText(
+  { headers, query }: WebhookRequest,
+  { headers: wanted, verify }: WebhookSource,
+  body: string,
+  attributes: Readonly<Record<string, string>>,
+): string {
+  const secret = signatureHeaders(verify);
+  const passed = {
+    ...Object.fromEntries(
+      wanted.flatMap((name) => {
+        const value = headers[name];
+        return value === undefined || secret.includes(name) ? [] : [[name, value]];
+      }),
+    ),
+    ...attributes,
+  };
+  const withHeaders = Object.keys(passed).length === 0 ? '' : `,"headers":${JSON.stringify(passed)}`;
+  const withQuery = query === '' ? '' : `,"query":${JSON.stringify(fieldsOf(query))}`;
+  return `{"body":${body}${withHeaders}${withQuery}}`;
+}
