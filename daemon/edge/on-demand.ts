@@ -3,7 +3,13 @@ import { HostError } from '../../protocol/errors.ts';
 import type { SourceStatus } from '../../protocol/operations/source.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { DeclaredSource } from './source-row.ts';
+import type { SourceService } from './source-intake.ts';
 import type { Sources, SourcesOptions } from './sources.ts';
+
+interface Surroundings extends Pick<SourcesOptions, 'config' | 'clock' | 'store' | 'log'> {
+  /** Who holds the port for webhooks, where that is not the edge itself. */
+  readonly guarding?: { readonly link: { openWebhooks(host: string, port: number): Promise<number> } } | undefined;
+}
 
 export class EdgeOnDemand {
   readonly #options: SourcesOptions;
@@ -11,8 +17,10 @@ export class EdgeOnDemand {
   #sources: Sources | undefined;
   #closed = false;
 
-  constructor(options: SourcesOptions) {
-    this.#options = options;
+  /** `service` answers undefined where the plugin is gone or has no service any more. */
+  constructor({ guarding, ...options }: Surroundings, service: (plugin: string) => SourceService | undefined) {
+    const openPort = guarding?.link.openWebhooks;
+    this.#options = { ...options, service, ...(openPort === undefined ? {} : { openPort }) };
   }
 
   /** What a plugin declares from now on. A plugin that is disabled has no sources. */

@@ -114,14 +114,7 @@ export class Host {
       log,
       add: async (folder) => await this.#add(this.#reader.read(folder), { tryImport: false }),
     });
-    this.edge = new EdgeOnDemand({
-      config,
-      clock,
-      store,
-      log,
-      service: (id) => this.#hosted.get(id)?.service,
-      ...(options.guarding === undefined ? {} : { openPort: options.guarding.link.openWebhooks }),
-    });
+    this.edge = new EdgeOnDemand(options, (id) => this.#hosted.get(id)?.service);
     const newId = (): string => uuidv7(clock.wallMs());
     this.#embedded = new EmbeddedRuntime(this.profiles, { clock, limits, log, newId });
     this.registry = new Registry({ clock, limits, log });

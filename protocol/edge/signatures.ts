@@ -161,18 +161,11 @@ function verifyRow(
   if (given === undefined || given === '') return refused(`the header ${row.header} is missing`);
   const parts = row.separator === undefined ? [given] : given.split(row.separator).map((part) => part.trim());
   const timestamp = timestampIn(row, parts, request);
+  const sentMs = millisecondsOf(timestamp, row.timestampUnit ?? 's');
+  const late = row.timestamp === undefined ? undefined : windowFault(sentMs, nowMs, toleranceMs);
+  if (late !== undefined) return refused(late);
   const id = row.idHeader === undefined ? undefined : request.header(row.idHeader);
-  if (row.idHeader !== undefined && (id === undefined || id === ''))
-    return refused(`the header ${row.idHeader} is missing`);
-  if (row.timestamp !== undefined) {
-    const sentMs = millisecondsOf(timestamp, row.timestampUnit ?? 's');
-    if (sentMs === undefined) return refused('the time of the signature is missing or is no time');
-    const ageMs = nowMs - sentMs;
-    if (Math.abs(ageMs) > toleranceMs)
-      return refused(
-        `the time of the signature is ${String(Math.round(Math.abs(ageMs) / 1000))} s ${ageMs > 0 ? 'old' : 'ahead'}, more than toleranceMs (${String(toleranceMs)} ms) allows`,
-      );
-  }
+  if (row.idHeader !== undefined && (id ?? '') === '') return refused(`the header ${row.idHeader} is missing`);
   const signatures = parts
     .filter((part) => part.startsWith(row.prefix))
     .slice(0, comparedSignatures)
@@ -183,19 +176,20 @@ function verifyRow(
   // Every signature is compared with every secret, so that the time says nothing of which was right.
   const matches = wanted.flatMap((one) => signatures.map((signature) => sameBytes(one, signature)));
   if (!matches.includes(true)) return refused(`the signature in ${row.header} fits none of the secrets`);
-  const replay =
-    row.timestamp === undefined
-      ? {}
-      : {
-          replay: {
-            key: createHash('sha256')
-              .update(`${timestamp ?? ''}\n${id ?? ''}\n`)
-              .update(request.body)
-              .digest('base64'),
-            untilMs: (millisecondsOf(timestamp, row.timestampUnit ?? 's') ?? nowMs) + toleranceMs,
-          },
-        };
-  return { ok: true, ...(id === undefined ? {} : { id }), ...replay };
+  const verdict = { ok: true, ...(id === undefined ? {} : { id }) } as const;
+  if (timestamp === undefined || sentMs === undefined) return verdict;
+  const key = createHash('sha256')
+    .update(`${timestamp}\n${id ?? ''}\n`)
+    .update(request.body)
+    .digest('base64');
+  return { ...verdict, replay: { key, untilMs: sentMs + toleranceMs } };
+}
+
+function windowFault(sentMs: number | undefined, nowMs: number, toleranceMs: number): string | undefined {
+  if (sentMs === undefined) return 'the time of the signature is missing or is no time';
+  const ageMs = nowMs - sentMs;
+  if (Math.abs(ageMs) <= toleranceMs) return undefined;
+  return `the time of the signature is ${String(Math.round(Math.abs(ageMs) / 1000))} s ${ageMs > 0 ? 'old' : 'ahead'}, more than toleranceMs (${String(toleranceMs)} ms) allows`;
 }
 
 function timestampIn(row: SignatureRow, parts: readonly string[], request: SignedRequest): string | undefined {

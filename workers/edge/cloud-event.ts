@@ -1,5 +1,6 @@
 // CloudEvents 1.0 over HTTP: attributes in headers (binary mode) or around the data (structured mode). Either way they
 // become headers beginning with `ce-`, so that a plugin meets one form.
+import { nestsDeeper, tooDeep } from './nesting.ts';
 
 export interface CloudEvent {
   readonly type: string;
@@ -23,10 +24,11 @@ const otherFormat = /^application\/cloudevents/i;
 export function readCloudEvent(
   headers: Readonly<Record<string, string | undefined>>,
   bodyText: () => string | undefined,
+  nesting: number,
 ): ReadCloudEvent {
   const contentType = headers['content-type'] ?? '';
   if (batchType.test(contentType)) return { fault: 'batches of CloudEvents are not accepted; send them one by one' };
-  if (structuredType.test(contentType)) return structured(bodyText());
+  if (structuredType.test(contentType)) return structured(bodyText() ?? '', nesting);
   if (otherFormat.test(contentType)) return { fault: 'CloudEvents are accepted as JSON only' };
   return headers['ce-specversion'] === undefined ? undefined : binary(headers);
 }
@@ -49,10 +51,11 @@ function percentDecoded(text: string): string {
   }
 }
 
-function structured(text: string | undefined): ReadCloudEvent {
+function structured(text: string, nesting: number): ReadCloudEvent {
+  if (nestsDeeper(text, nesting)) return { fault: tooDeep(nesting) };
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text ?? '');
+    parsed = JSON.parse(text);
   } catch {
     // Told below.
     parsed = undefined;
@@ -65,7 +68,7 @@ function structured(text: string | undefined): ReadCloudEvent {
   );
   const event = whole(new Map(attributes.slice(0, mostAttributes)));
   if (event === undefined || 'fault' in event) return event;
-  const content = base64 === undefined ? (data ?? null) : { base64: String(base64) };
+  const content = typeof base64 === 'string' ? { base64 } : (data ?? null);
   return { ...event, data: JSON.stringify(content) };
 }
 

@@ -21,3 +21,5 @@ export function nestsDeeper(json: string, most: number): boolean {
   }
   return false;
 }
+
+export const tooDeep = (most: number): string => `the body nests deeper than ${String(most)} levels (limits.nesting)`;

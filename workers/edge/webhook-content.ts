@@ -6,7 +6,7 @@ import type { WebhookSource } from '../../protocol/sources.ts';
 import { signatureHeaders } from '../../protocol/edge/signatures.ts';
 import type { EdgeEvent } from '../../protocol/edge/messages.ts';
 import { type CloudEvent, readCloudEvent } from './cloud-event.ts';
-import { nestsDeeper } from './nesting.ts';
+import { nestsDeeper, tooDeep } from './nesting.ts';
 
 export interface WebhookRequest {
   /** Lower-case names; of a header that came twice, all values with a comma between them. */
@@ -38,30 +38,35 @@ export function contentOf(request: WebhookRequest, rules: ContentRules): Webhook
   const { declaration, kinds } = rules;
   let text: string | undefined;
   const bodyText = (): string | undefined => (text ??= utf8(request.body));
-  const event = readCloudEvent(request.headers, bodyText);
+  const event = readCloudEvent(request.headers, bodyText, rules.nesting);
   if (event !== undefined && 'fault' in event) return event;
   const body = event?.data ?? bodyJson(request, bodyText());
   if (body === undefined) return { fault: 'the body is not what its content type says' };
-  if (nestsDeeper(body, rules.nesting))
-    return { fault: `the body nests deeper than ${String(rules.nesting)} levels (limits.nesting)` };
-  let parsed: { readonly value: unknown } | undefined;
-  const take = (from: WebhookSource['kindFrom']): string | undefined => {
-    if (from === undefined) return undefined;
-    if ('header' in from) return request.headers[from.header];
-    // It was found to be JSON above.
-    parsed ??= { value: JSON.parse(body) as unknown };
-    return textAt(parsed.value, from.body);
-  };
-  const kind =
-    take(declaration.kindFrom) ?? (declaration.kindFrom === undefined ? event?.type : undefined) ?? declaration.kind;
+  if (nestsDeeper(body, rules.nesting)) return { fault: tooDeep(rules.nesting) };
+  const take = takerOf(request, body);
+  const kind = take(declaration.kindFrom) ?? kindWithoutName(declaration, event);
   if (kind === undefined) return { fault: 'the request does not say of which kind it is, where kindFrom looks for it' };
   if (!kinds.includes(kind)) return { ignoredKind: kind };
-  const given = take(declaration.idFrom) ?? rules.signedId;
   return {
     kind,
     source: event === undefined ? rules.name : identifier(event.source),
-    ids: idsFrom(given, event),
+    ids: idsFrom(take(declaration.idFrom) ?? rules.signedId, event),
     payload: payloadText(request, declaration, body, event?.headers ?? {}),
+  };
+}
+
+const kindWithoutName = ({ kindFrom, kind }: WebhookSource, event: CloudEvent | undefined): string | undefined =>
+  kindFrom === undefined && event !== undefined ? event.type : kind;
+
+/** Reads what a declaration names; the body is parsed once, where it has to be. */
+function takerOf(request: WebhookRequest, body: string): (from: WebhookSource['kindFrom']) => string | undefined {
+  let parsed: { readonly value: unknown } | undefined;
+  return (from) => {
+    if (from === undefined) return undefined;
+    if ('header' in from) return request.headers[from.header];
+    // It was found to be JSON.
+    parsed ??= { value: JSON.parse(body) as unknown };
+    return textAt(parsed.value, from.body);
   };
 }
 
