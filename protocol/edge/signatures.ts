@@ -158,7 +158,7 @@ function verifyRow(
   toleranceMs: number,
 ): Verdict {
   const given = request.header(row.header);
-  if (given === undefined || given === '') return refused(`the header ${row.header} is missing`);
+  if (given === undefined) return refused(`the header ${row.header} is missing`);
   const parts = row.separator === undefined ? [given] : given.split(row.separator).map((part) => part.trim());
   const timestamp = timestampIn(row, parts, request);
   const sentMs = millisecondsOf(timestamp, row.timestampUnit ?? 's');
@@ -166,10 +166,7 @@ function verifyRow(
   if (late !== undefined) return refused(late);
   const id = row.idHeader === undefined ? undefined : request.header(row.idHeader);
   if (row.idHeader !== undefined && (id ?? '') === '') return refused(`the header ${row.idHeader} is missing`);
-  const signatures = parts
-    .filter((part) => part.startsWith(row.prefix))
-    .slice(0, comparedSignatures)
-    .map((part) => decoded(part.slice(row.prefix.length), row.encoding));
+  const signatures = signaturesIn(row, parts);
   if (signatures.length === 0)
     return refused(`the header ${row.header} holds no signature that begins with ${row.prefix}`);
   const wanted = secrets.map((secret) => signatureBytes(row, secret, { body: request.body, timestamp, id }));
@@ -184,6 +181,12 @@ function verifyRow(
     .digest('base64');
   return { ...verdict, replay: { key, untilMs: sentMs + toleranceMs } };
 }
+
+const signaturesIn = ({ prefix, encoding }: SignatureRow, parts: readonly string[]): Buffer[] =>
+  parts
+    .filter((part) => part.startsWith(prefix))
+    .slice(0, comparedSignatures)
+    .map((part) => decoded(part.slice(prefix.length), encoding));
 
 function windowFault(sentMs: number | undefined, nowMs: number, toleranceMs: number): string | undefined {
   if (sentMs === undefined) return 'the time of the signature is missing or is no time';
