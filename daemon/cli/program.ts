@@ -13,6 +13,7 @@ const commandFiles: Readonly<Record<string, () => Promise<CommandModule>>> = {
   serve: () => import('./commands/serve.ts'),
   shutdown: () => import('./commands/shutdown.ts'),
   ping: () => import('./commands/ping.ts'),
+  health: () => import('./commands/health.ts'),
   open: () => import('./commands/open.ts'),
   plugins: () => import('./commands/plugins.ts'),
   load: () => import('./commands/load.ts'),

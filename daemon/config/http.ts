@@ -61,6 +61,7 @@ export const http = z.strictObject({
     .describe('further names under which browsers reach the port, with their port where it is another'),
   token: token.optional().describe('allows everything a browser may do; one is made and kept where there is none'),
   readToken: token.optional().describe('allows only to read; one is made and kept where there is none'),
+  metricsToken: token.optional().describe('allows only to read /metrics; one is made and kept where there is none'),
   limits: httpLimits.prefault({}),
 });
 export type HttpConfig = z.output<typeof http>;

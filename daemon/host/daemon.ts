@@ -17,6 +17,8 @@ import { type UnderGuardian, underGuardian } from '../guardian/under-guardian.ts
 import { armFailpoints } from '../files/failpoints.ts';
 import { handlers } from '../operations/handlers.ts';
 import type { DaemonHandlerDeps } from '../operations/daemon.ts';
+import { health } from './health.ts';
+import { metricsText } from './metrics.ts';
 import { Host } from './host.ts';
 import { HostFaults } from './host-faults.ts';
 import { realClock } from '../time/real-clock.ts';
@@ -89,6 +91,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   const watches = new HostWatches(host, limits, log);
   const faults = new HostFaults(log);
+  let autostarted = false;
 
   const shutdown: Shutdown = new Shutdown({
     limits,
@@ -124,6 +127,21 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         faults: faults.count,
         shuttingDown: shutdown.begun,
       }),
+    health: () =>
+      health({
+        started: autostarted,
+        shuttingDown: shutdown.begun,
+        store: store.health(),
+        threadPoolFull: watches.pool.status().fullSince !== null,
+        plugins: host.list(),
+      }),
+    metrics: () =>
+      metricsText({
+        status: daemonParts.status(),
+        store: store.health(),
+        ready: daemonParts.health().ready,
+        plugins: host.list(),
+      }),
     shutdown: (reason) => shutdown.begin(reason),
     servicesStopped: host.stopped,
   };
@@ -133,6 +151,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     limits,
     feed,
     log,
+    reports: daemonParts,
     halfLines,
     shuttingDown: () => shutdown.begun,
     version,
@@ -168,6 +187,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   guardian.ready(shutdown, config.guardian.restart);
   log.info({ socket: options.socket, pid: process.pid, plugins: host.catalog.size }, 'listening');
   await host.autostart();
+  autostarted = true;
   return started(options, host, browser, shutdown, guardian);
 }
 

@@ -53,6 +53,24 @@ export class Histogram {
     }
   }
 
+  /**
+   * How many durations were below 2 to each of these powers of a microsecond, all of them, and about their sum: each
+   * counts as the middle of its bucket. The powers ascend.
+   */
+  below(powers: readonly number[]): { readonly counts: number[]; readonly count: number; readonly sumMs: number } {
+    const counts: number[] = [];
+    let count = 0;
+    let sumMs = 0;
+    for (let bucket = 0; bucket < histogramLength; bucket += 1) {
+      if (bucket === (powers[counts.length] ?? octaves) * stepsPerOctave) counts.push(count);
+      const here = this.#buckets[bucket] ?? 0;
+      if (here === 0) continue;
+      count += here;
+      sumMs += here * middleOf(bucket);
+    }
+    return { counts, count, sumMs };
+  }
+
   percentiles(): Percentiles {
     let count = 0;
     let highest = 0;

@@ -1,5 +1,6 @@
 // Operations on the daemon itself.
 import * as z from 'zod';
+import { health } from '../health.ts';
 import { operation } from '../operation.ts';
 import { keptEvents } from '../status.ts';
 
@@ -120,6 +121,13 @@ export const daemonOperations = {
     http: { method: 'GET', path: '/api/ping' },
     params: z.strictObject({}),
     result: z.object({ pong: z.literal(true), at: z.iso.datetime() }),
+    duringShutdown: true,
+  }),
+  'daemon.health': operation({
+    summary: 'Whether the daemon is ready, and why not; also at /livez and /readyz',
+    http: { method: 'GET', path: '/api/health' },
+    params: z.strictObject({}),
+    result: health,
     duringShutdown: true,
   }),
   'daemon.shutdown': operation({

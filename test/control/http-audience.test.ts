@@ -14,7 +14,7 @@ import { Subscriptions } from '../../daemon/control/subscriptions.ts';
 import { Feed } from '../../daemon/telemetry/feed.ts';
 import type { Audience } from '../../protocol/operation.ts';
 import { type OperationName, operationNames, operations } from '../../protocol/operations.ts';
-import { allHandlers, usualHandlers } from '../labs/control-lab.ts';
+import { allHandlers, noReports, usualHandlers } from '../labs/control-lab.ts';
 import { ask } from '../labs/http-client.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 
@@ -32,6 +32,7 @@ async function listen(t: test.TestContext, allowedAudiences: readonly Audience[]
     log: { warn() {}, error() {} },
     allowedAudiences,
     projection: unprojected,
+    reports: noReports,
   });
   const server = createServer(
     (request, response) =>

@@ -86,6 +86,7 @@ const work = (payload: unknown): object => ({ ingress: 'work', kind: 'do', paylo
 const walk: readonly [name: OperationName, status: number, values?: Values][] = [
   ['daemon.ping', 200],
   ['daemon.status', 200],
+  ['daemon.health', 200],
   ['plugin.list', 200],
   ['plugin.show', 200, { plugin: greeter }],
   ['plugin.show', 404, { plugin: 'nobody' }],

@@ -23,7 +23,7 @@ import { HalfLines } from '../../daemon/control/half-lines.ts';
 import { Feed } from '../../daemon/telemetry/feed.ts';
 import { maxSocketPathBytes } from '../../protocol/client/socket-path.ts';
 import { HostError } from '../../protocol/errors.ts';
-import { allHandlers } from '../labs/control-lab.ts';
+import { allHandlers, noReports } from '../labs/control-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 
 function newServer(t: test.TestContext): ControlServer {
@@ -34,6 +34,7 @@ function newServer(t: test.TestContext): ControlServer {
     log: { warn() {}, error() {} },
     halfLines: new HalfLines(2 ** 26),
     shuttingDown: () => false,
+    reports: noReports,
     version: '0.0.0',
   });
   t.after(() => server.close(100));

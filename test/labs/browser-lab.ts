@@ -13,7 +13,7 @@ import { runtimeHandlers } from '../../daemon/operations/runtime.ts';
 import { workerHandlers } from '../../daemon/operations/worker.ts';
 import { realClock } from '../../daemon/time/real-clock.ts';
 import { Feed } from '../../daemon/telemetry/feed.ts';
-import { allHandlers } from './control-lab.ts';
+import { allHandlers, noReports } from './control-lab.ts';
 import { type HttpAnswer, type HttpAsk, ask } from './http-client.ts';
 import { type RuntimeLab, runtimeLab } from './runtime-lab.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -34,6 +34,7 @@ export interface BrowserLab extends RuntimeLab {
   readonly stateFolder: string;
   readonly token: string;
   readonly readToken: string;
+  readonly metricsToken: string;
   /** Every line that went to the log. */
   readonly told: { readonly fields: object; readonly message: string }[];
   /** With the token, where no other credentials are given. */
@@ -58,6 +59,7 @@ export async function startBrowserLab(t: TestContext, options: BrowserLabOptions
     halfLines: new HalfLines(lab.limits.halfLineBytes),
     clock: options.clock ?? realClock,
     stateFolder,
+    reports: noReports,
     version: '1.2.3',
     shuttingDown: () => options.shuttingDown?.() ?? false,
   });
@@ -65,7 +67,11 @@ export async function startBrowserLab(t: TestContext, options: BrowserLabOptions
   t.after(() => server.close(500));
   const address = server.status()?.address ?? '';
   const place = { host: '127.0.0.1', port: Number(address.split(':').at(-1)) };
-  const kept = JSON.parse(await readFile(tokenFile(stateFolder), 'utf8')) as { token: string; readToken: string };
+  const kept = JSON.parse(await readFile(tokenFile(stateFolder), 'utf8')) as {
+    token: string;
+    readToken: string;
+    metricsToken: string;
+  };
   return {
     ...lab,
     server,

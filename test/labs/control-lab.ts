@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Limits, limits as limitsSchema } from '../../daemon/config/schema.ts';
 import type { Handlers } from '../../daemon/operations/caller.ts';
 import { ControlServer } from '../../daemon/control/socket/control-server.ts';
+import type { Reports } from '../../daemon/control/http/reports.ts';
 import { HalfLines } from '../../daemon/control/half-lines.ts';
 import { Feed } from '../../daemon/telemetry/feed.ts';
 import { HostError } from '../../protocol/errors.ts';
@@ -64,6 +65,12 @@ export function allHandlers(given: Partial<Handlers>): Handlers {
   return Object.fromEntries(operationNames.map((name) => [name, given[name] ?? refuse(name)])) as unknown as Handlers;
 }
 
+/** What a server without a daemon reports. */
+export const noReports: Reports = {
+  health: () => ({ live: true, ready: true, reasons: [] }),
+  metrics: () => '# TYPE nagaya_ready gauge\nnagaya_ready 1\n',
+};
+
 export async function startControl(t: TestContext, options: ControlOptions = {}): Promise<Control> {
   const path = join(await temporaryFolder(t), 's.sock');
   const feed = new Feed();
@@ -80,6 +87,7 @@ export async function startControl(t: TestContext, options: ControlOptions = {})
     feed,
     log: { warn: log, error: log },
     shuttingDown: () => options.shuttingDown?.() ?? false,
+    reports: noReports,
     version: '1.2.3',
   });
   await server.listen(path);

@@ -7,13 +7,18 @@ export interface Ending {
   end(): void;
 }
 
+/** `browse`: the runtimes and their workers. `operate`: the operator's page as well. `measure`: metrics alone. */
+export type Scope = 'browse' | 'operate' | 'measure';
+
 export class Access {
   readonly readOnly: boolean;
+  readonly scope: Scope;
   readonly #maxStreams: number;
   readonly #streams = new Set<Ending>();
 
-  constructor(readOnly: boolean, maxStreams: number) {
+  constructor(readOnly: boolean, maxStreams: number, scope: Scope = 'browse') {
     this.readOnly = readOnly;
+    this.scope = scope;
     this.#maxStreams = maxStreams;
   }
 

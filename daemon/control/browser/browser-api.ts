@@ -7,6 +7,7 @@ import type { Audience } from '../../../protocol/operation.ts';
 import type { ControlLog } from '../control-log.ts';
 import { sendJson, sendProblem } from '../http/http-answer.ts';
 import type { HttpPeer } from '../http/http-caller.ts';
+import { type Reports, isReportPath, sendReport } from '../http/reports.ts';
 import type { RequestHandler } from '../http/http-connection.ts';
 import type { Subscriptions } from '../subscriptions.ts';
 import type { Access, Ending } from './access.ts';
@@ -21,6 +22,7 @@ export interface BrowserApiOptions {
   readonly sessions: Sessions;
   readonly page: Page;
   readonly operations: RequestHandler;
+  readonly reports: Reports;
   readonly requestsPerConnection: number;
   readonly log: ControlLog;
 }
@@ -92,13 +94,29 @@ export class BrowserApi implements RequestHandler {
     } else if (path.startsWith(linkPath)) {
       if (request.method === 'GET') this.#signIn(request, response, path.slice(linkPath.length));
       else refuseMethod(response, request, 'GET');
+    } else if (isReportPath(path)) {
+      this.#report(path, request, response);
     } else if (path === sessionPath) {
       this.#session(request, response);
     } else {
       const access = gate.accessOf(request);
+      if (access.scope === 'measure') throw new HostError('forbidden', 'This token allows only to read the metrics.');
       gate.refuseWriting(access, request);
       await operations.handle(request, response, new AdmittedPeer(peer, access, response));
     }
+  }
+
+  /** Probes ask without credentials whether the daemon is well; what names plugins is for those who have some. */
+  #report(path: string, request: IncomingMessage, response: ServerResponse): void {
+    const { gate, reports } = this.#options;
+    const may = gate.mayMeasure(request);
+    if (!isReading(request.method)) refuseMethod(response, request, 'GET, HEAD');
+    else if (path !== '/metrics' || may) sendReport(path, reports, response, may);
+    else
+      throw new HostError(
+        'unauthorized',
+        'Metrics need one of the tokens of the port; http.metricsToken of the configuration sets one that allows nothing else.',
+      );
   }
 
   #signIn(request: IncomingMessage, response: ServerResponse, link: string): void {

@@ -20,6 +20,7 @@ import { HttpApi } from '../http/http-api.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { OpenConnections } from '../socket/open-connections.ts';
 import type { HalfLines } from '../half-lines.ts';
+import type { Reports } from '../http/reports.ts';
 import { OperationCalls } from '../operation-calls.ts';
 import { ConnectionCounters } from '../connection-counters.ts';
 import { BrowserApi, linkPath } from './browser-api.ts';
@@ -39,6 +40,7 @@ export interface BrowserServerOptions {
   readonly feed: Feed;
   readonly log: ControlLog & { info(fields: object, message: string): void };
   readonly halfLines: HalfLines;
+  readonly reports: Reports;
   readonly clock: Clock;
   readonly stateFolder: string;
   readonly version: string;
@@ -101,11 +103,20 @@ export class BrowserServer {
     const operations = new HttpApi({
       ...this.#context,
       body: { maximum: bodyBytes, limit: 'http.limits.bodyBytes' },
+      reports: this.#options.reports,
       documents: new Documents(this.#options.version),
       allowedAudiences: ['browser'],
       projection: browserProjection,
     });
-    const api = new BrowserApi({ gate, sessions: this.#sessions, page, operations, requestsPerConnection, log });
+    const api = new BrowserApi({
+      gate,
+      sessions: this.#sessions,
+      page,
+      operations,
+      reports: this.#options.reports,
+      requestsPerConnection,
+      log,
+    });
     const http = new HttpServer(this.#context, api, {
       audience: 'browser',
       pending: { maximum: pendingRequests, limit: 'http.limits.pendingRequests' },

@@ -31,6 +31,7 @@ export class Gate {
     this.#tokens = [
       { secret: new KeptSecret(tokens.token), access: new Access(false, maxStreams) },
       { secret: new KeptSecret(tokens.readToken), access: new Access(true, maxStreams) },
+      { secret: new KeptSecret(tokens.metricsToken), access: new Access(true, maxStreams, 'measure') },
     ];
   }
 
@@ -66,6 +67,12 @@ export class Gate {
         'The request carries no valid token and no valid session; run `nagaya open` for a link that signs a browser in.',
       );
     return access;
+  }
+
+  /** Any token may, and a browser that the operator has signed in for his own page. */
+  mayMeasure(request: IncomingMessage): boolean {
+    const given = request.headers.authorization;
+    return given === undefined ? this.#byCookie(request)?.scope === 'operate' : this.#byToken(given) !== undefined;
   }
 
   refuseWriting(access: Access, request: IncomingMessage): void {

@@ -1,4 +1,4 @@
-// The two tokens of the port: those of the configuration, and where it has none, some that are made once and kept in
+// The three tokens of the port: those of the configuration, and where it has none, some that are made once and kept in
 // the state folder for this user alone.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,29 +14,38 @@ import { newSecret } from './secret-table.ts';
 export interface Tokens {
   readonly token: string;
   readonly readToken: string;
+  /** For metrics alone. */
+  readonly metricsToken: string;
 }
 
 const maxFileBytes = 4096;
-const kept = z.strictObject({ token: z.string().min(24), readToken: z.string().min(24) });
+const secret = z.string().min(24);
+/** Older daemons kept no token for metrics. */
+const kept = z.strictObject({ token: secret, readToken: secret, metricsToken: secret.optional() });
 
 /** Beside the state, in a folder of its own, because the folder is narrowed to this user. */
 export const tokenFile = (stateFolder: string): string => join(stateFolder, 'browser', 'tokens.json');
 
 export async function loadTokens(
-  { token, readToken }: Pick<HttpConfig, 'token' | 'readToken'>,
+  { token, readToken, metricsToken }: Pick<HttpConfig, 'token' | 'readToken' | 'metricsToken'>,
   stateFolder: string,
   log: ControlLog,
 ): Promise<Tokens> {
-  if (token !== undefined && readToken !== undefined) return { token, readToken };
+  if (token !== undefined && readToken !== undefined && metricsToken !== undefined)
+    return { token, readToken, metricsToken };
   const path = tokenFile(stateFolder);
-  let own = readKept(path);
-  if (own === undefined || (await isOpenToOthers(path))) {
-    if (own !== undefined)
-      log.warn({ path }, 'the tokens for browsers could be read by other users; new ones are made');
-    own = { token: newSecret(), readToken: newSecret() };
-    await keep(path, own, stateFolder);
+  let found = readKept(path);
+  if (found !== undefined && (await isOpenToOthers(path))) {
+    log.warn({ path }, 'the tokens for browsers could be read by other users; new ones are made');
+    found = undefined;
   }
-  return { token: token ?? own.token, readToken: readToken ?? own.readToken };
+  const own: Tokens = { token: newSecret(), readToken: newSecret(), metricsToken: newSecret(), ...found };
+  if (found?.metricsToken === undefined) await keep(path, own, stateFolder);
+  return {
+    token: token ?? own.token,
+    readToken: readToken ?? own.readToken,
+    metricsToken: metricsToken ?? own.metricsToken,
+  };
 }
 
 /** A token that is not kept would be another one after the next start. */
@@ -49,7 +58,7 @@ async function keep(path: string, own: Tokens, stateFolder: string): Promise<voi
   }
 }
 
-function readKept(path: string): Tokens | undefined {
+function readKept(path: string): z.output<typeof kept> | undefined {
   const file = readBoundedText(path, { maxBytes: maxFileBytes });
   if (!file.ok) return undefined;
   try {

@@ -32,6 +32,13 @@ export function sendJson(response: ServerResponse, json: SentJson, status = 200,
   response.end(body);
 }
 
+export function sendText(response: ServerResponse, text: string, type: string): void {
+  if (response.destroyed || response.headersSent) return;
+  const body = Buffer.from(text);
+  response.writeHead(200, { 'content-type': type, 'content-length': body.length, ...always });
+  response.end(body);
+}
+
 function bodyOf(json: SentJson): Buffer {
   if (typeof json === 'string') return Buffer.from(`${json}\n`);
   const { head, bytes, tail } = json;

@@ -16,6 +16,7 @@ import { HttpCaller, type HttpPeer } from './http-caller.ts';
 import { HttpRoutes, type Route, type RouteMatch } from './http-routes.ts';
 import type { OperationCalls } from '../operation-calls.ts';
 import type { Projection } from '../projection.ts';
+import { type Reports, isReportPath, sendReport } from './reports.ts';
 
 export interface HttpApiOptions {
   readonly calls: OperationCalls;
@@ -26,6 +27,7 @@ export interface HttpApiOptions {
   readonly log: ControlLog;
   readonly allowedAudiences: readonly Audience[];
   readonly projection: Projection;
+  readonly reports: Reports;
 }
 
 export class HttpApi {
@@ -54,13 +56,17 @@ export class HttpApi {
     const path = pathOf(request);
     const document = this.#options.documents.find(path);
     const found =
-      document === undefined ? this.#routes.find(method, path) : { allow: ['GET', 'HEAD'], match: undefined };
+      document === undefined && !isReportPath(path)
+        ? this.#routes.find(method, path)
+        : { allow: ['GET', 'HEAD'], match: undefined };
     if (found === undefined)
       throw new HostError('method_not_found', `There is nothing at ${shown(path)}; see /api/openapi.json.`, {
         path: shown(path),
       });
     if (document !== undefined && found.allow.includes(method)) {
       sendJson(response, document());
+    } else if (isReportPath(path) && found.allow.includes(method)) {
+      sendReport(path, this.#options.reports, response);
     } else if (found.match === undefined) {
       const error = new HostError('method_not_found', `${shown(path)} does not take ${method}.`, {
         path: shown(path),

@@ -17,6 +17,7 @@ import { HalfRequestWatch } from '../http/half-request-watch.ts';
 import { HttpApi } from '../http/http-api.ts';
 import { HttpServer } from '../http/http-server.ts';
 import type { HalfLines } from '../half-lines.ts';
+import type { Reports } from '../http/reports.ts';
 import { OpenConnections } from './open-connections.ts';
 import { OpeningConnection } from './opening-connection.ts';
 import { OperationCalls } from '../operation-calls.ts';
@@ -31,6 +32,7 @@ export interface ControlServerOptions {
   readonly log: ControlLog;
   /** Shared with the port for browsers. */
   readonly halfLines: HalfLines;
+  readonly reports: Reports;
   shuttingDown(): boolean;
   /** The daemon's own, for the OpenAPI document. */
   readonly version: string;
@@ -67,6 +69,7 @@ export class ControlServer {
     const api = new HttpApi({
       ...this.#context,
       body,
+      reports: options.reports,
       documents: new Documents(options.version),
       allowedAudiences: ['control', 'browser'],
       projection: unprojected,
