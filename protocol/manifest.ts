@@ -157,11 +157,21 @@ const fitting = serviceSection.superRefine(({ sources, ingresses }, context) => 
     context.addIssue({ code: 'custom', path: ['sources', ...path], message });
 });
 
+/** Hints for those who decide whether a call needs to be asked for. Nobody is bound by them. */
+export const toolAnnotations = z.strictObject({
+  readOnly: z.boolean().optional().describe('changes nothing'),
+  destructive: z.boolean().optional().describe('may delete or overwrite something'),
+  idempotent: z.boolean().optional().describe('the same call twice does no more than once'),
+  openWorld: z.boolean().optional().describe('reaches beyond this machine'),
+});
+
 export const toolSection = z.strictObject({
   name: localName,
+  title: z.string().min(1).max(200).optional().describe('a name for people'),
   description: z.string().max(4000).default(''),
   inputSchema: jsonSchema.default({}),
   outputSchema: jsonSchema.default({}),
+  annotations: toolAnnotations.optional().describe('hints for MCP clients'),
   timeoutMs: durationMs().default(10_000).describe('the whole call, waiting included'),
   isolation: toolIsolation.default('pooled').describe("a pool's thread, a thread or a process of each call's own"),
 });

@@ -3,6 +3,7 @@ import type * as z from 'zod';
 import { browserOperations } from './operations/browser.ts';
 import { daemonOperations } from './operations/daemon.ts';
 import { deadLetterOperations } from './operations/dead-letter.ts';
+import { mcpOperations } from './operations/mcp.ts';
 import { pluginOperations } from './operations/plugin.ts';
 import { runtimeOperations } from './operations/runtime.ts';
 import { serviceOperations } from './operations/service.ts';
@@ -26,6 +27,7 @@ export const operations = {
   ...storeOperations,
   ...usageOperations,
   ...browserOperations,
+  ...mcpOperations,
 };
 
 export type OperationName = keyof typeof operations;

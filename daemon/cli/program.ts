@@ -28,6 +28,7 @@ const commandFiles: Readonly<Record<string, () => Promise<CommandModule>>> = {
   sources: () => import('./commands/sources.ts'),
   tools: () => import('./commands/tools.ts'),
   call: () => import('./commands/call.ts'),
+  mcp: () => import('./commands/mcp.ts'),
   runtimes: () => import('./commands/runtimes.ts'),
   workers: () => import('./commands/workers.ts'),
   worker: () => import('./commands/worker.ts'),

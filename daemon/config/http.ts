@@ -62,6 +62,9 @@ export const http = z.strictObject({
   token: token.optional().describe('allows everything a browser may do; one is made and kept where there is none'),
   readToken: token.optional().describe('allows only to read; one is made and kept where there is none'),
   metricsToken: token.optional().describe('allows only to read /metrics; one is made and kept where there is none'),
+  toolsToken: token
+    .optional()
+    .describe('allows MCP clients to call tools at /mcp and nothing else; one is made and kept where there is none'),
   limits: httpLimits.prefault({}),
 });
 export type HttpConfig = z.output<typeof http>;

@@ -224,6 +224,34 @@ const guardian = z.strictObject({
     .describe('when a daemon that died is started again'),
 });
 
+const exposePattern = z.string().min(1).max(200);
+
+export const mcp = z.strictObject({
+  expose: z
+    .strictObject({
+      allow: z
+        .array(exposePattern)
+        .max(256)
+        .default(['*'])
+        .describe('tools that MCP clients are offered: `plugin/tool` or the name for MCP, * for any characters'),
+      deny: z.array(exposePattern).max(256).default([]).describe('of these, those that they are not'),
+    })
+    .prefault({}),
+  pin: z
+    .boolean()
+    .default(false)
+    .describe('hold back a tool whose description or schemas changed since it was approved'),
+  pageSize: many(1000).default(100).describe('tools in one answer to tools/list'),
+  sessions: many(10_000)
+    .default(64)
+    .describe('sessions of the older protocol over HTTP; beyond it the one that has rested longest ends'),
+  sessionIdleMs: durationMs(1000).default(1_800_000).describe('a session that is not used for this long ends'),
+  lingerMs: durationMs(0, 600_000)
+    .default(5000)
+    .describe('how long calls may take that are pending when a client has ended its input'),
+});
+export type McpConfig = z.output<typeof mcp>;
+
 export const config = z.strictObject({
   $schema: z.string().optional().describe('for editors only'),
   socket: z.string().min(1).optional().describe('where the control socket is; relative to this file'),
@@ -253,6 +281,7 @@ export const config = z.strictObject({
   http: http.optional(),
   webhooks: webhooks.optional(),
   guardian: guardian.prefault({}),
+  mcp: mcp.prefault({}),
   limits: limits.prefault({}),
 });
 export type Config = z.output<typeof config>;

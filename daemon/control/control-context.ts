@@ -1,4 +1,5 @@
 // What every connection is given, whichever language it speaks.
+import type { McpGateway } from '../mcp/mcp-gateway.ts';
 import type { Limits } from '../config/schema.ts';
 import type { Feed } from '../telemetry/feed.ts';
 import type { ControlLog } from './control-log.ts';
@@ -13,4 +14,6 @@ export interface ControlContext {
   readonly tally: ConnectionCounters;
   readonly halfLines: HalfLines;
   readonly log: ControlLog;
+  /** Where MCP clients are served. */
+  readonly mcp: McpGateway;
 }

@@ -19,6 +19,7 @@ import { handlers } from '../operations/handlers.ts';
 import type { DaemonHandlerDeps } from '../operations/daemon.ts';
 import { health } from './health.ts';
 import { metricsText } from './metrics.ts';
+import { McpParts } from './mcp-parts.ts';
 import { Host } from './host.ts';
 import { HostFaults } from './host-faults.ts';
 import { realClock } from '../time/real-clock.ts';
@@ -88,6 +89,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     env: process.env,
     controlSocket: options.socket,
     guarding: options.guarding,
+    toolsChanged: () => mcp.gateway.toolsChanged(),
   });
   const watches = new HostWatches(host, limits, log);
   const faults = new HostFaults(log);
@@ -99,6 +101,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     async stop(withinMs) {
       await host.shutdown(withinMs);
       await Promise.all([control.close(controlCloseMs), browser?.close(controlCloseMs)]);
+      await mcp.gateway.close();
       watches.stop();
       await store.close(storeCloseMs);
       await daemonLog.flush(logFlushMs);
@@ -146,8 +149,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     servicesStopped: host.stopped,
   };
   const halfLines = new HalfLines(limits.halfLineBytes);
+  const mcp: McpParts = new McpParts(host, options, log, version, () => shutdown.begun);
   const surface = {
-    handlers: handlers(host, daemonLog, daemonParts, () => browser, store),
+    handlers: handlers(host, {
+      daemonLog,
+      daemon: daemonParts,
+      browser: () => browser,
+      store,
+      mcp: mcp.operations(() => browser?.mcpAccess()),
+    }),
     limits,
     feed,
     log,
@@ -155,6 +165,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     halfLines,
     shuttingDown: () => shutdown.begun,
     version,
+    mcp: mcp.gateway,
   };
   const control: ControlServer = new ControlServer(surface);
   const browser: BrowserServer | undefined =

@@ -43,6 +43,8 @@ export interface HostOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where it listens; left out where nothing does. */
   readonly controlSocket?: string;
+  /** Plugins came, went or were reloaded. */
+  readonly toolsChanged?: () => void;
   /** Under a guardian. */
   readonly guarding?: Guarding | undefined;
 }
@@ -444,7 +446,8 @@ export class Host {
   }
 
   #publishChange(id: string, change: 'loaded' | 'reloaded' | 'unloaded'): void {
-    const { feed, clock } = this.#options;
+    const { feed, clock, toolsChanged } = this.#options;
+    toolsChanged?.();
     feed.publish({ topic: 'plugin', at: new Date(clock.wallMs()).toISOString(), plugin: id, data: { change } });
   }
 }

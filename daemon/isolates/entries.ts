@@ -28,7 +28,8 @@ export function cellEntry(
     | 'entry-check'
     | 'default-profile'
     | 'storekeeper'
-    | 'edge-thread',
+    | 'edge-thread'
+    | 'mcp-thread',
 ): URL {
   return new URL(`${fromSource ? '../../dist/workers' : '../../workers'}/${name}.js`, import.meta.url);
 }

@@ -3,6 +3,7 @@ import type { Handlers } from './caller.ts';
 import { type BrowserLinks, browserHandlers } from './browser.ts';
 import { type DaemonHandlerDeps, daemonHandlers } from './daemon.ts';
 import { deadLetterHandlers } from './dead-letter.ts';
+import { type McpHandlerDeps, mcpHandlers } from './mcp.ts';
 import { pluginHandlers } from './plugin.ts';
 import { runtimeHandlers } from './runtime.ts';
 import { serviceHandlers } from './service.ts';
@@ -16,13 +17,15 @@ import type { Host } from '../host/host.ts';
 import type { Store } from '../store/store.ts';
 import type { DaemonLog } from '../telemetry/daemon-log.ts';
 
-export function handlers(
-  host: Host,
-  daemonLog: Pick<DaemonLog, 'recent'>,
-  daemon: DaemonHandlerDeps,
-  browser: () => BrowserLinks | undefined,
-  store: Store,
-): Handlers {
+export interface HandlerParts {
+  readonly daemonLog: Pick<DaemonLog, 'recent'>;
+  readonly daemon: DaemonHandlerDeps;
+  readonly browser: () => BrowserLinks | undefined;
+  readonly store: Store;
+  readonly mcp: McpHandlerDeps;
+}
+
+export function handlers(host: Host, { daemonLog, daemon, browser, store, mcp }: HandlerParts): Handlers {
   return {
     ...daemonHandlers(daemon),
     ...pluginHandlers(host),
@@ -36,5 +39,6 @@ export function handlers(
     ...workerHandlers(host.registry),
     ...storeHandlers(store, host.config.limits.storeBytes),
     ...browserHandlers(browser),
+    ...mcpHandlers(mcp),
   };
 }

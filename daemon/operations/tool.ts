@@ -8,50 +8,78 @@ import type { Caller, Handlers } from './caller.ts';
 import { Deferred } from './deferred.ts';
 import type { Host } from '../host/host.ts';
 import type { CallWaiter } from '../tools/pending-call.ts';
+import type { ToolRequest } from '../tools/plugin-tools.ts';
 import { millis } from './millis.ts';
 
 export function toolHandlers(host: Host): Pick<Handlers, keyof typeof toolOperations> {
   return {
     'tool.list': ({ plugin: id }) => ({
       tools: (id === undefined ? host.list() : [host.get(id)]).flatMap(({ plugin }) =>
-        plugin.manifest.tools.map(({ name, description, inputSchema, outputSchema, isolation, timeoutMs }) => ({
-          plugin: plugin.id,
-          name,
-          description,
-          inputSchema,
-          outputSchema,
-          isolation,
-          timeoutMs,
-        })),
+        plugin.manifest.tools.map(
+          ({ name, title, description, inputSchema, outputSchema, annotations, isolation, timeoutMs }) => ({
+            plugin: plugin.id,
+            name,
+            ...(title === undefined ? {} : { title }),
+            description,
+            inputSchema,
+            outputSchema,
+            ...(annotations === undefined ? {} : { annotations }),
+            isolation,
+            timeoutMs,
+          }),
+        ),
       ),
     }),
     'tool.call': ({ plugin: id, tool, input, timeoutMs, callId, progress }, caller) => {
       const progressed = progress === true ? progressTo(caller, callId) : undefined;
-      const hosted = host.get(id);
-      hosted.requireEnabled();
-      const named = callId === undefined ? undefined : host.toolCalls.begin(callId, caller.signal);
       const answer = new Deferred<OperationResult<'tool.call'> | EncodedJson>();
-      const waiter: CallWaiter = {
-        succeeded: ({ outputJson, durationMs }) => {
-          named?.end();
-          answer.resolve(new EncodedJson(`{"output":${outputJson},"durationMs":${millis(durationMs)}}`));
+      beginToolCall(
+        host,
+        { plugin: id, tool, input: input ?? null, timeoutMs, signal: caller.signal, callId },
+        {
+          succeeded: ({ outputJson, durationMs }) =>
+            answer.resolve(new EncodedJson(`{"output":${outputJson},"durationMs":${millis(durationMs)}}`)),
+          failed: (error) => answer.reject(error),
+          ...(progressed === undefined ? {} : { progressed }),
         },
-        failed: (error) => {
-          named?.end();
-          answer.reject(error);
-        },
-        ...(progressed === undefined ? {} : { progressed }),
-      };
-      try {
-        hosted.callTool({ tool, input: input ?? null, timeoutMs, signal: (named ?? caller).signal, callId }, waiter);
-      } catch (thrown) {
-        named?.end();
-        throw thrown;
-      }
+      );
       return answer;
     },
     'tool.cancel': ({ callId }) => ({ cancelled: host.toolCalls.cancel(callId) }),
   };
+}
+
+/**
+ * A call that tool.cancel finds where it has an id. Throws what it refuses; from then on the waiter hears of the end.
+ */
+export function beginToolCall(
+  host: Host,
+  { plugin, signal, callId, ...request }: ToolRequest & { readonly plugin: string },
+  waiter: CallWaiter,
+): void {
+  const hosted = host.get(plugin);
+  hosted.requireEnabled();
+  const named = callId === undefined ? undefined : host.toolCalls.begin(callId, signal);
+  const { progressed } = waiter;
+  try {
+    hosted.callTool(
+      { ...request, signal: named?.signal ?? signal, callId },
+      {
+        succeeded: (result) => {
+          named?.end();
+          waiter.succeeded(result);
+        },
+        failed: (error) => {
+          named?.end();
+          waiter.failed(error);
+        },
+        ...(progressed === undefined ? {} : { progressed }),
+      },
+    );
+  } catch (thrown) {
+    named?.end();
+    throw thrown;
+  }
 }
 
 function progressTo(caller: Caller, callId: string | undefined): (progress: CallProgress) => void {

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { longestMs } from '../durations.ts';
 import { localName, openId, pluginId } from '../identifiers.ts';
 import { jsonSchema } from '../json-schema.ts';
-import { toolIsolation } from '../manifest.ts';
+import { toolAnnotations, toolIsolation } from '../manifest.ts';
 import { operation } from '../operation.ts';
 
 /** The parameters of a `progress` notification. */
@@ -24,9 +24,11 @@ export const toolOperations = {
         z.object({
           plugin: z.string(),
           name: z.string(),
+          title: z.string().optional(),
           description: z.string(),
           inputSchema: jsonSchema,
           outputSchema: jsonSchema,
+          annotations: toolAnnotations.optional(),
           isolation: toolIsolation,
           timeoutMs: z.int(),
         }),

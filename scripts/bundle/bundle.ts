@@ -17,6 +17,7 @@ const cells = [
   'store-check',
   'storekeeper',
   'edge-thread',
+  'mcp-thread',
 ].map((name) => `workers/${name}`);
 const command = 'daemon/cli/nagaya';
 /** What the command imports only when it needs it stays in files of its own. */

@@ -16,6 +16,8 @@ export const arrows: Readonly<Record<Layer, Readonly<Record<Layer, 'all' | 'type
  * Where each dependency may be imported, by the beginning of the path; a dependency that is not here may be nowhere.
  */
 export const edges: Readonly<Record<string, readonly string[]>> = {
+  // Only the MCP thread loads it.
+  '@modelcontextprotocol/server': ['workers/mcp'],
   acorn: ['daemon/cli/authoring/'],
   ajv: ['workers/'],
   comlink: ['daemon/cells/', 'workers/'],

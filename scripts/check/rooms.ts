@@ -54,6 +54,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       cells: 'builds what spawns cells, and ends the cells of a daemon that died',
       edge: 'declares the sources of plugins, and ends them',
       store: 'opens and closes the store, and gives it to what keeps something there',
+      mcp: 'starts and ends what MCP clients are served by',
       isolates: 'has the schemas of a plugin that is loaded compiled in a process, and watches what all threads share',
       telemetry: 'builds logs, feed, timelines and the flight recorder',
       plugins: 'discovers and reads plugins',
@@ -72,6 +73,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       runtimes: 'types: handlers are given the registry they act on',
       telemetry: 'reads logs and timelines',
       store: 'types: reports on the store',
+      mcp: 'types: gives MCP clients the tools',
     },
   },
   control: {
@@ -81,6 +83,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       dispatch: 'reads an event off the wire in the form that the queue keeps',
       isolates: 'the lock names its holder by process identity',
       telemetry: 'types: subscribes connections to the feed',
+      mcp: 'types: passes the bytes of MCP clients on',
       config: limits,
       files: 'reads and writes tokens, and meets failpoints',
       time,
@@ -163,6 +166,14 @@ export const rooms: Readonly<Record<string, Room>> = {
       config: 'types: takes its bounds from the configuration',
       files: 'meets failpoints',
       time,
+    },
+  },
+  mcp: {
+    holds: "plugins' tools for MCP clients: the host's side of the MCP thread, and which tools are offered",
+    imports: {
+      isolates: "finds the MCP thread's file",
+      config: 'types: takes what is exposed, and its bounds, from the configuration',
+      files: 'keeps what was approved',
     },
   },
   isolates: { holds: 'what is known about threads and processes', imports: { time: awake } },

@@ -16,6 +16,7 @@ import type { Audience } from '../../protocol/operation.ts';
 import { type OperationName, operationNames, operations } from '../../protocol/operations.ts';
 import { allHandlers, noReports, usualHandlers } from '../labs/control-lab.ts';
 import { ask } from '../labs/http-client.ts';
+import { noMcp } from '../labs/no-mcp.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 
 async function listen(t: test.TestContext, allowedAudiences: readonly Audience[]): Promise<string> {
@@ -33,6 +34,8 @@ async function listen(t: test.TestContext, allowedAudiences: readonly Audience[]
     allowedAudiences,
     projection: unprojected,
     reports: noReports,
+    mcp: noMcp(),
+    answerBytes: limits.answerBytes,
   });
   const server = createServer(
     (request, response) =>

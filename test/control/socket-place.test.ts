@@ -24,6 +24,7 @@ import { Feed } from '../../daemon/telemetry/feed.ts';
 import { maxSocketPathBytes } from '../../protocol/client/socket-path.ts';
 import { HostError } from '../../protocol/errors.ts';
 import { allHandlers, noReports } from '../labs/control-lab.ts';
+import { noMcp } from '../labs/no-mcp.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 
 function newServer(t: test.TestContext): ControlServer {
@@ -36,6 +37,7 @@ function newServer(t: test.TestContext): ControlServer {
     shuttingDown: () => false,
     reports: noReports,
     version: '0.0.0',
+    mcp: noMcp(),
   });
   t.after(() => server.close(100));
   return server;

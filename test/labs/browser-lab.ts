@@ -15,6 +15,7 @@ import { realClock } from '../../daemon/time/real-clock.ts';
 import { Feed } from '../../daemon/telemetry/feed.ts';
 import { allHandlers, noReports } from './control-lab.ts';
 import { type HttpAnswer, type HttpAsk, ask } from './http-client.ts';
+import { noMcp } from './no-mcp.ts';
 import { type RuntimeLab, runtimeLab } from './runtime-lab.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -61,6 +62,7 @@ export async function startBrowserLab(t: TestContext, options: BrowserLabOptions
     stateFolder,
     reports: noReports,
     version: '1.2.3',
+    mcp: noMcp(),
     shuttingDown: () => options.shuttingDown?.() ?? false,
   });
   await server.listen();

@@ -11,6 +11,7 @@ import { Feed } from '../../daemon/telemetry/feed.ts';
 import { HostError } from '../../protocol/errors.ts';
 import { EncodedJson } from '../../protocol/json-rpc.ts';
 import { operationNames } from '../../protocol/operations.ts';
+import { noMcp } from './no-mcp.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 export interface ControlOptions {
@@ -89,6 +90,7 @@ export async function startControl(t: TestContext, options: ControlOptions = {})
     shuttingDown: () => options.shuttingDown?.() ?? false,
     reports: noReports,
     version: '1.2.3',
+    mcp: noMcp(),
   });
   await server.listen(path);
   t.after(() => server.close(500));

@@ -13,6 +13,7 @@ import type { Subscriptions } from '../subscriptions.ts';
 import type { Access, Ending } from './access.ts';
 import { browserProjection } from './browser-projection.ts';
 import { type Gate, isReading } from './gate.ts';
+import { mcpPath } from '../mcp/mcp-http.ts';
 import type { Page } from './page.ts';
 import { harden } from './security-headers.ts';
 import type { Sessions } from './sessions.ts';
@@ -99,6 +100,11 @@ export class BrowserApi implements RequestHandler {
     } else if (path === sessionPath) {
       this.#session(request, response);
     } else {
+      if (path === mcpPath) {
+        const peerOfTools = new AdmittedPeer(peer, gate.toolsAccessOf(request), response);
+        await operations.handle(request, response, peerOfTools);
+        return;
+      }
       const access = gate.accessOf(request);
       if (access.scope === 'measure') throw new HostError('forbidden', 'This token allows only to read the metrics.');
       gate.refuseWriting(access, request);

@@ -7,6 +7,7 @@ import type { OperationResult } from '../../../protocol/operations.ts';
 import { plural } from '../../../protocol/plural.ts';
 import type { Clock } from '../../time/clock.ts';
 import { type HttpConfig, isLoopback } from '../../config/http.ts';
+import type { McpGateway } from '../../mcp/mcp-gateway.ts';
 import type { Limits } from '../../config/schema.ts';
 import type { Feed } from '../../telemetry/feed.ts';
 import type { Handlers } from '../../operations/caller.ts';
@@ -26,6 +27,7 @@ import { ConnectionCounters } from '../connection-counters.ts';
 import { BrowserApi, linkPath } from './browser-api.ts';
 import { browserProjection } from './browser-projection.ts';
 import { Gate } from './gate.ts';
+import { mcpPath } from '../mcp/mcp-http.ts';
 import { IdleWatch } from './idle-watch.ts';
 import { Page } from './page.ts';
 import { AllowedHosts } from './allowed-hosts.ts';
@@ -44,6 +46,7 @@ export interface BrowserServerOptions {
   readonly clock: Clock;
   readonly stateFolder: string;
   readonly version: string;
+  readonly mcp: McpGateway;
   shuttingDown(): boolean;
   /** Begins to listen on the configured address in place of the server itself: for a port that somebody else owns. */
   listenOn?(server: Server, host: string, port: number): Promise<void>;
@@ -57,6 +60,7 @@ interface Opened {
   readonly places: AllowedHosts;
   readonly gate: Gate;
   readonly http: HttpServer;
+  readonly toolsToken: string;
 }
 
 export class BrowserServer {
@@ -83,6 +87,7 @@ export class BrowserServer {
       log,
       tally: new ConnectionCounters(),
       halfLines: options.halfLines,
+      mcp: options.mcp,
     };
     this.#sessions = new Sessions(config.limits, clock);
     this.#halfRequests = new HalfRequestWatch(config.limits.requestMs, 'http.limits.requestMs', () =>
@@ -94,7 +99,7 @@ export class BrowserServer {
 
   /** Throws `port_unusable`. */
   async listen(): Promise<void> {
-    const { config, stateFolder, log } = this.#options;
+    const { config, stateFolder, log, limits } = this.#options;
     const [page, tokens] = await Promise.all([Page.load(), loadTokens(config, stateFolder, log)]);
     const bound = await this.#bind();
     const places = new AllowedHosts(config, bound);
@@ -107,6 +112,7 @@ export class BrowserServer {
       documents: new Documents(this.#options.version),
       allowedAudiences: ['browser'],
       projection: browserProjection,
+      answerBytes: limits.answerBytes,
     });
     const api = new BrowserApi({
       gate,
@@ -124,7 +130,7 @@ export class BrowserServer {
       keepAliveMs: idleMs,
     });
     const address = `${inUrl(bound.address)}:${String(bound.port)}`;
-    this.#opened = { address, places, gate, http };
+    this.#opened = { address, places, gate, http, toolsToken: tokens.toolsToken };
     this.#halfRequests.start();
     this.#idle.start();
     log.info({ address }, 'listening for browsers');
@@ -137,6 +143,13 @@ export class BrowserServer {
     const opened = this.#open();
     const expiresAt = new Date(clock.wallMs() + config.limits.linkMs).toISOString();
     return { url: `${opened.places.origin}${linkPath}${this.#sessions.newLink(readOnly)}`, expiresAt, readOnly };
+  }
+
+  /** How MCP clients get in; undefined before the port is open. */
+  mcpAccess(): OperationResult<'mcp.access'> | undefined {
+    return this.#opened === undefined
+      ? undefined
+      : { url: `http://${this.#opened.address}${mcpPath}`, token: this.#opened.toolsToken };
   }
 
   status(): BrowserStatus | null {

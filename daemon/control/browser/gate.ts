@@ -22,6 +22,8 @@ export class Gate {
   readonly #places: AllowedHosts;
   readonly #sessions: Sessions;
   readonly #tokens: readonly KeptToken[];
+  /** Opens `/mcp` and nothing else. */
+  readonly #toolsToken: KeptToken;
 
   /** Cookies do not tell ports apart, so that the cookie's name has to. */
   constructor(places: AllowedHosts, port: number, tokens: Tokens, sessions: Sessions, maxStreams: number) {
@@ -33,10 +35,14 @@ export class Gate {
       { secret: new KeptSecret(tokens.readToken), access: new Access(true, maxStreams) },
       { secret: new KeptSecret(tokens.metricsToken), access: new Access(true, maxStreams, 'measure') },
     ];
+    this.#toolsToken = { secret: new KeptSecret(tokens.toolsToken), access: new Access(false, maxStreams) };
   }
 
   get streams(): number {
-    return this.#tokens.reduce((sum, { access }) => sum + access.streams, this.#sessions.streams);
+    return [...this.#tokens, this.#toolsToken].reduce(
+      (sum, { access }) => sum + access.streams,
+      this.#sessions.streams,
+    );
   }
 
   /** Refuses what a page of another site would have the browser send. */
@@ -73,6 +79,16 @@ export class Gate {
   mayMeasure(request: IncomingMessage): boolean {
     const given = request.headers.authorization;
     return given === undefined ? this.#byCookie(request)?.scope === 'operate' : this.#byToken(given) !== undefined;
+  }
+
+  /** For MCP clients. A session is not enough: what a browser sends by itself must not call tools. */
+  toolsAccessOf(request: IncomingMessage): Access {
+    const token = bearerForm.exec(request.headers.authorization ?? '')?.[1];
+    if (token !== undefined && this.#toolsToken.secret.is(token)) return this.#toolsToken.access;
+    throw new HostError(
+      'unauthorized',
+      'The request carries no token of the scope `tools`; see `nagaya mcp token`, or http.toolsToken in the configuration.',
+    );
   }
 
   refuseWriting(access: Access, request: IncomingMessage): void {

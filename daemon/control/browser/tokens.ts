@@ -16,35 +16,51 @@ export interface Tokens {
   readonly readToken: string;
   /** For metrics alone. */
   readonly metricsToken: string;
+  /** For `/mcp` alone. */
+  readonly toolsToken: string;
 }
+
+const names = ['token', 'readToken', 'metricsToken', 'toolsToken'] as const satisfies readonly (keyof Tokens)[];
 
 const maxFileBytes = 4096;
 const secret = z.string().min(24);
-/** Older daemons kept no token for metrics. */
-const kept = z.strictObject({ token: secret, readToken: secret, metricsToken: secret.optional() });
+/** Older daemons kept fewer of them. */
+const kept = z.strictObject({
+  token: secret,
+  readToken: secret,
+  metricsToken: secret.optional(),
+  toolsToken: secret.optional(),
+});
 
 /** Beside the state, in a folder of its own, because the folder is narrowed to this user. */
 export const tokenFile = (stateFolder: string): string => join(stateFolder, 'browser', 'tokens.json');
 
 export async function loadTokens(
-  { token, readToken, metricsToken }: Pick<HttpConfig, 'token' | 'readToken' | 'metricsToken'>,
+  configured: Pick<HttpConfig, keyof Tokens>,
   stateFolder: string,
   log: ControlLog,
 ): Promise<Tokens> {
-  if (token !== undefined && readToken !== undefined && metricsToken !== undefined)
-    return { token, readToken, metricsToken };
+  if (hasAll(configured)) return tokensBy((name) => configured[name]);
   const path = tokenFile(stateFolder);
   let found = readKept(path);
   if (found !== undefined && (await isOpenToOthers(path))) {
     log.warn({ path }, 'the tokens for browsers could be read by other users; new ones are made');
     found = undefined;
   }
-  const own: Tokens = { token: newSecret(), readToken: newSecret(), metricsToken: newSecret(), ...found };
-  if (found?.metricsToken === undefined) await keep(path, own, stateFolder);
+  const own = tokensBy((name) => found?.[name]);
+  if (found === undefined || !hasAll(found)) await keep(path, own, stateFolder);
+  return tokensBy((name) => configured[name] ?? own[name]);
+}
+
+const hasAll = (given: Pick<HttpConfig, keyof Tokens>): boolean => names.every((name) => given[name] !== undefined);
+
+/** New ones where there are none. */
+function tokensBy(given: (name: keyof Tokens) => string | undefined): Tokens {
   return {
-    token: token ?? own.token,
-    readToken: readToken ?? own.readToken,
-    metricsToken: metricsToken ?? own.metricsToken,
+    token: given('token') ?? newSecret(),
+    readToken: given('readToken') ?? newSecret(),
+    metricsToken: given('metricsToken') ?? newSecret(),
+    toolsToken: given('toolsToken') ?? newSecret(),
   };
 }
 

@@ -14,6 +14,8 @@ import { Deferred } from '../../operations/deferred.ts';
 import type { HalfLines } from '../half-lines.ts';
 import { HttpCaller, type HttpPeer } from './http-caller.ts';
 import { HttpRoutes, type Route, type RouteMatch } from './http-routes.ts';
+import type { McpGateway } from '../../mcp/mcp-gateway.ts';
+import { mcpMethods, mcpPath, serveMcp } from '../mcp/mcp-http.ts';
 import type { OperationCalls } from '../operation-calls.ts';
 import type { Projection } from '../projection.ts';
 import { type Reports, isReportPath, sendReport } from './reports.ts';
@@ -28,6 +30,9 @@ export interface HttpApiOptions {
   readonly allowedAudiences: readonly Audience[];
   readonly projection: Projection;
   readonly reports: Reports;
+  readonly mcp: McpGateway;
+  /** Of the answers to MCP clients. */
+  readonly answerBytes: number;
 }
 
 export class HttpApi {
@@ -54,11 +59,18 @@ export class HttpApi {
   async #answer(request: IncomingMessage, response: ServerResponse, peer: HttpPeer): Promise<void> {
     const method = request.method ?? 'GET';
     const path = pathOf(request);
+    if (path === mcpPath && mcpMethods.includes(method)) {
+      const { mcp, body, halfLines, answerBytes } = this.#options;
+      await serveMcp(mcp, { body, halfLines, answerBytes }, { request, response, peer });
+      return;
+    }
     const document = this.#options.documents.find(path);
     const found =
-      document === undefined && !isReportPath(path)
-        ? this.#routes.find(method, path)
-        : { allow: ['GET', 'HEAD'], match: undefined };
+      document !== undefined || isReportPath(path)
+        ? { allow: ['GET', 'HEAD'], match: undefined }
+        : path === mcpPath
+          ? { allow: mcpMethods, match: undefined }
+          : this.#routes.find(method, path);
     if (found === undefined)
       throw new HostError('method_not_found', `There is nothing at ${shown(path)}; see /api/openapi.json.`, {
         path: shown(path),

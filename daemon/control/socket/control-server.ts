@@ -7,7 +7,7 @@ import { plural } from '../../../protocol/plural.ts';
 import type { Limits } from '../../config/schema.ts';
 import type { Feed } from '../../telemetry/feed.ts';
 import type { Handlers } from '../../operations/caller.ts';
-import { partFrom } from '../connection.ts';
+import { type Connection, partFrom } from '../connection.ts';
 import type { ControlContext } from '../control-context.ts';
 import type { ControlLog } from '../control-log.ts';
 import { type ControlListener, ControlSocket, type ListenOnControl } from './control-socket.ts';
@@ -18,6 +18,8 @@ import { HttpApi } from '../http/http-api.ts';
 import { HttpServer } from '../http/http-server.ts';
 import type { HalfLines } from '../half-lines.ts';
 import type { Reports } from '../http/reports.ts';
+import { McpConnection } from '../mcp/mcp-connection.ts';
+import type { McpGateway } from '../../mcp/mcp-gateway.ts';
 import { OpenConnections } from './open-connections.ts';
 import { OpeningConnection } from './opening-connection.ts';
 import { OperationCalls } from '../operation-calls.ts';
@@ -36,6 +38,7 @@ export interface ControlServerOptions {
   shuttingDown(): boolean;
   /** The daemon's own, for the OpenAPI document. */
   readonly version: string;
+  readonly mcp: McpGateway;
 }
 
 export interface ControlCounts extends Readonly<ConnectionCounters> {
@@ -64,6 +67,7 @@ export class ControlServer {
       log,
       tally: new ConnectionCounters(),
       halfLines: options.halfLines,
+      mcp: options.mcp,
     };
     const body = { maximum: limits.lineBytes, limit: 'limits.lineBytes' };
     const api = new HttpApi({
@@ -73,6 +77,7 @@ export class ControlServer {
       documents: new Documents(options.version),
       allowedAudiences: ['control', 'browser'],
       projection: unprojected,
+      answerBytes: limits.answerBytes,
     });
     this.#http = new HttpServer(this.#context, api, {
       audience: 'control',
@@ -145,11 +150,19 @@ export class ControlServer {
       this.#refuse(socket, id);
       return;
     }
-    this.#connections.set(
-      socket,
-      language === 'rpc' ? new RpcConnection(id, socket, this.#context) : this.#http.adopt(id, socket),
-    );
+    this.#connections.set(socket, this.#connection(socket, id, language));
     socket.resume();
+  }
+
+  #connection(socket: Socket, id: string, language: Exclude<Language, 'unknown'>): Connection {
+    switch (language) {
+      case 'rpc':
+        return new RpcConnection(id, socket, this.#context);
+      case 'http':
+        return this.#http.adopt(id, socket);
+      case 'mcp':
+        return new McpConnection(socket, this.#context, this.#context.mcp);
+    }
   }
 
   #refuse(socket: Socket, connection: string): void {

@@ -1,0 +1,70 @@
+// `nagaya mcp`: what an MCP client starts, a thin process that passes frames between the client and the daemon's socket
+// and parses none of them; and the commands around it.
+import type { Command } from 'commander';
+import { groups } from '../groups.ts';
+import { examples, runs } from '../invocation.ts';
+import { servePipe } from '../mcp-pipe.ts';
+import { printTable } from '../views/table.ts';
+import { type Piece, styled } from '../views/terminal.ts';
+
+export function register(program: Command): void {
+  const group = program
+    .command('mcp')
+    .helpGroup(groups.use)
+    .description("serve plugins' tools to an MCP client on standard input and output")
+    .option('--serve', 'start a daemon where none runs; it ends with this process')
+    .addHelpText('after', examples('nagaya mcp', 'nagaya mcp --serve', 'nagaya mcp tools', 'nagaya mcp access'))
+    .action(runs<[], { serve?: boolean }>(async ({ socket }, { serve }) => await servePipe(socket, serve === true)));
+  registerTools(group);
+  registerAccess(group);
+}
+
+function registerTools(group: Command): void {
+  group
+    .command('tools')
+    .description('list every tool with its name for MCP clients, and which are denied or held back')
+    .option('--approve [names...]', 'approve tools as they are now: those named, or all that are held back')
+    .addHelpText('after', examples('nagaya mcp tools', 'nagaya mcp tools --approve example_primes__primes'))
+    .action(
+      runs<[], { approve?: true | readonly string[] }>(async ({ terminal, withDaemon }, { approve }) => {
+        await withDaemon(async (client) => {
+          const approved =
+            approve === undefined
+              ? undefined
+              : (await client.call('mcp.approve', approve === true ? {} : { names: [...approve] })).approved;
+          const { tools, pin } = await client.call('mcp.tools', {});
+          terminal.answer({ pin, tools, ...(approved === undefined ? {} : { approved }) }, () => {
+            for (const name of approved ?? []) terminal.note(`approved ${name}`);
+            if (tools.length === 0) terminal.note('no plugin has tools');
+            else
+              printTable(
+                terminal,
+                ['NAME', 'PLUGIN', 'TOOL', 'STATE', 'DESCRIPTION'],
+                tools.map((tool) => [tool.name, tool.plugin, tool.tool, stateText(tool), tool.description]),
+              );
+          });
+        });
+      }),
+    );
+}
+
+function stateText({ state, changed }: { readonly state: string; readonly changed: readonly string[] }): Piece {
+  if (state === 'exposed') return styled('green', state);
+  return state === 'held' ? styled('yellow', `held: ${changed.join(', ')} changed`) : styled('dim', state);
+}
+
+function registerAccess(group: Command): void {
+  group
+    .command('access')
+    .description('print where MCP clients reach the daemon over HTTP, and the token they need')
+    .addHelpText('after', examples('nagaya mcp access', 'nagaya mcp access --json | jq -r .token'))
+    .action(
+      runs<[]>(async ({ terminal, withDaemon }) => {
+        const access = await withDaemon((client) => client.call('mcp.access', {}));
+        terminal.answer(access, () => {
+          terminal.line(access.url);
+          terminal.line(`Authorization: Bearer ${access.token}`);
+        });
+      }),
+    );
+}

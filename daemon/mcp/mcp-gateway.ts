@@ -1,0 +1,220 @@
+// The host's side of MCP: passes bytes between clients and the MCP thread, and the calls that the thread asks for to
+// the tools. It parses nothing of what a client sends.
+import type { CallProgress } from '../../protocol/cell/tool-messages.ts';
+import { type HostError, type Issue, errorKinds, issueText } from '../../protocol/errors.ts';
+import type {
+  FromMcpThread,
+  HttpRequest,
+  McpThreadOptions,
+  OfferedTool,
+  Refusal,
+} from '../../protocol/mcp/messages.ts';
+import { type McpThread, type SpawnMcpThread, spawnMcpThread } from './mcp-thread.ts';
+
+/** A client that sends frames in lines. */
+export interface LineClient {
+  write(text: string): void;
+  /** So many of the bytes it has sent were taken. */
+  taken(bytes: number): void;
+  close(): void;
+}
+
+/** Who reads the answer to one HTTP request. */
+export interface HttpClient {
+  head(status: number, headers: readonly (readonly [string, string])[]): void;
+  chunk(bytes: Uint8Array): void;
+  /** Without a head before it where there is no answer. */
+  finished(): void;
+}
+
+export interface McpCall {
+  readonly plugin: string;
+  readonly tool: string;
+  readonly inputJson: string;
+  readonly signal: AbortSignal;
+}
+
+export interface McpCallWaiter {
+  succeeded(outputJson: string): void;
+  failed(error: HostError): void;
+  progressed?: (progress: CallProgress) => void;
+}
+
+export interface McpTools {
+  /** What clients are offered, by the names they know it by. */
+  offered(): readonly OfferedTool[];
+  /** Never throws. */
+  call(call: McpCall, waiter: McpCallWaiter): void;
+}
+
+export interface McpGatewayOptions {
+  readonly thread: McpThreadOptions;
+  readonly tools: McpTools;
+  readonly log: { warn(fields: object, message: string): void };
+  readonly spawn?: SpawnMcpThread;
+}
+
+export interface McpCounts {
+  readonly connections: number;
+  readonly exchanges: number;
+  readonly calls: number;
+  /** The thread exists. */
+  readonly running: boolean;
+}
+
+export class McpGateway {
+  readonly #options: McpGatewayOptions;
+  #thread: McpThread | undefined;
+  readonly #lines = new Map<number, LineClient>();
+  readonly #exchanges = new Map<number, HttpClient>();
+  readonly #calls = new Map<number, AbortController>();
+  #nextId = 1;
+  #closed = false;
+
+  constructor(options: McpGatewayOptions) {
+    this.#options = options;
+  }
+
+  counts(): McpCounts {
+    return {
+      connections: this.#lines.size,
+      exchanges: this.#exchanges.size,
+      calls: this.#calls.size,
+      running: this.#thread !== undefined,
+    };
+  }
+
+  openLines(client: LineClient): { push(bytes: Uint8Array): void; ended(): void; gone(): void } {
+    const connection = this.#nextId++;
+    const thread = this.#running();
+    this.#lines.set(connection, client);
+    thread.post({ type: 'open', connection });
+    // Of a thread that has ended meanwhile, nobody hears.
+    return {
+      push: (bytes) => thread.post({ type: 'bytes', connection, bytes }),
+      ended: () => thread.post({ type: 'ended', connection }),
+      gone: () => {
+        if (this.#lines.delete(connection)) thread.post({ type: 'gone', connection });
+      },
+    };
+  }
+
+  openExchange(request: HttpRequest, client: HttpClient): { abandoned(): void } {
+    const exchange = this.#nextId++;
+    const thread = this.#running();
+    this.#exchanges.set(exchange, client);
+    thread.post({ type: 'request', exchange, request });
+    return {
+      abandoned: () => {
+        if (this.#exchanges.delete(exchange)) thread.post({ type: 'abandoned', exchange });
+      },
+    };
+  }
+
+  /** A plugin came, went or changed. */
+  readonly toolsChanged = (): void => {
+    this.#thread?.post({ type: 'offer', tools: this.#options.tools.offered() });
+  };
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#thread?.end();
+  }
+
+  #running(): McpThread {
+    if (this.#thread !== undefined) return this.#thread;
+    const spawn = this.#options.spawn ?? spawnMcpThread;
+    const thread = spawn(this.#options.thread, {
+      message: (message) => this.#receive(message),
+      ended: (why) => this.#ended(thread, why),
+    });
+    this.#thread = thread;
+    this.toolsChanged();
+    return thread;
+  }
+
+  #receive(message: FromMcpThread): void {
+    switch (message.type) {
+      case 'ready':
+        return;
+      case 'write':
+        this.#lines.get(message.connection)?.write(message.text);
+        return;
+      case 'taken':
+        this.#lines.get(message.connection)?.taken(message.bytes);
+        return;
+      case 'close':
+        this.#lines.get(message.connection)?.close();
+        return;
+      case 'head':
+        this.#exchanges.get(message.exchange)?.head(message.status, message.headers);
+        return;
+      case 'chunk':
+        this.#exchanges.get(message.exchange)?.chunk(message.bytes);
+        return;
+      case 'finished': {
+        const client = this.#exchanges.get(message.exchange);
+        this.#exchanges.delete(message.exchange);
+        client?.finished();
+        return;
+      }
+      case 'call':
+        this.#call(message);
+        return;
+      case 'cancel':
+        this.#calls.get(message.call)?.abort(message.reason);
+    }
+  }
+
+  #call({ call, plugin, tool, inputJson, progress }: Extract<FromMcpThread, { readonly type: 'call' }>): void {
+    const thread = this.#thread;
+    const controller = new AbortController();
+    this.#calls.set(call, controller);
+    this.#options.tools.call(
+      { plugin, tool, inputJson, signal: controller.signal },
+      {
+        succeeded: (json) => {
+          this.#calls.delete(call);
+          thread?.post({ type: 'answer', call, json });
+        },
+        failed: (error) => {
+          this.#calls.delete(call);
+          thread?.post({ type: 'refusal', call, error: refusalOf(error) });
+        },
+        ...(progress ? { progressed: (told) => thread?.post({ type: 'progress', call, progress: told }) } : {}),
+      },
+    );
+  }
+
+  /** Its clients begin again with the next one. */
+  #ended(thread: McpThread, why: string): void {
+    if (this.#thread !== thread) return;
+    this.#thread = undefined;
+    if (!this.#closed)
+      this.#options.log.warn({ reason: why }, 'the MCP thread has ended; the next client starts another');
+    const clients = [...this.#lines.values()];
+    const exchanges = [...this.#exchanges.values()];
+    const calls = [...this.#calls.values()];
+    this.#lines.clear();
+    this.#exchanges.clear();
+    this.#calls.clear();
+    for (const call of calls) call.abort('the MCP thread has ended');
+    for (const client of clients) client.close();
+    for (const exchange of exchanges) exchange.finished();
+  }
+}
+
+/** Of the details only what is wrong with the input: others may hold stacks and paths. */
+function refusalOf({ code, message, retryable, details }: HostError): Refusal {
+  const issues =
+    code === 'tool_input_invalid' && Array.isArray(details['issues']) ? (details['issues'] as Issue[]) : [];
+  return {
+    code,
+    message,
+    retryable,
+    remedy: errorKinds[code].remedy.replaceAll('`', ''),
+    ...(issues.length > 1 ? { issues: issues.slice(0, maxIssues).map(issueText) } : {}),
+  };
+}
+
+const maxIssues = 20;

@@ -1,0 +1,214 @@
+// MCP over HTTP, by way of the host: requests of the newer protocol stand each for themselves; those of the older one
+// belong to a session, where the client has begun one with `initialize`, or are answered alone.
+import { randomUUID } from 'node:crypto';
+import {
+  type McpHttpHandler,
+  type Server,
+  WebStandardStreamableHTTPServerTransport,
+  createMcpHandler,
+  isInitializeRequest,
+  isLegacyRequest,
+  legacyStatelessFallback,
+} from '@modelcontextprotocol/server';
+import type { FromMcpThread, HttpRequest, McpThreadOptions } from '../../protocol/mcp/messages.ts';
+
+const sessionHeader = 'mcp-session-id';
+
+interface Session {
+  readonly transport: WebStandardStreamableHTTPServerTransport;
+  readonly server: Server;
+  usedMs: number;
+  /** Exchanges that are open: a session with one is not idle. */
+  open: number;
+}
+
+export class HttpExchanges {
+  readonly #options: McpThreadOptions;
+  readonly #post: (message: FromMcpThread) => void;
+  readonly #makeServer: () => Server;
+  readonly #modern: McpHttpHandler;
+  readonly #alone: (request: Request, options?: { readonly parsedBody?: unknown }) => Promise<Response>;
+  readonly #sessions = new Map<string, Session>();
+  readonly #open = new Map<number, AbortController>();
+
+  constructor(options: McpThreadOptions, post: (message: FromMcpThread) => void, makeServer: () => Server) {
+    this.#options = options;
+    this.#post = post;
+    this.#makeServer = makeServer;
+    this.#modern = createMcpHandler(makeServer, { legacy: 'reject', maxRequestBodySize: options.lineBytes });
+    this.#alone = legacyStatelessFallback(makeServer, undefined, { maxRequestBodySize: options.lineBytes });
+    setInterval(() => this.#endIdle(), options.sessionIdleMs / 4).unref();
+  }
+
+  toolsChanged(): void {
+    this.#modern.notify.toolsChanged();
+    // A session whose client does not listen has nothing to hear it with.
+    for (const { server } of this.#sessions.values()) server.sendToolListChanged().catch(() => undefined);
+  }
+
+  async serve(exchange: number, request: HttpRequest): Promise<void> {
+    const aborted = new AbortController();
+    this.#open.set(exchange, aborted);
+    try {
+      await this.#pass(exchange, await this.#answer(toRequest(request, aborted.signal)), aborted.signal);
+    } catch {
+      // What fails here failed for this exchange alone; one that was answered in part is cut short.
+      this.#head(exchange, failed());
+    } finally {
+      this.#open.delete(exchange);
+      this.#post({ type: 'finished', exchange });
+    }
+  }
+
+  abandon(exchange: number): void {
+    this.#open.get(exchange)?.abort(new Error('the connection was closed'));
+  }
+
+  async #answer(request: Request): Promise<Response> {
+    const id = request.headers.get(sessionHeader);
+    if (id !== null) {
+      const session = this.#sessions.get(id);
+      if (session === undefined) return unknownSession();
+      return await this.#inSession(session, request);
+    }
+    if (request.method !== 'POST') return noSession();
+    const text = await request.clone().text();
+    let body: unknown;
+    try {
+      body = JSON.parse(text);
+    } catch {
+      // The SDK words the refusal.
+      return await this.#alone(request);
+    }
+    if (!(await isLegacyRequest(request.clone(), body))) return await this.#modern.fetch(request, { parsedBody: body });
+    const begins = Array.isArray(body) ? body.some(isInitializeRequest) : isInitializeRequest(body);
+    return begins ? await this.#begin(request, body) : await this.#alone(request, { parsedBody: body });
+  }
+
+  async #begin(request: Request, parsedBody: unknown): Promise<Response> {
+    const server = this.#makeServer();
+    const transport = new WebStandardStreamableHTTPServerTransport({
+      sessionIdGenerator: randomUUID,
+      maxRequestBodySize: this.#options.lineBytes,
+      onsessioninitialized: (id) => {
+        this.#makeRoom();
+        this.#sessions.set(id, { transport, server, usedMs: performance.now(), open: 0 });
+      },
+      onsessionclosed: (id) => void this.#sessions.delete(id),
+    });
+    await server.connect(transport);
+    const response = await transport.handleRequest(request, { parsedBody });
+    if (transport.sessionId === undefined || !this.#sessions.has(transport.sessionId)) await server.close();
+    return response;
+  }
+
+  async #inSession(session: Session, request: Request): Promise<Response> {
+    session.usedMs = performance.now();
+    session.open += 1;
+    const done = (): void => {
+      session.open -= 1;
+      session.usedMs = performance.now();
+    };
+    try {
+      return watched(await session.transport.handleRequest(request), done);
+    } catch (thrown) {
+      done();
+      throw thrown;
+    }
+  }
+
+  /** The session that has rested longest goes. */
+  #makeRoom(): void {
+    while (this.#sessions.size >= this.#options.sessions) {
+      const [id, session] =
+        [...this.#sessions].sort(([, a], [, b]) => Math.sign(a.open) - Math.sign(b.open) || a.usedMs - b.usedMs)[0] ??
+        [];
+      if (id === undefined || session === undefined) return;
+      this.#end(id, session);
+    }
+  }
+
+  #endIdle(): void {
+    const beforeMs = performance.now() - this.#options.sessionIdleMs;
+    for (const [id, session] of this.#sessions)
+      if (session.open === 0 && session.usedMs < beforeMs) this.#end(id, session);
+  }
+
+  #end(id: string, { server }: Session): void {
+    this.#sessions.delete(id);
+    server.close().catch(() => undefined); // it has no client left that could care
+  }
+
+  async #pass(exchange: number, response: Response, signal: AbortSignal): Promise<void> {
+    this.#head(exchange, response);
+    const reader = bodyOf(response)?.getReader();
+    if (reader === undefined) return;
+    const leave = (): void => void reader.cancel(signal.reason).catch(() => undefined);
+    if (signal.aborted) leave();
+    signal.addEventListener('abort', leave, { once: true });
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      this.#post({ type: 'chunk', exchange, bytes: value });
+    }
+  }
+
+  #head(exchange: number, { status, headers }: Response): void {
+    this.#post({ type: 'head', exchange, status, headers: [...headers] });
+  }
+}
+
+function toRequest({ method, headers, body }: HttpRequest, signal: AbortSignal): Request {
+  return new Request('http://nagaya/mcp', {
+    method,
+    headers: headers.map(([name, value]): [string, string] => [name, value]),
+    signal,
+    ...(body === undefined || method === 'GET' || method === 'HEAD' ? {} : { body: new Uint8Array(body) }),
+  });
+}
+
+/** Node's types leave open what a body is made of. */
+const bodyOf = ({ body }: Response): ReadableStream<Uint8Array> | undefined =>
+  (body as ReadableStream<Uint8Array> | null) ?? undefined;
+
+/** The same answer, whose end is noticed. */
+function watched(response: Response, done: () => void): Response {
+  const given = bodyOf(response);
+  if (given === undefined) {
+    done();
+    return response;
+  }
+  let over = false;
+  const once = (): void => {
+    if (!over) done();
+    over = true;
+  };
+  const reader = given.getReader();
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const read = await reader.read();
+      if (read.done) {
+        once();
+        controller.close();
+      } else controller.enqueue(read.value);
+    },
+    async cancel(reason) {
+      once();
+      await reader.cancel(reason);
+    },
+  });
+  return new Response(body, { status: response.status, headers: response.headers });
+}
+
+function refusal(status: number, code: number, message: string): Response {
+  return new Response(JSON.stringify({ jsonrpc: '2.0', error: { code, message }, id: null }), {
+    status,
+    headers: { 'content-type': 'application/json' },
+  });
+}
+
+const unknownSession = (): Response =>
+  refusal(404, -32001, 'This session has ended or never was; begin another one with initialize.');
+const noSession = (): Response =>
+  refusal(400, -32000, 'This needs the header Mcp-Session-Id of a session that began with initialize.');
+const failed = (): Response => refusal(500, -32603, 'Internal error');

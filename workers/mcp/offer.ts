@@ -1,0 +1,112 @@
+// The tools that clients are offered, as the MCP thread keeps them: listed by name in pages, with the schemas that MCP
+// wants: an input is always an object there.
+import type { Tool } from '@modelcontextprotocol/server';
+import type { OfferedTool } from '../../protocol/mcp/messages.ts';
+
+type Schema = Readonly<Record<string, unknown>>;
+
+export interface ListedTool {
+  readonly plugin: string;
+  readonly tool: string;
+  readonly listing: Tool;
+  /** The member of the arguments that is the tool's input, where that is no object. */
+  readonly wrapped: boolean;
+  /** Undefined where the tool declares none. */
+  readonly outputSchema: Schema | undefined;
+}
+
+const wrapper = 'input';
+
+export class Offer {
+  #byName = new Map<string, ListedTool>();
+  #names: string[] = [];
+
+  replace(tools: readonly OfferedTool[]): void {
+    this.#byName = new Map(tools.map((tool) => [tool.name, listed(tool)]));
+    this.#names = [...this.#byName.keys()].sort();
+  }
+
+  find(name: string): ListedTool | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** The names after the cursor, which need not be one of them any more: pages stay right while tools come and go. */
+  page(cursor: string | undefined, size: number): { readonly tools: Tool[]; readonly nextCursor?: string } | undefined {
+    const after = cursor === undefined ? '' : readCursor(cursor);
+    if (after === undefined) return undefined;
+    const names = this.#names.filter((name) => name > after);
+    const shown = names.slice(0, size);
+    const last = shown.at(-1);
+    return {
+      tools: shown.flatMap((name) => this.#byName.get(name)?.listing ?? []),
+      ...(names.length > size && last !== undefined ? { nextCursor: Buffer.from(last).toString('base64url') } : {}),
+    };
+  }
+}
+
+/** Undefined where it is none of ours. */
+function readCursor(cursor: string): string | undefined {
+  const name = Buffer.from(cursor, 'base64url').toString();
+  return /^[A-Za-z0-9_-]{1,64}$/.test(name) && Buffer.from(name).toString('base64url') === cursor ? name : undefined;
+}
+
+export function inputOf({ wrapped }: ListedTool, args: Readonly<Record<string, unknown>> | undefined): unknown {
+  return wrapped ? args?.[wrapper] : (args ?? {});
+}
+
+function listed({
+  name,
+  plugin,
+  tool,
+  title,
+  description,
+  inputSchema,
+  outputSchema,
+  annotations,
+}: OfferedTool): ListedTool {
+  const input = inputSchemaOf(inputSchema);
+  const output = isSchemaObject(outputSchema) && Object.keys(outputSchema).length > 0 ? outputSchema : undefined;
+  const hints = annotations === undefined ? {} : hintsOf(annotations);
+  return {
+    plugin,
+    tool,
+    wrapped: input.wrapped,
+    outputSchema: output,
+    // Passed on as the plugin wrote them: nobody here compiles a schema.
+    listing: {
+      name,
+      ...(title === undefined ? {} : { title }),
+      description,
+      inputSchema: input.schema,
+      ...(output === undefined ? {} : { outputSchema: output }),
+      ...(Object.keys(hints).length === 0 ? {} : { annotations: hints }),
+    } as Tool,
+  };
+}
+
+const isSchemaObject = (schema: unknown): schema is Schema =>
+  typeof schema === 'object' && schema !== null && !Array.isArray(schema);
+
+/** MCP's arguments are an object; a tool that wants something else gets it as a member. */
+function inputSchemaOf(schema: unknown): { readonly schema: Schema; readonly wrapped: boolean } {
+  if (!isSchemaObject(schema)) return schema === false ? wrap(schema) : { schema: { type: 'object' }, wrapped: false };
+  const { type } = schema;
+  if (type === 'object') return { schema, wrapped: false };
+  if (type === undefined || (Array.isArray(type) && type.includes('object')))
+    return { schema: { ...schema, type: 'object' }, wrapped: false };
+  return wrap(schema);
+}
+
+const wrap = (schema: Schema | false): { readonly schema: Schema; readonly wrapped: boolean } => ({
+  schema: { type: 'object', properties: { [wrapper]: schema }, required: [wrapper] },
+  wrapped: true,
+});
+
+function hintsOf({ readOnly, destructive, idempotent, openWorld }: NonNullable<OfferedTool['annotations']>): object {
+  return {
+    ...(readOnly === undefined ? {} : { readOnlyHint: readOnly }),
+    ...(destructive === undefined ? {} : { destructiveHint: destructive }),
+    ...(idempotent === undefined ? {} : { idempotentHint: idempotent }),
+    ...(openWorld === undefined ? {} : { openWorldHint: openWorld }),
+  };
+}

@@ -1,0 +1,73 @@
+// One MCP server for one client, or for one of its requests: what it lists is the offer, what it calls are the host's
+// operations. The SDK's low-level server is used because plugins' schemas are passed on and never compiled here.
+import { ProtocolError, ProtocolErrorCode, Server } from '@modelcontextprotocol/server';
+import type { CallProgress } from '../../protocol/cell/tool-messages.ts';
+import type { McpThreadOptions } from '../../protocol/mcp/messages.ts';
+import type { HostCalls } from './host-calls.ts';
+import { type Offer, inputOf } from './offer.ts';
+import { refusedResult, toolResult } from './tool-result.ts';
+
+const instructions =
+  'The tools of the plugins that this Nagaya daemon hosts. A name is made of the plugin and its tool. A call that fails answers with an error code and what to do about it.';
+
+export interface ServerParts {
+  readonly options: McpThreadOptions;
+  readonly offer: Offer;
+  readonly calls: HostCalls;
+}
+
+/** Says how far a call has come; MCP wants each report to be further than the one before. */
+function risingProgress(tell: (progress: CallProgress) => void): (progress: CallProgress) => void {
+  let last = -Infinity;
+  return (progress) => {
+    if (progress.done <= last) return;
+    last = progress.done;
+    tell(progress);
+  };
+}
+
+export function makeServer({ options, offer, calls }: ServerParts): Server {
+  const server = new Server(
+    { name: 'nagaya', title: 'Nagaya', version: options.version },
+    { capabilities: { tools: { listChanged: true } }, instructions },
+  );
+  server.setRequestHandler('tools/list', ({ params }) => {
+    const page = offer.page(params?.cursor, options.pageSize);
+    if (page === undefined)
+      throw new ProtocolError(ProtocolErrorCode.InvalidParams, 'params.cursor is not one of ours');
+    return page;
+  });
+  server.setRequestHandler('tools/call', async ({ params }, { mcpReq }) => {
+    const found = offer.find(params.name);
+    if (found === undefined)
+      throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool: ${params.name.slice(0, 200)}`);
+    const progressToken = mcpReq._meta?.progressToken;
+    const outcome = await calls.call({
+      plugin: found.plugin,
+      tool: found.tool,
+      input: inputOf(found, params.arguments),
+      signal: mcpReq.signal,
+      progressed:
+        progressToken === undefined
+          ? undefined
+          : risingProgress(({ done, total, message }) => {
+              const progress = { progressToken, progress: done, ...(total === undefined ? {} : { total }) };
+              mcpReq
+                .notify({
+                  method: 'notifications/progress',
+                  params: { ...progress, ...(message === undefined ? {} : { message }) },
+                })
+                .catch(() => undefined); // the client has gone, or does not read its stream
+            }),
+    });
+    if (!outcome.ok) {
+      // Nobody hears of a call that was withdrawn.
+      if (outcome.refusal === undefined)
+        throw new ProtocolError(ProtocolErrorCode.InternalError, 'the call was withdrawn');
+      return refusedResult(outcome.refusal);
+    }
+    return server.projectCallToolResult(toolResult(outcome.json, found.outputSchema !== undefined), found.outputSchema);
+  });
+  server.onerror = () => undefined;
+  return server;
+}
