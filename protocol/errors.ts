@@ -338,6 +338,14 @@ export const errorKinds = {
     'See the `eventId` of the items in `nagaya worker transcript WORKER`.',
   ),
 
+  interrupted: kind(
+    -32058,
+    503,
+    true,
+    'The daemon ended while the input ran; it was not run again.',
+    'Send the input again if it may run a second time.',
+  ),
+
   storage_full: kind(
     -32060,
     507,

@@ -23,12 +23,15 @@ export interface AtStartOptions {
   readonly log: Logger;
   /** Loads a plugin without importing it. */
   add(folder: string): Promise<HostedPlugin>;
+  /** Plugins that an earlier daemon had loaded are loaded, later than at the start. */
+  foundLate(): void;
 }
 
 export class AtStart {
   readonly remembered: RememberedPlugins;
   readonly #host: StartingHost;
   readonly #options: AtStartOptions;
+  #isRead = false;
 
   constructor(host: StartingHost, options: AtStartOptions) {
     this.#host = host;
@@ -52,6 +55,12 @@ export class AtStart {
       return;
     }
     await this.#loadRemembered();
+    this.#isRead = true;
+  }
+
+  /** What an earlier daemon had been told to load is loaded. */
+  get isRead(): boolean {
+    return this.#isRead;
   }
 
   /** Starts, side by side, every service that is to start with the daemon. */
@@ -120,6 +129,9 @@ export class AtStart {
   }
 
   async #foundLate(): Promise<void> {
-    await this.autostart(await this.#loadRemembered());
+    const loaded = await this.#loadRemembered();
+    this.#isRead = true;
+    this.#options.foundLate();
+    await this.autostart(loaded);
   }
 }

@@ -4,13 +4,13 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { HostError } from '../../protocol/errors.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
-import { uuidv7 } from '../../protocol/uuid.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Guarding } from '../guardian/link.ts';
 import { AfterDeath } from './after-death.ts';
 import { AtStart } from './at-start.ts';
 import { EdgeOnDemand } from '../edge/on-demand.ts';
+import { hostRuntimes } from './host-runtimes.ts';
 import { HostedPlugin } from './hosted-plugin.ts';
 import { Catalog } from '../plugins/catalog.ts';
 import type { Wanted } from '../plugins/remembered-plugins.ts';
@@ -19,10 +19,9 @@ import { measuredUsage } from './plugin-usage.ts';
 import type { PluginUsage } from '../../protocol/usage.ts';
 import { PluginReader } from './plugin-reader.ts';
 import { type LoadedPlugin, keepingSocket } from '../plugins/plugin.ts';
-import { EmbeddedRuntime } from '../runtimes/embedded/embedded-runtime.ts';
-import { LocalRuntime } from '../runtimes/local/local-runtime.ts';
+import type { EmbeddedRuntime } from '../runtimes/embedded/embedded-runtime.ts';
 import { Profiles } from '../runtimes/programs/profiles.ts';
-import { Registry } from '../runtimes/registry.ts';
+import type { Registry } from '../runtimes/registry.ts';
 import { WakeTurns } from '../dispatch/wake-turns.ts';
 import { type KeptEvents, noEvents } from '../services/stop-order.ts';
 import type { Store } from '../store/store.ts';
@@ -103,25 +102,16 @@ export class Host {
       list: () => this.list().filter(({ id }) => !this.#unloading.has(id)),
       get: (id) => this.#staying(id),
     });
-    const {
-      config,
-      config: { limits },
-      clock,
-      log,
-      store,
-    } = options;
+    const { config, log, store } = options;
     this.#atStart = new AtStart(this, {
       config,
       store,
       log,
+      foundLate: () => void this.#embedded.resume(),
       add: async (folder) => await this.#add(this.#reader.read(folder), { tryImport: false }),
     });
     this.edge = new EdgeOnDemand(options, (id) => this.#hosted.get(id)?.service);
-    const newId = (): string => uuidv7(clock.wallMs());
-    this.#embedded = new EmbeddedRuntime(this.profiles, { clock, limits, log, newId });
-    this.registry = new Registry({ clock, limits, log });
-    this.registry.add(this.#embedded);
-    this.registry.add(new LocalRuntime({ clock, limits, log, owners: () => this.list() }));
+    ({ embedded: this.#embedded, registry: this.registry } = hostRuntimes(options, this.profiles, () => this.list()));
     // One processor is the host's own.
     this.#wakes = new WakeTurns(options.clock, Math.max(1, availableParallelism() - 1));
     this.#recorder = new FlightRecorder({
@@ -224,6 +214,8 @@ export class Host {
   /** Loads what lies in the folders, and what an earlier daemon had been told to load. */
   async loadAll(folders: readonly string[]): Promise<void> {
     await this.#atStart.loadAll(folders);
+    // A store that cannot be read now is read when it can.
+    await this.#embedded.open().catch(() => undefined);
     this.#tell(this.notes());
   }
 
@@ -323,8 +315,9 @@ export class Host {
     this.#startOrder = [...this.#startOrder.filter((started) => started !== id), id];
   }
 
-  /** Starts every service that is to start with the daemon. */
+  /** Starts every service that is to start with the daemon; workers go on with what waited for them. */
   async autostart(): Promise<void> {
+    if (this.#atStart.isRead) void this.#embedded.resume();
     await this.#atStart.autostart();
   }
 

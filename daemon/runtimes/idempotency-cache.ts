@@ -4,8 +4,13 @@ import { createHash } from 'node:crypto';
 import { HostError } from '../../protocol/errors.ts';
 
 interface Kept<Answer> {
+  /** Of the request. */
   readonly digest: string;
   readonly answer: Answer;
+}
+
+export interface KeptAnswer<Answer> extends Kept<Answer> {
+  readonly key: string;
 }
 
 export class IdempotencyCache<Answer> {
@@ -24,19 +29,31 @@ export class IdempotencyCache<Answer> {
     const kept = key === undefined ? undefined : this.#kept.get(key);
     if (kept === undefined) return undefined;
     if (kept.digest === digestOf(request)) return kept.answer;
-    const message = 'was used for another request; choose a new one';
-    throw new HostError('invalid_request', `This ${this.#field} ${message}.`, {
-      issues: [{ path: this.#field, message }],
-    });
+    throw keyReused(this.#field);
   }
 
   keep(key: string | undefined, request: unknown, answer: Answer): void {
-    if (key === undefined) return;
-    this.#kept.set(key, { digest: digestOf(request), answer });
+    if (key !== undefined) this.restore({ key, digest: digestOf(request), answer });
+  }
+
+  /** What an earlier daemon kept, oldest first. */
+  restore({ key, digest, answer }: KeptAnswer<Answer>): void {
+    this.#kept.set(key, { digest, answer });
     for (const oldest of this.#kept.keys()) {
       if (this.#kept.size <= this.#capacity) break;
       this.#kept.delete(oldest);
     }
+  }
+
+  /** Oldest first. */
+  entries(): KeptAnswer<Answer>[] {
+    return [...this.#kept].map(([key, kept]) => ({ key, ...kept }));
+  }
+
+  /** Undefined where nothing is kept. */
+  get oldest(): Answer | undefined {
+    for (const { answer } of this.#kept.values()) return answer;
+    return undefined;
   }
 
   forget(gone: (answer: Answer) => boolean): void {
@@ -44,4 +61,10 @@ export class IdempotencyCache<Answer> {
   }
 }
 
-const digestOf = (request: unknown): string => createHash('sha256').update(JSON.stringify(request)).digest('base64');
+export function keyReused(field: string): HostError {
+  const message = 'was used for another request; choose a new one';
+  return new HostError('invalid_request', `This ${field} ${message}.`, { issues: [{ path: field, message }] });
+}
+
+export const digestOf = (request: unknown): string =>
+  createHash('sha256').update(JSON.stringify(request)).digest('base64');

@@ -68,9 +68,11 @@ export class RuntimeLink {
   }
 
   #within<Answer>(answer: Promise<Answer>, { moreMs = 0, late }: AskOptions<Answer>): Promise<Answer> {
-    const deadlineMs = this.#deps.limits.runtimeMs + moreMs;
-    // One that waits for something to happen is bounded by what its caller may have pending, and keeps nobody out.
-    const share = moreMs > 0 ? 0 : 1;
+    const ownMs = this.runtime.moreMs ?? 0;
+    const deadlineMs = this.#deps.limits.runtimeMs + ownMs + moreMs;
+    // One that waits for something to happen is bounded by what its caller may have pending, and one that waits for the
+    // disk by what may wait for it: neither keeps anybody out.
+    const share = ownMs + moreMs > 0 ? 0 : 1;
     this.#pending += share;
     return new Promise((resolve, reject) => {
       let overdue = false;

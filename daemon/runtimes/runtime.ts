@@ -85,6 +85,8 @@ export interface Runtime {
   readonly displayName: string;
   readonly kind: RuntimeKind;
   readonly capabilities: RuntimeCapabilities;
+  /** What an answer may take beyond the usual: it waits for the disk, which has a deadline of its own. */
+  readonly moreMs?: number;
   report(): Awaitable<RuntimeReport>;
   profiles(): Awaitable<readonly ProfileSummary[]>;
   /** At most `limit` workers behind the one with this id, which may be gone by now. */

@@ -10,6 +10,7 @@ import { Registry } from '../../daemon/runtimes/registry.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { WorkerView } from '../../protocol/runtime.ts';
+import { MemoryStore } from './memory-store.ts';
 import { uuidv7 } from '../../protocol/uuid.ts';
 
 /** One input as the program has it; it ends when the test says so. */
@@ -75,12 +76,24 @@ export interface RuntimeLab {
   readonly limits: Limits;
   /** What was logged. */
   readonly logged: { readonly fields: object; readonly message: string }[];
+  /** What was told in timelines of plugins. */
+  readonly noted: readonly string[];
+  readonly store: MemoryStore;
   /** By the worker's id. */
   program(workerId: string): LabProgram;
   create(request?: Partial<Parameters<Registry['create']>[1]>): Promise<WorkerView>;
 }
 
-export function runtimeLab(options: { limits?: Partial<Limits>; clock?: Clock } = {}): RuntimeLab {
+export interface RuntimeLabOptions {
+  readonly limits?: Partial<Limits>;
+  readonly clock?: Clock;
+  /** What an earlier runtime kept. */
+  readonly store?: MemoryStore;
+  /** The plugins are there from the start. */
+  readonly resumed?: boolean;
+}
+
+export function runtimeLab(options: RuntimeLabOptions = {}): RuntimeLab {
   const limits = { ...limitsSchema.parse({}), ...options.limits };
   const clock = options.clock ?? realClock;
   const programs = new Map<string, LabProgram>();
@@ -95,18 +108,35 @@ export function runtimeLab(options: { limits?: Partial<Limits>; clock?: Clock } 
   });
   const profiles = ['builtin:default', 'lab.plugin:chat'].map(profile);
   const logged: RuntimeLab['logged'] = [];
-  const log = { warn: (fields: object, message: string) => void logged.push({ fields, message }) };
+  const tell = (fields: object, message: string): void => void logged.push({ fields, message });
+  const log = { warn: tell, error: tell };
+  const noted: string[] = [];
+  const store = options.store ?? new MemoryStore();
   const registry = new Registry({ clock, limits, log });
   const embedded = new EmbeddedRuntime(
-    { find: (name) => profiles.find((each) => each.name === name), list: () => profiles },
-    { clock, limits, log, newId: () => uuidv7() },
+    {
+      find: (name) => profiles.find((each) => each.name === name),
+      list: () => profiles,
+      reopen: (name, worker) => profile(name).open(worker),
+    },
+    {
+      clock,
+      limits,
+      log,
+      store,
+      newId: () => uuidv7(),
+      note: (owner, level, message) => void noted.push(`${owner} ${level} ${message}`),
+    },
   );
+  if (options.resumed !== false) void embedded.resume();
   registry.add(embedded);
   return {
     registry,
     embedded,
     limits,
     logged,
+    noted,
+    store,
     program(workerId) {
       const program = programs.get(workerId);
       if (program === undefined) throw new Error(`no program was opened for ${workerId}`);

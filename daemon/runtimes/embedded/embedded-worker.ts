@@ -1,6 +1,10 @@
 // One worker of the embedded runtime: its inputs wait in order, are given to its program one at a time, and each comes
 // to exactly one end in the transcript. Whatever the program does, it only ever costs the input it was given.
-import { type ErrorCode, HostError, asHostError, errorKinds } from '../../../protocol/errors.ts';
+//
+// The worker moves in steps. A step gathers what has happened (inputs that came, the end of the one that ran, cancels,
+// a stop) and which input begins next, writes all of it as one commit, and shows it once it is on disk. So nothing
+// that was told is undone by a crash, and no input begins twice.
+import { type ErrorCode, type HostError, errorKinds } from '../../../protocol/errors.ts';
 import {
   type InputAnswer,
   type RuntimeDiagnostic,
@@ -11,49 +15,32 @@ import {
   type WorkerView,
   inputKind,
 } from '../../../protocol/runtime.ts';
-import { plural } from '../../../protocol/plural.ts';
-import { type PluginAccount, lossAccount } from '../../files/loss-account.ts';
-import type { Clock } from '../../time/clock.ts';
-import type { Limits } from '../../config/schema.ts';
-import type { Logger } from '../../telemetry/daemon-log.ts';
+import type { Change } from '../../../protocol/store/change.ts';
+import { type SettledLater, settledLater } from '../../store/settled-later.ts';
 import { Ring } from '../../telemetry/ring.ts';
-import type { HistoryItem, Program, ProgramEnd } from '../programs/program.ts';
+import type { HistoryItem, Program } from '../programs/program.ts';
 import { IdempotencyCache } from '../idempotency-cache.ts';
-import type { InputRequest } from '../runtime.ts';
-import { Speech } from './speech.ts';
-import { type NewItem, Transcript } from './transcript.ts';
+import type { Awaitable, InputRequest } from '../runtime.ts';
+import { Arrivals } from './arrivals.ts';
+import { admitInput, noInputError, stoppedError } from './input-admission.ts';
+import { Transcript } from './transcript.ts';
+import type { WorkerDeps } from './worker-deps.ts';
 import { WorkerEvents } from './worker-events.ts';
+import {
+  type KeptWorker,
+  type OpenInput,
+  type WorkerBirth,
+  newWorker,
+  putBirth,
+  putHead,
+  removeOld,
+  summaryOf,
+  wholeWorker,
+} from './worker-record.ts';
+import { WorkerShelf } from './worker-shelf.ts';
 import { type WorkerCause, nextWorkerState } from './worker-states.ts';
-
-export interface WorkerBirth {
-  readonly runtimeId: string;
-  readonly workerId: string;
-  readonly displayName: string;
-  readonly intent: string;
-  readonly profile: string;
-}
-
-export interface WorkerDeps {
-  readonly clock: Clock;
-  readonly limits: Limits;
-  readonly log: Pick<Logger, 'warn'>;
-  newId(): string;
-}
-
-/** An accepted input. */
-interface InputInProgress {
-  readonly sequence: number;
-  readonly eventId: string;
-  readonly kind: 'user' | 'system';
-  readonly content: string;
-  readonly createdAt: string;
-}
-
-interface RunningTurn extends InputInProgress {
-  readonly speech: Speech;
-  readonly beganMs: number;
-  cancelling: boolean;
-}
+import { type Arrived, type WorkerStep, planStep } from './worker-step.ts';
+import { type RunningTurn, WorkerTurns, causeOf } from './worker-turns.ts';
 
 export const workerCapabilities = {
   canSendInput: true,
@@ -64,42 +51,77 @@ export const workerCapabilities = {
 } as const;
 
 const snapshotBounds = { items: 50, bytes: 256 * 1024 };
-/** For advice to callers before the first input has told. */
-const unknownTurnMs = 1000;
-const longestAdviceMs = 60_000;
+/** More events than a worker tells between two writes of its head. */
+const eventStride = 1_000_000_000;
+/** What the last write of a worker gets when the daemon ends. */
+const lastWriteMs = 1000;
 
 export class EmbeddedWorker {
   readonly birth: WorkerBirth;
   readonly events: WorkerEvents;
   readonly #deps: WorkerDeps;
   readonly #program: Program;
+  readonly #turns: WorkerTurns;
   readonly #transcript: Transcript;
   readonly #answered: IdempotencyCache<InputAnswer>;
   readonly #diagnostics: Ring<RuntimeDiagnostic>;
-  readonly #createdAt: string;
-  readonly #account: PluginAccount;
-  #pending: InputInProgress[] = [];
-  #running: RunningTurn | undefined;
-  /** The input that ended last. */
-  #ran: { readonly eventId: string; readonly beganMs: number; readonly endedMs: number } | undefined;
-  #state: WorkerState = 'idle';
+  readonly #shelf: WorkerShelf;
+  readonly #arrivals = new Arrivals();
+  /** Inputs that wait and are to be cancelled, by their eventId. */
+  readonly #cancelling = new Map<string, SettledLater>();
+  #pending: readonly OpenInput[];
+  #state: WorkerState;
   #lastActiveAt: string;
-  #turnMs = unknownTurnMs;
-  #pumpSoon = false;
-  #closing: Promise<void> | undefined;
+  #stopping: SettledLater | undefined;
+  /** A step is being written. */
+  #writing: Promise<void> | undefined;
+  /** Up to where items and input ids that are no longer kept were removed from the store. */
+  #removed: { readonly firstItem: number; readonly firstKey: number };
+  /** No input begins any more: the daemon ends, or the worker is forgotten. */
+  #ending = false;
 
-  constructor(birth: WorkerBirth, program: Program, deps: WorkerDeps) {
-    const { limits, clock } = deps;
+  /** `kept` is what an earlier daemon left of it. */
+  constructor(birth: WorkerBirth, program: Program, deps: WorkerDeps, kept: KeptWorker = newWorker(birth)) {
+    const { limits, clock, store } = deps;
+    const { head, inputs } = kept;
     this.birth = birth;
-    this.#account = lossAccount.of(birth.profile);
     this.#program = program;
     this.#deps = deps;
-    this.#transcript = new Transcript({ items: limits.transcriptItems, bytes: limits.transcriptBytes });
+    this.#transcript = new Transcript({ items: limits.transcriptItems, bytes: limits.transcriptBytes }, kept);
     this.#answered = new IdempotencyCache(limits.workerKeys, 'inputId');
+    for (const key of kept.keys) this.#answered.restore(key);
     this.#diagnostics = new Ring(limits.diagnostics);
-    this.events = new WorkerEvents({ clock, limits, snapshot: () => this.#snapshot() });
-    this.#createdAt = this.#now();
-    this.#lastActiveAt = this.#createdAt;
+    this.events = new WorkerEvents({
+      clock,
+      limits,
+      life: birth.life,
+      last: head.events,
+      snapshot: () => this.#snapshot(),
+    });
+    this.#turns = new WorkerTurns({
+      profile: birth.profile,
+      program,
+      deps,
+      transcript: this.#transcript,
+      events: this.events,
+      history: (eventId) => this.#history(eventId),
+      isWriting: () => this.#writing !== undefined,
+      onEnd: () => this.#advance(),
+    });
+    this.#shelf = new WorkerShelf({
+      store,
+      clock,
+      whole: () => this.#whole(),
+      again: () => this.#advance(),
+      onTrouble: (error) => this.#notKept(error),
+    });
+    if (kept.differs) this.#shelf.spoil();
+    this.#removed = { firstItem: kept.items[0]?.sequence ?? 1, firstKey: kept.keys[0]?.answer.sequence ?? 1 };
+    this.#lastActiveAt = head.lastActiveAt;
+    const begun = inputs.find(({ sequence }) => sequence === head.running);
+    this.#pending = inputs.filter((input) => input !== begun);
+    if (begun !== undefined) this.#turns.endedWithDaemon(begun, head.stopped);
+    this.#state = head.stopped ? 'stopped' : this.atRest ? 'idle' : 'busy';
   }
 
   get state(): WorkerState {
@@ -108,21 +130,11 @@ export class EmbeddedWorker {
 
   /** Nothing of it runs or waits, so that it may be forgotten. */
   get atRest(): boolean {
-    return this.#running === undefined && this.#pending.length === 0;
+    return this.#turns.current === undefined && this.#pending.length === 0 && this.#arrivals.size === 0;
   }
 
   summary(): WorkerSummary {
-    const { runtimeId, workerId, displayName, intent, profile } = this.birth;
-    return {
-      runtimeId,
-      workerId,
-      displayName,
-      intent,
-      profile,
-      state: this.#state,
-      createdAt: this.#createdAt,
-      lastActiveAt: this.#lastActiveAt,
-    };
+    return summaryOf(this.birth, this.#state, this.#lastActiveAt);
   }
 
   view(): WorkerView {
@@ -135,7 +147,7 @@ export class EmbeddedWorker {
         pending: this.#pending.length,
         capacity: this.#deps.limits.workerInputs,
         kinds: [...inputKind.options],
-        running: this.#running?.eventId ?? null,
+        running: this.#turns.current?.eventId ?? null,
       },
       transcript: this.#transcript.counts,
       diagnostics: this.#diagnostics.newest(this.#diagnostics.size),
@@ -146,185 +158,226 @@ export class EmbeddedWorker {
     return this.#transcript.read(start, limit);
   }
 
-  /** What it answers stands in the transcript, and nothing of it has run. */
-  input({ kind, content, inputId }: InputRequest): InputAnswer {
-    const before = this.#answered.find(inputId, [kind, content]);
+  /** What is to be in the store before anybody is told of the worker. */
+  beginning(): Change[] {
+    return [putBirth(this.birth), putHead(this.birth.workerId, this.#plan().head)];
+  }
+
+  /** What it answers stands in the transcript and on disk, and nothing of it has run. */
+  input(request: InputRequest): Awaitable<InputAnswer> {
+    const { kind, content, inputId } = request;
+    const before = this.#answered.find(inputId, [kind, content]) ?? this.#arrivals.find(request);
     if (before !== undefined) return before;
-    this.#admit(content);
-    const eventId = this.#deps.newId();
-    const { sequence, createdAt } = this.#commit({ role: kind, content, eventId, createdAt: this.#now() });
-    const answer: InputAnswer = { state: 'accepted', sequence, eventId };
-    this.#answered.keep(inputId, [kind, content], answer);
-    this.#pending.push({ sequence, eventId, kind, content, createdAt });
-    this.#account.add('inputs', 1);
-    this.#move('input');
-    this.#pumpLater();
+    const { limits, newId } = this.#deps;
+    const { workerId } = this.birth;
+    const waiting = this.#pending.length + this.#arrivals.size;
+    const stopped = this.#state === 'stopped' || this.#stopping !== undefined;
+    admitInput({ workerId, content, waiting, turnMs: this.#turns.usualMs, stopped }, limits);
+    const answer = this.#arrivals.add({ eventId: newId(), kind, content, createdAt: this.#now() }, inputId);
+    this.#advance();
     return answer;
   }
 
   /** The input that ran at an instant of the daemon's clock; of those that have ended, only the last is known. */
   ranAt(atMs: number): string | null {
-    if (this.#running !== undefined && this.#running.beganMs <= atMs) return this.#running.eventId;
-    return this.#ran !== undefined && this.#ran.beganMs <= atMs && atMs <= this.#ran.endedMs ? this.#ran.eventId : null;
+    return this.#turns.ranAt(atMs);
   }
 
   /** Ends this input alone, whether it runs or waits; false if it has ended or is being cancelled already. */
-  cancel(eventId: string): boolean {
-    const waiting = this.#pending.find((turn) => turn.eventId === eventId);
-    if (waiting !== undefined) {
-      this.#pending = this.#pending.filter((turn) => turn !== waiting);
-      this.#account.add('inputs', -1);
-      this.#tell(waiting, 'cancelled', 'The input was cancelled before it began.');
-      if (this.atRest) this.#move('cancelled');
-      return true;
+  cancel(eventId: string): Awaitable<boolean> {
+    if (this.#pending.some((input) => input.eventId === eventId)) {
+      if (this.#cancelling.has(eventId)) return false;
+      const cancelled = settledLater();
+      this.#cancelling.set(eventId, cancelled);
+      this.#advance();
+      return cancelled.promise.then(() => true);
     }
-    if (this.#running?.eventId !== eventId) {
-      if (!this.#transcript.holds(eventId)) throw this.#noInput(eventId);
-      return false;
-    }
-    if (this.#running.cancelling || this.#state === 'stopped') return false;
-    this.#running.cancelling = true;
-    this.#program.cancel();
-    return true;
+    if (this.#turns.current?.eventId === eventId) return this.#state !== 'stopped' && this.#turns.cancel();
+    if (!this.#transcript.holds(eventId)) throw noInputError(this.birth.workerId, eventId);
+    return false;
   }
 
   /** False where it was stopped already. */
-  stop(): boolean {
-    if (this.#state === 'stopped') return false;
-    this.#move('stop');
-    const waiting = this.#pending;
-    this.#pending = [];
-    this.#account.add('inputs', -waiting.length);
-    for (const turn of waiting) this.#tell(turn, 'cancelled', 'The worker was stopped before it came to this.');
-    void this.close(this.#deps.limits.killMs);
-    return true;
+  stop(): Awaitable<boolean> {
+    if (this.#state === 'stopped' || this.#stopping !== undefined) return false;
+    const { promise } = (this.#stopping = settledLater());
+    this.#arrivals.refuseWaiting(stoppedError(this.birth.workerId));
+    void this.#turns.close(this.#deps.limits.killMs);
+    this.#advance();
+    return promise.then(() => true);
   }
 
-  /** Ends its program. What runs has come to an end when this resolves. */
-  close(deadlineMs: number): Promise<void> {
-    this.#closing ??= this.#program.close(deadlineMs).then(() => {
-      // Its program says so itself; one that does not must not leave an input without an end.
-      if (this.#running !== undefined) this.#ended(this.#running, { kind: 'cancelled' });
+  /** The daemon is ready to run what waits, or the store may hold something else than it was given. */
+  go(store?: 'spoilt'): void {
+    if (store === 'spoilt') this.#shelf.spoil();
+    this.#advance();
+  }
+
+  /** The daemon ends: what runs is interrupted, what waits is kept for the next daemon. Never rejects. */
+  async suspend(deadlineMs: number): Promise<void> {
+    this.#ending = true;
+    // What the operator stopped is cancelled, and what its program does not have yet is the next daemon's.
+    const back = this.#state === 'stopped' || this.#stopping !== undefined ? undefined : this.#turns.interrupt();
+    if (back !== undefined) this.#pending = [back, ...this.#pending];
+    await this.#turns.close(deadlineMs);
+    await new Promise<void>((resolve) => {
+      const late = this.#deps.clock.after(lastWriteMs, resolve);
+      void this.#writeLast().finally(() => {
+        late.cancel();
+        resolve();
+      });
     });
-    return this.#closing;
+    this.#shelf.close();
+    this.events.close();
   }
 
-  #admit(content: string): void {
-    const { limits } = this.#deps;
-    const { workerId } = this.birth;
-    if (this.#state === 'stopped') throw new HostError('worker_stopped', 'The worker was stopped.', { workerId });
-    const size = Buffer.byteLength(content);
-    if (size > limits.workerInputBytes) {
-      throw new HostError(
-        'payload_too_large',
-        `The input has ${String(size)} bytes and may have ${String(limits.workerInputBytes)}; limits.workerInputBytes sets this bound.`,
-        { limit: 'limits.workerInputBytes', maximum: limits.workerInputBytes },
-      );
+  async #writeLast(): Promise<void> {
+    for (this.#advance(); this.#writing !== undefined; this.#advance()) await this.#writing;
+    // Events go on behind the last one that was told, so that nobody who has them all is told of a gap.
+    const { head } = this.#plan();
+    await this.#shelf.write([putHead(this.birth.workerId, { ...head, events: this.events.last })]);
+  }
+
+  /** It is forgotten: nothing of it is written any more. */
+  forget(): void {
+    this.#ending = true;
+    this.#shelf.close();
+    this.events.close();
+    void this.#turns.close(this.#deps.limits.killMs);
+  }
+
+  #advance(): void {
+    if (this.#writing !== undefined || !this.#hasStep()) return;
+    const step = this.#plan();
+    this.#writing = this.#shelf.write([...step.changes, ...this.#outdated()]).then((error) => {
+      this.#writing = undefined;
+      this.#took(step, error);
+      this.#turns.sayOn();
+      this.#advance();
+    });
+  }
+
+  #hasStep(): boolean {
+    const hasNews =
+      this.#turns.current?.end !== undefined ||
+      this.#stopping !== undefined ||
+      this.#cancelling.size > 0 ||
+      this.#arrivals.hasWaiting;
+    return hasNews || this.#shelf.owes || (!this.#shelf.rests && this.#hasNext);
+  }
+
+  get #mayBegin(): boolean {
+    return !this.#ending && this.#deps.mayBegin();
+  }
+
+  get #hasNext(): boolean {
+    return this.#turns.current === undefined && this.#pending.length > 0 && this.#mayBegin && this.#state !== 'stopped';
+  }
+
+  #plan(): WorkerStep {
+    return planStep({
+      workerId: this.birth.workerId,
+      total: this.#transcript.total,
+      lastActiveAt: this.#lastActiveAt,
+      now: this.#now(),
+      stopped: this.#state === 'stopped',
+      stopping: this.#stopping !== undefined,
+      running: this.#turns.current,
+      pending: this.#pending,
+      cancelling: this.#cancelling,
+      arrivals: this.#arrivals.take(),
+      mayBegin: this.#mayBegin,
+      events: this.events.last + eventStride,
+    });
+  }
+
+  /** What the transcript and the memory of input ids have let go of since it was removed from the store last. */
+  #outdated(): Change[] {
+    const { first: firstItem } = this.#transcript;
+    const firstKey = this.#answered.oldest?.sequence ?? 0;
+    if (firstItem <= this.#removed.firstItem && firstKey <= this.#removed.firstKey) return [];
+    this.#removed = { firstItem, firstKey };
+    return removeOld(this.birth.workerId, firstItem, firstKey);
+  }
+
+  /** The step is on disk, or was refused: then no input was accepted and none begins, and the rest is so all the same. */
+  #took(step: WorkerStep, error: HostError | undefined): void {
+    const { ended, dropped, stops, arrived, next } = step;
+    if (error !== undefined && (ended !== undefined || dropped.length > 0 || stops)) this.#shelf.spoil();
+    const gone = new Set(dropped.map(({ input }) => input));
+    this.#pending = this.#pending.filter((input) => !gone.has(input));
+    if (ended !== undefined) this.#tookEnd(ended, step.endItems);
+    if (stops) this.#move('stop');
+    for (const { input, line } of dropped) {
+      this.#show(line);
+      this.#cancelling.get(input.eventId)?.resolve();
+      this.#cancelling.delete(input.eventId);
+      if (this.atRest) this.#move('cancelled');
     }
-    if (this.#pending.length >= limits.workerInputs) {
-      const retryAfterMs = Math.ceil(Math.min(longestAdviceMs, this.#turnMs));
-      throw new HostError(
-        'worker_busy',
-        `${plural(limits.workerInputs, 'input waits', 'inputs wait')} for this worker, which is the limit. Raise limits.workerInputs to let more wait.`,
-        { workerId, limit: 'limits.workerInputs', capacity: limits.workerInputs, retryAfterMs },
-      );
+    if (stops) {
+      this.#stopping?.resolve();
+      this.#stopping = undefined;
     }
+    for (const each of arrived) {
+      if (error === undefined) this.#accept(each);
+      else each.arrival.refused(error);
+    }
+    this.#arrivals.done();
+    if (error === undefined && next !== undefined) this.#begin(next);
   }
 
-  #noInput(eventId: string): HostError {
-    const { workerId } = this.birth;
-    return new HostError(
-      'input_not_found',
-      `The worker has no input with the eventId ${JSON.stringify(eventId)}, or no longer keeps it.`,
-      { workerId, eventId },
-    );
+  #accept({ arrival, input, item, answer }: Arrived): void {
+    this.#show(item);
+    this.#answered.keep(arrival.inputId, [input.kind, input.content], answer);
+    this.#pending = [...this.#pending, input];
+    this.#move('input');
+    arrival.accepted(answer);
   }
 
-  #pumpLater(): void {
-    if (this.#pumpSoon) return;
-    this.#pumpSoon = true;
-    this.#deps.clock.soon(() => {
-      this.#pumpSoon = false;
-      this.#pump();
-    });
+  #begin(input: OpenInput): void {
+    this.#pending = this.#pending.filter((waiting) => waiting !== input);
+    this.#turns.begin(input);
+    const cancelled = this.#cancelling.get(input.eventId);
+    if (cancelled === undefined && this.#stopping === undefined) return;
+    // That came while its beginning was being written.
+    this.#cancelling.delete(input.eventId);
+    this.#turns.cancel();
+    cancelled?.resolve();
   }
 
-  #pump(): void {
-    if (this.#running !== undefined || this.#state === 'stopped') return;
-    const next = this.#pending.shift();
-    if (next === undefined) return;
-    const { eventId, kind, content, createdAt } = next;
-    const speech = new Speech({
-      eventId,
-      limits: this.#deps.limits,
-      transcript: this.#transcript,
-      now: () => this.#now(),
-      publish: (event) => this.events.publish(event),
-    });
-    const running: RunningTurn = { ...next, speech, beganMs: this.#deps.clock.monotonicMs(), cancelling: false };
-    const history = this.#history(eventId);
-    this.#running = running;
-    this.#run(() =>
-      this.#program.run({ eventId, kind, content, createdAt, history }, (text) => {
-        if (this.#running === running) speech.say(text);
-      }),
-    ).then(
-      (end) => this.#ended(running, end),
-      // A program never rejects; one that does has failed this input like any other.
-      (thrown: unknown) => this.#ended(running, { kind: 'failed', error: asHostError(thrown) }),
-    );
-  }
-
-  async #run(run: () => Promise<ProgramEnd>): Promise<ProgramEnd> {
-    return await run();
-  }
-
-  #ended(turn: RunningTurn, end: ProgramEnd): void {
-    if (this.#running !== turn) return;
-    this.#running = undefined;
-    this.#account.add('inputs', -1);
+  #tookEnd(turn: RunningTurn, items: readonly TranscriptItem[]): void {
+    const { end = { kind: 'done' } } = turn;
+    this.#turns.settle(turn);
     this.#lastActiveAt = this.#now();
-    const { eventId, beganMs } = turn;
-    const endedMs = this.#deps.clock.monotonicMs();
-    this.#ran = { eventId, beganMs, endedMs };
-    this.#turnMs += (endedMs - beganMs - this.#turnMs) / 4;
-    if (end.kind === 'done') {
-      turn.speech.close('done');
-    } else {
-      turn.speech.close('partial');
-      if (end.kind === 'cancelled') this.#tell(turn, 'cancelled', 'The input was cancelled.');
-      else this.#fail(turn, end.error.code);
-    }
-    if (this.#pending.length === 0) this.#move(end.kind);
-    else this.#pumpLater();
+    for (const item of items) this.#show(item);
+    if (end.kind === 'failed') this.#tellFailure(turn, end.error.code);
+    if (this.#pending.length === 0) this.#move(causeOf(end));
   }
 
-  /** A plugin's own words may hold anything: the transcript gets the code and what the registry says of it. */
-  #fail(turn: InputInProgress, code: ErrorCode): void {
+  #tellFailure({ eventId }: OpenInput, code: ErrorCode): void {
+    const { runtimeId, workerId, profile } = this.birth;
     const { meaning } = errorKinds[code];
-    this.#tell(turn, 'failed', `${code}: ${meaning}`);
-    this.#diagnostics.push({ at: this.#now(), level: 'error', code, message: `An input failed: ${meaning}` });
-    this.#deps.log.warn(
-      {
-        runtime: this.birth.runtimeId,
-        worker: this.birth.workerId,
-        profile: this.birth.profile,
-        eventId: turn.eventId,
-        code,
-      },
-      "a worker's input failed",
+    this.#diagnose('error', code, `An input failed: ${meaning}`);
+    this.#deps.log.warn({ runtime: runtimeId, worker: workerId, profile, eventId, code }, "a worker's input failed");
+  }
+
+  #notKept({ code, message }: HostError): void {
+    const { runtimeId, workerId, profile } = this.birth;
+    this.#diagnose('error', code, `The worker cannot be written to the store: ${errorKinds[code].meaning}`);
+    this.#deps.log.error(
+      { runtime: runtimeId, worker: workerId, profile, code },
+      `a worker cannot be kept: ${message}`,
     );
   }
 
-  #tell({ eventId }: InputInProgress, status: 'failed' | 'cancelled', content: string): void {
-    this.#commit({ role: 'host', content, eventId, createdAt: this.#now(), status });
+  #diagnose(level: RuntimeDiagnostic['level'], code: ErrorCode, message: string): void {
+    this.#diagnostics.push({ at: this.#now(), level, code, message });
   }
 
-  #commit(item: NewItem): TranscriptItem {
+  #show({ sequence: _, ...item }: TranscriptItem): void {
     const committed = this.#transcript.commit(item);
     this.#lastActiveAt = item.createdAt;
     this.events.publish({ type: 'item', item: committed });
-    return committed;
   }
 
   #move(cause: WorkerCause): void {
@@ -344,10 +397,19 @@ export class EmbeddedWorker {
       .flatMap(({ role, content }) => (role === 'host' ? [] : [{ role, content }]));
   }
 
+  #whole(): Change[] {
+    return wholeWorker({
+      birth: this.birth,
+      items: this.#transcript.all(),
+      open: [...(this.#turns.current === undefined ? [] : [this.#turns.current]), ...this.#pending],
+      keys: this.#answered.entries(),
+    });
+  }
+
   #snapshot(): { worker: WorkerView; items: TranscriptItem[] } {
     return {
       worker: this.view(),
-      items: this.#transcript.newest(snapshotBounds, { since: this.#running?.speech.sequence }),
+      items: this.#transcript.newest(snapshotBounds, { since: this.#turns.current?.speech.sequence }),
     };
   }
 

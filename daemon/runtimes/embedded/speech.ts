@@ -36,26 +36,30 @@ export class Speech {
     const kept = beginning(text, limits.workerSayBytes - this.#bytes);
     if (kept.length < text.length) this.#truncated = true;
     if (kept === '') return;
-    const sequence = this.#sequence ?? this.#open('streaming');
+    const sequence = this.#sequence ?? this.#open();
     transcript.extend(sequence, kept);
     publish({ type: 'output', sequence, offset: this.#length, text: kept });
     this.#bytes += Buffer.byteLength(kept);
     this.#length += kept.length;
   }
 
-  /** `done` stands for the input's end, also where nothing was said; `partial` needs no item where nothing was. */
+  /** Its item as it will stand when it is closed; undefined where nothing was said, or the item is gone by now. */
+  whole(status: 'done' | 'partial'): TranscriptItem | undefined {
+    const item = this.#sequence === undefined ? undefined : this.#options.transcript.item(this.#sequence);
+    return item === undefined ? undefined : { ...item, status, ...(this.#truncated ? { truncated: true } : {}) };
+  }
+
+  /** Nothing more is said; where nothing was, there is no item. */
   close(status: 'done' | 'partial'): void {
-    if (this.#sequence === undefined) {
-      if (status === 'done') this.#open('done');
-      return;
-    }
+    if (this.#sequence === undefined) return;
     this.#options.transcript.finish(this.#sequence, status, this.#truncated);
     this.#options.publish({ type: 'end', sequence: this.#sequence, status, truncated: this.#truncated });
   }
 
-  #open(status: 'streaming' | 'done'): number {
+  #open(): number {
     const { transcript, eventId, now, publish } = this.#options;
-    const item: TranscriptItem = transcript.commit({ role: 'worker', content: '', eventId, createdAt: now(), status });
+    const createdAt = now();
+    const item = transcript.commit({ role: 'worker', content: '', eventId, createdAt, status: 'streaming' });
     publish({ type: 'item', item });
     this.#sequence = item.sequence;
     return item.sequence;

@@ -8,6 +8,13 @@ export interface TranscriptBounds {
   readonly bytes: number;
 }
 
+export interface KeptTranscript {
+  /** Items ever committed. */
+  readonly total: number;
+  /** The newest of them, without a gap. */
+  readonly items: readonly TranscriptItem[];
+}
+
 export type NewItem = Omit<TranscriptItem, 'sequence'>;
 
 /** The content of one page: a page of long items holds fewer of them. */
@@ -24,14 +31,35 @@ export class Transcript {
   #total = 0;
   #bytes = 0;
 
-  constructor({ items, bytes }: TranscriptBounds) {
+  constructor({ items, bytes }: TranscriptBounds, kept?: KeptTranscript) {
     this.#maxBytes = bytes;
     this.#entries = new Ring(items);
+    if (kept === undefined) return;
+    this.#total = kept.total - kept.items.length;
+    for (const { sequence: _, ...item } of kept.items) this.commit(item);
+  }
+
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Of the oldest item that is kept. */
+  get first(): number {
+    return this.#total - this.#entries.size + 1;
+  }
+
+  all(): TranscriptItem[] {
+    return this.#entries.newest(this.#entries.size).map(({ item }) => item);
+  }
+
+  /** Undefined where it is gone by now. */
+  item(sequence: number): TranscriptItem | undefined {
+    return this.#entry(sequence)?.item;
   }
 
   get counts(): { firstSequence: number; totalItems: number; keptItems: number; keptBytes: number } {
     return {
-      firstSequence: this.#first,
+      firstSequence: this.first,
       totalItems: this.#total,
       keptItems: this.#entries.size,
       keptBytes: this.#bytes,
@@ -63,15 +91,15 @@ export class Transcript {
   }
 
   read(start: number, limit: number): TranscriptPage {
-    const from = Math.min(Math.max(start, this.#first), this.#total + 1);
+    const from = Math.min(Math.max(start, this.first), this.#total + 1);
     const items: TranscriptItem[] = [];
     let bytes = 0;
-    for (const entry of this.#entries.slice(from - this.#first, limit)) {
+    for (const entry of this.#entries.slice(from - this.first, limit)) {
       bytes += entry.bytes;
       if (bytes > pageBytes && items.length > 0) break;
       items.push(entry.item);
     }
-    return { items, firstSequence: this.#first, totalItems: this.#total, nextStart: from + items.length };
+    return { items, firstSequence: this.first, totalItems: this.#total, nextStart: from + items.length };
   }
 
   /** Whether anything that belongs to this input is kept. */
@@ -99,12 +127,8 @@ export class Transcript {
     return taken.reverse();
   }
 
-  get #first(): number {
-    return this.#total - this.#entries.size + 1;
-  }
-
   #entry(sequence: number): Entry | undefined {
-    return sequence < this.#first ? undefined : this.#entries.slice(sequence - this.#first, 1)[0];
+    return sequence < this.first ? undefined : this.#entries.slice(sequence - this.first, 1)[0];
   }
 
   #trim(): void {

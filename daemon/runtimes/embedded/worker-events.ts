@@ -1,6 +1,5 @@
 // What happens to one worker, kept for those who watch it: one bounded backlog in which every reader has a place, so
 // that a slow reader costs nothing and holds nobody up.
-import { randomBytes } from 'node:crypto';
 import { HostError } from '../../../protocol/errors.ts';
 import type { TranscriptItem, WorkerEvent, WorkerEventPage, WorkerView } from '../../../protocol/runtime.ts';
 import { plural } from '../../../protocol/plural.ts';
@@ -18,6 +17,10 @@ type Happening<Event extends WorkerEvent = WorkerEvent> = Event extends { type: 
 export interface WorkerEventsOptions {
   readonly clock: Pick<Clock, 'wallMs' | 'after'>;
   readonly limits: Pick<Limits, 'workerEvents' | 'workerEventBytes' | 'workerReaders'>;
+  /** A cursor holds it: one of another worker is known by it. */
+  readonly life: string;
+  /** The number of the last event that an earlier daemon may have told. */
+  readonly last: number;
   snapshot(): { readonly worker: WorkerView; readonly items: TranscriptItem[] };
 }
 
@@ -32,8 +35,7 @@ const bytesOf = (event: WorkerEvent): number => eventOverheadBytes + Buffer.byte
 
 export class WorkerEvents implements Backlog {
   readonly #options: WorkerEventsOptions;
-  /** A cursor holds it: one of another worker, or of an earlier life of the daemon, is known by it. */
-  readonly #life = randomBytes(9).toString('base64url');
+  readonly #life: string;
   readonly #kept: Ring<{ readonly event: WorkerEvent; readonly bytes: number }>;
   readonly #watchers = new Set<Watcher>();
   #last = 0;
@@ -42,6 +44,8 @@ export class WorkerEvents implements Backlog {
 
   constructor(options: WorkerEventsOptions) {
     this.#options = options;
+    this.#life = options.life;
+    this.#last = options.last;
     this.#kept = new Ring(options.limits.workerEvents);
   }
 

@@ -2,7 +2,7 @@
 // stop is for good. While other inputs wait an end changes nothing: the worker stays busy.
 import type { WorkerState } from '../../../protocol/runtime.ts';
 
-export type WorkerCause = 'input' | 'done' | 'failed' | 'cancelled' | 'stop';
+export type WorkerCause = 'input' | 'done' | 'failed' | 'cancelled' | 'interrupted' | 'stop';
 
 const atRest = { input: 'busy', stop: 'stopped' } as const;
 
@@ -10,9 +10,9 @@ const table: Readonly<Record<WorkerState, Readonly<Partial<Record<WorkerCause, W
   idle: atRest,
   cancelled: atRest,
   failed: atRest,
-  busy: { input: 'busy', done: 'idle', failed: 'failed', cancelled: 'cancelled', stop: 'stopped' },
+  busy: { input: 'busy', done: 'idle', failed: 'failed', cancelled: 'cancelled', interrupted: 'idle', stop: 'stopped' },
   // What still ran when it was stopped comes to its end all the same.
-  stopped: { done: 'stopped', failed: 'stopped', cancelled: 'stopped' },
+  stopped: { done: 'stopped', failed: 'stopped', cancelled: 'stopped', interrupted: 'stopped' },
 };
 
 /** Undefined: the table does not hold it, and nothing changes. */

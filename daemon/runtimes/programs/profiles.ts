@@ -68,6 +68,16 @@ export class Profiles {
     return owned.length === 1 ? owned[0] : undefined;
   }
 
+  /**
+   * The program of a worker that was made before. Where its profile is gone, each input is told so, until it is there
+   * again.
+   */
+  reopen(profile: string, worker: WorkerAddress): Program {
+    const at = profile.indexOf(separator);
+    const id = at === -1 ? profile : profile.slice(0, at);
+    return this.find(profile)?.open(worker) ?? this.#open(worker, id, profile.slice(id.length + 1), 'thread');
+  }
+
   /** Cells of workers that there are at present. */
   get cells(): number {
     return this.#seats.taken;
