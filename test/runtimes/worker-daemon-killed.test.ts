@@ -1,5 +1,5 @@
 // A daemon that is killed while its workers have processes leaves none of them and nothing they have started, whatever
-// they are doing at that moment; the next daemon takes its place and starts over.
+// they are doing at that moment; the next daemon takes its place and runs nothing again.
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -88,10 +88,16 @@ test(
 
     const next = await start(t, folder);
     const again = await next.connect();
-    assert.deepEqual(
-      (await again.call('worker.list', {})).workers.filter((worker) => worker.runtimeId === runtimeId),
-      [],
-    );
+    const kept = (await again.call('worker.list', { runtimeId })).workers;
+    assert.equal(kept.length, 4);
+    for (const { workerId } of kept) {
+      const lines = (await again.call('worker.transcript', { runtimeId, workerId })).items;
+      assert.equal(
+        lines.filter(({ content }) => content.startsWith('interrupted: ')).length,
+        1,
+        'it does not run again',
+      );
+    }
     const fresh = await processesOf(again, await give(again, { do: 'starts' }));
     found.push(...fresh);
     assert.deepEqual(await readdir(join(folder, 'state', 'cells')), [`${String(fresh[0])}.json`]);

@@ -118,7 +118,7 @@ async function endsWithin(
 
 for (const isolation of ['thread', 'process'] as const) {
   test(
-    `inputs in each state end as cancelled and every stream ends whole, in time (${isolation})`,
+    `what runs ends as interrupted, what waits is kept, and every stream ends whole, in time (${isolation})`,
     { timeout: 120_000 },
     async (t) => {
       const { daemon, client, place } = await scene(t, isolation);
@@ -137,24 +137,21 @@ for (const isolation of ['thread', 'process'] as const) {
       const waiting = client.call('worker.events', { ...quiet, after: next, waitMs: 30_000 });
       const [shutdown, page] = await Promise.all([client.call('daemon.shutdown', {}), waiting]);
       assert.ok(shutdown);
-      assert.deepEqual(
-        page.events.map((event) => (event.type === 'state' ? event.state : event.type)),
-        ['stopped'],
-      );
+      assert.deepEqual(page.events, [], 'the end of the daemon ends the wait');
       assert.deepEqual(await endsWithin(daemon, 12_000), { code: 0, signal: null });
       for (const heard of await Promise.all(paged)) {
         const items = heard.flatMap((event) =>
           event.type === 'item' ? [event.item] : event.type === 'snapshot' ? event.items : [],
         );
-        assert.equal(items.filter(({ status }) => status === 'cancelled').length, 2, JSON.stringify(heard));
+        const ends = items.filter(({ role }) => role === 'host').map(({ content }) => content.split(':')[0]);
+        assert.deepEqual(ends, ['interrupted'], JSON.stringify(heard));
       }
       for (const stream of streams) {
         const rest = await stream.rest();
-        assert.match(rest, /"state":"stopped"/, "its worker's end is told");
         assert.equal(
-          rest.match(/"status":"cancelled"/g)?.length,
-          2,
-          'of the input that ran and of the one that waited',
+          rest.match(/"status":"failed"/g)?.length,
+          1,
+          'of the input that ran, and not of the one that waits',
         );
         assert.match(rest, /0\r\n\r\n$/, 'the stream ends as a stream does');
       }
@@ -178,6 +175,6 @@ test(
     await stream.includes('computing');
     daemon.signal('SIGTERM');
     assert.deepEqual(await endsWithin(daemon, 6000 + 4000), { code: null, signal: 'SIGKILL' });
-    assert.match(await stream.rest(), /"status":"cancelled"[^]*0\r\n\r\n$/);
+    assert.match(await stream.rest(), /"status":"failed"[^]*0\r\n\r\n$/);
   },
 );

@@ -252,7 +252,7 @@ export class EmbeddedRuntime implements Runtime {
     );
     this.#workers.set(workerId, worker);
     if (kept.damaged > 0) this.#tellDamaged(birth, plural(kept.damaged, 'value'));
-    worker.go();
+    await worker.ready();
     return worker;
   }
 

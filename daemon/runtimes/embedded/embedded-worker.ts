@@ -209,8 +209,17 @@ export class EmbeddedWorker {
 
   /** The daemon is ready to run what waits, or the store may hold something else than it was given. */
   go(store?: 'spoilt'): void {
-    if (store === 'spoilt') this.#shelf.spoil();
+    if (store === 'spoilt') {
+      this.#shelf.spoil();
+      this.#shelf.wake();
+    }
     this.#advance();
+  }
+
+  /** What the end of an earlier daemon means for it is written, and shown. */
+  async ready(): Promise<void> {
+    this.#advance();
+    await this.#writing;
   }
 
   /** The daemon ends: what runs is interrupted, what waits is kept for the next daemon. Never rejects. */

@@ -36,7 +36,8 @@ export class StoredWorker {
 
   get state(): WorkerState {
     if (this.head?.stopped === true) return 'stopped';
-    return this.hasOpenInputs ? 'busy' : 'idle';
+    const interrupted = this.head?.running == null ? 0 : 1;
+    return this.head !== undefined && this.head.open > interrupted ? 'busy' : 'idle';
   }
 
   get hasOpenInputs(): boolean {

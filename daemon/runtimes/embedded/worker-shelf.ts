@@ -57,8 +57,7 @@ export class WorkerShelf {
     }
     this.#unwritten = false;
     this.#failures = 0;
-    this.#retry?.cancel();
-    this.#retry = undefined;
+    this.wake();
     return undefined;
   }
 
@@ -67,11 +66,16 @@ export class WorkerShelf {
     this.#unwritten = true;
   }
 
+  /** The store works again: what is owed is tried now. */
+  wake(): void {
+    this.#retry?.cancel();
+    this.#retry = undefined;
+  }
+
   /** Nothing is tried any more. */
   close(): void {
     this.#closed = true;
-    this.#retry?.cancel();
-    this.#retry = undefined;
+    this.wake();
   }
 
   #tryLater(): void {
