@@ -4,8 +4,18 @@ import { EmbeddedRuntime } from '../runtimes/embedded/embedded-runtime.ts';
 import { LocalRuntime } from '../runtimes/local/local-runtime.ts';
 import type { Profiles } from '../runtimes/programs/profiles.ts';
 import { Registry } from '../runtimes/registry.ts';
-import type { HostOptions } from './host.ts';
+import type { Clock } from '../time/clock.ts';
+import type { Limits } from '../config/schema.ts';
+import type { Store } from '../store/store.ts';
+import type { Logger } from '../telemetry/daemon-log.ts';
 import type { HostedPlugin } from './hosted-plugin.ts';
+
+export interface RuntimesOptions {
+  readonly config: { readonly limits: Limits };
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly store: Store;
+}
 
 export interface HostRuntimes {
   readonly embedded: EmbeddedRuntime;
@@ -13,7 +23,7 @@ export interface HostRuntimes {
 }
 
 export function hostRuntimes(
-  { config: { limits }, clock, log, store }: HostOptions,
+  { config: { limits }, clock, log, store }: RuntimesOptions,
   profiles: Profiles,
   owners: () => readonly HostedPlugin[],
 ): HostRuntimes {

@@ -22,7 +22,7 @@ const runtimeErrors = [
   'runtime_unavailable',
   'unsupported_operation',
 ] as const;
-const workerErrors = [...runtimeErrors, 'worker_not_found'] as const;
+const workerErrors = [...runtimeErrors, 'worker_not_found', 'storage_failed'] as const;
 
 export const workerOperations = {
   'worker.list': operation({
@@ -53,7 +53,14 @@ export const workerOperations = {
       requestKey: openId.optional().describe('the same key with the same request gives the same worker'),
     }),
     result: workerView,
-    errors: [...runtimeErrors, 'profile_not_found', 'runtime_full', 'payload_too_large'],
+    errors: [
+      ...runtimeErrors,
+      'profile_not_found',
+      'runtime_full',
+      'payload_too_large',
+      'storage_full',
+      'storage_failed',
+    ],
     audience: 'browser',
   }),
   'worker.show': operation({
@@ -65,7 +72,7 @@ export const workerOperations = {
     audience: 'browser',
   }),
   'worker.input': operation({
-    summary: 'Gives a worker an input; answers when it stands in the transcript, before anything runs',
+    summary: 'Gives a worker an input; answers when it is on disk and in the transcript, before anything runs',
     http: { method: 'POST', path: '/api/runtimes/{runtimeId}/workers/{workerId}/input' },
     params: worker.extend({
       kind: inputKind.default('user'),
@@ -73,7 +80,7 @@ export const workerOperations = {
       inputId: openId.optional().describe('the same id again is answered as the first time and runs nothing'),
     }),
     result: inputAnswer,
-    errors: [...workerErrors, 'worker_busy', 'worker_stopped', 'payload_too_large'],
+    errors: [...workerErrors, 'worker_busy', 'worker_stopped', 'payload_too_large', 'storage_full'],
     audience: 'browser',
   }),
   'worker.stop': operation({

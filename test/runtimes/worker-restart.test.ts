@@ -326,7 +326,7 @@ test('a damaged value costs itself, and the other workers nothing', async () => 
   await settled();
   const again = await opened(next(after));
   await Promise.all(ids.map((id) => transcript(again, id)));
-  assert.equal(again.noted.length, 0, 'what was damaged is mended, and told once');
+  assert.equal(again.noted.length, 0, 'what was damaged is repaired, and told once');
 });
 
 test('workers are there as soon as a store that could not be read can be', async () => {

@@ -1,5 +1,6 @@
-// The runtime that lives in this process: workers that the store keeps, made and forgotten within bounds, their programs
-// in cells. It has no endpoint, no token and no path, so nothing of the kind can show in what it tells of itself.
+// The runtime that lives in this process: workers that the store keeps, made and forgotten within bounds, their
+// programs in cells. It has no endpoint, no token and no path, so nothing of the kind can show in what it tells of
+// itself.
 import { randomBytes } from 'node:crypto';
 import { HostError, asHostError } from '../../../protocol/errors.ts';
 import type {

@@ -309,7 +309,7 @@ export class EmbeddedWorker {
     return removeOld(this.birth.workerId, firstItem, firstKey);
   }
 
-  /** The step is on disk, or was refused: then no input was accepted and none begins, and the rest is so all the same. */
+  /** The step is on disk, or was refused: then no input is accepted and none begins; the rest holds. */
   #took(step: WorkerStep, error: HostError | undefined): void {
     const { ended, dropped, stops, arrived, next } = step;
     if (error !== undefined && (ended !== undefined || dropped.length > 0 || stops)) this.#shelf.spoil();

@@ -125,7 +125,7 @@ export async function readWorker(
     inputs: open,
     keys: [...keys.bySequence.values()],
     damaged,
-    differs: differs || damaged > 0 || whole.mended,
+    differs: differs || damaged > 0 || whole.repaired,
   };
 }
 
@@ -149,19 +149,19 @@ interface Around {
 function wholeItems(
   { bySequence, damaged }: Values<TranscriptItem>,
   { total, createdAt, begun }: Around,
-): { readonly items: readonly TranscriptItem[]; readonly mended: boolean } {
+): { readonly items: readonly TranscriptItem[]; readonly repaired: boolean } {
   const items: TranscriptItem[] = [];
-  let mended = false;
+  let repaired = false;
   const first = Math.min(total + 1, ...bySequence.keys(), ...damaged);
   for (let sequence = first; sequence <= total; sequence += 1) {
     const found = bySequence.get(sequence);
-    mended ||= found === undefined || found.status === 'streaming';
+    repaired ||= found === undefined || found.status === 'streaming';
     const said = begun !== undefined && sequence > begun.sequence && !damaged.has(sequence) ? begun.eventId : undefined;
     const item = found ?? missingItem(sequence, items.at(-1)?.createdAt ?? createdAt, said);
     // What was being said when the daemon ended.
     items.push(item.status === 'streaming' ? { ...item, status: 'partial' } : item);
   }
-  return { items, mended };
+  return { items, repaired };
 }
 
 /** What a worker is saying is written when it has said it; anything else that is not there was damaged. */
