@@ -225,7 +225,10 @@ export class EmbeddedRuntime implements Runtime {
   #with<Answer>(workerId: string, question: (worker: EmbeddedWorker) => Awaitable<Answer>): Awaitable<Answer> {
     const worker = this.#workers.get(workerId);
     if (worker === undefined) throw this.#notFound(workerId);
-    return worker instanceof EmbeddedWorker ? question(worker) : this.#read(workerId, worker).then(question);
+    if (!(worker instanceof EmbeddedWorker)) return this.#read(workerId, worker).then(question);
+    // What the end of the daemon before means for it is shown before anything else.
+    const reading = this.#reading.get(workerId);
+    return reading === undefined ? question(worker) : reading.then(question);
   }
 
   /** Whoever asks meanwhile waits for the same reading. */
