@@ -41,7 +41,8 @@ export function cronFault(text: string): string | undefined {
 function fieldFault(text: string, field: CronField): string | undefined {
   for (const part of text.split(',')) {
     const form = /^(\*|[0-9a-z]+(?:-[0-9a-z]+)?)(?:\/(\d{1,4}))?$/i.exec(part);
-    if (form === null) return `has "${part}" as the ${field.name}; write *, a number, a range such as 1-5, or a list`;
+    if (form === null || /^[0-9a-z]+\//i.test(part))
+      return `has "${part}" as the ${field.name}; write *, a number, a range such as 1-5, a step such as */5, or a list`;
     const [, range = '*', step] = form;
     if (step !== undefined && (Number(step) < 1 || Number(step) > field.most))
       return `has the step ${step} in the ${field.name}, which must be from 1 to ${String(field.most)}`;

@@ -1,10 +1,17 @@
 // Loads what runs sources with the first plugin that declares one: a daemon without them pays nothing.
 import { HostError } from '../../protocol/errors.ts';
+import type { OperationResult } from '../../protocol/operations.ts';
 import type { SourceStatus } from '../../protocol/operations/source.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { DeclaredSource } from './source-row.ts';
 import type { SourceService } from './source-intake.ts';
 import type { Sources, SourcesOptions } from './sources.ts';
+
+interface Hosted {
+  readonly service: SourceService | undefined;
+  /** Into its timeline. */
+  note(event: string, message: string, data: Readonly<Record<string, unknown>>): void;
+}
 
 interface Surroundings extends Pick<SourcesOptions, 'config' | 'clock' | 'store' | 'log'> {
   /** Who holds the port for webhooks, where that is not the edge itself. */
@@ -17,10 +24,15 @@ export class EdgeOnDemand {
   #sources: Sources | undefined;
   #closed = false;
 
-  /** `service` answers undefined where the plugin is gone or has no service any more. */
-  constructor({ guarding, ...options }: Surroundings, service: (plugin: string) => SourceService | undefined) {
+  /** `get` answers undefined where the plugin is gone. */
+  constructor({ guarding, ...options }: Surroundings, get: (plugin: string) => Hosted | undefined) {
     const openPort = guarding?.link.openWebhooks;
-    this.#options = { ...options, service, ...(openPort === undefined ? {} : { openPort }) };
+    this.#options = {
+      ...options,
+      service: (plugin) => get(plugin)?.service,
+      note: (plugin, event, message, data) => get(plugin)?.note(event, message, data),
+      ...(openPort === undefined ? {} : { openPort }),
+    };
   }
 
   /** What a plugin declares from now on. A plugin that is disabled has no sources. */
@@ -28,7 +40,7 @@ export class EdgeOnDemand {
     const declared = declaredBy(plugin);
     if (this.#loading === undefined && declared.length === 0) return;
     const sources = await this.#load();
-    if (!this.#closed) sources.declare(plugin.id, declared);
+    if (!this.#closed) await sources.declare(plugin.id, declared);
   }
 
   async forget(id: string): Promise<void> {
@@ -41,6 +53,10 @@ export class EdgeOnDemand {
 
   async pause(plugin: string, name: string, paused: boolean): Promise<SourceStatus> {
     return await (await this.#with(plugin, name)).pause(plugin, name, paused);
+  }
+
+  async trigger(plugin: string, name: string): Promise<OperationResult<'source.trigger'>> {
+    return await (await this.#with(plugin, name)).trigger(plugin, name);
   }
 
   /** Takes nothing new; what is on its way is still answered. */

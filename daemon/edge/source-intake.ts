@@ -1,11 +1,13 @@
 // Hands an event of a source to its service, and answers what became of it. What was accepted under an id of the
 // sender's is answered from memory when it comes again.
 import { type HostError, asHostError } from '../../protocol/errors.ts';
+import type { Lifecycle } from '../../protocol/status.ts';
 import type { OutputJson } from '../../protocol/cell/messages.ts';
 import { ReadEvent } from '../dispatch/read-event.ts';
 
 /** What of a service it needs. */
 export interface SourceService {
+  readonly lifecycle: Lifecycle;
   publish(raw: unknown): Accepted | Promise<Accepted>;
   deliverTo(raw: unknown, timeoutMs: number, waiter: OutputWaiter): void;
 }

@@ -10,6 +10,7 @@ import {
   sourceKey,
 } from '../../protocol/edge/messages.ts';
 import { nearest } from '../../protocol/issues.ts';
+import type { OperationResult } from '../../protocol/operations.ts';
 import type { SourceStatus } from '../../protocol/operations/source.ts';
 import type { Config } from '../config/schema.ts';
 import type { Store } from '../store/store.ts';
@@ -17,7 +18,9 @@ import type { Logger } from '../telemetry/daemon-log.ts';
 import type { Clock } from '../time/clock.ts';
 import { EdgeSupervisor } from './edge-supervisor.ts';
 import type { SpawnEdge } from './edge-thread.ts';
+import { LastRuns } from './last-runs.ts';
 import { PausedSources } from './paused-sources.ts';
+import type { Schedules } from './schedules.ts';
 import { SourceIntake, type SourceService } from './source-intake.ts';
 import { type DeclaredSource, SourceRow } from './source-row.ts';
 
@@ -28,6 +31,8 @@ export interface SourcesOptions {
   readonly log: Logger;
   /** Undefined where the plugin is gone or has no service any more. */
   service(plugin: string): SourceService | undefined;
+  /** For the plugin's timeline. */
+  note(plugin: string, event: string, message: string, data: Readonly<Record<string, unknown>>): void;
   /** The descriptor of a port that somebody else has bound; undefined where the edge binds it itself. */
   openPort?(host: string, port: number): Promise<number>;
   readonly spawn?: SpawnEdge;
@@ -42,6 +47,8 @@ export class Sources {
   readonly #intakes = new Map<string, SourceIntake>();
   readonly #supervisor: EdgeSupervisor;
   readonly #paused: PausedSources;
+  readonly #lastRuns: LastRuns;
+  #schedules: Promise<Schedules> | undefined;
   /** Where webhooks are reached. */
   #webhooks: { readonly host: string; readonly port: number } | undefined;
 
@@ -49,6 +56,7 @@ export class Sources {
     const { config, clock, store } = options;
     this.#options = options;
     this.#paused = new PausedSources(store);
+    this.#lastRuns = new LastRuns(store);
     const { eventBytes, nesting, edgeEvents, edgeStalledMs } = config.limits;
     this.#supervisor = new EdgeSupervisor({
       data: { eventBytes, nesting, inFlight: edgeEvents, webhooks: config.webhooks !== undefined },
@@ -63,11 +71,11 @@ export class Sources {
 
   /** Reads what an earlier daemon was told. */
   async open(): Promise<void> {
-    await this.#paused.read();
+    await Promise.all([this.#paused.read(), this.#lastRuns.read()]);
   }
 
   /** What a plugin declares now; an empty list takes its sources away. */
-  declare(plugin: string, declared: readonly DeclaredSource[]): void {
+  async declare(plugin: string, declared: readonly DeclaredSource[]): Promise<void> {
     const nowMs = this.#options.clock.wallMs();
     const wanted = new Set(declared.map(({ declaration }) => sourceKey(plugin, declaration.name)));
     for (const [key, row] of this.#rows) {
@@ -83,12 +91,13 @@ export class Sources {
       else this.#rows.set(key, new SourceRow(one, this.#paused.has(key), nowMs));
     }
     this.#tellEdge();
+    await this.#tellSchedules();
   }
 
   /** The plugin is unloaded: nothing of it is remembered. */
   async forget(plugin: string): Promise<void> {
-    this.declare(plugin, []);
-    await this.#paused.forget(plugin);
+    await this.declare(plugin, []);
+    await Promise.all([this.#paused.forget(plugin), this.#lastRuns.forget(plugin)]);
   }
 
   async list(plugin?: string): Promise<SourceStatus[]> {
@@ -100,16 +109,28 @@ export class Sources {
 
   async pause(plugin: string, name: string, paused: boolean): Promise<SourceStatus> {
     const row = this.#row(plugin, name);
+    const isAnother = row.paused !== paused;
     row.paused = paused;
     this.#tellEdge();
+    if (isAnother) (await this.#schedules)?.pausedOrResumed(row.key);
     await this.#paused.set(row.key, paused);
     await this.#supervisor.refresh(refreshMs);
     return this.#view(row);
   }
 
+  async trigger(plugin: string, name: string): Promise<OperationResult<'source.trigger'>> {
+    const row = this.#row(plugin, name);
+    const { type } = row.declared.declaration;
+    if (type === 'schedule' && this.#schedules !== undefined) return await (await this.#schedules).trigger(row.key);
+    throw new HostError('unsupported_operation', `Only schedules can be triggered; ${name} is a ${type}.`, {
+      instead: 'ingress.publish',
+    });
+  }
+
   /** Takes nothing new; what is on its way is still answered. */
   drain(): void {
     this.#supervisor.drain();
+    void this.#schedules?.then((schedules) => schedules.close());
   }
 
   close(): void {
@@ -145,6 +166,17 @@ export class Sources {
   #tellEdge(): void {
     if (this.#supervisor.running) this.#supervisor.post({ type: 'sources', sources: this.#forEdge() });
     else if (this.#forEdge().length > 0) this.#supervisor.start();
+  }
+
+  /** What computes when they are due is loaded with the first of them. */
+  async #tellSchedules(): Promise<void> {
+    const rows = [...this.#rows.values()].filter(({ declared }) => declared.declaration.type === 'schedule');
+    if (this.#schedules === undefined && rows.length === 0) return;
+    const { clock, service, note } = this.#options;
+    this.#schedules ??= import('./schedules.ts').then(
+      ({ Schedules }) => new Schedules({ clock, service, note, lastRuns: this.#lastRuns }),
+    );
+    (await this.#schedules).declare(rows);
   }
 
   #forEdge(): EdgeSource[] {

@@ -110,7 +110,7 @@ export class Host {
       foundLate: () => void this.#embedded.resume(),
       add: async (folder) => await this.#add(this.#reader.read(folder), { tryImport: false }),
     });
-    this.edge = new EdgeOnDemand(options, (id) => this.#hosted.get(id)?.service);
+    this.edge = new EdgeOnDemand(options, (id) => this.#hosted.get(id));
     ({ embedded: this.#embedded, registry: this.registry } = hostRuntimes(options, this.profiles, () => this.list()));
     // One processor is the host's own.
     this.#wakes = new WakeTurns(options.clock, Math.max(1, availableParallelism() - 1));

@@ -265,6 +265,11 @@ export class HostedPlugin {
     this.log.host(level, message);
   }
 
+  /** Something that happened to its sources. */
+  note(event: string, message: string, data: Readonly<Record<string, unknown>>): void {
+    this.timeline.record({ level: 'warn', event, message, incarnation: this.#service?.incarnation ?? 0, data });
+  }
+
   requireEnabled(): void {
     if (!this.plugin.enabled)
       throw new HostError('plugin_disabled', `The configuration disables the plugin ${this.id}.`, { plugin: this.id });

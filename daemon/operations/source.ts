@@ -18,5 +18,9 @@ export function sourceHandlers(host: Host): Pick<Handlers, keyof typeof sourceOp
       requireService(plugin);
       return await host.edge.pause(plugin, source, false);
     },
+    'source.trigger': async ({ plugin, source }) => {
+      requireService(plugin);
+      return await host.edge.trigger(plugin, source);
+    },
   };
 }

@@ -59,4 +59,11 @@ export const sourceOperations = {
     result: sourceStatus,
     errors,
   }),
+  'source.trigger': operation({
+    summary: 'Lets a schedule be due now, without a change to when it is due next',
+    http: { method: 'POST', path: '/api/services/{plugin}/sources/{source}/trigger' },
+    params: one,
+    result: z.object({ accepted: z.literal(true), eventId: z.string(), correlationId: z.string() }),
+    errors: [...errors, 'queue_full', 'service_unavailable', 'service_failed', 'service_stopped', 'invalid_event'],
+  }),
 };

@@ -22,6 +22,7 @@ export const edges: Readonly<Record<string, readonly string[]>> = {
   ajv: ['workers/'],
   comlink: ['daemon/cells/', 'workers/'],
   commander: ['daemon/cli/'],
+  croner: ['daemon/edge/'],
   // The engine of the store: only its thread loads it.
   lmdb: ['workers/store/'],
   pino: ['daemon/telemetry/'],

@@ -72,6 +72,7 @@ export const sections: Readonly<Record<string, () => string | Promise<string>>> 
   config: () => fieldsTable(fieldsOf(config)),
   'worker-limits': () => fieldsTable(fieldsOf(config).filter(({ path }) => workerLimit.test(path))),
   'source-webhook': () => sourceTable('webhook'),
+  'source-schedule': () => sourceTable('schedule'),
   'webhooks-config': () => fieldsTable(fieldsOf(config).filter(({ path }) => path.startsWith('webhooks.'))),
   manifest: () => fieldsTable(fieldsOf(manifest)),
   commands: commandsTable,

@@ -51,8 +51,9 @@ before(async () => {
 function writeHooks(): string {
   const ingresses = [{ name: 'pushes', kinds: ['push'] }];
   const open = { name: 'open', type: 'webhook', ingress: 'pushes', kind: 'push', verify: { scheme: 'none' } };
+  const yearly = { name: 'yearly', type: 'schedule', ingress: 'pushes', kind: 'push', cron: '0 0 1 1 *' };
   return writePlugin(temporaryFolder(file), {
-    manifest: { service: { ingresses, sources: [open] } },
+    manifest: { service: { ingresses, sources: [open, yearly] } },
     files: { 'index.js': 'export const service = { start() {}, handleIngress() {} };' },
   });
 }
@@ -119,6 +120,8 @@ const walk: readonly [name: OperationName, status: number, values?: Values][] = 
   ['source.pause', 200, { plugin: hooks, source: 'open' }],
   ['source.pause', 404, { plugin: hooks, source: 'none' }],
   ['source.resume', 200, { plugin: hooks, source: 'open' }],
+  ['source.trigger', 200, { plugin: hooks, source: 'yearly' }],
+  ['source.trigger', 501, { plugin: hooks, source: 'open' }],
   ['service.stop', 200, { plugin: greeter }],
   ['ingress.deliver', 409, { plugin: greeter, event: event({ name: 'Ada' }) }],
   ['log.read', 200],

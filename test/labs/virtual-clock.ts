@@ -11,7 +11,7 @@ interface VirtualTimer extends Timer {
 const maxCallbacksInOneStep = 1_000_000;
 
 export class VirtualClock implements Clock {
-  readonly #startWallMs: number;
+  #startWallMs: number;
   readonly #startMonotonicMs: number;
   /** Sorted by due time; of two with the same, the one made first stands first. */
   readonly #timers: VirtualTimer[] = [];
@@ -54,6 +54,11 @@ export class VirtualClock implements Clock {
 
   soon(run: () => void): void {
     this.#soon.push(run);
+  }
+
+  /** As when somebody sets the clock: no time passes, and timers stay as they are. */
+  setWall(wallMs: number): void {
+    this.#startWallMs = wallMs - this.#elapsedMs;
   }
 
   /** Timers that have neither run nor been cancelled: a test of clean-up wants none. */

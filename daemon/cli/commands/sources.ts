@@ -1,4 +1,4 @@
-// `nagaya sources [PLUGIN]` and its pause and resume: where the events of services come from.
+// `nagaya sources [PLUGIN]` and its pause, resume and trigger: where the events of services come from.
 import type { Command } from 'commander';
 import type { SourceStatus } from '../../../protocol/operations/source.ts';
 import { groups } from '../groups.ts';
@@ -12,7 +12,7 @@ export function register(program: Command): void {
   const group = program
     .command('sources')
     .helpGroup(groups.use)
-    .description('look at the sources of services, pause or resume one')
+    .description('look at the sources of services, pause or resume one, or let a schedule be due now')
     .addHelpText('after', examples('nagaya sources list', 'nagaya sources pause example.webhooks github'));
   group
     .command('list', { isDefault: true })
@@ -34,6 +34,18 @@ export function register(program: Command): void {
     );
   change(group, 'pause', 'take nothing from a source until it is resumed, also after a restart of the daemon');
   change(group, 'resume', 'take events from a paused source again');
+  group
+    .command('trigger')
+    .description('let a schedule be due now; when it is due next stays the same')
+    .argument('<plugin>', pluginText)
+    .argument('<source>', sourceText)
+    .addHelpText('after', examples('nagaya sources trigger example.morning report'))
+    .action(
+      runs<[string, string]>(async ({ terminal, withDaemon }, _options, plugin, source) => {
+        const answer = await withDaemon((client) => client.call('source.trigger', { plugin, source }));
+        terminal.answer(answer, () => terminal.line(`queued ${answer.eventId}`));
+      }),
+    );
 }
 
 function change(group: Command, verb: 'pause' | 'resume', description: string): void {
