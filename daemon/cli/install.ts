@@ -16,7 +16,7 @@ export const packageRoot = resolve(fileURLToPath(new URL(fromSource ? '../../' :
 export const commandFile = join(packageRoot, 'dist/daemon/cli/nagaya.js');
 
 /** What npm links as the command: it loads the compiled file. */
-const launcherFile = join(packageRoot, 'bin/nagaya.cjs');
+export const launcherFile = join(packageRoot, 'bin/nagaya.cjs');
 
 export function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };

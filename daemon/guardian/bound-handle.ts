@@ -13,7 +13,7 @@ export interface BoundHandle {
 
 /** Answers the handle, or the number of libuv's error. */
 type CreateServerHandle = (
-  address: string,
+  address: string | null,
   port: number,
   addressType: -1 | 4 | 6,
   fd?: number,
@@ -26,6 +26,9 @@ const { _createServerHandle: createServerHandle } = net as unknown as {
 };
 
 export const bindPath = (path: string): BoundHandle | number => createServerHandle(path, -1, -1);
+
+/** A socket that another process has bound. */
+export const openDescriptor = (descriptor: number): BoundHandle | number => createServerHandle(null, 0, -1, descriptor);
 
 /** Throws `port_unusable`. */
 export function bindPort(address: string, port: number, reasonOf: (errno: number) => string): BoundHandle {

@@ -9,6 +9,7 @@ import { type DaemonExit, DaemonProcess } from './daemon-process.ts';
 import { Deaths } from './deaths.ts';
 import { type Tell, guardianLog } from './guardian-log.ts';
 import { OwnedListeners, asRefusal } from './owned-listeners.ts';
+import { ServiceManager, activatedDescriptor } from './service-manager.ts';
 import type { FromDaemon } from './wire.ts';
 
 /** Until the daemon has said what its configuration wants. */
@@ -23,6 +24,7 @@ export class Guardian {
   readonly #tell: Tell;
   readonly #listeners: OwnedListeners;
   readonly #deaths: Deaths;
+  readonly #manager: ServiceManager | undefined;
   #policy = new RestartPolicy(firstPolicy, Math.random);
   #policyText = '';
   #daemon: DaemonProcess | undefined;
@@ -37,14 +39,19 @@ export class Guardian {
     this.#tell = tell;
     this.#version = installedVersion();
     this.#deaths = new Deaths();
+    this.#manager = ServiceManager.find(process.env, tell);
     this.#listeners = new OwnedListeners(
       (message) => tell('warn', message),
       (handle) => this.#daemon?.send({ type: 'remade' }, handle),
+      activatedDescriptor(process.env),
     );
   }
 
   run(): void {
-    for (const signal of passedOn) process.on(signal, () => this.#pass(signal));
+    for (const signal of passedOn)
+      process.on(signal, () =>
+        signal === 'SIGHUP' && this.#manager !== undefined ? this.#reload() : this.#pass(signal),
+      );
     // Nothing that the daemon sends may end the guardian; what it meant is lost.
     process.on('uncaughtException', (error) =>
       this.#tell('error', 'the guardian met an error it did not foresee', { err: error.message }),
@@ -56,6 +63,7 @@ export class Guardian {
     this.#pending = undefined;
     this.#ready = false;
     this.#startedMs = performance.now();
+    this.#manager?.heard();
     this.#deaths.begin();
     const daemon = new DaemonProcess({
       args: this.#args,
@@ -71,6 +79,8 @@ export class Guardian {
       version: this.#version,
       deaths: this.#deaths.told,
       escalated: this.#deaths.escalated,
+      ...(this.#manager?.beatMs === undefined ? {} : { beatMs: this.#manager.beatMs }),
+      keptByManager: this.#listeners.keptByManager,
     });
     if (daemon.pid !== undefined) this.#listeners.nameDaemon(identityOf(daemon.pid));
   }
@@ -88,6 +98,14 @@ export class Guardian {
         break;
       case 'ending':
         this.#ending = true;
+        void this.#manager?.stopping();
+        break;
+      case 'beat':
+        this.#manager?.heard();
+        break;
+      case 'reloaded':
+        if (message.error !== undefined) this.#tell('error', message.error);
+        this.#manager?.ready(daemon.pid);
         break;
       case 'closed':
         this.#listeners.close();
@@ -103,12 +121,20 @@ export class Guardian {
     // What has been counted stays counted, unless the configuration has changed.
     if (this.#policyText !== JSON.stringify(restart)) this.#policy = new RestartPolicy(restart, Math.random);
     this.#policyText = JSON.stringify(restart);
+    this.#manager?.ready(this.#daemon?.pid);
     if (this.#diedMs === undefined) return;
     const backAfterMs = Math.round(performance.now() - this.#diedMs);
     this.#diedMs = undefined;
     this.#deaths.back(backAfterMs);
     this.#daemon?.send({ type: 'back', backAfterMs });
     this.#tell('info', 'the daemon is back', { pid: this.#daemon?.pid, backAfterMs });
+  }
+
+  /** From a service manager the signal means that the configuration has changed. */
+  #reload(): void {
+    if (this.#daemon === undefined || !this.#ready) return;
+    this.#manager?.reloading();
+    this.#daemon.send({ type: 'reload' });
   }
 
   #pass(signal: NodeJS.Signals): void {
@@ -149,6 +175,8 @@ export class Guardian {
       this.#end(failed, null);
       return;
     }
+    this.#manager?.status(`the daemon died of ${how} and is started again`);
+    this.#manager?.heard();
     this.#pending = setTimeout(() => this.#start(), decision.delayMs);
   }
 

@@ -16,6 +16,7 @@ export interface Guarding extends Pick<Welcome, 'deaths' | 'escalated'> {
 }
 
 const welcomeMs = 10_000;
+const readOnlyAtStart = 'The configuration is read only when the daemon starts: restart it for changes to have effect.';
 
 export class GuardianLink {
   readonly guardianPid: number;
@@ -26,6 +27,10 @@ export class GuardianLink {
   readonly #welcome: Promise<Welcome>;
   #remade: (handle: BoundHandle) => void = () => {};
   #gone: () => void = () => {};
+  #reload: () => Promise<string | undefined> = () => Promise.resolve(readOnlyAtStart);
+  /** A service manager keeps the control socket. */
+  #keptByManager = false;
+  #beat: NodeJS.Timeout | undefined;
   #deaths: Guarding['deaths'] = [];
 
   private constructor(guardianPid: number) {
@@ -120,6 +125,15 @@ export class GuardianLink {
     );
   }
 
+  /** `reload` answers why the configuration could not be read again. */
+  whenReload(reload: () => Promise<string | undefined>): void {
+    this.#reload = reload;
+  }
+
+  get keptByManager(): boolean {
+    return this.#keptByManager;
+  }
+
   whenRemade(remade: (handle: BoundHandle) => void): void {
     this.#remade = remade;
   }
@@ -129,16 +143,26 @@ export class GuardianLink {
     if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
   }
 
+  #beginBeats(everyMs: number | undefined): void {
+    if (everyMs === undefined || this.#beat !== undefined) return;
+    this.#beat = setInterval(() => this.send({ type: 'beat' }), everyMs).unref();
+  }
+
   #receive(message: FromGuardian, handle: BoundHandle): void {
     switch (message.type) {
       case 'welcome':
         this.#deaths = message.deaths;
+        this.#beginBeats(message.beatMs);
+        this.#keptByManager = message.keptByManager === true;
         this.#welcomed(message);
         break;
       case 'back':
         this.#deaths = this.#deaths.map((death, at) =>
           at === this.#deaths.length - 1 ? { ...death, backAfterMs: message.backAfterMs } : death,
         );
+        break;
+      case 'reload':
+        void this.#reload().then((error) => this.send({ type: 'reloaded', ...(error === undefined ? {} : { error }) }));
         break;
       case 'remade':
         this.#remade(handle);
@@ -200,6 +224,6 @@ class GuardedControl implements ControlListener {
 
   release(): void {
     if (process.connected) this.#link.send({ type: 'closed' });
-    else SocketPlace.removeLeftOf(this.#path, process.pid);
+    else if (!this.#link.keptByManager) SocketPlace.removeLeftOf(this.#path, process.pid);
   }
 }

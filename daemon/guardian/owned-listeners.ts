@@ -5,7 +5,7 @@ import { getSystemErrorName } from 'node:util';
 import { type HostError, asHostError } from '../../protocol/errors.ts';
 import { SocketPlace, unusable } from '../control/socket/socket-place.ts';
 import type { ProcessIdentity } from '../isolates/process-identity.ts';
-import { type BoundHandle, bindPath, bindPort } from './bound-handle.ts';
+import { type BoundHandle, bindPath, bindPort, openDescriptor } from './bound-handle.ts';
 import type { ListenerRequest } from './wire.ts';
 
 /** How often the control socket's file is looked for. */
@@ -21,12 +21,15 @@ export class OwnedListeners {
   readonly #ports = new Map<string, BoundHandle>();
   readonly #told: (message: string) => void;
   readonly #remade: (handle: BoundHandle) => void;
+  readonly #activated: number | undefined;
   #daemon: ProcessIdentity | undefined;
   #look: NodeJS.Timeout | undefined;
   #foreign = false;
 
   /** `remade` is called with another handle when the control socket had to be made again. */
-  constructor(told: (message: string) => void, remade: (handle: BoundHandle) => void) {
+  /** `activated`: the descriptor of a control socket that a service manager has opened, and keeps. */
+  constructor(told: (message: string) => void, remade: (handle: BoundHandle) => void, activated?: number) {
+    this.#activated = activated;
     this.#told = told;
     this.#remade = remade;
   }
@@ -40,6 +43,11 @@ export class OwnedListeners {
     } catch (thrown) {
       throw asHostError(thrown);
     }
+  }
+
+  /** The control socket is a service manager's. */
+  get keptByManager(): boolean {
+    return this.#activated !== undefined;
   }
 
   /** The daemon that runs now; the lock names it. */
@@ -62,15 +70,17 @@ export class OwnedListeners {
     // The configuration has changed since the daemon before this one.
     if (this.#control !== undefined) this.#closeControl(this.#control);
     this.#control = undefined;
-    const place = await SocketPlace.claim(path);
+    const inherited = this.#activated;
+    const place = await (inherited === undefined ? SocketPlace.claim(path) : SocketPlace.inherit(path));
     try {
-      this.#control = { place, handle: bindAt(place) };
+      this.#control = { place, handle: inherited === undefined ? bindAt(place) : openInherited(path, inherited) };
     } catch (error) {
       place.release();
       throw error;
     }
     if (this.#daemon !== undefined) place.nameDaemon(this.#daemon);
-    this.#look ??= setInterval(() => this.#lookAtControl(), lookEveryMs).unref();
+    // What the manager has made is the manager's to look after.
+    if (inherited === undefined) this.#look ??= setInterval(() => this.#lookAtControl(), lookEveryMs).unref();
     return this.#control.handle;
   }
 
@@ -88,7 +98,7 @@ export class OwnedListeners {
   #closeControl({ place, handle }: Control): void {
     // libuv removes the file of the socket it bound, whatever lies there by now: what is foreign is left open, and
     // unused.
-    if (place.look() === 'foreign') handle.unref();
+    if (this.#activated !== undefined || place.look() === 'foreign') handle.unref();
     else handle.close();
     place.release();
   }
@@ -123,6 +133,13 @@ function bindAt(place: SocketPlace): BoundHandle {
   if (typeof bound === 'number') throw unusable(place.path, getSystemErrorName(bound), 'cannot be made');
   place.confirm();
   return bound;
+}
+
+function openInherited(path: string, descriptor: number): BoundHandle {
+  const opened = openDescriptor(descriptor);
+  if (typeof opened === 'number')
+    throw unusable(path, getSystemErrorName(opened), 'that the service manager gave is none');
+  return opened;
 }
 
 export const asRefusal = ({ code, message, details }: HostError) => ({ code, message, details });

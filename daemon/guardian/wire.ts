@@ -37,7 +37,13 @@ export type FromGuardian =
       readonly version: string;
       readonly deaths: readonly Death[];
       readonly escalated: readonly Escalated[];
+      /** How often the daemon is to tell that it is alive. */
+      readonly beatMs?: number;
+      /** The control socket is a service manager's, and stays where it is. */
+      readonly keptByManager?: boolean;
     }
+  /** The configuration is to be read again. */
+  | { readonly type: 'reload' }
   /** To the daemon that came back: how long after the last death it listened. */
   | { readonly type: 'back'; readonly backAfterMs: number }
   /** Comes with the listener's handle. */
@@ -51,6 +57,10 @@ export type FromDaemon =
   | { readonly type: 'ready'; readonly restart: RestartOptions }
   /** The daemon ends because it was told to: no death, whatever its exit looks like. */
   | { readonly type: 'ending'; readonly reason: string }
+  /** The event loop turns. */
+  | { readonly type: 'beat' }
+  /** The configuration was read again, or could not be. */
+  | { readonly type: 'reloaded'; readonly error?: string }
   /** Nothing is accepted any more: the sockets can go. */
   | { readonly type: 'closed' }
   /** The plugin was loaded again: what was decided about it is void. */

@@ -36,6 +36,14 @@ export class SocketPlace {
     }
   }
 
+  /** A socket that a service manager has made and keeps: only the lock is taken. Throws `already_running`. */
+  static async inherit(path: string): Promise<SocketPlace> {
+    const absolute = resolve(path);
+    prepareSocketFolder(absolute);
+    // Whoever connects is put in the manager's queue, so that an answer says nothing.
+    return new SocketPlace(absolute, await lockSocket(absolute, () => Promise.resolve(false)));
+  }
+
   /**
    * Removes socket and lock of a guardian that is gone, where the lock names this process as its daemon. Never throws.
    */
