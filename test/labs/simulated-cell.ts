@@ -61,6 +61,8 @@ export class SimulatedCell implements Cell {
   #pausesOnFailure = false;
   #paused = false;
   #untold = 0;
+  /** What it has of `ctx.state`: how many events were handled. */
+  #count = 0;
   readonly #reports = new SharedReports(this.register, (message) => this.#post(message));
   readonly #withoutRing = new SharedReports(this.register, (message) => this.#post(message));
 
@@ -78,11 +80,16 @@ export class SimulatedCell implements Cell {
     return Promise.resolve({ ok: true, value: { hasStatus: false, hasStop: true } });
   }
 
-  start(deadlineMs: number): Promise<CallOutcome<StartedService>> {
+  start(deadlineMs: number, state?: string): Promise<CallOutcome<StartedService>> {
+    if (state !== undefined) this.replaceState(state);
     const how = this.#world.startAs();
     if (how === 'throw')
       return Promise.resolve({ ok: false, phase: 'start', error: { name: 'Error', message: 'start failed' } });
     return this.#call(deadlineMs, how === 'hang' ? Infinity : 1, { state: null });
+  }
+
+  replaceState(json: string): void {
+    this.#count = (JSON.parse(json) as { readonly count?: number }).count ?? 0;
   }
 
   status(): Promise<CallOutcome<string>> {
@@ -220,6 +227,8 @@ export class SimulatedCell implements Cell {
       this.#fail(sequence, { permanent: does === 'permanent', awaited, ms });
       return true;
     }
+    this.#count += 1;
+    this.#reports.effects({ sequence, state: ['count', String(this.#count)] });
     if (!awaited) return false;
     const way = this.#world.nextWay();
     const json = way === 'bytes' ? String(n).padStart(largestRingOutput + 1) : String(n);

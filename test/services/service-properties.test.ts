@@ -115,6 +115,7 @@ class History {
   executing: { deed: Deed; cell: SimulatedCell } | undefined;
   cell: SimulatedCell | undefined;
   readonly cells: SimulatedCell[] = [];
+  readonly state = new KeptState();
   readonly deadLetters = new DeadLetters({ deadLetters: 1_000_000, deadLetterBytes: 1e12 });
   readonly #plan: ServicePlan;
   #next = 0;
@@ -158,7 +159,7 @@ class History {
     this.service = new Service(this.#plan, {
       clock: this.clock,
       random: () => 0.5,
-      state: new KeptState(),
+      state: this.state,
       deadLetters: this.deadLetters,
       wakes: new WakeTurns(this.clock, 2),
       spawnCell: (_spec, listener) => {
@@ -316,6 +317,8 @@ class History {
     assert.ok(retrying.count <= queue.depth, 'an event waits for its retry and is not queued');
     assert.equal(lifecycle, this.#lifecycle, 'the status shows another lifecycle than was told');
     this.balanced();
+    const { count = 0 } = JSON.parse(this.state.text()) as { readonly count?: number };
+    assert.equal(count, counters.handled, 'ctx.state does not have what exactly the handled events have changed');
     const settled = counters.handled + counters.failed + counters.deadLettered + counters.discarded;
     assert.equal(
       counters.enqueued,
