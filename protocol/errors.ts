@@ -376,6 +376,42 @@ export const errorKinds = {
     'See `nagaya sources ID` for what it declares.',
   ),
 
+  output_not_found: kind(
+    -32063,
+    404,
+    false,
+    'The service declares no output of this name.',
+    'Declare it under `service.outputs` in plugin.json, or use one of the names in `details.outputs`.',
+  ),
+  command_too_large: kind(
+    -32064,
+    413,
+    false,
+    'What `ctx.send` was given is larger than its bound.',
+    'Send less, or raise the bound that `details.limit` names in the configuration.',
+  ),
+  too_many_commands: kind(
+    -32065,
+    429,
+    false,
+    'One event sends more commands than it may.',
+    'Send fewer in one event, or raise the bound that `details.limit` names in the configuration.',
+  ),
+  hops_exceeded: kind(
+    -32066,
+    508,
+    false,
+    'Events led to further events by outputs more often than they may: plugins most likely send to each other in a circle.',
+    'Break the circle, or raise the bound that `details.limit` names in the configuration.',
+  ),
+  command_not_found: kind(
+    -32067,
+    404,
+    false,
+    'The output has no dead letter of this id.',
+    'List them with `nagaya outputs PLUGIN OUTPUT`.',
+  ),
+
   daemon_unreachable: kind(
     -32090,
     503,

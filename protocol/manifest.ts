@@ -4,6 +4,7 @@ import { longestMs } from './durations.ts';
 import { localName, pluginId } from './identifiers.ts';
 import { jsonSchema } from './json-schema.ts';
 import { environmentName, source, sourceIssues } from './sources.ts';
+import { output, outputIssues } from './outputs.ts';
 
 const durationMs = (least = 1) => z.int().min(least).max(longestMs);
 
@@ -149,12 +150,15 @@ export const serviceSection = z.strictObject({
     .max(64)
     .default([])
     .describe('where its events come from beside the control socket; the daemon runs them'),
+  outputs: z.array(output).max(64).default([]).describe('where its commands (ctx.send) may go; the daemon sends them'),
 });
 
 /** Beside what each field must be by itself. */
-const fitting = serviceSection.superRefine(({ sources, ingresses }, context) => {
+const fitting = serviceSection.superRefine(({ sources, outputs, ingresses }, context) => {
   for (const { path, message } of sourceIssues(sources, ingresses))
     context.addIssue({ code: 'custom', path: ['sources', ...path], message });
+  for (const { path, message } of outputIssues(outputs, ingresses))
+    context.addIssue({ code: 'custom', path: ['outputs', ...path], message });
 });
 
 /** Hints for those who decide whether a call needs to be asked for. Nobody is bound by them. */

@@ -4,6 +4,7 @@ import { browserOperations } from './operations/browser.ts';
 import { daemonOperations } from './operations/daemon.ts';
 import { deadLetterOperations } from './operations/dead-letter.ts';
 import { mcpOperations } from './operations/mcp.ts';
+import { outputOperations } from './operations/output.ts';
 import { pluginOperations } from './operations/plugin.ts';
 import { runtimeOperations } from './operations/runtime.ts';
 import { serviceOperations } from './operations/service.ts';
@@ -20,6 +21,7 @@ export const operations = {
   ...serviceOperations,
   ...deadLetterOperations,
   ...sourceOperations,
+  ...outputOperations,
   ...toolOperations,
   ...telemetryOperations,
   ...runtimeOperations,

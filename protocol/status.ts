@@ -1,6 +1,7 @@
 // The shape of a service's status: the host's own knowledge, always at hand, with the plugin's word as an extra.
 import * as z from 'zod';
 import { errorCodes } from './errors.ts';
+import { outputStatus } from './operations/output.ts';
 import { isolation } from './manifest.ts';
 
 const count = z.int().min(0);
@@ -104,6 +105,7 @@ export const serviceStatus = z.object({
   lastError: recordedError.nullable(),
   deadLetters: z.object({ count, capacity: count, evicted: count }),
   state: z.object({ bytes: count, maxBytes: count }).describe('what the service keeps in ctx.state'),
+  outputs: z.array(outputStatus),
   restart: z.object({ pending: z.boolean(), attempt: count, nextAt: instant.nullable() }).nullable(),
   cell: z
     .object({

@@ -1,31 +1,46 @@
 // What a handler gets as ctx: the service's, with a log that names the event and a state that the event may write. One
 // is made for each event, so it is kept thin: what an event does not ask for is not made.
-import type { StateChanges } from '../protocol/cell/effects.ts';
+import type { EffectsOfEvent } from '../protocol/cell/effects.ts';
+import type { OutputOptions } from '../protocol/cell/messages.ts';
 import type { IngressEvent } from '../protocol/event.ts';
 import type { CellLog, PluginLogger } from './cell-log.ts';
 import { type CellState, StateDraft, StateView } from './cell-state.ts';
-import type { PluginState, ServiceContext } from './sdk/index.ts';
+import { EventCommands } from './event-commands.ts';
+import type { IngressContext, PluginState, SendOptions, ServiceContext } from './sdk/index.ts';
 
-export class EventContext implements ServiceContext {
+/** What the contexts of all events have in common. */
+export interface SharedContext {
+  readonly ctx: ServiceContext;
+  readonly log: CellLog;
+  readonly state: CellState;
+  readonly outputs: OutputOptions | undefined;
+}
+
+export class EventContext implements IngressContext {
   readonly #ctx: ServiceContext;
   readonly #cellLog: CellLog;
   readonly #cellState: CellState;
+  readonly #outputs: OutputOptions | undefined;
   readonly #event: IngressEvent;
   /** Made when the plugin first asks for its state. */
   #draft: StateDraft | undefined;
   #state: StateView | undefined;
+  #commands: EventCommands | undefined;
   #settled = false;
 
-  constructor(ctx: ServiceContext, cellLog: CellLog, cellState: CellState, event: IngressEvent) {
-    this.#ctx = ctx;
-    this.#cellLog = cellLog;
-    this.#cellState = cellState;
+  constructor(shared: SharedContext, event: IngressEvent) {
+    this.#ctx = shared.ctx;
+    this.#cellLog = shared.log;
+    this.#cellState = shared.state;
+    this.#outputs = shared.outputs;
     this.#event = event;
   }
 
-  static changesOf(ctx: EventContext): { readonly state: StateChanges } | undefined {
+  static changesOf(ctx: EventContext): EffectsOfEvent | undefined {
     const state = ctx.#draft?.changes;
-    return state === undefined ? undefined : { state };
+    const commands = ctx.#commands?.sent;
+    if (state === undefined && commands === undefined) return undefined;
+    return { ...(state === undefined ? {} : { state }), ...(commands === undefined ? {} : { commands }) };
   }
 
   static settle(ctx: EventContext, handled: boolean): void {
@@ -50,6 +65,12 @@ export class EventContext implements ServiceContext {
   }
   get state(): PluginState {
     return (this.#state ??= new StateView(() => this.#drafted()));
+  }
+
+  send(output: string, body: unknown, options: SendOptions = {}): string {
+    if (this.#settled) throw new Error('ctx.send belongs to the event that is being handled, and this one has ended');
+    this.#commands ??= new EventCommands(this.#event.eventId, this.#outputs);
+    return this.#commands.add(output, body, options);
   }
 
   #drafted(): StateDraft {

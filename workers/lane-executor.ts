@@ -4,7 +4,7 @@
 import type { IngressEvent } from '../protocol/event.ts';
 import { BatchEvents } from '../protocol/cell/batch.ts';
 import type { BatchMessage, EventFailure } from '../protocol/cell/messages.ts';
-import type { StateChanges } from '../protocol/cell/effects.ts';
+import type { EffectsOfEvent } from '../protocol/cell/effects.ts';
 import { flattenError } from '../protocol/cell/plain-error.ts';
 import { type ProgressRegister, monotonicMs } from '../protocol/cell/register.ts';
 import { type Issue, issueText } from '../protocol/errors.ts';
@@ -25,7 +25,7 @@ export interface LaneHandler {
   /** Faults of the payload by the ingress's schema. */
   payloadIssues(event: IngressEvent): readonly Issue[];
   /** What the event that was handled last has changed so far; undefined where that is nothing. */
-  changes(): { readonly state: StateChanges } | undefined;
+  changes(): EffectsOfEvent | undefined;
   /** Its outcome is known: what it has changed is kept, or forgotten if it failed. */
   settle(handled: boolean): void;
 }

@@ -89,13 +89,14 @@ export class ServiceRunner {
     const service: Service = options.importOnly === true ? idleService : (this.#profile ?? serviceOf(module));
     const state = new CellState(options.maxStateBytes);
     const ctx = this.#context(options, state);
+    const shared = { ctx, log: this.#log, state, outputs: options.outputs };
     let current: EventContext | undefined;
     const executor = new LaneExecutor(
       this.#register,
       this.#reports,
       {
         payloadIssues: (event) => checks.get(event.ingress)?.(event.payload) ?? [],
-        handle: (event) => service.handleIngress(event, (current = new EventContext(ctx, this.#log, state, event))),
+        handle: (event) => service.handleIngress(event, (current = new EventContext(shared, event))),
         changes: () => (current === undefined ? undefined : EventContext.changesOf(current)),
         settle: (handled) => {
           if (current !== undefined) EventContext.settle(current, handled);

@@ -1,7 +1,7 @@
 // What comes out of a cell, whichever kind it is: checked, told to the owner, and its last word remembered.
 import { isCellMessage } from './cell-message.ts';
-import type { ResultsMessage } from '../../protocol/cell/messages.ts';
-import type { StateChanges } from '../../protocol/cell/effects.ts';
+import type { OutputOptions, ResultsMessage } from '../../protocol/cell/messages.ts';
+import type { SentCommand, StateChanges } from '../../protocol/cell/effects.ts';
 import type { CellEnd, CellListener } from './cell.ts';
 
 export class CellInbox {
@@ -10,6 +10,7 @@ export class CellInbox {
   #lastWord: CellEnd | undefined;
   #maxOutputBytes = 0;
   #maxStateBytes = 0;
+  #outputs: OutputOptions | undefined;
   #malformed = 0;
 
   constructor(listener: CellListener, crashed: () => void) {
@@ -25,6 +26,11 @@ export class CellInbox {
   /** Larger ones no cell of ours would send. */
   allowOutputs(maxBytes: number): void {
     this.#maxOutputBytes = maxBytes;
+  }
+
+  /** What one event may send. */
+  allowCommands(outputs: OutputOptions | undefined): void {
+    this.#outputs = outputs;
   }
 
   /** What one event may change of the state at most. */
@@ -68,8 +74,16 @@ export class CellInbox {
   #fits({ outputs, effects }: ResultsMessage): boolean {
     return (
       outputs.every(({ json }) => json.length <= this.#maxOutputBytes) &&
-      (effects === undefined || effects.every(({ state }) => lengthOf(state) <= this.#maxStateBytes))
+      (effects === undefined ||
+        effects.every(
+          ({ state = [], commands = [] }) => lengthOf(state) <= this.#maxStateBytes && this.#allowsCommands(commands),
+        ))
     );
+  }
+
+  #allowsCommands(commands: readonly SentCommand[]): boolean {
+    const { maxCommands = 0, maxCommandBytes = 0 } = this.#outputs ?? {};
+    return commands.length <= maxCommands && commands.every(({ json }) => json.length <= maxCommandBytes);
   }
 
   /** The first word on why is the true one; what follows are its consequences. */

@@ -8,7 +8,15 @@ import {
   type LogMessage,
   logLevels,
 } from '../../protocol/cell/messages.ts';
-import { type EventEffects, mostStateChanges, mostStateKeyBytes } from '../../protocol/cell/effects.ts';
+import {
+  type EventEffects,
+  type SentCommand,
+  type StateChanges,
+  mostCommandKeyLength,
+  mostCommandPathLength,
+  mostStateChanges,
+  mostStateKeyBytes,
+} from '../../protocol/cell/effects.ts';
 import { isPlainError } from '../../protocol/cell/plain-error.ts';
 import { type Fields, isAmount, isCount, isFields, isText } from '../isolates/untrusted-values.ts';
 
@@ -46,7 +54,7 @@ const isOutput = (value: unknown): value is EventOutput =>
   isAmount(value['durationMs']);
 
 /** A key and a JSON text, or null, in turn. */
-export const isStateChanges = (value: unknown): value is EventEffects['state'] =>
+export const isStateChanges = (value: unknown): value is StateChanges =>
   Array.isArray(value) &&
   value.length % 2 === 0 &&
   value.length <= mostStateChanges &&
@@ -56,8 +64,23 @@ export const isStateChanges = (value: unknown): value is EventEffects['state'] =
       : item === null || (isText(item) && item !== ''),
   );
 
+const isOptionalTextOf = (value: unknown, mostLength: number): boolean =>
+  value === undefined || (isText(value) && value.length <= mostLength);
+
+const isCommand = (value: unknown): value is SentCommand =>
+  isFields(value) &&
+  isText(value['output']) &&
+  isText(value['json']) &&
+  value['json'] !== '' &&
+  isOptionalTextOf(value['key'], mostCommandKeyLength) &&
+  isOptionalTextOf(value['path'], mostCommandPathLength) &&
+  isOptionalTextOf(value['topic'], mostCommandPathLength);
+
 const isEffects = (value: unknown): value is EventEffects =>
-  isFields(value) && isCount(value['sequence']) && isStateChanges(value['state']);
+  isFields(value) &&
+  isCount(value['sequence']) &&
+  (value['state'] === undefined || isStateChanges(value['state'])) &&
+  (value['commands'] === undefined || (Array.isArray(value['commands']) && value['commands'].every(isCommand)));
 
 const isLog = (value: Fields): boolean =>
   logLevels.includes(value['level'] as LogMessage['level']) &&

@@ -26,6 +26,7 @@ const commandFiles: Readonly<Record<string, () => Promise<CommandModule>>> = {
   deliver: () => import('./commands/deliver.ts'),
   'dead-letters': () => import('./commands/dead-letters.ts'),
   sources: () => import('./commands/sources.ts'),
+  outputs: () => import('./commands/outputs.ts'),
   tools: () => import('./commands/tools.ts'),
   call: () => import('./commands/call.ts'),
   mcp: () => import('./commands/mcp.ts'),

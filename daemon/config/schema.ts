@@ -78,6 +78,23 @@ export const limits = z.strictObject({
   stateBytes: bytes(kib, 16 * mib)
     .default(mib)
     .describe('what ctx.state of one service holds: its keys, and its values as JSON'),
+  commandsPerEvent: many(1000).default(16).describe('commands (ctx.send) of one event'),
+  commandBytes: bytes(kib, 16 * mib)
+    .default(64 * kib)
+    .describe('one command, as JSON'),
+  pendingCommands: many()
+    .default(10_000)
+    .describe('commands of one service that wait to be delivered; beyond it the service is paused'),
+  pendingCommandBytes: bytes(64 * kib, 1024 * mib)
+    .default(64 * mib)
+    .describe('and their bytes'),
+  outputConcurrency: many(1000).default(4).describe('keys of one output whose commands are delivered at once'),
+  hops: many(1000)
+    .default(16)
+    .describe('how often events may lead to further events by outputs; beyond it the command is a dead letter'),
+  ttlMs: durationMs(1000)
+    .default(86_400_000)
+    .describe('how long a command is tried before it is a dead letter, where its output does not say'),
   bundles: many(1000).default(20).describe('flight-recorder bundles kept in all'),
   bundleBytes: bytes(16 * kib, 64 * mib)
     .default(mib)

@@ -13,11 +13,19 @@ const leastSpinMs = 250;
 /** What a process cell has said about beginning an event arrives within this. */
 const wordMs = 500;
 
+export interface CellBounds {
+  readonly toolOutputBytes: number;
+  readonly stateBytes: number;
+  /** Of a service alone, as is the next. */
+  readonly commandsPerEvent?: number;
+  readonly commandBytes?: number;
+}
+
 /** `stallMs`: a cell that has work begins some of it within this. */
 export function incarnationOptions(
   { plugin, section, env, entryUrl }: ServicePlan,
   incarnation: number,
-  { toolOutputBytes, stateBytes }: { readonly toolOutputBytes: number; readonly stateBytes: number },
+  { toolOutputBytes, stateBytes, commandsPerEvent = 0, commandBytes = 0 }: CellBounds,
   stallMs = section.timeouts.handleMs,
 ): IncarnationOptions {
   const { manifest } = plugin;
@@ -48,6 +56,15 @@ export function incarnationOptions(
       payloadSchemas: Object.fromEntries(schemas),
       maxOutputBytes: toolOutputBytes,
       maxStateBytes: stateBytes,
+      ...(section.outputs.length === 0
+        ? {}
+        : {
+            outputs: {
+              names: section.outputs.map(({ name }) => name),
+              maxCommands: commandsPerEvent,
+              maxCommandBytes: commandBytes,
+            },
+          }),
       pausesOnFailure: section.retry.order === 'hold',
     },
     startMs: section.timeouts.startMs,

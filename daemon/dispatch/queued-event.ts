@@ -48,6 +48,8 @@ export interface QueuedEvent extends EventIds {
   readonly waiter?: Waiter | undefined;
   /** Deliveries of it that ended without an outcome. */
   readonly story: readonly AttemptStory[];
+  /** How many events led to it by outputs, one after the other; absent: none. */
+  readonly hops?: number | undefined;
   /** The dead letter it is a replay of. */
   readonly replayOf?: string | undefined;
   /** Where it lies in the store; undefined for an event that is kept in memory alone. */

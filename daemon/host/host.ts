@@ -3,7 +3,6 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { HostError } from '../../protocol/errors.ts';
-import type { OperationResult } from '../../protocol/operations.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Guarding } from '../guardian/link.ts';
@@ -11,12 +10,14 @@ import { AfterDeath } from './after-death.ts';
 import { AtStart } from './at-start.ts';
 import { EdgeOnDemand } from '../edge/on-demand.ts';
 import { hostRuntimes } from './host-runtimes.ts';
+import { type HostCounts, hostCounts } from './host-counts.ts';
 import { HostedPlugin } from './hosted-plugin.ts';
 import { Catalog } from '../plugins/catalog.ts';
 import type { Wanted } from '../plugins/remembered-plugins.ts';
 import { unusedOverrides } from '../plugins/overrides.ts';
 import { measuredUsage } from './plugin-usage.ts';
 import type { PluginUsage } from '../../protocol/usage.ts';
+import { outputTargets } from './output-targets.ts';
 import { PluginReader } from './plugin-reader.ts';
 import { type LoadedPlugin, keepingSocket } from '../plugins/plugin.ts';
 import type { EmbeddedRuntime } from '../runtimes/embedded/embedded-runtime.ts';
@@ -82,6 +83,8 @@ export class Host {
   /** The last check of a plugin's schemas. */
   readonly #reader: PluginReader;
   readonly #atStart: AtStart;
+  /** Where commands of services can be delivered. */
+  readonly #targets = outputTargets((id) => this.#staying(id));
   /** Ids of plugins that came after the start. */
   readonly #loadedAtRunTime = new Set<string>();
 
@@ -192,6 +195,7 @@ export class Host {
       hosted = await HostedPlugin.open(kept, {
         limits: config.limits,
         bundlePayloads: config.bundles.payloads,
+        targets: this.#targets,
         stateFolder,
         store,
         clock,
@@ -326,24 +330,13 @@ export class Host {
     return (id === undefined ? this.list() : [this.get(id)]).map((hosted) => measuredUsage(hosted));
   }
 
-  counts(): Omit<OperationResult<'daemon.status'>['counts'], 'connections' | 'halfLineBytes' | 'subscriptions'> {
-    const hosted = this.list();
-    const services = hosted.flatMap(({ service }) => (service === undefined ? [] : [service]));
-    const workers = this.#embedded.report().workers;
-    const sum = (figures: readonly number[]): number => figures.reduce((total, figure) => total + figure, 0);
-    return {
-      plugins: hosted.length,
-      services: services.length,
-      servicesRunning: services.filter(({ lifecycle }) => lifecycle === 'running').length,
-      servicesFailed: services.filter(({ lifecycle }) => lifecycle === 'failed').length,
-      tools: sum(hosted.map(({ plugin }) => plugin.manifest.tools.length)),
-      toolCallsPending: sum(hosted.map(({ tools }) => tools.pending)),
-      toolThreads: sum(hosted.map(({ tools }) => tools.threads)),
-      workers: workers.total,
-      workersBusy: workers.busy,
-      workerCells: this.profiles.cells,
-      unkillable: sum([...hosted, ...this.#departed, this.profiles].map(({ unkillable }) => unkillable)),
-    };
+  counts(): HostCounts {
+    return hostCounts({
+      hosted: this.list(),
+      departed: this.#departed,
+      profiles: this.profiles,
+      embedded: this.#embedded,
+    });
   }
 
   /** Lines of plugins' logs that a budget or the disk did not let through. */

@@ -12,7 +12,10 @@ import type { Clock } from '../time/clock.ts';
 import type { Limits } from '../config/schema.ts';
 import { KeptCode } from '../plugins/kept-code.ts';
 import { tryImport } from './import-trial.ts';
-import { type KeptThings, type StoreTrouble, openKept } from './kept-things.ts';
+import type { OutputTargets } from '../outputs/drivers.ts';
+import type { PluginOutputs } from '../outputs/plugin-outputs.ts';
+import { explained } from './explained.ts';
+import { type KeptThings, openKept } from './kept-things.ts';
 import { noService } from './no-service.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { ProgramEnd } from '../runtimes/programs/program.ts';
@@ -23,6 +26,7 @@ import type { DeadLetters } from '../services/dead-letters.ts';
 import { replayLetters } from '../services/replay.ts';
 import type { JournalOutlets } from '../services/journal.ts';
 import { Service } from '../services/service.ts';
+import type { EventIds } from '../dispatch/queued-event.ts';
 import type { WakeTurns } from '../dispatch/wake-turns.ts';
 import { type KeptEvents, noEvents } from '../services/stop-order.ts';
 import { type ServicePlan, planOf } from '../dispatch/service-plan.ts';
@@ -51,6 +55,8 @@ export interface HostedDeps {
   readonly recorder: FlightRecorder;
   /** Bundles hold events with their payloads. */
   readonly bundlePayloads: boolean;
+  /** Where commands can be delivered. */
+  readonly targets: OutputTargets;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -65,6 +71,7 @@ export class HostedPlugin {
   readonly #deps: HostedDeps;
   readonly #deadLetters: DeadLetters;
   readonly #state: KeptState;
+  readonly outputs: PluginOutputs;
   /** Values that were in the environment of any of its cells: a reload must not uncover an old one. */
   readonly #secrets = new Set<string>();
   readonly toolBooks = new ToolBooks();
@@ -95,9 +102,9 @@ export class HostedPlugin {
 
   /** With what an earlier daemon kept of it. */
   static async open(plugin: LoadedPlugin, deps: HostedDeps): Promise<HostedPlugin> {
-    const [kept, tellTo] = await openKept(plugin.id, deps);
+    const [kept, tellTo] = await openKept(plugin, deps);
     const hosted = new HostedPlugin(plugin, deps, kept);
-    tellTo((...told) => hosted.#storeTrouble(...told));
+    tellTo((...told) => hosted.tell(...told));
     return hosted;
   }
 
@@ -109,6 +116,7 @@ export class HostedPlugin {
     this.#plugin = plugin;
     this.#deadLetters = kept.deadLetters;
     this.#state = kept.state;
+    this.outputs = kept.outputs;
     this.#records = new CellRecords(deps.stateFolder, (error) =>
       log.warn({ plugin: id, err: error.message }, 'the record of a process cell cannot be kept'),
     );
@@ -186,6 +194,7 @@ export class HostedPlugin {
     const old = this.#tools;
     this.#tools = this.#makeTools(plugin, env);
     this.profiles.replan(plugin, env);
+    this.outputs.declare(plugin.manifest.service?.outputs ?? []);
     this.#plugin = plugin;
     this.#retiring.add(old);
     return events;
@@ -249,19 +258,12 @@ export class HostedPlugin {
 
   /** The story of one event, of those that share a correlation id, or of the newest. */
   explain(event: string | undefined, limit: number): OperationResult<'event.explain'> {
-    const { events, forgotten, open } = this.#service?.trail(event, limit) ?? { events: [], forgotten: 0, open: [] };
-    return {
-      events,
-      forgotten,
-      open,
-      deadLetters: event === undefined ? [] : this.#deadLetters.idsOf(event),
-      entries: event === undefined ? this.timeline.newest(limit) : this.timeline.about(event, limit),
-    };
+    return explained({ service: this.#service, deadLetters: this.#deadLetters, timeline: this.timeline }, event, limit);
   }
 
-  /** Something that happened to it before it was loaded. */
-  tell(event: string, message: string, level: 'warn' | 'error' = 'warn'): void {
-    this.timeline.record({ level, event, message, incarnation: this.#service?.incarnation ?? 0 });
+  /** Something that happened to it beside its service. */
+  tell(event: string, message: string, level: 'warn' | 'error' = 'warn', ids: Partial<EventIds> = {}): void {
+    this.timeline.record({ level, event, message, incarnation: this.#service?.incarnation ?? 0, ...ids });
     this.log.host(level, message);
   }
 
@@ -296,6 +298,7 @@ export class HostedPlugin {
   async close(): Promise<void> {
     this.#state.close();
     cellMeters.forget(this.id);
+    this.outputs.close();
     await Promise.all([
       this.#deadLetters.close(lettersCloseMs),
       this.log.close(),
@@ -321,11 +324,6 @@ export class HostedPlugin {
         ...(bundlePayloads ? { waiting: service.waiting(bundledEvents) } : {}),
       }),
     });
-  }
-
-  #storeTrouble(...[event, message, error]: StoreTrouble): void {
-    this.tell(event, `${message}${error === undefined ? '' : `: ${error.message}`}`, 'error');
-    this.#deps.log.error({ plugin: this.id, err: error?.message }, message);
   }
 
   #environment(plugin: LoadedPlugin): Record<string, string> {
@@ -361,7 +359,7 @@ export class HostedPlugin {
     const plan = planOf(plugin, env);
     if (plan === undefined) return undefined;
     const { clock, limits, wakes, store } = this.#deps;
-    return new Service(plan, {
+    const service = new Service(plan, {
       commit: (changes) => store.commit(changes),
       clock,
       random: Math.random,
@@ -371,6 +369,7 @@ export class HostedPlugin {
       redact: (text) => this.#redactor.text(text),
       deadLetters: this.#deadLetters,
       state: this.#state,
+      commands: this.outputs,
       keptCode: this.#keptCode,
       outlets: this.#outlets,
       cellLog: {
@@ -379,6 +378,8 @@ export class HostedPlugin {
         counts: () => this.log.counts,
       },
     });
+    this.outputs.whenPaused((paused) => service.pauseForOutputs(paused));
+    return service;
   }
 
   /** Ends its tools, those of before a reload included; what does not end in time is left. */

@@ -2,13 +2,18 @@
 import { join } from 'node:path';
 import type { Limits } from '../config/schema.ts';
 import { KeptState } from '../dispatch/kept-state.ts';
+import { type OutputTargets, driverOf } from '../outputs/drivers.ts';
+import { PluginOutputs } from '../outputs/plugin-outputs.ts';
+import type { LoadedPlugin } from '../plugins/plugin.ts';
 import { DeadLetters } from '../services/dead-letters.ts';
+import type { Logger } from '../telemetry/daemon-log.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../time/clock.ts';
 
 export interface KeptThings {
   readonly deadLetters: DeadLetters;
   readonly state: KeptState;
+  readonly outputs: PluginOutputs;
 }
 
 export interface KeptDeps {
@@ -16,35 +21,53 @@ export interface KeptDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly limits: Limits;
+  readonly log: Logger;
+  readonly targets: OutputTargets;
 }
 
-export type StoreTrouble = [event: 'dead_letters_unsafe' | 'state_unsafe', message: string, error?: Error];
+export type TellPlugin = (
+  event: string,
+  message: string,
+  level?: 'warn' | 'error',
+  ids?: { readonly eventId: string; readonly correlationId: string },
+) => void;
 
 /** What is found wrong meanwhile is told once there is somewhere to tell it: to the listener given to `tellTo`. */
 export async function openKept(
-  pluginId: string,
-  { stateFolder, store, clock, limits }: KeptDeps,
-): Promise<[KeptThings, tellTo: (tell: (...told: StoreTrouble) => void) => void]> {
-  const early: StoreTrouble[] = [];
-  let tell = (...told: StoreTrouble): void => void early.push(told);
+  { id, manifest }: LoadedPlugin,
+  { stateFolder, store, clock, limits, log, targets }: KeptDeps,
+): Promise<[KeptThings, tellTo: (listener: TellPlugin) => void]> {
+  const early: Parameters<TellPlugin>[] = [];
+  let tell: TellPlugin = (...told) => void early.push(told);
+  const trouble =
+    (event: string) =>
+    (message: string, error?: Error): void => {
+      tell(event, error === undefined ? message : `${message}: ${error.message}`, 'error');
+      log.error({ plugin: id, err: error?.message }, message);
+    };
   const deadLetters = await DeadLetters.open({
-    pluginId,
+    pluginId: id,
     store,
     clock,
     limits,
-    oldFile: join(stateFolder, 'dead-letters', `${pluginId}.ndjson`),
-    onTrouble: (...told) => tell('dead_letters_unsafe', ...told),
+    oldFile: join(stateFolder, 'dead-letters', `${id}.ndjson`),
+    onTrouble: trouble('dead_letters_unsafe'),
   });
-  const state = new KeptState({
+  const state = new KeptState({ store, clock, table: 'state', owner: [id], onTrouble: trouble('state_unsafe') });
+  await state.open();
+  const outputs = new PluginOutputs({
+    plugin: id,
     store,
     clock,
-    table: 'state',
-    owner: [pluginId],
-    onTrouble: (...told) => tell('state_unsafe', ...told),
+    limits,
+    random: Math.random,
+    driverOf: (output) => driverOf(output, id, targets),
+    tell: (level, event, message, ids) => tell(event, message, level, ids),
+    onTrouble: trouble('commands_unsafe'),
   });
-  await state.open();
+  await outputs.open(manifest.service?.outputs ?? []);
   return [
-    { deadLetters, state },
+    { deadLetters, state, outputs },
     (listener) => {
       tell = listener;
       for (const told of early) listener(...told);

@@ -4,6 +4,7 @@ import { type BrowserLinks, browserHandlers } from './browser.ts';
 import { type DaemonHandlerDeps, daemonHandlers } from './daemon.ts';
 import { deadLetterHandlers } from './dead-letter.ts';
 import { type McpHandlerDeps, mcpHandlers } from './mcp.ts';
+import { outputHandlers } from './output.ts';
 import { pluginHandlers } from './plugin.ts';
 import { runtimeHandlers } from './runtime.ts';
 import { serviceHandlers } from './service.ts';
@@ -32,6 +33,7 @@ export function handlers(host: Host, { daemonLog, daemon, browser, store, mcp }:
     ...serviceHandlers(host),
     ...deadLetterHandlers(host),
     ...sourceHandlers(host),
+    ...outputHandlers(host),
     ...toolHandlers(host),
     ...telemetryHandlers(host, daemonLog),
     ...runtimeHandlers(host.registry),

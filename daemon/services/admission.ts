@@ -41,7 +41,7 @@ export class Admission {
     this.#heads = new EventHeads(clock);
   }
 
-  admit(raw: unknown, more: Pick<QueuedEvent, 'waiter' | 'replayOf'> = {}): QueuedEvent {
+  admit(raw: unknown, more: Pick<QueuedEvent, 'waiter' | 'replayOf' | 'hops'> = {}): QueuedEvent {
     const {
       head,
       payload,
@@ -64,6 +64,7 @@ export class Admission {
       waiter: more.waiter,
       story: noStory,
       replayOf: more.replayOf,
+      hops: more.hops,
     };
   }
 

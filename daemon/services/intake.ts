@@ -14,7 +14,7 @@ import type { Retries } from './retries.ts';
 import { type QueuedEvent, idsOf } from '../dispatch/queued-event.ts';
 import { CapacityWaiters, type CapacityWaiter } from './capacity-waiters.ts';
 
-type EventExtras = Pick<QueuedEvent, 'waiter' | 'replayOf'>;
+type EventExtras = Pick<QueuedEvent, 'waiter' | 'replayOf' | 'hops'>;
 
 const discardWords: Readonly<Record<DiscardReason, string>> = {
   service_stopped: 'the service was stopped',

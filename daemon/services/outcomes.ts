@@ -1,6 +1,6 @@
 // What becomes of each event that a cell had: the one place that turns what the lane tells into an outcome in the
 // books, a line in the journal and the answer to whoever waits, or into another attempt.
-import type { EventEffects } from '../../protocol/cell/effects.ts';
+import type { EventEffects, SentCommand, StateChanges } from '../../protocol/cell/effects.ts';
 import type { EventFailure, EventOutput } from '../../protocol/cell/messages.ts';
 import type { AttemptStory, DeadLetterReason, DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import { HostError } from '../../protocol/errors.ts';
@@ -23,9 +23,13 @@ import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import type { KeptState } from '../dispatch/kept-state.ts';
 import type { Retries } from './retries.ts';
+import type { CommandSink } from './service-deps.ts';
 import { type Settlement, noEffects } from './settlement.ts';
 import { retryDelayMs } from './retry-delay.ts';
 import { type QueuedEvent, idsOf, wholeEvent } from '../dispatch/queued-event.ts';
+
+const noChanges: StateChanges = [];
+const noCommands: readonly SentCommand[] = [];
 
 export interface OutcomesDeps {
   readonly books: Books;
@@ -37,6 +41,7 @@ export interface OutcomesDeps {
   readonly retries: Retries;
   readonly settlement: Settlement;
   readonly state: Pick<KeptState, 'write' | 'changesOf' | 'committed'>;
+  readonly commands: Pick<CommandSink, 'stage'>;
   /** Its events are stored: what they change is committed with their outcome. */
   durable(): boolean;
   retry(): RetryOptions;
@@ -51,19 +56,32 @@ export class Outcomes {
 
   /** `effects`: what it changes if it counts as handled. */
   handled(event: QueuedEvent, output: EventOutput | undefined, incarnation: number, effects?: EventEffects): void {
-    const { settlement, state } = this.#deps;
-    if (effects === undefined) {
-      settlement.settle(event, incarnation, noEffects, () => this.#handled(event, output, incarnation));
-    } else if (this.#deps.durable()) {
-      settlement.settle(event, incarnation, state.changesOf(effects.state), () => {
-        state.committed(effects.state);
-        this.#handled(event, output, incarnation);
+    const conclude = (): void => this.#handled(event, output, incarnation);
+    if (effects === undefined) this.#deps.settlement.settle(event, incarnation, noEffects, conclude);
+    else this.#settleWith(event, incarnation, effects, conclude);
+  }
+
+  #settleWith(
+    event: QueuedEvent,
+    incarnation: number,
+    { state: changes = noChanges, commands: sent = noCommands }: EventEffects,
+    conclude: () => void,
+  ): void {
+    const { settlement, state, commands } = this.#deps;
+    const durable = this.#deps.durable();
+    const staged = commands.stage(event, sent, durable);
+    if (durable) {
+      settlement.settle(event, incarnation, [...state.changesOf(changes), ...staged.changes], () => {
+        state.committed(changes);
+        staged.commit();
+        conclude();
       });
-    } else {
-      // Written with the outcome, and not waited for: what is in memory alone does not wait for the disk.
-      state.write(effects.state);
-      settlement.settle(event, incarnation, noEffects, () => this.#handled(event, output, incarnation));
+      return;
     }
+    // Written with the outcome, and not waited for: what is in memory alone does not wait for the disk.
+    state.write(changes);
+    staged.commit();
+    settlement.settle(event, incarnation, noEffects, conclude);
   }
 
   /** Its effects are dropped. */

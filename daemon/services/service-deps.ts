@@ -1,9 +1,11 @@
 // What the host gives a service. It stays the same for the service's whole life; the plugin's side, its plan, changes
 // with a reload.
+import type { SentCommand } from '../../protocol/cell/effects.ts';
 import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages.ts';
 import type { Change } from '../../protocol/store/change.ts';
 import type { DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
+import type { EventIds } from '../dispatch/queued-event.ts';
 import type { SpawnCell } from '../cells/cell.ts';
 import type { Clock } from '../time/clock.ts';
 import type { KeptState } from '../dispatch/kept-state.ts';
@@ -12,6 +14,19 @@ import type { Outcome } from './books.ts';
 import type { JournalOutlets } from './journal.ts';
 import type { KeptCode } from '../plugins/kept-code.ts';
 import type { WakeTurns } from '../dispatch/wake-turns.ts';
+
+/** Takes the commands that handled events send. */
+export interface CommandSink {
+  /** The commands go out once `commit` is called, after `changes` are in the store. */
+  stage(
+    event: EventIds & { readonly hops?: number | undefined },
+    commands: readonly SentCommand[],
+    kept: boolean,
+  ): { readonly changes: Change[]; commit(): void };
+  list(): ServiceStatus['outputs'];
+}
+
+export const noCommands: CommandSink = { stage: () => ({ changes: [], commit: () => {} }), list: () => [] };
 
 export interface ServiceDeps {
   readonly clock: Clock;
@@ -23,6 +38,8 @@ export interface ServiceDeps {
     readonly eventBytes: number;
     readonly toolOutputBytes: number;
     readonly stateBytes: number;
+    readonly commandsPerEvent: number;
+    readonly commandBytes: number;
     readonly diagnostics: number;
     readonly eventTrail: number;
     readonly abortGraceMs: number;
@@ -37,6 +54,8 @@ export interface ServiceDeps {
   };
   /** One transaction of the store. */
   commit?(changes: readonly Change[]): Promise<void>;
+  /** Absent where nothing can be sent. */
+  readonly commands?: CommandSink;
   /** What `ctx.state` holds. */
   readonly state: KeptState;
   /** Keeps the code that runs, for a service that is reloaded after it has stopped. */

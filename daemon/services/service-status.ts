@@ -31,6 +31,7 @@ export interface StatusParts {
   readonly restart: ServiceStatus['restart'];
   readonly deadLetters: ServiceStatus['deadLetters'];
   readonly state: ServiceStatus['state'];
+  readonly outputs: ServiceStatus['outputs'];
   readonly reported: ServiceStatus['reported'];
   readonly log: ServiceStatus['log'];
   readonly notes: readonly string[];
@@ -90,6 +91,7 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
     restart: parts.restart,
     deadLetters: { ...parts.deadLetters },
     state: parts.state,
+    outputs: parts.outputs,
     cell: parts.usage,
     unkillable: parts.unkillable,
     malformedMessages: parts.malformed,

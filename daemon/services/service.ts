@@ -16,12 +16,13 @@ import { Settlement } from './settlement.ts';
 import type { Accepted, Refused } from './admitted.ts';
 import { publishOrWait } from './publish-or-wait.ts';
 import { IngressQueue } from '../dispatch/ingress-queue.ts';
+import type { ReadEvent } from '../dispatch/read-event.ts';
 import { type Handled, type QueuedEvent, type Waiter, wholeEvent } from '../dispatch/queued-event.ts';
 import { PluginStatusCache } from './plugin-status-cache.ts';
 import type { CapacityWaiter } from './capacity-waiters.ts';
 import { ServiceController } from './service-controller.ts';
 import type { ServicePlan } from '../dispatch/service-plan.ts';
-import type { ServiceDeps } from './service-deps.ts';
+import { type ServiceDeps, noCommands } from './service-deps.ts';
 import { type ServiceFigures, queueFigures, serviceStatus } from './service-status.ts';
 import type { KeptEvents, StopOptions, Stopped } from './stop-order.ts';
 
@@ -35,6 +36,8 @@ export class Service {
   readonly #life: ServiceController;
   readonly #reported: PluginStatusCache;
   readonly #deadlines: Deadlines;
+  readonly #setPaused: (paused: boolean) => void;
+  readonly #pausedFor = new Set<string>();
   readonly #settlement: Settlement;
 
   constructor(plan: ServicePlan, deps: ServiceDeps) {
@@ -62,12 +65,13 @@ export class Service {
     this.#settlement = new Settlement({
       commit: (_event, effects) => deps.commit?.(effects) ?? Promise.resolve(),
       failed: (incarnation, error) => this.#life.uncommitted(incarnation, error),
-      pause: (paused) => {
-        queue.pause(paused);
-        if (!paused) turn.ask();
-      },
+      pause: (paused) => this.#pause('settlement', paused),
     });
     const durable = (): boolean => false;
+    this.#setPaused = (paused) => {
+      queue.pause(paused);
+      if (!paused) turn.ask();
+    };
     const outcomes = new Outcomes({
       settlement: this.#settlement,
       books: this.#books,
@@ -78,6 +82,7 @@ export class Service {
       deadLetters,
       retries,
       state: deps.state,
+      commands: deps.commands ?? noCommands,
       durable,
       retry: () => this.#life.plan.section.retry,
     });
@@ -144,6 +149,16 @@ export class Service {
 
   publish(raw: unknown, replayOf?: string): Accepted {
     return this.#accepted(this.#intake.accept(raw, replayOf === undefined ? noExtras : { replayOf }));
+  }
+
+  /** An event that another one led to, by an output. */
+  publishSent(event: ReadEvent, hops: number): Accepted {
+    return this.#accepted(this.#intake.accept(event, { hops }));
+  }
+
+  /** No event begins while its outputs have more to deliver than may wait. */
+  pauseForOutputs(paused: boolean): void {
+    this.#pause('outputs', paused);
   }
 
   /** Undefined: there is no room. */
@@ -217,6 +232,7 @@ export class Service {
       malformed: life.malformed,
       restart: life.state.supervisor.view(),
       deadLetters: this.#deps.deadLetters.counts,
+      outputs: (this.#deps.commands ?? noCommands).list(),
       state: { bytes: this.#deps.state.bytes, maxBytes: this.#deps.limits.stateBytes },
       reported: this.#reported.view(life.incarnation),
       log: this.#deps.cellLog.counts(),
@@ -283,6 +299,12 @@ export class Service {
     const { live, state, plan } = this.#life;
     if (live === undefined || state.lifecycle !== 'running' || !live.hasStatus) return;
     await this.#reported.refresh(live, plan.section.timeouts.statusMs);
+  }
+
+  #pause(reason: string, paused: boolean): void {
+    if (paused) this.#pausedFor.add(reason);
+    else this.#pausedFor.delete(reason);
+    this.#setPaused(this.#pausedFor.size > 0);
   }
 
   #accepted({ eventId, correlationId }: QueuedEvent): Accepted {

@@ -7,10 +7,29 @@
  */
 export type StateChanges = readonly (string | null)[];
 
-export interface EventEffects {
-  readonly sequence: number;
-  readonly state: StateChanges;
+/** What an event sends to one of its service's outputs. */
+export interface SentCommand {
+  readonly output: string;
+  /** JSON that a plugin has made, and that the host passes on. */
+  readonly json: string;
+  /** Commands of one key go out one after the other. */
+  readonly key?: string;
+  readonly path?: string;
+  readonly topic?: string;
 }
+
+export interface EffectsOfEvent {
+  readonly state?: StateChanges;
+  readonly commands?: readonly SentCommand[];
+}
+
+export interface EventEffects extends EffectsOfEvent {
+  readonly sequence: number;
+}
+
+/** Characters of a key, and of a path or topic. */
+export const mostCommandKeyLength = 256;
+export const mostCommandPathLength = 2048;
 
 /** Bytes of a key in UTF-8. */
 export const mostStateKeyBytes = 256;

@@ -162,12 +162,22 @@ export interface ServiceCellOptions {
   readonly maxOutputBytes: number;
   /** What `ctx.state` may hold. */
   readonly maxStateBytes: number;
+  /** Where its commands may go; absent where it declares no outputs. */
+  readonly outputs?: OutputOptions;
   /** After an event that failed and that nobody waits for, the cell pauses: the host decides what comes next. */
   readonly pausesOnFailure?: boolean;
   /** Instead of the plugin's service, one of its profiles runs here. */
   readonly profile?: ProfileCellOptions;
   /** The plugin is only imported: it has no service, and the cell ends afterwards. */
   readonly importOnly?: boolean;
+}
+
+export interface OutputOptions {
+  readonly names: readonly string[];
+  /** Of one event. */
+  readonly maxCommands: number;
+  /** Of the JSON of one command. */
+  readonly maxCommandBytes: number;
 }
 
 export interface ProfileCellOptions {

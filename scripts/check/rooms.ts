@@ -49,6 +49,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       control: 'starts and ends the control and browser servers',
       services: "builds each plugin's service",
       tools: "builds each plugin's tools",
+      outputs: "builds each plugin's outputs, and lets them reach services and tools",
       runtimes: 'builds the registry and its runtimes',
       dispatch: 'builds what all services share',
       cells: 'builds what spawns cells, and ends the cells of a daemon that died',
@@ -70,6 +71,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       dispatch: 'types: hands over the waiters of a delivery',
       services: 'types: passes on what a publish was answered',
       tools: 'types: hands over the waiters of a call',
+      outputs: 'types: shows their commands',
       runtimes: 'types: handlers are given the registry they act on',
       telemetry: 'reads logs and timelines',
       store: 'types: reports on the store',
@@ -88,6 +90,11 @@ export const rooms: Readonly<Record<string, Room>> = {
       files: 'reads and writes tokens, and meets failpoints',
       time,
     },
+  },
+  outputs: {
+    holds:
+      'the commands that services send: queued by output and key, tried again, kept where they cannot be delivered',
+    imports: { tools: 'types: waits for the answers of tools', store: kept, config: limits, time },
   },
   services: {
     holds: 'lifecycle, supervision, reload, admission, outcomes, dead letters',

@@ -46,6 +46,25 @@ export interface ServiceContext extends CellContext {
   readonly incarnation: number;
 }
 
+export interface SendOptions {
+  /** Commands of one key go out one after the other; absent: all of the output. */
+  readonly key?: string;
+  /** Of an output of type http: below its URL. */
+  readonly path?: string;
+  /** Of an output of type mqtt: below its topic. */
+  readonly topic?: string;
+}
+
+/** What the handler of an event gets. */
+export interface IngressContext extends ServiceContext {
+  /**
+   * Sends a command to an output that plugin.json declares. It goes out if the event is handled, and is dropped if it
+   * fails. Returns the id of the command, the same at each attempt. Throws `output_not_found`, `too_many_commands` or
+   * `command_too_large`.
+   */
+  send(output: string, body: unknown, options?: SendOptions): string;
+}
+
 export interface Service {
   /** Initialises and returns; events come to handleIngress afterwards. */
   start(ctx: ServiceContext): unknown;
@@ -53,7 +72,7 @@ export interface Service {
    * Called for one event at a time. What it returns is the output that ingress.deliver answers with. A published event
    * whose handler throws is tried again as `service.retry` says; see PermanentError and RetryLater.
    */
-  handleIngress(event: IngressEvent, ctx: ServiceContext): unknown;
+  handleIngress(event: IngressEvent, ctx: IngressContext): unknown;
   /** The service's own word on its state: anything that is JSON. */
   status?(): unknown;
   stop?(ctx: ServiceContext): unknown;

@@ -97,6 +97,7 @@ export class ProcessCell implements Cell {
   async load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
     this.#inbox.allowOutputs(options.maxOutputBytes);
     this.#inbox.allowState(options.maxStateBytes);
+    this.#inbox.allowCommands(options.outputs);
     return withPlace(
       await this.#call((api) => api.load(options), isLoadedService, deadlineMs),
       this.#spec.folder,

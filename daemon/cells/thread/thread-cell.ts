@@ -150,6 +150,7 @@ export class ThreadCell implements Cell {
   async load(options: ServiceCellOptions, deadlineMs: number): Promise<CallOutcome<LoadedService>> {
     this.#inbox.allowOutputs(options.maxOutputBytes);
     this.#inbox.allowState(options.maxStateBytes);
+    this.#inbox.allowCommands(options.outputs);
     const loaded = await this.#call(() => this.#api.load(options), isLoadedService, deadlineMs);
     lossAccount.threadKnown(this.#threadId, this.register.osThread);
     return withPlace(loaded, this.#folder, options.entryUrl);
