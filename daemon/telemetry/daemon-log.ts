@@ -46,6 +46,8 @@ export interface DaemonLog {
   readonly logger: Logger;
   /** The newest lines that are wanted, from memory: where its file is, if it has one, only its starter knows. */
   recent(limit: number, wanted?: Omit<LogQuery, 'limit'>): RecentLines;
+  /** From now on, for loggers that are no `child`. */
+  readonly setLevel: (level: Config['log']['level']) => void;
   /** Lines that were not written because nobody read them, or they could not be written. */
   readonly dropped: number;
   /** Waits until what was logged is written, at most this long. */
@@ -78,20 +80,20 @@ export function createDaemonLog(options: DaemonLogOptions): DaemonLog {
     if (line !== undefined) options.onLine?.(line);
   };
 
-  const logger = narrowed(
-    pino(
-      {
-        level: options.level,
-        base: null,
-        timestamp: () => `,"time":"${new Date().toISOString()}"`,
-        formatters: { level: (level) => ({ level }) },
-      },
-      { write },
-    ),
+  const log = pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (level) => ({ level }) },
+    },
+    { write },
   );
+  const logger = narrowed(log);
   return {
     logger,
     recent: (limit, wanted = {}) => ring.recent({ ...wanted, limit }),
+    setLevel: (level) => (log.level = level),
     get dropped() {
       return dropped;
     },
