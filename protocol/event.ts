@@ -11,6 +11,9 @@ export const ingressEventInput = z.strictObject({
   correlationId: openId
     .optional()
     .describe("the sender's own id, which several events may share; the host fills in the eventId"),
+  idempotencyKey: openId
+    .optional()
+    .describe('however often it is published under the same key, within limits.dedupeMs, it is accepted once'),
 });
 
 export type IngressEventInput = z.input<typeof ingressEventInput>;

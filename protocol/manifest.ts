@@ -77,14 +77,28 @@ export const serviceTimeouts = z.strictObject({
   stopMs: durationMs().default(5000).describe("draining the queue, and again the plugin's own stop()"),
 });
 
+export const durability = z.enum(['disk', 'memory']);
+export type Durability = z.output<typeof durability>;
+
 export const queueLimits = z.strictObject({
+  durability: durability
+    .optional()
+    .describe(
+      'disk: what was accepted survives the end of the daemon; memory: it does not, and nothing waits for the disk; absent: store.durability of the configuration',
+    ),
   capacity: z.int().min(1).max(1_000_000).default(256).describe('events that may wait'),
   maxBytes: z
     .int()
     .min(1024)
     .max(1024 * 1024 * 1024)
     .default(16 * 1024 * 1024)
-    .describe('bytes of JSON that may wait'),
+    .describe('bytes of JSON that may wait in memory; a durable queue goes on beyond it on disk alone'),
+  diskBytes: z
+    .int()
+    .min(1024)
+    .max(1024 * 1024 * 1024 * 1024)
+    .default(1024 * 1024 * 1024)
+    .describe('bytes of JSON that a durable queue may hold on disk'),
 });
 
 const ingress = z.strictObject({

@@ -1,7 +1,6 @@
 // The operation table: every way in, by name. Socket, HTTP, client, command and OpenAPI are derived from it.
 import type * as z from 'zod';
 import { browserOperations } from './operations/browser.ts';
-import { configOperations } from './operations/config.ts';
 import { daemonOperations } from './operations/daemon.ts';
 import { deadLetterOperations } from './operations/dead-letter.ts';
 import { mcpOperations } from './operations/mcp.ts';
@@ -18,7 +17,6 @@ import { workerOperations } from './operations/worker.ts';
 
 export const operations = {
   ...daemonOperations,
-  ...configOperations,
   ...pluginOperations,
   ...serviceOperations,
   ...deadLetterOperations,

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { errorCodes } from './errors.ts';
 import { outputStatus } from './operations/output.ts';
-import { isolation } from './manifest.ts';
+import { durability, isolation } from './manifest.ts';
 
 const count = z.int().min(0);
 const instant = z.iso.datetime();
@@ -58,6 +58,8 @@ export const serviceCounters = z.object({
   deadLettered: count,
   discarded: count,
   restarts: count,
+  recovered: count.describe('accepted events that an earlier daemon had kept and this one went on with'),
+  duplicates: count.describe('events that were sent again under an idempotency key that was known'),
   rejected: z.object({ queueFull: count, invalidEvent: count, notAccepting: count }),
 });
 export type ServiceCounters = z.output<typeof serviceCounters>;
@@ -76,8 +78,12 @@ export const serviceStatus = z.object({
     capacity: count,
     highWater: count,
     oldestAgeMs: count,
-    bytes: count,
+    bytes: count.describe('of the events that are in memory'),
     maxBytes: count,
+    durability,
+    onDisk: count.describe(
+      'events without an outcome that are kept on disk, also those that are in memory or in flight',
+    ),
   }),
   inFlight: z
     .object({ eventId: z.string(), correlationId: z.string(), attempt: count, sinceMs: count })

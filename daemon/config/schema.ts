@@ -4,6 +4,7 @@ import { longestMs } from '../../protocol/durations.ts';
 import { pluginId } from '../../protocol/identifiers.ts';
 import {
   cellLimits,
+  durability,
   isolation,
   manifest,
   permissions,
@@ -183,6 +184,13 @@ export const limits = z.strictObject({
   edgeStalledMs: durationMs(500, 3_600_000)
     .default(5000)
     .describe('the thread of sources and outputs is replaced when it does not answer for this long'),
+  ackMs: durationMs(0, 60_000)
+    .default(50)
+    .describe('how long the end of a stored event may wait for company before it is stored'),
+  dedupeMs: durationMs()
+    .default(24 * 3_600_000)
+    .describe('how long the idempotency key of an event is remembered'),
+  dedupeKeys: many().default(100_000).describe('idempotency keys that are remembered of each service'),
   shutdownMs: durationMs(100, 600_000).default(15_000).describe('the daemon ends itself hard after this'),
 });
 export type Limits = z.output<typeof limits>;
@@ -293,6 +301,11 @@ export const config = z.strictObject({
         .boolean()
         .default(false)
         .describe('flight-recorder bundles also hold events that wait, with their payloads'),
+    })
+    .prefault({}),
+  store: z
+    .strictObject({
+      durability: durability.default('disk').describe('of the queues of services that do not say it themselves'),
     })
     .prefault({}),
   http: http.optional(),

@@ -14,7 +14,7 @@ import { failpoint } from '../files/failpoints.ts';
 import { type Redact, causeOf, causeText } from './plugin-error.ts';
 import type { IngressQueue } from './ingress-queue.ts';
 import { Lane } from './lane.ts';
-import type { LaneListener, LaneRemains } from './lane-contract.ts';
+import type { LaneListener, LaneOptions, LaneRemains } from './lane-contract.ts';
 import type { Pacer } from './pacer.ts';
 
 export interface IncarnationListener
@@ -39,6 +39,8 @@ export interface IncarnationDeps {
   readonly spawnCell: SpawnCell;
   readonly queue: IngressQueue;
   readonly pacer: Pacer;
+  /** Is told of events before its cell has them. */
+  readonly sending?: LaneOptions['sending'];
   readonly clock: Clock;
   readonly redact: Redact;
   readonly listener: IncarnationListener;
@@ -135,6 +137,7 @@ export class Incarnation {
         handleMs: options.handleMs,
         stallMs: options.stallMs,
         account: lossAccount.of(options.spec.name),
+        sending: deps.sending,
       },
       listener,
     );

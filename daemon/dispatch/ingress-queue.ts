@@ -6,6 +6,12 @@ import type { QueuedEvent } from './queued-event.ts';
 /** A consumed front is cut off when it is this long and most of the array. */
 const compactAfter = 1024;
 
+/** An event that comes behind a stored one that is not here. */
+interface FollowingEvent {
+  readonly event: QueuedEvent;
+  readonly after: number;
+}
+
 interface WaitingEvent {
   readonly event: QueuedEvent;
   readonly dueMs: number;
@@ -25,7 +31,12 @@ export class IngressQueue {
   #holding = 0;
   #bytes = 0;
   #awaited = 0;
+  #awaitedBytes = 0;
   #paused = false;
+  /** Events that are on disk alone, behind those that are here. */
+  #absent = 0;
+  #behind: FollowingEvent[] = [];
+  #needed: (() => void) | undefined;
 
   constructor(limits: { readonly capacity: number; readonly maxBytes: number }) {
     this.#capacity = limits.capacity;
@@ -47,7 +58,7 @@ export class IngressQueue {
   }
 
   get size(): number {
-    return this.#items.length - this.#head + this.#waiting.length;
+    return this.#items.length - this.#head + this.#waiting.length + this.#absent + this.#behind.length;
   }
 
   /** Events that may be taken now. */
@@ -58,6 +69,33 @@ export class IngressQueue {
   /** Nothing may be taken meanwhile. */
   pause(paused: boolean): void {
     this.#paused = paused;
+  }
+
+  /** Events that are not here and are counted. */
+  get absent(): number {
+    return this.#absent;
+  }
+
+  setAbsent(count: number): void {
+    this.#absent = count;
+  }
+
+  /** Called when events that are not here may be needed. */
+  whenNeeded(needed: () => void): void {
+    this.#needed = needed;
+  }
+
+  /** It comes when the stored event `after`, which is not here yet, has come. */
+  pushBehind(event: QueuedEvent, after: number): void {
+    this.#behind.push({ event, after });
+    this.#count(event, 1);
+  }
+
+  /** What comes behind stored events before this place takes its place now. */
+  joinBehind(place: number): void {
+    if (this.#behind.length === 0) return;
+    const end = this.#behind.findIndex(({ after }) => after >= place);
+    for (const { event } of this.#behind.splice(0, end === -1 ? this.#behind.length : end)) this.#items.push(event);
   }
 
   /** Events that wait for a retry. */
@@ -79,6 +117,10 @@ export class IngressQueue {
     return this.#awaited;
   }
 
+  get awaitedBytes(): number {
+    return this.#awaitedBytes;
+  }
+
   get oldest(): QueuedEvent | undefined {
     let oldest = this.#items[this.#head];
     for (const { event } of this.#waiting)
@@ -93,6 +135,7 @@ export class IngressQueue {
       const event = this.#items[at];
       if (event !== undefined) yield event;
     }
+    for (const { event } of this.#behind) yield event;
     for (const { event, holds } of this.#waiting) if (!holds) yield event;
   }
 
@@ -136,7 +179,7 @@ export class IngressQueue {
     const waits = this.#waiting.findIndex(({ dueMs }) => dueMs > nowMs);
     const due = this.#waiting.splice(0, waits === -1 ? this.#waiting.length : waits);
     for (const { holds } of due) if (holds) this.#holding -= 1;
-    this.#putFirst(due.map(({ event }) => event).sort((one, other) => one.acceptedMs - other.acceptedMs));
+    this.#putFirst(due.map(({ event }) => event).sort(byAcceptance));
     return due.length;
   }
 
@@ -153,6 +196,7 @@ export class IngressQueue {
       this.#head += 1;
     }
     this.#compact();
+    if (this.#absent > 0) this.#needed?.();
     return taken;
   }
 
@@ -166,6 +210,11 @@ export class IngressQueue {
     }
     this.#items = kept;
     this.#head = 0;
+    this.#behind = this.#behind.filter(({ event }) => {
+      const goes = which(event);
+      if (goes) removed.push(event);
+      return !goes;
+    });
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#holding = 0;
@@ -178,6 +227,7 @@ export class IngressQueue {
       if (one.holds) this.#holding += 1;
     }
     for (const event of removed) this.#count(event, -1);
+    if (this.#absent > 0) this.#needed?.();
     return removed;
   }
 
@@ -189,7 +239,9 @@ export class IngressQueue {
 
   #count({ bytes, waiter }: QueuedEvent, by: 1 | -1): void {
     this.#bytes += by * bytes;
-    if (waiter !== undefined) this.#awaited += by;
+    if (waiter === undefined) return;
+    this.#awaited += by;
+    this.#awaitedBytes += by * bytes;
   }
 
   #compact(): void {
@@ -202,3 +254,7 @@ export class IngressQueue {
     }
   }
 }
+
+/** Events that were read from disk have the time of their page in common. */
+const byAcceptance = (one: QueuedEvent, other: QueuedEvent): number =>
+  one.acceptedMs - other.acceptedMs || (one.place ?? 0) - (other.place ?? 0);

@@ -13,6 +13,8 @@ export interface LaneOptions {
   readonly stallMs: number;
   /** Is told how much the cell has, before the cell has it. */
   readonly account?: PluginAccount;
+  /** Is told of events before the cell has them. */
+  readonly sending?: ((events: readonly QueuedEvent[]) => void) | undefined;
 }
 
 /** What the lane needs of its cell. */

@@ -129,6 +129,7 @@ export class Lane {
       if (this.inFlight === events.length) pacer.began(this.#sentMs);
       this.#tellAccount();
       lossAccount.flush();
+      this.#options.sending?.(events);
       this.#cell.send({
         type: 'batch',
         first,

@@ -54,6 +54,8 @@ export interface QueuedEvent extends EventIds {
   readonly replayOf?: string | undefined;
   /** Where it lies in the store; undefined for an event that is kept in memory alone. */
   readonly place?: number | undefined;
+  /** By which its sender has it accepted once, however often it is sent. */
+  readonly idempotencyKey?: string | undefined;
 }
 
 export const idsOf = ({ eventId, correlationId }: EventIds): EventIds => ({ eventId, correlationId });

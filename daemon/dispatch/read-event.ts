@@ -5,6 +5,7 @@ export interface ReadParts {
   readonly kind: string;
   readonly source: string;
   readonly correlationId: string | undefined;
+  readonly idempotencyKey: string | undefined;
 }
 
 export class ReadEvent {
@@ -12,28 +13,31 @@ export class ReadEvent {
   readonly kind: string;
   readonly source: string;
   readonly correlationId: string | undefined;
+  readonly idempotencyKey: string | undefined;
   /** Checked to be JSON. */
   readonly payload: string;
   readonly payloadBytes: number;
 
-  constructor({ ingress, kind, source, correlationId }: ReadParts, payload: string) {
+  constructor({ ingress, kind, source, correlationId, idempotencyKey }: ReadParts, payload: string) {
     this.ingress = ingress;
     this.kind = kind;
     this.source = source;
     this.correlationId = correlationId;
+    this.idempotencyKey = idempotencyKey;
     this.payload = payload;
     this.payloadBytes = Buffer.byteLength(payload);
   }
 
   /** As a parser would have made it. */
   whole(): unknown {
-    const { ingress, kind, source, correlationId } = this;
+    const { ingress, kind, source, correlationId, idempotencyKey } = this;
     return {
       ingress,
       kind,
       source,
       payload: JSON.parse(this.payload) as unknown,
       ...(correlationId === undefined ? {} : { correlationId }),
+      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     };
   }
 }

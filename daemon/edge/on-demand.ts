@@ -59,11 +59,6 @@ export class EdgeOnDemand {
     return await (await this.#with(plugin, name)).trigger(plugin, name);
   }
 
-  /** Reads the credentials of all sources again; answers how many sources there are. */
-  async reread(): Promise<number> {
-    return (await this.#loading)?.reread() ?? 0;
-  }
-
   /** Takes nothing new; what is on its way is still answered. */
   drain(): void {
     this.#closed = true;

@@ -92,4 +92,4 @@ export class SourceIntake {
 }
 
 const readEvent = ({ ingress, kind, source, payload, correlationId }: IncomingEvent): ReadEvent =>
-  new ReadEvent({ ingress, kind, source, correlationId }, payload);
+  new ReadEvent({ ingress, kind, source, correlationId, idempotencyKey: undefined }, payload);

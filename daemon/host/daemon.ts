@@ -20,7 +20,6 @@ import type { DaemonHandlerDeps } from '../operations/daemon.ts';
 import { health } from './health.ts';
 import { metricsText } from './metrics.ts';
 import { McpParts } from './mcp-parts.ts';
-import { reloadConfig } from './config-reload.ts';
 import { Host } from './host.ts';
 import { HostFaults } from './host-faults.ts';
 import { realClock } from '../time/real-clock.ts';
@@ -145,14 +144,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         store: store.health(),
         ready: daemonParts.health().ready,
         plugins: host.list(),
-      }),
-    reloadConfig: () =>
-      reloadConfig({
-        config,
-        configPath: options.configPath,
-        log: { info: (fields, message) => log.info({ ...fields }, message), setLevel: daemonLog.setLevel },
-        loaded: (plugin) => host.catalog.has(plugin),
-        rereadCredentials: () => host.edge.reread(),
       }),
     shutdown: (reason) => shutdown.begin(reason),
     servicesStopped: host.stopped,

@@ -24,7 +24,7 @@ import type { EmbeddedRuntime } from '../runtimes/embedded/embedded-runtime.ts';
 import { Profiles } from '../runtimes/programs/profiles.ts';
 import type { Registry } from '../runtimes/registry.ts';
 import { WakeTurns } from '../dispatch/wake-turns.ts';
-import { type KeptEvents, noEvents } from '../services/stop-order.ts';
+import { type KeptEvents, type StopOptions, noEvents } from '../services/stop-order.ts';
 import type { Store } from '../store/store.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import type { Feed } from '../telemetry/feed.ts';
@@ -233,15 +233,18 @@ export class Host {
       this.catalog.list().map(({ id }) => id),
     );
 
-  /** Returns what became of the events of its service: none of them is kept. */
-  async unload(id: string): Promise<KeptEvents> {
+  /**
+   * Returns what became of the events of its service. What is on disk is found again by the next load, unless it is
+   * dropped.
+   */
+  async unload(id: string, discard = false): Promise<KeptEvents> {
     if (!this.catalog.has(id) && this.#atStart.remembered.get(id) !== undefined) return await this.#forget(id);
     const hosted = this.get(id);
     this.#unloading.add(id);
     hosted.service?.retire();
     await this.edge.forget(id);
     const programsEnded = this.profiles.revoke(id, this.config.limits.killMs);
-    const events = await this.#stopForGood(hosted);
+    const events = await this.#stopForGood(hosted, { discard });
     await programsEnded;
     await hosted.closeTools(this.config.limits.killMs);
     // Another caller may have been faster.
@@ -405,10 +408,10 @@ export class Host {
     const { clock, log } = this.#options;
     const stops = this.#startOrder.toReversed().flatMap((id) => {
       const hosted = this.#hosted.get(id);
-      return hosted === undefined ? [] : [this.#stopForGood(hosted, withinMs)];
+      return hosted === undefined ? [] : [this.#stopForGood(hosted, { withinMs })];
     });
     const all = Promise.all(stops).then((each) => ({
-      kept: 0,
+      kept: each.reduce((sum, { kept }) => sum + kept, 0),
       discarded: each.reduce((sum, { discarded }) => sum + discarded, 0),
     }));
     const late = new Promise<void>((resolve) => {
@@ -422,10 +425,10 @@ export class Host {
     return { all, orLate: Promise.race([all, late]) };
   }
 
-  /** The service never starts again, so what it would keep for its next start is discarded. */
-  async #stopForGood({ id, service }: HostedPlugin, withinMs?: number): Promise<KeptEvents> {
+  /** The service never starts again, so what it would keep in memory for its next start is discarded. */
+  async #stopForGood({ id, service }: HostedPlugin, options: Partial<StopOptions>): Promise<KeptEvents> {
     if (service === undefined) return noEvents;
-    const { kept, discarded, error } = await service.stopForGood(withinMs === undefined ? {} : { withinMs });
+    const { kept, discarded, error } = await service.stopForGood(options);
     // The service has told its journal; the unload or the shutdown goes on.
     if (error !== undefined) this.#options.log.warn({ plugin: id, code: error.code }, 'a service did not stop cleanly');
     return { kept, discarded };

@@ -15,7 +15,7 @@ import { tryImport } from './import-trial.ts';
 import type { OutputTargets } from '../outputs/drivers.ts';
 import type { PluginOutputs } from '../outputs/plugin-outputs.ts';
 import { explained } from './explained.ts';
-import { type KeptThings, openKept } from './kept-things.ts';
+import { type KeptThings, openKept, openQueue } from './kept-things.ts';
 import { noService } from './no-service.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { ProgramEnd } from '../runtimes/programs/program.ts';
@@ -23,6 +23,7 @@ import type { ProgramHome } from '../runtimes/programs/program-offer.ts';
 import { PluginProfiles } from '../runtimes/programs/plugin-profiles.ts';
 import type { KeptState } from '../dispatch/kept-state.ts';
 import type { DeadLetters } from '../services/dead-letters.ts';
+import type { KeptQueue } from '../services/durable/kept-queue.ts';
 import { replayLetters } from '../services/replay.ts';
 import type { JournalOutlets } from '../services/journal.ts';
 import { Service } from '../services/service.ts';
@@ -72,6 +73,8 @@ export class HostedPlugin {
   readonly #deadLetters: DeadLetters;
   readonly #state: KeptState;
   readonly outputs: PluginOutputs;
+  /** The queue of its service on disk. */
+  #queue: KeptQueue | undefined;
   /** Values that were in the environment of any of its cells: a reload must not uncover an old one. */
   readonly #secrets = new Set<string>();
   readonly toolBooks = new ToolBooks();
@@ -117,6 +120,7 @@ export class HostedPlugin {
     this.#deadLetters = kept.deadLetters;
     this.#state = kept.state;
     this.outputs = kept.outputs;
+    this.#queue = kept.queue;
     this.#records = new CellRecords(deps.stateFolder, (error) =>
       log.warn({ plugin: id, err: error.message }, 'the record of a process cell cannot be kept'),
     );
@@ -208,7 +212,8 @@ export class HostedPlugin {
     const service = this.#service;
     if (service !== undefined && plan !== undefined) return service.reload(plan);
     // The plugin has no service any more.
-    if (service !== undefined) return service.stopForGood();
+    if (service !== undefined) return await service.stopForGood().finally(() => this.#queue?.close());
+    this.#queue = await openQueue(plugin, this.#deps, (message) => this.tell('queue_unsafe', message, 'error'));
     this.#service = this.#makeService(plugin, env);
     return noEvents;
   }
@@ -228,7 +233,7 @@ export class HostedPlugin {
   replay(
     ids: readonly string[] = this.#deadLetters.ids(),
     edited?: { readonly payload: unknown },
-  ): OperationResult<'deadLetter.replay'>['results'] {
+  ): Promise<OperationResult<'deadLetter.replay'>['results']> {
     return replayLetters(
       { service: this.requireService(), deadLetters: this.#deadLetters, timeline: this.timeline },
       ids,
@@ -296,6 +301,8 @@ export class HostedPlugin {
 
   /** Nothing of it runs any more: what is still to be written gets a moment. */
   async close(): Promise<void> {
+    // The last outcomes may be dead letters.
+    await this.#queue?.close();
     this.#state.close();
     cellMeters.forget(this.id);
     this.outputs.close();
@@ -358,14 +365,12 @@ export class HostedPlugin {
   #makeService(plugin: LoadedPlugin, env: Readonly<Record<string, string>>): Service | undefined {
     const plan = planOf(plugin, env);
     if (plan === undefined) return undefined;
-    const { clock, limits, wakes, store } = this.#deps;
     const service = new Service(plan, {
-      commit: (changes) => store.commit(changes),
-      clock,
+      ...this.#deps,
+      kept: this.#queue,
+      commit: (changes) => this.#deps.store.commit(changes),
       random: Math.random,
-      spawnCell: spawnCellFor(limits, this.#records),
-      wakes,
-      limits,
+      spawnCell: spawnCellFor(this.#deps.limits, this.#records),
       redact: (text) => this.#redactor.text(text),
       deadLetters: this.#deadLetters,
       state: this.#state,
@@ -417,7 +422,7 @@ export class HostedPlugin {
 }
 
 const sum = <Item>(items: readonly Item[], of: (item: Item) => number): number =>
-  items.reduce((total, item) => total + of(item), 0);
+  items.reduce((all, item) => all + of(item), 0);
 
 /** The one at the front is most likely the one it failed on. */
 const bundledEvents = 5;

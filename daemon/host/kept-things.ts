@@ -5,6 +5,7 @@ import { KeptState } from '../dispatch/kept-state.ts';
 import { type OutputTargets, driverOf } from '../outputs/drivers.ts';
 import { PluginOutputs } from '../outputs/plugin-outputs.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
+import { KeptQueue } from '../services/durable/kept-queue.ts';
 import { DeadLetters } from '../services/dead-letters.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import type { Store } from '../store/store.ts';
@@ -14,6 +15,8 @@ export interface KeptThings {
   readonly deadLetters: DeadLetters;
   readonly state: KeptState;
   readonly outputs: PluginOutputs;
+  /** Of the plugin's service; undefined where it has none. */
+  readonly queue: KeptQueue | undefined;
 }
 
 export interface KeptDeps {
@@ -34,9 +37,11 @@ export type TellPlugin = (
 
 /** What is found wrong meanwhile is told once there is somewhere to tell it: to the listener given to `tellTo`. */
 export async function openKept(
-  { id, manifest }: LoadedPlugin,
-  { stateFolder, store, clock, limits, log, targets }: KeptDeps,
+  plugin: LoadedPlugin,
+  deps: KeptDeps,
 ): Promise<[KeptThings, tellTo: (listener: TellPlugin) => void]> {
+  const { id, manifest } = plugin;
+  const { stateFolder, store, clock, limits, log, targets } = deps;
   const early: Parameters<TellPlugin>[] = [];
   let tell: TellPlugin = (...told) => void early.push(told);
   const trouble =
@@ -66,11 +71,30 @@ export async function openKept(
     onTrouble: trouble('commands_unsafe'),
   });
   await outputs.open(manifest.service?.outputs ?? []);
+  const queue = await openQueue(plugin, deps, trouble('queue_unsafe'));
   return [
-    { deadLetters, state, outputs },
+    { deadLetters, state, outputs, queue },
     (listener) => {
       tell = listener;
       for (const told of early) listener(...told);
     },
   ];
+}
+
+/** Of a service that a reload brings, too. */
+export async function openQueue(
+  { id, manifest: { service } }: LoadedPlugin,
+  { stateFolder, store, clock, limits }: Pick<KeptDeps, 'stateFolder' | 'store' | 'clock' | 'limits'>,
+  onTrouble: (message: string, error?: Error) => void,
+): Promise<KeptQueue | undefined> {
+  if (service === undefined) return undefined;
+  return await KeptQueue.open({
+    pluginId: id,
+    store,
+    stateFolder,
+    clock,
+    limits,
+    residentBytes: service.queue.maxBytes,
+    onTrouble,
+  });
 }

@@ -6,9 +6,12 @@ import type { HostedPlugin } from './hosted-plugin.ts';
 
 /** `get` throws for a plugin that is not loaded. */
 export const outputTargets = (get: (plugin: string) => HostedPlugin): OutputTargets => ({
-  async publish(plugin, { ingress, kind, source, correlationId, payload, hops }) {
+  async publish(plugin, { ingress, kind, source, correlationId, payload, idempotencyKey, hops }) {
     const service = get(plugin).requireService();
-    await Promise.resolve(service.publishSent(new ReadEvent({ ingress, kind, source, correlationId }, payload), hops));
+    // A key has no slash.
+    const key = idempotencyKey.replaceAll('/', ':');
+    const parts = { ingress, kind, source, correlationId, idempotencyKey: key };
+    await service.publishSent(new ReadEvent(parts, payload), hops);
   },
   callTool(plugin, tool, { inputJson, signal }, waiter) {
     const hosted = get(plugin);

@@ -16,8 +16,17 @@ export class PluginReader {
 
   /** Without a look at its schemas: at the daemon's start the cell finds what is wrong with them. */
   read(folder: string): LoadedPlugin {
-    const { plugins, limits } = this.#config;
-    return readPlugin(folder, { overrides: plugins.overrides, manifestBytes: limits.manifestBytes, env: this.#env });
+    const {
+      plugins,
+      limits,
+      store: { durability },
+    } = this.#config;
+    return readPlugin(folder, {
+      overrides: plugins.overrides,
+      manifestBytes: limits.manifestBytes,
+      env: this.#env,
+      durability,
+    });
   }
 
   /** Rejects with `plugin_invalid` for a JSON Schema that does not compile, too. */

@@ -11,12 +11,12 @@ export function deadLetterHandlers(host: Host): Pick<Handlers, keyof typeof dead
     'deadLetter.replay': async ({ plugin: id, ids, payload }) => {
       // A daemon that dies while it is replayed must find it again.
       await host.get(id).requireDeadLetters().written();
-      if (payload === undefined) return { results: host.get(id).replay(ids) };
+      if (payload === undefined) return { results: await host.get(id).replay(ids) };
       if (ids?.length !== 1)
         throw new HostError('invalid_request', 'A payload is given for one dead letter: name exactly one.', {
           issues: [{ path: 'ids', message: 'must name exactly one where a payload is given' }],
         });
-      return { results: host.get(id).replay(ids, { payload }) };
+      return { results: await host.get(id).replay(ids, { payload }) };
     },
     'deadLetter.discard': async ({ plugin: id, ids }) => {
       const letters = host.get(id).requireDeadLetters();

@@ -8,11 +8,14 @@ export type Settled<Result> = (
 export class Deferred<Result> {
   /** Until it is settled nothing more is to be taken from who waits for it. */
   readonly pausesConnection: boolean;
+  /** The host itself settles it soon: it waits for the disk and for no plugin. */
+  readonly isBrief: boolean;
   #outcome: Parameters<Settled<Result>>[0] | undefined;
   #settled: Settled<Result> | undefined;
 
-  constructor({ holds = false }: { readonly holds?: boolean } = {}) {
+  constructor({ holds = false, isBrief = false }: { readonly holds?: boolean; readonly isBrief?: boolean } = {}) {
     this.pausesConnection = holds;
+    this.isBrief = isBrief;
   }
 
   static of<Result>(promise: Promise<Result>, options: { readonly holds: boolean }): Deferred<Result> {

@@ -1,7 +1,6 @@
 // Every operation with what it does: the one place where the table's names meet the host. Nothing here knows of a wire.
 import type { Handlers } from './caller.ts';
 import { type BrowserLinks, browserHandlers } from './browser.ts';
-import { configHandlers } from './config.ts';
 import { type DaemonHandlerDeps, daemonHandlers } from './daemon.ts';
 import { deadLetterHandlers } from './dead-letter.ts';
 import { type McpHandlerDeps, mcpHandlers } from './mcp.ts';
@@ -30,7 +29,6 @@ export interface HandlerParts {
 export function handlers(host: Host, { daemonLog, daemon, browser, store, mcp }: HandlerParts): Handlers {
   return {
     ...daemonHandlers(daemon),
-    ...configHandlers(daemon.reloadConfig),
     ...pluginHandlers(host),
     ...serviceHandlers(host),
     ...deadLetterHandlers(host),

@@ -22,8 +22,8 @@ export function pluginHandlers(host: Host): Pick<Handlers, keyof typeof pluginOp
       } = await host.reload(id);
       return { plugin: hosted.summary(), incarnation: hosted.service?.incarnation ?? 0, kept, discarded };
     },
-    'plugin.unload': async ({ plugin: id }) => {
-      const events = await host.unload(id);
+    'plugin.unload': async ({ plugin: id, discard }) => {
+      const events = await host.unload(id, discard);
       return { plugin: { id, state: 'unloaded' }, ...events };
     },
   };

@@ -8,6 +8,7 @@ import { plural } from '../../protocol/plural.ts';
 import type { Handlers } from './caller.ts';
 import { Deferred } from './deferred.ts';
 import type { Host } from '../host/host.ts';
+import type { Service } from '../services/service.ts';
 import type { Accepted, Refused } from '../services/admitted.ts';
 import type { Handled } from '../dispatch/queued-event.ts';
 import { millis } from './millis.ts';
@@ -15,7 +16,7 @@ import { millis } from './millis.ts';
 /** By hand, because every event has one: an id holds nothing that JSON would escape. */
 const acceptedText = (answer: Accepted | Refused): string =>
   answer.accepted
-    ? `{"accepted":true,"eventId":"${answer.eventId}","correlationId":"${answer.correlationId}","queueDepth":${String(answer.queueDepth)}}`
+    ? `{"accepted":true,${answer.duplicate === true ? '"duplicate":true,' : ''}"eventId":"${answer.eventId}","correlationId":"${answer.correlationId}","queueDepth":${String(answer.queueDepth)}}`
     : JSON.stringify(answer);
 
 const handledText = ({ eventId, correlationId, attempt, json, queuedMs, durationMs }: Handled): EncodedJson =>
@@ -60,6 +61,31 @@ function eventsOf({ event, events }: OperationParams<'ingress.publish'>, most: n
   return events;
 }
 
+type PublishAnswer = OperationResult<'ingress.publish'> | EncodedJson;
+
+/** Answered when the event is on disk. */
+function storeOne(service: Service, event: unknown): Deferred<PublishAnswer> {
+  const later = new Deferred<PublishAnswer>({ isBrief: true });
+  service.store(event, (outcome) =>
+    outcome instanceof HostError ? later.reject(outcome) : later.resolve(new EncodedJson(acceptedText(outcome))),
+  );
+  return later;
+}
+
+/** Answered when all of them are on disk or refused. */
+function storeAll(service: Service, events: readonly unknown[]): Deferred<PublishAnswer> {
+  const later = new Deferred<PublishAnswer>({ isBrief: true });
+  const answers = new Array<Accepted | Refused>(events.length);
+  let open = events.length;
+  for (const [index, event] of events.entries())
+    service.storeOne(event, (answer) => {
+      answers[index] = answer;
+      open -= 1;
+      if (open === 0) later.resolve(asList(answers));
+    });
+  return later;
+}
+
 export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof serviceOperations> {
   const { limits } = host.config;
   const statusOf = (id: string): ServiceStatus => host.get(id).requireService().status();
@@ -102,10 +128,11 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
       const { plugin: id, event, wait, timeoutMs = limits.deliverMs } = params;
       const service = host.get(id).requireService();
       const events = eventsOf(params, limits.publishBatch);
+      if (!wait && service.stores) return event === undefined ? storeAll(service, events) : storeOne(service, event);
       if (!wait)
         return event === undefined
-          ? asList(events.map((one) => service.publishOne(one)))
-          : asOne(service.publish(event));
+          ? asList(events.map((one) => service.publishToMemory(one)))
+          : asOne(service.publishToMemory(event));
       const asWanted =
         event === undefined ? asList : ([only]: readonly (Accepted | Refused)[]): EncodedJson => asOne(only);
       const results = service.publishPatiently(events, timeoutMs, () => caller.signal);

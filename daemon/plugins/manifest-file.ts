@@ -3,7 +3,7 @@
 import { isAbsolute, join } from 'node:path';
 import { HostError, type Issue, invalid } from '../../protocol/errors.ts';
 import { issuesOf } from '../../protocol/issues.ts';
-import { type Manifest, manifest } from '../../protocol/manifest.ts';
+import { type Durability, type Manifest, manifest } from '../../protocol/manifest.ts';
 import { wordingOf } from '../../protocol/wording.ts';
 import { readBoundedText } from '../files/bounded-file.ts';
 import type { PluginOverride } from '../config/schema.ts';
@@ -16,6 +16,8 @@ import type { LoadedPlugin } from './plugin.ts';
 import { reservedIdIssue } from './reserved-id.ts';
 
 export interface ReadPluginOptions {
+  /** `store.durability` of the configuration: of queues that do not say it themselves. */
+  readonly durability?: Durability;
   readonly overrides: Readonly<Record<string, PluginOverride>>;
   /** `limits.manifestBytes` of the configuration. */
   readonly manifestBytes: number;
@@ -65,7 +67,7 @@ export function inspectPlugin(folder: string, options: ReadPluginOptions): Plugi
     id: applied.manifest.id,
     folder: root,
     entry: entry.path,
-    manifest: applied.manifest,
+    manifest: withDurability(applied.manifest, options.durability),
     overridden: applied.overridden,
     enabled: override?.enabled ?? true,
     autostart: override?.autostart ?? true,
@@ -73,6 +75,11 @@ export function inspectPlugin(folder: string, options: ReadPluginOptions): Plugi
     notes: notesOn(applied.manifest, options.env),
   };
   return { folder: root, plugin, issues: [], written };
+}
+
+function withDurability(read: Manifest, durability: Durability = 'disk'): Manifest {
+  const { service } = read;
+  return service === undefined ? read : { ...read, service: { ...service, queue: { durability, ...service.queue } } };
 }
 
 export function refusedPlugin(path: string, issues: readonly Issue[]): HostError {

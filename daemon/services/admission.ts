@@ -22,6 +22,7 @@ interface Parts {
   readonly payload: string;
   readonly payloadBytes: number;
   readonly correlationId: string | undefined;
+  readonly idempotencyKey: string | undefined;
 }
 
 /** Set by the host alone. */
@@ -47,6 +48,7 @@ export class Admission {
       payload,
       payloadBytes,
       correlationId: given,
+      idempotencyKey,
     } = raw instanceof ReadEvent ? this.#read(raw) : this.#checked(raw);
     const eventId = uuidv7();
     const correlationId = given ?? eventId;
@@ -65,20 +67,24 @@ export class Admission {
       story: noStory,
       replayOf: more.replayOf,
       hops: more.hops,
+      place: undefined,
+      idempotencyKey,
     };
   }
 
   /** As it came, where nothing is wrong with it; else it is looked at like any other. */
   #read(event: ReadEvent): Parts {
-    const { ingress, kind, source, payload, payloadBytes, correlationId } = event;
+    const { ingress, kind, source, payload, payloadBytes, correlationId, idempotencyKey } = event;
     if (
       !this.#declares(ingress, kind) ||
       !isSource(source) ||
       !isCorrelationId(correlationId) ||
+      !isCorrelationId(idempotencyKey) ||
       payloadBytes > this.#eventBytes - mostFrameBytes
     )
       return this.#checked(event.whole());
-    return { head: this.#heads.of(ingress, kind, source, undefined), payload, payloadBytes, correlationId };
+    const head = this.#heads.of(ingress, kind, source, undefined);
+    return { head, payload, payloadBytes, correlationId, idempotencyKey };
   }
 
   #checked(raw: unknown): Parts {
@@ -101,13 +107,14 @@ export class Admission {
     event: Partial<PlainEvent> &
       Pick<PlainEvent, 'ingress' | 'kind' | 'source'> & { readonly createdAt?: string | undefined },
   ): Parts {
-    const { ingress, kind, source, createdAt, correlationId } = event;
+    const { ingress, kind, source, createdAt, correlationId, idempotencyKey } = event;
     const payload = payloadText(event.payload);
     return {
       head: this.#heads.of(ingress, kind, source, createdAt),
       payload,
       payloadBytes: Buffer.byteLength(payload),
       correlationId,
+      idempotencyKey,
     };
   }
 

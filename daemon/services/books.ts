@@ -11,7 +11,7 @@ import type { EventTrail } from './event-trail.ts';
 export type Outcome = 'handled' | 'failed' | 'deadLettered' | 'discarded';
 export type Rejection = keyof ServiceCounters['rejected'];
 export type LostAttempt = 'timedOut' | 'crashed' | 'threw';
-export type DiscardReason = 'service_stopped' | 'service_failed' | 'caller_gave_up' | 'not_kept';
+export type DiscardReason = 'service_stopped' | 'service_failed' | 'caller_gave_up' | 'not_kept' | 'damaged';
 
 export interface BooksDeps {
   readonly clock: Clock;
@@ -22,7 +22,7 @@ export interface BooksDeps {
   readonly replayEnded?: (deadLetter: string, outcome: Outcome) => void;
 }
 
-const nothingCounted: ServiceCounters = {
+export const nothingCounted: ServiceCounters = {
   enqueued: 0,
   dispatched: 0,
   handled: 0,
@@ -34,6 +34,8 @@ const nothingCounted: ServiceCounters = {
   deadLettered: 0,
   discarded: 0,
   restarts: 0,
+  recovered: 0,
+  duplicates: 0,
   rejected: { queueFull: 0, invalidEvent: 0, notAccepting: 0 },
 };
 
@@ -53,17 +55,22 @@ export class Books {
     service_failed: 0,
     caller_gave_up: 0,
     not_kept: 0,
+    damaged: 0,
   };
   #enqueued: number;
   #dispatched: number;
   #retried: number;
   #restarts: number;
+  #recovered: number;
+  #duplicates: number;
   #open: number;
+  /** Of these, events that are in memory alone. */
+  #inMemory = 0;
 
   /**
    * `saved`: what `totals` returned when these books were last closed. Accepted events that had no outcome then are
-   * open
-   * again, so the queue has to hold them. */
+   * open again, so the queue has to hold them.
+   */
   constructor({ clock, trail, account, replayEnded }: BooksDeps, saved: ServiceCounters = nothingCounted) {
     this.#clock = clock;
     this.trail = trail;
@@ -77,8 +84,25 @@ export class Books {
     this.#dispatched = saved.dispatched;
     this.#retried = saved.retried;
     this.#restarts = saved.restarts;
-    this.#open = saved.enqueued - handled - failed - deadLettered - discarded;
-    if (this.#open > 0) account.add('events', this.#open);
+    this.#recovered = saved.recovered;
+    this.#duplicates = saved.duplicates;
+    this.#open = openOf(saved);
+  }
+
+  /** Goes on with counters that could not be read before. */
+  goOn(saved: ServiceCounters): void {
+    for (const outcome of ['handled', 'failed', 'deadLettered', 'discarded'] as const)
+      this.#outcomes[outcome] += saved[outcome];
+    for (const lost of ['timedOut', 'crashed', 'threw'] as const) this.#lost[lost] += saved[lost];
+    for (const why of ['queueFull', 'invalidEvent', 'notAccepting'] as const)
+      this.#rejected[why] += saved.rejected[why];
+    this.#enqueued += saved.enqueued;
+    this.#dispatched += saved.dispatched;
+    this.#retried += saved.retried;
+    this.#restarts += saved.restarts;
+    this.#recovered += saved.recovered;
+    this.#duplicates += saved.duplicates;
+    this.#open += openOf(saved);
   }
 
   /** Accepted events that have no outcome yet. */
@@ -86,10 +110,18 @@ export class Books {
     return this.#open;
   }
 
-  accepted(): void {
+  /** `stored`: it is not lost with the daemon. */
+  accepted(stored = false): void {
     this.#enqueued += 1;
     this.#open += 1;
+    if (stored) return;
+    this.#inMemory += 1;
     this.#account.add('events', 1);
+  }
+
+  /** It was accepted before. */
+  duplicate(): void {
+    this.#duplicates += 1;
   }
 
   rejected(why: Rejection): void {
@@ -115,7 +147,10 @@ export class Books {
     const sinceMs = nowMs - event.acceptedMs;
     this.#outcomes[outcome] += 1;
     this.#open -= 1;
-    this.#account.add('events', -1);
+    if (event.place === undefined) {
+      this.#inMemory -= 1;
+      this.#account.add('events', -1);
+    }
     this.trail.record(event, outcome, incarnation, nowMs, handlerMs);
     if (outcome !== 'discarded') this.latency.record(sinceMs);
     if (event.replayOf !== undefined) this.#replayEnded?.(event.replayOf, outcome);
@@ -125,6 +160,13 @@ export class Books {
   discarded(event: QueuedEvent, reason: DiscardReason, incarnation: number): void {
     this.#discardedFor[reason] += 1;
     this.settled(event, 'discarded', incarnation);
+  }
+
+  /** Events that were never in memory, and of which nothing but their number is known. */
+  discardedUnseen(count: number, reason: DiscardReason): void {
+    this.#discardedFor[reason] += count;
+    this.#outcomes.discarded += count;
+    this.#open -= count;
   }
 
   /** How many events were discarded for this reason since these books were opened. */
@@ -154,8 +196,15 @@ export class Books {
       retried: this.#retried,
       ...this.#outcomes,
       restarts: this.#restarts,
+      recovered: this.#recovered,
+      duplicates: this.#duplicates,
       rejected: { ...this.#rejected },
     };
+  }
+
+  /** As `totals`, without accepted events that have no outcome and are lost with the daemon. */
+  kept(): ServiceCounters {
+    return { ...this.totals(), enqueued: this.#enqueued - this.#inMemory };
   }
 
   /** `begun`: the events that have begun and have no outcome yet. */
@@ -165,3 +214,6 @@ export class Books {
     return { ...totals, dispatched: totals.dispatched + begun.length, retried };
   }
 }
+
+const openOf = ({ enqueued, handled, failed, deadLettered, discarded }: ServiceCounters): number =>
+  enqueued - handled - failed - deadLettered - discarded;

@@ -2,6 +2,7 @@
 // in the store, so that they outlive the daemon. A letter that is replayed stays until the replay has its outcome.
 import { type DeadLetter, type DeadLetterWithEvent, deadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import { HostError } from '../../protocol/errors.ts';
+import type { Change } from '../../protocol/store/change.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../time/clock.ts';
@@ -28,6 +29,8 @@ export interface DeadLettersOptions {
 interface Kept extends ShelvedLetter {
   readonly letter: DeadLetter;
   readonly bytes: number;
+  /** It is in a durable queue again, and in the store no letter any more. */
+  moved?: boolean;
 }
 
 type Listed = OperationResult<'deadLetter.list'>;
@@ -55,7 +58,7 @@ export class DeadLetters {
     const letters = new DeadLetters(options.limits);
     letters.#shelf = new LetterShelf(options, {
       found: (shelved) => letters.#found(shelved),
-      all: () => letters.#letters.values(),
+      all: () => [...letters.#letters.values()].filter(({ moved }) => moved !== true),
     });
     await letters.#shelf.open();
     await letters.#importOld(options, letters.#shelf);
@@ -66,10 +69,18 @@ export class DeadLetters {
     return { count: this.#letters.size, capacity: this.#limits.deadLetters, evicted: this.#evicted };
   }
 
-  /** Never throws and never waits. A letter of a replay takes the place of the one that was replayed, in one commit. */
-  add(letter: DeadLetterWithEvent): void {
-    if (letter.replayOf !== null) this.remove([letter.replayOf]);
-    this.#keep(letter, JSON.stringify(letter));
+  /**
+   * Never throws and never waits. A letter of a replay takes the place of the one that was replayed, in one commit.
+   * `gathered`: that commit is the caller's, of what is returned.
+   */
+  add(letter: DeadLetterWithEvent, gathered = false): readonly Change[] {
+    const add = (): void => {
+      if (letter.replayOf !== null) this.remove([letter.replayOf]);
+      this.#keep(letter, JSON.stringify(letter));
+    };
+    if (gathered && this.#shelf !== undefined) return this.#shelf.gather(add);
+    add();
+    return [];
   }
 
   /**
@@ -121,7 +132,29 @@ export class DeadLetters {
   /** Only one that was handled is no letter any more; one that was lost again comes with `add`. */
   replayEnded(id: string, outcome: Outcome): void {
     this.#replaying.delete(id);
+    const kept = this.#letters.get(id);
     if (outcome === 'handled') this.remove([id]);
+    else if (outcome === 'discarded' && kept?.moved === true) {
+      kept.moved = false;
+      this.#shelf?.put(kept);
+    }
+  }
+
+  /** It could not be published. */
+  replayRefused(id: string): void {
+    this.#replaying.delete(id);
+  }
+
+  /** What changes in the store when it goes back into the queue. */
+  removalOf(id: string): readonly Change[] {
+    const kept = this.#letters.get(id);
+    return kept === undefined || this.#shelf === undefined ? [] : [this.#shelf.removalOf(kept.place)];
+  }
+
+  /** It is in the queue again. It is listed as long as it is being replayed. */
+  moved(id: string): void {
+    const kept = this.#letters.get(id);
+    if (kept !== undefined) kept.moved = true;
   }
 
   /** All of them if no ids are given. If one of those that are given is not there, none is removed. */

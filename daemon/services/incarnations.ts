@@ -63,6 +63,7 @@ export class Incarnations {
         spawnCell,
         queue: this.#deps.intake.queue,
         pacer: this.#deps.turn,
+        sending: this.#deps.kept === undefined ? undefined : this.#deps.kept.sending,
         clock,
         redact,
         // What is not committed when its events come again is no part of it.

@@ -1,26 +1,40 @@
 // Where events come in: admission, the bounded queue, and what becomes of events that leave the queue without having
 // been handled. It knows nothing of cells.
-import { HostError } from '../../protocol/errors.ts';
-import type { ServiceSection } from '../../protocol/manifest.ts';
+import { HostError, invalid } from '../../protocol/errors.ts';
+import type { Durability, ServiceSection } from '../../protocol/manifest.ts';
 import { plural } from '../../protocol/plural.ts';
+import type { Change } from '../../protocol/store/change.ts';
 import type { Clock } from '../time/clock.ts';
 import { type AdmissionState, neverStarted } from './admission-state.ts';
 import { Admission } from './admission.ts';
+import type { Accepted, Answered } from './admitted.ts';
 import type { Books, DiscardReason, Rejection } from './books.ts';
 import type { IngressQueue } from '../dispatch/ingress-queue.ts';
 import type { WakeTurn } from '../dispatch/wake-turns.ts';
+import type { IdempotencyKeys, KnownKey } from './durable/idempotency-keys.ts';
+import type { KeptQueue } from './durable/kept-queue.ts';
 import type { Journal } from './journal.ts';
 import type { Retries } from './retries.ts';
-import { type QueuedEvent, idsOf } from '../dispatch/queued-event.ts';
+import { type QueuedEvent, type Waiter, idsOf } from '../dispatch/queued-event.ts';
 import { CapacityWaiters, type CapacityWaiter } from './capacity-waiters.ts';
 
 type EventExtras = Pick<QueuedEvent, 'waiter' | 'replayOf' | 'hops'>;
+
+export interface Publication {
+  /** The dead letter that it is a replay of. */
+  readonly replayOf?: string | undefined;
+  /** How many outputs the event came through. */
+  readonly hops?: number;
+  /** What else changes in the store when it is accepted. */
+  readonly changes?: readonly Change[];
+}
 
 const discardWords: Readonly<Record<DiscardReason, string>> = {
   service_stopped: 'the service was stopped',
   service_failed: 'the service failed while its caller waited',
   caller_gave_up: 'its caller gave up waiting',
   not_kept: 'it was kept in memory only, and the plugin was unloaded or the daemon ended',
+  damaged: 'it was damaged on disk',
 };
 
 const longestRetryMs = 10_000;
@@ -35,6 +49,9 @@ export interface IntakeDeps {
   readonly books: Books;
   readonly journal: Journal;
   readonly clock: Clock;
+  /** The queue on disk; undefined where nothing can be stored. */
+  readonly kept: KeptQueue | undefined;
+  readonly keys: IdempotencyKeys;
 }
 
 export class Intake {
@@ -51,6 +68,10 @@ export class Intake {
   readonly #room = new CapacityWaiters();
   #offering = false;
   #highWater = 0;
+  readonly #kept: KeptQueue | undefined;
+  readonly #keys: IdempotencyKeys;
+  #durability: Durability;
+  #diskBytes: number;
 
   constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: IntakeDeps) {
     this.#pluginId = pluginId;
@@ -62,39 +83,99 @@ export class Intake {
     this.#clock = deps.clock;
     this.#turn = deps.turn;
     this.#retries = deps.retries;
+    this.#kept = deps.kept;
+    this.#keys = deps.keys;
+    this.#durability = section.queue.durability ?? 'disk';
+    this.#diskBytes = section.queue.diskBytes;
   }
 
   /** A reload may bring other ingresses and another capacity; what is queued stays. */
   replan(section: ServiceSection): void {
     this.#admission = new Admission(section.ingresses, this.#eventBytes, this.#clock);
     this.queue.resize(section.queue);
+    this.#durability = section.queue.durability ?? 'disk';
+    this.#diskBytes = section.queue.diskBytes;
+  }
+
+  /** Whether published events are stored before they are accepted. */
+  get durability(): Durability {
+    return this.#kept === undefined ? 'memory' : this.#durability;
+  }
+
+  /** Events without an outcome that are kept on disk. */
+  get onDisk(): number {
+    return this.#kept?.count ?? 0;
   }
 
   get highWater(): number {
     return this.#highWater;
   }
 
-  /** Queues the event, or throws why not. */
-  accept(raw: unknown, more: EventExtras = {}): QueuedEvent {
-    const event = this.#admitted(raw, more);
-    if (!this.#hasRoom(event)) {
-      if (this.depth >= this.queue.capacity)
-        throw this.#rejected(
-          'queueFull',
-          this.#full('queue.capacity', plural(this.queue.capacity, 'event waits', 'events wait')),
-        );
-      throw this.#rejected(
-        'queueFull',
-        this.#full('queue.maxBytes', plural(this.queue.maxBytes, 'byte waits', 'bytes wait')),
-      );
-    }
-    return this.#push(event);
+  /** Queues an event in memory, or throws why not. */
+  publish(raw: unknown, { replayOf, hops }: Publication = {}): Accepted {
+    const event = this.#admitted(raw, { replayOf, hops });
+    const known = this.#known(event);
+    if (known !== undefined) return this.#duplicate(known);
+    this.#requireRoom(event);
+    return this.#queueNow(event);
   }
 
   /** Undefined: the queue is full, and nobody is to be told of it. */
-  acceptWhereRoom(raw: unknown): QueuedEvent | undefined {
+  publishWhereRoom(raw: unknown): Accepted | undefined {
     const event = this.#admitted(raw, {});
-    return this.#hasRoom(event) ? this.#push(event) : undefined;
+    const known = this.#known(event);
+    if (known !== undefined) return this.#duplicate(known);
+    return this.#hasRoom(event) ? this.#queueNow(event) : undefined;
+  }
+
+  /** Stores an event and then queues it; throws where it is refused at once. */
+  store(raw: unknown, answered: Answered, { replayOf, hops, changes }: Publication = {}): void {
+    const event = this.#admitted(raw, { replayOf, hops });
+    if (this.#repeats(event, answered)) return;
+    this.#requireRoom(event);
+    this.#storeNow(event, answered, changes);
+  }
+
+  /** False: there is no room, and nobody is to be told of it. */
+  storeWhereRoom(raw: unknown, answered: Answered): boolean {
+    const event = this.#admitted(raw, {});
+    if (this.#repeats(event, answered)) return true;
+    if (!this.#hasRoom(event)) return false;
+    this.#storeNow(event, answered);
+    return true;
+  }
+
+  /** Queues an event whose outcome somebody waits for, or throws why not. It is never stored. */
+  deliver(raw: unknown, waiter: Waiter): QueuedEvent {
+    const event = this.#admitted(raw, { waiter });
+    if (event.idempotencyKey !== undefined)
+      throw this.#rejected(
+        'invalidEvent',
+        invalid('invalid_event', 'The event', [
+          {
+            path: 'idempotencyKey',
+            message: 'is for ingress.publish: whoever waits for the output knows what came of it',
+          },
+        ]),
+      );
+    this.#requireRoom(event);
+    if (this.#kept?.follow(event) !== true) this.#push(event);
+    return event;
+  }
+
+  /** An event that is not stored has its turn to be queued: behind the place `after` where that is not in memory. */
+  follows(event: QueuedEvent, after: number | undefined): void {
+    this.#books.accepted();
+    if (after === undefined) this.queue.push(event);
+    else this.queue.pushBehind(event, after);
+    this.#turn.hurry();
+    this.#noteDepth();
+  }
+
+  /** It is on disk, and is queued next. */
+  stored(): void {
+    this.#books.accepted(true);
+    this.#noteDepth();
   }
 
   /** `waiting` is called when half of the queue is free, or the service takes no events any more. */
@@ -118,17 +199,101 @@ export class Intake {
     return this.#admit(raw, more);
   }
 
-  #hasRoom(event: QueuedEvent): boolean {
-    return this.depth < this.queue.capacity && this.queue.bytes + event.bytes <= this.queue.maxBytes;
+  #known({ idempotencyKey }: QueuedEvent): KnownKey | undefined {
+    return idempotencyKey === undefined ? undefined : this.#keys.find(idempotencyKey);
   }
 
-  #push(event: QueuedEvent): QueuedEvent {
+  #duplicate({ eventId, correlationId }: KnownKey): Accepted {
+    this.#books.duplicate();
+    return { accepted: true, duplicate: true, eventId, correlationId, queueDepth: this.depth };
+  }
+
+  /** True: it was sent before, and whoever sent it again is told what the first one is told. */
+  #repeats(event: QueuedEvent, answered: Answered): boolean {
+    const known = this.#known(event);
+    if (known === undefined) return false;
+    if (known.waiting === undefined) answered(this.#duplicate(known));
+    else known.waiting.push((error) => answered(error ?? this.#duplicate(known)));
+    return true;
+  }
+
+  #remember(event: QueuedEvent, pending: boolean): void {
+    if (event.idempotencyKey !== undefined) this.#keys.remember(event.idempotencyKey, event, pending);
+  }
+
+  #queueNow(event: QueuedEvent): Accepted {
+    this.#remember(event, false);
+    if (this.#kept?.follow(event) !== true) this.#push(event);
+    return this.#accepted(event);
+  }
+
+  #storeNow(event: QueuedEvent, answered: Answered, changes?: readonly Change[]): void {
+    const kept = this.#kept;
+    if (kept === undefined) throw new HostError('internal', 'This service has no store.');
+    if (kept.refusal !== undefined) throw notStored(kept.refusal);
+    this.#remember(event, true);
+    kept.offer(
+      event,
+      (error) => answered(error === undefined ? this.#accepted(event) : notStored(error)),
+      changes ?? [],
+    );
+  }
+
+  #accepted({ eventId, correlationId }: QueuedEvent): Accepted {
+    return { accepted: true, eventId, correlationId, queueDepth: this.depth };
+  }
+
+  #requireRoom(event: QueuedEvent): void {
+    const limit = this.#lacks(event);
+    if (limit === undefined) return;
+    const words = {
+      'queue.capacity': plural(this.queue.capacity, 'event waits', 'events wait'),
+      'queue.maxBytes': plural(this.queue.maxBytes, 'byte waits', 'bytes wait'),
+      'queue.diskBytes': plural(this.#diskBytes, 'byte is kept on disk', 'bytes are kept on disk'),
+    };
+    throw this.#rejected('queueFull', this.#full(limit, words[limit]));
+  }
+
+  #hasRoom(event: QueuedEvent): boolean {
+    return this.#lacks(event) === undefined;
+  }
+
+  /** The bound that it would exceed. */
+  #lacks({ bytes, waiter }: QueuedEvent): 'queue.capacity' | 'queue.maxBytes' | 'queue.diskBytes' | undefined {
+    const { capacity, maxBytes } = this.queue;
+    const kept = this.#kept;
+    if (kept === undefined || this.#durability === 'memory') {
+      if (this.depth >= capacity) return 'queue.capacity';
+      return this.queue.bytes + bytes > maxBytes ? 'queue.maxBytes' : undefined;
+    }
+    if (this.depth + kept.pending >= capacity) return 'queue.capacity';
+    if (waiter !== undefined) return this.queue.awaitedBytes + bytes > maxBytes ? 'queue.maxBytes' : undefined;
+    if (kept.bytes + bytes > this.#diskBytes) return 'queue.diskBytes';
+    return kept.pending > 0 && kept.pendingBytes + bytes > maxBytes ? 'queue.maxBytes' : undefined;
+  }
+
+  #isHalfFree(): boolean {
+    const { capacity, maxBytes } = this.queue;
+    const kept = this.#kept;
+    if (kept === undefined || this.#durability === 'memory')
+      return this.depth <= capacity / 2 && this.queue.bytes <= maxBytes / 2;
+    return (
+      this.depth + kept.pending <= capacity / 2 &&
+      kept.bytes <= this.#diskBytes / 2 &&
+      kept.pendingBytes <= maxBytes / 2
+    );
+  }
+
+  #push(event: QueuedEvent): void {
     this.#books.accepted();
     this.queue.push(event);
     if (event.waiter === undefined) this.#turn.ask();
     else this.#turn.hurry();
+    this.#noteDepth();
+  }
+
+  #noteDepth(): void {
     this.#highWater = Math.max(this.#highWater, this.depth);
-    return event;
   }
 
   /** When what happens now is over: places come free in the middle of settling others. */
@@ -137,11 +302,7 @@ export class Intake {
     this.#offering = true;
     this.#clock.soon(() => {
       this.#offering = false;
-      if (
-        !this.#state.accepts ||
-        (this.depth <= this.queue.capacity / 2 && this.queue.bytes <= this.queue.maxBytes / 2)
-      )
-        this.#room.offer();
+      if (!this.#state.accepts || this.#isHalfFree()) this.#room.offer();
     });
   }
 
@@ -158,6 +319,8 @@ export class Intake {
     const { incarnation } = this.#state;
     for (const event of events) {
       this.#books.discarded(event, reason, incarnation);
+      this.#kept?.done(event);
+      this.#keys.discarded(event);
       this.roomFreed();
       this.#journal.note('warn', 'discarded', `An event was discarded: ${discardWords[reason]}.`, incarnation, {
         reason,
@@ -167,11 +330,15 @@ export class Intake {
     }
   }
 
-  discardQueued(reason: DiscardReason): void {
-    if (this.queue.size === 0) return;
-    const removed = this.queue.removeWhere(() => true);
+  /** For `not_kept`, only what would be lost with the daemon. Returns how many events that were. */
+  discardQueued(reason: DiscardReason): number {
+    if (this.queue.size === 0) return 0;
+    const absent = reason === 'not_kept' ? 0 : (this.#kept?.discardAbsent() ?? 0);
+    if (absent > 0) this.#books.discardedUnseen(absent, reason);
+    const removed = this.queue.removeWhere(({ place }) => reason !== 'not_kept' || place === undefined);
     this.#retries.rearm();
     this.discard(removed, reason);
+    return removed.length + absent;
   }
 
   /**
@@ -206,7 +373,8 @@ export class Intake {
     { takenBack, running }: { readonly takenBack: QueuedEvent | undefined; readonly running: boolean },
   ): void {
     // By its waiter: an event that comes again is another object for the same caller.
-    const waiting = takenBack ?? this.queue.removeWhere(({ waiter }) => waiter === event.waiter)[0];
+    const waiting =
+      takenBack ?? this.queue.removeWhere(({ waiter }) => waiter === event.waiter)[0] ?? this.#takeFollower(event);
     const withdrawn = waiting !== undefined;
     const phase = running ? 'running' : 'queued';
     const error = new HostError(
@@ -216,6 +384,13 @@ export class Intake {
     );
     if (waiting !== undefined) this.discard([waiting], 'caller_gave_up', error);
     else event.waiter?.refused(error);
+  }
+
+  /** It was not queued yet: it counts as accepted now, to be discarded. */
+  #takeFollower({ waiter }: QueuedEvent): QueuedEvent | undefined {
+    const event = waiter === undefined ? undefined : this.#kept?.withdraw(waiter);
+    if (event !== undefined) this.#books.accepted();
+    return event;
   }
 
   notAccepting(): HostError {
@@ -267,3 +442,6 @@ export class Intake {
     );
   }
 }
+
+const notStored = (error: HostError): HostError =>
+  new HostError(error.code, `${error.message} The event was not accepted.`, error.details);

@@ -48,6 +48,8 @@ export class LetterShelf {
   readonly #owner: ShelfOwner;
   readonly #unsubscribe: () => void;
   #changes: Change[] = [];
+  /** What changes meanwhile belongs to a transaction of somebody else's. */
+  #gathered: Change[] | undefined;
   #isRead = false;
   /** The store may hold other letters than are here. */
   #unwritten = false;
@@ -70,12 +72,31 @@ export class LetterShelf {
     }
   }
 
+  /** What `run` changes, to be committed by the caller. */
+  gather(run: () => void): readonly Change[] {
+    // What is not in the store as it is here is written whole, by the shelf itself.
+    if (this.#unwritten || !this.#isRead) {
+      run();
+      return [];
+    }
+    this.#flush();
+    const gathered: Change[] = [];
+    this.#gathered = gathered;
+    run();
+    this.#gathered = undefined;
+    return gathered;
+  }
+
   put(letter: ShelvedLetter): void {
     this.#change(put(table, this.#key(letter.place), letter.line));
   }
 
   remove(place: number): void {
     this.#change(remove(table, this.#key(place)));
+  }
+
+  removalOf(place: number): Change {
+    return remove(table, this.#key(place));
   }
 
   /** Resolves when all that was put before is on disk; false where it is not. */
@@ -119,6 +140,10 @@ export class LetterShelf {
 
   #change(change: Change): void {
     if (this.#closed) return;
+    if (this.#gathered !== undefined) {
+      this.#gathered.push(change);
+      return;
+    }
     if (this.#changes.length === 0) this.#options.clock.soon(() => this.#flush());
     this.#changes.push(change);
   }

@@ -19,11 +19,12 @@ import {
   endOutsideText,
 } from '../dispatch/plugin-error.ts';
 import type { Books, Outcome } from './books.ts';
+import type { KeptQueue } from './durable/kept-queue.ts';
 import type { Intake } from './intake.ts';
 import type { Journal } from './journal.ts';
 import type { KeptState } from '../dispatch/kept-state.ts';
 import type { Retries } from './retries.ts';
-import type { CommandSink } from './service-deps.ts';
+import type { CommandSink, ServiceDeps } from './service-deps.ts';
 import { type Settlement, noEffects } from './settlement.ts';
 import { retryDelayMs } from './retry-delay.ts';
 import { type QueuedEvent, idsOf, wholeEvent } from '../dispatch/queued-event.ts';
@@ -37,13 +38,15 @@ export interface OutcomesDeps {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly redact: Redact;
-  readonly deadLetters: { add(letter: DeadLetterWithEvent): void };
+  readonly deadLetters: Pick<ServiceDeps['deadLetters'], 'add'>;
   readonly retries: Retries;
   readonly settlement: Settlement;
   readonly state: Pick<KeptState, 'write' | 'changesOf' | 'committed'>;
   readonly commands: Pick<CommandSink, 'stage'>;
   /** Its events are stored: what they change is committed with their outcome. */
   durable(): boolean;
+  /** The queue on disk; undefined where nothing is stored. */
+  readonly kept: KeptQueue | undefined;
   retry(): RetryOptions;
 }
 
@@ -100,7 +103,7 @@ export class Outcomes {
       incarnation,
       { ...idsOf(event), attempt },
     );
-    return { ...event, attempt };
+    return this.#moved({ ...event, attempt });
   }
 
   #handled(event: QueuedEvent, output: EventOutput | undefined, incarnation: number): void {
@@ -171,8 +174,9 @@ export class Outcomes {
     }
     const attempt = event.attempt + 1;
     const delayMs = afterMs ?? retryDelayMs(retry, story.length);
-    const retryAt = new Date(clock.wallMs() + delayMs).toISOString();
-    retries.wait({ ...event, attempt, story }, delayMs, retry.order === 'hold');
+    const retryAtMs = clock.wallMs() + delayMs;
+    const retryAt = new Date(retryAtMs).toISOString();
+    retries.wait(this.#moved({ ...event, attempt, story }, retryAtMs), delayMs, retry.order === 'hold');
     const message = `The event will be tried again at ${retryAt} (attempt ${String(story.length + 1)} of ${String(retry.maxAttempts)}).`;
     journal.told('info', 'retried', message, incarnation, { ...idsOf(event), attempt, retryAt });
   }
@@ -217,7 +221,7 @@ export class Outcomes {
       incarnation,
       { ...idsOf(event), attempt },
     );
-    return { ...event, attempt };
+    return this.#moved({ ...event, attempt });
   }
 
   timeoutError(event: QueuedEvent, ranMs: number, timeoutMs: number, where: Whereabouts): HostError {
@@ -239,6 +243,7 @@ export class Outcomes {
 
   #settle(event: QueuedEvent, outcome: Outcome, incarnation: number, handlerMs?: number): number {
     const sinceMs = this.#deps.books.settled(event, outcome, incarnation, handlerMs);
+    this.#deps.kept?.done(event);
     this.#deps.intake.roomFreed();
     return sinceMs;
   }
@@ -266,7 +271,7 @@ export class Outcomes {
         incarnation,
         { ...idsOf(event), attempt },
       );
-      return { ...event, attempt, story };
+      return this.#moved({ ...event, attempt, story });
     }
     journal.failure(error, incarnation, event);
     const deadLetter = this.#bury(event, story, 'attempts', incarnation);
@@ -285,8 +290,17 @@ export class Outcomes {
       deadLetter: letter.id,
       reason,
     });
-    this.#deps.deadLetters.add(letter);
+    // The event ends and the letter begins in one transaction.
+    const { kept } = this.#deps;
+    const changes = this.#deps.deadLetters.add(letter, event.place !== undefined && kept !== undefined);
+    kept?.include(changes);
     return letter.id;
+  }
+
+  /** It comes again as it is now, also from the disk. */
+  #moved(event: QueuedEvent, retryAtMs?: number): QueuedEvent {
+    this.#deps.kept?.moved(event, retryAtMs);
+    return event;
   }
 
   #chapter(event: QueuedEvent, error: HostError, incarnation: number): AttemptStory {

@@ -8,6 +8,7 @@ export interface PlainEvent {
   readonly source: string;
   readonly payload: unknown;
   readonly correlationId: string | undefined;
+  readonly idempotencyKey: string | undefined;
 }
 
 /** The same text comes again and again; a regular expression costs more than this. */
@@ -31,6 +32,7 @@ export function plainEvent(raw: unknown, declares: (ingress: string, kind: strin
   let source: unknown = 'client';
   let payload: unknown;
   let correlationId: unknown;
+  let idempotencyKey: unknown;
   for (const key in raw) {
     const value = (raw as Readonly<Record<string, unknown>>)[key];
     switch (key) {
@@ -49,6 +51,9 @@ export function plainEvent(raw: unknown, declares: (ingress: string, kind: strin
       case 'correlationId':
         correlationId = value;
         break;
+      case 'idempotencyKey':
+        idempotencyKey = value;
+        break;
       default:
         // A time, an attempt, or what should not be there at all.
         return undefined;
@@ -56,6 +61,6 @@ export function plainEvent(raw: unknown, declares: (ingress: string, kind: strin
   }
   if (typeof ingress !== 'string' || typeof kind !== 'string' || !declares(ingress, kind) || !isSource(source))
     return undefined;
-  if (!isCorrelationId(correlationId)) return undefined;
-  return { ingress, kind, source, payload, correlationId };
+  if (!isCorrelationId(correlationId) || !isCorrelationId(idempotencyKey)) return undefined;
+  return { ingress, kind, source, payload, correlationId, idempotencyKey };
 }

@@ -4,10 +4,13 @@ import { asHostError } from '../../protocol/errors.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Accepted, Refused } from './admitted.ts';
 
+/** An event that is stored has its answer later. */
+type Pending = Accepted | Refused | Promise<Accepted | Refused>;
+
 export interface PatientQueue {
   /** Undefined: there is no room. Throws what it refuses. */
-  tryPublish(raw: unknown): Accepted | undefined;
-  publish(raw: unknown): Accepted;
+  tryPublish(raw: unknown): Pending | undefined;
+  publishOne(raw: unknown): Pending;
   /** Calls when there may be room; answers how to stop that. */
   awaitRoom(waiting: () => boolean): () => void;
 }
@@ -25,9 +28,9 @@ export function publishOrWait(
   events: readonly unknown[],
   patience: Patience,
 ): readonly (Accepted | Refused)[] | Promise<readonly (Accepted | Refused)[]> {
-  const results: (Accepted | Refused)[] = [];
+  const results: Pending[] = [];
   /** True when all have their answer. */
-  const advance = (take: (raw: unknown) => Accepted | undefined): boolean => {
+  const advance = (take: (raw: unknown) => Pending | undefined): boolean => {
     while (results.length < events.length) {
       const result = attempt(take, events[results.length]);
       if (result === undefined) return false;
@@ -35,19 +38,19 @@ export function publishOrWait(
     }
     return true;
   };
-  const takeWhereRoom = (raw: unknown): Accepted | undefined => queue.tryPublish(raw);
-  if (advance(takeWhereRoom)) return results;
+  const takeWhereRoom = (raw: unknown): Pending | undefined => queue.tryPublish(raw);
+  if (advance(takeWhereRoom)) return answersOf(results);
   return new Promise((resolve) => {
     const signal = patience.signal();
     const end = (): void => {
       stopWaiting();
       timer.cancel();
       signal.removeEventListener('abort', end);
-      resolve(results);
+      resolve(answersOf(results));
     };
     // Whatever has found no room by now is refused for that, and counted.
     const giveUp = (): void => {
-      advance((raw) => queue.publish(raw));
+      advance((raw) => queue.publishOne(raw));
       end();
     };
     const stopWaiting = queue.awaitRoom(() => {
@@ -60,7 +63,16 @@ export function publishOrWait(
   });
 }
 
-function attempt(take: (raw: unknown) => Accepted | undefined, raw: unknown): Accepted | Refused | undefined {
+/** At once where none has to be waited for. */
+const answersOf = (
+  results: readonly Pending[],
+): readonly (Accepted | Refused)[] | Promise<readonly (Accepted | Refused)[]> =>
+  results.some((result) => result instanceof Promise)
+    ? Promise.all(results.map((result) => Promise.resolve(result)))
+    : // None of them is a promise, as was just looked at.
+      (results as readonly (Accepted | Refused)[]);
+
+function attempt(take: (raw: unknown) => Pending | undefined, raw: unknown): Pending | undefined {
   try {
     return take(raw);
   } catch (thrown) {

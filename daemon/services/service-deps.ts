@@ -11,6 +11,7 @@ import type { Clock } from '../time/clock.ts';
 import type { KeptState } from '../dispatch/kept-state.ts';
 import type { Redact } from '../dispatch/plugin-error.ts';
 import type { Outcome } from './books.ts';
+import type { KeptQueue } from './durable/kept-queue.ts';
 import type { JournalOutlets } from './journal.ts';
 import type { KeptCode } from '../plugins/kept-code.ts';
 import type { WakeTurns } from '../dispatch/wake-turns.ts';
@@ -44,14 +45,19 @@ export interface ServiceDeps {
     readonly eventTrail: number;
     readonly abortGraceMs: number;
     readonly killMs: number;
+    readonly dedupeMs: number;
+    readonly dedupeKeys: number;
   };
   readonly redact: Redact;
   readonly outlets: JournalOutlets;
   readonly deadLetters: {
-    add(letter: DeadLetterWithEvent): void;
+    /** `gathered`: what changes in the store is returned, for a transaction of the caller's own. */
+    add(letter: DeadLetterWithEvent, gathered?: boolean): readonly Change[];
     replayEnded(letter: string, outcome: Outcome): void;
     readonly counts: ServiceStatus['deadLetters'];
   };
+  /** The queue on disk; without one, published events are in memory alone. */
+  readonly kept?: KeptQueue | undefined;
   /** One transaction of the store. */
   commit?(changes: readonly Change[]): Promise<void>;
   /** Absent where nothing can be sent. */

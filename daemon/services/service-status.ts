@@ -64,6 +64,8 @@ export function queueFigures(parts: QueueParts, running = inFlight(parts)): Serv
     oldestAgeMs: oldestAgeMs(parts),
     bytes: queue.bytes,
     maxBytes: queue.maxBytes,
+    durability: intake.durability,
+    onDisk: intake.onDisk,
   };
 }
 

@@ -1,5 +1,5 @@
 // One plugin's service as the rest of the host sees it: events go in, commands go in, its status comes out.
-import { asHostError } from '../../protocol/errors.ts';
+import { HostError, asHostError } from '../../protocol/errors.ts';
 import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
 import { lossAccount } from '../files/loss-account.ts';
 import { cellMeters } from '../isolates/cell-meters.ts';
@@ -8,16 +8,18 @@ import { Delivery } from './delivery.ts';
 import { Books } from './books.ts';
 import { EventTrail } from './event-trail.ts';
 import { type EventStory, eventStory } from './event-story.ts';
-import { Intake } from './intake.ts';
+import { IdempotencyKeys } from './durable/idempotency-keys.ts';
+import { keptOwner } from './durable/kept-owner.ts';
+import { Intake, type Publication } from './intake.ts';
 import { Journal } from './journal.ts';
 import { Outcomes } from './outcomes.ts';
 import { Retries } from './retries.ts';
 import { Settlement } from './settlement.ts';
-import type { Accepted, Refused } from './admitted.ts';
+import type { Accepted, Answered, Refused } from './admitted.ts';
 import { publishOrWait } from './publish-or-wait.ts';
 import { IngressQueue } from '../dispatch/ingress-queue.ts';
 import type { ReadEvent } from '../dispatch/read-event.ts';
-import { type Handled, type QueuedEvent, type Waiter, wholeEvent } from '../dispatch/queued-event.ts';
+import { type Handled, type Waiter, wholeEvent } from '../dispatch/queued-event.ts';
 import { PluginStatusCache } from './plugin-status-cache.ts';
 import type { CapacityWaiter } from './capacity-waiters.ts';
 import { ServiceController } from './service-controller.ts';
@@ -41,7 +43,7 @@ export class Service {
   readonly #settlement: Settlement;
 
   constructor(plan: ServicePlan, deps: ServiceDeps) {
-    const { clock, redact, deadLetters, limits } = deps;
+    const { clock, redact, deadLetters, limits, kept } = deps;
     this.#deps = deps;
     this.#journal = new Journal(plan.plugin.id, limits.diagnostics, clock, deps.outlets);
     this.#deadlines = new Deadlines(clock);
@@ -61,19 +63,25 @@ export class Service {
       retries,
       books: this.#books,
       journal: this.#journal,
+      kept,
+      keys: kept?.keys ?? new IdempotencyKeys(plan.plugin.id, limits, clock),
     });
     this.#settlement = new Settlement({
-      commit: (_event, effects) => deps.commit?.(effects) ?? Promise.resolve(),
+      commit: (event, effects) =>
+        kept !== undefined && (event.place !== undefined || this.stores)
+          ? kept.commit(event, effects)
+          : (deps.commit?.(effects) ?? Promise.resolve()),
       failed: (incarnation, error) => this.#life.uncommitted(incarnation, error),
       pause: (paused) => this.#pause('settlement', paused),
     });
-    const durable = (): boolean => false;
+    const durable = (): boolean => this.stores;
     this.#setPaused = (paused) => {
       queue.pause(paused);
       if (!paused) turn.ask();
     };
     const outcomes = new Outcomes({
       settlement: this.#settlement,
+      kept,
       books: this.#books,
       intake: this.#intake,
       journal: this.#journal,
@@ -98,6 +106,26 @@ export class Service {
       began: () => void this.refreshReported(),
     });
     this.#reported = new PluginStatusCache(clock, redact);
+    if (kept === undefined) return;
+    queue.whenNeeded(() => kept.needed());
+    const { order } = plan.section.retry;
+    kept.attach(
+      keptOwner({
+        queue,
+        books: this.#books,
+        intake: this.#intake,
+        journal: this.#journal,
+        retries,
+        turn,
+        clock,
+        holds: order === 'hold',
+      }),
+    );
+  }
+
+  /** Whether published events are stored before they are accepted. */
+  get stores(): boolean {
+    return this.#intake.durability === 'disk';
   }
 
   get lifecycle(): Lifecycle {
@@ -131,10 +159,11 @@ export class Service {
     return this.#life.reload(plan);
   }
 
-  /** It never starts again: what a stop would keep for the next start is discarded too. */
+  /** It never starts again: of what a stop would keep for the next start, only what is on disk is kept. */
   async stopForGood(options: Partial<StopOptions> = {}): Promise<Stopped> {
     const { discarded, error } = await this.stop(options);
-    return { kept: 0, discarded: discarded + this.#life.dropQueue('not_kept'), error };
+    const dropped = this.#life.dropQueue('not_kept');
+    return { kept: this.#intake.queue.size, discarded: discarded + dropped, error };
   }
 
   /** From here on it can only stop: its plugin is being unloaded, or the daemon ends. */
@@ -147,13 +176,31 @@ export class Service {
     this.#life.end();
   }
 
-  publish(raw: unknown, replayOf?: string): Accepted {
-    return this.#accepted(this.#intake.accept(raw, replayOf === undefined ? noExtras : { replayOf }));
+  /** Answers once it is queued, or stored where that is promised; throws or rejects where it is refused. */
+  publish(raw: unknown, more: Publication = noExtras): Accepted | Promise<Accepted> {
+    if (!this.stores) return this.#intake.publish(raw, more);
+    return new Promise((resolve, reject) =>
+      this.#intake.store(raw, (outcome) => (outcome instanceof HostError ? reject(outcome) : resolve(outcome)), more),
+    );
+  }
+
+  /** Stores an event; `answered` is told once it is on disk, or why it is not. Throws where it is refused at once. */
+  store(raw: unknown, answered: Answered): void {
+    this.#intake.store(raw, answered);
+  }
+
+  /** As one of a batch of which each has its own answer. */
+  storeOne(raw: unknown, answered: (outcome: Accepted | Refused) => void, replay: Publication = noExtras): void {
+    try {
+      this.#intake.store(raw, (outcome) => answered(asAnswer(outcome)), replay);
+    } catch (thrown) {
+      answered(refusedBy(thrown));
+    }
   }
 
   /** An event that another one led to, by an output. */
-  publishSent(event: ReadEvent, hops: number): Accepted {
-    return this.#accepted(this.#intake.accept(event, { hops }));
+  publishSent(event: ReadEvent, hops: number): Accepted | Promise<Accepted> {
+    return this.publish(event, { hops });
   }
 
   /** No event begins while its outputs have more to deliver than may wait. */
@@ -162,9 +209,11 @@ export class Service {
   }
 
   /** Undefined: there is no room. */
-  tryPublish(raw: unknown): Accepted | undefined {
-    const event = this.#intake.acceptWhereRoom(raw);
-    return event === undefined ? undefined : this.#accepted(event);
+  tryPublish(raw: unknown): Accepted | Promise<Accepted | Refused> | undefined {
+    if (!this.stores) return this.#intake.publishWhereRoom(raw);
+    let told: (outcome: Accepted | Refused) => void = () => {};
+    const answer = new Promise<Accepted | Refused>((resolve) => (told = resolve));
+    return this.#intake.storeWhereRoom(raw, (outcome) => told(asAnswer(outcome))) ? answer : undefined;
   }
 
   awaitRoom(waiting: CapacityWaiter): () => void {
@@ -181,11 +230,17 @@ export class Service {
   }
 
   /** As one of a batch: a refusal is its result. */
-  publishOne(raw: unknown, replayOf?: string): Accepted | Refused {
+  publishOne(raw: unknown, replay: Publication = noExtras): Accepted | Refused | Promise<Accepted | Refused> {
+    if (this.stores) return new Promise((resolve) => this.storeOne(raw, resolve, replay));
+    return this.publishToMemory(raw, replay);
+  }
+
+  /** As `publishOne`, for a service that does not store its events. */
+  publishToMemory(raw: unknown, replay: Publication = noExtras): Accepted | Refused {
     try {
-      return this.publish(raw, replayOf);
+      return this.#intake.publish(raw, replay);
     } catch (thrown) {
-      return { accepted: false, error: asHostError(thrown).toWire() };
+      return refusedBy(thrown);
     }
   }
 
@@ -196,7 +251,7 @@ export class Service {
   /** Throws where the event is not queued; else the waiter is told within its time. */
   deliverTo(raw: unknown, timeoutMs: number, waiter: Waiter): void {
     const delivery = new Delivery(waiter, this.#deadlines);
-    const event = this.#intake.accept(raw, { waiter: delivery });
+    const event = this.#intake.deliver(raw, delivery);
     delivery.due(event.acceptedMs, timeoutMs, () => {
       const lane = this.#life.live?.lane;
       const takenBack = lane?.withdraw(delivery);
@@ -306,8 +361,9 @@ export class Service {
     else this.#pausedFor.delete(reason);
     this.#setPaused(this.#pausedFor.size > 0);
   }
-
-  #accepted({ eventId, correlationId }: QueuedEvent): Accepted {
-    return { accepted: true, eventId, correlationId, queueDepth: this.#intake.depth };
-  }
 }
+
+const refusedBy = (thrown: unknown): Refused => ({ accepted: false, error: asHostError(thrown).toWire() });
+
+const asAnswer = (outcome: Accepted | HostError): Accepted | Refused =>
+  outcome instanceof HostError ? refusedBy(outcome) : outcome;

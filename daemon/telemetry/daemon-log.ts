@@ -6,7 +6,6 @@ import { plural } from '../../protocol/plural.ts';
 import type { Config, Limits } from '../config/schema.ts';
 import { LineRing, type RecentLines } from './line-ring.ts';
 import { LineWriter } from './line-writer.ts';
-import type { LogQuery } from './log-query.ts';
 import { LogDescriptor } from './log-descriptor.ts';
 import { readableLine } from './readable-line.ts';
 
@@ -44,10 +43,7 @@ export interface DaemonLogOptions {
 
 export interface DaemonLog {
   readonly logger: Logger;
-  /** The newest lines that are wanted, from memory: where its file is, if it has one, only its starter knows. */
-  recent(limit: number, wanted?: Omit<LogQuery, 'limit'>): RecentLines;
-  /** From now on, for loggers that are no `child`. */
-  readonly setLevel: (level: Config['log']['level']) => void;
+  recent(limit: number): RecentLines;
   /** Lines that were not written because nobody read them, or they could not be written. */
   readonly dropped: number;
   /** Waits until what was logged is written, at most this long. */
@@ -80,20 +76,20 @@ export function createDaemonLog(options: DaemonLogOptions): DaemonLog {
     if (line !== undefined) options.onLine?.(line);
   };
 
-  const log = pino(
-    {
-      level: options.level,
-      base: null,
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      formatters: { level: (level) => ({ level }) },
-    },
-    { write },
+  const logger = narrowed(
+    pino(
+      {
+        level: options.level,
+        base: null,
+        timestamp: () => `,"time":"${new Date().toISOString()}"`,
+        formatters: { level: (level) => ({ level }) },
+      },
+      { write },
+    ),
   );
-  const logger = narrowed(log);
   return {
     logger,
-    recent: (limit, wanted = {}) => ring.recent({ ...wanted, limit }),
-    setLevel: (level) => (log.level = level),
+    recent: (limit) => ring.recent(limit),
     get dropped() {
       return dropped;
     },

@@ -83,7 +83,13 @@ export const pluginOperations = {
   'plugin.unload': operation({
     summary: "Stops the plugin's service and tools and forgets it, also for the next start of the daemon",
     http: { method: 'DELETE', path: '/api/plugins/{plugin}' },
-    params: z.strictObject({ plugin: pluginId }),
+    params: z.strictObject({
+      plugin: pluginId,
+      discard: z
+        .boolean()
+        .default(false)
+        .describe('drop its queue instead of keeping what is on disk for the next load'),
+    }),
     result: z.object({ plugin: z.object({ id: z.string(), state: z.literal('unloaded') }), ...keptEvents.shape }),
     errors: ['plugin_not_found'],
   }),

@@ -15,7 +15,8 @@ const anyEvent = z.unknown().meta({ ...z.toJSONSchema(ingressEventInput, { io: '
 
 const accepted = z.object({
   accepted: z.literal(true),
-  eventId: z.string().describe("the host's own id for the event"),
+  duplicate: z.literal(true).optional().describe('it was accepted before, under the same idempotency key'),
+  eventId: z.string().describe("the host's own id for the event; of a duplicate, that of the first one"),
   correlationId: z.string(),
   queueDepth: count,
 });
@@ -111,7 +112,8 @@ export const serviceOperations = {
     errors: startErrors,
   }),
   'ingress.publish': operation({
-    summary: 'Queues one event, or a batch; answers when queued, each event by itself',
+    summary:
+      'Queues one event, or a batch; answers when queued, for a durable service when stored, each event by itself',
     http: { method: 'POST', path: '/api/services/{plugin}/events' },
     params: plugin.extend({
       event: anyEvent.optional(),
@@ -128,7 +130,7 @@ export const serviceOperations = {
         .describe('with wait: how long at most; limits.deliverMs where it is absent'),
     }),
     result: z.union([accepted, z.object({ results: z.array(z.union([accepted, refused])) })]),
-    errors: [...admissionErrors, 'limit_too_large'],
+    errors: [...admissionErrors, 'limit_too_large', 'storage_full', 'storage_failed'],
   }),
   'ingress.deliver': operation({
     summary: "Queues one event and answers when it was handled, with the handler's output",

@@ -1,7 +1,7 @@
 // The plugins that are measured: their code is in plugins/, their manifests are made here, as each row needs them.
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ToolIsolation } from '../../protocol/manifest.ts';
+import type { Durability, ToolIsolation } from '../../protocol/manifest.ts';
 import { ingress, kind } from './payload.ts';
 import { root } from './place.ts';
 
@@ -15,6 +15,7 @@ export interface ServiceOptions {
   readonly code?: string;
   readonly capacity?: number;
   readonly handleMs?: number;
+  readonly durability?: Durability;
 }
 
 async function writePlugin(folder: string, id: string, code: string, parts: object): Promise<string> {
@@ -32,13 +33,13 @@ async function writePlugin(folder: string, id: string, code: string, parts: obje
 /** Answers the plugin's folder. */
 export function writeService(
   folder: string,
-  { id = serviceId, code = 'service', capacity = 500_000, handleMs = 5000 }: ServiceOptions = {},
+  { id = serviceId, code = 'service', capacity = 500_000, handleMs = 5000, durability = 'memory' }: ServiceOptions = {},
 ): Promise<string> {
   return writePlugin(folder, id, code, {
     service: {
       ingresses: [{ name: ingress, kinds: [kind] }],
       // A publisher may outrun its service for the length of a round: the clock runs until the last event is handled.
-      queue: { capacity, maxBytes: 512 * 1024 * 1024 },
+      queue: { durability, capacity, maxBytes: 512 * 1024 * 1024 },
       timeouts: { handleMs },
       // Those that die are to come back at once and never to be given up.
       restart: { policy: 'on-failure', intensity: 1000, periodMs: 1000, backoffMs: [0, 0] },

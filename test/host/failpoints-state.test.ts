@@ -8,9 +8,12 @@ import { openLetters } from '../labs/dead-letter-lab.ts';
 import { endsWell, failingDaemon, goesOn, lab, loseEvent } from '../labs/failpoint-daemon.ts';
 import { until } from '../labs/log-lab.ts';
 
+/** A durable service would refuse its events meanwhile. */
+const inMemory = { queue: { durability: 'memory' } };
+
 for (const failpoint of ['store-full', 'store-sync'] as const) {
   test(`${failpoint} for a while: dead letters stay, the operator is told once, and they are written when it is over`, async (t) => {
-    const failing = await failingDaemon(t, `${failpoint}*4`);
+    const failing = await failingDaemon(t, `${failpoint}*4`, inMemory);
     const { daemon, client } = failing;
     await loseEvent(client, 'first');
     await loseEvent(client, 'second');
@@ -28,7 +31,7 @@ for (const failpoint of ['store-full', 'store-sync'] as const) {
   });
 
   test(`${failpoint} and an unwritable folder for ever: everything else works, letters are had from memory, and the daemon ends in time`, async (t) => {
-    const failing = await failingDaemon(t, `${failpoint},state-unwritable`);
+    const failing = await failingDaemon(t, `${failpoint},state-unwritable`, inMemory);
     const { daemon, client } = failing;
     await loseEvent(client, 'first');
     await goesOn(failing);

@@ -25,7 +25,12 @@ export const fatalCodes: readonly DeathCode[] = survives ? ['splitHuge'] : ['reg
 export const quickDeath: DeathCode = survives ? 'splitHuge' : 'sortHole';
 
 /** A plugin whose handler, tool and profile run the code they are given, and whose handler tells when it has begun. */
-export function writeKiller(folder: string, id: string, limits: object = {}): void {
+export function writeKiller(
+  folder: string,
+  id: string,
+  limits: object = {},
+  durability: 'disk' | 'memory' = 'memory',
+): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(
     join(folder, 'plugin.json'),
@@ -36,7 +41,7 @@ export function writeKiller(folder: string, id: string, limits: object = {}): vo
       version: '1.0.0',
       entry: './index.js',
       limits,
-      service: { ingresses: [{ name: 'work', kinds: ['do'] }], timeouts: { handleMs: 60_000 } },
+      service: { ingresses: [{ name: 'work', kinds: ['do'] }], queue: { durability }, timeouts: { handleMs: 60_000 } },
       tools: [{ name: 'run', description: 'Runs the code it is given.', inputSchema: {}, timeoutMs: 60_000 }],
       profiles: [{ name: 'run', description: 'Runs the code it is given.', timeoutMs: 60_000 }],
     }),
@@ -62,7 +67,7 @@ export function writeCounter(folder: string, id: string, eventMs = 0): void {
       name: id,
       version: '1.0.0',
       entry: './index.js',
-      service: { ingresses: [{ name: 'work', kinds: ['count'] }], queue: { capacity: 10_000 } },
+      service: { ingresses: [{ name: 'work', kinds: ['count'] }], queue: { capacity: 10_000, durability: 'memory' } },
     }),
   );
   writeFileSync(

@@ -20,7 +20,7 @@ const overrides = {
 
 interface Lives {
   readonly state: string;
-  start(): Promise<TestDaemon>;
+  start(durability?: 'disk' | 'memory'): Promise<TestDaemon>;
 }
 
 /** Daemons that live one after the other on the same state; it goes when the last of them has ended. */
@@ -35,10 +35,10 @@ async function lives(t: TestContext): Promise<Lives> {
   });
   return {
     state,
-    async start() {
+    async start(durability = 'disk') {
       const daemon = await startTestDaemon(t, {
         plugins: [labFolder],
-        config: { stateFolder: state, plugins: { overrides } },
+        config: { stateFolder: state, store: { durability }, plugins: { overrides } },
       });
       daemons.push(daemon);
       return daemon;
@@ -228,6 +228,25 @@ test('a daemon that is killed while a letter is replayed has lost nothing', asyn
   first.signal('SIGKILL');
   await first.ended;
   const next = await (await start()).connect();
+  // It was moved back into the queue, in one transaction: it is there, and no letter any more.
+  assert.equal((await next.call('deadLetter.list', { plugin })).total, 0);
+  const { counters, queue, inFlight } = await next.call('service.status', { plugin });
+  assert.equal(counters.recovered, 1);
+  assert.equal(queue.onDisk, 1);
+  assert.equal(queue.depth + (inFlight === null ? 0 : 1), 1);
+});
+
+test('a daemon that is killed while a letter is replayed into a queue in memory has the letter', async (t) => {
+  const { start } = await lives(t);
+  const first = await start('memory');
+  await loseEvents(first, 1);
+  const client = await first.connect();
+  const plugin = 'test.lab';
+  const ids = (await client.call('deadLetter.list', { plugin })).deadLetters.map(({ id }) => id);
+  await client.call('deadLetter.replay', { plugin, ids, payload: { do: 'hang' } });
+  first.signal('SIGKILL');
+  await first.ended;
+  const next = await (await start('memory')).connect();
   assert.deepEqual(
     (await next.call('deadLetter.list', { plugin })).deadLetters.map(({ id, replaying }) => [id, replaying]),
     [[ids[0], null]],

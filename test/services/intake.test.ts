@@ -8,6 +8,7 @@ import { WakeTurns } from '../../daemon/dispatch/wake-turns.ts';
 import { neverStarted } from '../../daemon/services/admission-state.ts';
 import { Books } from '../../daemon/services/books.ts';
 import { EventTrail } from '../../daemon/services/event-trail.ts';
+import { IdempotencyKeys } from '../../daemon/services/durable/idempotency-keys.ts';
 import { Intake } from '../../daemon/services/intake.ts';
 import { Retries } from '../../daemon/services/retries.ts';
 import { Journal } from '../../daemon/services/journal.ts';
@@ -35,10 +36,12 @@ function bench(): {
     retries: new Retries({ queue, turn, clock }),
     books,
     journal,
+    kept: undefined,
+    keys: new IdempotencyKeys('sim', { dedupeMs: 1000, dedupeKeys: 10 }, clock),
   });
   const refusal = (): HostError => {
     try {
-      intake.accept(event);
+      intake.publish(event);
     } catch (error) {
       if (error instanceof HostError) return error;
     }
@@ -51,7 +54,7 @@ test('an event is refused, accepted, and refused again as the state says that wa
   const { intake, books, refusal } = bench();
   assert.equal(refusal().code, 'service_unavailable');
   intake.become(running);
-  intake.accept(event);
+  intake.publish(event);
   intake.become({ ...running, lifecycle: 'failed', accepts: false, gaveUp: 'it failed too often' });
   const { code, details } = refusal();
   assert.deepEqual([code, details['gaveUp']], ['service_failed', 'it failed too often']);
@@ -64,7 +67,7 @@ test('an event is refused, accepted, and refused again as the state says that wa
 test('the event in flight takes no room of the queue, and a state that has none in flight counts it again', () => {
   const { intake, refusal } = bench();
   intake.become(running);
-  for (let n = 0; n < 3; n += 1) intake.accept(event);
+  for (let n = 0; n < 3; n += 1) intake.publish(event);
   assert.equal(intake.depth, 2);
   assert.equal(refusal().code, 'queue_full');
   intake.become({ ...running, lifecycle: 'failed', dispatches: false });
@@ -74,7 +77,7 @@ test('the event in flight takes no room of the queue, and a state that has none 
 test('a publisher that waits for room is told when the pushed state accepts no events any more', () => {
   const { clock, intake } = bench();
   intake.become(running);
-  for (let n = 0; n < 3; n += 1) intake.accept(event);
+  for (let n = 0; n < 3; n += 1) intake.publish(event);
   let told = 0;
   const stopWaiting = intake.awaitRoom(() => {
     told += 1;

@@ -7,7 +7,7 @@ import { HostError } from '../../../protocol/errors.ts';
 import { localFailure } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
-import { plural } from '../views/quantity.ts';
+import { goneText } from '../views/service-view.ts';
 
 /** Beyond the daemon's own hard deadline: for its process to be gone. */
 const graceMs = 3000;
@@ -43,13 +43,10 @@ export function register(program: Command): void {
               `End it with \`kill -9 ${String(answer.pid)}\`.`,
             );
           }
-          const discarded = events?.discarded;
           const told =
-            discarded === undefined
+            events?.discarded === undefined
               ? 'it was cut short before it told what became of waiting events'
-              : discarded === 0
-                ? 'no event was discarded'
-                : `${plural(discarded, 'event')} that waited ${discarded === 1 ? 'was' : 'were'} discarded`;
+              : goneText({ kept: events.kept ?? 0, discarded: events.discarded });
           terminal.answer({ ...answer, ...events, ended: true }, () => terminal.line(`the daemon has ended; ${told}`));
         });
       }),

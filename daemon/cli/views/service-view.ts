@@ -44,6 +44,15 @@ export function keptText(
   return `${keptPart}, ${String(discarded)} discarded`;
 }
 
+/** The same where nothing goes on by itself: at the end of the daemon, or of a plugin. */
+export function goneText({ kept, discarded }: { readonly kept: number; readonly discarded: number }): string {
+  const left =
+    discarded === 0
+      ? 'no event was discarded'
+      : `${plural(discarded, 'event')} that waited ${discarded === 1 ? 'was' : 'were'} discarded`;
+  return kept === 0 ? left : `${plural(kept, 'event')} ${kept === 1 ? 'is' : 'are'} kept on disk, ${left}`;
+}
+
 const depthPiece = ({ queue }: ServiceStatus): Piece => {
   const text = `${String(queue.depth)}/${String(queue.capacity)}`;
   return queue.depth >= queue.capacity ? styled('red', text) : text;

@@ -106,7 +106,7 @@ export class HttpApi {
       route.row.http.method === 'POST'
         ? await bodyParams(request, response, { ...body, nesting: limits.nesting, halfLines })
         : queryParams(route, request);
-    const params = merged(given, pathParams);
+    const params = keyed(route, merged(given, pathParams), request);
     if (route.row.stream === true) {
       await this.#stream(route, params, request, response, peer);
       return;
@@ -171,6 +171,23 @@ function resumed(route: Route, params: Record<string, unknown>, request: Incomin
   return typeof seen === 'string' && seen !== '' && Object.hasOwn(route.row.params.shape, 'after')
     ? { ...params, after: seen }
     : params;
+}
+
+/** The key of an event may stand in a header, as other services take it. */
+function keyed(route: Route, params: Record<string, unknown>, request: IncomingMessage): Record<string, unknown> {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined || (route.name !== 'ingress.publish' && route.name !== 'ingress.deliver')) return params;
+  const { event } = params;
+  if (typeof event !== 'object' || event === null || Array.isArray(event))
+    throw new HostError('invalid_request', 'The header Idempotency-Key is for a single event: give `event`.', {
+      issues: [{ path: 'event', message: 'must be an event where the header Idempotency-Key is given' }],
+    });
+  const own = (event as Readonly<Record<string, unknown>>)['idempotencyKey'];
+  if (own !== undefined && own !== key)
+    throw new HostError('invalid_request', 'idempotencyKey is given by the header and again, differently.', {
+      issues: [{ path: 'event.idempotencyKey', message: 'differs from the header Idempotency-Key' }],
+    });
+  return { ...params, event: { ...event, idempotencyKey: key } };
 }
 
 /** A parameter of the path may be repeated, but not contradicted. */

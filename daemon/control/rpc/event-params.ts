@@ -36,6 +36,7 @@ interface EventParts {
   kind: string | undefined;
   source: string | undefined;
   correlationId: string | undefined;
+  idempotencyKey: string | undefined;
   payload: string | undefined;
 }
 
@@ -50,6 +51,7 @@ const keys = {
   source: keyOf('source'),
   payload: keyOf('payload'),
   correlationId: keyOf('correlationId'),
+  idempotencyKey: keyOf('idempotencyKey'),
 } as const;
 const yes = Buffer.from('true');
 const no = Buffer.from('false');
@@ -118,15 +120,16 @@ export class EventParamsReader {
       kind: undefined,
       source: undefined,
       correlationId: undefined,
+      idempotencyKey: undefined,
       payload: undefined,
     };
     if (!this.#cursor.opensObject()) return undefined;
     do {
       if (!this.#eventMember(parts)) return undefined;
     } while (this.#cursor.nextMember());
-    const { ingress, kind, source = defaultSource, correlationId, payload } = parts;
+    const { ingress, kind, source = defaultSource, correlationId, idempotencyKey, payload } = parts;
     if (ingress === undefined || kind === undefined || payload === undefined) return undefined;
-    return new ReadEvent({ ingress, kind, source, correlationId }, payload);
+    return new ReadEvent({ ingress, kind, source, correlationId, idempotencyKey }, payload);
   }
 
   #eventMember(parts: EventParts): boolean {
@@ -136,6 +139,8 @@ export class EventParamsReader {
     if (parts.source === undefined && cursor.key(keys.source)) return (parts.source = cursor.text()) !== undefined;
     if (parts.correlationId === undefined && cursor.key(keys.correlationId))
       return (parts.correlationId = cursor.ownText()) !== undefined;
+    if (parts.idempotencyKey === undefined && cursor.key(keys.idempotencyKey))
+      return (parts.idempotencyKey = cursor.ownText()) !== undefined;
     return (
       parts.payload === undefined &&
       cursor.key(keys.payload) &&

@@ -52,6 +52,9 @@ export class RpcDispatcher {
   readonly #reader: CallReader;
   #pending = 0;
   #holding = false;
+  /** Of the pending ones, those that the host settles soon. */
+  #brief = 0;
+  #holdsForBrief = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -65,7 +68,7 @@ export class RpcDispatcher {
 
   /** Nothing more is to be taken until `letGo`. */
   get holding(): boolean {
-    return this.#holding;
+    return this.#holding || this.#holdsForBrief;
   }
 
   /**
@@ -124,7 +127,7 @@ export class RpcDispatcher {
   /** As far as this turn allows; answers the batch where something of it is left. */
   advance(batch: RpcBatch): RpcBatch | undefined {
     while (batch.hasNext) {
-      if (this.#holding || !this.#options.mayGoOn()) return batch;
+      if (this.holding || !this.#options.mayGoOn()) return batch;
       this.#request(batch.next(), batch);
     }
     return undefined;
@@ -145,7 +148,7 @@ export class RpcDispatcher {
     const { calls, caller, limits } = this.#options;
     let outcome: unknown;
     try {
-      if (this.#pending >= limits.pendingCalls) throw tooManyCalls(limits.pendingCalls);
+      if (this.#pending - this.#brief >= limits.pendingCalls) throw tooManyCalls(limits.pendingCalls);
       outcome = calls.call(method, namedParams(params), caller);
     } catch (thrown) {
       this.#fail(id, method, thrown, batch);
@@ -159,13 +162,26 @@ export class RpcDispatcher {
   #await(later: Deferred<unknown>, id: RpcId | undefined, method: string, batch: RpcBatch | undefined): void {
     this.#pending += 1;
     if (later.pausesConnection) this.#holding = true;
+    if (later.isBrief) this.#countBrief(1);
     later.whenSettled((outcome) => {
       this.#pending -= 1;
+      if (later.isBrief) this.#countBrief(-1);
       if (outcome.ok) this.#succeed(id, method, outcome.result, batch);
       else this.#fail(id, method, outcome.thrown, batch);
       if (later.pausesConnection) this.#letGo();
       this.#options.settled();
     });
+  }
+
+  /** Nobody is refused for being faster than the disk: nothing more is read until some of them are answered. */
+  #countBrief(by: 1 | -1): void {
+    const most = Math.max(1, this.#options.limits.pendingCalls / 2);
+    this.#brief += by;
+    if (this.#brief >= most) this.#holdsForBrief = true;
+    if (!this.#holdsForBrief || this.#brief > most / 2) return;
+    this.#holdsForBrief = false;
+    // What is answered in this turn is answered before more is taken.
+    setImmediate(() => this.#options.letGo());
   }
 
   #letGo(): void {

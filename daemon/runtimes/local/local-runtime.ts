@@ -25,7 +25,7 @@ import type { Service } from '../../services/service.ts';
 import type { Logger } from '../../telemetry/daemon-log.ts';
 import type { Timeline } from '../../telemetry/timeline.ts';
 import { IdempotencyCache } from '../idempotency-cache.ts';
-import type { InputRequest, Runtime, RuntimeReport, WorkerSlice } from '../runtime.ts';
+import type { Awaitable, InputRequest, Runtime, RuntimeReport, WorkerSlice } from '../runtime.ts';
 
 /** A loaded plugin as this runtime needs it. */
 export interface ServiceOwner {
@@ -66,7 +66,7 @@ export class LocalRuntime implements Runtime {
   readonly kind = 'local-compatibility';
   readonly capabilities: RuntimeCapabilities;
   readonly #deps: LocalRuntimeDeps;
-  readonly #answered: IdempotencyCache<InputAnswer>;
+  readonly #answered: IdempotencyCache<Awaitable<InputAnswer>>;
   readonly #since: string;
 
   constructor(deps: LocalRuntimeDeps) {
@@ -122,7 +122,7 @@ export class LocalRuntime implements Runtime {
     };
   }
 
-  input(workerId: string, { kind, content, inputId }: InputRequest): InputAnswer {
+  input(workerId: string, { kind, content, inputId }: InputRequest): Awaitable<InputAnswer> {
     const { plugin, service } = this.#get(workerId);
     // Two services may be given the same id.
     const key = inputId === undefined ? undefined : `${workerId}/${inputId}`;
@@ -130,9 +130,16 @@ export class LocalRuntime implements Runtime {
     if (before !== undefined) return before;
     const entrance = entranceOf(plugin, kind);
     if (entrance === undefined) throw noEntrance(workerId, kind);
-    const { eventId } = published(service, workerId, { ...entrance, source, payload: { text: content } });
-    const answer: InputAnswer = { state: 'accepted', sequence: service.status().counters.enqueued, eventId };
+    const event = { ...entrance, source, payload: { text: content } };
+    const answerOf = ({ eventId }: Accepted): InputAnswer => ({
+      state: 'accepted',
+      sequence: service.status().counters.enqueued,
+      eventId,
+    });
+    const accepted = published(service, workerId, event);
+    const answer = accepted instanceof Promise ? accepted.then(answerOf) : answerOf(accepted);
     this.#answered.keep(key, [kind, content], answer);
+    if (answer instanceof Promise) answer.catch(() => this.#answered.forget((kept) => kept === answer));
     return answer;
   }
 
@@ -243,11 +250,15 @@ function noEntrance(workerId: string, kind: InputKind): HostError {
   );
 }
 
-function published(service: Service, workerId: string, event: object): Accepted {
-  try {
-    return service.publish(event);
-  } catch (thrown) {
+function published(service: Service, workerId: string, event: object): Accepted | Promise<Accepted> {
+  const refused = (thrown: unknown): never => {
     throw thrown instanceof HostError ? asWorkerError(thrown, workerId) : thrown;
+  };
+  try {
+    const accepted = service.publish(event);
+    return accepted instanceof Promise ? accepted.catch(refused) : accepted;
+  } catch (thrown) {
+    return refused(thrown);
   }
 }
 

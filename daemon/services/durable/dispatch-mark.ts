@@ -1,0 +1,110 @@
+// How far a durable queue was given to a cell: written before each batch is sent, with one short call of the system
+// that is not synced. A page that is written survives the process. It says after a kill which events may have begun.
+import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { QueuedEvent } from '../../dispatch/queued-event.ts';
+
+export interface Mark {
+  /** Of the recovery since which it was written. */
+  readonly generation: number;
+  /** The last place of a page that a cell was given. */
+  readonly upTo: number;
+  /** Moved events that a cell has, and as which attempt. */
+  readonly moved: ReadonlyMap<number, number>;
+}
+
+const magic = 0x6e61_6761;
+const head = { magic: 0, generation: 1, upTo: 2, moved: 3, end: 4 } as const;
+/** More than two batches hold. */
+const mostMoved = 250;
+const words = head.end + 2 * mostMoved;
+
+export class DispatchMark {
+  readonly #path: string;
+  readonly #words = new Float64Array(words);
+  readonly #bytes = new Uint8Array(this.#words.buffer);
+  readonly #moved = new Map<number, number>();
+  #file: number | undefined;
+  #failed = false;
+  readonly #trouble: (error: Error) => void;
+
+  /** `trouble` comes once. */
+  constructor(path: string, trouble: (error: Error) => void) {
+    this.#path = path;
+    this.#trouble = trouble;
+  }
+
+  static read(path: string): Mark | undefined {
+    try {
+      const bytes = readFileSync(path);
+      const found = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + words * 8));
+      const count = found[head.moved] ?? 0;
+      if (found[head.magic] !== magic || !(count >= 0 && count <= mostMoved)) return undefined;
+      const moved = new Map<number, number>();
+      for (let at = head.end; at < head.end + 2 * count; at += 2) moved.set(found[at] ?? 0, found[at + 1] ?? 0);
+      return { generation: found[head.generation] ?? 0, upTo: found[head.upTo] ?? 0, moved };
+    } catch {
+      // There is none, or it cannot be read: then nothing is known to have begun.
+      return undefined;
+    }
+  }
+
+  begin(generation: number): void {
+    this.#words[head.magic] = magic;
+    this.#words[head.generation] = generation;
+  }
+
+  /** `isMoved`: the event has left its page. */
+  sent(events: readonly QueuedEvent[], isMoved: (place: number) => boolean): void {
+    let stored = false;
+    for (const { place, attempt } of events) {
+      if (place === undefined) continue;
+      stored = true;
+      if (isMoved(place)) this.#moved.set(place, attempt);
+      else if (place > (this.#words[head.upTo] ?? 0)) this.#words[head.upTo] = place;
+    }
+    if (stored) this.#write();
+  }
+
+  /** It has ended, or comes again as another attempt. */
+  ended(place: number): void {
+    if (this.#moved.size > 0) this.#moved.delete(place);
+  }
+
+  /** Nothing has begun that is not done or moved. */
+  reset(): void {
+    this.#moved.clear();
+    this.#words[head.upTo] = 0;
+    if (this.#file !== undefined) this.#write();
+  }
+
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  #write(): void {
+    let at: number = head.end;
+    for (const [place, attempt] of this.#moved) {
+      if (at + 2 > words) break;
+      this.#words[at] = place;
+      this.#words[at + 1] = attempt;
+      at += 2;
+    }
+    this.#words[head.moved] = (at - head.end) / 2;
+    try {
+      this.#file ??= this.#open();
+      writeSync(this.#file, this.#bytes, 0, at * 8, 0);
+    } catch (error) {
+      if (!this.#failed) this.#trouble(error as Error);
+      this.#failed = true;
+    }
+  }
+
+  #open(): number {
+    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+    const file = openSync(this.#path, 'w', 0o600);
+    ftruncateSync(file, this.#bytes.length);
+    return file;
+  }
+}

@@ -1,0 +1,195 @@
+// Reads what an earlier daemon kept of one queue: the record, the events that come again, the head of the others, and
+// the idempotency keys. What may have begun comes as another attempt; what is beyond the bound of memory stays on disk.
+import { type Change, numberInKey, put } from '../../../protocol/store/change.ts';
+import type { ServiceCounters } from '../../../protocol/status.ts';
+import type { Store } from '../../store/store.ts';
+import type { Clock } from '../../time/clock.ts';
+import type { QueuedEvent } from '../../dispatch/queued-event.ts';
+import { DispatchMark, type Mark } from './dispatch-mark.ts';
+import { type MovedEvent, decodeMoved, decodePage, encodeMoved, encodePage } from './event-page.ts';
+import { type IdempotencyKeys, keysTable } from './idempotency-keys.ts';
+import {
+  type QueueRecord,
+  eventKey,
+  eventsTable,
+  keysOf,
+  movedTable,
+  parseRecord,
+  recordChange,
+  recordKey,
+  recordTable,
+} from './queue-record.ts';
+import { Watermark } from './watermark.ts';
+
+export interface RecoveryOptions {
+  readonly pluginId: string;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly markPath: string;
+  /** What may be read into memory. */
+  readonly residentBytes: number;
+  readonly nothingCounted: ServiceCounters;
+}
+
+export interface StoredPage {
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface Recovered {
+  readonly record: QueueRecord;
+  readonly moved: readonly MovedEvent[];
+  /** The head of the queue, in order. */
+  readonly events: readonly QueuedEvent[];
+  readonly pages: readonly StoredPage[];
+  /** The first event that was left on disk, and the page it lies in; undefined where none was. */
+  readonly rest: { readonly from: number; readonly page: number } | undefined;
+  /** Accepted events that have no outcome. */
+  readonly count: number;
+  /** Events whose values are not what was written. */
+  readonly damaged: number;
+}
+
+const pageEntries = 256;
+const placeInKey = 1;
+
+/** Undefined where nothing is kept. Rejects where the store does not work. */
+export async function recoverQueue(options: RecoveryOptions, keys: IdempotencyKeys): Promise<Recovered | undefined> {
+  const { pluginId, store, nothingCounted } = options;
+  const text = await store.kept.get(recordTable, recordKey(pluginId));
+  if (text === undefined) return undefined;
+  const record = parseRecord(text.toString(), nothingCounted);
+  const found = DispatchMark.read(options.markPath);
+  const mark = found?.generation === record.generation ? found : undefined;
+  const changes: Change[] = [];
+  const { moved, damaged } = await readMoved(options, mark, changes);
+  const done = new Watermark(record.through, record.ahead);
+  const head = await readHead(options, { record, done, upTo: mark?.upTo ?? 0, changes });
+  for await (const page of store.kept.pages({ table: keysTable, ...keysOf(pluginId), limit: pageEntries }))
+    for (const { key, value } of page.entries) keys.found(numberInKey(key, placeInKey), Buffer.from(value).toString());
+
+  const isOpen = moved.length > 0 || head.count > 0;
+  const next: QueueRecord = {
+    ...record,
+    serial: record.serial + 1,
+    generation: record.generation + 1,
+    through: done.through,
+    ahead: done.ahead,
+  };
+  // Nothing is given to a cell before the old mark is void.
+  if (isOpen) await store.commit([...changes, recordChange(pluginId, next)]);
+  return {
+    record: isOpen ? next : record,
+    moved,
+    ...head,
+    count: moved.length + head.count,
+    damaged: damaged + head.damaged,
+  };
+}
+
+async function readMoved(
+  { pluginId, store, clock }: RecoveryOptions,
+  mark: Mark | undefined,
+  changes: Change[],
+): Promise<{ readonly moved: MovedEvent[]; readonly damaged: number }> {
+  const moved: MovedEvent[] = [];
+  let damaged = 0;
+  for await (const page of store.kept.pages({ table: movedTable, ...keysOf(pluginId), limit: pageEntries })) {
+    damaged += page.damaged.length;
+    for (const { key, value } of page.entries) {
+      const place = numberInKey(key, placeInKey);
+      const found = decodeMoved(Buffer.from(value).toString(), place, clock);
+      if (found === undefined) continue;
+      const begun = mark?.moved.get(place) ?? 0;
+      if (begun < found.event.attempt) {
+        moved.push(found);
+        continue;
+      }
+      const again = { event: { ...found.event, attempt: begun + 1 }, retryAtMs: 0 };
+      moved.push(again);
+      changes.push(put(movedTable, key, encodeMoved(again, clock)));
+    }
+  }
+  return { moved, damaged };
+}
+
+interface HeadParts {
+  readonly record: QueueRecord;
+  readonly done: Watermark;
+  readonly upTo: number;
+  readonly changes: Change[];
+}
+
+/** Everything up to the mark is read, and is written again with its next attempt. */
+async function readHead(
+  { pluginId, store, clock, residentBytes }: RecoveryOptions,
+  { record, done, upTo, changes }: HeadParts,
+): Promise<Pick<Recovered, 'events' | 'pages' | 'rest' | 'damaged'> & { readonly count: number }> {
+  const events: QueuedEvent[] = [];
+  const pages: StoredPage[] = [];
+  let rest: { readonly from: number; readonly page: number } | undefined;
+  let bytes = 0;
+  let damaged = 0;
+  let expected = done.through + 1;
+  const missing = (to: number): void => {
+    for (let place = expected; place < to; place += 1) {
+      if (done.has(place)) continue;
+      damaged += 1;
+      done.done(place);
+    }
+  };
+  reading: for await (const found of store.kept.pages({
+    table: eventsTable,
+    ...keysOf(pluginId),
+    limit: pageEntries,
+    maxBytes: Math.max(256 * 1024, Math.min(residentBytes, 2 * 1024 * 1024)),
+  })) {
+    for (const { key, value } of found.entries) {
+      const first = numberInKey(key, placeInKey);
+      if (bytes > residentBytes && first > upTo) {
+        rest ??= { from: first, page: first };
+        break reading;
+      }
+      const page = decodePage(Buffer.from(value).toString(), first, clock);
+      missing(first);
+      expected = first + page.length;
+      pages.push({ first, last: expected - 1 });
+      const again = page.map((event) =>
+        (event.place ?? 0) <= upTo && !done.has(event.place ?? 0) ? { ...event, attempt: event.attempt + 1 } : event,
+      );
+      if (again.some((event, index) => event !== page[index]))
+        changes.push(put(eventsTable, eventKey(pluginId, first), encodePage(again, clock)));
+      for (const event of again) {
+        const place = event.place ?? 0;
+        if (done.has(place)) continue;
+        if (rest !== undefined || bytes > residentBytes) {
+          rest ??= { from: place, page: first };
+          continue;
+        }
+        events.push(event);
+        bytes += event.bytes;
+      }
+    }
+  }
+  if (rest === undefined) missing(record.next);
+  const count = rest === undefined ? events.length : events.length + openBetween(done, rest.from, record.next);
+  return { events, pages, rest, damaged, count };
+}
+
+/** Places from `from` on and before `to` that are not done. */
+export function openBetween(done: Watermark, from: number, to: number): number {
+  const start = Math.max(from, done.through + 1);
+  let open = Math.max(0, to - start);
+  for (const [first, last] of done.ahead) open -= Math.max(0, Math.min(last, to - 1) - Math.max(first, start) + 1);
+  return open;
+}
+
+/** The counters with which the books go on, events without an outcome included. */
+export function countersOf({ record: { counters }, count, damaged }: Recovered): ServiceCounters {
+  const { handled, failed, deadLettered, discarded } = counters;
+  return {
+    ...counters,
+    enqueued: handled + failed + deadLettered + discarded + count + damaged,
+    recovered: counters.recovered + count,
+  };
+}
