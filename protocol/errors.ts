@@ -404,6 +404,27 @@ export const errorKinds = {
     'Events led to further events by outputs more often than they may: plugins most likely send to each other in a circle.',
     'Break the circle, or raise the bound that `details.limit` names in the configuration.',
   ),
+  output_unreachable: kind(
+    -32068,
+    502,
+    true,
+    'What an output sends to cannot be reached, or could not take the command at the moment.',
+    'See the message for the status or the code of the system; the command is tried again until its time is over.',
+  ),
+  output_refused: kind(
+    -32069,
+    502,
+    false,
+    'What an output sends to has refused the command for good.',
+    'Correct the URL, the credential or what the plugin sends, then run `nagaya outputs retry`.',
+  ),
+  credential_missing: kind(
+    -32070,
+    500,
+    true,
+    'A credential that an output names cannot be had.',
+    'Set the variable in the environment of the daemon, or correct the file that the configuration names.',
+  ),
   command_not_found: kind(
     -32067,
     404,

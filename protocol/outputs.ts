@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { longestMs } from './durations.ts';
 import { localName, pluginId } from './identifiers.ts';
+import { type CredentialSchema, auth, credentialFile, environmentName } from './sources.ts';
 
 const shared = {
   name: localName.describe('how the plugin names the output in ctx.send'),
@@ -34,11 +35,36 @@ const toolOutput = z.strictObject({
   answer: answer.optional(),
 });
 
-export const output = z.discriminatedUnion('type', [eventOutput, toolOutput]);
-export type Output = z.output<typeof output>;
+const httpUrl = z.string().max(2000).refine(isHttpUrl, 'must be an http: or https: URL without a user and without "#"');
+
+const httpOutput = (credential: CredentialSchema) =>
+  z.strictObject({
+    ...shared,
+    type: z.literal('http'),
+    url: httpUrl.describe('where commands go; their path is resolved below it, and redirects are not followed'),
+    method: z.enum(['POST', 'PUT', 'PATCH']).default('POST'),
+    auth: auth(credential).optional(),
+    timeoutMs: z.int().min(100).max(600_000).default(30_000).describe('one attempt'),
+  });
+
+const outputWith = (credential: CredentialSchema) =>
+  z.discriminatedUnion('type', [httpOutput(credential), eventOutput, toolOutput]);
+
+/** As a manifest declares it. */
+export const output = outputWith(environmentName);
+/** As it is once the operator's overrides are applied. */
+export const operatorOutput = outputWith(z.union([environmentName, credentialFile]));
+export type Output = z.output<typeof operatorOutput>;
 export type OutputType = Output['type'];
+export type HttpOutputSection = Extract<Output, { type: 'http' }>;
 export type EventOutputSection = Extract<Output, { type: 'event' }>;
 export type ToolOutputSection = Extract<Output, { type: 'tool' }>;
+
+function isHttpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, hash } = new URL(text);
+  return /^https?:$/.test(protocol) && username === '' && password === '' && hash === '' && !text.includes('#');
+}
 
 interface Entrance {
   readonly name: string;

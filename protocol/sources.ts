@@ -36,7 +36,7 @@ const taken = z.union([
 
 /** How a credential is found: a manifest names a variable, the operator's overrides may name a file. */
 export type CredentialName = string | z.output<typeof credentialFile>;
-type CredentialSchema = z.ZodType<CredentialName, CredentialName>;
+export type CredentialSchema = z.ZodType<CredentialName, CredentialName>;
 
 const toleranceMs = durationMs(1000, 86_400_000)
   .default(300_000)
@@ -92,7 +92,7 @@ const shared = {
 };
 const kind = localName.describe('of its events');
 
-const auth = (credential: CredentialSchema) =>
+export const auth = (credential: CredentialSchema) =>
   z.strictObject({
     header: headerName.default('authorization').describe('the header that carries the credential'),
     prefix: headerText.default('').describe('what stands before it, such as "Bearer "'),

@@ -229,6 +229,12 @@ export const pluginOverride = z.strictObject({
     .describe(
       "by a source's name: fields in place of the manifest's; here a credential may also be a file of mode 0600",
     ),
+  outputs: z
+    .record(z.string(), z.record(z.string(), z.unknown()))
+    .optional()
+    .describe(
+      "by an output's name: fields in place of the manifest's; here a credential may also be a file of mode 0600",
+    ),
   tools: z.record(z.string(), overriding(toolSection.pick({ timeoutMs: true, isolation: true }))).optional(),
   profiles: z.record(z.string(), overriding(profileSection.pick({ timeoutMs: true }))).optional(),
 });

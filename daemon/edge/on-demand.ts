@@ -1,8 +1,10 @@
 // Loads what runs sources with the first plugin that declares one: a daemon without them pays nothing.
 import { HostError } from '../../protocol/errors.ts';
+import type { HttpAnswer, HttpRequest } from '../../protocol/edge/messages.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import type { SourceStatus } from '../../protocol/operations/source.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
+import { edgeGone } from './http-requests.ts';
 import type { DeclaredSource } from './source-row.ts';
 import type { SourceService } from './source-intake.ts';
 import type { Sources, SourcesOptions } from './sources.ts';
@@ -57,6 +59,11 @@ export class EdgeOnDemand {
 
   async trigger(plugin: string, name: string): Promise<OperationResult<'source.trigger'>> {
     return await (await this.#with(plugin, name)).trigger(plugin, name);
+  }
+
+  /** One attempt to deliver a command to an output of type http. Never rejects. */
+  async http(request: HttpRequest): Promise<HttpAnswer> {
+    return this.#closed ? edgeGone : await (await this.#load()).http(request);
   }
 
   /** Takes nothing new; what is on its way is still answered. */

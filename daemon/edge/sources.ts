@@ -7,6 +7,8 @@ import {
   type EdgeEvent,
   type EdgeSource,
   type FromEdge,
+  type HttpAnswer,
+  type HttpRequest,
   sourceKey,
 } from '../../protocol/edge/messages.ts';
 import { nearest } from '../../protocol/issues.ts';
@@ -19,6 +21,7 @@ import type { Clock } from '../time/clock.ts';
 import { EdgeSupervisor } from './edge-supervisor.ts';
 import type { SpawnEdge } from './edge-thread.ts';
 import { LastRuns } from './last-runs.ts';
+import { HttpRequests } from './http-requests.ts';
 import { PausedSources } from './paused-sources.ts';
 import type { Schedules } from './schedules.ts';
 import { SourceIntake, type SourceService } from './source-intake.ts';
@@ -46,6 +49,10 @@ export class Sources {
   readonly #rows = new Map<string, SourceRow>();
   readonly #intakes = new Map<string, SourceIntake>();
   readonly #supervisor: EdgeSupervisor;
+  readonly #http = new HttpRequests((message) => {
+    this.#supervisor.start();
+    return this.#supervisor.post(message);
+  });
   readonly #paused: PausedSources;
   readonly #lastRuns: LastRuns;
   #schedules: Promise<Schedules> | undefined;
@@ -125,6 +132,11 @@ export class Sources {
     throw new HostError('unsupported_operation', `Only schedules can be triggered; ${name} is a ${type}.`, {
       instead: 'ingress.publish',
     });
+  }
+
+  /** One attempt to deliver a command. Never rejects. */
+  http(request: HttpRequest): Promise<HttpAnswer> {
+    return this.#http.send(request);
   }
 
   /** Takes nothing new; what is on its way is still answered. */
@@ -219,6 +231,9 @@ export class Sources {
       case 'reports':
         for (const report of message.reports) this.#rows.get(report.key)?.reported(report);
         break;
+      case 'httpAnswer':
+        this.#http.answered(message.id, message.answer);
+        break;
       case 'listening':
         this.#webhooks = { host: message.host, port: message.port };
         this.#options.log.info({ host: message.host, port: message.port }, 'listening for webhooks');
@@ -230,6 +245,7 @@ export class Sources {
   }
 
   #lost(why: string): void {
+    this.#http.lost();
     const nowMs = this.#options.clock.wallMs();
     for (const row of this.#rows.values()) if (row.declared.declaration.type !== 'schedule') row.lost(nowMs);
     this.#options.log.error({ why }, 'the thread of sources and outputs is gone and is started again');

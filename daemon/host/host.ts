@@ -84,7 +84,10 @@ export class Host {
   readonly #reader: PluginReader;
   readonly #atStart: AtStart;
   /** Where commands of services can be delivered. */
-  readonly #targets = outputTargets((id) => this.#staying(id));
+  readonly #targets = outputTargets(
+    (id) => this.#staying(id),
+    (request) => this.edge.http(request),
+  );
   /** Ids of plugins that came after the start. */
   readonly #loadedAtRunTime = new Set<string>();
 

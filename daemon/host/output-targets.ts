@@ -5,7 +5,8 @@ import type { OutputTargets } from '../outputs/drivers.ts';
 import type { HostedPlugin } from './hosted-plugin.ts';
 
 /** `get` throws for a plugin that is not loaded. */
-export const outputTargets = (get: (plugin: string) => HostedPlugin): OutputTargets => ({
+export const outputTargets = (get: (plugin: string) => HostedPlugin, http: OutputTargets['http']): OutputTargets => ({
+  http,
   async publish(plugin, { ingress, kind, source, correlationId, payload, idempotencyKey, hops }) {
     const service = get(plugin).requireService();
     // A key has no slash.

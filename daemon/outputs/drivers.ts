@@ -1,7 +1,8 @@
 // Delivers commands inside the daemon: as an event of a service, or as a call of a tool whose answer comes back as an
 // event. Whether another attempt may succeed is what the registry of errors says of the refusal.
 import { type HostError, asHostError } from '../../protocol/errors.ts';
-import type { EventOutputSection, Output, ToolOutputSection } from '../../protocol/outputs.ts';
+import type { HttpAnswer, HttpRequest } from '../../protocol/edge/messages.ts';
+import type { EventOutputSection, HttpOutputSection, Output, ToolOutputSection } from '../../protocol/outputs.ts';
 import type { CallWaiter } from '../tools/pending-call.ts';
 import { type Command, type Delivery, type Driver, sent } from './command.ts';
 import { faultOf } from './output-queue.ts';
@@ -21,6 +22,8 @@ export interface SentEvent {
 /** What commands are delivered to. Both throw, or reject with, errors of the registry. */
 export interface OutputTargets {
   publish(plugin: string, event: SentEvent): Promise<void>;
+  /** One attempt. Never rejects. */
+  http(request: HttpRequest): Promise<HttpAnswer>;
   callTool(
     plugin: string,
     tool: string,
@@ -50,7 +53,14 @@ function refusal(error: HostError): Delivery {
 
 /** `from`: the plugin that sends. */
 export function driverOf(output: Output, from: string, targets: OutputTargets): Driver {
-  return output.type === 'event' ? eventDriver(output, from, targets) : toolDriver(output, from, targets);
+  switch (output.type) {
+    case 'event':
+      return eventDriver(output, from, targets);
+    case 'tool':
+      return toolDriver(output, from, targets);
+    case 'http':
+      return httpDriver(output, targets);
+  }
 }
 
 const eventDriver = ({ plugin, ingress, kind }: EventOutputSection, from: string, targets: OutputTargets): Driver => ({
@@ -58,6 +68,15 @@ const eventDriver = ({ plugin, ingress, kind }: EventOutputSection, from: string
     delivered(
       targets.publish(plugin, { ingress, kind, source: from, correlationId, payload: json, idempotencyKey: id, hops }),
     ),
+});
+
+const httpDriver = ({ url, method, auth, timeoutMs }: HttpOutputSection, targets: OutputTargets): Driver => ({
+  async send({ id, path, json }) {
+    const answer = await targets.http({ url, method, auth, timeoutMs, path, json, idempotencyKey: id });
+    if (answer.is === 'sent') return sent;
+    const { is, code, message, afterMs } = answer;
+    return is === 'retry' ? { is, error: { code, message }, afterMs } : { is, error: { code, message } };
+  },
 });
 
 const toolDriver = ({ plugin, tool, answer }: ToolOutputSection, from: string, targets: OutputTargets): Driver => ({

@@ -293,7 +293,12 @@ export class PluginOutputs {
       plugin: this.#options.plugin,
       name,
       type,
-      state: output === undefined ? 'faulty' : queue.retrying ? 'retrying' : 'open',
+      state:
+        output === undefined || (queue.pending > 0 && queue.lastError?.code === 'credential_missing')
+          ? 'faulty'
+          : queue.retrying
+            ? 'retrying'
+            : 'open',
       pending: queue.pending,
       sent: queue.counters.sent,
       failed: queue.counters.failed,

@@ -1,9 +1,11 @@
 // Lays what the operator configures for a plugin over what its manifest declares. An override that hits nothing is a
 // fault, because silently ignoring it would leave the operator believing in a bound that does not hold.
 import { isDeepStrictEqual } from 'node:util';
+import type * as z from 'zod';
 import type { Issue } from '../../protocol/errors.ts';
 import { issuesOf, nearest } from '../../protocol/issues.ts';
 import type { Manifest, ServiceSection } from '../../protocol/manifest.ts';
+import { type Output, operatorOutput, outputIssues } from '../../protocol/outputs.ts';
 import { type Source, operatorSource, sourceIssues } from '../../protocol/sources.ts';
 import { wordingOf } from '../../protocol/wording.ts';
 import type { PluginOverride } from '../config/schema.ts';
@@ -36,24 +38,32 @@ export function applyOverride(declared: Manifest, override: PluginOverride): Ove
         timeouts: lay('service.timeouts', service.timeouts, override.timeouts),
         restart: lay('service.restart', service.restart, override.restart),
         retry: lay('service.retry', service.retry, override.retry),
-        sources: laySources(service),
+        sources: layRows('source', service.sources, operatorSource, (rows) => sourceIssues(rows, service.ingresses)),
+        outputs: layRows('output', service.outputs, operatorOutput, (rows) => outputIssues(rows, service.ingresses)),
       };
     }
-    for (const section of ['queue', 'timeouts', 'restart', 'retry', 'reload', 'sources'] as const) {
+    for (const section of ['queue', 'timeouts', 'restart', 'retry', 'reload', 'sources', 'outputs'] as const) {
       if (override[section] !== undefined)
         issues.push({ path: `${where}.${section}`, message: 'the plugin has no service; remove this override' });
     }
     return undefined;
   };
 
-  const laySources = ({ sources, ingresses }: ServiceSection): Source[] => {
-    const laid = overriddenSources(sources, override.sources ?? {}, `${where}.sources`);
+  /** Of sources and outputs: each field that the override names replaces the manifest's as a whole. */
+  const layRows = <Row extends Source | Output>(
+    what: 'source' | 'output',
+    rows: readonly Row[],
+    schema: z.ZodType<Row>,
+    issuesOfAll: (rows: readonly Row[]) => readonly { path: (string | number)[]; message: string }[],
+  ): Row[] => {
+    const place = `${where}.${what}s`;
+    const laid = overriddenRows(what, rows, schema, override[`${what}s`] ?? {}, place);
     overridden.push(...laid.overridden);
     issues.push(...laid.issues);
     if (laid.issues.length === 0)
-      for (const { path, message } of sourceIssues(laid.sources, ingresses))
-        issues.push({ path: `${where}.sources.${sources[Number(path[0])]?.name ?? ''}.${String(path[1])}`, message });
-    return laid.sources;
+      for (const { path, message } of issuesOfAll(laid.rows))
+        issues.push({ path: `${place}.${rows[Number(path[0])]?.name ?? ''}.${path.slice(1).join('.')}`, message });
+    return laid.rows;
   };
 
   const layNamed = <Row extends { readonly name: string }>(
@@ -88,35 +98,35 @@ export function applyOverride(declared: Manifest, override: PluginOverride): Ove
   return { manifest: service === undefined ? manifest : { ...manifest, service }, overridden, issues };
 }
 
-/** A field that the override names replaces the manifest's as a whole. */
-function overriddenSources(
-  sources: readonly Source[],
-  overrides: NonNullable<PluginOverride['sources']>,
+function overriddenRows<Row extends Source | Output>(
+  what: 'source' | 'output',
+  rows: readonly Row[],
+  schema: z.ZodType<Row>,
+  overrides: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
   where: string,
-): { sources: Source[]; overridden: string[]; issues: Issue[] } {
+): { rows: Row[]; overridden: string[]; issues: Issue[] } {
   const overridden: string[] = [];
-  const names = sources.map(({ name }) => name);
+  const names = rows.map(({ name }) => name);
   const issues = Object.keys(overrides)
     .filter((name) => !names.includes(name))
-    .map((name): Issue => ({ path: `${where}.${name}`, message: unknownName('source', name, names) }));
-  const laid = sources.map((source) => {
-    const over = Object.hasOwn(overrides, source.name) ? (overrides[source.name] ?? {}) : {};
-    const path = `${where}.${source.name}`;
+    .map((name): Issue => ({ path: `${where}.${name}`, message: unknownName(what, name, names) }));
+  const laid = rows.map((row) => {
+    const over = Object.hasOwn(overrides, row.name) ? (overrides[row.name] ?? {}) : {};
+    const path = `${where}.${row.name}`;
     for (const fixed of ['name', 'type'])
       if (fixed in over)
         issues.push({ path: `${path}.${fixed}`, message: "is the manifest's alone; remove it from the override" });
-    const merged = operatorSource.safeParse({ ...source, ...over }, { error: wordingOf });
+    const merged = schema.safeParse({ ...row, ...over }, { error: wordingOf });
     if (!merged.success) {
-      for (const issue of issuesOf(merged.error, operatorSource))
+      for (const issue of issuesOf(merged.error, schema))
         issues.push({ path: issue.path === '' ? path : `${path}.${issue.path}`, message: issue.message });
-      return source;
+      return row;
     }
     for (const key of Object.keys(over))
-      if (!isDeepStrictEqual(source[key as keyof Source], over[key]))
-        overridden.push(`service.sources.${source.name}.${key}`);
+      if (!isDeepStrictEqual(row[key as keyof Row], over[key])) overridden.push(`service.${what}s.${row.name}.${key}`);
     return merged.data;
   });
-  return { sources: laid, overridden, issues };
+  return { rows: laid, overridden, issues };
 }
 
 /** What to tell of overrides whose plugin is not among the loaded ones. */
@@ -132,7 +142,7 @@ export function unusedOverrides(
     });
 }
 
-function unknownName(what: 'tool' | 'profile' | 'source', name: string, names: readonly string[]): string {
+function unknownName(what: 'tool' | 'profile' | 'source' | 'output', name: string, names: readonly string[]): string {
   if (names.length === 0) return `the plugin has no ${what}s; remove this override`;
   const meant = nearest(name, names);
   return `the plugin has no such ${what}; ${meant === undefined ? `its ${what}s are ${names.slice(0, 20).join(', ')}` : `did you mean "${meant}"?`}`;

@@ -2,7 +2,7 @@
 // text here, and has been parsed and bounded by the edge.
 import type { OutputJson } from '../cell/messages.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { Source } from '../sources.ts';
+import type { CredentialName, Source } from '../sources.ts';
 
 export type SourceState = 'open' | 'connecting' | 'retrying' | 'paused' | 'faulty';
 
@@ -54,7 +54,37 @@ export interface ListenOrder {
   readonly bounds: WebhookListenerBounds;
 }
 
+/** A command to an output of type http, once. */
+export interface HttpRequest {
+  /** As the output declares it. */
+  readonly url: string;
+  readonly method: 'POST' | 'PUT' | 'PATCH';
+  readonly auth: HttpAuth | undefined;
+  readonly timeoutMs: number;
+  /** Below the URL. */
+  readonly path: string | undefined;
+  /** The body. */
+  readonly json: string;
+  readonly idempotencyKey: string;
+}
+
+export interface HttpAuth {
+  readonly header: string;
+  readonly prefix: string;
+  readonly env: CredentialName;
+}
+
+export type HttpAnswer =
+  | { readonly is: 'sent' }
+  | {
+      readonly is: 'retry' | 'refused';
+      readonly code: 'output_unreachable' | 'output_refused' | 'credential_missing' | 'invalid_request';
+      readonly message: string;
+      readonly afterMs?: number;
+    };
+
 export type ToEdge =
+  | { readonly type: 'http'; readonly id: number; readonly request: HttpRequest }
   /** The whole list: a source that is not in it ends. One whose declaration is the same goes on as it is. */
   | { readonly type: 'sources'; readonly sources: readonly EdgeSource[] }
   | { readonly type: 'listen'; readonly order: ListenOrder }
@@ -120,6 +150,7 @@ export interface SourceReport {
 }
 
 export type FromEdge =
+  | { readonly type: 'httpAnswer'; readonly id: number; readonly answer: HttpAnswer }
   | { readonly type: 'events'; readonly events: readonly EdgeEvent[] }
   | { readonly type: 'reports'; readonly reports: readonly SourceReport[]; readonly look?: number }
   | { readonly type: 'listening'; readonly host: string; readonly port: number }

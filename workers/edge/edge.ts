@@ -4,6 +4,7 @@ import type { EdgeData, EdgeSource, FromEdge, SourceReport, ToEdge } from '../..
 import type { SourceType } from '../../protocol/sources.ts';
 import { Credentials } from './credentials.ts';
 import type { MakeDriver } from './driver.ts';
+import { HttpOutput } from './http-output.ts';
 import { InFlight } from './in-flight.ts';
 import { RunningSource } from './running-source.ts';
 import { UnknownDriver } from './unknown-driver.ts';
@@ -17,6 +18,7 @@ export class Edge {
   readonly #post: (message: FromEdge) => void;
   readonly #data: EdgeData;
   readonly #credentials: Credentials;
+  readonly #http: HttpOutput;
   readonly #inFlight: InFlight;
   readonly #listener: WebhookListener;
   readonly #sources = new Map<string, RunningSource>();
@@ -28,6 +30,7 @@ export class Edge {
     this.#data = data;
     this.#post = post;
     this.#credentials = new Credentials(env);
+    this.#http = new HttpOutput(this.#credentials);
     this.#inFlight = new InFlight(data.inFlight, (events) => post({ type: 'events', events }));
     this.#listener = new WebhookListener(data.webhooks, {
       listening: (host, port) => post({ type: 'listening', host, port }),
@@ -49,6 +52,11 @@ export class Edge {
         break;
       case 'reread':
         for (const source of this.#sources.values()) source.reread();
+        break;
+      case 'http':
+        void this.#http
+          .send(message.request)
+          .then((answer) => this.#post({ type: 'httpAnswer', id: message.id, answer }));
         break;
       case 'look':
         this.#post({ type: 'reports', reports: this.#reports(), look: message.id });
