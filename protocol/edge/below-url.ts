@@ -7,7 +7,7 @@ const refused = (message: string): Below => ({ ok: false, message });
 /** Scheme, host and port stay as they are declared; the query is the path's where it has one. */
 export function belowUrl(declared: string, path: string | undefined): Below {
   if (path === undefined) return { ok: true, url: declared };
-   
+
   if (/[\\#\x00-\x20\x7f]/.test(path))
     return refused('The path holds a space, a backslash, "#" or a control character.');
   const [segments = '', ...query] = path.split('?');
