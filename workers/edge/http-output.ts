@@ -1,6 +1,6 @@
-// Sends commands over HTTP. The credential is read here and goes to the declared host alone: the path of a command stays
-// below the declared URL, redirects are not followed, and nothing that the receiver or the library says is passed on
-// but a status and a code of the system.
+// Sends commands over HTTP. The credential is read here and goes to the declared host alone: the path of a command
+// stays below the declared URL, redirects are not followed, and nothing that the receiver or the library says is passed
+// on but a status and a code of the system.
 import type { HttpAnswer, HttpRequest } from '../../protocol/edge/messages.ts';
 import { belowUrl } from '../../protocol/edge/below-url.ts';
 import type { Credentials } from './credentials.ts';
