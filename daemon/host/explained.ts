@@ -2,25 +2,33 @@
 import type { OperationResult } from '../../protocol/operations.ts';
 import type { DeadLetters } from '../services/dead-letters.ts';
 import type { Service } from '../services/service.ts';
-import type { Timeline } from '../telemetry/timeline.ts';
+import type { PluginHistory } from './plugin-history.ts';
 
 export interface Explaining {
   readonly service: Service | undefined;
   readonly deadLetters: DeadLetters;
-  readonly timeline: Timeline;
+  readonly history: PluginHistory;
 }
 
-export function explained(
-  { service, deadLetters, timeline }: Explaining,
+/** What this daemon saw, and in front of it what an earlier one kept. */
+export async function explained(
+  { service, deadLetters, history }: Explaining,
   event: string | undefined,
   limit: number,
-): OperationResult<'event.explain'> {
+): Promise<OperationResult<'event.explain'>> {
+  const { timeline } = history;
   const { events, forgotten, open } = service?.trail(event, limit) ?? { events: [], forgotten: 0, open: [] };
+  const entries = event === undefined ? timeline.newest(limit) : timeline.about(event, limit);
+  const letters = event === undefined ? [] : deadLetters.idsOf(event);
+  const [olderEvents, olderEntries] = await Promise.all([
+    events.length < limit ? history.olderAttempts(event, limit - events.length) : [],
+    entries.length < limit ? history.olderEntries(event, limit - entries.length) : [],
+  ]);
   return {
-    events,
+    events: [...olderEvents, ...events],
     forgotten,
     open,
-    deadLetters: event === undefined ? [] : deadLetters.idsOf(event),
-    entries: event === undefined ? timeline.newest(limit) : timeline.about(event, limit),
+    deadLetters: letters,
+    entries: [...olderEntries, ...entries],
   };
 }

@@ -1,5 +1,5 @@
 // What looks at the daemon itself at intervals: its event loop, its process, libuv's pool of threads, the time it stood
-// still, and the counters of its services for whoever follows them.
+// still, and the counters of its services for whoever follows them. It also has their histories written.
 import { EventLoopMonitor } from '../telemetry/event-loop.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import { awakeTime } from '../time/awake-time.ts';
@@ -13,11 +13,15 @@ interface WatchLimits {
   readonly countersEveryMs: number;
 }
 
+/** What a daemon that is killed may lose of timelines. */
+const historyEveryMs = 1000;
+
 export class HostWatches {
   readonly eventLoop = new EventLoopMonitor();
   readonly process: ProcessWatch;
   readonly pool: PoolWatch;
   readonly #counters: NodeJS.Timeout;
+  readonly #histories: NodeJS.Timeout;
 
   constructor(host: Host, limits: WatchLimits, log: Logger) {
     this.process = new ProcessWatch(limits, log);
@@ -25,10 +29,15 @@ export class HostWatches {
     awakeTime.watch((standstill) => reportStandstill(standstill, host, log));
     const last = new Map<string, string>();
     this.#counters = setInterval(() => host.publishCounters(last), limits.countersEveryMs).unref();
+    this.#histories = setInterval(
+      () => host.list().forEach(({ history, historySource }) => history.keep(historySource())),
+      historyEveryMs,
+    ).unref();
   }
 
   stop(): void {
     clearInterval(this.#counters);
+    clearInterval(this.#histories);
     this.eventLoop.stop();
     this.process.stop();
     this.pool.stop();

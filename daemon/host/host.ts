@@ -257,6 +257,7 @@ export class Host {
     this.#startOrder = this.#startOrder.filter((started) => started !== id);
     // Its id stays taken until its files are closed: whoever loads it next reads them.
     await hosted.close();
+    hosted.history.forget();
     this.catalog.remove(id);
     this.#unloading.delete(id);
     this.#afterDeath.forget(id);

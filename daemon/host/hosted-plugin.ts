@@ -16,6 +16,7 @@ import type { OutputTargets } from '../outputs/drivers.ts';
 import type { PluginOutputs } from '../outputs/plugin-outputs.ts';
 import { explained } from './explained.ts';
 import { type KeptThings, openKept, openQueue } from './kept-things.ts';
+import type { HistorySource, PluginHistory } from './plugin-history.ts';
 import { noService } from './no-service.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { ProgramEnd } from '../runtimes/programs/program.ts';
@@ -38,7 +39,7 @@ import type { FlightRecorder } from '../telemetry/flight-recorder.ts';
 import { PluginLog } from '../telemetry/plugin-log.ts';
 import { Redactor } from '../telemetry/redactor.ts';
 import { tellFailure } from '../services/tell-failure.ts';
-import { Timeline } from '../telemetry/timeline.ts';
+import type { Timeline } from '../telemetry/timeline.ts';
 import { ToolBooks } from '../tools/tool-books.ts';
 import { PluginTools, type ToolRequest } from '../tools/plugin-tools.ts';
 import { passOnPlaced, redactedError } from './told-error.ts';
@@ -65,6 +66,7 @@ export class HostedPlugin {
   readonly id: string;
   readonly log: PluginLog;
   readonly timeline: Timeline;
+  readonly history: PluginHistory;
   /** It was loaded at run time, and the next daemon loads it too. */
   remembered = false;
   /** What workers can run of it. */
@@ -92,6 +94,11 @@ export class HostedPlugin {
       this.#deps.log[level]({ plugin: this.id, ...plain }, message);
     },
   };
+  /** What its history is written from. */
+  readonly historySource = (): HistorySource => ({
+    service: this.#service,
+    redact: (json) => this.#redactor.json(json),
+  });
   readonly #home: ProgramHome;
   #redactor = new Redactor([]);
   #plugin: LoadedPlugin;
@@ -124,16 +131,11 @@ export class HostedPlugin {
     this.#records = new CellRecords(deps.stateFolder, (error) =>
       log.warn({ plugin: id, err: error.message }, 'the record of a process cell cannot be kept'),
     );
-    this.#keptCode = new KeptCode(join(deps.stateFolder, 'kept-code', id), (message) => {
-      this.timeline.record({
-        level: 'warn',
-        event: 'code_not_kept',
-        message,
-        incarnation: this.#service?.incarnation ?? 0,
-      });
-      this.log.host('warn', message);
-    });
-    this.timeline = new Timeline({ capacity: limits.timeline, clock });
+    this.#keptCode = new KeptCode(join(deps.stateFolder, 'kept-code', id), (message) =>
+      this.tell('code_not_kept', message),
+    );
+    this.history = kept.history;
+    this.timeline = kept.history.timeline;
     this.log = new PluginLog({
       pluginId: id,
       folder: join(deps.stateFolder, 'logs'),
@@ -262,8 +264,8 @@ export class HostedPlugin {
   }
 
   /** The story of one event, of those that share a correlation id, or of the newest. */
-  explain(event: string | undefined, limit: number): OperationResult<'event.explain'> {
-    return explained({ service: this.#service, deadLetters: this.#deadLetters, timeline: this.timeline }, event, limit);
+  explain(event: string | undefined, limit: number): Promise<OperationResult<'event.explain'>> {
+    return explained({ service: this.#service, deadLetters: this.#deadLetters, history: this.history }, event, limit);
   }
 
   /** Something that happened to it beside its service. */
@@ -307,6 +309,7 @@ export class HostedPlugin {
     cellMeters.forget(this.id);
     this.outputs.close();
     await Promise.all([
+      this.history.close(this.historySource(), historyCloseMs),
       this.#deadLetters.close(lettersCloseMs),
       this.log.close(),
       this.#keptCode.remove(keptCodeCloseMs),
@@ -429,3 +432,4 @@ const bundledEvents = 5;
 /** A disk that hangs must not hold up the end of the daemon. */
 const keptCodeCloseMs = 1500;
 const lettersCloseMs = 1000;
+const historyCloseMs = 500;

@@ -8,6 +8,7 @@ import type { LoadedPlugin } from '../plugins/plugin.ts';
 import { KeptQueue } from '../services/durable/kept-queue.ts';
 import { DeadLetters } from '../services/dead-letters.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
+import { PluginHistory } from './plugin-history.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../time/clock.ts';
 
@@ -17,6 +18,7 @@ export interface KeptThings {
   readonly outputs: PluginOutputs;
   /** Of the plugin's service; undefined where it has none. */
   readonly queue: KeptQueue | undefined;
+  readonly history: PluginHistory;
 }
 
 export interface KeptDeps {
@@ -72,8 +74,9 @@ export async function openKept(
   });
   await outputs.open(manifest.service?.outputs ?? []);
   const queue = await openQueue(plugin, deps, trouble('queue_unsafe'));
+  const history = await PluginHistory.open({ pluginId: id, store, clock, limits });
   return [
-    { deadLetters, state, outputs, queue },
+    { deadLetters, state, outputs, queue, history },
     (listener) => {
       tell = listener;
       for (const told of early) listener(...told);

@@ -15,7 +15,7 @@ export function telemetryHandlers(
       return { subscriptionId, topics, buffer };
     },
     'events.unsubscribe': ({ subscriptionId }, caller) => caller.unsubscribe(subscriptionId),
-    'timeline.read': ({ plugin: id, after, limit }) => host.get(id).timeline.read(after, limit),
+    'timeline.read': ({ plugin: id, after, limit }) => host.get(id).history.page(after, limit),
     'event.explain': ({ plugin: id, event, limit }) => host.get(id).explain(event, limit),
     'log.read': ({ plugin: id, limit, follow }, caller) => {
       const log = id === undefined ? undefined : host.get(id).log;

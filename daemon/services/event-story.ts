@@ -2,7 +2,7 @@
 import type { EventRecord, OpenEvent } from '../../protocol/operations/telemetry.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Books } from './books.ts';
-import type { TrailRecord } from './event-trail.ts';
+import type { EventTrail, TrailRecord } from './event-trail.ts';
 import type { Intake } from './intake.ts';
 import type { Lane } from '../dispatch/lane.ts';
 import { type QueuedEvent, idsOf } from '../dispatch/queued-event.ts';
@@ -29,6 +29,15 @@ export function eventStory(parts: StoryParts, id: string | undefined, limit: num
     forgotten: trail.forgotten,
     open: id === undefined ? [] : openEvents(parts, id, limit),
   };
+}
+
+/** What the trail has recorded since so many had been made, as far as it is still there. */
+export function attemptsSince(
+  { trail, clock }: { readonly trail: EventTrail; readonly clock: Clock },
+  made: number,
+): { readonly made: number; readonly records: EventRecord[] } {
+  const records = trail.newest(Math.max(0, trail.made - made));
+  return { made: trail.made, records: records.map((record) => asRecord(record, clock)) };
 }
 
 function asRecord({ acceptedMs, atMs, handlerMs, ...record }: TrailRecord, clock: Clock): EventRecord {

@@ -59,6 +59,11 @@ export class EventTrail {
     this.#capacity = capacity;
   }
 
+  /** Records ever made. */
+  get made(): number {
+    return this.#made;
+  }
+
   /** Records that newer ones have taken the place of. */
   get forgotten(): number {
     return Math.max(0, this.#made - this.#capacity);

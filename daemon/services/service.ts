@@ -7,7 +7,8 @@ import { Deadlines } from '../time/deadlines.ts';
 import { Delivery } from './delivery.ts';
 import { Books } from './books.ts';
 import { EventTrail } from './event-trail.ts';
-import { type EventStory, eventStory } from './event-story.ts';
+import type { EventRecord } from '../../protocol/operations/telemetry.ts';
+import { type EventStory, attemptsSince, eventStory } from './event-story.ts';
 import { IdempotencyKeys } from './durable/idempotency-keys.ts';
 import { keptOwner } from './durable/kept-owner.ts';
 import { Intake, type Publication } from './intake.ts';
@@ -332,6 +333,11 @@ export class Service {
     return this.#books.unaccounted(
       this.#intake.queue.size + (this.#life.live?.lane.inFlight ?? 0) + this.#settlement.waiting,
     );
+  }
+
+  /** Attempts at events that ended since so many had. */
+  attemptsSince(made: number): { readonly made: number; readonly records: EventRecord[] } {
+    return attemptsSince({ trail: this.#books.trail, clock: this.#deps.clock }, made);
   }
 
   /** What became of its newest events, or of one of them. */

@@ -13,6 +13,8 @@ const maxDataText = 500;
 export interface TimelineOptions {
   readonly capacity: number;
   readonly clock: Pick<Clock, 'wallMs'>;
+  /** The sequence of its first entry: those before it are an earlier daemon's. */
+  readonly begunAt?: number;
 }
 
 export interface TimelinePage {
@@ -27,10 +29,11 @@ export interface TimelinePage {
 export class Timeline {
   readonly #options: TimelineOptions;
   readonly #entries: Ring<TimelineEntry>;
-  #nextSequence = 1;
+  #nextSequence: number;
 
   constructor(options: TimelineOptions) {
     this.#options = options;
+    this.#nextSequence = options.begunAt ?? 1;
     this.#entries = new Ring(options.capacity);
   }
 
@@ -62,9 +65,7 @@ export class Timeline {
   about(id: string, count: number): TimelineEntry[] {
     return this.#entries
       .newest(this.#entries.size)
-      .filter(({ eventId, correlationId, data }) =>
-        [eventId, correlationId, data?.['eventId'], data?.['correlationId']].includes(id),
-      )
+      .filter((entry) => isAbout(entry, id))
       .slice(-count);
   }
 
@@ -72,6 +73,9 @@ export class Timeline {
     return this.#entries.newest(count);
   }
 }
+
+export const isAbout = ({ eventId, correlationId, data }: TimelineEntry, id: string): boolean =>
+  [eventId, correlationId, data?.['eventId'], data?.['correlationId']].includes(id);
 
 const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length)}… (cut)` : text);
 

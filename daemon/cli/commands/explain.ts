@@ -54,8 +54,8 @@ export function register(program: Command): void {
 function unknownText(event: string, forgotten: number): string {
   const why =
     forgotten === 0
-      ? 'it was not accepted here since the daemon started'
-      : `it was not accepted here since the daemon started, or is among the ${plural(forgotten, 'older attempt')} that newer ones pushed out (limits.eventTrail)`;
+      ? 'it was not accepted here, as far as is remembered'
+      : `it was not accepted here, as far as is remembered, or is among the ${plural(forgotten, 'older attempt')} that newer ones pushed out (limits.eventTrail)`;
   return `nothing is known of ${event}: ${why}`;
 }
 
