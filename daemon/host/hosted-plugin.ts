@@ -8,15 +8,13 @@ import { cellMeters } from '../isolates/cell-meters.ts';
 import { cellEnvironment } from '../cells/environment.ts';
 import { CellRecords } from '../cells/process/cell-records.ts';
 import { spawnCellFor } from '../cells/spawn.ts';
-import type { Clock } from '../time/clock.ts';
-import type { Limits } from '../config/schema.ts';
 import { KeptCode } from '../plugins/kept-code.ts';
 import { tryImport } from './import-trial.ts';
-import type { OutputTargets } from '../outputs/drivers.ts';
 import type { PluginOutputs } from '../outputs/plugin-outputs.ts';
 import { explained } from './explained.ts';
 import { type KeptThings, openKept, openQueue } from './kept-things.ts';
 import type { HistorySource, PluginHistory } from './plugin-history.ts';
+import type { HostedDeps } from './hosted-deps.ts';
 import { noService } from './no-service.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { ProgramEnd } from '../runtimes/programs/program.ts';
@@ -29,13 +27,8 @@ import { replayLetters } from '../services/replay.ts';
 import type { JournalOutlets } from '../services/journal.ts';
 import { Service } from '../services/service.ts';
 import type { EventIds } from '../dispatch/queued-event.ts';
-import type { WakeTurns } from '../dispatch/wake-turns.ts';
 import { type KeptEvents, noEvents } from '../services/stop-order.ts';
 import { type ServicePlan, planOf } from '../dispatch/service-plan.ts';
-import type { Store } from '../store/store.ts';
-import type { Logger } from '../telemetry/daemon-log.ts';
-import type { Feed } from '../telemetry/feed.ts';
-import type { FlightRecorder } from '../telemetry/flight-recorder.ts';
 import { PluginLog } from '../telemetry/plugin-log.ts';
 import { Redactor } from '../telemetry/redactor.ts';
 import { tellFailure } from '../services/tell-failure.ts';
@@ -45,22 +38,6 @@ import { PluginTools, type ToolRequest } from '../tools/plugin-tools.ts';
 import { passOnPlaced, redactedError } from './told-error.ts';
 import type { CallWaiter } from '../tools/pending-call.ts';
 import { RetiringTools } from '../tools/retiring-tools.ts';
-
-export interface HostedDeps {
-  readonly limits: Limits;
-  readonly stateFolder: string;
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly wakes: WakeTurns;
-  readonly feed: Feed;
-  readonly log: Logger;
-  readonly recorder: FlightRecorder;
-  /** Bundles hold events with their payloads. */
-  readonly bundlePayloads: boolean;
-  /** Where commands can be delivered. */
-  readonly targets: OutputTargets;
-  readonly env: Readonly<Record<string, string | undefined>>;
-}
 
 export class HostedPlugin {
   readonly id: string;
