@@ -14,7 +14,9 @@ const nodeGlobals = Object.fromEntries(
   ['AbortController', 'AbortSignal', 'Blob', 'BroadcastChannel', 'Event', 'EventTarget', 'ReadableStream', 'URLSearchParams', 'WritableStream', 'atob', 'btoa', 'crypto', 'Buffer', 'MessageChannel', 'MessagePort', 'SharedArrayBuffer', 'Atomics', 'URL', 'WebAssembly', 'clearImmediate', 'clearInterval', 'clearTimeout', 'console', 'fetch', 'globalThis', 'performance', 'process', 'queueMicrotask', 'setImmediate', 'setInterval', 'setTimeout', 'structuredClone', 'TextDecoder', 'TextEncoder'].map((name) => [name, 'readonly']),
 );
 
-const browserGlobals = Object.fromEntries(['EventSource', 'FormData', 'Option', 'document', 'location', 'window'].map((name) => [name, 'readonly']));
+const browserGlobals = Object.fromEntries(
+  ['EventSource', 'FormData', 'Option', 'ResizeObserver', 'addEventListener', 'document', 'getComputedStyle', 'location', 'removeEventListener', 'window'].map((name) => [name, 'readonly']),
+);
 
 /** Mistakes in any JavaScript. */
 const mistakes = Object.fromEntries(

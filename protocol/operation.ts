@@ -3,8 +3,11 @@
 import type * as z from 'zod';
 import type { ErrorCode } from './errors.ts';
 
-/** Who may call it over HTTP from outside: `browser` operations are a closed list. */
-export type Audience = 'control' | 'browser';
+/**
+ * Who may call it over HTTP from outside: `browser` operations are a closed list, and so are those of the `operator`,
+ * whom `nagaya console` has signed in.
+ */
+export type Audience = 'control' | 'operator' | 'browser';
 
 export interface HttpRoute {
   readonly method: 'GET' | 'POST' | 'DELETE';

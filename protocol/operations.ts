@@ -1,5 +1,6 @@
 // The operation table: every way in, by name. Socket, HTTP, client, command and OpenAPI are derived from it.
 import type * as z from 'zod';
+import { auditOperations } from './operations/audit.ts';
 import { browserOperations } from './operations/browser.ts';
 import { daemonOperations } from './operations/daemon.ts';
 import { deadLetterOperations } from './operations/dead-letter.ts';
@@ -27,6 +28,7 @@ export const operations = {
   ...runtimeOperations,
   ...workerOperations,
   ...storeOperations,
+  ...auditOperations,
   ...usageOperations,
   ...browserOperations,
   ...mcpOperations,

@@ -15,6 +15,7 @@ const commandFiles: Readonly<Record<string, () => Promise<CommandModule>>> = {
   ping: () => import('./commands/ping.ts'),
   health: () => import('./commands/health.ts'),
   open: () => import('./commands/open.ts'),
+  console: () => import('./commands/console.ts'),
   plugins: () => import('./commands/plugins.ts'),
   load: () => import('./commands/load.ts'),
   unload: () => import('./commands/unload.ts'),

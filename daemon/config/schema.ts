@@ -69,6 +69,7 @@ export const limits = z.strictObject({
   subscriptions: many(10_000).default(64).describe('of one connection'),
   subscriptionBuffer: many().default(1000).describe('events kept for a subscriber that does not keep up'),
   countersEveryMs: durationMs(50).default(1000).describe('how often changed counters are pushed'),
+  auditEntries: many(100_000).default(1000).describe('actions kept for `audit.list`'),
   diagnostics: many(10_000).default(50).describe("kept for each service's status"),
   timeline: many(1_000_000).default(1000).describe('entries kept for each plugin'),
   eventTrail: many(1_000_000).default(2000).describe("attempts of a service's newest events whose end is remembered"),

@@ -17,6 +17,8 @@ import { type UnderGuardian, underGuardian } from '../guardian/under-guardian.ts
 import { armFailpoints } from '../files/failpoints.ts';
 import { handlers } from '../operations/handlers.ts';
 import type { DaemonHandlerDeps } from '../operations/daemon.ts';
+import { AuditLog } from '../operations/audit.ts';
+import { AuditFile } from './audit-file.ts';
 import { health } from './health.ts';
 import { metricsText } from './metrics.ts';
 import { McpParts } from './mcp-parts.ts';
@@ -148,6 +150,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     shutdown: (reason) => shutdown.begin(reason),
     servicesStopped: host.stopped,
   };
+  const audit = new AuditLog(limits.auditEntries, new AuditFile(options.stateFolder, log));
   const halfLines = new HalfLines(limits.halfLineBytes);
   const mcp: McpParts = new McpParts(host, options, log, version, () => shutdown.begun);
   const surface = {
@@ -156,6 +159,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       daemon: daemonParts,
       browser: () => browser,
       store,
+      audit,
       mcp: mcp.operations(() => browser?.mcpAccess()),
     }),
     limits,

@@ -6,7 +6,7 @@ import type { Handlers } from './caller.ts';
 
 /** Makes the one-time links that sign a browser in. */
 export interface BrowserLinks {
-  link(readOnly: boolean): OperationResult<'browser.link'>;
+  link(readOnly: boolean, scope: 'browse' | 'operate'): OperationResult<'browser.link'>;
 }
 
 /** `browser` answers undefined where the configuration opens no port. */
@@ -14,7 +14,7 @@ export function browserHandlers(
   browser: () => BrowserLinks | undefined,
 ): Pick<Handlers, keyof typeof browserOperations> {
   return {
-    'browser.link': ({ readOnly }) => {
+    'browser.link': ({ readOnly, scope }) => {
       const open = browser();
       if (open === undefined) {
         throw new HostError(
@@ -23,7 +23,7 @@ export function browserHandlers(
           { instead: 'a daemon with `http.port` set' },
         );
       }
-      return open.link(readOnly);
+      return open.link(readOnly, scope);
     },
   };
 }

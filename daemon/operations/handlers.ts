@@ -1,5 +1,6 @@
 // Every operation with what it does: the one place where the table's names meet the host. Nothing here knows of a wire.
 import type { Handlers } from './caller.ts';
+import type { AuditLog } from './audit.ts';
 import { type BrowserLinks, browserHandlers } from './browser.ts';
 import { type DaemonHandlerDeps, daemonHandlers } from './daemon.ts';
 import { deadLetterHandlers } from './dead-letter.ts';
@@ -24,10 +25,11 @@ export interface HandlerParts {
   readonly browser: () => BrowserLinks | undefined;
   readonly store: Store;
   readonly mcp: McpHandlerDeps;
+  readonly audit: AuditLog;
 }
 
-export function handlers(host: Host, { daemonLog, daemon, browser, store, mcp }: HandlerParts): Handlers {
-  return {
+export function handlers(host: Host, { daemonLog, daemon, browser, store, mcp, audit }: HandlerParts): Handlers {
+  return audit.watching({
     ...daemonHandlers(daemon),
     ...pluginHandlers(host),
     ...serviceHandlers(host),
@@ -42,5 +44,6 @@ export function handlers(host: Host, { daemonLog, daemon, browser, store, mcp }:
     ...storeHandlers(store, host.config.limits.storeBytes),
     ...browserHandlers(browser),
     ...mcpHandlers(mcp),
-  };
+    ...audit.handlers(),
+  });
 }

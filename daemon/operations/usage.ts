@@ -14,6 +14,7 @@ export function usageHandlers(host: Host): Pick<Handlers, keyof typeof usageOper
       return {
         at: new Date().toISOString(),
         daemon: {
+          pid: process.pid,
           cpuSeconds: (user + system) / microsecondsInSecond,
           rssMb: Number((rssBytes() / mebibyte).toFixed(1)),
           processors: availableParallelism(),

@@ -111,6 +111,7 @@ export type DaemonStatus = z.output<typeof daemonStatus>;
 export const daemonOperations = {
   'daemon.status': operation({
     summary: 'What the daemon is and how it is doing',
+    audience: 'operator',
     http: { method: 'GET', path: '/api/daemon' },
     params: z.strictObject({}),
     result: daemonStatus,
@@ -125,6 +126,7 @@ export const daemonOperations = {
   }),
   'daemon.health': operation({
     summary: 'Whether the daemon is ready, and why not; also at /livez and /readyz',
+    audience: 'operator',
     http: { method: 'GET', path: '/api/health' },
     params: z.strictObject({}),
     result: health,

@@ -29,6 +29,7 @@ const replayed = z.union([
 export const deadLetterOperations = {
   'deadLetter.list': operation({
     summary: 'The dead letters of a service, oldest first, without their payloads',
+    audience: 'operator',
     http: { method: 'GET', path: '/api/services/{plugin}/dead-letters' },
     params: z.strictObject({
       plugin: pluginId,
@@ -44,6 +45,7 @@ export const deadLetterOperations = {
   }),
   'deadLetter.show': operation({
     summary: 'One dead letter with its event and the story of its attempts',
+    audience: 'operator',
     http: { method: 'GET', path: '/api/services/{plugin}/dead-letters/{id}' },
     params: z.strictObject({ plugin: pluginId, id: letterId }),
     result: z.object({ deadLetter: deadLetterWithEvent }),
@@ -52,6 +54,7 @@ export const deadLetterOperations = {
   'deadLetter.replay': operation({
     summary:
       'Publishes dead letters again, each with its old correlation id; one that is handled is no longer a dead letter, one that is lost again is replaced by a new one',
+    audience: 'operator',
     http: { method: 'POST', path: '/api/services/{plugin}/dead-letters/replay' },
     params: z.strictObject({
       plugin: pluginId,
@@ -71,6 +74,7 @@ export const deadLetterOperations = {
   }),
   'deadLetter.discard': operation({
     summary: 'Removes dead letters for good',
+    audience: 'operator',
     http: { method: 'POST', path: '/api/services/{plugin}/dead-letters/discard' },
     params: z.strictObject({
       plugin: pluginId,

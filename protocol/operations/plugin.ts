@@ -32,12 +32,14 @@ const invalidPlugin = z.object({
 export const pluginOperations = {
   'plugin.list': operation({
     summary: 'The plugins that are loaded, and those found that are not valid',
+    audience: 'operator',
     http: { method: 'GET', path: '/api/plugins' },
     params: z.strictObject({}),
     result: z.object({ plugins: z.array(pluginSummary), invalid: z.array(invalidPlugin) }),
   }),
   'plugin.show': operation({
     summary: 'One plugin with its manifest as it is in force',
+    audience: 'operator',
     http: { method: 'GET', path: '/api/plugins/{plugin}' },
     params: z.strictObject({ plugin: pluginId }),
     result: z.object({
@@ -63,6 +65,7 @@ export const pluginOperations = {
   'plugin.reload': operation({
     summary:
       'Reads the plugin again and hands its running service over to a new incarnation between two events; the old one goes on where the new one does not start; a service that has failed is started',
+    audience: 'operator',
     http: { method: 'POST', path: '/api/plugins/{plugin}/reload' },
     params: z.strictObject({ plugin: pluginId }),
     result: z.object({

@@ -52,6 +52,7 @@ const startErrors = [
 export const serviceOperations = {
   'service.list': operation({
     summary: 'The status of every service',
+    audience: 'operator',
     http: { method: 'GET', path: '/api/services' },
     params: z.strictObject({}),
     result: z.object({ services: z.array(serviceStatus) }),
@@ -59,6 +60,7 @@ export const serviceOperations = {
   }),
   'service.status': operation({
     summary: "A service's status: the host's view at once, the plugin's own word from the last time it gave one",
+    audience: 'operator',
     http: { method: 'GET', path: '/api/services/{plugin}' },
     params: plugin.extend({
       wait: z.boolean().default(false).describe("first ask the plugin's own status(), for at most statusMs"),
@@ -79,6 +81,7 @@ export const serviceOperations = {
   }),
   'service.start': operation({
     summary: 'Starts a service and answers once it runs, or with what its start ended in',
+    audience: 'operator',
     http: { method: 'POST', path: '/api/services/{plugin}/start' },
     params: plugin,
     result: serviceStatus,
@@ -87,6 +90,7 @@ export const serviceOperations = {
   'service.stop': operation({
     summary:
       "Drains a service's queue for at most stopMs and stops it; what is not handled by then stays queued for the next start",
+    audience: 'operator',
     http: { method: 'POST', path: '/api/services/{plugin}/stop' },
     params: plugin.extend({
       now: z
@@ -106,6 +110,7 @@ export const serviceOperations = {
   'service.restart': operation({
     summary:
       'Starts a service again in a new cell once the event that is executing has ended; the queue and the callers that wait go on there',
+    audience: 'operator',
     http: { method: 'POST', path: '/api/services/{plugin}/restart' },
     params: plugin,
     result: serviceStatus.extend(keptEvents.shape),
@@ -114,6 +119,7 @@ export const serviceOperations = {
   'ingress.publish': operation({
     summary:
       'Queues one event, or a batch; answers when queued, for a durable service when stored, each event by itself',
+    audience: 'operator',
     http: { method: 'POST', path: '/api/services/{plugin}/events' },
     params: plugin.extend({
       event: anyEvent.optional(),

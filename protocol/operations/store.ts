@@ -36,6 +36,7 @@ export type StoreStatus = z.output<typeof storeStatus>;
 export const storeOperations = {
   'store.status': operation({
     summary: 'What the store holds, and whether it works',
+    audience: 'operator',
     http: { method: 'GET', path: '/api/store' },
     params: z.strictObject({}),
     result: storeStatus,

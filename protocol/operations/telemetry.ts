@@ -84,6 +84,7 @@ export const telemetryOperations = {
   }),
   'timeline.read': operation({
     summary: 'What happened to a plugin, in order',
+    audience: 'operator',
     http: { method: 'GET', path: '/api/plugins/{plugin}/timeline' },
     params: z.strictObject({ plugin: pluginId, after: count.default(0), limit: pageLimit(1000, 200) }),
     result: z.object({ entries: z.array(timelineEntry), firstSequence: count, nextSequence: count }),
@@ -91,6 +92,7 @@ export const telemetryOperations = {
   }),
   'event.explain': operation({
     summary: "What became of a plugin's newest events, or of one of them, with what the timeline tells of it",
+    audience: 'operator',
     http: { method: 'GET', path: '/api/plugins/{plugin}/story' },
     params: z.strictObject({
       plugin: pluginId,
@@ -110,6 +112,7 @@ export const telemetryOperations = {
   }),
   'log.read': operation({
     summary: "The newest lines of a plugin's log, or of the daemon's own; over the socket also those that follow",
+    audience: 'operator',
     http: { method: 'GET', path: '/api/logs' },
     params: z.strictObject({
       plugin: pluginId.optional().describe("absent: the daemon's own log"),

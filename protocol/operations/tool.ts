@@ -17,6 +17,7 @@ export interface ProgressNotification {
 export const toolOperations = {
   'tool.list': operation({
     summary: 'The tools of every plugin, or of one',
+    audience: 'operator',
     http: { method: 'GET', path: '/api/tools' },
     params: z.strictObject({ plugin: pluginId.optional() }),
     result: z.object({
@@ -38,6 +39,7 @@ export const toolOperations = {
   }),
   'tool.call': operation({
     summary: 'Calls a tool and answers with its output',
+    audience: 'operator',
     http: { method: 'POST', path: '/api/tools/{plugin}/{tool}' },
     params: z.strictObject({
       plugin: pluginId,
@@ -68,6 +70,7 @@ export const toolOperations = {
   }),
   'tool.cancel': operation({
     summary: 'Ends a call that is waiting or running; its caller gets tool_cancelled',
+    audience: 'operator',
     http: { method: 'DELETE', path: '/api/tool-calls/{callId}' },
     params: z.strictObject({ callId: openId }),
     result: z.object({ cancelled: z.boolean().describe('false where no such call is pending') }),

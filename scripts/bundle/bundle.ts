@@ -73,6 +73,14 @@ export async function bundle(root: string, dist: string): Promise<string[]> {
       plugins: [besideCells, ownPlaces(root, cells)],
     }),
     build({ ...common, entryPoints: [`${validator}.ts`], mainFields, minify: true }),
+    build({
+      ...common,
+      entryPoints: { console: 'web/console/main.js' },
+      outdir: join(dist, 'web'),
+      platform: 'browser',
+      target: 'es2022',
+      minify: true,
+    }),
   ]);
   const inputs = built.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
   return [

@@ -153,7 +153,11 @@ test('what may only read may only read, by token and by link', async (t) => {
       if (method === 'GET') assert.equal(answer.status, 200, name);
       else assert.deepEqual(refusal(answer), forbidden, name);
     }
-    assert.deepEqual((await lab.ask('GET', '/session', { headers })).json, { signedIn: true, readOnly: true });
+    assert.deepEqual((await lab.ask('GET', '/session', { headers })).json, {
+      signedIn: true,
+      readOnly: true,
+      scope: 'browse',
+    });
   }
   assert.deepEqual(
     (await lab.registry.workers({ limit: 10 })).workers.map((worker) => worker.workerId),

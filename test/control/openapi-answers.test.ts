@@ -129,6 +129,7 @@ const walk: readonly [name: OperationName, status: number, values?: Values][] = 
   ['log.read', 501, { follow: true }],
   ['tool.list', 200],
   ['usage.list', 200],
+  ['audit.list', 200],
   ['usage.list', 404, { plugin: 'nobody' }],
   ['tool.call', 200, { ...primes, input: { below: 100 } }],
   ['tool.call', 400, { ...primes, input: { below: 'many' } }],

@@ -100,7 +100,17 @@ test("a place in a cell's file leads back to its source", async (t) => {
 test('the notices name every package whose text is in a bundle', async (t) => {
   const packages = await bundle(root, join(await temporaryFolder(t), 'dist'));
   const notices = await readFile(join(root, 'THIRD-PARTY-NOTICES.md'), 'utf8');
-  assert.deepEqual(packages, ['ajv', 'comlink', 'fast-deep-equal', 'fast-uri', 'json-schema-traverse', 'zod']);
+  assert.deepEqual(packages, [
+    'ajv',
+    'comlink',
+    'fast-deep-equal',
+    'fast-uri',
+    'htm',
+    'json-schema-traverse',
+    'preact',
+    'uplot',
+    'zod',
+  ]);
   for (const name of packages) {
     const { version } = JSON.parse(await readFile(join(root, 'node_modules', name, 'package.json'), 'utf8')) as {
       version: string;

@@ -48,7 +48,7 @@ class AdmittedPeer implements HttpPeer {
   }
 
   get audience(): Audience {
-    return this.#peer.audience;
+    return this.#access.scope === 'operate' ? 'operator' : this.#peer.audience;
   }
 
   get subscriptions(): Subscriptions {
@@ -142,7 +142,10 @@ export class BrowserApi implements RequestHandler {
         'This link was used already, is too old or never was; run `nagaya open` for a new one.',
       );
     }
-    response.writeHead(303, { location: '/', 'content-length': 0 });
+    const operates =
+      signedIn?.scope === 'operate' ||
+      (signedIn === undefined && cookies.some((secret) => sessions.find(secret)?.scope === 'operate'));
+    response.writeHead(303, { location: operates ? '/console' : '/', 'content-length': 0 });
     response.end();
   }
 
@@ -153,8 +156,8 @@ export class BrowserApi implements RequestHandler {
       response.setHeader('set-cookie', `${gate.cookieName}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0`);
       sendJson(response, JSON.stringify({ signedIn: false }));
     } else if (isReading(request.method)) {
-      const { readOnly } = gate.accessOf(request);
-      sendJson(response, JSON.stringify({ signedIn: true, readOnly }));
+      const { readOnly, scope } = gate.accessOf(request);
+      sendJson(response, JSON.stringify({ signedIn: true, readOnly, scope }));
     } else {
       refuseMethod(response, request, 'GET, HEAD, DELETE');
     }

@@ -26,9 +26,11 @@ import { OperationCalls } from '../operation-calls.ts';
 import { ConnectionCounters } from '../connection-counters.ts';
 import { BrowserApi, linkPath } from './browser-api.ts';
 import { browserProjection } from './browser-projection.ts';
+import { operatorProjection } from './operator-projection.ts';
 import { Gate } from './gate.ts';
 import { mcpPath } from '../mcp/mcp-http.ts';
 import { IdleWatch } from './idle-watch.ts';
+import { KeptSessions } from './kept-sessions.ts';
 import { Page } from './page.ts';
 import { AllowedHosts } from './allowed-hosts.ts';
 import { inUrl, portUnusable } from './port.ts';
@@ -89,7 +91,7 @@ export class BrowserServer {
       halfLines: options.halfLines,
       mcp: options.mcp,
     };
-    this.#sessions = new Sessions(config.limits, clock);
+    this.#sessions = new Sessions(config.limits, clock, new KeptSessions(options.stateFolder, log));
     this.#halfRequests = new HalfRequestWatch(config.limits.requestMs, 'http.limits.requestMs', () =>
       this.#connections.values(),
     );
@@ -110,8 +112,9 @@ export class BrowserServer {
       body: { maximum: bodyBytes, limit: 'http.limits.bodyBytes' },
       reports: this.#options.reports,
       documents: new Documents(this.#options.version),
-      allowedAudiences: ['browser'],
+      allowedAudiences: ['browser', 'operator'],
       projection: browserProjection,
+      operatorProjection,
       answerBytes: limits.answerBytes,
     });
     const api = new BrowserApi({
@@ -138,11 +141,18 @@ export class BrowserServer {
       log.warn({ address }, 'the port for browsers can be reached from other machines, and nothing is encrypted');
   }
 
-  link(readOnly: boolean): OperationResult<'browser.link'> {
+  link(readOnly: boolean, scope: 'browse' | 'operate' = 'browse'): OperationResult<'browser.link'> {
     const { clock, config } = this.#options;
     const opened = this.#open();
+    if (scope === 'operate' && !isLoopback(config.host))
+      throw new HostError(
+        'unsupported_operation',
+        'The port for browsers can be reached from other machines, so that nobody operates the daemon over it: set http.host to a loopback address.',
+        { instead: 'http.host 127.0.0.1' },
+      );
     const expiresAt = new Date(clock.wallMs() + config.limits.linkMs).toISOString();
-    return { url: `${opened.places.origin}${linkPath}${this.#sessions.newLink(readOnly)}`, expiresAt, readOnly };
+    const url = `${opened.places.origin}${linkPath}${this.#sessions.newLink(readOnly, scope)}`;
+    return { url, expiresAt, readOnly, scope };
   }
 
   /** How MCP clients get in; undefined before the port is open. */

@@ -10,12 +10,20 @@ interface PageFile {
 
 /** Beside the source and in the package: nothing compiles or copies them. */
 const folder = new URL(import.meta.url.endsWith('.ts') ? '../../../web/' : '../../../../web/', import.meta.url);
+/** What the build has put together. */
+const built = new URL('../dist/web/', folder);
 
 const files: readonly (readonly [path: string, name: string, type: string])[] = [
   ['/', 'index.html', 'text/html; charset=utf-8'],
   ['/page.js', 'page.js', 'text/javascript; charset=utf-8'],
   ['/page.css', 'page.css', 'text/css; charset=utf-8'],
   ['/icon.svg', 'icon.svg', 'image/svg+xml'],
+  ['/console', 'console.html', 'text/html; charset=utf-8'],
+];
+
+const builtFiles: typeof files = [
+  ['/console.js', 'console.js', 'text/javascript; charset=utf-8'],
+  ['/console.css', 'console.css', 'text/css; charset=utf-8'],
 ];
 
 export class Page {
@@ -26,9 +34,9 @@ export class Page {
   }
 
   static async load(): Promise<Page> {
-    const found = files.map(
-      async ([path, name, type]) => [path, { type, body: await readFile(new URL(name, folder)) }] as const,
-    );
+    const read = ([path, name, type]: (typeof files)[number], from: URL) =>
+      readFile(new URL(name, from)).then((body) => [path, { type, body }] as const);
+    const found = [...files.map((file) => read(file, folder)), ...builtFiles.map((file) => read(file, built))];
     return new Page(new Map(await Promise.all(found)));
   }
 

@@ -56,14 +56,29 @@ export class SecretTable<Value> {
     const oldest = this.#entries[0];
     if (oldest !== undefined && this.#entries.length >= capacity) this.#remove(oldest);
     const secret = newSecret();
+    this.#push(digestOf(secret), value, lifeMs, clock);
+    return secret;
+  }
+
+  /** One that was handed out by an earlier daemon. */
+  restore(digest: Buffer, value: Value, leftMs: number): void {
+    const { capacity, lifeMs, clock } = this.#options;
+    if (leftMs > 0 && this.#entries.length < capacity) this.#push(digest, value, Math.min(leftMs, lifeMs), clock);
+  }
+
+  list(): { readonly digest: Buffer; readonly value: Value; readonly leftMs: number }[] {
+    const nowMs = this.#options.clock.monotonicMs();
+    return this.#entries.map(({ digest, value, endsAtMs }) => ({ digest, value, leftMs: endsAtMs - nowMs }));
+  }
+
+  #push(digest: Buffer, value: Value, lifeMs: number, clock: Clock): void {
     const entry: Entry<Value> = {
-      digest: digestOf(secret),
+      digest,
       value,
       endsAtMs: clock.monotonicMs() + lifeMs,
       expiry: clock.after(lifeMs, () => this.#remove(entry)),
     };
     this.#entries.push(entry);
-    return secret;
   }
 
   find(secret: string): Value | undefined {

@@ -29,6 +29,8 @@ export interface HttpApiOptions {
   readonly log: ControlLog;
   readonly allowedAudiences: readonly Audience[];
   readonly projection: Projection;
+  /** Of callers whose audience is the operator. */
+  readonly operatorProjection?: Projection;
   readonly reports: Reports;
   readonly mcp: McpGateway;
   /** Of the answers to MCP clients. */
@@ -52,7 +54,7 @@ export class HttpApi {
       if (error !== thrown)
         this.#options.log.error({ err: thrown, path: pathOf(request) }, 'an operation failed unexpectedly');
       if (response.headersSent) response.destroy();
-      else sendProblem(response, this.#options.projection.error(error));
+      else sendProblem(response, this.#projectionFor(peer).error(error));
     }
   }
 
@@ -99,9 +101,11 @@ export class HttpApi {
     response: ServerResponse,
     peer: HttpPeer,
   ): Promise<void> {
-    if (!this.#options.allowedAudiences.includes(route.row.audience))
+    const { audience } = route.row;
+    if (!this.#options.allowedAudiences.includes(audience) || (audience === 'operator' && peer.audience === 'browser'))
       throw new HostError('forbidden', `${route.name} is not for this caller.`);
-    const { calls, limits, body, halfLines, projection } = this.#options;
+    const { calls, limits, body, halfLines } = this.#options;
+    const projection = this.#projectionFor(peer);
     const given =
       route.row.http.method === 'POST'
         ? await bodyParams(request, response, { ...body, nesting: limits.nesting, halfLines })
@@ -118,6 +122,11 @@ export class HttpApi {
     sendJson(response, projected instanceof EncodedJson ? projected : encodeJson(projected));
   }
 
+  #projectionFor({ audience }: HttpPeer): Projection {
+    const { projection, operatorProjection } = this.#options;
+    return audience === 'operator' ? (operatorProjection ?? projection) : projection;
+  }
+
   async #stream(
     route: Route,
     params: Record<string, unknown>,
@@ -130,7 +139,7 @@ export class HttpApi {
     await this.#options.calls.call(
       route.name,
       resumed(route, params, request),
-      new HttpCaller(peer, response, { stream, projection: this.#options.projection }),
+      new HttpCaller(peer, response, { stream, projection: this.#projectionFor(peer) }),
     );
     stream.open();
     if (request.method === 'HEAD') stream.end();

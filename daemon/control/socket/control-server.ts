@@ -75,7 +75,7 @@ export class ControlServer {
       body,
       reports: options.reports,
       documents: new Documents(options.version),
-      allowedAudiences: ['control', 'browser'],
+      allowedAudiences: ['control', 'operator', 'browser'],
       projection: unprojected,
       answerBytes: limits.answerBytes,
     });
