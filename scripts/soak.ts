@@ -1,6 +1,8 @@
 // `npm run soak -- --minutes 5 --seed 1`: twenty services, half a million events or more, random faults; ends with 1
 // when an event was lost, an order broken, or the daemon is not afterwards what it was before.
+// `npm run soak -- --kills 200`: durable services whose daemon is killed so many times under load.
 import { parseArgs } from 'node:util';
+import { killSoak } from './soak/kills.ts';
 import { soak } from './soak/run.ts';
 
 const { values } = parseArgs({
@@ -9,11 +11,12 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     services: { type: 'string', default: '20' },
     events: { type: 'string', default: '600000' },
+    kills: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
 
-function numberOf(name: 'minutes' | 'services' | 'events', least: number, most: number): number {
+function numberOf(name: 'minutes' | 'services' | 'events' | 'kills', least: number, most: number): number {
   const value = Number(values[name]);
   if (Number.isFinite(value) && value >= least && value <= most) return value;
   console.error(`--${name} must be a number from ${String(least)} to ${String(most)}.`);
@@ -24,6 +27,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(sign
 
 const seed = values.seed === undefined ? Math.floor(Math.random() * 1e9) : Number(values.seed);
 console.error(`seed ${String(seed)}`);
+if (values.kills !== undefined) {
+  const kills = numberOf('kills', 1, 1e6);
+  const killed = await killSoak({ kills, services: 3, seed, progress: (text) => console.error(text) });
+  console.log(JSON.stringify(killed, null, values.json ? 0 : 2));
+  process.exit(killed.faults.length > 0 ? 1 : 0);
+}
 const report = await soak({
   seed,
   minutes: numberOf('minutes', 0.01, 24 * 60),

@@ -1,0 +1,214 @@
+// A daemon that is killed again and again under load: what it had accepted must not be lost, and what it does twice it
+// must call another attempt.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { type Client, connect } from '../../protocol/client/client.ts';
+import { type Line, linesOf, writeKillPlugin } from './kill-plugins.ts';
+
+export interface KillOptions {
+  readonly kills: number;
+  /** Of threads, and as many of processes. */
+  readonly services: number;
+  readonly seed: number;
+  progress(text: string): void;
+}
+
+export interface KillReport {
+  readonly kills: number;
+  readonly acknowledged: number;
+  readonly handled: number;
+  readonly repeated: number;
+  readonly deadLetters: number;
+  readonly recovered: number;
+  readonly faults: readonly string[];
+}
+
+const command = fileURLToPath(new URL('../../dist/daemon/cli/nagaya.js', import.meta.url));
+const batch = 40;
+const readyMs = 60_000;
+const workedOffMs = 300_000;
+const shownFaults = 20;
+
+/** The same numbers for the same seed. */
+function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+class Subject {
+  readonly ids: readonly string[];
+  /** By the service: the numbers of events that were answered as accepted. */
+  readonly acknowledged = new Map<string, Set<number>>();
+  readonly folder = mkdtempSync(join(tmpdir(), 'nagaya-kills-'));
+  readonly #next = new Map<string, number>();
+  #process: ReturnType<typeof spawn> | undefined;
+
+  constructor(services: number) {
+    const isolations = ['thread', 'process'] as const;
+    this.ids = isolations.flatMap((isolation) =>
+      Array.from({ length: services }, (_, index) => {
+        const id = `kill.${isolation}-${String(index)}`;
+        writeKillPlugin(join(this.folder, 'plugins'), id, isolation);
+        this.acknowledged.set(id, new Set());
+        return id;
+      }),
+    );
+    writeFileSync(join(this.folder, 'nagaya.json'), JSON.stringify({ stateFolder: join(this.folder, 'state') }));
+  }
+
+  async start(): Promise<Client> {
+    const socket = join(this.folder, 'n.sock');
+    this.#process = spawn(
+      process.execPath,
+      [
+        command,
+        'serve',
+        '--no-guardian',
+        '--json',
+        '--log-level',
+        'error',
+        '--socket',
+        socket,
+        '--config',
+        join(this.folder, 'nagaya.json'),
+        '--plugins',
+        join(this.folder, 'plugins'),
+      ],
+      { stdio: 'ignore' },
+    );
+    for (const began = performance.now(); ;) {
+      try {
+        return await connect({ socket });
+      } catch (error) {
+        if (performance.now() - began > readyMs) throw error;
+        await sleep(10);
+      }
+    }
+  }
+
+  async kill(): Promise<void> {
+    const killed = this.#process;
+    if (killed === undefined) return;
+    this.#process = undefined;
+    const gone = new Promise((resolve) => killed.once('exit', resolve));
+    killed.kill('SIGKILL');
+    await gone;
+  }
+
+  /** Publishes to each service without a pause until the connection ends. */
+  async publish(client: Client, more: () => boolean): Promise<void> {
+    await Promise.all(this.ids.map((id) => this.#publishTo(client, id, more)));
+  }
+
+  async #publishTo(client: Client, plugin: string, more: () => boolean): Promise<void> {
+    const acknowledged = this.acknowledged.get(plugin);
+    while (more()) {
+      const from = this.#next.get(plugin) ?? 0;
+      this.#next.set(plugin, from + batch);
+      const events = Array.from({ length: batch }, (_, index) => ({
+        ingress: 'in',
+        kind: 'do',
+        payload: { n: from + index },
+      }));
+      try {
+        const answer = await client.call('ingress.publish', { plugin, events, wait: true, timeoutMs: 20_000 });
+        if (!('results' in answer)) return;
+        for (const [index, result] of answer.results.entries()) if (result.accepted) acknowledged?.add(from + index);
+      } catch {
+        // The daemon was killed: nobody knows of this batch.
+        return;
+      }
+    }
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Until nothing waits in any of the services. */
+async function workOff(client: Client, ids: readonly string[]): Promise<boolean> {
+  for (const began = performance.now(); performance.now() - began < workedOffMs; await sleep(100)) {
+    const all = await Promise.all(ids.map((plugin) => client.call('service.status', { plugin })));
+    if (all.every(({ queue, inFlight }) => queue.depth === 0 && inFlight === null && queue.onDisk === 0)) return true;
+  }
+  return false;
+}
+
+function faultsOf(id: string, lines: readonly Line[], acknowledged: ReadonlySet<number>, dead: number): string[] {
+  const faults: string[] = [];
+  const begins = new Map<number, number>();
+  const handled = new Set<number>();
+  for (const { what, n, attempt } of lines) {
+    if (what === 'h') handled.add(n);
+    else if (begins.has(n) && attempt === 1) faults.push(`${id}: event ${String(n)} came twice as attempt 1`);
+    if (what === 'b') begins.set(n, (begins.get(n) ?? 0) + 1);
+  }
+  const missing = [...acknowledged].filter((n) => !handled.has(n));
+  if (missing.length > dead)
+    faults.push(
+      `${id}: ${String(missing.length)} acknowledged events were not handled (${missing.slice(0, 5).join()})`,
+    );
+  let last = -1;
+  for (const { what, n } of lines) {
+    if (what !== 'b' || begins.get(n) !== 1) continue;
+    if (n < last) faults.push(`${id}: event ${String(n)} began after ${String(last)}`);
+    last = n;
+  }
+  return faults;
+}
+
+export async function killSoak({ kills, services, seed, progress }: KillOptions): Promise<KillReport> {
+  const random = randomOf(seed);
+  const subject = new Subject(services);
+  const faults: string[] = [];
+  let deadLetters = 0;
+  let recovered = 0;
+  let handled = 0;
+  let repeated = 0;
+  try {
+    for (let kill = 0; kill < kills; kill += 1) {
+      const client = await subject.start();
+      let more = true;
+      const publishing = subject.publish(client, () => more);
+      await sleep(50 + random() * 700);
+      await subject.kill();
+      more = false;
+      await publishing;
+      void client.close();
+      if ((kill + 1) % 20 === 0) progress(`${String(kill + 1)} kills`);
+    }
+    const client = await subject.start();
+    if (!(await workOff(client, subject.ids))) faults.push('the queues are not worked off');
+    for (const plugin of subject.ids) {
+      const { counters } = await client.call('service.status', { plugin });
+      const { state } = await client.call('service.state', { plugin });
+      const letters = await client.call('deadLetter.list', { plugin });
+      const lines = linesOf(join(subject.folder, 'plugins'), plugin);
+      deadLetters += letters.total;
+      recovered += counters.recovered;
+      handled += counters.handled;
+      repeated += lines.filter(({ what, attempt }) => what === 'b' && attempt > 1).length;
+      if ((state['count'] ?? 0) !== counters.handled)
+        faults.push(`${plugin}: ctx.state counts ${String(state['count'])} of ${String(counters.handled)} handled`);
+      const { enqueued, failed, deadLettered, discarded } = counters;
+      if (enqueued !== counters.handled + failed + deadLettered + discarded)
+        faults.push(`${plugin}: the books do not balance: ${JSON.stringify(counters)}`);
+      faults.push(...faultsOf(plugin, lines, subject.acknowledged.get(plugin) ?? new Set(), letters.total));
+    }
+    void client.close();
+  } finally {
+    await subject.kill();
+    if (faults.length === 0) subject.remove();
+    else progress(`what was left is in ${subject.folder}`);
+  }
+  const acknowledged = [...subject.acknowledged.values()].reduce((sum, { size }) => sum + size, 0);
+  return { kills, acknowledged, handled, repeated, deadLetters, recovered, faults: faults.slice(0, shownFaults) };
+}
