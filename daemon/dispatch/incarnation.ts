@@ -41,6 +41,7 @@ export interface IncarnationDeps {
   readonly pacer: Pacer;
   /** Is told of events before its cell has them. */
   readonly sending?: LaneOptions['sending'];
+  readonly alone?: LaneOptions['alone'];
   readonly clock: Clock;
   readonly redact: Redact;
   readonly listener: IncarnationListener;
@@ -138,6 +139,7 @@ export class Incarnation {
         stallMs: options.stallMs,
         account: lossAccount.of(options.spec.name),
         sending: deps.sending,
+        alone: deps.alone,
       },
       listener,
     );

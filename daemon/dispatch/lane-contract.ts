@@ -13,6 +13,8 @@ export interface LaneOptions {
   readonly stallMs: number;
   /** Is told how much the cell has, before the cell has it. */
   readonly account?: PluginAccount;
+  /** Asked before each batch: the cell gets one event, and the next one when that has ended. */
+  readonly alone?: (() => boolean) | undefined;
   /** Is told of events before the cell has them. */
   readonly sending?: ((events: readonly QueuedEvent[]) => void) | undefined;
 }

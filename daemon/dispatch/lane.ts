@@ -113,7 +113,9 @@ export class Lane {
     let handedOver = false;
     const { pacer } = this.#options;
     while (this.#state === open && this.#batchEnds.length < this.#window.batches && this.#queue.ready > 0) {
-      const events = this.#queue.take(pacer.batchSize(this.#window.events), mostBatchBytes);
+      const alone = this.#options.alone?.() === true;
+      if (alone && this.inFlight > 0) break;
+      const events = this.#queue.take(alone ? 1 : pacer.batchSize(this.#window.events), mostBatchBytes);
       const first = this.#through + this.#sent.length + 1;
       const awaited: number[] = [];
       const text = new BatchText();

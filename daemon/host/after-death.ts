@@ -28,6 +28,9 @@ export class AfterDeath {
     );
   }
 
+  /** It took the daemon before this one down. */
+  readonly isCulprit = (id: string): boolean => this.#death?.culprit === id;
+
   /** The plugin as it is to be run: all of it in processes, where it took a daemon down and does not forbid that. */
   runnable(plugin: LoadedPlugin): LoadedPlugin {
     const { manifest } = plugin;

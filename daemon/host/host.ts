@@ -199,6 +199,7 @@ export class Host {
         limits: config.limits,
         bundlePayloads: config.bundles.payloads,
         targets: this.#targets,
+        isCulprit: this.#afterDeath.isCulprit,
         stateFolder,
         store,
         clock,

@@ -26,7 +26,10 @@ export interface KeptDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly limits: Limits;
+  /** The plugin took the daemon before this one down. */
+  readonly isCulprit: (plugin: string) => boolean;
   readonly log: Logger;
+  /** Where commands can be delivered. */
   readonly targets: OutputTargets;
 }
 
@@ -87,7 +90,13 @@ export async function openKept(
 /** Of a service that a reload brings, too. */
 export async function openQueue(
   { id, manifest: { service } }: LoadedPlugin,
-  { stateFolder, store, clock, limits }: Pick<KeptDeps, 'stateFolder' | 'store' | 'clock' | 'limits'>,
+  {
+    stateFolder,
+    store,
+    clock,
+    limits,
+    isCulprit,
+  }: Pick<KeptDeps, 'stateFolder' | 'store' | 'clock' | 'limits' | 'isCulprit'>,
   onTrouble: (message: string, error?: Error) => void,
 ): Promise<KeptQueue | undefined> {
   if (service === undefined) return undefined;
@@ -98,6 +107,7 @@ export async function openQueue(
     clock,
     limits,
     residentBytes: service.queue.maxBytes,
+    culprit: isCulprit(id),
     onTrouble,
   });
 }

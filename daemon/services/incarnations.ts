@@ -63,7 +63,8 @@ export class Incarnations {
         spawnCell,
         queue: this.#deps.intake.queue,
         pacer: this.#deps.turn,
-        sending: this.#deps.kept === undefined ? undefined : this.#deps.kept.sending,
+        sending: this.#deps.kept?.sending,
+        alone: this.#deps.kept?.alone,
         clock,
         redact,
         // What is not committed when its events come again is no part of it.

@@ -281,6 +281,11 @@ export class Outcomes {
     return undefined;
   }
 
+  /** It took the daemons down that handled it. */
+  buryUsedUp(event: QueuedEvent): void {
+    this.#bury(event, [...event.story], 'attempts', 0);
+  }
+
   /** Returns the id of the dead letter. */
   #bury(event: QueuedEvent, story: AttemptStory[], reason: DeadLetterReason, incarnation: number): string {
     const letter = this.#letter(event, story, reason);

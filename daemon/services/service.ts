@@ -10,7 +10,7 @@ import { EventTrail } from './event-trail.ts';
 import type { EventRecord } from '../../protocol/operations/telemetry.ts';
 import { type EventStory, attemptsSince, eventStory } from './event-story.ts';
 import { IdempotencyKeys } from './durable/idempotency-keys.ts';
-import { keptOwner } from './durable/kept-owner.ts';
+import { type OwnerParts, keptOwner } from './durable/kept-owner.ts';
 import { Intake, type Publication } from './intake.ts';
 import { Journal } from './journal.ts';
 import { Outcomes } from './outcomes.ts';
@@ -107,19 +107,25 @@ export class Service {
       began: () => void this.refreshReported(),
     });
     this.#reported = new PluginStatusCache(clock, redact);
+    this.#goOnWithKept({ queue, retries, turn, outcomes });
+  }
+
+  /** What an earlier daemon kept of the queue comes first. */
+  #goOnWithKept(parts: Pick<OwnerParts, 'queue' | 'retries' | 'turn'> & { readonly outcomes: Outcomes }): void {
+    const { kept, clock } = this.#deps;
     if (kept === undefined) return;
-    queue.whenNeeded(() => kept.needed());
-    const { order } = plan.section.retry;
+    parts.queue.whenNeeded(() => kept.needed());
+    const { order, maxAttempts } = this.#life.plan.section.retry;
     kept.attach(
       keptOwner({
-        queue,
+        ...parts,
         books: this.#books,
         intake: this.#intake,
         journal: this.#journal,
-        retries,
-        turn,
         clock,
         holds: order === 'hold',
+        maxAttempts,
+        bury: (event) => parts.outcomes.buryUsedUp(event),
       }),
     );
   }

@@ -93,6 +93,16 @@ class Subject {
     }
   }
 
+  /** Resolves when something more was accepted, or that takes long. */
+  async loaded(): Promise<void> {
+    const before = this.#acknowledgedCount();
+    for (let looks = 0; looks < 200 && this.#acknowledgedCount() === before; looks += 1) await sleep(20);
+  }
+
+  #acknowledgedCount(): number {
+    return [...this.acknowledged.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
   async kill(): Promise<void> {
     const killed = this.#process;
     if (killed === undefined) return;
@@ -178,7 +188,8 @@ export async function killSoak({ kills, services, seed, progress }: KillOptions)
       const client = await subject.start();
       let more = true;
       const publishing = subject.publish(client, () => more);
-      await sleep(50 + random() * 700);
+      await subject.loaded();
+      await sleep(random() * 700);
       await subject.kill();
       more = false;
       await publishing;

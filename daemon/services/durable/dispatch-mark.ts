@@ -9,12 +9,14 @@ export interface Mark {
   readonly generation: number;
   /** The last place of a page that a cell was given. */
   readonly upTo: number;
+  /** All up to this place were done when it was written, whether that was committed or not. */
+  readonly done: number;
   /** Moved events that a cell has, and as which attempt. */
   readonly moved: ReadonlyMap<number, number>;
 }
 
 const magic = 0x6e61_6761;
-const head = { magic: 0, generation: 1, upTo: 2, moved: 3, end: 4 } as const;
+const head = { magic: 0, generation: 1, upTo: 2, moved: 3, done: 4, end: 5 } as const;
 /** More than two batches hold. */
 const mostMoved = 250;
 const words = head.end + 2 * mostMoved;
@@ -42,7 +44,12 @@ export class DispatchMark {
       if (found[head.magic] !== magic || !(count >= 0 && count <= mostMoved)) return undefined;
       const moved = new Map<number, number>();
       for (let at = head.end; at < head.end + 2 * count; at += 2) moved.set(found[at] ?? 0, found[at + 1] ?? 0);
-      return { generation: found[head.generation] ?? 0, upTo: found[head.upTo] ?? 0, moved };
+      return {
+        generation: found[head.generation] ?? 0,
+        upTo: found[head.upTo] ?? 0,
+        done: found[head.done] ?? 0,
+        moved,
+      };
     } catch {
       // There is none, or it cannot be read: then nothing is known to have begun.
       return undefined;
@@ -55,8 +62,9 @@ export class DispatchMark {
   }
 
   /** `isMoved`: the event has left its page. */
-  sent(events: readonly QueuedEvent[], isMoved: (place: number) => boolean): void {
+  sent(events: readonly QueuedEvent[], isMoved: (place: number) => boolean, done: number): void {
     let stored = false;
+    this.#words[head.done] = done;
     for (const { place, attempt } of events) {
       if (place === undefined) continue;
       stored = true;

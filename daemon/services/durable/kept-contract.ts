@@ -2,9 +2,27 @@
 import type { Change } from '../../../protocol/store/change.ts';
 import type { HostError } from '../../../protocol/errors.ts';
 import type { ServiceCounters } from '../../../protocol/status.ts';
+import type { Store } from '../../store/store.ts';
+import type { Clock } from '../../time/clock.ts';
 import type { IngressQueue } from '../../dispatch/ingress-queue.ts';
 import type { QueuedEvent } from '../../dispatch/queued-event.ts';
+import type { KeyLimits } from './idempotency-keys.ts';
 import type { Recovered } from './queue-recovery.ts';
+
+export interface KeptQueueOptions {
+  readonly pluginId: string;
+  readonly store: Store;
+  readonly stateFolder: string;
+  readonly clock: Clock;
+  readonly limits: KeyLimits & { readonly ackMs: number };
+  /** `queue.maxBytes` of the service: half of it is read into memory at the start. */
+  readonly residentBytes: number;
+  /** The plugin took the daemon before this one down. */
+  readonly culprit?: boolean;
+  /** Runs once the present turn of the event loop is done. */
+  readonly turnEnd?: (run: () => void) => void;
+  onTrouble(message: string, error?: Error): void;
+}
 
 /** The service whose queue it is. */
 export interface KeptOwner {

@@ -22,9 +22,23 @@ export interface OwnerParts {
   readonly clock: Clock;
   /** `retry.order` is "hold". */
   readonly holds: boolean;
+  readonly maxAttempts: number;
+  /** Its attempts are used up: it becomes a dead letter. */
+  bury(event: QueuedEvent): void;
 }
 
-export function keptOwner({ queue, books, intake, journal, retries, turn, clock, holds }: OwnerParts): KeptOwner {
+export function keptOwner({
+  queue,
+  books,
+  intake,
+  journal,
+  retries,
+  turn,
+  clock,
+  holds,
+  maxAttempts,
+  bury,
+}: OwnerParts): KeptOwner {
   const queueRecovered = ({ moved, events, count }: Recovered): void => {
     const due: QueuedEvent[] = [];
     for (const { event, retryAtMs } of moved) {
@@ -33,7 +47,9 @@ export function keptOwner({ queue, books, intake, journal, retries, turn, clock,
       else due.push(event);
     }
     due.sort((one, other) => (one.place ?? 0) - (other.place ?? 0));
-    queue.giveBack([...due, ...events]);
+    const usedUp = due.filter(({ story }) => story.length >= maxAttempts);
+    queue.giveBack([...due.filter((event) => !usedUp.includes(event)), ...events]);
+    for (const event of usedUp) bury(event);
     if (count > 0)
       journal.told(
         'info',

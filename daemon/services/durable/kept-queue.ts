@@ -5,17 +5,17 @@ import { join } from 'node:path';
 import type { Change } from '../../../protocol/store/change.ts';
 import { type HostError, asHostError } from '../../../protocol/errors.ts';
 import type { ServiceCounters } from '../../../protocol/status.ts';
-import type { Store } from '../../store/store.ts';
-import type { Clock, Timer } from '../../time/clock.ts';
+import type { Timer } from '../../time/clock.ts';
 import type { QueuedEvent, Waiter } from '../../dispatch/queued-event.ts';
 import { nothingCounted } from '../books.ts';
 import { AbsentEvents } from './absent-events.ts';
 import { DispatchMark } from './dispatch-mark.ts';
-import { IdempotencyKeys, type KeyLimits } from './idempotency-keys.ts';
+import { IdempotencyKeys } from './idempotency-keys.ts';
 import {
   type Effect,
   type Follower,
   type KeptOwner,
+  type KeptQueueOptions,
   type Offer,
   isFollower,
   isOffer,
@@ -25,19 +25,6 @@ import {
 import { type Batch, QueueCommits } from './queue-commits.ts';
 import { QueueLedger } from './queue-ledger.ts';
 import { type Recovered, countersOf, recoverQueue } from './queue-recovery.ts';
-
-export interface KeptQueueOptions {
-  readonly pluginId: string;
-  readonly store: Store;
-  readonly stateFolder: string;
-  readonly clock: Clock;
-  readonly limits: KeyLimits & { readonly ackMs: number };
-  /** `queue.maxBytes` of the service: what is read into memory. */
-  readonly residentBytes: number;
-  /** Runs once the present turn of the event loop is done. */
-  readonly turnEnd?: (run: () => void) => void;
-  onTrouble(message: string, error?: Error): void;
-}
 
 const mostOffersOfCommit = 4096;
 const mostBytesOfCommit = 4 * 1024 * 1024;
@@ -63,6 +50,8 @@ export class KeptQueue {
   #again: Timer | undefined;
   #closed = false;
 
+  /** Events that may have taken the daemon down. */
+  readonly #suspects = new Set<number>();
   #gathered: (Offer | Follower)[] = [];
   #pending = 0;
   #pendingBytes = 0;
@@ -128,8 +117,12 @@ export class KeptQueue {
     return this.#unread ?? this.#commits.doubt;
   }
 
+  /** A cell gets one event at a time: one of them may take the daemon down again, and then it is known which. */
+  readonly alone = (): boolean => this.#suspects.size > 0;
+
   /** A cell is about to get these events. */
-  readonly sending = (events: readonly QueuedEvent[]): void => this.mark.sent(events, this.#ledger.isMoved);
+  readonly sending = (events: readonly QueuedEvent[]): void =>
+    this.mark.sent(events, this.#ledger.isMoved, this.#ledger.through);
 
   /** What was read goes into the queue of its service. */
   attach(owner: KeptOwner): void {
@@ -176,6 +169,7 @@ export class KeptQueue {
       return;
     }
     this.mark.ended(event.place);
+    this.#suspects.delete(event.place);
     this.#ledger.done(event);
     this.#ends += 1;
     this.#acknowledgeLater();
@@ -402,19 +396,25 @@ export class KeptQueue {
   // Recovery.
 
   async #read(): Promise<void> {
-    const { pluginId, store, clock, stateFolder, residentBytes } = this.#options;
+    const { pluginId, store, clock, stateFolder, residentBytes, culprit = false } = this.#options;
     try {
       const found = await recoverQueue(
-        { pluginId, store, clock, markPath: markPath(stateFolder, pluginId), residentBytes, nothingCounted },
+        {
+          pluginId,
+          store,
+          clock,
+          markPath: markPath(stateFolder, pluginId),
+          residentBytes: residentBytes / 2,
+          culprit,
+          nothingCounted,
+        },
         this.keys,
       );
       this.#unread = undefined;
-      if (found === undefined) {
-        this.mark.begin(this.#ledger.generation);
-        return;
-      }
-      this.#ledger.adopt(found);
+      if (found !== undefined) this.#ledger.adopt(found);
       this.mark.begin(this.#ledger.generation);
+      if (found === undefined) return;
+      for (const place of found.suspects) this.#suspects.add(place);
       if (this.#owner === undefined) this.#found = found;
       else this.#adopt(found, this.#owner);
     } catch (thrown) {

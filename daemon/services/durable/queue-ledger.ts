@@ -59,6 +59,11 @@ export class QueueLedger {
     return this.#next;
   }
 
+  /** All up to this place are done. */
+  get through(): number {
+    return this.#done.through;
+  }
+
   get count(): number {
     return this.#count;
   }

@@ -28,6 +28,8 @@ export interface RecoveryOptions {
   readonly markPath: string;
   /** What may be read into memory. */
   readonly residentBytes: number;
+  /** The plugin took the daemon before this one down. */
+  readonly culprit: boolean;
   readonly nothingCounted: ServiceCounters;
 }
 
@@ -48,6 +50,8 @@ export interface Recovered {
   readonly count: number;
   /** Events whose values are not what was written. */
   readonly damaged: number;
+  /** Places of events that may have taken the daemon down. */
+  readonly suspects: readonly number[];
 }
 
 const pageEntries = 256;
@@ -69,6 +73,13 @@ export async function recoverQueue(options: RecoveryOptions, keys: IdempotencyKe
     for (const { key, value } of page.entries) keys.found(numberInKey(key, placeInKey), Buffer.from(value).toString());
 
   const isOpen = moved.length > 0 || head.count > 0;
+  const suspects = options.culprit ? suspectsOf(mark, done, moved) : [];
+  const { blamed, ...after } = withBlame(options, suspects, { moved, events: head.events });
+  if (blamed?.place !== undefined) {
+    done.done(blamed.place);
+    const value = encodeMoved({ event: blamed, retryAtMs: 0 }, options.clock);
+    changes.push(put(movedTable, eventKey(pluginId, blamed.place), value));
+  }
   const next: QueueRecord = {
     ...record,
     serial: record.serial + 1,
@@ -80,10 +91,48 @@ export async function recoverQueue(options: RecoveryOptions, keys: IdempotencyKe
   if (isOpen) await store.commit([...changes, recordChange(pluginId, next)]);
   return {
     record: isOpen ? next : record,
-    moved,
     ...head,
+    ...after,
+    suspects,
     count: moved.length + head.count,
     damaged: damaged + head.damaged,
+  };
+}
+
+/** What had begun and was not done when the daemon died. */
+function suspectsOf(mark: Mark | undefined, done: Watermark, moved: readonly MovedEvent[]): number[] {
+  if (mark === undefined) return [];
+  const suspects: number[] = [];
+  for (let place = Math.max(done.through, mark.done) + 1; place <= mark.upTo; place += 1)
+    if (!done.has(place)) suspects.push(place);
+  return [...suspects, ...moved.flatMap(({ event: { place = 0 } }) => (mark.moved.has(place) ? [place] : []))];
+}
+
+interface Here {
+  readonly moved: readonly MovedEvent[];
+  readonly events: readonly QueuedEvent[];
+}
+
+/** Where only one event had begun, its delivery counts as a crash, and it lies outside of its page from then on. */
+function withBlame(
+  { clock }: RecoveryOptions,
+  suspects: readonly number[],
+  { moved, events }: Here,
+): Here & { readonly blamed: QueuedEvent | undefined } {
+  const here = [...moved.map(({ event }) => event), ...events];
+  const event = suspects.length === 1 ? here.find(({ place }) => place === suspects[0]) : undefined;
+  if (event === undefined) return { moved, events, blamed: undefined };
+  const chapter = {
+    attempt: event.attempt - 1,
+    at: new Date(clock.wallMs()).toISOString(),
+    incarnation: 0,
+    error: { code: 'cell_crashed' as const, message: 'The daemon died while the event was handled.' },
+  };
+  const blamed = { ...event, story: [...event.story, chapter] };
+  return {
+    moved: [...moved.filter((one) => one.event !== event), { event: blamed, retryAtMs: 0 }],
+    events: events.filter((one) => one !== event),
+    blamed,
   };
 }
 
