@@ -34,6 +34,8 @@ export class KeptState {
   #committing = false;
   /** The store may hold something else than what is here. */
   #unwritten = false;
+  /** It was written whole at some time, after a fault. */
+  #wasRewritten = false;
   #failures = 0;
   #retry: Timer | undefined;
   #closed = false;
@@ -111,7 +113,12 @@ export class KeptState {
 
   /** They are in the store, and take effect here. */
   committed(changes: StateChanges): void {
-    for (const [key, json] of changesIn(changes)) this.#apply(key, json);
+    for (const [key, json] of changesIn(changes)) {
+      this.#apply(key, json);
+      // The whole that was written after a fault of the store may have lacked them.
+      if (this.#wasRewritten) this.#changed.set(key, json);
+    }
+    this.#flushSoon();
   }
 
   /** Resolves when they are in the store, and have taken effect here. */
@@ -193,6 +200,7 @@ export class KeptState {
     if (store === undefined || table === undefined || owner === undefined || this.#closed) return;
     this.#changed = new Map();
     this.#unwritten = false;
+    this.#wasRewritten = true;
     this.#committing = true;
     const all = [...this.#values].map(([key, json]) => this.#change(table, key, json));
     store.commit([removeRange(table, keysUnder(...owner)), ...all]).then(
