@@ -33,6 +33,7 @@ test('status shows the daemon and its services, and one service in full', async 
   operations['daemon.status'].result.parse(host);
   assert.equal(host.socket, daemon.socket);
   assert.deepEqual(services.map(({ pluginId }) => pluginId).toSorted(), [
+    'example.github-pushes',
     'example.greeter',
     'example.webhook-counter',
     'test.awkward',

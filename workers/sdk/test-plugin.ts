@@ -18,6 +18,16 @@ export interface EventFields {
   readonly timeoutMs?: number;
 }
 
+export interface EmitFields {
+  /** Where the source finds it in what came; default: what the source declares. */
+  readonly kind?: string;
+  /** Of a webhook. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly correlationId?: string;
+  readonly timeoutMs?: number;
+}
+
 export interface PluginUnderTest extends AsyncDisposable {
   readonly id: string;
   /** The daemon's control socket, for what has no method here. */
@@ -29,6 +39,12 @@ export interface PluginUnderTest extends AsyncDisposable {
     eventOrPayload: unknown,
     fields?: EventFields,
   ): Promise<{ readonly eventId: string; readonly correlationId: string; readonly queueDepth: number }>;
+  /**
+   * Feeds an event as the source of this name would, and answers with the handler's output. What is given stands where
+   * the source puts it: in `payload.body` of a webhook, in `payload.data` of a websocket; for the other types it is the
+   * payload. A schedule that is given nothing is due now.
+   */
+  emit(source: string, given?: unknown, fields?: EmitFields): Promise<OperationResult<'ingress.deliver'>>;
   call(tool: string, input?: unknown, options?: { readonly timeoutMs?: number }): Promise<OperationResult<'tool.call'>>;
   /** The service's status with the plugin's own, freshly asked, as `reported`. */
   status(): Promise<OperationResult<'service.status'>>;
@@ -54,7 +70,7 @@ export async function testPlugin(folder: string | URL, options: TestPluginOption
     const id = await loadedId(client);
     const { plugin, manifest } = await client.call('plugin.show', { plugin: id });
     if (plugin.hasService) await client.call('service.start', { plugin: id });
-    return new RunningPlugin(id, daemon, client, ingressesOf(manifest));
+    return new RunningPlugin(id, daemon, client, declaredIn(manifest));
   } catch (error) {
     const told = await withLogs(error, client, daemon);
     await client?.close();
@@ -107,9 +123,36 @@ interface DeclaredIngress {
   readonly kinds: readonly string[];
 }
 
+interface DeclaredSource {
+  readonly name: string;
+  readonly type: string;
+  readonly ingress: string;
+  readonly kind?: string;
+}
+
+interface Declared {
+  readonly ingresses: readonly DeclaredIngress[];
+  readonly sources: readonly DeclaredSource[];
+}
+
 /** Manifests travel as loose JSON. */
-function ingressesOf(manifest: Readonly<Record<string, unknown>>): DeclaredIngress[] {
-  return (manifest['service'] as { ingresses?: DeclaredIngress[] } | undefined)?.ingresses ?? [];
+function declaredIn(manifest: Readonly<Record<string, unknown>>): Declared {
+  const { ingresses = [], sources = [] } = (manifest['service'] ?? {}) as Partial<Declared>;
+  return { ingresses, sources };
+}
+
+/** As the daemon makes it for each type. */
+function payloadOf({ type }: DeclaredSource, given: unknown, { headers, query }: EmitFields): unknown {
+  if (type === 'webhook')
+    return {
+      body: given ?? null,
+      ...(headers === undefined ? {} : { headers }),
+      ...(query === undefined ? {} : { query }),
+    };
+  if (type === 'websocket') return { data: given ?? null };
+  if (type !== 'schedule' || given !== undefined) return given ?? null;
+  const now = new Date().toISOString();
+  return { scheduledAt: now, firedAt: now, missed: false, manual: true };
 }
 
 const isEvent = (value: unknown): value is IngressEventInput =>
@@ -126,14 +169,16 @@ class RunningPlugin implements PluginUnderTest {
   readonly #daemon: TestDaemon;
   readonly #client: Client;
   readonly #ingresses: readonly DeclaredIngress[];
+  readonly #sources: readonly DeclaredSource[];
   #closed: Promise<void> | undefined;
 
-  constructor(id: string, daemon: TestDaemon, client: Client, ingresses: readonly DeclaredIngress[]) {
+  constructor(id: string, daemon: TestDaemon, client: Client, { ingresses, sources }: Declared) {
     this.id = id;
     this.socket = daemon.socket;
     this.#daemon = daemon;
     this.#client = client;
     this.#ingresses = ingresses;
+    this.#sources = sources;
   }
 
   async deliver(eventOrPayload: unknown, fields: EventFields = {}): Promise<OperationResult<'ingress.deliver'>> {
@@ -155,6 +200,19 @@ class RunningPlugin implements PluginUnderTest {
     });
     if ('results' in answer) throw new TypeError('one event was answered as a batch');
     return answer;
+  }
+
+  async emit(source: string, given?: unknown, fields: EmitFields = {}): Promise<OperationResult<'ingress.deliver'>> {
+    const declared = this.#sources.find(({ name }) => name === source);
+    if (declared === undefined)
+      throw new HostError('source_not_found', `The service declares no source "${source}".`, {
+        sources: this.#sources.map(({ name }) => name),
+      });
+    const { kind = declared.kind, correlationId, timeoutMs } = fields;
+    return await this.deliver(
+      { ingress: declared.ingress, kind: kind ?? 'none', source, payload: payloadOf(declared, given, fields) },
+      { ...(correlationId === undefined ? {} : { correlationId }), ...(timeoutMs === undefined ? {} : { timeoutMs }) },
+    );
   }
 
   async call(

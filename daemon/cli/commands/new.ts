@@ -2,18 +2,20 @@
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, join, relative, resolve } from 'node:path';
-import { Argument, type Command } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import { HostError } from '../../../protocol/errors.ts';
 import { localFailure, usageFailure } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { packageRoot, pasteable, shellWord } from '../install.ts';
 import { examples, runs } from '../invocation.ts';
+import { type StarterSource, starterSources } from '../authoring/starter/source-starter.ts';
 import { type StarterKind, starterFiles, starterKinds } from '../authoring/starter/starter.ts';
 import { styled } from '../views/terminal.ts';
 
 interface NewOptions {
   readonly id?: string;
   readonly typescript?: boolean;
+  readonly source?: StarterSource;
 }
 
 export function register(program: Command): void {
@@ -25,17 +27,24 @@ export function register(program: Command): void {
     .argument('<folder>', 'where to write it; it must be new or empty')
     .option('--id <id>', "id of the plugin (default: the folder's name)")
     .option('--typescript', 'write the entry in TypeScript')
+    .addOption(new Option('--source <type>', 'of a service: what the daemon feeds it from').choices(starterSources))
     .addHelpText(
       'after',
-      examples('nagaya new service ./greeter', 'nagaya new tool ./words --typescript --id example.words'),
+      examples(
+        'nagaya new service ./greeter',
+        'nagaya new service ./pushes --source webhook',
+        'nagaya new tool ./words --typescript --id example.words',
+      ),
     )
     .action(
       runs<[StarterKind, string], NewOptions>(async ({ terminal }, options, kind, folder) => {
+        if (options.source !== undefined && kind !== 'service')
+          throw usageFailure(`A ${kind} has no source.`, 'Write `nagaya new service` with --source.');
         const target = resolve(folder);
         const id = options.id ?? idFromFolder(target);
         await refuseWrongId(id);
         await prepareFolder(target);
-        const files = starterFiles({ kind, id, typescript: options.typescript === true });
+        const files = starterFiles({ kind, id, typescript: options.typescript === true, from: options.source });
         for (const { path, text } of files) await writeFile(join(target, path), text, { flag: 'wx' });
         const linked = join(target, 'node_modules', 'nagaya');
         await mkdir(join(target, 'node_modules'));

@@ -1,6 +1,7 @@
 // What `nagaya new` writes: the smallest plugin that does something, with a test that passes at once. Each kind is a
 // list of files, so that it can be shown, tested and compared with what the documentation says.
 import { packageRoot, packageVersion } from '../../install.ts';
+import { type StarterSource, sourceEntry, sourceManifest, sourceTest } from './source-starter.ts';
 import { serviceEntry, serviceManifest, serviceTest } from './service-starter.ts';
 import { toolEntry, toolManifest, toolTest } from './tool-starter.ts';
 
@@ -11,6 +12,8 @@ export interface StarterOptions {
   readonly kind: StarterKind;
   readonly id: string;
   readonly typescript: boolean;
+  /** Of a service: what feeds it beside the control socket. */
+  readonly from?: StarterSource | undefined;
 }
 
 export interface StarterFile {
@@ -21,12 +24,14 @@ export interface StarterFile {
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
 export function starterFiles(options: StarterOptions): StarterFile[] {
-  const { kind, id, typescript } = options;
+  const { kind, id, typescript, from } = options;
   const entry = typescript ? 'index.ts' : 'index.js';
   const [manifest, source, test] =
-    kind === 'service'
-      ? [serviceManifest(id, entry), serviceEntry(typescript), serviceTest()]
-      : [toolManifest(id, entry), toolEntry(typescript), toolTest()];
+    kind === 'service' && from !== undefined
+      ? [sourceManifest(id, entry, from), sourceEntry(from, typescript), sourceTest(from)]
+      : kind === 'service'
+        ? [serviceManifest(id, entry), serviceEntry(typescript), serviceTest()]
+        : [toolManifest(id, entry), toolEntry(typescript), toolTest()];
   return [
     { path: 'plugin.json', text: json(manifest) },
     { path: entry, text: source },
