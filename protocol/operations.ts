@@ -2,6 +2,7 @@
 import type * as z from 'zod';
 import { auditOperations } from './operations/audit.ts';
 import { browserOperations } from './operations/browser.ts';
+import { configOperations } from './operations/config.ts';
 import { daemonOperations } from './operations/daemon.ts';
 import { deadLetterOperations } from './operations/dead-letter.ts';
 import { mcpOperations } from './operations/mcp.ts';
@@ -18,6 +19,7 @@ import { workerOperations } from './operations/worker.ts';
 
 export const operations = {
   ...daemonOperations,
+  ...configOperations,
   ...pluginOperations,
   ...serviceOperations,
   ...deadLetterOperations,

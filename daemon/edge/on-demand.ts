@@ -66,6 +66,11 @@ export class EdgeOnDemand {
     return this.#closed ? edgeGone : await (await this.#load()).http(request);
   }
 
+  /** Reads the credentials of all sources again; answers how many sources there are. */
+  async reread(): Promise<number> {
+    return (await this.#loading)?.reread() ?? 0;
+  }
+
   /** Takes nothing new; what is on its way is still answered. */
   drain(): void {
     this.#closed = true;

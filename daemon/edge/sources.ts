@@ -139,6 +139,12 @@ export class Sources {
     return this.#http.send(request);
   }
 
+  /** Answers how many sources there are. */
+  reread(): number {
+    this.#supervisor.post({ type: 'reread' });
+    return this.#rows.size;
+  }
+
   /** Takes nothing new; what is on its way is still answered. */
   drain(): void {
     this.#supervisor.drain();

@@ -22,6 +22,7 @@ import { AuditFile } from './audit-file.ts';
 import { health } from './health.ts';
 import { metricsText } from './metrics.ts';
 import { McpParts } from './mcp-parts.ts';
+import { reloadConfig } from './config-reload.ts';
 import { Host } from './host.ts';
 import { HostFaults } from './host-faults.ts';
 import { realClock } from '../time/real-clock.ts';
@@ -146,6 +147,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         store: store.health(),
         ready: daemonParts.health().ready,
         plugins: host.list(),
+      }),
+    reloadConfig: () =>
+      reloadConfig({
+        config,
+        configPath: options.configPath,
+        log: { info: (fields, message) => log.info({ ...fields }, message), setLevel: daemonLog.setLevel },
+        loaded: (plugin) => host.catalog.has(plugin),
+        rereadCredentials: () => host.edge.reread(),
       }),
     shutdown: (reason) => shutdown.begin(reason),
     servicesStopped: host.stopped,

@@ -1,4 +1,5 @@
 // What the operations on the daemon itself do.
+import type { ConfigReload } from '../../protocol/operations/config.ts';
 import type { daemonOperations } from '../../protocol/operations/daemon.ts';
 import type { DaemonStatus } from '../../protocol/operations/daemon.ts';
 import type { Health } from '../../protocol/health.ts';
@@ -11,6 +12,8 @@ export interface DaemonHandlerDeps {
   health(): Health;
   /** In Prometheus' text format. */
   metrics(): string;
+  /** Throws `config_invalid`; then nothing has changed. */
+  reloadConfig(): Promise<ConfigReload>;
   /** Begins the shutdown and returns at once. */
   shutdown(reason: string): void;
   /** Resolves when a shutdown has stopped the services, with what became of their events. */

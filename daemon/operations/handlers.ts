@@ -2,6 +2,7 @@
 import type { Handlers } from './caller.ts';
 import type { AuditLog } from './audit.ts';
 import { type BrowserLinks, browserHandlers } from './browser.ts';
+import { configHandlers } from './config.ts';
 import { type DaemonHandlerDeps, daemonHandlers } from './daemon.ts';
 import { deadLetterHandlers } from './dead-letter.ts';
 import { type McpHandlerDeps, mcpHandlers } from './mcp.ts';
@@ -31,6 +32,7 @@ export interface HandlerParts {
 export function handlers(host: Host, { daemonLog, daemon, browser, store, mcp, audit }: HandlerParts): Handlers {
   return audit.watching({
     ...daemonHandlers(daemon),
+    ...configHandlers(daemon.reloadConfig),
     ...pluginHandlers(host),
     ...serviceHandlers(host),
     ...deadLetterHandlers(host),

@@ -44,6 +44,8 @@ export interface DaemonLogOptions {
 export interface DaemonLog {
   readonly logger: Logger;
   recent(limit: number): RecentLines;
+  /** From now on, for loggers that are no `child`. */
+  readonly setLevel: (level: Config['log']['level']) => void;
   /** Lines that were not written because nobody read them, or they could not be written. */
   readonly dropped: number;
   /** Waits until what was logged is written, at most this long. */
@@ -76,20 +78,20 @@ export function createDaemonLog(options: DaemonLogOptions): DaemonLog {
     if (line !== undefined) options.onLine?.(line);
   };
 
-  const logger = narrowed(
-    pino(
-      {
-        level: options.level,
-        base: null,
-        timestamp: () => `,"time":"${new Date().toISOString()}"`,
-        formatters: { level: (level) => ({ level }) },
-      },
-      { write },
-    ),
+  const log = pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (level) => ({ level }) },
+    },
+    { write },
   );
+  const logger = narrowed(log);
   return {
     logger,
     recent: (limit) => ring.recent(limit),
+    setLevel: (level) => (log.level = level),
     get dropped() {
       return dropped;
     },

@@ -115,6 +115,7 @@ const walk: readonly [name: OperationName, status: number, values?: Values][] = 
   ['event.explain', 200, { plugin: lab }],
   ['deadLetter.list', 200, { plugin: lab }],
   ['deadLetter.show', 404, { plugin: lab, id: 'none' }],
+  ['config.reload', 200],
   ['source.list', 200],
   ['source.list', 404, { plugin: 'none' }],
   ['source.pause', 200, { plugin: hooks, source: 'open' }],
