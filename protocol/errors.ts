@@ -419,7 +419,7 @@ export const errorKinds = {
     'Correct the URL, the credential or what the plugin sends, then run `nagaya outputs retry`.',
   ),
   credential_missing: kind(
-    -32070,
+    -32071,
     500,
     true,
     'A credential that an output names cannot be had.',

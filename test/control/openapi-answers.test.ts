@@ -32,6 +32,7 @@ before(async () => {
     JSON.stringify({
       http: { port: 0, token, readToken },
       webhooks: { port: 0 },
+      mcp: { pin: true },
       plugins: { overrides: { [lab]: { retry: { maxAttempts: 1 } } } },
     }),
   );
@@ -52,8 +53,9 @@ function writeHooks(): string {
   const ingresses = [{ name: 'pushes', kinds: ['push'] }];
   const open = { name: 'open', type: 'webhook', ingress: 'pushes', kind: 'push', verify: { scheme: 'none' } };
   const yearly = { name: 'yearly', type: 'schedule', ingress: 'pushes', kind: 'push', cron: '0 0 1 1 *' };
+  const next = { name: 'next', type: 'event', plugin: lab, ingress: 'work', kind: 'do' };
   return writePlugin(temporaryFolder(file), {
-    manifest: { service: { ingresses, sources: [open, yearly] } },
+    manifest: { service: { ingresses, sources: [open, yearly], outputs: [next] } },
     files: { 'index.js': 'export const service = { start() {}, handleIngress() {} };' },
   });
 }
@@ -123,6 +125,14 @@ const walk: readonly [name: OperationName, status: number, values?: Values][] = 
   ['source.resume', 200, { plugin: hooks, source: 'open' }],
   ['source.trigger', 200, { plugin: hooks, source: 'yearly' }],
   ['source.trigger', 501, { plugin: hooks, source: 'open' }],
+  ['output.list', 200],
+  ['output.list', 404, { plugin: 'none' }],
+  ['output.show', 200, { plugin: hooks, output: 'next' }],
+  ['output.show', 404, { plugin: hooks, output: 'none' }],
+  ['output.retry', 200, { plugin: hooks, output: 'next' }],
+  ['output.discard', 200, { plugin: hooks, output: 'next' }],
+  ['service.state', 200, { plugin: lab }],
+  ['service.state', 404, { plugin: 'none' }],
   ['service.stop', 200, { plugin: greeter }],
   ['ingress.deliver', 409, { plugin: greeter, event: event({ name: 'Ada' }) }],
   ['log.read', 200],
@@ -140,7 +150,8 @@ const walk: readonly [name: OperationName, status: number, values?: Values][] = 
   ['events.unsubscribe', 200, { subscriptionId: 'none' }],
   ['browser.link', 200, { readOnly: true }],
   ['mcp.tools', 200],
-  ['mcp.approve', 501],
+  ['mcp.approve', 200],
+  ['mcp.approve', 404, { names: ['none'] }],
   ['mcp.access', 200],
   ['runtime.list', 200],
   ['runtime.show', 200, { runtimeId }],

@@ -1,4 +1,4 @@
-// The three tokens of the port: those of the configuration, and where it has none, some that are made once and kept in
+// The tokens of the port: those of the configuration, and where it has none, some that are made once and kept in
 // the state folder for this user alone.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,7 +20,9 @@ export interface Tokens {
   readonly toolsToken: string;
 }
 
-const names = ['token', 'readToken', 'metricsToken', 'toolsToken'] as const satisfies readonly (keyof Tokens)[];
+/** Without these nobody gets in at all; the others open one path each. */
+const mainNames = ['token', 'readToken'] as const;
+const names = [...mainNames, 'metricsToken', 'toolsToken'] as const satisfies readonly (keyof Tokens)[];
 
 const maxFileBytes = 4096;
 const secret = z.string().min(24);
@@ -48,7 +50,17 @@ export async function loadTokens(
     found = undefined;
   }
   const own = tokensBy((name) => found?.[name]);
-  if (found === undefined || !hasAll(found)) await keep(path, own, stateFolder);
+  if (found === undefined || !hasAll(found)) {
+    try {
+      await keep(path, own, stateFolder);
+    } catch (error) {
+      if (!mainNames.every((name) => configured[name] !== undefined)) throw error;
+      log.warn(
+        { path },
+        'the tokens for /metrics and /mcp cannot be kept and are others after the next start; set http.metricsToken and http.toolsToken',
+      );
+    }
+  }
   return tokensBy((name) => configured[name] ?? own[name]);
 }
 
