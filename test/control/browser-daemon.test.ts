@@ -59,6 +59,7 @@ test('status and log tell the address and no token; links lead to it', async (t)
   assert.deepEqual((await ask(place, 'GET', '/session', { headers: { cookie } })).json, {
     signedIn: true,
     readOnly: true,
+    scope: 'browse',
   });
   assert.equal(
     (await ask(place, 'POST', `${runtimePath}/workers`, { body: { intent: 'x' }, headers: { cookie } })).status,

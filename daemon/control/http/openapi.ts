@@ -26,7 +26,7 @@ const socketServer: Json = {
 const browserServer: Json = {
   url: 'http://127.0.0.1:{port}',
   description:
-    'The listener for browsers, where the configuration has one: only operations whose x-audience is browser, only with a token.',
+    'The listener for browsers, where the configuration has one: operations whose x-audience is browser with a token or a session, and those whose x-audience is operator with a session that `nagaya console` opened.',
   variables: { port: { default: samplePort, description: 'http.port of the configuration' } },
 };
 
@@ -54,6 +54,8 @@ const lastEventId: Json = {
 
 /** None on the socket; on the listener for browsers one of the others. */
 const browserSecurity = [{}, { token: [] }, { session: [] }];
+/** On the port only the session of a link of `nagaya console` may call them. */
+const operatorSecurity = [{}, { session: [] }];
 const browserErrors = ['unauthorized', 'forbidden'] as const satisfies readonly ErrorCode[];
 const securitySchemes = {
   token: {
@@ -100,13 +102,14 @@ function operationObject(name: OperationName, row: Operation): Json {
   const inPath = row.http.path.split('/').flatMap((segment) => parameterOf(segment) ?? []);
   const others = Object.keys(params.properties ?? {}).filter((key) => !inPath.includes(key));
   const inBody = row.http.method === 'POST';
-  const forBrowsers = row.audience === 'browser';
+  const onPort = row.audience !== 'control';
+  const security = row.audience === 'operator' ? operatorSecurity : browserSecurity;
   return {
     operationId: name,
     summary: row.summary,
     tags: [tagOf(name)],
     'x-audience': row.audience,
-    ...(forBrowsers ? { servers: [socketServer, browserServer], security: browserSecurity } : { security: [] }),
+    ...(onPort ? { servers: [socketServer, browserServer], security } : { security: [] }),
     parameters: [
       ...inPath.map((key) => parameter(params, key, 'path')),
       ...(inBody ? [] : others.map((key) => parameter(params, key, 'query'))),
@@ -115,7 +118,7 @@ function operationObject(name: OperationName, row: Operation): Json {
     ...(inBody ? { requestBody: requestBody(params, others) } : {}),
     responses: {
       200: success(name, row),
-      ...refusals([...commonErrors, ...row.errors, ...(forBrowsers ? browserErrors : [])]),
+      ...refusals([...commonErrors, ...row.errors, ...(onPort ? browserErrors : [])]),
     },
   };
 }
