@@ -37,4 +37,8 @@ export function clockText(instant: string): string {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, '0')}`;
 }
 
+/** How long ago an instant of the wire was. */
+export const agoText = (instant: string): string =>
+  `${durationText(Math.max(0, Date.now() - Date.parse(instant)))} ago`;
+
 export { plural } from '../../../protocol/plural.ts';

@@ -1,7 +1,7 @@
 // A service's status as a row of a table and as lines in full.
 import type { Lifecycle, ServiceStatus } from '../../../protocol/status.ts';
 import { causeLines } from '../failure.ts';
-import { bytesText, clockText, durationText, plural } from './quantity.ts';
+import { agoText, bytesText, clockText, durationText, plural } from './quantity.ts';
 import { type Piece, type Style, styled } from './terminal.ts';
 import { idsText } from './event-ids.ts';
 
@@ -59,7 +59,7 @@ const depthPiece = ({ queue }: ServiceStatus): Piece => {
 };
 
 const lastErrorPiece = ({ lastError }: ServiceStatus): Piece =>
-  lastError === null ? '-' : styled('red', `${lastError.code}: ${lastError.message}`);
+  lastError === null ? '-' : styled('red', `${agoText(lastError.at)} ${lastError.code}: ${lastError.message}`);
 
 export const serviceHeadings: readonly string[] = [
   'SERVICE',
