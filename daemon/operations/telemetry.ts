@@ -17,14 +17,18 @@ export function telemetryHandlers(
     'events.unsubscribe': ({ subscriptionId }, caller) => caller.unsubscribe(subscriptionId),
     'timeline.read': ({ plugin: id, after, limit }) => host.get(id).history.page(after, limit),
     'event.explain': ({ plugin: id, event, limit }) => host.get(id).explain(event, limit),
-    'log.read': ({ plugin: id, limit, follow }, caller) => {
+    'log.read': async ({ plugin: id, limit, since, level, follow }, caller) => {
       const log = id === undefined ? undefined : host.get(id).log;
-      // Read and subscribe in one turn: nothing can come between them.
-      const { lines, truncated } = (log ?? daemonLog).recent(limit);
+      const wanted = { sinceMs: since === undefined ? undefined : Date.parse(since), level };
+      const read = await log?.read({ ...wanted, limit });
+      // What came meanwhile is read and the rest subscribed to in one turn: nothing can come between them.
+      const newer = log === undefined || read === undefined ? [] : log.after(read, { ...wanted, limit });
+      const { lines, truncated } = read ?? daemonLog.recent(limit, wanted);
       const subscription = follow ? caller.subscribe({ topics: ['log'], plugin: id ?? daemonFeedName }) : undefined;
+      const all = [...lines, ...newer];
       return {
-        lines,
-        truncated,
+        lines: all.slice(Math.max(0, all.length - limit)),
+        truncated: truncated || all.length > limit,
         droppedLines: log?.counts.droppedLines ?? 0,
         ...(subscription === undefined ? {} : { subscriptionId: subscription.subscriptionId }),
       };

@@ -6,6 +6,7 @@ import { plural } from '../../protocol/plural.ts';
 import type { Config, Limits } from '../config/schema.ts';
 import { LineRing, type RecentLines } from './line-ring.ts';
 import { LineWriter } from './line-writer.ts';
+import type { LogQuery } from './log-query.ts';
 import { LogDescriptor } from './log-descriptor.ts';
 import { readableLine } from './readable-line.ts';
 
@@ -43,7 +44,8 @@ export interface DaemonLogOptions {
 
 export interface DaemonLog {
   readonly logger: Logger;
-  recent(limit: number): RecentLines;
+  /** The newest lines that are wanted, from memory: where its file is, if it has one, only its starter knows. */
+  recent(limit: number, wanted?: Omit<LogQuery, 'limit'>): RecentLines;
   /** From now on, for loggers that are no `child`. */
   readonly setLevel: (level: Config['log']['level']) => void;
   /** Lines that were not written because nobody read them, or they could not be written. */
@@ -90,7 +92,7 @@ export function createDaemonLog(options: DaemonLogOptions): DaemonLog {
   const logger = narrowed(log);
   return {
     logger,
-    recent: (limit) => ring.recent(limit),
+    recent: (limit, wanted = {}) => ring.recent({ ...wanted, limit }),
     setLevel: (level) => (log.level = level),
     get dropped() {
       return dropped;

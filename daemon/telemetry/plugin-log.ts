@@ -8,6 +8,8 @@ import type { LogLine } from '../../protocol/operations/telemetry.ts';
 import { plural } from '../../protocol/plural.ts';
 import type { Limits } from '../config/schema.ts';
 import { LineRing, type RecentLines } from './line-ring.ts';
+import { linesBackwards } from './log-history.ts';
+import { type LogQuery, isWanted, parsedLine } from './log-query.ts';
 import { type Dropped, LineWriter } from './line-writer.ts';
 import { LogFile } from './log-file.ts';
 import type { Redactor } from './redactor.ts';
@@ -20,8 +22,11 @@ const maxCorrelationId = 128;
 const bufferBytes = 512 * 1024;
 const chunkBytes = 64 * 1024;
 const closeMs = 2000;
+const flushMs = 500;
 /** A line may have waited in a busy cell; one that is older, or from the future, was stamped by a tampered clock. */
 const oldestMs = 600_000;
+/** Of its files, for one question. */
+const mostReadBytes = 64 * 1024 * 1024;
 
 export interface PluginLogOptions {
   readonly pluginId: string;
@@ -41,6 +46,11 @@ export interface LogCounts {
   readonly droppedBytes: number;
 }
 
+export interface ReadLog extends RecentLines {
+  /** Lines that had been written to the log by then. */
+  readonly seen: number;
+}
+
 interface Line {
   readonly level: LogLevel;
   readonly text: string;
@@ -56,6 +66,8 @@ export class PluginLog {
   readonly #pino: PinoLogger;
   readonly #ring: LineRing;
   readonly #writer: LineWriter;
+  /** From the newest to the oldest. */
+  readonly #files: readonly string[];
   readonly #counts = { lines: 0, bytes: 0, droppedLines: 0, droppedBytes: 0 };
   /** What pino made of the last line: it hands it over before its own call returns. */
   #made = '';
@@ -65,12 +77,10 @@ export class PluginLog {
     this.#options = options;
     const { pluginId, folder, limits } = options;
     this.#ring = new LineRing(limits.logLines);
+    const path = join(folder, `${pluginId}.ndjson`);
+    this.#files = Array.from({ length: limits.logFiles }, (_, age) => (age === 0 ? path : `${path}.${String(age)}`));
     this.#writer = new LineWriter({
-      target: new LogFile({
-        path: join(folder, `${pluginId}.ndjson`),
-        maxBytes: limits.logFileBytes,
-        maxFiles: limits.logFiles,
-      }),
+      target: new LogFile({ path, maxBytes: limits.logFileBytes, maxFiles: limits.logFiles }),
       maxBytes: bufferBytes,
       chunkBytes: Math.min(chunkBytes, Math.floor(limits.logFileBytes / 4)),
       onTrouble: (error) => options.onTrouble?.(error),
@@ -132,8 +142,58 @@ export class PluginLog {
     });
   }
 
+  /** From memory alone, whatever the disk does. */
   recent(limit: number): RecentLines {
-    return this.#ring.recent(limit);
+    return this.#ring.recent({ limit });
+  }
+
+  /** The newest lines that are wanted, also those that only the files hold. Never rejects. */
+  async read(query: LogQuery): Promise<ReadLog> {
+    // What memory has let go of is on disk then, unless the disk is slow.
+    await this.#writer.flush(flushMs);
+    const { seen } = this.#ring;
+    const recent = this.#ring.recent(query);
+    const missing = query.limit - recent.lines.length;
+    if (query.limit === 0 || (missing === 0 && recent.truncated)) return { ...recent, seen };
+    const older = await this.#older({ ...query, limit: missing });
+    return { lines: [...older.lines, ...recent.lines], truncated: older.truncated, seen };
+  }
+
+  /** What came since a `read`: together they are without a gap. */
+  after({ seen }: ReadLog, query: LogQuery): LogLine[] {
+    return this.#ring.after(seen, query);
+  }
+
+  /** Lines that are no longer in memory. */
+  async #older(query: LogQuery): Promise<RecentLines> {
+    // What is in memory is on disk too, or on its way there.
+    const here = new Map<string, number>();
+    for (const json of this.#ring.texts()) here.set(json, (here.get(json) ?? 0) + 1);
+    const { sinceMs = -Infinity } = query;
+    const lines: LogLine[] = [];
+    let bytes = 0;
+    try {
+      for await (const json of linesBackwards(this.#files)) {
+        bytes += json.length;
+        const count = here.get(json) ?? 0;
+        if (count > 0) {
+          here.set(json, count - 1);
+          continue;
+        }
+        const line = parsedLine(json);
+        if (line === undefined) continue;
+        // A line may be older than the one before it, by as much as its cell was late with it.
+        if (Date.parse(line.time) < sinceMs - oldestMs) break;
+        if (bytes > mostReadBytes) return { lines: lines.reverse(), truncated: true };
+        if (!isWanted(line, query)) continue;
+        if (lines.length === query.limit) return { lines: lines.reverse(), truncated: true };
+        lines.push(line);
+      }
+    } catch {
+      // The disk does not give it: what is known is told, and that it may not be all.
+      return { lines: lines.reverse(), truncated: true };
+    }
+    return { lines: lines.reverse(), truncated: false };
   }
 
   /** What is still to be written gets a moment; a disk that does not take it loses it. */

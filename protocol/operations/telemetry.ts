@@ -64,6 +64,9 @@ export type OpenEvent = z.output<typeof openEvent>;
 export const logLine = z.looseObject({ level: z.string(), time: z.iso.datetime(), msg: z.string() });
 export type LogLine = z.output<typeof logLine>;
 
+export const logLevel = z.enum(['debug', 'info', 'warn', 'error']);
+export type LogLevel = z.output<typeof logLevel>;
+
 export const telemetryOperations = {
   'events.subscribe': operation({
     summary: 'Pushes lifecycle changes, failures and counters as they happen',
@@ -111,13 +114,19 @@ export const telemetryOperations = {
     errors: ['plugin_not_found', 'limit_too_large'],
   }),
   'log.read': operation({
-    summary: "The newest lines of a plugin's log, or of the daemon's own; over the socket also those that follow",
+    summary:
+      "The newest lines of a plugin's log, its older files included, or of the daemon's own; over the socket also those that follow",
     audience: 'operator',
     http: { method: 'GET', path: '/api/logs' },
     params: z.strictObject({
       plugin: pluginId.optional().describe("absent: the daemon's own log"),
       limit: pageLimit(1000, 100, 0),
-      follow: z.boolean().default(false).describe('also subscribe to what comes next, without a gap'),
+      since: z.iso.datetime({ offset: true }).optional().describe('none that is older'),
+      level: logLevel.optional().describe('only lines of this level and above'),
+      follow: z
+        .boolean()
+        .default(false)
+        .describe('also subscribe to what comes next, whatever its level, without a gap'),
     }),
     result: z.object({
       lines: z.array(logLine),
