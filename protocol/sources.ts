@@ -24,15 +24,13 @@ export const credentialFile = z.strictObject({
 const headerName = z.string().regex(/^[a-z0-9!#$%&'*+.^_`|~-]{1,64}$/, 'must be the name of a header in lower case');
 const headerText = z.string().regex(/^[\x20-\x7e]{0,64}$/, 'must be at most 64 printable characters of ASCII');
 
-const taken = z.union([
-  z.strictObject({ header: headerName }),
-  z.strictObject({
-    body: z
-      .string()
-      .max(256)
-      .regex(/^(?:\/(?:[^/~]|~[01])*)+$/, 'must be a JSON pointer such as /action'),
-  }),
-]);
+const takenFromBody = z.strictObject({
+  body: z
+    .string()
+    .max(256)
+    .regex(/^(?:\/(?:[^/~]|~[01])*)+$/, 'must be a JSON pointer such as /action'),
+});
+const taken = z.union([z.strictObject({ header: headerName }), takenFromBody]);
 
 /** How a credential is found: a manifest names a variable, the operator's overrides may name a file. */
 export type CredentialName = string | z.output<typeof credentialFile>;
@@ -121,30 +119,54 @@ const webhookSource = (credential: CredentialSchema) =>
     answerMs: durationMs(100, 600_000).default(10_000).describe('with output: how long the handler may take in all'),
   });
 
+const messageBytes = 16_384;
+const message = z
+  .unknown()
+  .refine(
+    (value) => JSON.stringify(value ?? null).length <= messageBytes,
+    `must be at most ${String(messageBytes)} bytes`,
+  );
+const messages = z.array(message).max(16).default([]);
+
 const websocketSource = (credential: CredentialSchema) =>
   z.strictObject({
     ...shared,
     type: z.literal('websocket'),
-    kind,
+    kind: kind.optional().describe('of its events; with kindFrom, of those for which that finds nothing'),
     url: z
       .string()
       .max(2000)
-      .regex(/^wss?:\/\/[^\s@]+$/, 'must be a ws: or wss: URL without a credential'),
+      .regex(/^wss?:\/\/[^\s@#]+$/, 'must be a ws: or wss: URL without a credential')
+      .refine((url) => URL.canParse(url), 'is no URL'),
     auth: auth(credential).optional(),
     protocols: z
       .array(z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be the name of a subprotocol'))
       .max(8)
-      .default([]),
-    hello: z
-      .array(z.unknown())
-      .max(16)
+      .refine((names) => new Set(names).size === names.length, 'must not name one twice')
       .default([])
-      .describe('messages that are sent when the connection is open; {env} in a text stands for the credential'),
+      .describe('subprotocols that the peer is offered'),
+    kindFrom: takenFromBody.optional().describe('the place in a message that names the kind'),
+    idFrom: takenFromBody
+      .optional()
+      .describe("the place in a message with the sender's id: what comes twice is accepted once"),
+    hello: messages.describe(
+      'messages that are sent when the connection is open; {env} in a text stands for the credential',
+    ),
+    resume: z
+      .strictObject({
+        from: takenFromBody.describe('the place in a message with its position, such as a sequence number'),
+        messages: messages.describe(
+          'sent in place of hello once a message with a position was accepted; {position} stands for the newest',
+        ),
+      })
+      .optional()
+      .describe('how a new connection goes on where the last one ended'),
+    connectMs: durationMs(100, 600_000).default(10_000).describe('a connection must be open by then'),
     heartbeat: z
       .strictObject({
         everyMs: durationMs(100).default(30_000).describe('how often the peer is asked for a sign of life'),
         expectMs: durationMs(100).default(60_000).describe('a peer that was silent for so long is dead'),
-        message: z.unknown().optional().describe('what is sent; absent: a ping frame'),
+        message: message.optional().describe('what is sent; absent: a ping frame'),
       })
       .prefault({}),
     reconnect: z
@@ -272,7 +294,7 @@ export function sourceIssues(
           message: `is no kind of the ingress ${one.ingress}; it has ${entrance.kinds.join(', ')}`,
         },
       ];
-    if (one.type === 'webhook' && one.kind === undefined && one.kindFrom === undefined)
+    if ((one.type === 'webhook' || one.type === 'websocket') && one.kind === undefined && one.kindFrom === undefined)
       return [{ path: [at, 'kind'], message: 'is missing; give kind, or kindFrom' }];
     return [];
   });

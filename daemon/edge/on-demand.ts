@@ -8,6 +8,7 @@ import { edgeGone } from './http-requests.ts';
 import type { DeclaredSource } from './source-row.ts';
 import type { SourceService } from './source-intake.ts';
 import type { Sources, SourcesOptions } from './sources.ts';
+import type { Feed, FeedSubscription } from '../telemetry/feed.ts';
 
 interface Hosted {
   readonly service: SourceService | undefined;
@@ -16,6 +17,8 @@ interface Hosted {
 }
 
 interface Surroundings extends Pick<SourcesOptions, 'config' | 'clock' | 'store' | 'log'> {
+  /** Tells when a service starts, fails or stops. */
+  readonly feed: Pick<Feed, 'subscribe'>;
   /** Who holds the port for webhooks, where that is not the edge itself. */
   readonly guarding?: { readonly link: { openWebhooks(host: string, port: number): Promise<number> } } | undefined;
 }
@@ -24,10 +27,13 @@ export class EdgeOnDemand {
   readonly #options: SourcesOptions;
   #loading: Promise<Sources> | undefined;
   #sources: Sources | undefined;
+  readonly #feed: Pick<Feed, 'subscribe'>;
+  #lifecycles: FeedSubscription | undefined;
   #closed = false;
 
   /** `get` answers undefined where the plugin is gone. */
-  constructor({ guarding, ...options }: Surroundings, get: (plugin: string) => Hosted | undefined) {
+  constructor({ guarding, feed, ...options }: Surroundings, get: (plugin: string) => Hosted | undefined) {
+    this.#feed = feed;
     const openPort = guarding?.link.openWebhooks;
     this.#options = {
       ...options,
@@ -79,6 +85,7 @@ export class EdgeOnDemand {
 
   close(): void {
     this.#closed = true;
+    this.#lifecycles?.close();
     this.#sources?.close();
   }
 
@@ -97,6 +104,20 @@ export class EdgeOnDemand {
     const sources = new Sources(this.#options);
     await sources.open();
     this.#sources = sources;
+    let told = false;
+    const tell = (): void => {
+      told = false;
+      if (!this.#closed) sources.servicesChanged();
+    };
+    this.#lifecycles = this.#feed.subscribe({
+      filter: { topics: ['lifecycle'] },
+      buffer: 1,
+      // Once for all that change in one turn.
+      push: () => {
+        if (!told) setImmediate(tell);
+        return (told = true);
+      },
+    });
     return sources;
   }
 }

@@ -8,6 +8,8 @@ import { ReadEvent } from '../dispatch/read-event.ts';
 /** What of a service it needs. */
 export interface SourceService {
   readonly lifecycle: Lifecycle;
+  /** An event that arrives now is queued. */
+  readonly acceptsEvents: boolean;
   publish(raw: unknown): Accepted | Promise<Accepted>;
   deliverTo(raw: unknown, timeoutMs: number, waiter: OutputWaiter): void;
 }

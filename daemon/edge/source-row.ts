@@ -17,6 +17,8 @@ const noCounters: SourceCounters = { received: 0, accepted: 0, duplicates: 0, re
 export class SourceRow {
   declared: DeclaredSource;
   paused: boolean;
+  /** How often somebody has asked that it is tried again. */
+  asked = 0;
   /** When a schedule is due next. */
   nextMs: number | undefined;
   #state: SourceState = 'connecting';

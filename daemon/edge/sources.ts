@@ -94,11 +94,18 @@ export class Sources {
       const key = sourceKey(plugin, one.declaration.name);
       const known = this.#rows.get(key);
       // Another type under the same name is another source.
-      if (known?.declared.declaration.type === one.declaration.type) known.declared = one;
-      else this.#rows.set(key, new SourceRow(one, this.#paused.has(key), nowMs));
+      if (known?.declared.declaration.type === one.declaration.type) {
+        known.declared = one;
+        known.asked += 1;
+      } else this.#rows.set(key, new SourceRow(one, this.#paused.has(key), nowMs));
     }
     this.#tellEdge();
     await this.#tellSchedules();
+  }
+
+  /** A service began or ceased to take events: its connections are opened or closed. */
+  servicesChanged(): void {
+    if (this.#supervisor.running) this.#tellEdge();
   }
 
   /** The plugin is unloaded: nothing of it is remembered. */
@@ -118,6 +125,7 @@ export class Sources {
     const row = this.#row(plugin, name);
     const isAnother = row.paused !== paused;
     row.paused = paused;
+    if (!paused) row.asked += 1;
     this.#tellEdge();
     if (isAnother) (await this.#schedules)?.pausedOrResumed(row.key);
     await this.#paused.set(row.key, paused);
@@ -203,7 +211,9 @@ export class Sources {
       if (declaration.type === 'schedule') return [];
       const { name } = declaration;
       const own: EdgeDeclaration = declaration;
-      return [{ key: row.key, plugin, name, declaration: own, kinds, folder, paused: row.paused, accepting: true }];
+      const accepting = this.#options.service(plugin)?.acceptsEvents ?? false;
+      const { key, paused, asked } = row;
+      return [{ key, plugin, name, declaration: own, kinds, folder, paused, asked, accepting }];
     });
   }
 

@@ -139,6 +139,11 @@ export class Service {
     return this.#life.state.lifecycle;
   }
 
+  /** Whether an event that arrives now is queued. */
+  get acceptsEvents(): boolean {
+    return this.#life.state.acceptsEvents;
+  }
+
   get incarnation(): number {
     return this.#life.incarnation;
   }

@@ -23,6 +23,8 @@ export interface EdgeSource {
   /** Where relative paths begin. */
   readonly folder: string;
   readonly paused: boolean;
+  /** Another number: somebody asks that what failed is tried again now. */
+  readonly asked: number;
   /** Its service takes events. */
   readonly accepting: boolean;
 }

@@ -1,5 +1,6 @@
 // What a type of source is to the edge: a driver that is made when a source is declared and closed when it ends. It
 // tells what happens through its context and knows nothing of the host.
+import type { ErrorCode } from '../../protocol/errors.ts';
 import type { EdgeAnswer, EdgeEvent, EdgeSource, SourceState } from '../../protocol/edge/messages.ts';
 import type { SourceFault } from '../../protocol/edge/messages.ts';
 import type { SourceCounters } from '../../protocol/edge/messages.ts';
@@ -16,8 +17,8 @@ export interface DriverContext {
   readonly full: boolean;
   /** Calls once when there is room again; answers how to stop that. */
   whenRoom(run: () => void): () => void;
-  /** Resolves with what the host made of it. */
-  send(event: SourceEvent): Promise<EdgeAnswer>;
+  /** Resolves with what the host made of it. A refusal with one of the codes that the caller expects is not counted. */
+  send(event: SourceEvent, expected?: readonly ErrorCode[]): Promise<EdgeAnswer>;
   state(state: SourceState, fault?: Omit<SourceFault, 'atMs'>): void;
   /** Something went wrong that does not change the state. */
   fault(fault: Omit<SourceFault, 'atMs'>): void;

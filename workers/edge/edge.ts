@@ -10,6 +10,7 @@ import { RunningSource } from './running-source.ts';
 import { UnknownDriver } from './unknown-driver.ts';
 import { WebhookDriver } from './webhook-driver.ts';
 import { WebhookListener } from './webhook-listener.ts';
+import { WebsocketDriver } from './websocket-driver.ts';
 
 /** A flood changes a source thousands of times a second; the host is told this often. */
 const reportEveryMs = 250;
@@ -36,7 +37,10 @@ export class Edge {
       listening: (host, port) => post({ type: 'listening', host, port }),
       unlistenable: (reason) => post({ type: 'unlistenable', reason }),
     });
-    this.#drivers = { webhook: (context) => new WebhookDriver(context, this.#listener) };
+    this.#drivers = {
+      webhook: (context) => new WebhookDriver(context, this.#listener),
+      websocket: (context) => new WebsocketDriver(context),
+    };
   }
 
   receive(message: ToEdge): void {

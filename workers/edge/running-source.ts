@@ -1,5 +1,6 @@
 // One source while it is declared: what its driver tells becomes the report that the host is sent, and events on their
 // way to the host are bounded.
+import type { ErrorCode } from '../../protocol/errors.ts';
 import type {
   EdgeAnswer,
   EdgeSource,
@@ -74,8 +75,9 @@ export class RunningSource implements DriverContext {
     return this.#parts.inFlight.whenRoom(run);
   }
 
-  async send(event: SourceEvent): Promise<EdgeAnswer> {
+  async send(event: SourceEvent, expected: readonly ErrorCode[] = []): Promise<EdgeAnswer> {
     const answer = await this.#parts.inFlight.send(this.source.key, event);
+    if (answer.outcome === 'refused' && expected.includes(answer.code)) return answer;
     if (answer.outcome === 'refused') {
       this.count('refused');
       this.fault({ code: answer.code, message: answer.message });

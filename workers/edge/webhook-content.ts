@@ -1,11 +1,11 @@
 // Makes of a webhook's request what the service gets: kind, sender's id and payload. The body stays the text it came in
 // wherever it is JSON.
-import { createHash } from 'node:crypto';
-import { openIdForm } from '../../protocol/identifier-forms.ts';
 import type { WebhookSource } from '../../protocol/sources.ts';
 import { signatureHeaders } from '../../protocol/edge/signatures.ts';
 import type { EdgeEvent } from '../../protocol/edge/messages.ts';
 import { type CloudEvent, readCloudEvent } from './cloud-event.ts';
+import { identifier } from './identifier.ts';
+import { scalarAt } from './json-pointer.ts';
 import { nestsDeeper, tooDeep } from './nesting.ts';
 
 export interface WebhookRequest {
@@ -66,7 +66,8 @@ function takerOf(request: WebhookRequest, body: string): (from: WebhookSource['k
     if ('header' in from) return request.headers[from.header];
     // It was found to be JSON.
     parsed ??= { value: JSON.parse(body) as unknown };
-    return textAt(parsed.value, from.body);
+    const found = scalarAt(parsed.value, from.body);
+    return found === undefined ? undefined : String(found);
   };
 }
 
@@ -76,10 +77,6 @@ function idsFrom(given: string | undefined, event: CloudEvent | undefined): Send
   if (event === undefined) return {};
   return { senderId: identifier(`${event.source} ${event.id}`), correlationId: identifier(event.id) };
 }
-
-/** What is no identifier is known by its hash. */
-const identifier = (text: string): string =>
-  openIdForm.test(text) ? text : `sha256:${createHash('sha256').update(text).digest('hex')}`;
 
 function utf8(bytes: Buffer): string | undefined {
   try {
@@ -125,17 +122,6 @@ function fieldsOf(text: string): Record<string, string | string[]> {
     fields.set(name, present === undefined ? value : [present, value].flat());
   }
   return Object.fromEntries(fields);
-}
-
-/** By a JSON pointer; undefined where there is no text or number. */
-function textAt(value: unknown, pointer: string): string | undefined {
-  let found = value;
-  for (const step of pointer.slice(1).split('/')) {
-    const key = step.replaceAll('~1', '/').replaceAll('~0', '~');
-    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, key)) return undefined;
-    found = (found as Readonly<Record<string, unknown>>)[key];
-  }
-  return typeof found === 'string' || typeof found === 'number' ? String(found) : undefined;
 }
 
 function payloadText(
