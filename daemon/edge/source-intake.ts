@@ -11,6 +11,10 @@ export interface SourceService {
   /** An event that arrives now is queued. */
   readonly acceptsEvents: boolean;
   publish(raw: unknown): Accepted | Promise<Accepted>;
+  /** Undefined: there is no room. Throws what it refuses. */
+  tryPublish(raw: unknown): Accepted | undefined;
+  /** Calls when there may be room, or events are not taken any more; answers how to stop that. */
+  awaitRoom(waiting: () => boolean): () => void;
   deliverTo(raw: unknown, timeoutMs: number, waiter: OutputWaiter): void;
 }
 
@@ -33,6 +37,8 @@ export interface IncomingEvent {
   readonly senderId?: string | undefined;
   readonly correlationId?: string | undefined;
   readonly outputMs?: number | undefined;
+  /** It waits for room in a full queue. */
+  readonly patient?: boolean | undefined;
 }
 
 export type IntakeOutcome =
@@ -58,7 +64,9 @@ export class SourceIntake {
       const known = senderId === undefined ? undefined : this.#ids.get(senderId);
       if (known !== undefined) return { outcome: 'accepted', ...(await known), duplicate: true };
       if (event.outputMs !== undefined) return await this.#deliver(service, event, event.outputMs);
-      const accepting = this.#remembered(senderId, () => service.publish(readEvent(event)));
+      const accepting = this.#remembered(senderId, () =>
+        event.patient === true ? publishWhereRoom(service, readEvent(event)) : service.publish(readEvent(event)),
+      );
       const { eventId, correlationId } = await accepting;
       return { outcome: 'accepted', eventId, correlationId, duplicate: false };
     } catch (thrown) {
@@ -91,6 +99,25 @@ export class SourceIntake {
       });
     });
   }
+}
+
+/** Whoever sent it sends nothing more until it is accepted, so that no more wait than there are sources. */
+function publishWhereRoom(service: SourceService, event: ReadEvent): Accepted | Promise<Accepted> {
+  const accepted = service.tryPublish(event);
+  if (accepted !== undefined) return accepted;
+  return new Promise((resolve, reject) => {
+    const stopWaiting = service.awaitRoom(() => {
+      try {
+        const found = service.tryPublish(event);
+        if (found === undefined) return false;
+        resolve(found);
+      } catch (thrown) {
+        reject(asHostError(thrown));
+      }
+      stopWaiting();
+      return true;
+    });
+  });
 }
 
 const readEvent = ({ ingress, kind, source, payload, correlationId }: IncomingEvent): ReadEvent =>

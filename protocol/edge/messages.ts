@@ -112,6 +112,8 @@ export interface EdgeEvent {
   readonly correlationId?: string;
   /** The handler's output is wanted, within this. */
   readonly outputMs?: number;
+  /** It waits for room in a full queue in place of being refused. */
+  readonly patient?: boolean;
 }
 
 export type EdgeAnswer =

@@ -24,6 +24,7 @@ export const requiredSections: readonly (readonly [path: string, section: string
   ['docs/runtimes.md', 'worker-limits'],
   ['docs/sources.md', 'source-webhook'],
   ['docs/sources.md', 'source-schedule'],
+  ['docs/sources.md', 'source-websocket'],
   ['docs/sources.md', 'webhooks-config'],
   ['docs/benchmarks.md', 'benchmarks'],
   ['docs/benchmarks.md', 'benchmarks-soak'],

@@ -73,6 +73,7 @@ export const sections: Readonly<Record<string, () => string | Promise<string>>> 
   'worker-limits': () => fieldsTable(fieldsOf(config).filter(({ path }) => workerLimit.test(path))),
   'source-webhook': () => sourceTable('webhook'),
   'source-schedule': () => sourceTable('schedule'),
+  'source-websocket': () => sourceTable('websocket'),
   'webhooks-config': () => fieldsTable(fieldsOf(config).filter(({ path }) => path.startsWith('webhooks.'))),
   manifest: () => fieldsTable(fieldsOf(manifest)),
   commands: commandsTable,

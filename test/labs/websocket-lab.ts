@@ -16,6 +16,7 @@ export const service = {
   async handleIngress(event) {
     const data = event.payload.data;
     if (data?.waitMs) await new Promise((resolve) => setTimeout(resolve, data.waitMs));
+    if (data?.padding) delete data.padding;
     handled.push(event);
   },
   status: () => ({ handled: handled.length, payloads: handled.slice(-50).map(({ payload }) => payload), newest: handled.at(-1) ?? null, env: process.env }),

@@ -6,7 +6,10 @@ import type { SourceFault } from '../../protocol/edge/messages.ts';
 import type { SourceCounters } from '../../protocol/edge/messages.ts';
 import type { Credentials } from './credentials.ts';
 
-export type SourceEvent = Pick<EdgeEvent, 'kind' | 'source' | 'payload' | 'senderId' | 'correlationId' | 'outputMs'>;
+export type SourceEvent = Pick<
+  EdgeEvent,
+  'kind' | 'source' | 'payload' | 'senderId' | 'correlationId' | 'outputMs' | 'patient'
+>;
 
 export interface DriverContext {
   readonly source: EdgeSource;

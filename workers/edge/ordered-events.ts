@@ -72,7 +72,9 @@ export class OrderedEvents {
       return;
     }
     this.#isSending = true;
-    void this.#context.send(first.event, laterCodes).then((answer) => this.#answered(first, answer));
+    void this.#context
+      .send({ ...first.event, patient: true }, laterCodes)
+      .then((answer) => this.#answered(first, answer));
   }
 
   #answered(first: Waiting, answer: EdgeAnswer): void {
