@@ -216,7 +216,13 @@ const filesSource = z.strictObject({
     .array(z.string().min(1).max(4096))
     .min(1)
     .max(16)
-    .describe("folders that are watched, relative to the plugin's folder"),
+    .describe("folders that are watched, those below them not; relative to the plugin's folder"),
+  maxFiles: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(10_000)
+    .describe('files in these folders together; those beyond are not looked at'),
   settleMs: durationMs(50, 3_600_000).default(1000).describe('a file that has not changed for so long is whole'),
 });
 

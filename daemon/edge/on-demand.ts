@@ -122,12 +122,13 @@ export class EdgeOnDemand {
   }
 }
 
-function declaredBy({ id, folder, enabled, manifest: { service } }: LoadedPlugin): DeclaredSource[] {
+function declaredBy({ id, folder, enabled, manifest: { service, permissions } }: LoadedPlugin): DeclaredSource[] {
   if (!enabled || service === undefined) return [];
   return service.sources.map((declaration) => ({
     plugin: id,
     declaration,
     kinds: service.ingresses.find(({ name }) => name === declaration.ingress)?.kinds ?? [],
     folder,
+    readable: permissions?.fs.read,
   }));
 }

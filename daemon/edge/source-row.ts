@@ -10,6 +10,8 @@ export interface DeclaredSource {
   /** What its ingress takes. */
   readonly kinds: readonly string[];
   readonly folder: string;
+  /** What a plugin under permissions may read beside its folder. */
+  readonly readable?: readonly string[] | undefined;
 }
 
 const noCounters: SourceCounters = { received: 0, accepted: 0, duplicates: 0, refused: 0, ignored: 0, reconnects: 0 };

@@ -24,6 +24,7 @@ import { LastRuns } from './last-runs.ts';
 import { HttpRequests } from './http-requests.ts';
 import { PausedSources } from './paused-sources.ts';
 import type { Schedules } from './schedules.ts';
+import { SourceMemory } from './source-memory.ts';
 import { SourceIntake, type SourceService } from './source-intake.ts';
 import { type DeclaredSource, SourceRow } from './source-row.ts';
 
@@ -55,6 +56,7 @@ export class Sources {
   });
   readonly #paused: PausedSources;
   readonly #lastRuns: LastRuns;
+  readonly #memory: SourceMemory;
   #schedules: Promise<Schedules> | undefined;
   /** Where webhooks are reached. */
   #webhooks: { readonly host: string; readonly port: number } | undefined;
@@ -64,6 +66,7 @@ export class Sources {
     this.#options = options;
     this.#paused = new PausedSources(store);
     this.#lastRuns = new LastRuns(store);
+    this.#memory = new SourceMemory(store);
     const { eventBytes, nesting, edgeEvents, edgeStalledMs } = config.limits;
     this.#supervisor = new EdgeSupervisor({
       data: { eventBytes, nesting, inFlight: edgeEvents, webhooks: config.webhooks !== undefined },
@@ -111,7 +114,7 @@ export class Sources {
   /** The plugin is unloaded: nothing of it is remembered. */
   async forget(plugin: string): Promise<void> {
     await this.declare(plugin, []);
-    await Promise.all([this.#paused.forget(plugin), this.#lastRuns.forget(plugin)]);
+    await Promise.all([this.#paused.forget(plugin), this.#lastRuns.forget(plugin), this.#memory.forget(plugin)]);
   }
 
   async list(plugin?: string): Promise<SourceStatus[]> {
@@ -207,13 +210,13 @@ export class Sources {
 
   #forEdge(): EdgeSource[] {
     return [...this.#rows.values()].flatMap((row): EdgeSource[] => {
-      const { plugin, declaration, kinds, folder } = row.declared;
+      const { plugin, declaration, kinds, folder, readable } = row.declared;
       if (declaration.type === 'schedule') return [];
       const { name } = declaration;
       const own: EdgeDeclaration = declaration;
       const accepting = this.#options.service(plugin)?.acceptsEvents ?? false;
       const { key, paused, asked } = row;
-      return [{ key, plugin, name, declaration: own, kinds, folder, paused, asked, accepting }];
+      return [{ key, plugin, name, declaration: own, kinds, folder, readable, paused, asked, accepting }];
     });
   }
 
@@ -250,6 +253,12 @@ export class Sources {
       case 'httpAnswer':
         this.#http.answered(message.id, message.answer);
         break;
+      case 'recall':
+        void this.#recall(message.key);
+        break;
+      case 'remember':
+        if (this.#rows.has(message.key)) void this.#memory.remember(message.key, message.changes);
+        break;
       case 'listening':
         this.#webhooks = { host: message.host, port: message.port };
         this.#options.log.info({ host: message.host, port: message.port }, 'listening for webhooks');
@@ -258,6 +267,11 @@ export class Sources {
         this.#options.log.error({ reason: message.reason }, 'webhooks cannot be listened for; it is tried again');
         break;
     }
+  }
+
+  async #recall(key: string): Promise<void> {
+    const entries = await this.#memory.recall(key);
+    this.#supervisor.post({ type: 'recalled', key, entries });
   }
 
   #lost(why: string): void {

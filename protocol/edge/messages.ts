@@ -22,6 +22,8 @@ export interface EdgeSource {
   readonly kinds: readonly string[];
   /** Where relative paths begin. */
   readonly folder: string;
+  /** What a plugin under permissions may read beside its own folder; undefined: whatever the daemon may. */
+  readonly readable: readonly string[] | undefined;
   readonly paused: boolean;
   /** Another number: somebody asks that what failed is tried again now. */
   readonly asked: number;
@@ -85,12 +87,19 @@ export type HttpAnswer =
       readonly afterMs?: number;
     };
 
+/** What a source keeps over restarts of the daemon. */
+export type MemoryEntry = readonly [name: string, value: string];
+/** Null takes the entry away. */
+export type MemoryChange = readonly [name: string, value: string | null];
+
 export type ToEdge =
   | { readonly type: 'http'; readonly id: number; readonly request: HttpRequest }
   /** The whole list: a source that is not in it ends. One whose declaration is the same goes on as it is. */
   | { readonly type: 'sources'; readonly sources: readonly EdgeSource[] }
   | { readonly type: 'listen'; readonly order: ListenOrder }
   | { readonly type: 'answers'; readonly answers: readonly EdgeAnswer[] }
+  /** Answers `recall`. */
+  | { readonly type: 'recalled'; readonly key: string; readonly entries: readonly MemoryEntry[] }
   /** Credentials are to be read again. */
   | { readonly type: 'reread' }
   /** Answered with reports of all that has changed: that it is answered at all shows that the thread works. */
@@ -157,5 +166,7 @@ export type FromEdge =
   | { readonly type: 'httpAnswer'; readonly id: number; readonly answer: HttpAnswer }
   | { readonly type: 'events'; readonly events: readonly EdgeEvent[] }
   | { readonly type: 'reports'; readonly reports: readonly SourceReport[]; readonly look?: number }
+  | { readonly type: 'recall'; readonly key: string }
+  | { readonly type: 'remember'; readonly key: string; readonly changes: readonly MemoryChange[] }
   | { readonly type: 'listening'; readonly host: string; readonly port: number }
   | { readonly type: 'unlistenable'; readonly reason: string };

@@ -138,6 +138,7 @@ function runningSource(url: string, more: object = {}): RunningSource {
     declaration: sourceSchema.parse(chatSource(url, { auth: undefined, ...more })) as EdgeSource['declaration'],
     kinds: ['push'],
     folder: '/',
+    readable: undefined,
     paused: false,
     asked: 0,
     accepting: true,
@@ -153,6 +154,8 @@ function runningSource(url: string, more: object = {}): RunningSource {
     eventBytes: 262_144,
     nesting: 64,
     changed: () => undefined,
+    recall: () => Promise.resolve([]),
+    remember: () => undefined,
   });
   running.begin((context) => new WebsocketDriver(context));
   return running;

@@ -1,6 +1,7 @@
 // What a type of source is to the edge: a driver that is made when a source is declared and closed when it ends. It
 // tells what happens through its context and knows nothing of the host.
 import type { ErrorCode } from '../../protocol/errors.ts';
+import type { MemoryChange, MemoryEntry } from '../../protocol/edge/messages.ts';
 import type { EdgeAnswer, EdgeEvent, EdgeSource, SourceState } from '../../protocol/edge/messages.ts';
 import type { SourceFault } from '../../protocol/edge/messages.ts';
 import type { SourceCounters } from '../../protocol/edge/messages.ts';
@@ -26,6 +27,9 @@ export interface DriverContext {
   /** Something went wrong that does not change the state. */
   fault(fault: Omit<SourceFault, 'atMs'>): void;
   count(what: keyof SourceCounters): void;
+  /** What was remembered, also by an earlier daemon. */
+  recall(): Promise<readonly MemoryEntry[]>;
+  remember(changes: readonly MemoryChange[]): void;
 }
 
 export interface SourceDriver {

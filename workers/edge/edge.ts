@@ -1,10 +1,18 @@
 // The edge's thread as a whole: sources that come and go by the host's list, one listener for webhooks, and reports of
 // what happens.
-import type { EdgeData, EdgeSource, FromEdge, SourceReport, ToEdge } from '../../protocol/edge/messages.ts';
+import type {
+  EdgeData,
+  EdgeSource,
+  FromEdge,
+  MemoryEntry,
+  SourceReport,
+  ToEdge,
+} from '../../protocol/edge/messages.ts';
 import type { SourceType } from '../../protocol/sources.ts';
 import { Credentials } from './credentials.ts';
 import type { MakeDriver } from './driver.ts';
 import { HttpOutput } from './http-output.ts';
+import { FilesDriver } from './files-driver.ts';
 import { InFlight } from './in-flight.ts';
 import { RunningSource } from './running-source.ts';
 import { UnknownDriver } from './unknown-driver.ts';
@@ -24,6 +32,8 @@ export class Edge {
   readonly #listener: WebhookListener;
   readonly #sources = new Map<string, RunningSource>();
   readonly #drivers: Readonly<Partial<Record<SourceType, MakeDriver>>>;
+  /** Who waits for what the host remembers of a source, in the order in which they asked. */
+  readonly #recalls = new Map<string, ((entries: readonly MemoryEntry[]) => void)[]>();
   readonly #changed = new Set<RunningSource>();
   #reporting: NodeJS.Timeout | undefined;
 
@@ -39,6 +49,7 @@ export class Edge {
     });
     this.#drivers = {
       webhook: (context) => new WebhookDriver(context, this.#listener),
+      files: (context) => new FilesDriver(context),
       websocket: (context) => new WebsocketDriver(context),
     };
   }
@@ -53,6 +64,10 @@ export class Edge {
         break;
       case 'answers':
         this.#inFlight.answered(message.answers);
+        break;
+      case 'recalled':
+        this.#recalls.get(message.key)?.shift()?.(message.entries);
+        if (this.#recalls.get(message.key)?.length === 0) this.#recalls.delete(message.key);
         break;
       case 'reread':
         for (const source of this.#sources.values()) source.reread();
@@ -93,11 +108,18 @@ export class Edge {
       eventBytes,
       nesting,
       changed: (changed) => this.#report(changed),
+      recall: (key) => this.#recall(key),
+      remember: (key, changes) => this.#post({ type: 'remember', key, changes }),
     });
     this.#sources.set(source.key, running);
     const make = this.#drivers[source.declaration.type] ?? ((context) => new UnknownDriver(context));
     running.begin(make);
     this.#report(running);
+  }
+
+  #recall(key: string): Promise<readonly MemoryEntry[]> {
+    this.#post({ type: 'recall', key });
+    return new Promise((resolve) => this.#recalls.set(key, [...(this.#recalls.get(key) ?? []), resolve]));
   }
 
   #end(key: string, running: RunningSource): void {

@@ -4,6 +4,8 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import type {
   EdgeAnswer,
   EdgeSource,
+  MemoryChange,
+  MemoryEntry,
   SourceCounters,
   SourceFault,
   SourceReport,
@@ -20,6 +22,8 @@ export interface SourceParts {
   readonly nesting: number;
   /** Its report is another. */
   changed(source: RunningSource): void;
+  recall(key: string): Promise<readonly MemoryEntry[]>;
+  remember(key: string, changes: readonly MemoryChange[]): void;
 }
 
 export class RunningSource implements DriverContext {
@@ -104,6 +108,14 @@ export class RunningSource implements DriverContext {
   count(what: keyof SourceCounters): void {
     this.#counters[what] += 1;
     this.#parts.changed(this);
+  }
+
+  recall(): Promise<readonly MemoryEntry[]> {
+    return this.#parts.recall(this.source.key);
+  }
+
+  remember(changes: readonly MemoryChange[]): void {
+    this.#parts.remember(this.source.key, changes);
   }
 
   report(): SourceReport {

@@ -1,0 +1,163 @@
+// Files sources as whoever drops files meets them: the real daemon, real folders.
+import assert from 'node:assert/strict';
+import { mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { pluginId, until } from '../labs/webhook-lab.ts';
+import { temporaryFolder } from '../labs/cli-process.ts';
+import { reported, websocketLab } from '../labs/websocket-lab.ts';
+
+const inbox = (paths: readonly string[], more: object = {}) => ({
+  name: 'inbox',
+  type: 'files',
+  ingress: 'pushes',
+  kind: 'push',
+  paths,
+  settleMs: 100,
+  ...more,
+});
+
+async function inboxLab(t: TestContext, more: object = {}, options: object = {}) {
+  const folder = join(temporaryFolder(t), 'inbox');
+  mkdirSync(folder);
+  const lab = await websocketLab(t, { sources: [inbox([folder], more)], ...options });
+  const paths = async (): Promise<unknown[]> => (await reported(lab)).payloads.map(({ path }) => path);
+  return { ...lab, inbox: folder, paths };
+}
+
+test('a file that has settled is reported once, and again when it has changed', async (t) => {
+  const lab = await inboxLab(t);
+  const path = join(lab.inbox, 'a.txt');
+  writeFileSync(path, 'hello');
+  writeFileSync(join(lab.inbox, '.hidden'), 'x');
+  mkdirSync(join(lab.inbox, 'below'));
+  symlinkSync('/etc/hostname', join(lab.inbox, 'link'));
+  await until(lab.handled, (count) => count === 1);
+  const { mtimeMs } = statSync(path);
+  assert.deepEqual((await reported(lab)).payloads, [
+    { path, bytes: 5, modifiedAt: new Date(Math.floor(mtimeMs)).toISOString() },
+  ]);
+  writeFileSync(path, 'hello again');
+  await until(lab.handled, (count) => count === 2);
+  const { state, counters, lastError } = await lab.source('inbox');
+  assert.equal(state, 'open');
+  assert.equal(lastError, null);
+  assert.equal(counters.accepted, 2);
+});
+
+test('a file that is being written is not reported before it is whole', async (t) => {
+  const lab = await inboxLab(t, { settleMs: 1500 });
+  const path = join(lab.inbox, 'growing');
+  let bytes = 0;
+  for (let at = 0; at < 8; at += 1) {
+    writeFileSync(path, 'x'.repeat((bytes += 100)));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  await until(lab.handled, (count) => count >= 1);
+  assert.deepEqual(
+    (await reported(lab)).payloads.map((payload) => payload['bytes']),
+    [800],
+  );
+});
+
+test('what was reported is remembered by the next daemon, and what came meanwhile is reported', async (t) => {
+  const lab = await inboxLab(t);
+  for (const name of ['a', 'b', 'c']) writeFileSync(join(lab.inbox, name), name);
+  await until(lab.handled, (count) => count === 3);
+  // What was reported is in the store a moment after it is accepted.
+  await until(
+    () => lab.source('inbox'),
+    ({ counters }) => counters.accepted === 3,
+  );
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  lab.daemon.signal('SIGKILL');
+  await lab.daemon.ended;
+  writeFileSync(join(lab.inbox, 'd'), 'd');
+  const next = await websocketLab(t, { sources: [inbox([lab.inbox])], folder: lab.daemon.folder });
+  await until(next.handled, (count) => count >= 1);
+  await until(
+    () => next.source('inbox'),
+    ({ counters }) => counters.accepted >= 1,
+  );
+  assert.deepEqual(
+    (await reported(next)).payloads.map(({ path }) => path),
+    [join(lab.inbox, 'd')],
+  );
+});
+
+test('a folder that is deleted and made again is watched again, and shown while it is gone', async (t) => {
+  const lab = await inboxLab(t);
+  writeFileSync(join(lab.inbox, 'a'), 'a');
+  await until(lab.handled, (count) => count === 1);
+  renameSync(lab.inbox, `${lab.inbox}-away`);
+  const { lastError } = await until(
+    () => lab.source('inbox'),
+    ({ state }) => state === 'retrying',
+  );
+  assert.match(lastError?.message ?? '', /ENOENT/);
+  renameSync(`${lab.inbox}-away`, lab.inbox);
+  await until(
+    () => lab.source('inbox'),
+    ({ state }) => state === 'open',
+  );
+  writeFileSync(join(lab.inbox, 'b'), 'b');
+  await until(lab.handled, (count) => count === 2);
+  rmSync(lab.inbox, { recursive: true });
+  mkdirSync(lab.inbox);
+  writeFileSync(join(lab.inbox, 'c'), 'c');
+  await until(lab.handled, (count) => count === 3);
+  assert.deepEqual(
+    await lab.paths(),
+    ['a', 'b', 'c'].map((name) => join(lab.inbox, name)),
+  );
+});
+
+test('files wait while the service is stopped, and beyond maxFiles none is looked at', async (t) => {
+  const lab = await inboxLab(t, { maxFiles: 5 });
+  await lab.client.call('service.stop', { plugin: pluginId });
+  for (let at = 0; at < 8; at += 1) writeFileSync(join(lab.inbox, `f${String(at)}`), 'x');
+  assert.equal((await lab.source('inbox')).state, 'paused');
+  await lab.client.call('service.start', { plugin: pluginId });
+  await until(lab.handled, (count) => count === 5);
+  const { lastError } = await until(
+    () => lab.source('inbox'),
+    ({ state }) => state === 'faulty',
+  );
+  assert.equal(lastError?.code, 'too_many_files');
+  for (const path of await lab.paths()) rmSync(String(path));
+  await until(lab.handled, (count) => count === 8);
+  assert.equal(new Set(await lab.paths()).size, 8);
+});
+
+test("a relative folder lies in the plugin's own, whatever links say, and permissions decide beyond", async (t) => {
+  const outside = temporaryFolder(t);
+  writeFileSync(join(outside, 'secret'), 'x');
+  const sources = [
+    inbox(['../../tmp'], { name: 'up' }),
+    inbox(['inside'], { name: 'inside' }),
+    inbox([outside], { name: 'outside' }),
+  ];
+  const lab = await websocketLab(t, {
+    sources,
+    service: {},
+    config: { plugins: { overrides: { [pluginId]: { isolation: 'process', permissions: {} } } } },
+  });
+  mkdirSync(join(lab.folder, 'inside'));
+  writeFileSync(join(lab.folder, 'inside', 'a'), 'a');
+  await until(lab.handled, (count) => count === 1);
+  for (const name of ['up', 'outside']) {
+    const { lastError } = await until(
+      () => lab.source(name),
+      ({ state }) => state === 'faulty' || state === 'retrying',
+    );
+    assert.match(lastError?.message ?? '', /permissions\.fs\.read does not grant it|cannot be read/);
+  }
+  rmSync(join(lab.folder, 'inside'), { recursive: true });
+  symlinkSync(outside, join(lab.folder, 'inside'));
+  const { lastError } = await until(
+    () => lab.source('inside'),
+    ({ state }) => state === 'faulty',
+  );
+  assert.equal(lastError?.code, 'folder_forbidden');
+  assert.equal(await lab.handled(), 1);
+});
