@@ -74,7 +74,7 @@ export class Schedules {
   #begin(row: SourceRow, declaration: ScheduleSource, when: string): Schedule {
     const { clock, lastRuns, service, note } = this.#options;
     const { plugin } = row.declared;
-    const intake = new SourceIntake();
+    const intake = new SourceIntake(row.key);
     const known = lastRuns.get(row.key, when);
     // From now on the next daemon knows since when it is declared.
     if (known === undefined) lastRuns.set(row.key, when, clock.wallMs());

@@ -1,6 +1,7 @@
 // Hands an event of a source to its service, and answers what became of it. What was accepted under an id of the
 // sender's is answered from memory when it comes again.
-import { type HostError, asHostError } from '../../protocol/errors.ts';
+import { createHash } from 'node:crypto';
+import { HostError, type WireError, asHostError } from '../../protocol/errors.ts';
 import type { Lifecycle } from '../../protocol/status.ts';
 import type { OutputJson } from '../../protocol/cell/messages.ts';
 import { ReadEvent } from '../dispatch/read-event.ts';
@@ -12,7 +13,7 @@ export interface SourceService {
   readonly acceptsEvents: boolean;
   publish(raw: unknown): Accepted | Promise<Accepted>;
   /** Undefined: there is no room. Throws what it refuses. */
-  tryPublish(raw: unknown): Accepted | undefined;
+  tryPublish(raw: unknown): Accepted | Promise<Accepted | Refused> | undefined;
   /** Calls when there may be room, or events are not taken any more; answers how to stop that. */
   awaitRoom(waiting: () => boolean): () => void;
   deliverTo(raw: unknown, timeoutMs: number, waiter: OutputWaiter): void;
@@ -21,6 +22,13 @@ export interface SourceService {
 interface Accepted {
   readonly eventId: string;
   readonly correlationId: string;
+  /** It was accepted before, also by an earlier daemon. */
+  readonly duplicate?: true;
+}
+
+interface Refused {
+  readonly accepted: false;
+  readonly error: WireError;
 }
 
 interface OutputWaiter {
@@ -55,8 +63,13 @@ export type IntakeOutcome =
 const keptIds = 10_000;
 
 export class SourceIntake {
+  readonly #source: string;
   /** By the sender's id, with what was accepted under it or is just being accepted. */
   readonly #ids = new Map<string, Promise<Accepted>>();
+
+  constructor(source: string) {
+    this.#source = source;
+  }
 
   async take(service: SourceService, event: IncomingEvent): Promise<IntakeOutcome> {
     const { senderId } = event;
@@ -64,14 +77,21 @@ export class SourceIntake {
       const known = senderId === undefined ? undefined : this.#ids.get(senderId);
       if (known !== undefined) return { outcome: 'accepted', ...(await known), duplicate: true };
       if (event.outputMs !== undefined) return await this.#deliver(service, event, event.outputMs);
-      const accepting = this.#remembered(senderId, () =>
-        event.patient === true ? publishWhereRoom(service, readEvent(event)) : service.publish(readEvent(event)),
-      );
-      const { eventId, correlationId } = await accepting;
-      return { outcome: 'accepted', eventId, correlationId, duplicate: false };
+      const accepting = this.#remembered(senderId, () => {
+        const read = readEvent(event, this.#idempotencyKey(senderId));
+        return event.patient === true ? publishWhereRoom(service, read) : service.publish(read);
+      });
+      const { eventId, correlationId, duplicate = false } = await accepting;
+      return { outcome: 'accepted', eventId, correlationId, duplicate };
     } catch (thrown) {
       return { outcome: 'refused', error: asHostError(thrown) };
     }
+  }
+
+  /** So that it is accepted once over restarts of the daemon too. Another source may know the same id. */
+  #idempotencyKey(senderId: string | undefined): string | undefined {
+    if (senderId === undefined) return undefined;
+    return `sha256:${createHash('sha256').update(`${this.#source} ${senderId}`).digest('hex')}`;
   }
 
   /** A refusal leaves nothing behind: the same event may be accepted later. */
@@ -104,13 +124,13 @@ export class SourceIntake {
 /** Whoever sent it sends nothing more until it is accepted, so that no more wait than there are sources. */
 function publishWhereRoom(service: SourceService, event: ReadEvent): Accepted | Promise<Accepted> {
   const accepted = service.tryPublish(event);
-  if (accepted !== undefined) return accepted;
+  if (accepted !== undefined) return acceptedOrThrown(accepted);
   return new Promise((resolve, reject) => {
     const stopWaiting = service.awaitRoom(() => {
       try {
         const found = service.tryPublish(event);
         if (found === undefined) return false;
-        resolve(found);
+        resolve(acceptedOrThrown(found));
       } catch (thrown) {
         reject(asHostError(thrown));
       }
@@ -120,5 +140,13 @@ function publishWhereRoom(service: SourceService, event: ReadEvent): Accepted | 
   });
 }
 
-const readEvent = ({ ingress, kind, source, payload, correlationId }: IncomingEvent): ReadEvent =>
-  new ReadEvent({ ingress, kind, source, correlationId, idempotencyKey: undefined }, payload);
+async function acceptedOrThrown(found: Accepted | Promise<Accepted | Refused>): Promise<Accepted> {
+  const answer = await found;
+  if ('error' in answer) throw new HostError(answer.error.code, answer.error.message, answer.error.details);
+  return answer;
+}
+
+const readEvent = (
+  { ingress, kind, source, payload, correlationId }: IncomingEvent,
+  idempotencyKey?: string,
+): ReadEvent => new ReadEvent({ ingress, kind, source, correlationId, idempotencyKey }, payload);

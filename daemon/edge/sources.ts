@@ -291,7 +291,7 @@ export class Sources {
     const service = row === undefined ? undefined : this.#options.service(row.declared.plugin);
     if (row === undefined || service === undefined)
       return { id, outcome: 'refused', code: 'service_unavailable', message: 'Its plugin was unloaded.' };
-    const intake = this.#intakes.get(key) ?? new SourceIntake();
+    const intake = this.#intakes.get(key) ?? new SourceIntake(key);
     this.#intakes.set(key, intake);
     const outcome = await intake.take(service, { ...event, ingress: row.declared.declaration.ingress });
     if (outcome.outcome === 'output') return { id, ...outcome };

