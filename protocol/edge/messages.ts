@@ -23,7 +23,7 @@ export interface EdgeSource {
   /** Where relative paths begin. */
   readonly folder: string;
   /** What a plugin under permissions may read beside its own folder; undefined: whatever the daemon may. */
-  readonly readable: readonly string[] | undefined;
+  readonly readable?: readonly string[] | undefined;
   readonly paused: boolean;
   /** Another number: somebody asks that what failed is tried again now. */
   readonly asked: number;

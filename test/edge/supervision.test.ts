@@ -152,7 +152,15 @@ function realEdge(t: TestContext) {
     },
     began: () => {
       supervisor.post({ type: 'listen', order: { host: '127.0.0.1', port, bounds } });
-      const source = { plugin: 'p', name: 'open', kinds: ['push'], folder: '/', paused: false, accepting: true };
+      const source = {
+        plugin: 'p',
+        name: 'open',
+        kinds: ['push'],
+        folder: '/',
+        paused: false,
+        asked: 0,
+        accepting: true,
+      };
       supervisor.post({ type: 'sources', sources: [{ ...source, key: 'p/open', declaration }] });
     },
     message: (message: FromEdge) => {
