@@ -200,26 +200,102 @@ export const profileSection = z.strictObject({
   timeoutMs: durationMs().default(120_000).describe('one input, from its own start'),
 });
 
-export const manifest = z.strictObject({
-  $schema: z.string().max(1000).optional().describe('for editors only'),
-  schemaVersion: z.literal(1),
-  id: pluginId,
-  name: z.string().min(1).max(200),
-  version: z
+/** What goes with `auth`: the header, and the variable that holds its value. */
+const mcpAuth = z.strictObject({
+  header: z
     .string()
-    .regex(/^\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]{1,100})?$/, 'must be a semantic version such as 1.2.0'),
-  description: z.string().max(4000).default(''),
-  entry: z.string().min(1).max(1000).describe('an ES module inside the folder'),
-  isolation: isolation.default('thread'),
-  env: z.array(environmentName).max(256).default([]).describe('the only host environment names the cell sees'),
-  limits: cellLimits.prefault({}),
-  permissions: permissions
-    .optional()
-    .describe("turns Node's permission model on: the plugin may do what is granted here and nothing else of it"),
-  service: fitting.optional(),
-  tools: z.array(toolSection).max(256).default([]).refine(distinctNames, 'two tools have the same name'),
-  profiles: z.array(profileSection).max(64).default([]).refine(distinctNames, 'two profiles have the same name'),
+    .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, 'must be the name of an HTTP header')
+    .default('authorization'),
+  env: environmentName.describe('the variable that holds the value; the daemon reads it'),
+  prefix: z.string().max(64).default('').describe('what stands before the value, such as "Bearer "'),
 });
+
+export const mcpSection = z.strictObject({
+  command: z.string().min(1).max(4096).optional().describe('the program to run; it speaks MCP on its standard streams'),
+  args: z.array(z.string().max(32_768)).max(256).default([]),
+  cwd: z
+    .string()
+    .min(1)
+    .max(4096)
+    .optional()
+    .describe("where it runs, relative to the plugin's folder; the folder itself where it is left out"),
+  url: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https address' })
+    .max(4096)
+    .optional()
+    .describe('in place of a command: a server that is reached over HTTP'),
+  auth: mcpAuth.optional().describe('of a server that is reached over HTTP'),
+  concurrency: z.int().min(1).max(10_000).default(16).describe('calls that are with the server at once; others wait'),
+  timeouts: z
+    .strictObject({
+      startMs: durationMs()
+        .default(60_000)
+        .describe('from starting it to its list of tools; it may have to be downloaded'),
+      callMs: durationMs().default(60_000).describe('one call, waiting included; progress extends it'),
+      mostMs: durationMs().default(600_000).describe('one call, however much progress it tells'),
+      stopMs: durationMs().default(5000).describe('from the end of its input to its end'),
+    })
+    .prefault({}),
+  restart: restart.prefault({}),
+});
+export type McpSection = z.output<typeof mcpSection>;
+
+export const manifest = z
+  .strictObject({
+    $schema: z.string().max(1000).optional().describe('for editors only'),
+    schemaVersion: z.literal(1),
+    id: pluginId,
+    name: z.string().min(1).max(200),
+    version: z
+      .string()
+      .regex(/^\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]{1,100})?$/, 'must be a semantic version such as 1.2.0'),
+    description: z.string().max(4000).default(''),
+    entry: z
+      .string()
+      .min(1)
+      .max(1000)
+      .optional()
+      .describe('an ES module inside the folder; needed unless there is `mcp`'),
+    isolation: isolation.default('thread'),
+    env: z.array(environmentName).max(256).default([]).describe('the only host environment names the cell sees'),
+    limits: cellLimits.prefault({}),
+    permissions: permissions
+      .optional()
+      .describe("turns Node's permission model on: the plugin may do what is granted here and nothing else of it"),
+    mcp: mcpSection.optional().describe('an MCP server that is hosted, in place of an entry'),
+    service: fitting.optional(),
+    tools: z.array(toolSection).max(256).default([]).refine(distinctNames, 'two tools have the same name'),
+    profiles: z.array(profileSection).max(64).default([]).refine(distinctNames, 'two profiles have the same name'),
+  })
+  .superRefine(({ entry, mcp, ...rest }, context) => {
+    const refuse = (path: readonly string[], message: string): void =>
+      context.addIssue({ code: 'custom', path: [...path], message });
+    if (mcp === undefined) {
+      if (entry === undefined) refuse(['entry'], 'is missing');
+      return;
+    }
+    if (entry !== undefined) refuse(['entry'], 'must not stand beside `mcp`; remove one of them');
+    for (const section of ['service', 'tools', 'profiles'] as const) {
+      const value = rest[section];
+      if (Array.isArray(value) ? value.length > 0 : value !== undefined)
+        refuse([section], 'must not stand beside `mcp`: the server says what it offers');
+    }
+    if (rest.permissions !== undefined) refuse(['permissions'], "must not stand beside `mcp`: they are Node's");
+    for (const fault of mcpFaults(mcp)) refuse(['mcp', fault.path], fault.message);
+  });
+
+/** What does not go together. */
+function mcpFaults({ command, url, args, cwd, auth }: McpSection): { path: string; message: string }[] {
+  if (command === undefined && url === undefined) return [{ path: 'command', message: 'is missing; or give `url`' }];
+  if (command !== undefined && url !== undefined)
+    return [{ path: 'url', message: 'must not stand beside `command`; remove one of them' }];
+  const faults: { path: string; message: string }[] = [];
+  if (url !== undefined && args.length > 0) faults.push({ path: 'args', message: 'must not stand beside `url`' });
+  if (url !== undefined && cwd !== undefined) faults.push({ path: 'cwd', message: 'must not stand beside `url`' });
+  if (command !== undefined && auth !== undefined)
+    faults.push({ path: 'auth', message: 'must not stand beside `command`; name variables in `env`' });
+  return faults;
+}
 
 export type Manifest = z.output<typeof manifest>;
 export type ServiceSection = z.output<typeof serviceSection>;

@@ -5,6 +5,7 @@ import type { Server } from '@modelcontextprotocol/server';
 import type { FromMcpThread, McpThreadOptions, ToMcpThread } from '../protocol/mcp/messages.ts';
 import { HostCalls } from './mcp/host-calls.ts';
 import { HttpExchanges } from './mcp/http-exchanges.ts';
+import { HostedServers } from './mcp/hosted/hosted-servers.ts';
 import { LineConnection } from './mcp/line-connection.ts';
 import { Offer } from './mcp/offer.ts';
 import { makeServer } from './mcp/server.ts';
@@ -14,8 +15,9 @@ const options = workerData as McpThreadOptions;
 const post = (message: FromMcpThread): void => parentPort?.postMessage(message);
 const calls = new HostCalls(post);
 const offer = new Offer();
+const hosted = new HostedServers(options, post);
 const connections = new Map<number, ServedClient>();
-const exchanges = new HttpExchanges(options, post, () => makeServer({ options, offer, calls }));
+const exchanges = new HttpExchanges(options, post, () => makeServer({ options, offer, calls, hosted }));
 let offered = false;
 
 interface ServedClient {
@@ -27,7 +29,7 @@ function open(connection: number): void {
   const served: ServedClient = { lines: undefined, server: undefined };
   connections.set(connection, served);
   served.lines = new LineConnection(connection, options, post, () => {
-    served.server = makeServer({ options, offer, calls });
+    served.server = makeServer({ options, offer, calls, hosted });
     return served.server;
   });
 }
@@ -70,6 +72,9 @@ function receive(message: ToMcpThread): void {
     case 'refusal':
     case 'progress':
       calls.receive(message);
+      return;
+    default:
+      hosted.receive(message);
   }
 }
 

@@ -16,7 +16,7 @@ import type {
 import type { PlainError } from '../../protocol/cell/plain-error.ts';
 import type { CellGrants } from '../isolates/permissions.ts';
 import type { ProgressRegister } from '../../protocol/cell/register.ts';
-import type { Isolation } from '../../protocol/manifest.ts';
+import type { Isolation, McpSection } from '../../protocol/manifest.ts';
 import type { Whereabouts } from '../isolates/whereabouts.ts';
 
 /** Why a cell is no more; `killed` only when the host ended it. */
@@ -118,6 +118,8 @@ export interface Cell {
 
 export interface CellSpec {
   readonly isolation: Isolation;
+  /** A hosted MCP server, which runs instead of a plugin's code. */
+  readonly server?: McpSection | undefined;
   /** For thread names and process titles. */
   readonly name: string;
   /** The plugin's. */

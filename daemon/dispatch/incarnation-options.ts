@@ -36,6 +36,7 @@ export function incarnationOptions(
   return {
     spec: {
       isolation: manifest.isolation,
+      server: manifest.mcp,
       name: plugin.id,
       folder: plugin.folder,
       env,

@@ -92,7 +92,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     env: process.env,
     controlSocket: options.socket,
     guarding: options.guarding,
-    toolsChanged: () => mcp.gateway.toolsChanged(),
+    mcp: {
+      gateway: () => mcp.gateway,
+      toolsChanged: () => mcp.gateway.toolsChanged(),
+      passOn: (plugin) => mcp.passesOn(plugin),
+    },
   });
   const watches = new HostWatches(host, limits, log);
   const faults = new HostFaults(log);

@@ -26,7 +26,7 @@ export function hostCounts({ hosted, departed, profiles, embedded }: Counted): H
     services: services.length,
     servicesRunning: services.filter(({ lifecycle }) => lifecycle === 'running').length,
     servicesFailed: services.filter(({ lifecycle }) => lifecycle === 'failed').length,
-    tools: sum(hosted.map(({ plugin }) => plugin.manifest.tools.length)),
+    tools: sum(hosted.map(({ toolList }) => toolList.length)),
     toolCallsPending: sum(hosted.map(({ tools }) => tools.pending)),
     toolThreads: sum(hosted.map(({ tools }) => tools.threads)),
     workers: workers.total,

@@ -11,6 +11,7 @@ import { AtStart } from './at-start.ts';
 import { EdgeOnDemand } from '../edge/on-demand.ts';
 import { hostRuntimes } from './host-runtimes.ts';
 import { type HostCounts, hostCounts } from './host-counts.ts';
+import type { HostedDeps } from './hosted-deps.ts';
 import { HostedPlugin } from './hosted-plugin.ts';
 import { Catalog } from '../plugins/catalog.ts';
 import type { Wanted } from '../plugins/remembered-plugins.ts';
@@ -43,8 +44,7 @@ export interface HostOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where it listens; left out where nothing does. */
   readonly controlSocket?: string;
-  /** Plugins came, went or were reloaded. */
-  readonly toolsChanged?: () => void;
+  readonly mcp: HostedDeps['mcp'];
   /** Under a guardian. */
   readonly guarding?: Guarding | undefined;
 }
@@ -191,7 +191,7 @@ export class Host {
   }
 
   async #open(plugin: LoadedPlugin, tryImport: boolean): Promise<HostedPlugin> {
-    const { config, stateFolder, store, clock, feed, log, env, controlSocket } = this.#options;
+    const { config, stateFolder, store, clock, feed, log, env, controlSocket, mcp } = this.#options;
     const kept = keepingSocket(plugin, controlSocket);
     let hosted: HostedPlugin | undefined;
     try {
@@ -207,6 +207,7 @@ export class Host {
         feed,
         log,
         env,
+        mcp,
         recorder: this.#recorder,
       });
       if (tryImport) await hosted.tryImport(kept);
@@ -440,8 +441,8 @@ export class Host {
   }
 
   #publishChange(id: string, change: 'loaded' | 'reloaded' | 'unloaded'): void {
-    const { feed, clock, toolsChanged } = this.#options;
-    toolsChanged?.();
+    const { feed, clock, mcp } = this.#options;
+    mcp.toolsChanged();
     feed.publish({ topic: 'plugin', at: new Date(clock.wallMs()).toISOString(), plugin: id, data: { change } });
   }
 }

@@ -1,4 +1,5 @@
 // What every loaded plugin is given by the host.
+import type { HostMcp } from './plugin-server.ts';
 import type { Feed } from '../telemetry/feed.ts';
 import type { FlightRecorder } from '../telemetry/flight-recorder.ts';
 import type { KeptDeps } from './kept-things.ts';
@@ -11,4 +12,5 @@ export interface HostedDeps extends KeptDeps {
   /** Bundles hold events with their payloads. */
   readonly bundlePayloads: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly mcp: HostMcp;
 }

@@ -1,6 +1,5 @@
 // One loaded plugin with everything the host keeps for it: its service, its tools, its log and its timeline.
 import { join } from 'node:path';
-import type { CallProgress } from '../../protocol/cell/tool-messages.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import type { PluginSummary } from '../../protocol/operations/plugin.ts';
@@ -15,7 +14,8 @@ import { explained } from './explained.ts';
 import { type KeptThings, openKept, openQueue } from './kept-things.ts';
 import type { HistorySource, PluginHistory } from './plugin-history.ts';
 import type { HostedDeps } from './hosted-deps.ts';
-import { noService } from './no-service.ts';
+import { noService, takesNoEvents } from './no-service.ts';
+import { pluginSummary, recordFlight } from './plugin-reports.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { ProgramEnd } from '../runtimes/programs/program.ts';
 import type { ProgramHome } from '../runtimes/programs/program-offer.ts';
@@ -34,8 +34,11 @@ import { Redactor } from '../telemetry/redactor.ts';
 import { tellFailure } from '../services/tell-failure.ts';
 import type { Timeline } from '../telemetry/timeline.ts';
 import { ToolBooks } from '../tools/tool-books.ts';
+import { type ListedTool, PluginServer } from './plugin-server.ts';
 import { PluginTools, type ToolRequest } from '../tools/plugin-tools.ts';
-import { passOnPlaced, redactedError } from './told-error.ts';
+import type { RunningTools } from '../tools/running-tools.ts';
+import type { McpSection } from '../../protocol/manifest.ts';
+import { passOnPlaced, redactedError, redactedProgress } from './told-error.ts';
 import type { CallWaiter } from '../tools/pending-call.ts';
 import { RetiringTools } from '../tools/retiring-tools.ts';
 
@@ -63,8 +66,11 @@ export class HostedPlugin {
   readonly #keptCode: KeptCode;
   readonly #outlets: JournalOutlets = {
     timeline: (entry) => void this.timeline.record(entry),
-    feed: (event) => this.#deps.feed.publish(event),
-    failed: () => this.#recordFlight(),
+    feed: (event) => {
+      this.#deps.feed.publish(event);
+      this.#server?.lifecycleChanged();
+    },
+    failed: () => recordFlight(this, this.#deps, (json) => this.#redactor.json(json)),
     log: (level, message, fields) => {
       this.log.host(level, message, fields);
       const { stack: _stack, ...plain } = fields;
@@ -79,7 +85,9 @@ export class HostedPlugin {
   readonly #home: ProgramHome;
   #redactor = new Redactor([]);
   #plugin: LoadedPlugin;
-  #tools: PluginTools;
+  #tools: RunningTools;
+  /** The MCP server that it is, or was before a reload. */
+  #server: PluginServer | undefined;
   /** Tools of before a reload that still have calls or cells. */
   readonly #retiring: RetiringTools;
   #service: Service | undefined;
@@ -144,7 +152,7 @@ export class HostedPlugin {
     return this.#plugin;
   }
 
-  get tools(): PluginTools {
+  get tools(): RunningTools {
     return this.#tools;
   }
 
@@ -179,7 +187,7 @@ export class HostedPlugin {
     this.profiles.replan(plugin, env);
     this.outputs.declare(plugin.manifest.service?.outputs ?? []);
     this.#plugin = plugin;
-    this.#retiring.add(old);
+    if (old !== this.#tools) this.#retiring.add(old);
     return events;
   }
 
@@ -197,10 +205,22 @@ export class HostedPlugin {
     return noEvents;
   }
 
+  /** What it offers to be called, by the manifest or by the MCP server that it is. */
+  get toolList(): readonly ListedTool[] {
+    return this.#server === undefined ? this.#plugin.manifest.tools : this.#server.sections;
+  }
+
   /** For operations that mean a service. */
   requireService(): Service {
     if (this.#service === undefined) throw noService(this.plugin);
     return this.#service;
+  }
+
+  /** For operations on events: none ever comes to a hosted MCP server. */
+  requireIngresses(): Service {
+    const service = this.requireService();
+    if (this.#server !== undefined) throw takesNoEvents(this.id);
+    return service;
   }
 
   requireDeadLetters(): DeadLetters {
@@ -227,17 +247,13 @@ export class HostedPlugin {
         succeeded: (result) => waiter.succeeded(result),
         ...(waiter.progressed === undefined
           ? {}
-          : { progressed: (progress) => waiter.progressed?.(this.#redactedProgress(progress)) }),
+          : { progressed: (progress) => waiter.progressed?.(redactedProgress(progress, this.#redactor)) }),
         failed: (error) =>
           passOnPlaced(error, this.#plugin, (told) => waiter.failed(redactedError(told, this.#redactor))),
       });
     } catch (thrown) {
       throw thrown instanceof HostError ? redactedError(thrown, this.#redactor) : thrown;
     }
-  }
-
-  #redactedProgress({ message, ...counts }: CallProgress): CallProgress {
-    return message === undefined ? counts : { ...counts, message: this.#redactor.text(message) };
   }
 
   /** The story of one event, of those that share a correlation id, or of the newest. */
@@ -261,22 +277,7 @@ export class HostedPlugin {
       throw new HostError('plugin_disabled', `The configuration disables the plugin ${this.id}.`, { plugin: this.id });
   }
 
-  summary(): PluginSummary {
-    const { manifest, enabled } = this.plugin;
-    return {
-      id: this.id,
-      name: manifest.name,
-      version: manifest.version,
-      state: enabled ? 'loaded' : 'disabled',
-      hasService: this.#service !== undefined,
-      lifecycle: this.#service?.lifecycle ?? null,
-      tools: manifest.tools.map(({ name }) => name),
-      profiles: manifest.profiles.map(({ name }) => name),
-      isolation: manifest.isolation,
-      notes: [...this.plugin.notes],
-      remembered: this.remembered,
-    };
-  }
+  readonly summary = (): PluginSummary => pluginSummary(this);
 
   /** Nothing of it runs any more: what is still to be written gets a moment. */
   async close(): Promise<void> {
@@ -293,26 +294,6 @@ export class HostedPlugin {
     ]);
   }
 
-  #recordFlight(): void {
-    const { recorder, clock, limits, bundlePayloads } = this.#deps;
-    const service = this.#service;
-    if (service === undefined) return;
-    recorder.record({
-      pluginId: this.id,
-      periodMs: this.#plugin.manifest.service?.restart.periodMs ?? 0,
-      redact: (json) => this.#redactor.json(json),
-      collect: () => ({
-        pluginId: this.id,
-        at: new Date(clock.wallMs()).toISOString(),
-        manifest: this.#plugin.manifest,
-        status: service.status(),
-        timeline: this.timeline.newest(limits.timeline),
-        log: this.log.recent(limits.logLines).lines,
-        ...(bundlePayloads ? { waiting: service.waiting(bundledEvents) } : {}),
-      }),
-    });
-  }
-
   #environment(plugin: LoadedPlugin): Record<string, string> {
     const env = cellEnvironment(plugin.manifest.env, this.#deps.env);
     for (const value of Object.values(env)) this.#secrets.add(value);
@@ -320,8 +301,11 @@ export class HostedPlugin {
     return env;
   }
 
-  #makeTools(plugin: LoadedPlugin, env: Readonly<Record<string, string>>): PluginTools {
+  #makeTools(plugin: LoadedPlugin, env: Readonly<Record<string, string>>): RunningTools {
     const { limits, clock } = this.#deps;
+    const { mcp } = plugin.manifest;
+    if (mcp !== undefined) return this.#requireServer(mcp);
+    this.#server = undefined;
     return new PluginTools(plugin, {
       limits,
       env: { ...env },
@@ -345,12 +329,16 @@ export class HostedPlugin {
   #makeService(plugin: LoadedPlugin, env: Readonly<Record<string, string>>): Service | undefined {
     const plan = planOf(plugin, env);
     if (plan === undefined) return undefined;
+    const spawnCell = spawnCellFor(this.#deps.limits, this.#records);
     const service = new Service(plan, {
       ...this.#deps,
       kept: this.#queue,
       commit: (changes) => this.#deps.store.commit(changes),
       random: Math.random,
-      spawnCell: spawnCellFor(this.#deps.limits, this.#records),
+      spawnCell: (spec, listener) =>
+        spec.server === undefined
+          ? spawnCell(spec, listener)
+          : this.#requireServer(spec.server).spawn(spec.server, spec, listener),
       redact: (text) => this.#redactor.text(text),
       deadLetters: this.#deadLetters,
       state: this.#state,
@@ -365,6 +353,15 @@ export class HostedPlugin {
     });
     this.outputs.whenPaused((paused) => service.pauseForOutputs(paused));
     return service;
+  }
+
+  #requireServer(section: McpSection): PluginServer {
+    this.#server ??= new PluginServer(section, this, this.#deps, {
+      records: this.#records,
+      failed: (error, callId) => this.#callFailed(error, callId),
+    });
+    this.#server.replan(section);
+    return this.#server;
   }
 
   /** Ends its tools, those of before a reload included; what does not end in time is left. */
@@ -391,7 +388,7 @@ export class HostedPlugin {
     );
   }
 
-  readonly #allTools = (): PluginTools[] => [this.#tools, ...this.#retiring];
+  readonly #allTools = (): RunningTools[] => [this.#tools, ...this.#retiring];
 
   /** A call of a tool, or an input of a worker. */
   #callFailed(error: HostError, correlationId: string | undefined, incarnation = 0): void {
@@ -404,8 +401,6 @@ export class HostedPlugin {
 const sum = <Item>(items: readonly Item[], of: (item: Item) => number): number =>
   items.reduce((all, item) => all + of(item), 0);
 
-/** The one at the front is most likely the one it failed on. */
-const bundledEvents = 5;
 /** A disk that hangs must not hold up the end of the daemon. */
 const keptCodeCloseMs = 1500;
 const lettersCloseMs = 1000;

@@ -39,6 +39,11 @@ export class McpParts {
     });
   }
 
+  /** Whether resources and prompts of a hosted server are for MCP clients. */
+  passesOn(plugin: string): boolean {
+    return this.#exposure.admits(`${plugin}/resources`);
+  }
+
   operations(access: () => OperationResult<'mcp.access'> | undefined): McpHandlerDeps {
     return { exposure: this.#exposure, toolsChanged: this.gateway.toolsChanged, access };
   }

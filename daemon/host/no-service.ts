@@ -13,3 +13,9 @@ export function noService({ id, manifest: { tools, profiles } }: LoadedPlugin): 
     { plugin: id, ...(offered === '' ? {} : { instead: `its ${offered}` }), tools: tools.map(({ name }) => name) },
   );
 }
+
+export const takesNoEvents = (id: string): HostError =>
+  new HostError('unsupported_operation', `The plugin ${id} is an MCP server, which takes no events.`, {
+    plugin: id,
+    instead: 'its tools',
+  });

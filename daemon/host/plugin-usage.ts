@@ -4,14 +4,14 @@ import { cellMeters } from '../isolates/cell-meters.ts';
 import type { Service } from '../services/service.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { PluginLog } from '../telemetry/plugin-log.ts';
-import type { PluginTools } from '../tools/plugin-tools.ts';
+import type { RunningTools } from '../tools/running-tools.ts';
 import type { ToolBooks } from '../tools/tool-books.ts';
 
 interface Subject {
   readonly id: string;
   readonly plugin: LoadedPlugin;
   readonly service: Service | undefined;
-  readonly tools: PluginTools;
+  readonly tools: RunningTools;
   readonly toolBooks: ToolBooks;
   readonly inputs: Readonly<Record<string, number>>;
   readonly log: PluginLog;

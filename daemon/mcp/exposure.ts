@@ -57,6 +57,12 @@ export class Exposure {
     return held.map(({ name }) => name);
   }
 
+  /** Whether something of a plugin that is no tool is for clients. */
+  admits(name: string): boolean {
+    const { allow, deny } = this.#config.expose;
+    return allow.some((pattern) => fits(pattern, name)) && !deny.some((pattern) => fits(pattern, name));
+  }
+
   #named(tool: OfferedTool): NamedTool {
     const { allow, deny } = this.#config.expose;
     const matches = (pattern: string): boolean =>

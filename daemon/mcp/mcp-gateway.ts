@@ -8,6 +8,10 @@ import type {
   McpThreadOptions,
   OfferedTool,
   Refusal,
+  ServerAbout,
+  ServerAnswer,
+  ServerOptions,
+  ServerTool,
 } from '../../protocol/mcp/messages.ts';
 import { type McpThread, type SpawnMcpThread, spawnMcpThread } from './mcp-thread.ts';
 
@@ -54,6 +58,28 @@ export interface McpGatewayOptions {
   readonly spawn?: SpawnMcpThread;
 }
 
+/** Who runs a hosted server. */
+export interface ServerListener {
+  /** To be written to the server. */
+  text(text: string): void;
+  taken(bytes: number): void;
+  ready(about: ServerAbout, tools: readonly ServerTool[]): void;
+  tools(tools: readonly ServerTool[]): void;
+  /** Nothing more is to be had of it. */
+  fault(message: string): void;
+  answer(call: number, answer: ServerAnswer): void;
+  progressed(call: number, progress: CallProgress): void;
+  refused(method: string): void;
+  said(level: 'info' | 'warn', text: string): void;
+}
+
+export interface OpenServer {
+  push(bytes: Uint8Array): void;
+  call(call: number, tool: string, inputJson: string): void;
+  cancel(call: number, reason: string): void;
+  gone(): void;
+}
+
 export interface McpCounts {
   readonly connections: number;
   readonly exchanges: number;
@@ -68,6 +94,7 @@ export class McpGateway {
   readonly #lines = new Map<number, LineClient>();
   readonly #exchanges = new Map<number, HttpClient>();
   readonly #calls = new Map<number, AbortController>();
+  readonly #servers = new Map<number, ServerListener>();
   #nextId = 1;
   #closed = false;
 
@@ -107,6 +134,21 @@ export class McpGateway {
     return {
       abandoned: () => {
         if (this.#exchanges.delete(exchange)) thread.post({ type: 'abandoned', exchange });
+      },
+    };
+  }
+
+  openServer(options: ServerOptions, listener: ServerListener): OpenServer {
+    const server = this.#nextId++;
+    const thread = this.#running();
+    this.#servers.set(server, listener);
+    thread.post({ type: 'serverOpen', server, options });
+    return {
+      push: (bytes) => thread.post({ type: 'serverBytes', server, bytes }),
+      call: (call, tool, inputJson) => thread.post({ type: 'serverCall', server, call, tool, inputJson }),
+      cancel: (call, reason) => thread.post({ type: 'serverCancel', server, call, reason }),
+      gone: () => {
+        if (this.#servers.delete(server)) thread.post({ type: 'serverGone', server });
       },
     };
   }
@@ -163,6 +205,11 @@ export class McpGateway {
         return;
       case 'cancel':
         this.#calls.get(message.call)?.abort(message.reason);
+        return;
+      default: {
+        const listener = this.#servers.get(message.server);
+        if (listener !== undefined) tellServer(listener, message);
+      }
     }
   }
 
@@ -195,12 +242,38 @@ export class McpGateway {
     const clients = [...this.#lines.values()];
     const exchanges = [...this.#exchanges.values()];
     const calls = [...this.#calls.values()];
+    const servers = [...this.#servers.values()];
+    this.#servers.clear();
     this.#lines.clear();
     this.#exchanges.clear();
     this.#calls.clear();
     for (const call of calls) call.abort('the MCP thread has ended');
     for (const client of clients) client.close();
     for (const exchange of exchanges) exchange.finished();
+    for (const server of servers) server.fault('the MCP thread has ended');
+  }
+}
+
+function tellServer(listener: ServerListener, message: Extract<FromMcpThread, { readonly server: number }>): void {
+  switch (message.type) {
+    case 'serverText':
+      return listener.text(message.text);
+    case 'serverTaken':
+      return listener.taken(message.bytes);
+    case 'serverReady':
+      return listener.ready(message.about, message.tools);
+    case 'serverTools':
+      return listener.tools(message.tools);
+    case 'serverFault':
+      return listener.fault(message.message);
+    case 'serverAnswer':
+      return listener.answer(message.call, message.answer);
+    case 'serverProgress':
+      return listener.progressed(message.call, message.progress);
+    case 'serverRefused':
+      return listener.refused(message.method);
+    case 'serverSaid':
+      return listener.said(message.level, message.text);
   }
 }
 
@@ -213,6 +286,7 @@ function refusalOf({ code, message, retryable, details }: HostError): Refusal {
     message,
     retryable,
     remedy: errorKinds[code].remedy.replaceAll('`', ''),
+    ...('mcpResult' in details ? { result: details['mcpResult'] } : {}),
     ...(issues.length > 1 ? { issues: issues.slice(0, maxIssues).map(issueText) } : {}),
   };
 }

@@ -17,18 +17,18 @@ export interface McpToolsOptions {
 export const knownTools = (host: Host): KnownTool[] =>
   host
     .list()
-    .flatMap(({ id, plugin }) =>
-      plugin.enabled
-        ? plugin.manifest.tools.map(({ name, title, description, inputSchema, outputSchema, annotations }) => ({
-            plugin: id,
-            tool: name,
-            title,
-            description,
-            inputSchema,
-            outputSchema,
-            annotations,
-          }))
-        : [],
+    .filter(({ plugin }) => plugin.enabled)
+    .flatMap(({ id, plugin, toolList }) =>
+      toolList.map(({ name, title, description, inputSchema, outputSchema, annotations }) => ({
+        plugin: id,
+        tool: name,
+        title,
+        description,
+        inputSchema,
+        outputSchema,
+        annotations,
+        hosted: plugin.manifest.mcp !== undefined,
+      })),
     );
 
 export function mcpTools({ host, offered, shuttingDown }: McpToolsOptions): McpTools {

@@ -126,7 +126,7 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
     },
     'ingress.publish': (params, caller) => {
       const { plugin: id, event, wait, timeoutMs = limits.deliverMs } = params;
-      const service = host.get(id).requireService();
+      const service = host.get(id).requireIngresses();
       const events = eventsOf(params, limits.publishBatch);
       if (!wait && service.stores) return event === undefined ? storeAll(service, events) : storeOne(service, event);
       if (!wait)
@@ -142,7 +142,7 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
       const answer = new Deferred<OperationResult<'ingress.deliver'> | EncodedJson>();
       host
         .get(id)
-        .requireService()
+        .requireIngresses()
         .deliverTo(event, timeoutMs, {
           handled: (outcome) => answer.resolve(handledText(outcome)),
           refused: (error) => answer.reject(error),

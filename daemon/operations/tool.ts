@@ -14,10 +14,10 @@ import { millis } from './millis.ts';
 export function toolHandlers(host: Host): Pick<Handlers, keyof typeof toolOperations> {
   return {
     'tool.list': ({ plugin: id }) => ({
-      tools: (id === undefined ? host.list() : [host.get(id)]).flatMap(({ plugin }) =>
-        plugin.manifest.tools.map(
+      tools: (id === undefined ? host.list() : [host.get(id)]).flatMap((hosted) =>
+        hosted.toolList.map(
           ({ name, title, description, inputSchema, outputSchema, annotations, isolation, timeoutMs }) => ({
-            plugin: plugin.id,
+            plugin: hosted.id,
             name,
             ...(title === undefined ? {} : { title }),
             description,

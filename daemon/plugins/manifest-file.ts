@@ -8,7 +8,7 @@ import { wordingOf } from '../../protocol/wording.ts';
 import { readBoundedText } from '../files/bounded-file.ts';
 import type { PluginOverride } from '../config/schema.ts';
 import { parseJsonText } from '../files/json-text.ts';
-import { findEntry } from './entry-file.ts';
+import { type FoundEntry, findEntry } from './entry-file.ts';
 import { notesOn } from './notes.ts';
 import { applyOverride } from './overrides.ts';
 import { manifestName, realFolder } from './plugin-folder.ts';
@@ -55,19 +55,24 @@ export function inspectPlugin(folder: string, options: ReadPluginOptions): Plugi
   const declared = readManifest(root, options.manifestBytes);
   const { written } = declared;
   if (!declared.ok) return { folder: root, issues: declared.issues, written };
-  const reserved = reservedIdIssue(declared.manifest.id);
-  const entry = findEntry(root, declared.manifest.entry);
   const override = Object.hasOwn(options.overrides, declared.manifest.id)
     ? options.overrides[declared.manifest.id]
     : undefined;
+  const entry = entryOf(root, declared.manifest);
   const applied = applyOverride(declared.manifest, override ?? {});
-  const issues = [...(reserved === undefined ? [] : [reserved]), ...(entry.ok ? [] : [entry.issue]), ...applied.issues];
+  const issues = [
+    ...wholeIssues(declared.manifest, written, override),
+    ...(entry.ok ? [] : [entry.issue]),
+    ...applied.issues,
+  ];
   if (issues.length > 0 || !entry.ok) return { folder: root, issues, written };
+  const whole: Manifest =
+    applied.manifest.mcp === undefined ? applied.manifest : { ...applied.manifest, isolation: 'process' };
   const plugin: LoadedPlugin = {
     id: applied.manifest.id,
     folder: root,
     entry: entry.path,
-    manifest: withDurability(applied.manifest, options.durability),
+    manifest: withDurability(whole, options.durability),
     overridden: applied.overridden,
     enabled: override?.enabled ?? true,
     autostart: override?.autostart ?? true,
@@ -80,6 +85,22 @@ export function inspectPlugin(folder: string, options: ReadPluginOptions): Plugi
 function withDurability(read: Manifest, durability: Durability = 'disk'): Manifest {
   const { service } = read;
   return service === undefined ? read : { ...read, service: { ...service, queue: { durability, ...service.queue } } };
+}
+
+/** A hosted MCP server has none; what is said of its code is said of its manifest. */
+const entryOf = (root: string, { entry }: Manifest): FoundEntry =>
+  entry === undefined ? { ok: true, path: join(root, manifestName) } : findEntry(root, entry);
+
+function wholeIssues({ id, mcp }: Manifest, written: unknown, override: PluginOverride | undefined): Issue[] {
+  const reserved = reservedIdIssue(id);
+  // Said, and not only the default.
+  const isolation = override?.isolation ?? (written as { readonly isolation?: unknown } | undefined)?.isolation;
+  return [
+    ...(reserved === undefined ? [] : [reserved]),
+    ...(mcp !== undefined && isolation === 'thread'
+      ? [{ path: 'isolation', message: 'must be "process" beside `mcp`, or be left out' }]
+      : []),
+  ];
 }
 
 export function refusedPlugin(path: string, issues: readonly Issue[]): HostError {

@@ -1,13 +1,13 @@
 // The tools of one plugin that a reload has replaced: their pending calls end as they began, then their cells are
 // ended. Cells that do not end are counted until they are gone.
 import type { Clock } from '../time/clock.ts';
-import type { PluginTools } from './plugin-tools.ts';
+import type { RunningTools } from './running-tools.ts';
 
 /** Every call has a deadline, so this ends. */
 const lookMs = 200;
 
 export class RetiringTools {
-  readonly #retiring = new Set<PluginTools>();
+  readonly #retiring = new Set<RunningTools>();
   readonly #clock: Clock;
   readonly #killMs: number;
 
@@ -16,11 +16,11 @@ export class RetiringTools {
     this.#killMs = killMs;
   }
 
-  *[Symbol.iterator](): Generator<PluginTools, void> {
+  *[Symbol.iterator](): Generator<RunningTools, void> {
     yield* this.#retiring;
   }
 
-  add(tools: PluginTools): void {
+  add(tools: RunningTools): void {
     this.#retiring.add(tools);
     const look = (): void => {
       if (tools.pending > 0) this.#clock.after(lookMs, look);

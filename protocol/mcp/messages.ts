@@ -20,7 +20,42 @@ export interface OfferedTool {
   readonly inputSchema: unknown;
   readonly outputSchema: unknown;
   readonly annotations?: ToolAnnotations | undefined;
+  /** It answers in MCP's own form, whatever is in it. */
+  readonly hosted?: boolean | undefined;
 }
+
+/** A tool of a hosted server, by the server's own name. */
+export type ServerTool = Omit<OfferedTool, 'plugin' | 'tool' | 'hosted' | 'inputSchema' | 'outputSchema'> & {
+  readonly inputSchema: Record<string, unknown>;
+  readonly outputSchema: Record<string, unknown>;
+};
+
+/** What a hosted server says of itself. */
+export interface ServerAbout {
+  readonly protocolVersion: string;
+  readonly name: string;
+  readonly version: string;
+  readonly capabilities: readonly string[];
+}
+
+export interface ServerOptions {
+  readonly plugin: string;
+  /** Reached over HTTP; a server without it is a process of the host's. */
+  readonly remote?: { readonly url: string; readonly headers: readonly (readonly [string, string])[] } | undefined;
+  /** One answer of a tool. */
+  readonly outputBytes: number;
+  /** For everything that is not the call of a tool. */
+  readonly requestMs: number;
+  /** Resources and prompts are passed on to MCP clients. */
+  readonly passOn: boolean;
+}
+
+export type ServerAnswer =
+  | { readonly kind: 'result'; readonly json: string }
+  /** The tool has failed in MCP's way; `result` is the whole answer. */
+  | { readonly kind: 'toolError'; readonly text: string; readonly result: unknown }
+  | { readonly kind: 'rpcError'; readonly number: number; readonly message: string }
+  | { readonly kind: 'tooLarge'; readonly bytes: number };
 
 /** What the thread is started with. */
 export interface McpThreadOptions {
@@ -54,7 +89,19 @@ export type ToMcpThread =
   | { readonly type: 'abandoned'; readonly exchange: number }
   | { readonly type: 'answer'; readonly call: number; readonly json: string }
   | { readonly type: 'refusal'; readonly call: number; readonly error: Refusal }
-  | { readonly type: 'progress'; readonly call: number; readonly progress: CallProgress };
+  | { readonly type: 'progress'; readonly call: number; readonly progress: CallProgress }
+  /** A hosted server was started. */
+  | { readonly type: 'serverOpen'; readonly server: number; readonly options: ServerOptions }
+  | { readonly type: 'serverBytes'; readonly server: number; readonly bytes: Uint8Array }
+  | { readonly type: 'serverGone'; readonly server: number }
+  | {
+      readonly type: 'serverCall';
+      readonly server: number;
+      readonly call: number;
+      readonly tool: string;
+      readonly inputJson: string;
+    }
+  | { readonly type: 'serverCancel'; readonly server: number; readonly call: number; readonly reason: string };
 
 /** An error as a client may see it. */
 export interface Refusal {
@@ -64,6 +111,8 @@ export interface Refusal {
   readonly remedy: string;
   /** Of what was sent: everything that is wrong with it. */
   readonly issues?: readonly string[];
+  /** The answer of a hosted server's tool that has failed, which is passed on as it is. */
+  readonly result?: unknown;
 }
 
 export type FromMcpThread =
@@ -88,4 +137,20 @@ export type FromMcpThread =
       readonly inputJson: string;
       readonly progress: boolean;
     }
-  | { readonly type: 'cancel'; readonly call: number; readonly reason: string };
+  | { readonly type: 'cancel'; readonly call: number; readonly reason: string }
+  | { readonly type: 'serverText'; readonly server: number; readonly text: string }
+  | { readonly type: 'serverTaken'; readonly server: number; readonly bytes: number }
+  | {
+      readonly type: 'serverReady';
+      readonly server: number;
+      readonly about: ServerAbout;
+      readonly tools: readonly ServerTool[];
+    }
+  | { readonly type: 'serverTools'; readonly server: number; readonly tools: readonly ServerTool[] }
+  /** It cannot be used any more, or never could. */
+  | { readonly type: 'serverFault'; readonly server: number; readonly message: string }
+  | { readonly type: 'serverAnswer'; readonly server: number; readonly call: number; readonly answer: ServerAnswer }
+  | { readonly type: 'serverProgress'; readonly server: number; readonly call: number; readonly progress: CallProgress }
+  /** It has asked for something that hosted servers do not get. */
+  | { readonly type: 'serverRefused'; readonly server: number; readonly method: string }
+  | { readonly type: 'serverSaid'; readonly server: number; readonly level: 'info' | 'warn'; readonly text: string };

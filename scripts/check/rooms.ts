@@ -178,9 +178,12 @@ export const rooms: Readonly<Record<string, Room>> = {
   mcp: {
     holds: "plugins' tools for MCP clients: the host's side of the MCP thread, and which tools are offered",
     imports: {
-      isolates: "finds the MCP thread's file",
+      isolates: "finds the MCP thread's file, and watches and ends the processes of hosted servers",
       config: 'types: takes what is exposed, and its bounds, from the configuration',
       files: 'keeps what was approved',
+      cells: 'runs hosted servers as process cells',
+      tools: 'answers calls of hosted servers as calls of tools are answered',
+      time,
     },
   },
   isolates: { holds: 'what is known about threads and processes', imports: { time: awake } },

@@ -20,7 +20,7 @@ import { until } from '../labs/log-lab.ts';
 const files = fileCleanup();
 let daemon: ServedDaemon;
 let place: { host: string; port: number };
-let tokens: { token: string; readToken: string; metricsToken: string };
+let tokens: { token: string; readToken: string; metricsToken: string; toolsToken: string };
 
 before(async () => {
   const folder = temporaryFolder(files);
@@ -70,6 +70,7 @@ test('metrics tell of events, calls and processor time of each plugin', async ()
 test('the port gives metrics to its tokens, and to a token of their own that allows nothing else', async () => {
   assert.equal((await atPort('/metrics')).status, 401);
   assert.equal((await atPort('/metrics', 'x'.repeat(43))).status, 401);
+  assert.equal((await atPort('/metrics', tokens.toolsToken)).status, 401, 'that is for MCP clients alone');
   for (const token of [tokens.token, tokens.readToken, tokens.metricsToken]) {
     const answer = await atPort('/metrics', token);
     assert.equal(answer.status, 200);

@@ -9,6 +9,7 @@ import { realClock } from '../../daemon/time/real-clock.ts';
 import type { HistoryItem, Program, ProgramEnd } from '../../daemon/runtimes/programs/program.ts';
 import { createDaemonLog } from '../../daemon/telemetry/daemon-log.ts';
 import { Feed } from '../../daemon/telemetry/feed.ts';
+import { noMcp } from './no-mcp.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 export const labFolder = fileURLToPath(new URL('../fixtures/profiles/lab', import.meta.url));
@@ -73,6 +74,7 @@ export async function profileLab(
     feed: new Feed(),
     log: logger,
     env,
+    mcp: { gateway: noMcp, toolsChanged: () => undefined, passOn: () => false },
   });
   t.after(async () => {
     await host.shutdown(10_000);

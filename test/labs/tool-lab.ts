@@ -73,7 +73,7 @@ export async function withTools(
     {
       id: manifest.id,
       folder,
-      entry: join(folder, manifest.entry),
+      entry: join(folder, raw.entry),
       manifest,
       overridden: [],
       enabled: true,

@@ -22,7 +22,7 @@ interface OpenCall {
   readonly progressed: WantedCall['progressed'];
 }
 
-type AnswerMessage = Extract<ToMcpThread, { readonly call: number }>;
+type AnswerMessage = Extract<ToMcpThread, { readonly type: 'answer' | 'refusal' | 'progress' }>;
 
 export class HostCalls {
   readonly #post: (message: FromMcpThread) => void;

@@ -13,6 +13,7 @@ export interface ListedTool {
   readonly wrapped: boolean;
   /** Undefined where the tool declares none. */
   readonly outputSchema: Schema | undefined;
+  readonly hosted: boolean;
 }
 
 const wrapper = 'input';
@@ -63,6 +64,7 @@ function listed({
   inputSchema,
   outputSchema,
   annotations,
+  hosted,
 }: OfferedTool): ListedTool {
   const input = inputSchemaOf(inputSchema);
   const output = isSchemaObject(outputSchema) && Object.keys(outputSchema).length > 0 ? outputSchema : undefined;
@@ -72,6 +74,7 @@ function listed({
     tool,
     wrapped: input.wrapped,
     outputSchema: output,
+    hosted: hosted === true,
     // Passed on as the plugin wrote them: nobody here compiles a schema.
     listing: {
       name,

@@ -4,8 +4,10 @@ import { ProtocolError, ProtocolErrorCode, Server } from '@modelcontextprotocol/
 import type { CallProgress } from '../../protocol/cell/tool-messages.ts';
 import type { McpThreadOptions } from '../../protocol/mcp/messages.ts';
 import type { HostCalls } from './host-calls.ts';
+import type { HostedServers } from './hosted/hosted-servers.ts';
+import { passOnPrompts, passOnResources } from './pass-on.ts';
 import { type Offer, inputOf } from './offer.ts';
-import { refusedResult, toolResult } from './tool-result.ts';
+import { hostedResult, refusedResult, toolResult } from './tool-result.ts';
 
 const instructions =
   'The tools of the plugins that this Nagaya daemon hosts. A name is made of the plugin and its tool. A call that fails answers with an error code and what to do about it.';
@@ -14,6 +16,7 @@ export interface ServerParts {
   readonly options: McpThreadOptions;
   readonly offer: Offer;
   readonly calls: HostCalls;
+  readonly hosted: HostedServers;
 }
 
 /** Says how far a call has come; MCP wants each report to be further than the one before. */
@@ -26,12 +29,13 @@ function risingProgress(tell: (progress: CallProgress) => void): (progress: Call
   };
 }
 
-export function makeServer({ options, offer, calls }: ServerParts): Server {
+export function makeServer({ options, offer, calls, hosted }: ServerParts): Server {
   const server = new Server(
     { name: 'nagaya', title: 'Nagaya', version: options.version },
-    { capabilities: { tools: { listChanged: true } }, instructions },
+    { capabilities: { tools: { listChanged: true }, resources: {}, prompts: {} }, instructions },
   );
-  server.setRequestHandler('tools/list', ({ params }) => {
+  server.setRequestHandler('tools/list', async ({ params }) => {
+    await hosted.settled();
     const page = offer.page(params?.cursor, options.pageSize);
     if (page === undefined)
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, 'params.cursor is not one of ours');
@@ -66,8 +70,13 @@ export function makeServer({ options, offer, calls }: ServerParts): Server {
         throw new ProtocolError(ProtocolErrorCode.InternalError, 'the call was withdrawn');
       return refusedResult(outcome.refusal);
     }
-    return server.projectCallToolResult(toolResult(outcome.json, found.outputSchema !== undefined), found.outputSchema);
+    const result = found.hosted
+      ? hostedResult(outcome.json)
+      : toolResult(outcome.json, found.outputSchema !== undefined);
+    return server.projectCallToolResult(result, found.outputSchema);
   });
+  passOnResources(server, hosted);
+  passOnPrompts(server, hosted);
   server.onerror = () => undefined;
   return server;
 }

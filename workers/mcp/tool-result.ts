@@ -33,6 +33,9 @@ const isOwnForm = (output: unknown): output is { content: unknown[] } & Record<s
   output['content'].length > 0 &&
   output['content'].every(isContent);
 
+/** The answer of a hosted server's tool, as the server gave it. */
+export const hostedResult = (outputJson: string): CallToolResult => JSON.parse(outputJson) as CallToolResult;
+
 /** `declared`: the tool has an output schema, so that clients expect structured output whatever its type. */
 export function toolResult(outputJson: string, declared: boolean): CallToolResult {
   const output: unknown = JSON.parse(outputJson);
@@ -50,7 +53,8 @@ export function toolResult(outputJson: string, declared: boolean): CallToolResul
   return { content: [{ type: 'text', text }], ...(declared || isObject(output) ? { structuredContent: output } : {}) };
 }
 
-export function refusedResult({ code, message, retryable, remedy, issues = [] }: Refusal): CallToolResult {
+export function refusedResult({ code, message, retryable, remedy, issues = [], result }: Refusal): CallToolResult {
+  if (result !== undefined) return result as CallToolResult;
   const text = [message, ...issues.map((issue) => `- ${issue}`), '', `Error code: ${code}. ${remedy}`].join('\n');
   return {
     isError: true,

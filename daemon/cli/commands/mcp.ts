@@ -1,8 +1,10 @@
 // `nagaya mcp`: what an MCP client starts, a thin process that passes frames between the client and the daemon's socket
 // and parses none of them; and the commands around it.
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
+import { plural } from '../../../protocol/plural.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
+import { addServer } from '../mcp-add.ts';
 import { servePipe } from '../mcp-pipe.ts';
 import { printTable } from '../views/table.ts';
 import { type Piece, styled } from '../views/terminal.ts';
@@ -17,6 +19,7 @@ export function register(program: Command): void {
     .action(runs<[], { serve?: boolean }>(async ({ socket }, { serve }) => await servePipe(socket, serve === true)));
   registerTools(group);
   registerAccess(group);
+  registerAdd(group);
 }
 
 function registerTools(group: Command): void {
@@ -66,5 +69,35 @@ function registerAccess(group: Command): void {
           terminal.line(`Authorization: Bearer ${access.token}`);
         });
       }),
+    );
+}
+
+function registerAdd(group: Command): void {
+  group
+    .command('add')
+    .description('host an MCP server as a plugin: it is written into the state folder, loaded and started')
+    .argument('<name>', 'id of the plugin that is made')
+    .argument('[command...]', 'the command that runs the server, behind --')
+    .option('--url <url>', 'in place of a command: a server that is reached over HTTP')
+    .option('--env <names...>', 'variables of the daemon that the server sees, beside PATH and HOME')
+    .addHelpText(
+      'after',
+      examples(
+        'nagaya mcp add everything -- npx -y @modelcontextprotocol/server-everything',
+        'nagaya mcp add github --env GITHUB_TOKEN -- npx -y some-github-server',
+      ),
+    )
+    .action(
+      runs<[string, string[]], { url?: string; env?: string[] }>(
+        async ({ terminal, withDaemon }, { url, env = [] }, name, command) => {
+          if ((url === undefined) === (command.length === 0))
+            throw new InvalidArgumentError('Give the command behind --, or --url, and not both.');
+          const { plugin, folder } = await withDaemon((client) => addServer(client, { name, command, env, url }));
+          const { tools } = await withDaemon((client) => client.call('tool.list', { plugin: plugin.id }));
+          terminal.answer({ plugin, folder, tools }, () => {
+            terminal.line(`${plugin.id} runs and has ${plural(tools.length, 'tool')}; its plugin.json is in ${folder}`);
+          });
+        },
+      ),
     );
 }

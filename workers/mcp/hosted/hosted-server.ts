@@ -1,0 +1,330 @@
+// One hosted MCP server, spoken to as its client: the handshake, the list of its tools, calls, and the refusal of what
+// hosted servers do not get. Nothing that it sends is trusted to be what the protocol says, and nothing is unbounded.
+import type { CallProgress } from '../../../protocol/cell/tool-messages.ts';
+import type { FromMcpThread, ServerAnswer, ServerOptions, ServerTool } from '../../../protocol/mcp/messages.ts';
+import { type Fields, isFields, listedTool } from './listed-tools.ts';
+import { type RequestOutcome, ServerRequests } from './server-requests.ts';
+
+const protocolVersion = '2025-11-25';
+const knownVersions = ['2024-11-05', '2025-03-26', '2025-06-18', protocolVersion];
+const methodNotFoundNumber = -32601;
+const maxPages = 100;
+const maxTools = 1000;
+const maxListBytes = 4 * 1024 * 1024;
+/** Lines that are no messages: a server that prints to its standard output is forgiven a few. */
+const maxGarbage = 100;
+/** Messages that answer nothing, in one second. */
+const maxUnasked = 2000;
+const pingMs = 5000;
+
+/** How text reaches the server; `close` comes last. */
+export interface ServerWire {
+  send(text: string): void;
+  close(): void;
+}
+
+interface Call {
+  readonly id: number;
+}
+
+export class HostedServer {
+  readonly #id: number;
+  readonly #options: ServerOptions;
+  readonly #version: string;
+  readonly #post: (message: FromMcpThread) => void;
+  readonly #requests: ServerRequests;
+  readonly #wire: ServerWire;
+  readonly #calls = new Map<number, Call>();
+  #capabilities: Fields = {};
+  #garbage = 0;
+  #unasked = 0;
+  #unaskedSinceMs = performance.now();
+  #faulty = false;
+  #listing = false;
+  #listAgain = false;
+  #pinging = false;
+  #begun = false;
+
+  constructor(
+    id: number,
+    options: ServerOptions,
+    version: string,
+    wire: ServerWire,
+    post: (message: FromMcpThread) => void,
+  ) {
+    this.#id = id;
+    this.#options = options;
+    this.#version = version;
+    this.#wire = wire;
+    this.#post = post;
+    this.#requests = new ServerRequests((text) => wire.send(text));
+  }
+
+  get plugin(): string {
+    return this.#options.plugin;
+  }
+
+  /** It has not said what it offers yet. */
+  get starting(): boolean {
+    return !this.#begun && !this.#faulty;
+  }
+
+  /** Whether its resources and prompts are for MCP clients. */
+  offers(capability: 'resources' | 'prompts' | 'completions'): boolean {
+    return this.#options.passOn && !this.#faulty && isFields(this.#capabilities[capability]);
+  }
+
+  /** The deadline of the start is the host's. */
+  async begin(): Promise<void> {
+    const params = { protocolVersion, capabilities: {}, clientInfo: { name: 'nagaya', version: this.#version } };
+    const begun = await this.#requests.begin({ method: 'initialize', paramsJson: JSON.stringify(params) }).outcome;
+    if (!begun.ok) return this.#fault(`the server refused to initialize: ${begun.message}`);
+    const { protocolVersion: spoken, capabilities, serverInfo } = begun.result;
+    if (typeof spoken !== 'string' || !knownVersions.includes(spoken))
+      return this.#fault(
+        `the server speaks the protocol ${JSON.stringify(spoken) ?? 'of no version'}; known are ${knownVersions.join(', ')}`,
+      );
+    this.#capabilities = isFields(capabilities) ? capabilities : {};
+    this.#wire.send('{"jsonrpc":"2.0","method":"notifications/initialized"}\n');
+    const tools = await this.#list();
+    if (tools === undefined) return;
+    this.#begun = true;
+    const info = isFields(serverInfo) ? serverInfo : {};
+    this.#post({
+      type: 'serverReady',
+      server: this.#id,
+      about: {
+        protocolVersion: spoken,
+        name: shortText(info['name']),
+        version: shortText(info['version']),
+        capabilities: Object.keys(this.#capabilities).slice(0, 20),
+      },
+      tools,
+    });
+  }
+
+  /** A whole line of its output, or a message of its HTTP answer. */
+  receive(text: string): void {
+    if (this.#faulty || text.trim() === '') return;
+    let message: unknown;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      return this.#refuseGarbage(text);
+    }
+    if (Array.isArray(message)) for (const one of message.slice(0, 1000)) this.#take(one, text);
+    else this.#take(message, text);
+  }
+
+  call(call: number, tool: string, inputJson: string): void {
+    let id = 0;
+    const begun = this.#requests.begin({
+      method: 'tools/call',
+      paramsJson: `{"name":${JSON.stringify(tool)},"arguments":${inputJson},"_meta":{"progressToken":${String(this.#requests.nextId)}}}`,
+      progressed: (progress) => this.#post({ type: 'serverProgress', server: this.#id, call, progress }),
+    });
+    id = begun.id;
+    this.#calls.set(call, { id });
+    void begun.outcome.then((outcome) => {
+      // One that was withdrawn has no answer.
+      if (!this.#calls.delete(call)) return;
+      this.#post({ type: 'serverAnswer', server: this.#id, call, answer: this.#answerOf(outcome) });
+    });
+  }
+
+  cancel(call: number, reason: string): void {
+    const open = this.#calls.get(call);
+    if (open === undefined) return;
+    this.#calls.delete(call);
+    this.#requests.withdraw(open.id, reason);
+    void this.#ping();
+  }
+
+  /** For what is passed on as it is. */
+  async request(method: string, params: unknown): Promise<RequestOutcome> {
+    return await this.#requests.begin({
+      method,
+      paramsJson: JSON.stringify(params ?? {}),
+      withinMs: this.#options.requestMs,
+    }).outcome;
+  }
+
+  tooLong(): void {
+    this.#fault('the server sent a message that is longer than limits.lineBytes');
+  }
+
+  /** It has no process any more, or is to have none. */
+  end(): void {
+    this.#faulty = true;
+    this.#calls.clear();
+    this.#requests.end('the server has ended');
+    this.#wire.close();
+  }
+
+  fault(message: string): void {
+    this.#fault(message);
+  }
+
+  #take(message: unknown, text: string): void {
+    if (!isFields(message)) return this.#refuseGarbage(text);
+    const { id, method, result, error, params } = message;
+    if (typeof method === 'string') {
+      if (id === undefined) this.#notified(method, isFields(params) ? params : {});
+      else this.#refuse(id, method);
+      return;
+    }
+    const outcome: RequestOutcome | undefined = isFields(result)
+      ? { ok: true, result }
+      : isFields(error)
+        ? { ok: false, number: Number(error['code']) || 0, message: shortText(error['message'], 2000) }
+        : undefined;
+    if (outcome === undefined) return this.#refuseGarbage(text);
+    if (!this.#requests.settle(id, outcome)) this.#countUnasked();
+  }
+
+  #notified(method: string, params: Fields): void {
+    switch (method) {
+      case 'notifications/progress': {
+        const { progressToken, progress, total, message } = params;
+        if (typeof progress !== 'number' || !Number.isFinite(progress)) return this.#countUnasked();
+        const told: CallProgress = {
+          done: progress,
+          ...(typeof total === 'number' && Number.isFinite(total) ? { total } : {}),
+          ...(typeof message === 'string' ? { message: message.slice(0, 500) } : {}),
+        };
+        this.#countUnasked();
+        this.#requests.progressed(progressToken, told);
+        return;
+      }
+      case 'notifications/tools/list_changed':
+        this.#countUnasked();
+        void this.#refresh();
+        return;
+      case 'notifications/message': {
+        this.#countUnasked();
+        const { level, data } = params;
+        const warns =
+          typeof level === 'string' && ['warning', 'error', 'critical', 'alert', 'emergency'].includes(level);
+        const text = typeof data === 'string' ? data : (JSON.stringify(data) ?? '');
+        this.#post({ type: 'serverSaid', server: this.#id, level: warns ? 'warn' : 'info', text: text.slice(0, 4000) });
+        return;
+      }
+      default:
+        this.#countUnasked();
+    }
+  }
+
+  /** `ping` alone is answered: a server gets neither a model nor a person nor folders. */
+  #refuse(id: unknown, method: string): void {
+    this.#countUnasked();
+    if (method === 'ping') {
+      this.#wire.send(`${JSON.stringify({ jsonrpc: '2.0', id, result: {} })}\n`);
+      return;
+    }
+    const words = `Nagaya does not answer ${method.slice(0, 100)} of hosted servers.`;
+    const error = { code: methodNotFoundNumber, message: words, data: { code: 'unsupported_operation' } };
+    this.#wire.send(`${JSON.stringify({ jsonrpc: '2.0', id, error })}\n`);
+    this.#post({ type: 'serverRefused', server: this.#id, method: method.slice(0, 100) });
+  }
+
+  async #refresh(): Promise<void> {
+    if (this.#listing) {
+      this.#listAgain = true;
+      return;
+    }
+    this.#listing = true;
+    do {
+      this.#listAgain = false;
+      const tools = await this.#list();
+      if (tools !== undefined) this.#post({ type: 'serverTools', server: this.#id, tools });
+    } while (this.#listAgain && !this.#faulty);
+    this.#listing = false;
+  }
+
+  /** Undefined where that has failed, which is told. */
+  async #list(): Promise<ServerTool[] | undefined> {
+    if (!isFields(this.#capabilities['tools'])) return [];
+    const tools = new Map<string, ServerTool>();
+    let cursor: string | undefined;
+    let bytes = 0;
+    for (let page = 0; page < maxPages; page += 1) {
+      const outcome = await this.request('tools/list', cursor === undefined ? {} : { cursor });
+      if (!outcome.ok) return this.#faultOf(`the server did not list its tools: ${outcome.message}`);
+      const { tools: listed, nextCursor } = outcome.result;
+      if (!Array.isArray(listed)) return this.#faultOf('the server answered tools/list without a list of tools');
+      bytes += JSON.stringify(listed).length;
+      for (const value of listed) {
+        const tool = listedTool(value);
+        if (tool === undefined) return this.#faultOf('the server lists a tool without a usable name');
+        tools.set(tool.name, tool);
+      }
+      if (tools.size > maxTools || bytes > maxListBytes)
+        return this.#faultOf(
+          `the server lists more than ${String(maxTools)} tools or ${String(maxListBytes)} bytes of them`,
+        );
+      if (typeof nextCursor !== 'string' || nextCursor === cursor) return [...tools.values()];
+      cursor = nextCursor;
+    }
+    return this.#faultOf(`the list of the server's tools has more than ${String(maxPages)} pages`);
+  }
+
+  #answerOf(outcome: RequestOutcome): ServerAnswer {
+    if (!outcome.ok) return { kind: 'rpcError', number: outcome.number, message: outcome.message };
+    const { result } = outcome;
+    const json = JSON.stringify(result);
+    const bytes = Buffer.byteLength(json);
+    if (bytes > this.#options.outputBytes) return { kind: 'tooLarge', bytes };
+    return result['isError'] === true ? { kind: 'toolError', text: textOf(result), result } : { kind: 'result', json };
+  }
+
+  /** After a call that was given up: a server that does not answer at all is ended. */
+  async #ping(): Promise<void> {
+    if (this.#pinging) return;
+    this.#pinging = true;
+    const outcome = await this.#requests.begin({ method: 'ping', paramsJson: '{}', withinMs: pingMs }).outcome;
+    this.#pinging = false;
+    if (!outcome.ok && outcome.number === timedOutNumber)
+      this.#fault(`the server did not answer a ping within ${String(pingMs)} ms after a call was given up`);
+  }
+
+  #refuseGarbage(text: string): void {
+    this.#garbage += 1;
+    this.#post({ type: 'serverSaid', server: this.#id, level: 'warn', text: `not a message: ${text.slice(0, 500)}` });
+    if (this.#garbage > maxGarbage)
+      this.#fault(`the server wrote more than ${String(maxGarbage)} lines that are no JSON-RPC messages`);
+  }
+
+  #countUnasked(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#unaskedSinceMs > 1000) {
+      this.#unaskedSinceMs = nowMs;
+      this.#unasked = 0;
+    }
+    this.#unasked += 1;
+    if (this.#unasked > maxUnasked)
+      this.#fault(`the server sent more than ${String(maxUnasked)} messages in a second that nobody had asked for`);
+  }
+
+  #faultOf(message: string): undefined {
+    this.#fault(message);
+    return undefined;
+  }
+
+  #fault(message: string): void {
+    if (this.#faulty) return;
+    this.#post({ type: 'serverFault', server: this.#id, message });
+    this.end();
+  }
+}
+
+const timedOutNumber = -32001;
+
+const shortText = (value: unknown, most = 200): string => (typeof value === 'string' ? value.slice(0, most) : '');
+
+/** What a failed tool says, for people. */
+function textOf({ content }: Fields): string {
+  const texts = Array.isArray(content)
+    ? content.flatMap((item: unknown) => (isFields(item) && typeof item['text'] === 'string' ? [item['text']] : []))
+    : [];
+  return texts.join('\n').slice(0, 4000);
+}
