@@ -4,7 +4,6 @@ import type { HttpAnswer, HttpRequest } from '../../protocol/edge/messages.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import type { SourceStatus } from '../../protocol/operations/source.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
-import { edgeGone } from './http-requests.ts';
 import type { DeclaredSource } from './source-row.ts';
 import type { SourceService } from './source-intake.ts';
 import type { Sources, SourcesOptions } from './sources.ts';
@@ -69,7 +68,8 @@ export class EdgeOnDemand {
 
   /** One attempt to deliver a command to an output of type http. Never rejects. */
   async http(request: HttpRequest): Promise<HttpAnswer> {
-    return this.#closed ? edgeGone : await (await this.#load()).http(request);
+    if (this.#closed) return (await import('./http-requests.ts')).edgeGone;
+    return await (await this.#load()).http(request);
   }
 
   /** Reads the credentials of all sources again; answers how many sources there are. */
