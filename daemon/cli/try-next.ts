@@ -1,5 +1,6 @@
 // Three commands for whoever has just started a daemon: an event for a service that runs, a call of a tool or a worker,
 // and a look at it all. They are made from the plugins' own manifests, so that they work when pasted.
+import * as z from 'zod';
 import type { Client } from '../../protocol/client/client.ts';
 import { type DeclaredIngress, ingressesOf } from './event-options.ts';
 import { pasteable } from './install.ts';
@@ -7,22 +8,29 @@ import { sampleValue } from './authoring/sample-value.ts';
 import { defaultRuntime } from './worker-address.ts';
 import { pluginOf } from './views/worker-view.ts';
 
+/** How many services are looked at for one to try. */
+const mostAsked = 10;
+
 interface SampleIngress extends DeclaredIngress {
   readonly payloadSchema?: unknown;
 }
 
 export async function commandsToTry(client: Client, socket: string): Promise<string[]> {
   const [{ plugins }, { tools }] = await Promise.all([client.call('plugin.list', {}), client.call('tool.list', {})]);
-  const running = plugins.find(({ lifecycle }) => lifecycle === 'running');
+  const running = plugins.filter(({ lifecycle }) => lifecycle === 'running').map(({ id }) => id);
   const tool = tools.find(({ plugin }) => plugins.some(({ id, state }) => id === plugin && state === 'loaded'));
-  const deliver = running === undefined ? undefined : await deliverWords(client, running.id);
+  const deliver = await deliverWords(client, running.slice(0, mostAsked));
   const call = tool === undefined ? undefined : ['call', tool.plugin, tool.name, ...inputWords(tool.inputSchema)];
   const words = [deliver ?? ['status'], call ?? (await workerWords(client)) ?? ['plugins'], ['watch']];
   return words.map((command) => pasteable(command, socket));
 }
 
-async function deliverWords(client: Client, plugin: string): Promise<string[] | undefined> {
-  const { manifest } = await client.call('plugin.show', { plugin });
+async function deliverWords(client: Client, plugins: readonly string[]): Promise<string[] | undefined> {
+  const shown = await Promise.all(plugins.map((plugin) => client.call('plugin.show', { plugin })));
+  // What a source brings has the shape of its sender: a service without one is easier to try by hand.
+  const chosenOne = shown.find(({ manifest }) => !hasSources(manifest)) ?? shown[0];
+  if (chosenOne === undefined) return undefined;
+  const { plugin, manifest } = { ...chosenOne, plugin: chosenOne.plugin.id };
   const ingresses: SampleIngress[] = ingressesOf(manifest);
   const [ingress] = ingresses;
   const [kind] = ingress?.kinds ?? [];
@@ -33,6 +41,9 @@ async function deliverWords(client: Client, plugin: string): Promise<string[] | 
   ];
   return ['deliver', plugin, ...inputWords(ingress.payloadSchema), ...chosen];
 }
+
+const withSources = z.object({ service: z.object({ sources: z.array(z.unknown()).min(1) }) });
+const hasSources = (manifest: unknown): boolean => withSources.safeParse(manifest).success;
 
 /** Nothing where no plugin brings a profile. */
 async function workerWords(client: Client): Promise<string[] | undefined> {

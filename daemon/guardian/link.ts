@@ -16,7 +16,7 @@ export interface Guarding extends Pick<Welcome, 'deaths' | 'escalated'> {
 }
 
 const welcomeMs = 10_000;
-const readOnlyAtStart = 'The configuration is read only when the daemon starts: restart it for changes to have effect.';
+const notReady = 'The daemon is not ready yet: reload it again when it is.';
 
 export class GuardianLink {
   readonly guardianPid: number;
@@ -27,7 +27,7 @@ export class GuardianLink {
   readonly #welcome: Promise<Welcome>;
   #remade: (handle: BoundHandle) => void = () => {};
   #gone: () => void = () => {};
-  #reload: () => Promise<string | undefined> = () => Promise.resolve(readOnlyAtStart);
+  #reload: () => Promise<string | undefined> = () => Promise.resolve(notReady);
   /** A service manager keeps the control socket. */
   #keptByManager = false;
   #beat: NodeJS.Timeout | undefined;

@@ -20,7 +20,8 @@ export interface UnderGuardian {
   readonly browser: Pick<BrowserServerOptions, 'listenOn'>;
   /** For the announcement: who the guardian is, and how many daemons died before this one. */
   readonly told: { readonly guardianPid: number | null; readonly deaths: number };
-  ready(shutdown: Ending, restart: RestartOptions): void;
+  /** `reload` is what a reload by the service manager asks for. */
+  ready(shutdown: Ending, restart: RestartOptions, reload: () => Promise<unknown>): void;
   ending(reason: string): void;
 }
 
@@ -50,9 +51,15 @@ export function underGuardian(guarding: Guarding | undefined, socket: string): U
     control: link.listenOnControl(socket),
     browser: { listenOn: link.listenOnPort },
     told: { guardianPid: link.guardianPid, deaths: deaths.length },
-    ready(shutdown, restart) {
+    ready(shutdown, restart, reload) {
       shutdown.onSignals(groupSignalMs);
       link.whenGone(() => shutdown.begin('the guardian is gone'));
+      link.whenReload(() =>
+        reload().then(
+          () => undefined,
+          (error: unknown) => (error instanceof Error ? error.message : String(error)),
+        ),
+      );
       link.send({ type: 'ready', restart });
     },
     ending: (reason) => link.send({ type: 'ending', reason }),

@@ -212,7 +212,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     stateLock?.release();
     throw thrown;
   }
-  guardian.ready(shutdown, config.guardian.restart);
+  guardian.ready(shutdown, config.guardian.restart, daemonParts.reloadConfig);
   log.info({ socket: options.socket, pid: process.pid, plugins: host.catalog.size }, 'listening');
   await host.autostart();
   autostarted = true;
