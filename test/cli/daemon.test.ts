@@ -137,6 +137,15 @@ test('the ingress and kind are taken from the manifest where there is one of eac
   assert.match(toolOnly.stderr, /has no service/);
 });
 
+test('an event with an idempotency key is accepted once, and a key for many events is refused', async () => {
+  const publish = (...words: string[]): ReturnType<typeof daemon.nagaya> =>
+    daemon.nagaya(['publish', 'example.greeter', ...words, '--idempotency-key', 'only-once']);
+  assert.match((await publish('{"name":"Ada"}')).stdout, /^queued /);
+  const again = await publish('{"name":"Ada"}');
+  assert.deepEqual([again.code, again.stdout], [0, 'an event with this key was accepted before\n']);
+  assert.equal((await publish('-')).code, 2);
+});
+
 test('many events come from standard input or a file, one a line, each answered by its line', async () => {
   const lines = '{"name":"one"}\n\n{"name":"two"}\n{"name":"three"}';
   const ran = await daemon.nagaya(['publish', 'example.greeter', '-', '--json'], { input: lines });

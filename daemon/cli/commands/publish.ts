@@ -17,6 +17,7 @@ interface PublishOptions extends EventOptions {
   readonly file?: string;
   readonly events?: boolean;
   readonly wait?: boolean;
+  readonly idempotencyKey?: string;
 }
 
 export function register(program: Command): void {
@@ -28,6 +29,7 @@ export function register(program: Command): void {
     .option('--file <path>', 'read one payload a line from this file')
     .option('--events', 'what is given are whole events, with their own ingress and kind')
     .option('--wait', 'where the queue is full, wait for room instead of leaving events out')
+    .option('--idempotency-key <key>', 'accept one event once, however often it is sent with this key')
     .addHelpText(
       'after',
       examples(
@@ -41,13 +43,20 @@ export function register(program: Command): void {
       runs<[string, string | undefined], PublishOptions>(async (invocation, options, plugin, payload) => {
         if (payload !== undefined && options.file !== undefined)
           throw usageFailure('A payload and --file were given.', 'Give one of them.');
+        const isOne = payload !== '-' && options.file === undefined;
+        if (options.idempotencyKey !== undefined && (!isOne || options.events === true))
+          throw usageFailure(
+            'One key cannot stand for many events.',
+            'Publish one event, or give whole events that have an idempotencyKey of their own with --events.',
+          );
         return await invocation.withDaemon(async (client) => {
-          const base = options.events === true ? {} : await eventBase(client, plugin, options);
+          const key = options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey };
+          const base = options.events === true ? {} : { ...(await eventBase(client, plugin, options)), ...key };
           const eventOf = (text: string, what: string): unknown => {
             const value = parseJson(text, what);
             return options.events === true ? value : { ...base, payload: value };
           };
-          if (payload !== '-' && options.file === undefined) {
+          if (isOne) {
             return await publishOne(
               invocation,
               client,
@@ -64,7 +73,13 @@ export function register(program: Command): void {
 async function publishOne({ terminal }: Invocation, client: Client, plugin: string, event: unknown): Promise<ExitCode> {
   const answer = await client.call('ingress.publish', { plugin, event });
   if ('results' in answer) throw new TypeError('one event was answered as a batch');
-  terminal.answer(answer, () => terminal.line(`queued ${answer.eventId} (${String(answer.queueDepth)} waiting)`));
+  terminal.answer(answer, () =>
+    terminal.line(
+      answer.duplicate === true
+        ? 'an event with this key was accepted before'
+        : `queued ${answer.eventId} (${String(answer.queueDepth)} waiting)`,
+    ),
+  );
   return exitCodes.fine;
 }
 
