@@ -40,10 +40,26 @@ export function fileCleanup(): Cleanup {
   return { after: (run) => void runs.push(run) };
 }
 
+const undoing = new WeakMap<Cleanup, (() => void | Promise<void>)[]>();
+
+/** Runs at the end, what was begun last first: a daemon ends before the folder goes that it writes to. */
+function undo(t: Cleanup, run: () => void | Promise<void>): void {
+  const known = undoing.get(t);
+  if (known !== undefined) {
+    known.push(run);
+    return;
+  }
+  const runs = [run];
+  undoing.set(t, runs);
+  t.after(async () => {
+    for (const one of runs.reverse()) await one();
+  });
+}
+
 export function temporaryFolder(t: Cleanup): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'nagaya-cli-')));
-  // A daemon that is still there may be writing to it.
-  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
+  // A process of a daemon that was killed may still be writing to it.
+  undo(t, () => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
   return folder;
 }
 
@@ -96,7 +112,7 @@ export function startProcess(t: Cleanup, file: string, args: readonly string[], 
       resolve({ code, signal, ...printed });
     });
   });
-  t.after(async () => {
+  undo(t, async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
     await ended;
   });
