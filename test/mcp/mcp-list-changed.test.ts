@@ -1,6 +1,7 @@
 // A client that listens hears of every change of what it is offered, in both eras of the protocol, over stdio and HTTP.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectNewer, startMcpLab } from '../labs/mcp-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { until } from '../labs/tool-lab.ts';
@@ -25,16 +26,23 @@ for (const way of ['stdio', 'http'] as const) {
       const heardOf = async (what: string, change: () => Promise<unknown>): Promise<void> => {
         const before = changes;
         await change();
-        await until(`the client hears that the plugin ${what}`, () => changes > before);
+        await until(`the client hears that the plugin ${what}`, () => changes > before, 60_000);
       };
       // A client that has just connected may not listen yet.
-      await until('the client listens', async () => {
-        await control.call('plugin.load', { path: folder });
-        await new Promise((resolve) => setTimeout(resolve, 200));
-        if (changes > 0) return true;
-        await control.call('plugin.unload', { plugin: 'test.written' });
-        return false;
-      });
+      const heard = async (): Promise<boolean> => {
+        for (const endMs = performance.now() + 5000; changes === 0 && performance.now() < endMs;) await sleep(20);
+        return changes > 0;
+      };
+      await until(
+        'the client listens',
+        async () => {
+          await control.call('plugin.load', { path: folder });
+          if (await heard()) return true;
+          await control.call('plugin.unload', { plugin: 'test.written' });
+          return false;
+        },
+        60_000,
+      );
       assert.ok((await names()).includes('test_written__one'));
       write(folder, 'two');
       await heardOf('changed', () => control.call('plugin.reload', { plugin: 'test.written' }));
