@@ -109,8 +109,10 @@ test('an admission refuses and accepts what the schema and the declared names do
       }
       assert.ok(right, `it accepts ${JSON.stringify(raw)}`);
       const { createdAt, correlationId, eventId, attempt, ...rest } = wholeEvent(admitted);
-      const { createdAt: givenAt, correlationId: givenId, payload = null, ...given } = parsed.data;
+      const { createdAt: givenAt, correlationId: givenId, idempotencyKey, payload = null, ...given } = parsed.data;
+      // The key is between the sender and the host: the plugin does not see it.
       assert.deepEqual(rest, { ...given, payload });
+      assert.equal(admitted.idempotencyKey, idempotencyKey);
       assert.equal(correlationId, givenId ?? eventId);
       assert.equal(attempt, 1);
       if (givenAt !== undefined) assert.equal(createdAt, new Date(givenAt).toISOString());
