@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { HostError } from '../../protocol/errors.ts';
+import { until } from '../labs/log-lab.ts';
 import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
 import { type TestDaemon, startTestDaemon } from '../labs/test-daemon.ts';
 
@@ -51,6 +52,10 @@ async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   return port;
 }
+
+/** An event that has not begun when a reload does is for the new code. */
+const begun = (client: Trial['client']): Promise<void> =>
+  until('the event has begun', async () => (await client.call('service.status', { plugin })).inFlight !== null);
 
 interface Trial {
   readonly daemon: TestDaemon;
@@ -125,6 +130,7 @@ for (const isolation of ['thread', 'process']) {
     const { client, write, deliver } = await portTrial(t, 'after', { isolation });
     const running = deliver(0, 300);
     const waiting = [1, 2, 3].map((n) => deliver(n));
+    await begun(client);
     await write('new');
     assert.equal((await client.call('plugin.reload', { plugin })).incarnation, 2);
     assert.deepEqual(await running.then(({ generation, attempt }) => [generation, attempt]), ['old', 1]);
@@ -145,6 +151,7 @@ for (const [fault, broken] of [
     const { client, write, deliver } = await portTrial(t, 'after', { override: { restart: { policy: 'never' } } });
     const running = deliver(0, 300);
     const waiting = [1, 2].map((n) => deliver(n));
+    await begun(client);
     await write('new', broken);
     await assert.rejects(
       client.call('plugin.reload', { plugin }),
