@@ -11,11 +11,11 @@ import { startTestDaemon } from '../labs/test-daemon.ts';
 import { spawn } from 'node:child_process';
 
 const labFolder = fileURLToPath(new URL('../fixtures/services/lab', import.meta.url));
-const hasStrace = spawnSync('strace', ['-V']).status === 0;
+const hasStrace = spawnSync('strace', ['-f', '-e', 'trace=none', 'true']).status === 0;
 
 test(
   'the store is synced after a publish has come and before it is answered',
-  { skip: hasStrace ? false : 'there is no strace here' },
+  { skip: hasStrace ? false : 'strace is not here, or may not trace' },
   async (t) => {
     const folder = await temporaryFolder(t);
     const daemon = await startTestDaemon(t, { plugins: [labFolder], config: { store: { durability: 'disk' } } });
