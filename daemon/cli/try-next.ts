@@ -1,6 +1,5 @@
 // Three commands for whoever has just started a daemon: an event for a service that runs, a call of a tool or a worker,
 // and a look at it all. They are made from the plugins' own manifests, so that they work when pasted.
-import * as z from 'zod';
 import type { Client } from '../../protocol/client/client.ts';
 import { type DeclaredIngress, ingressesOf } from './event-options.ts';
 import { pasteable } from './install.ts';
@@ -42,8 +41,10 @@ async function deliverWords(client: Client, plugins: readonly string[]): Promise
   return ['deliver', plugin, ...inputWords(ingress.payloadSchema), ...chosen];
 }
 
-const withSources = z.object({ service: z.object({ sources: z.array(z.unknown()).min(1) }) });
-const hasSources = (manifest: unknown): boolean => withSources.safeParse(manifest).success;
+function hasSources(manifest: Readonly<Record<string, unknown>>): boolean {
+  const service = manifest['service'] as { sources?: readonly unknown[] } | undefined;
+  return (service?.sources ?? []).length > 0;
+}
 
 /** Nothing where no plugin brings a profile. */
 async function workerWords(client: Client): Promise<string[] | undefined> {
