@@ -114,9 +114,11 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
     'service.stop': async ({ plugin: id, now, discard }) => {
       const service = host.get(id).requireService();
       const wanted = host.wants(id, 'stopped');
-      const { kept, discarded, error } = await service.stop({ now, discard });
+      const { discarded, error } = await service.stop({ now, discard });
       await wanted;
-      return { ...service.status(), kept, discarded, error: error?.toWire() ?? null };
+      // What was on its way to the disk when the stop came may have been accepted since.
+      const status = service.status();
+      return { ...status, kept: status.queue.depth, discarded, error: error?.toWire() ?? null };
     },
     'service.restart': async ({ plugin: id }) => {
       const wanted = host.wants(id, 'running');
