@@ -66,7 +66,7 @@ function writeService(folder: string, at: number): string {
   writeFileSync(join(target, 'package.json'), '{ "type": "module" }\n');
   const service = {
     ingresses: [{ name: 'soak', kinds: ['event'] }],
-    // In memory: what is on disk goes on over an unload, and so do its books. `--kills` is the soak of durable services.
+    // In memory: what is on disk goes on over an unload, and so do its books. `--kills` is for durable services.
     queue: { capacity: 2000, durability: 'memory' },
     timeouts: { startMs: 20_000, handleMs: 500, stopMs: 20_000 },
     restart: { policy: 'on-failure', intensity: 20, periodMs: 10_000, backoffMs: [5, 100] },
