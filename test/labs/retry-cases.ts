@@ -134,7 +134,7 @@ export function retryCases(isolation: Isolation): void {
 
   test('a published event that breaks its payload schema is a dead letter at once, and never reaches the handler', async (t) => {
     const made = await running(t, { maxAttempts: 3, backoffMs: [longMs, longMs] });
-    made.service.publish({ ingress: 'strict', kind: 'do', payload: { id: 'x' } });
+    made.service.publishToMemory({ ingress: 'strict', kind: 'do', payload: { id: 'x' } });
     const { counters } = await until(
       made,
       'it is a dead letter',

@@ -145,7 +145,7 @@ class Trial {
   }
 
   send(does: Deed['does'], ms = 0): void {
-    this.service.publish({ ingress: 'in', kind: 'do', payload: { n: 0, does, ms } });
+    void this.service.publish({ ingress: 'in', kind: 'do', payload: { n: 0, does, ms } });
   }
 
   cell(number: number): SlowCell {

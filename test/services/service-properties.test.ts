@@ -293,7 +293,7 @@ class History {
       return;
     }
     try {
-      this.service.publish(event);
+      void this.service.publish(event);
     } catch (error) {
       expected(error);
     }
