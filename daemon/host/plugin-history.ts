@@ -52,6 +52,7 @@ export class PluginHistory {
   /** Never rejects. */
   static async open(options: HistoryOptions): Promise<PluginHistory> {
     const { clock } = options;
+    // What earlier daemons noted is an extra: a plugin starts without it where the store cannot be read.
     const found: Promise<Marks | undefined> = readMarks(options).catch(() => undefined);
     const late = new Promise<undefined>((resolve) => {
       const timer = clock.after(openMs, () => resolve(undefined));

@@ -75,6 +75,7 @@ function readTable(): Map<number, number[]> {
   try {
     names = readdirSync('/proc');
   } catch {
+    // There is no /proc, or no descriptor is left: children are not counted this time.
     return children;
   }
   for (const name of names) {

@@ -143,6 +143,7 @@ export class HttpExchanges {
     this.#head(exchange, response);
     const reader = bodyOf(response)?.getReader();
     if (reader === undefined) return;
+    // The client is gone: nobody is left to be told that the stream could not be cancelled.
     const leave = (): void => void reader.cancel(signal.reason).catch(() => undefined);
     if (signal.aborted) leave();
     signal.addEventListener('abort', leave, { once: true });

@@ -69,6 +69,7 @@ async function stoppedServices(
 async function hasEnded(pid: number, socket: string, closed: Promise<void>, withinMs: number): Promise<boolean> {
   const deadline = performance.now() + withinMs;
   const timer = new AbortController();
+  // The wait is cut short when the daemon has ended.
   await Promise.race([closed, sleep(withinMs, undefined, { signal: timer.signal }).catch(() => undefined)]);
   timer.abort();
   while (performance.now() < deadline) {

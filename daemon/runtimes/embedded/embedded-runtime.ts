@@ -111,6 +111,7 @@ export class EmbeddedRuntime implements Runtime {
     }
     for (const [workerId, worker] of this.#workers) {
       if (worker instanceof EmbeddedWorker) worker.go();
+      // One that cannot be read now is read when it is asked for, and keeps nobody else waiting.
       else if (worker.hasOpenInputs) await this.#read(workerId, worker).catch(() => undefined);
     }
   }
