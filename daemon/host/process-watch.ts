@@ -55,7 +55,8 @@ export class ProcessWatch {
   #lookAtMemory(): void {
     const { rssMb, heapUsedMb, externalMb } = memory();
     this.#looks += 1;
-    if (Math.abs(rssMb - this.#lastRssMb) < leastStepMb && this.#looks % looksBetween !== 0) return;
+    const still = Math.abs(rssMb - this.#lastRssMb) < leastStepMb && !this.#memory.unsure;
+    if (still && this.#looks % looksBetween !== 0) return;
     this.#lastRssMb = rssMb;
     const suspect = this.#memory.look(threadAccounts, {
       nowMs: awakeTime.nowMs(),

@@ -44,7 +44,7 @@ interface Taken {
   readonly ranMs: number;
 }
 
-/** After a cell was ended its memory takes a moment to come back. */
+/** After a cell was ended its memory takes a moment to come back, and nobody is ended for the sum meanwhile. */
 const restMs = 2000;
 
 export class UnaccountedMemory {
@@ -55,6 +55,7 @@ export class UnaccountedMemory {
   #leastOutsideMb = Infinity;
   #lastPoolMb = 0;
   #restUntilMs = 0;
+  readonly #ended = new WeakSet<ThreadAccount>();
 
   /** `boundMb`: what the whole daemon may hold. */
   constructor(boundMb: number) {
@@ -79,11 +80,25 @@ export class UnaccountedMemory {
     this.#holdTo(outsideMb - this.#leastOutsideMb);
     this.#lastOutsideMb = outsideMb;
     this.#lastPoolMb = look.poolFaultedMb;
-    if (look.nowMs < this.#restUntilMs) return undefined;
-    const suspect =
-      this.#overItsOwn(accounts) ?? (look.rssMb > this.#boundMb ? this.#newestGrower(look.rssMb) : undefined);
-    if (suspect !== undefined) this.#restUntilMs = look.nowMs + restMs;
+    const suspect = this.#overItsOwn(accounts) ?? this.#overTheDaemons(look);
+    if (suspect === undefined) return undefined;
+    this.#restUntilMs = look.nowMs + restMs;
+    this.#ended.add(suspect.account);
     return suspect;
+  }
+
+  /** A cell was over its bound at the last look, and is ended if the next one finds it there again. */
+  get unsure(): boolean {
+    return [...this.#standings.values()].some(({ over }) => over);
+  }
+
+  /** A thread that began since the last look has taken all its pages since then. */
+  #standingOf(account: ThreadAccount): Standing {
+    const known = this.#standings.get(account);
+    if (known !== undefined) return known;
+    const standing = { accountedMb: 0, faultedMb: 0, ranMs: 0, outsideMb: 0, grewMs: -Infinity, over: false };
+    this.#standings.set(account, standing);
+    return standing;
   }
 
   /** What each thread made resident since the last look beyond what it accounts for. */
@@ -93,11 +108,7 @@ export class UnaccountedMemory {
       const { accountedMb } = account;
       const faultedMb = look.faultedMb(account);
       const ranMs = look.ranMs(account);
-      const standing = this.#standings.get(account);
-      if (standing === undefined) {
-        this.#standings.set(account, { accountedMb, faultedMb, ranMs, outsideMb: 0, grewMs: -Infinity, over: false });
-        continue;
-      }
+      const standing = this.#standingOf(account);
       const grewMb = Math.max(0, accountedMb - standing.accountedMb);
       const tookMb = Math.max(0, faultedMb - standing.faultedMb - grewMb);
       if (grewMb >= leastStepMb || tookMb >= leastStepMb) standing.grewMs = look.nowMs;
@@ -131,7 +142,7 @@ export class UnaccountedMemory {
   #overItsOwn(accounts: ReadonlySet<ThreadAccount>): MemorySuspect | undefined {
     for (const account of accounts) {
       const standing = this.#standings.get(account);
-      if (standing === undefined) continue;
+      if (standing === undefined || this.#ended.has(account)) continue;
       const { outsideMb, accountedMb } = standing;
       const over = outsideMb >= leastOutsideMb && outsideMb + accountedMb > account.allowedMb;
       if (over && standing.over) {
@@ -141,6 +152,10 @@ export class UnaccountedMemory {
       standing.over = over;
     }
     return undefined;
+  }
+
+  #overTheDaemons({ nowMs, rssMb }: MemoryLook): MemorySuspect | undefined {
+    return nowMs < this.#restUntilMs || rssMb <= this.#boundMb ? undefined : this.#newestGrower(rssMb);
   }
 
   #newestGrower(rssMb: number): MemorySuspect | undefined {

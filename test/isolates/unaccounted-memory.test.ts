@@ -186,3 +186,28 @@ test('after a cell was ended, its memory gets a moment to come back before anoth
   daemon.rssMb = 150;
   for (let looks = 0; looks < 20; looks += 1) assert.equal(daemon.look(), undefined);
 });
+
+test('what a thread took before it was looked at for the first time is laid to it', () => {
+  const daemon = new Process();
+  daemon.cell();
+  daemon.look();
+  const quick = daemon.cell();
+  daemon.take(quick, 900);
+  assert.equal(daemon.look(), undefined);
+  assert.ok(daemon.memory.unsure, 'nothing calls for another look');
+  assert.equal(daemon.look()?.account, quick);
+});
+
+test('a cell that takes memory right after another one was ended for it is ended as soon', () => {
+  const daemon = new Process();
+  for (let times = 0; times < 3; times += 1) {
+    const cell = daemon.cell();
+    daemon.look();
+    daemon.take(cell, 900);
+    daemon.look();
+    assert.equal(daemon.look()?.account, cell);
+    assert.equal(daemon.look(), undefined, 'it is ended a second time');
+    daemon.cells.delete(cell);
+    daemon.rssMb -= 910;
+  }
+});
