@@ -5,9 +5,13 @@ import { fileURLToPath } from 'node:url';
 
 const fromSource = import.meta.url.endsWith('.ts');
 
-const directReadsFile = fileURLToPath(
-  new URL(`${fromSource ? '../../dist/workers' : '../../workers'}/direct-reads.cjs`, import.meta.url),
-);
+const builtFile = (name: string): URL =>
+  new URL(`${fromSource ? '../../dist/workers' : '../../workers'}/${name}`, import.meta.url);
+
+const directReadsFile = fileURLToPath(builtFile('direct-reads.cjs'));
+
+/** The tool cell as piscina loads it. */
+export const pooledEntry = builtFile('pooled-cell.cjs');
 
 /**
  * Flags of every thread that runs a plugin's code: it reads its modules without libuv's pool, which a plugin may fill.
@@ -31,5 +35,5 @@ export function cellEntry(
     | 'edge-thread'
     | 'mcp-thread',
 ): URL {
-  return new URL(`${fromSource ? '../../dist/workers' : '../../workers'}/${name}.js`, import.meta.url);
+  return builtFile(`${name}.js`);
 }

@@ -1,7 +1,6 @@
 // Puts off the end of a thread that is reading files: on older Nodes a thread that ends while a file is being opened
-// leaves the descriptor open in the daemon, for good, and one that is ended while a pool requires its code takes the
-// daemon with it. What only reads gets there soon; nobody waits for it longer than its bound, and an import that loops
-// or waits is ended then all the same.
+// leaves the descriptor open in the daemon, for good. What only reads gets there soon; nobody waits for it longer than
+// its bound, and an import that loops or waits is ended then all the same.
 import type { Worker } from 'node:worker_threads';
 import { threadInspector } from './thread-inspector.ts';
 import { awakeTime } from '../time/awake-time.ts';
@@ -11,11 +10,11 @@ export type Reading = 'own' | 'plugin' | undefined;
 
 const lookMs = 5;
 /** Starting a thread takes this long on a machine that has no time for it. */
-const defaultOwnMs = 1000;
+export const mostOwnMs = 1000;
 const mostPluginMs = 100;
 
 /** Calls `end` as soon as nothing is being read, at once where nothing is. */
-export function whenSafeToTerminate(reading: () => Reading, end: () => void, mostOwnMs: number = defaultOwnMs): void {
+export function whenSafeToTerminate(reading: () => Reading, end: () => void): void {
   let pluginMs = 0;
   const beganMs = awakeTime.nowMs();
   let lookedMs = beganMs;
@@ -32,17 +31,13 @@ export function whenSafeToTerminate(reading: () => Reading, end: () => void, mos
 }
 
 /** For a thread that a pool ends. */
-export function endsWhenRead(thread: Worker, reading: () => Reading, mostOwnMs?: number): void {
+export function endsWhenRead(thread: Worker, reading: () => Reading): void {
   const terminate = thread.terminate.bind(thread);
   thread.terminate = () =>
     new Promise((resolve) => {
-      whenSafeToTerminate(
-        reading,
-        () => {
-          threadInspector.dismiss(thread.threadId);
-          resolve(terminate());
-        },
-        mostOwnMs,
-      );
+      whenSafeToTerminate(reading, () => {
+        threadInspector.dismiss(thread.threadId);
+        resolve(terminate());
+      });
     });
 }

@@ -7,14 +7,14 @@ import { type PlainError, flattenError } from '../../../../protocol/cell/plain-e
 import type { PooledOptions, ToolCellMessage, ToolTask } from '../../../../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../../../../protocol/cell/tool-register.ts';
 import { ToolTray, trayCalls } from '../../../../protocol/cell/tool-tray.ts';
-import { cellEntry, directReads } from '../../../isolates/entries.ts';
+import { directReads, pooledEntry } from '../../../isolates/entries.ts';
 import { cellMeters } from '../../../isolates/cell-meters.ts';
 import { cellWatch } from '../../../isolates/cell-watch.ts';
 import { hardHeapMb } from '../../../isolates/memory-budget.ts';
 import { locateThread } from '../../../isolates/stack-capture.ts';
 import { lossAccount } from '../../../files/loss-account.ts';
 import { threadInspector } from '../../../isolates/thread-inspector.ts';
-import { endsWhenRead } from '../../../isolates/unread-files.ts';
+import { endsWhenRead, mostOwnMs } from '../../../isolates/unread-files.ts';
 import type { Whereabouts } from '../../../isolates/whereabouts.ts';
 import { LivingCells } from '../living-cells.ts';
 import { PooledRun } from './pooled-run.ts';
@@ -31,16 +31,13 @@ import {
   cellFunction,
 } from '../tool-pool.ts';
 
-/** A machine without any time for it makes a thread this slow to load. */
-const mostLoadMs = 10_000;
-
 export async function pooledThreads(spec: PoolSpec, listener: PoolListener): Promise<ToolPool> {
   const { Piscina } = await import('piscina');
   threadInspector.begin();
   // As many as there can be runs at once.
   const trays = Array.from({ length: spec.maxCells }, (_, id) => new ToolTray(id));
   const pool = new Piscina({
-    filename: cellEntry('tool-cell').href,
+    filename: pooledEntry.href,
     name: cellFunction,
     minThreads: 0,
     maxThreads: spec.maxCells,
@@ -128,7 +125,7 @@ class PooledThreads implements ToolPool {
       } else {
         this.#endsWhenLoaded(worker);
         this.#living.add(worker, worker.threadId, worker);
-        this.#living.expectEnd(worker, mostLoadMs);
+        this.#living.expectEnd(worker, mostOwnMs);
       }
     }
     // Its promise waits for what may never end; the living cells are waited for with a deadline instead.
@@ -229,23 +226,12 @@ class PooledThreads implements ToolPool {
     worker.once('exit', () => watch.stop());
   }
 
-  /**
-   * For a thread that the pool has not told of: piscina requires the cell's own modules, and older Nodes abort the
-   * whole process for a thread that is ended in the middle of that.
-   */
+  /** For a thread that the pool has not told of, because it still reads the cell's own modules. */
   #endsWhenLoaded(worker: Worker): void {
     const { threadId } = worker;
     let gone = false;
-    let register: ToolRegister | undefined;
     worker.once('exit', () => (gone = true));
-    endsWhenRead(
-      worker,
-      () => {
-        register ??= this.#seats.get(threadId)?.register;
-        return gone || register?.up === true ? undefined : 'own';
-      },
-      mostLoadMs,
-    );
+    endsWhenRead(worker, () => (gone || this.#seats.get(threadId)?.register.up === true ? undefined : 'own'));
   }
 
   #overstepped(threadId: number, reason: 'heap_limit' | 'descriptor_limit', error: PlainError): void {
