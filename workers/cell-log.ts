@@ -6,6 +6,7 @@ import { isNativeError } from 'node:util/types';
 import { isMainThread } from 'node:worker_threads';
 import { flattenError, messageWithCauses, stackWithCauses } from '../protocol/cell/plain-error.ts';
 import type { LogDroppedMessage, LogLevel, LogMessage } from '../protocol/cell/messages.ts';
+import { TextLines } from '../protocol/text-lines.ts';
 import { captured, stringifyJson } from './primitives.ts';
 
 export interface PluginLogger {
@@ -113,23 +114,18 @@ export class CellLog {
   }
 
   #lineStream(stream: 'stdout' | 'stderr', level: LogLevel): Writable {
-    let partial = '';
+    const lines = new TextLines();
     let timer: NodeJS.Timeout | undefined;
     const flushPartial = (): void => {
-      if (partial === '') return;
-      const text = partial;
-      partial = '';
-      this.write(level, stream, text);
+      if (lines.partialLength > 0) this.write(level, stream, lines.takePartial());
     };
     this.#partials.push(flushPartial);
     return new Writable({
       decodeStrings: false,
       write: (chunk: string | Buffer, _encoding, done) => {
-        const lines = (partial + chunk.toString()).split('\n');
-        partial = lines.pop() ?? '';
-        for (const line of lines) this.write(level, stream, line);
-        if (partial.length > maxLineLength) flushPartial();
-        if (partial !== '' && timer === undefined) {
+        for (const line of lines.push(chunk.toString())) this.write(level, stream, line);
+        if (lines.partialLength > maxLineLength) flushPartial();
+        if (lines.partialLength > 0 && timer === undefined) {
           timer = captured.setTimeout(() => {
             timer = undefined;
             flushPartial();

@@ -6,6 +6,7 @@ import { Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { afterInterrupt } from '../protocol/cell/interrupt.ts';
 import type { WatchAnswer, WatchQuestion } from '../protocol/cell/process-messages.ts';
+import { TextLines } from '../protocol/text-lines.ts';
 import { endStarted } from './started-processes.ts';
 
 export interface WatchdogData {
@@ -34,12 +35,10 @@ const say = (answer: WatchAnswer): void => {
   pipe.write(`${JSON.stringify(answer)}\n`);
 };
 
-let partial = '';
+const lines = new TextLines();
 pipe.setEncoding('utf8');
 pipe.on('data', (text: string) => {
-  const lines = (partial + text).split('\n');
-  partial = lines.pop() ?? '';
-  for (const line of lines) put(JSON.parse(line) as WatchQuestion);
+  for (const line of lines.push(text)) put(JSON.parse(line) as WatchQuestion);
 });
 
 let session: Session | undefined;

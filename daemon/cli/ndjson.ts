@@ -1,6 +1,7 @@
 // Many JSON values, one a line, from a file or standard input, in batches: what is there goes out at once, and a
 // source that pauses does not hold back what it has already given.
 import { StringDecoder } from 'node:string_decoder';
+import { TextLines } from '../../protocol/text-lines.ts';
 import { usageFailure } from './failure.ts';
 
 export interface NumberedLine {
@@ -21,23 +22,18 @@ export interface BatchBounds {
 export async function* lineBatches(source: AsyncIterable<Buffer>, bounds: BatchBounds): AsyncGenerator<NumberedLine[]> {
   const decoder = new StringDecoder('utf8');
   let number = 0;
-  let partial = '';
+  const lines = new TextLines();
   const numbered = (texts: readonly string[]): NumberedLine[] =>
     texts.map((text) => ({ line: (number += 1), text })).filter(({ text }) => text.trim() !== '');
   for await (const chunk of source) {
-    const text = decoder.write(chunk);
-    if (text.includes('\n')) {
-      const lines = (partial + text).split('\n');
-      partial = lines.pop() ?? '';
-      yield* batches(numbered(lines), bounds);
-    } else partial += text;
-    if (partial.length > maxLineLength)
+    yield* batches(numbered(lines.push(decoder.write(chunk))), bounds);
+    if (lines.partialLength > maxLineLength)
       throw usageFailure(
         `Line ${String(number + 1)} is longer than ${String(maxLineLength)} characters.`,
         'Give one JSON value a line.',
       );
   }
-  yield* batches(numbered([partial + decoder.end()]), bounds);
+  yield* batches(numbered([lines.takePartial() + decoder.end()]), bounds);
 }
 
 function* batches(lines: readonly NumberedLine[], bounds: BatchBounds): Generator<NumberedLine[]> {

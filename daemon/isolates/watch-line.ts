@@ -2,6 +2,7 @@
 // pipe is open is what keeps the cell alive.
 import type { Duplex } from 'node:stream';
 import type { WatchAnswer, WatchQuestion } from '../../protocol/cell/process-messages.ts';
+import { TextLines } from '../../protocol/text-lines.ts';
 import { awakeTime } from '../time/awake-time.ts';
 
 /** A watchdog says little; whoever says more on its pipe is none. */
@@ -16,7 +17,7 @@ export class WatchLine {
   readonly #pipe: Duplex;
   readonly #asks = new Map<number, Settle>();
   #lastAsk = 0;
-  #partial = '';
+  readonly #lines = new TextLines();
   #closed = false;
   #up = false;
 
@@ -68,9 +69,8 @@ export class WatchLine {
   }
 
   #read(text: string): void {
-    const lines = (this.#partial + text).split('\n');
-    this.#partial = lines.pop() ?? '';
-    if (this.#partial.length > maxLineLength) {
+    const lines = this.#lines.push(text);
+    if (this.#lines.partialLength > maxLineLength) {
       this.close();
       return;
     }

@@ -1,22 +1,12 @@
-// Why a child process ended, read from its exit and from what it wrote last: V8 tells of running out of memory there
-// and nowhere else.
+// Why a cell's process ended, read from its exit and from what it wrote last.
+import { type ChildExit, ranOutOfMemory } from '../../isolates/child-exit.ts';
 import type { CellEnd } from '../cell.ts';
 
-export interface ChildExit {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
-
-const outOfMemory = /out of memory|invalid size error/i;
-/** How V8 ends a process, by version and platform. */
-const aborts: readonly string[] = ['SIGABRT', 'SIGTRAP', 'SIGILL'];
-/** Some systems tell an abort as an exit code, shells as 128 and the signal's number. */
-const abortCodes: readonly number[] = [133, 134];
-
-export function childEnd({ code, signal }: ChildExit, lastWritten: string): CellEnd {
+export function childEnd(exit: ChildExit, lastWritten: string): CellEnd {
+  const { code, signal } = exit;
   const tail = lastWritten.trim();
   const told = tail === '' ? {} : { stack: tail };
-  if (outOfMemory.test(tail) && (aborts.includes(signal ?? '') || abortCodes.includes(code ?? 0))) {
+  if (ranOutOfMemory(exit, tail)) {
     return {
       reason: 'out_of_memory',
       error: { name: 'OutOfMemory', message: "the cell's process ran out of its heap (limits.heapMb)", ...told },

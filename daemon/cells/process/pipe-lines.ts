@@ -4,6 +4,7 @@
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import type { LogLevel } from '../../../protocol/cell/messages.ts';
+import { TextLines } from '../../../protocol/text-lines.ts';
 import type { CellListener } from '../cell.ts';
 
 const turnMs = 1000;
@@ -107,7 +108,7 @@ const levels: Readonly<Record<'stdout' | 'stderr', LogLevel>> = { stdout: 'info'
 class Pipe {
   readonly #stream: Readable;
   readonly #line: (text: string) => void;
-  #partial = '';
+  readonly #lines = new TextLines();
 
   constructor(stream: Readable, take: (text: string, bytes: number) => void, line: (text: string) => void) {
     this.#stream = stream;
@@ -132,9 +133,7 @@ class Pipe {
 
   /** What has no line's end yet is a line after all. */
   flush(): void {
-    if (this.#partial === '') return;
-    this.#line(this.#partial);
-    this.#partial = '';
+    if (this.#lines.partialLength > 0) this.#line(this.#lines.takePartial());
   }
 
   close(): void {
@@ -143,9 +142,8 @@ class Pipe {
   }
 
   #cut(text: string): void {
-    const lines = (this.#partial + text).split('\n');
-    this.#partial = lines.pop() ?? '';
-    for (const line of lines) this.#line(line.length > maxLineLength ? `${line.slice(0, maxLineLength)}… (cut)` : line);
-    if (this.#partial.length > maxLineLength) this.flush();
+    for (const line of this.#lines.push(text))
+      this.#line(line.length > maxLineLength ? `${line.slice(0, maxLineLength)}… (cut)` : line);
+    if (this.#lines.partialLength > maxLineLength) this.flush();
   }
 }

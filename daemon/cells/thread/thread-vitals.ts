@@ -2,14 +2,13 @@
 // nothing to do. The cell's own figures are used while they come; a thread that is too busy to tell them is asked.
 import type { Worker } from 'node:worker_threads';
 import type { ProgressRegister } from '../../../protocol/cell/register.ts';
-import { type ThreadMeter, cellMeters, cellOwner } from '../../isolates/cell-meters.ts';
+import { cellOwner } from '../../isolates/cell-meters.ts';
 import { type WatchedCell, cellWatch } from '../../isolates/cell-watch.ts';
 import type { CellEnd } from '../cell.ts';
 import { type ThreadTimes, threadTimes } from '../../isolates/os-thread.ts';
 import { threadInspector } from '../../isolates/thread-inspector.ts';
-import { ThreadMemory } from '../../isolates/thread-memory.ts';
-import { ThreadPriority } from '../../isolates/thread-priority.ts';
-import { type Whereabouts, stackText, whereText } from '../../isolates/whereabouts.ts';
+import { WatchedThread, limitErrors, limitReasons, oversteppedError } from '../../isolates/watched-thread.ts';
+import type { Whereabouts } from '../../isolates/whereabouts.ts';
 import { awakeTime } from '../../time/awake-time.ts';
 
 export interface VitalsLimits {
@@ -36,8 +35,6 @@ export interface VitalsOwner {
   overstepped(end: CellEnd): void;
 }
 
-/** Less than this is housekeeping. */
-const leastActiveMs = 1;
 /** A heap may grow by twenty megabytes meanwhile, and an event may wait. */
 const shortWhereMs = 40;
 const stalledWhereMs = 250;
@@ -46,9 +43,6 @@ const longestLookMs = 500;
 /** Where the operating system does not tell whether a thread had a processor. */
 const blindFactor = 3;
 const stuckShare = 0.8;
-
-const reasons = { memory: 'heap_limit', descriptors: 'descriptor_limit' } as const;
-const errorNames = { memory: 'MemoryLimit', descriptors: 'DescriptorLimit' } as const;
 
 interface Stall {
   readonly after: number;
@@ -62,15 +56,11 @@ interface Quiet {
 }
 
 export class ThreadVitals implements WatchedCell {
-  readonly #worker: Worker;
   readonly #register: ProgressRegister;
-  readonly #memory: ThreadMemory;
-  readonly #meter: ThreadMeter;
-  readonly #priority = new ThreadPriority();
+  readonly #thread: WatchedThread;
   readonly #stalledMs: number;
   readonly #spinMs: number;
   readonly #owner: VitalsOwner;
-  #loop: ReturnType<Worker['performance']['eventLoopUtilization']>;
   #lookedMs = awakeTime.nowMs();
   #confirming = false;
   #quiet: Quiet | undefined;
@@ -78,53 +68,37 @@ export class ThreadVitals implements WatchedCell {
   #stopped = false;
 
   constructor(worker: Worker, register: ProgressRegister, limits: VitalsLimits, owner: VitalsOwner) {
-    this.#worker = worker;
     this.#register = register;
     this.#stalledMs = limits.stalledMs;
     this.#spinMs = limits.spinMs;
     this.#owner = owner;
-    this.#memory = new ThreadMemory(worker, register, limits, {
+    this.#thread = new WatchedThread(worker, register, limits, cellOwner(limits.name).part, {
       locate: (withinMs) => owner.locate(withinMs),
-      overstepped: (limit, what, locate) => void this.#overstepped(reasons[limit], errorNames[limit], what, locate),
+      overstepped: (limit, what, locate) =>
+        void this.#overstepped(limitReasons[limit], limitErrors[limit], what, locate),
     });
-    this.#loop = worker.performance.eventLoopUtilization();
-    const { plugin, part } = cellOwner(limits.name);
-    const { threadId } = worker;
-    this.#meter = cellMeters.beginThread(threadId, plugin, part, {
-      osThread: () => register.osThread,
-      figures: () => ({ heapUsedMb: register.heapUsedMb, offHeapMb: register.externalMb }),
-      loop: () => worker.performance.eventLoopUtilization(),
-    });
-    worker.once('exit', () => cellMeters.endThread(threadId));
     cellWatch.add(this);
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#memory.stop();
+    this.#thread.stop();
     cellWatch.remove(this);
   }
 
   look(nowMs: number): boolean {
-    const loop = this.#worker.performance.eventLoopUtilization();
-    const activeMs = loop.active - this.#loop.active;
-    const idleMs = loop.idle - this.#loop.idle;
     const sinceMs = nowMs - this.#lookedMs;
-    this.#loop = loop;
     this.#lookedMs = nowMs;
-    this.#meter.looked(nowMs, activeMs >= leastActiveMs);
-    if (activeMs < leastActiveMs) {
+    const loop = this.#thread.look(nowMs);
+    if (loop === undefined) {
       this.#quiet = undefined;
       this.#stalledAfter = undefined;
-      this.#priority.look(this.#register.osThread, undefined);
-      this.#memory.judgeReport();
       return false;
     }
-    this.#memory.look(activeMs);
+    const { idleMs } = loop;
     this.#lookAtLoop(idleMs, Math.min(sinceMs, longestLookMs));
     this.#lookAtStall(idleMs);
-    if (this.#priority.look(this.#register.osThread, idleMs > 0 ? undefined : this.#owner.progressMark()))
-      this.#owner.lowered();
+    if (this.#thread.lookAtPriority(idleMs > 0 ? undefined : this.#owner.progressMark())) this.#owner.lowered();
     return true;
   }
 
@@ -199,14 +173,6 @@ export class ThreadVitals implements WatchedCell {
   ): Promise<void> {
     if (this.#stopped) return;
     this.stop();
-    const where = await locate();
-    const place = whereText(where);
-    const message = place === '' ? what : `${what}; it was ${place}`;
-    const stack = stackText(`${name}: ${message}`, where);
-    this.#owner.overstepped({
-      reason,
-      error: { name, message, ...(stack === undefined ? {} : { stack }) },
-      exitCode: null,
-    });
+    this.#owner.overstepped({ reason, error: await oversteppedError(name, what, locate), exitCode: null });
   }
 }

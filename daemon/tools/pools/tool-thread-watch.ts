@@ -4,13 +4,12 @@ import type { Worker } from 'node:worker_threads';
 import type { PlainError } from '../../../protocol/cell/plain-error.ts';
 import type { ToolRegister } from '../../../protocol/cell/tool-register.ts';
 import { lossAccount } from '../../files/loss-account.ts';
-import { type ThreadMeter, cellMeters } from '../../isolates/cell-meters.ts';
 import { type WatchedCell, cellWatch } from '../../isolates/cell-watch.ts';
 import type { ThreadLimit } from '../../isolates/thread-accounts.ts';
 import { threadInspector } from '../../isolates/thread-inspector.ts';
-import { type ThreadBounds, ThreadMemory } from '../../isolates/thread-memory.ts';
-import { ThreadPriority } from '../../isolates/thread-priority.ts';
-import { type Whereabouts, whereText } from '../../isolates/whereabouts.ts';
+import type { ThreadBounds } from '../../isolates/thread-memory.ts';
+import { WatchedThread, limitErrors, limitReasons, oversteppedError } from '../../isolates/watched-thread.ts';
+import type { Whereabouts } from '../../isolates/whereabouts.ts';
 
 export interface ToolThread {
   readonly worker: Worker;
@@ -25,18 +24,10 @@ export interface ToolThreadOwner {
   overstepped(reason: 'heap_limit' | 'descriptor_limit', error: PlainError): void;
 }
 
-/** Less than this is housekeeping. */
-const leastActiveMs = 1;
-
 export class ToolThreadWatch implements WatchedCell {
   readonly #limits: ThreadBounds;
   readonly #owner: ToolThreadOwner;
-  #worker: Worker | undefined;
-  #memory: ThreadMemory | undefined;
-  #meter: ThreadMeter | undefined;
-  readonly #priority = new ThreadPriority();
-  #activeMs = 0;
-  #idleMs = 0;
+  #thread: WatchedThread | undefined;
   #threadId = 0;
 
   constructor(limits: ThreadBounds, owner: ToolThreadOwner) {
@@ -48,7 +39,7 @@ export class ToolThreadWatch implements WatchedCell {
   /** The thread is about to be ended. */
   measure(): void {
     this.meet();
-    this.#meter?.sample();
+    this.#thread?.measure();
   }
 
   /** The thread's end is ordered, or has come. */
@@ -60,53 +51,32 @@ export class ToolThreadWatch implements WatchedCell {
 
   look(nowMs: number): boolean {
     this.meet();
-    if (this.#worker === undefined) return true;
-    const { active, idle } = this.#worker.performance.eventLoopUtilization();
-    const sinceMs = active - this.#activeMs;
-    const rested = idle > this.#idleMs;
-    this.#activeMs = active;
-    this.#idleMs = idle;
-    this.#meter?.looked(nowMs, sinceMs >= leastActiveMs);
+    if (this.#thread === undefined) return true;
+    const loop = this.#thread.look(nowMs);
+    if (loop === undefined) return false;
     const register = this.#owner.thread()?.register;
-    if (sinceMs < leastActiveMs) {
-      this.#priority.look(register?.osThread ?? 0, undefined);
-      this.#memory?.judgeReport();
-      return false;
-    }
-    this.#memory?.look(sinceMs);
-    if (register !== undefined)
-      this.#priority.look(
-        register.osThread,
-        rested || register.phase === undefined || register.phase === 'importing' ? undefined : register.call,
-      );
+    const isCalled = register?.phase !== undefined && register.phase !== 'importing';
+    this.#thread.lookAtPriority(isCalled && loop.idleMs <= 0 ? register.call : undefined);
     return true;
   }
 
   /** As soon as the thread is up it can be watched, and asked. */
   meet(): void {
-    const thread = this.#worker === undefined ? this.#owner.thread() : undefined;
+    const thread = this.#thread === undefined ? this.#owner.thread() : undefined;
     if (thread === undefined) return;
-    this.#worker = thread.worker;
-    this.#threadId = thread.worker.threadId;
-    threadInspector.register(this.#threadId, thread.register.gate);
-    lossAccount.threadBegan(this.#threadId, this.#limits.name, thread.register.osThread);
-    this.#meter = cellMeters.beginThread(this.#threadId, this.#limits.name, 'tools', {
-      osThread: () => thread.register.osThread,
-      figures: () => ({ heapUsedMb: thread.register.heapUsedMb, offHeapMb: thread.register.externalMb }),
-      loop: () => thread.worker.performance.eventLoopUtilization(),
-    });
-    thread.worker.once('exit', () => {
-      lossAccount.threadEnded(this.#threadId);
-      cellMeters.endThread(this.#threadId);
-    });
-    this.#memory = new ThreadMemory(thread.worker, thread.register, this.#limits, {
+    const { worker, register } = thread;
+    this.#threadId = worker.threadId;
+    threadInspector.register(this.#threadId, register.gate);
+    lossAccount.threadBegan(this.#threadId, this.#limits.name, register.osThread);
+    worker.once('exit', () => lossAccount.threadEnded(this.#threadId));
+    this.#thread = new WatchedThread(worker, register, this.#limits, 'tools', {
       locate: (withinMs) => this.#owner.locate(withinMs),
       overstepped: (limit, what, locate) => void this.#overstepped(limit, what, locate),
     });
   }
 
   #rest(): void {
-    this.#memory?.stop();
+    this.#thread?.stop();
     cellWatch.remove(this);
   }
 
@@ -116,10 +86,6 @@ export class ToolThreadWatch implements WatchedCell {
     locate: () => Whereabouts | Promise<Whereabouts>,
   ): Promise<void> {
     this.#rest();
-    const place = whereText(await locate());
-    this.#owner.overstepped(limit === 'memory' ? 'heap_limit' : 'descriptor_limit', {
-      name: limit === 'memory' ? 'MemoryLimit' : 'DescriptorLimit',
-      message: place === '' ? what : `${what}; it was ${place}`,
-    });
+    this.#owner.overstepped(limitReasons[limit], await oversteppedError(limitErrors[limit], what, locate));
   }
 }

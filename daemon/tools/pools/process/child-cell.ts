@@ -4,6 +4,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { PlainError } from '../../../../protocol/cell/plain-error.ts';
+import { type ChildExit, ranOutOfMemory } from '../../../isolates/child-exit.ts';
 import { ProcessVitals, type VitalsReason } from '../../../isolates/process-vitals.ts';
 import { killTree } from '../../../isolates/process-tree.ts';
 import { locateProcess } from '../../../isolates/stack-capture.ts';
@@ -26,7 +27,7 @@ export class ChildCell {
   readonly #vitals: ProcessVitals | undefined;
   #closedLine = false;
   #stderrTail = '';
-  #exit: { readonly code: number | null; readonly signal: string | null } | undefined;
+  #exit: ChildExit | undefined;
   readonly #closed: Promise<void>;
 
   /** `overstepped`: it passed a bound, and is to be ended for it. */
@@ -84,8 +85,9 @@ export class ChildCell {
         resolve();
       });
     });
-    const { code, signal } = this.#exit ?? { code: null, signal: null };
-    const outOfMemory = this.#stderrTail.includes('heap out of memory');
+    const exit = this.#exit ?? { code: null, signal: null };
+    const { code, signal } = exit;
+    const outOfMemory = ranOutOfMemory(exit, this.#stderrTail);
     const how = this.#closedLine
       ? 'after it had closed its line to the daemon'
       : signal === null
