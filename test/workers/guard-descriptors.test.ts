@@ -134,6 +134,22 @@ test(
   },
 );
 
+test('a file handle whose number was closed or given away closes nothing when it is collected as garbage', async (t) => {
+  v8.setFlagsFromString('--expose-gc');
+  const { run } = await cellLab(t);
+  const others = await run(`const fs = await import('node:fs'); const net = await import('node:net');
+    const numbers = [];
+    for (let count = 0; count < 20; count += 1) numbers.push((await fs.promises.open('/dev/null')).fd);
+    numbers.forEach((number, at) => { if (at % 2 === 0) fs.closeSync(number); else fs.close(number, () => {}); });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const others = numbers.map(() => fs.openSync('/dev/null'));
+    for (let round = 0; round < 20; round += 1) { gc(); await new Promise((resolve) => setTimeout(resolve, 5)); }
+    const open = others.filter((number) => { try { fs.fstatSync(number); return true } catch { return false } });
+    for (const number of open) fs.closeSync(number);
+    return others.length - open.length`);
+  assert.equal(others, 0);
+});
+
 test('what a cell has open is counted: files, folders, sockets it made or took, and the pipes of its children', async () => {
   const guard = new URL('../../dist/workers/guard.js', import.meta.url).href;
   const descriptors = new URL('../../dist/workers/guard/descriptors.js', import.meta.url).href;

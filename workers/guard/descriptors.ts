@@ -21,6 +21,7 @@ const own = Object.create(null) as Record<number, Owner | undefined>;
 const counted = new WeakSet();
 let files = 0;
 let handles = 0;
+let release: ((handle: object) => void) | undefined;
 
 interface Collected {
   readonly descriptor: number;
@@ -65,6 +66,22 @@ export function closed(descriptor: number): void {
   if (own[descriptor] === undefined) return;
   files -= 1;
   own[descriptor] = undefined;
+}
+
+/**
+ * The number is being closed, or goes to something else that closes it. A file handle that still has it would close it
+ * once more when it is collected as garbage, and the daemon may have the number by then.
+ */
+export function givenAway(descriptor: number): void {
+  const owner = own[descriptor];
+  closed(descriptor);
+  const handle = owner === undefined || owner === true ? undefined : (apply(weakRefDeref, owner, []) as object);
+  if (handle !== undefined) release?.(handle);
+}
+
+/** `release` takes the number from a file handle without closing it. */
+export function releaseHandlesBy(how: (handle: object) => void): void {
+  release = how;
 }
 
 export function isOwn(descriptor: number): boolean {

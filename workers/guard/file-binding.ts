@@ -1,7 +1,7 @@
 // The native functions behind `node:fs`, which imports, streams, promises and whatever else opens a file go through.
 // What a plugin may open, and which descriptors it may use, is held here, once, whatever function it calls.
 import { replace } from './denial.ts';
-import { closed, opened, requireOwn, requireRoom } from './descriptors.ts';
+import { givenAway, opened, requireOwn, requireRoom } from './descriptors.ts';
 import { guardNative, rememberNative } from './file-handles.ts';
 import { type NativePrototype, nativeBinding } from './native.ts';
 import { type Purpose, isWholeRead, requireBoundedDescriptor, requireHarmless } from './paths.ts';
@@ -43,7 +43,7 @@ export function shieldFileBinding(): boolean {
   shieldOpening(binding);
   around(binding, 'close', (native) => (...args) => {
     requireOwn(args[0] as number, 'Closing');
-    closed(args[0] as number);
+    givenAway(args[0] as number);
     return apply(native, binding, args);
   });
   around(binding, 'readFileUtf8', (native) => (...args) => {

@@ -2,7 +2,7 @@
 // of them is not exported, so it is guarded when the first handle is opened, before the plugin gets to see it.
 import type { FileHandle } from 'node:fs/promises';
 import { replace } from './denial.ts';
-import { closed, opened, openedBy } from './descriptors.ts';
+import { closed, opened, openedBy, releaseHandlesBy } from './descriptors.ts';
 import { hideClass } from './handles.ts';
 import type { NativePrototype } from './native.ts';
 
@@ -40,6 +40,7 @@ export function guardNative(prototype: NativePrototype): void {
   const read = Object.getOwnPropertyDescriptor(prototype, 'fd')?.get;
   if (read !== undefined) descriptorOf = (native) => apply(read, native, []) as number;
   const { close, releaseFD } = prototype as { close: Method; releaseFD: Method };
+  releaseHandlesBy((native) => void apply(releaseFD, native, []));
   replace(prototype, 'close', function (this: object, ...args: unknown[]) {
     closed(descriptorOf(this));
     return apply(close, this, args);

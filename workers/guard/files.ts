@@ -2,7 +2,7 @@
 // goes to the plugin's log, and no file whose reading may never end.
 import fs from 'node:fs';
 import { replace } from './denial.ts';
-import { closed, isDescriptor, opened, outputOf, requireOwn, requireRoom } from './descriptors.ts';
+import { givenAway, isDescriptor, opened, outputOf, requireOwn, requireRoom } from './descriptors.ts';
 import { shieldFileBinding } from './file-binding.ts';
 import { rememberHandle } from './file-handles.ts';
 import { asWholeRead, requireBoundedDescriptor, requireHarmless } from './paths.ts';
@@ -111,7 +111,7 @@ function shieldClosing(): void {
           const [descriptor] = args;
           if (isDescriptor(descriptor) && !isHeldBelow) {
             requireOwn(descriptor, 'Closing');
-            closed(descriptor);
+            givenAway(descriptor);
           }
           return original(...args);
         }),

@@ -2,7 +2,7 @@
 // has opened it, and what they have open is counted.
 import tty from 'node:tty';
 import { Denied, processIsolation, replace } from './denial.ts';
-import { closed, closedHandle, openedHandle, requireOwn } from './descriptors.ts';
+import { closedHandle, givenAway, openedHandle, requireOwn } from './descriptors.ts';
 import { type NativeClasses, type NativePrototype, nativeBinding, nativeClasses } from './native.ts';
 
 type Method = (this: object, ...args: unknown[]) => unknown;
@@ -87,7 +87,7 @@ function opensAsHandle(handle: object, descriptor: number, open: () => unknown):
   const result = open();
   // Nothing or 0: it was taken.
   if (result === undefined || result === 0) {
-    closed(descriptor);
+    givenAway(descriptor);
     openedHandle(handle);
   }
   return result;
@@ -169,7 +169,7 @@ function shieldTerminals(): void {
       const number = Number(descriptor) | 0;
       requireOwn(number, 'Using a terminal');
       const stream = construct(Original, [number, options], new.target ?? Guarded) as { readonly _handle?: object };
-      closed(number);
+      givenAway(number);
       const { _handle: handle } = stream;
       if (handle !== undefined) {
         openedHandle(handle);
