@@ -16,6 +16,7 @@ const callMs = 60_000;
 export interface BenchDaemonOptions {
   readonly placement?: Placement;
   readonly limits?: Readonly<Record<string, number>>;
+  readonly guardian?: boolean;
 }
 
 export class BenchDaemon {
@@ -39,13 +40,17 @@ export class BenchDaemon {
     this.#ended = started.ended;
   }
 
-  static async start({ placement = 'free', limits = {} }: BenchDaemonOptions = {}): Promise<BenchDaemon> {
+  static async start({
+    placement = 'free',
+    limits = {},
+    guardian = false,
+  }: BenchDaemonOptions = {}): Promise<BenchDaemon> {
     const folder = await mkdtemp(join(tmpdir(), 'nagaya-bench-'));
     await writeFile(join(folder, 'nagaya.json'), JSON.stringify({ stateFolder: join(folder, 'state'), limits }));
     const args = [
       command,
       'serve',
-      '--no-guardian',
+      ...(guardian ? [] : ['--no-guardian']),
       '--json',
       '--log-level',
       'warn',
@@ -80,6 +85,7 @@ export class BenchDaemon {
     }
   }
 
+  /** With a guardian: the guardian's. */
   get pid(): number {
     return this.#child.pid ?? 0;
   }

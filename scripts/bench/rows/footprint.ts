@@ -12,6 +12,7 @@ import { Station, commandLine } from '../station.ts';
 import type { Placement, Sample, Subject } from '../subject.ts';
 
 const nagaya = 'Nagaya';
+const guarded = 'Nagaya under its guardian';
 const bare = 'bare worker threads with comlink';
 const node = 'node -e 0';
 const settleMs = 500;
@@ -47,8 +48,8 @@ async function bareMemory(session: Session, count: number): Promise<Sample> {
 }
 
 /** On one core only the start is another: memory is what it is. */
-async function daemonStart(session: Session, placement: Placement): Promise<Sample> {
-  const { readyAfterMs } = await session.holding(BenchDaemon.start({ placement }));
+async function daemonStart(session: Session, placement: Placement, guardian: boolean): Promise<Sample> {
+  const { readyAfterMs } = await session.holding(BenchDaemon.start({ placement, guardian }));
   await session.clear();
   return { readyMs: readyAfterMs };
 }
@@ -75,15 +76,18 @@ export const footprint: Row = {
     const count = session.many(20, 2);
     const rounds: Rounds[] = [];
     for (const placement of session.placements) {
-      const starts: Subject = { name: node, measure: () => bareStart(placement) };
-      const subjects: Subject[] =
+      const own: Subject[] =
         placement === 'free'
           ? [
               { name: nagaya, measure: () => daemonMemory(session, count) },
               { name: bare, measure: () => bareMemory(session, count) },
-              starts,
             ]
-          : [{ name: nagaya, measure: () => daemonStart(session, placement) }, starts];
+          : [{ name: nagaya, measure: () => daemonStart(session, placement, false) }];
+      const subjects = [
+        ...own,
+        { name: guarded, measure: () => daemonStart(session, placement, true) },
+        { name: node, measure: () => bareStart(placement) },
+      ];
       rounds.push(await Rounds.of(session, { row: 'footprint', placement, warmUpMs: 0, roundMs: 0 }, subjects));
     }
     const targets = rounds.flatMap((of): Target[] => [
@@ -93,6 +97,12 @@ export const footprint: Row = {
         placement: of.placement,
         figure: of.ratio([nagaya, 'readyMs'], [node, 'readyMs']),
         atMost: 4,
+      },
+      {
+        what: `start to ready under the guardian over ${node}`,
+        placement: of.placement,
+        figure: of.ratio([guarded, 'readyMs'], [node, 'readyMs']),
+        atMost: 5,
       },
     ]);
     return {
