@@ -16,14 +16,14 @@ export class Session {
   readonly smoke: boolean;
   readonly soakMinutes: number | undefined;
   readonly placements: readonly Placement[];
-  readonly #progress: (text: string) => void;
+  readonly #options: SessionOptions;
   readonly #endings: (() => Promise<void>)[] = [];
 
   constructor(options: SessionOptions) {
     this.smoke = options.smoke;
     this.soakMinutes = options.soakMinutes;
     this.placements = options.pinning && !options.smoke ? ['free', 'one core'] : ['free'];
-    this.#progress = (text) => options.progress(text);
+    this.#options = options;
   }
 
   get repetitions(): number {
@@ -41,7 +41,7 @@ export class Session {
   }
 
   progress(text: string): void {
-    this.#progress(text);
+    this.#options.progress(text);
   }
 
   /** Ended with the next `clear`. */
@@ -49,6 +49,16 @@ export class Session {
     const thing = await starting;
     this.#endings.push(() => thing.end());
     return thing;
+  }
+
+  /** What is begun inside is ended with it. */
+  async inside<Result>(measure: (inner: Session) => Promise<Result>): Promise<Result> {
+    const inner = new Session(this.#options);
+    try {
+      return await measure(inner);
+    } finally {
+      await inner.clear();
+    }
   }
 
   async clear(): Promise<void> {

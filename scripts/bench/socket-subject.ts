@@ -54,6 +54,23 @@ export async function loneSubject(session: Session, options: SocketSubjectOption
   };
 }
 
+/** The first requests of a server that has just started, some milliseconds apart: its code is not compiled yet. */
+export function firstSubject(
+  session: Session,
+  name: string,
+  begin: (inner: Session) => Promise<SocketSubjectOptions>,
+): Subject {
+  return {
+    name,
+    measure: () =>
+      session.inside(async (inner) => {
+        const station = await loadOf(inner, await begin(inner));
+        const { p50, p99 } = await station.ask<Latencies>('apart', { count: inner.many(100, 5), pauseMs: 5 });
+        return { firstP50: p50, firstP99: p99 };
+      }),
+  };
+}
+
 /** A way of dispatching in its own host process, asked for its rate or for one at a time. */
 export async function waySubject(
   session: Session,

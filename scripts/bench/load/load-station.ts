@@ -1,4 +1,5 @@
 // The load: a process of its own that speaks to a socket as cheaply as it can.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { attend } from '../attendant.ts';
 import { quantileOf } from '../figures.ts';
 import { Stream, type StreamPlan } from './stream.ts';
@@ -41,14 +42,27 @@ attend({
     const { user, system } = process.cpuUsage(cpu);
     return { requests: answered.reduce((sum, count) => sum + count, 0), tookMs, cpuMs: (user + system) / 1000 };
   },
+  /** So many, one after the other, with a pause after each answer. */
+  async apart({ count, pauseMs }: { count: number; pauseMs: number }): Promise<Latencies> {
+    const micros: number[] = [];
+    for (let at = 0; at < count; at += 1) {
+      micros.push(...((await streams[0]?.oneByOne(() => false)) ?? []));
+      await sleep(pauseMs);
+    }
+    return latenciesOf(micros);
+  },
   async oneByOne({ durationMs }: { durationMs: number }): Promise<Latencies> {
     const beganMs = performance.now();
     const micros = (await streams[0]?.oneByOne(() => performance.now() - beganMs < durationMs)) ?? [];
-    return {
-      p50: quantileOf(micros, 0.5),
-      p99: quantileOf(micros, 0.99),
-      max: micros.reduce((most, one) => Math.max(most, one), 0),
-      count: micros.length,
-    };
+    return latenciesOf(micros);
   },
 });
+
+function latenciesOf(micros: readonly number[]): Latencies {
+  return {
+    p50: quantileOf(micros, 0.5),
+    p99: quantileOf(micros, 0.99),
+    max: micros.reduce((most, one) => Math.max(most, one), 0),
+    count: micros.length,
+  };
+}
