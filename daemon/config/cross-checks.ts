@@ -1,6 +1,6 @@
 // Bounds that make sense only together. Kept out of the schema, so that each field can be described by itself.
 import type { Issue } from '../../protocol/errors.ts';
-import { isLoopback } from './http.ts';
+import { isLoopback } from './listener.ts';
 import type { Config, Limits } from './schema.ts';
 
 interface Ordered {

@@ -1,11 +1,7 @@
 // The section of nagaya.json that opens the daemon to browsers. Without it no port is listened on; with it every bound
 // of that port has its own default, for what comes from a browser is trusted less than what comes from the socket.
-import { isIP } from 'node:net';
 import * as z from 'zod';
-
-const kib = 1024;
-const durationMs = (least: number, most: number) => z.int().min(least).max(most);
-const many = (most: number) => z.int().min(1).max(most);
+import { durationMs, listener, many, requestLimits } from './listener.ts';
 
 export const httpLimits = z.strictObject({
   connections: many(10_000).default(64).describe('open at once on the port'),
@@ -13,19 +9,7 @@ export const httpLimits = z.strictObject({
     .default(1000)
     .describe('after them the connection is closed, and a client makes another'),
   pendingRequests: many(10_000).default(32).describe('unanswered requests of one connection'),
-  headerBytes: z
-    .int()
-    .min(kib)
-    .max(256 * kib)
-    .default(16 * kib)
-    .describe('the head of one request'),
-  bodyBytes: z
-    .int()
-    .min(kib)
-    .max(64 * kib * kib)
-    .default(256 * kib)
-    .describe('the body of one request'),
-  requestMs: durationMs(100, 600_000).default(10_000).describe('a request that has begun must have come whole by then'),
+  ...requestLimits,
   idleMs: durationMs(100, 3_600_000)
     .default(60_000)
     .describe('a connection that asks nothing, or does not read its answer, is closed'),
@@ -42,16 +26,7 @@ const token = z
   .regex(/^[A-Za-z0-9._~+/=-]{24,512}$/, 'must be 24-512 characters of A-Z a-z 0-9 . _ ~ + / = -');
 
 export const http = z.strictObject({
-  port: z.int().min(0).max(65_535).describe('TCP port for browsers; 0 takes any free one'),
-  host: z
-    .string()
-    .refine((host) => host === 'localhost' || isIP(host) !== 0, 'must be an IP address or localhost')
-    .default('127.0.0.1')
-    .describe('address to listen on'),
-  allowRemote: z
-    .boolean()
-    .default(false)
-    .describe('needed where `host` is not a loopback address: what then crosses the network is not encrypted'),
+  ...listener('browsers'),
   names: z
     .array(
       z.string().regex(/^[a-z0-9.-]{1,253}(?::\d{1,5})?$/, 'must be a host name in lower case, with or without a port'),
@@ -68,7 +43,3 @@ export const http = z.strictObject({
   limits: httpLimits.prefault({}),
 });
 export type HttpConfig = z.output<typeof http>;
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
-}

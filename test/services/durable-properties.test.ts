@@ -6,16 +6,15 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { manifest } from '../../protocol/manifest.ts';
 import { limits as limitsSchema } from '../../daemon/config/schema.ts';
 import { KeptState } from '../../daemon/dispatch/kept-state.ts';
 import { WakeTurns } from '../../daemon/dispatch/wake-turns.ts';
-import type { LoadedPlugin } from '../../daemon/plugins/plugin.ts';
 import { DeadLetters } from '../../daemon/services/dead-letters.ts';
 import { KeptQueue } from '../../daemon/services/durable/kept-queue.ts';
 import { Service } from '../../daemon/services/service.ts';
 import { Store } from '../../daemon/store/store.ts';
 import { type Deed, SimulatedCell } from '../labs/simulated-cell.ts';
+import { simulatedPlan } from '../labs/simulated-plan.ts';
 import { SimulatedDisk, type Step as DiskStep, simulatedKeeper } from '../labs/simulated-store.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { VirtualClock } from '../labs/virtual-clock.ts';
@@ -63,35 +62,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const limits = limitsSchema.parse({ deadLetters: 100_000 });
 const payloadBytes = 40;
 
-function planOf(order: 'yield' | 'hold', maxBytes: number) {
-  const read = manifest.parse({
-    schemaVersion: 1,
-    id: 'sim',
-    name: 'Sim',
-    version: '1.0.0',
-    entry: './index.js',
-    service: {
-      ingresses: [{ name: 'in', kinds: ['do'] }],
-      queue: { capacity: 500, maxBytes, durability: 'disk' },
-      timeouts: { startMs: 500, handleMs: 100, statusMs: 50, stopMs: 400 },
-      retry: { maxAttempts: 3, backoffMs: [20, 200], order },
-      restart: { policy: 'on-failure', intensity: 1000, periodMs: 1000, backoffMs: [1, 5] },
-    },
+const planOf = (order: 'yield' | 'hold', maxBytes: number) =>
+  simulatedPlan({
+    queue: { capacity: 500, maxBytes, durability: 'disk' },
+    timeouts: { startMs: 500, handleMs: 100, statusMs: 50, stopMs: 400 },
+    retry: { maxAttempts: 3, backoffMs: [20, 200], order },
+    restart: { policy: 'on-failure', intensity: 1000, periodMs: 1000, backoffMs: [1, 5] },
   });
-  const plugin: LoadedPlugin = {
-    id: 'sim',
-    folder: '/',
-    entry: '/index.js',
-    manifest: read,
-    overridden: [],
-    enabled: true,
-    autostart: true,
-    config: {},
-    notes: [],
-  };
-  assert.ok(read.service !== undefined);
-  return { plugin, section: read.service, env: {}, entryUrl: 'file:///index.js' };
-}
 
 interface Begin {
   readonly n: number;
@@ -351,9 +328,7 @@ function check(lives: Lives, order: 'yield' | 'hold'): void {
   // Those that came once and began once began in the order in which they came.
   const counts = new Map<number, number>();
   for (const { n } of lives.begins) counts.set(n, (counts.get(n) ?? 0) + 1);
-  const once = lives.begins
-    .filter(({ n }) => n >= 0 && counts.get(n) === 1 && !lives.moved.has(n))
-    .map(({ n }) => n);
+  const once = lives.begins.filter(({ n }) => n >= 0 && counts.get(n) === 1 && !lives.moved.has(n)).map(({ n }) => n);
   assert.deepEqual(
     once,
     once.toSorted((one, other) => one - other),

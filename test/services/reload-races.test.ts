@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HostError } from '../../protocol/errors.ts';
-import { manifest } from '../../protocol/manifest.ts';
 import { limits } from '../../daemon/config/schema.ts';
 import type { BatchMessage, StartedService } from '../../protocol/cell/messages.ts';
 import type { CallOutcome } from '../../daemon/cells/cell.ts';
@@ -13,6 +12,7 @@ import { Service } from '../../daemon/services/service.ts';
 import { WakeTurns } from '../../daemon/dispatch/wake-turns.ts';
 import type { ServicePlan } from '../../daemon/dispatch/service-plan.ts';
 import { type Deed, SimulatedCell } from '../labs/simulated-cell.ts';
+import { simulatedPlan } from '../labs/simulated-plan.ts';
 import { VirtualClock } from '../labs/virtual-clock.ts';
 
 type Start = 'run' | 'throw' | 'hang';
@@ -69,36 +69,11 @@ class Trial {
 
   constructor(...starts: Start[]) {
     this.starts = starts;
-    const read = manifest.parse({
-      schemaVersion: 1,
-      id: 'sim',
-      name: 'Sim',
-      version: '1.0.0',
-      entry: './index.js',
-      service: {
-        ingresses: [{ name: 'in', kinds: ['do'] }],
-        timeouts: { startMs, handleMs, statusMs: 50, stopMs },
-        retry: { maxAttempts: 1 },
-        restart: { backoffMs: [10, 20] },
-      },
+    this.plan = simulatedPlan({
+      timeouts: { startMs, handleMs, statusMs: 50, stopMs },
+      retry: { maxAttempts: 1 },
+      restart: { backoffMs: [10, 20] },
     });
-    assert.ok(read.service !== undefined);
-    this.plan = {
-      plugin: {
-        id: 'sim',
-        folder: '/',
-        entry: '/index.js',
-        manifest: read,
-        overridden: [],
-        enabled: true,
-        autostart: true,
-        config: {},
-        notes: [],
-      },
-      section: read.service,
-      env: {},
-      entryUrl: 'file:///index.js',
-    };
     const world = {
       clock: this.clock,
       latencyMs: () => 0,

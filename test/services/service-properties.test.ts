@@ -5,16 +5,15 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { HostError } from '../../protocol/errors.ts';
 import { EncodedJson } from '../../protocol/json-rpc.ts';
-import { manifest } from '../../protocol/manifest.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
 import { limits } from '../../daemon/config/schema.ts';
-import type { LoadedPlugin } from '../../daemon/plugins/plugin.ts';
 import { KeptState } from '../../daemon/dispatch/kept-state.ts';
 import { DeadLetters } from '../../daemon/services/dead-letters.ts';
 import { Service } from '../../daemon/services/service.ts';
 import { WakeTurns } from '../../daemon/dispatch/wake-turns.ts';
 import type { ServicePlan } from '../../daemon/dispatch/service-plan.ts';
 import { type Deed, SimulatedCell } from '../labs/simulated-cell.ts';
+import { simulatedPlan } from '../labs/simulated-plan.ts';
 import { VirtualClock } from '../labs/virtual-clock.ts';
 
 type Step =
@@ -129,33 +128,12 @@ class History {
     this.#order = order;
     this.#latencies = latencies;
     this.#starts = starts;
-    const read = manifest.parse({
-      schemaVersion: 1,
-      id: 'sim',
-      name: 'Sim',
-      version: '1.0.0',
-      entry: './index.js',
-      service: {
-        ingresses: [{ name: 'in', kinds: ['do'] }],
-        queue: { capacity },
-        timeouts: { startMs: 500, handleMs, statusMs: 50, stopMs: 400 },
-        retry: { maxAttempts, backoffMs: [20, 200], order },
-        restart: { policy: 'on-failure', intensity: 3, periodMs: 2000, backoffMs: [10, 300] },
-      },
+    this.#plan = simulatedPlan({
+      queue: { capacity },
+      timeouts: { startMs: 500, handleMs, statusMs: 50, stopMs: 400 },
+      retry: { maxAttempts, backoffMs: [20, 200], order },
+      restart: { policy: 'on-failure', intensity: 3, periodMs: 2000, backoffMs: [10, 300] },
     });
-    const plugin: LoadedPlugin = {
-      id: 'sim',
-      folder: '/',
-      entry: '/index.js',
-      manifest: read,
-      overridden: [],
-      enabled: true,
-      autostart: true,
-      config: {},
-      notes: [],
-    };
-    assert.ok(read.service !== undefined);
-    this.#plan = { plugin, section: read.service, env: {}, entryUrl: 'file:///index.js' };
     this.service = new Service(this.#plan, {
       clock: this.clock,
       random: () => 0.5,
