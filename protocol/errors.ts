@@ -425,6 +425,13 @@ export const errorKinds = {
     'A credential that an output names cannot be had.',
     'Set the variable in the environment of the daemon, or correct the file that the configuration names.',
   ),
+  package_missing: kind(
+    -32074,
+    500,
+    true,
+    'An optional package that a source or an output needs is not installed.',
+    'Install it beside nagaya, for example with `npm install mqtt`, and restart the daemon.',
+  ),
   command_not_found: kind(
     -32067,
     404,

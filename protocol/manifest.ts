@@ -171,7 +171,7 @@ export const serviceSection = z.strictObject({
 const fitting = serviceSection.superRefine(({ sources, outputs, ingresses }, context) => {
   for (const { path, message } of sourceIssues(sources, ingresses))
     context.addIssue({ code: 'custom', path: ['sources', ...path], message });
-  for (const { path, message } of outputIssues(outputs, ingresses))
+  for (const { path, message } of outputIssues(outputs, { ingresses, sources }))
     context.addIssue({ code: 'custom', path: ['outputs', ...path], message });
 });
 

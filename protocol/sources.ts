@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { cronFault } from './cron.ts';
 import { longestMs } from './durations.ts';
 import { localName } from './identifiers.ts';
+import { mqttSession, mqttUrl, topicFilter } from './mqtt.ts';
 
 const durationMs = (least: number, most = longestMs) => z.int().min(least).max(most);
 
@@ -128,6 +129,21 @@ const message = z
   );
 const messages = z.array(message).max(16).default([]);
 
+/** Of connections that the daemon makes to somebody. */
+const connectMs = durationMs(100, 600_000).default(10_000).describe('a connection must be open by then');
+const heartbeatFields = {
+  everyMs: durationMs(100).default(30_000).describe('how often the peer is asked for a sign of life'),
+  expectMs: durationMs(100).default(60_000).describe('a peer that was silent for so long is dead'),
+};
+const reconnect = z
+  .strictObject({
+    backoffMs: z
+      .tuple([durationMs(10), durationMs(10)])
+      .default([500, 30_000])
+      .describe('least and most; doubles with failures in a row, with full jitter'),
+  })
+  .prefault({});
+
 const websocketSource = (credential: CredentialSchema) =>
   z.strictObject({
     ...shared,
@@ -161,22 +177,11 @@ const websocketSource = (credential: CredentialSchema) =>
       })
       .optional()
       .describe('how a new connection goes on where the last one ended'),
-    connectMs: durationMs(100, 600_000).default(10_000).describe('a connection must be open by then'),
+    connectMs,
     heartbeat: z
-      .strictObject({
-        everyMs: durationMs(100).default(30_000).describe('how often the peer is asked for a sign of life'),
-        expectMs: durationMs(100).default(60_000).describe('a peer that was silent for so long is dead'),
-        message: message.optional().describe('what is sent; absent: a ping frame'),
-      })
+      .strictObject({ ...heartbeatFields, message: message.optional().describe('what is sent; absent: a ping frame') })
       .prefault({}),
-    reconnect: z
-      .strictObject({
-        backoffMs: z
-          .tuple([durationMs(10), durationMs(10)])
-          .default([500, 30_000])
-          .describe('least and most; doubles with failures in a row, with full jitter'),
-      })
-      .prefault({}),
+    reconnect,
     finalCodes: z
       .array(z.int().min(1000).max(4999))
       .max(64)
@@ -226,22 +231,28 @@ const filesSource = z.strictObject({
   settleMs: durationMs(50, 3_600_000).default(1000).describe('a file that has not changed for so long is whole'),
 });
 
+export const mqttAuth = (credential: CredentialSchema) =>
+  z.strictObject({
+    username: z.string().min(1).max(256).optional(),
+    env: credential.describe('the variable of the daemon that holds the password'),
+  });
+
 const mqttSource = (credential: CredentialSchema) =>
   z.strictObject({
     ...shared,
     type: z.literal('mqtt'),
     kind,
-    url: z
-      .string()
-      .max(2000)
-      .regex(/^mqtts?:\/\/[^\s@]+$/, 'must be an mqtt: or mqtts: URL without a credential'),
-    auth: z
-      .strictObject({
-        username: z.string().max(256).optional(),
-        env: credential.describe('the variable of the daemon that holds the password'),
-      })
-      .optional(),
-    topics: z.array(z.string().min(1).max(1024)).min(1).max(64),
+    url: mqttUrl.describe('of the broker; mqtts: is encrypted'),
+    auth: mqttAuth(credential).optional(),
+    topics: z.array(topicFilter).min(1).max(64).describe('"+" stands for one level, "#" for the rest'),
+    ...mqttSession,
+    qos: mqttSession.qos.describe('1: the broker keeps a message until its event is accepted; 0: it does not'),
+    idFrom: takenFromBody
+      .optional()
+      .describe("the place in a message with the sender's id: what comes twice is accepted once"),
+    connectMs,
+    heartbeat: z.strictObject({ everyMs: heartbeatFields.everyMs, expectMs: heartbeatFields.expectMs }).prefault({}),
+    reconnect,
   });
 
 const sourceWith = (credential: CredentialSchema) =>

@@ -1,6 +1,6 @@
 // Loads what runs sources with the first plugin that declares one: a daemon without them pays nothing.
 import { HostError } from '../../protocol/errors.ts';
-import type { HttpAnswer, HttpRequest } from '../../protocol/edge/messages.ts';
+import type { CommandAnswer, EdgeCommand } from '../../protocol/edge/messages.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import type { SourceStatus } from '../../protocol/operations/source.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
@@ -66,10 +66,10 @@ export class EdgeOnDemand {
     return await (await this.#with(plugin, name)).trigger(plugin, name);
   }
 
-  /** One attempt to deliver a command to an output of type http. Never rejects. */
-  async http(request: HttpRequest): Promise<HttpAnswer> {
-    if (this.#closed) return (await import('./http-requests.ts')).edgeGone;
-    return await (await this.#load()).http(request);
+  /** One attempt to deliver a command. Never rejects. */
+  async send(command: EdgeCommand): Promise<CommandAnswer> {
+    if (this.#closed) return (await import('./edge-commands.ts')).edgeGone;
+    return await (await this.#load()).send(command);
   }
 
   /** Reads the credentials of all sources again; answers how many sources there are. */

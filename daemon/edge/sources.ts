@@ -2,13 +2,13 @@
 // thread while any of them needs it, and hands what arrives to the services.
 import { HostError } from '../../protocol/errors.ts';
 import {
+  type CommandAnswer,
   type EdgeAnswer,
+  type EdgeCommand,
   type EdgeDeclaration,
   type EdgeEvent,
   type EdgeSource,
   type FromEdge,
-  type HttpAnswer,
-  type HttpRequest,
   sourceKey,
 } from '../../protocol/edge/messages.ts';
 import { nearest } from '../../protocol/issues.ts';
@@ -21,7 +21,7 @@ import type { Clock } from '../time/clock.ts';
 import { EdgeSupervisor } from './edge-supervisor.ts';
 import type { SpawnEdge } from './edge-thread.ts';
 import { LastRuns } from './last-runs.ts';
-import { HttpRequests } from './http-requests.ts';
+import { EdgeCommands } from './edge-commands.ts';
 import { PausedSources } from './paused-sources.ts';
 import type { Schedules } from './schedules.ts';
 import { SourceMemory } from './source-memory.ts';
@@ -50,7 +50,7 @@ export class Sources {
   readonly #rows = new Map<string, SourceRow>();
   readonly #intakes = new Map<string, SourceIntake>();
   readonly #supervisor: EdgeSupervisor;
-  readonly #http = new HttpRequests((message) => {
+  readonly #commands = new EdgeCommands((message) => {
     this.#supervisor.start();
     return this.#supervisor.post(message);
   });
@@ -146,8 +146,8 @@ export class Sources {
   }
 
   /** One attempt to deliver a command. Never rejects. */
-  http(request: HttpRequest): Promise<HttpAnswer> {
-    return this.#http.send(request);
+  send(command: EdgeCommand): Promise<CommandAnswer> {
+    return this.#commands.send(command);
   }
 
   /** Answers how many sources there are. */
@@ -250,8 +250,8 @@ export class Sources {
       case 'reports':
         for (const report of message.reports) this.#rows.get(report.key)?.reported(report);
         break;
-      case 'httpAnswer':
-        this.#http.answered(message.id, message.answer);
+      case 'commandAnswer':
+        this.#commands.answered(message.id, message.answer);
         break;
       case 'recall':
         void this.#recall(message.key);
@@ -275,7 +275,7 @@ export class Sources {
   }
 
   #lost(why: string): void {
-    this.#http.lost();
+    this.#commands.lost();
     const nowMs = this.#options.clock.wallMs();
     for (const row of this.#rows.values()) if (row.declared.declaration.type !== 'schedule') row.lost(nowMs);
     this.#options.log.error({ why }, 'the thread of sources and outputs is gone and is started again');

@@ -17,6 +17,7 @@ import { Catalog } from '../plugins/catalog.ts';
 import type { Wanted } from '../plugins/remembered-plugins.ts';
 import { unusedOverrides } from '../plugins/overrides.ts';
 import { measuredUsage } from './plugin-usage.ts';
+import { giveToWorker } from './worker-commands.ts';
 import type { PluginUsage } from '../../protocol/usage.ts';
 import { outputTargets } from './output-targets.ts';
 import { PluginReader } from './plugin-reader.ts';
@@ -84,10 +85,10 @@ export class Host {
   readonly #reader: PluginReader;
   readonly #atStart: AtStart;
   /** Where commands of services can be delivered. */
-  readonly #targets = outputTargets(
-    (id) => this.#staying(id),
-    (request) => this.edge.http(request),
-  );
+  readonly #targets = outputTargets((id) => this.#staying(id), {
+    edge: (command) => this.edge.send(command),
+    worker: (input, signal) => giveToWorker(this.registry, input, signal),
+  });
   /** Ids of plugins that came after the start. */
   readonly #loadedAtRunTime = new Set<string>();
 

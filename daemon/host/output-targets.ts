@@ -5,8 +5,12 @@ import type { OutputTargets } from '../outputs/drivers.ts';
 import type { HostedPlugin } from './hosted-plugin.ts';
 
 /** `get` throws for a plugin that is not loaded. */
-export const outputTargets = (get: (plugin: string) => HostedPlugin, http: OutputTargets['http']): OutputTargets => ({
-  http,
+export const outputTargets = (
+  get: (plugin: string) => HostedPlugin,
+  { edge, worker }: Pick<OutputTargets, 'edge' | 'worker'>,
+): OutputTargets => ({
+  edge,
+  worker,
   async publish(plugin, { ingress, kind, source, correlationId, payload, idempotencyKey, hops }) {
     const service = get(plugin).requireService();
     // A key has no slash.

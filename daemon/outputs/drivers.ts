@@ -1,8 +1,15 @@
-// Delivers commands inside the daemon: as an event of a service, or as a call of a tool whose answer comes back as an
-// event. Whether another attempt may succeed is what the registry of errors says of the refusal.
+// Delivers commands: by the edge's thread, or inside the daemon as an event of a service, as an input of a worker or as
+// a call of a tool, whose answers come back as events. Whether another attempt may succeed is what the registry of errors says of the refusal.
 import { type HostError, asHostError } from '../../protocol/errors.ts';
-import type { HttpAnswer, HttpRequest } from '../../protocol/edge/messages.ts';
-import type { EventOutputSection, HttpOutputSection, Output, ToolOutputSection } from '../../protocol/outputs.ts';
+import { type CommandAnswer, type EdgeCommand, sourceKey } from '../../protocol/edge/messages.ts';
+import type {
+  EventOutputSection,
+  HttpOutputSection,
+  MqttOutputSection,
+  Output,
+  ToolOutputSection,
+  WorkerOutputSection,
+} from '../../protocol/outputs.ts';
 import type { CallWaiter } from '../tools/pending-call.ts';
 import { type Command, type Delivery, type Driver, sent } from './command.ts';
 import { faultOf } from './output-queue.ts';
@@ -19,11 +26,26 @@ export interface SentEvent {
   readonly hops: number;
 }
 
+/** A command to a worker. */
+export interface WorkerInput {
+  readonly plugin: string;
+  readonly output: string;
+  readonly profile: string;
+  /** Each key of an output has a worker of its own. */
+  readonly key: string | undefined;
+  readonly content: string;
+  /** The same at each attempt; another one when a dead letter is sent again. */
+  readonly inputId: string;
+  readonly wantsAnswer: boolean;
+}
+
 /** What commands are delivered to. Both throw, or reject with, errors of the registry. */
 export interface OutputTargets {
   publish(plugin: string, event: SentEvent): Promise<void>;
-  /** One attempt. Never rejects. */
-  http(request: HttpRequest): Promise<HttpAnswer>;
+  /** By the edge's thread; one attempt. Never rejects. */
+  edge(command: EdgeCommand): Promise<CommandAnswer>;
+  /** Resolves once the worker has the input, or, where its answer is wanted, with that as JSON. */
+  worker(input: WorkerInput, signal: AbortSignal): Promise<string | undefined>;
   callTool(
     plugin: string,
     tool: string,
@@ -42,6 +64,8 @@ const passing: ReadonlySet<string> = new Set([
   'service_unavailable',
   'tool_not_found',
   'tool_cancelled',
+  'runtime_unavailable',
+  'profile_not_found',
 ]);
 
 function refusal(error: HostError): Delivery {
@@ -60,6 +84,14 @@ export function driverOf(output: Output, from: string, targets: OutputTargets): 
       return toolDriver(output, from, targets);
     case 'http':
       return httpDriver(output, targets);
+    case 'websocket': {
+      const key = sourceKey(from, output.source);
+      return edgeDriver(targets, ({ id, json }) => ({ to: 'websocket', key, json, idempotencyKey: id }));
+    }
+    case 'mqtt':
+      return mqttDriver(output, targets);
+    case 'worker':
+      return workerDriver(output, from, targets);
   }
 }
 
@@ -70,14 +102,77 @@ const eventDriver = ({ plugin, ingress, kind }: EventOutputSection, from: string
     ),
 });
 
-const httpDriver = ({ url, method, auth, timeoutMs }: HttpOutputSection, targets: OutputTargets): Driver => ({
-  async send({ id, path, json }) {
-    const answer = await targets.http({ url, method, auth, timeoutMs, path, json, idempotencyKey: id });
+const edgeDriver = (targets: OutputTargets, commandOf: (command: Command) => EdgeCommand): Driver => ({
+  async send(command) {
+    const answer = await targets.edge(commandOf(command));
     if (answer.is === 'sent') return sent;
     const { is, code, message, afterMs } = answer;
     return is === 'retry' ? { is, error: { code, message }, afterMs } : { is, error: { code, message } };
   },
 });
+
+const httpDriver = ({ url, method, auth, timeoutMs }: HttpOutputSection, targets: OutputTargets): Driver =>
+  edgeDriver(targets, ({ id, path, json }) => ({
+    to: 'http',
+    url,
+    method,
+    auth,
+    timeoutMs,
+    path,
+    json,
+    idempotencyKey: id,
+  }));
+
+const mqttDriver = (declared: MqttOutputSection, targets: OutputTargets): Driver => {
+  const { url, auth, version, clientId, topic, qos, retain, timeoutMs } = declared;
+  const fixed = { to: 'mqtt', url, auth, version, clientId, topic, qos, retain, timeoutMs } as const;
+  return edgeDriver(targets, ({ id, topic: below, json }) => ({ ...fixed, below, json, idempotencyKey: id }));
+};
+
+const workerDriver = (
+  { name, profile, answer }: WorkerOutputSection,
+  from: string,
+  targets: OutputTargets,
+): Driver => ({
+  async send(command, signal) {
+    const { id, key, json, createdMs } = command;
+    const input: WorkerInput = {
+      plugin: from,
+      output: name,
+      profile,
+      key,
+      content: contentOf(json),
+      // A command that is sent again after it was a dead letter is a new one for the worker.
+      inputId: `${id.replaceAll('/', ':')}:${createdMs.toString(36)}`,
+      wantsAnswer: answer !== undefined,
+    };
+    let answerJson: string | undefined;
+    try {
+      answerJson = await targets.worker(input, signal);
+    } catch (thrown) {
+      return refusal(asHostError(thrown));
+    }
+    if (answer === undefined || answerJson === undefined) return sent;
+    return answered(targets, from, answer, command, profile, answerJson);
+  },
+});
+
+/** A text is the input as it is, anything else as JSON. */
+function contentOf(json: string): string {
+  const body: unknown = json.startsWith('"') ? JSON.parse(json) : undefined;
+  return typeof body === 'string' ? body : json;
+}
+
+/** The answer to a command comes back to the plugin that sent it. */
+const answered = (
+  targets: OutputTargets,
+  plugin: string,
+  { ingress, kind }: { readonly ingress: string; readonly kind: string },
+  { id, correlationId, hops }: Command,
+  source: string,
+  payload: string,
+): Promise<Delivery> =>
+  delivered(targets.publish(plugin, { ingress, kind, source, correlationId, payload, idempotencyKey: id, hops }));
 
 const toolDriver = ({ plugin, tool, answer }: ToolOutputSection, from: string, targets: OutputTargets): Driver => ({
   async send(command, signal) {
@@ -87,17 +182,7 @@ const toolDriver = ({ plugin, tool, answer }: ToolOutputSection, from: string, t
     } catch (thrown) {
       return refusal(asHostError(thrown));
     }
-    if (answer === undefined) return sent;
-    return delivered(
-      targets.publish(from, {
-        ...answer,
-        source: plugin,
-        correlationId: command.correlationId,
-        payload: outputJson,
-        idempotencyKey: command.id,
-        hops: command.hops,
-      }),
-    );
+    return answer === undefined ? sent : answered(targets, from, answer, command, plugin, outputJson);
   },
 });
 

@@ -294,7 +294,7 @@ export class PluginOutputs {
       name,
       type,
       state:
-        output === undefined || (queue.pending > 0 && queue.lastError?.code === 'credential_missing')
+        output === undefined || (queue.pending > 0 && faults.has(queue.lastError?.code ?? ''))
           ? 'faulty'
           : queue.retrying
             ? 'retrying'
@@ -338,6 +338,9 @@ export class PluginOutputs {
     return (id) => wanted.has(id);
   }
 }
+
+/** What only somebody can change. */
+const faults: ReadonlySet<string> = new Set(['credential_missing', 'package_missing']);
 
 const idsOf = ({ eventId, correlationId }: Command): CommandIds => ({ eventId, correlationId });
 

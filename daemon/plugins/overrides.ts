@@ -39,7 +39,7 @@ export function applyOverride(declared: Manifest, override: PluginOverride): Ove
         restart: lay('service.restart', service.restart, override.restart),
         retry: lay('service.retry', service.retry, override.retry),
         sources: layRows('source', service.sources, operatorSource, (rows) => sourceIssues(rows, service.ingresses)),
-        outputs: layRows('output', service.outputs, operatorOutput, (rows) => outputIssues(rows, service.ingresses)),
+        outputs: layRows('output', service.outputs, operatorOutput, (rows) => outputIssues(rows, service)),
       };
     }
     for (const section of ['queue', 'timeouts', 'restart', 'retry', 'reload', 'sources', 'outputs'] as const) {

@@ -58,8 +58,17 @@ export interface ListenOrder {
   readonly bounds: WebhookListenerBounds;
 }
 
-/** A command to an output of type http, once. */
-export interface HttpRequest {
+/** One attempt to deliver a command to an output that the edge serves. */
+export type EdgeCommand = HttpCommand | WebsocketCommand | MqttCommand;
+
+interface AnyCommand {
+  /** JSON. */
+  readonly json: string;
+  readonly idempotencyKey: string;
+}
+
+export interface HttpCommand extends AnyCommand {
+  readonly to: 'http';
   /** As the output declares it. */
   readonly url: string;
   readonly method: 'POST' | 'PUT' | 'PATCH';
@@ -67,9 +76,6 @@ export interface HttpRequest {
   readonly timeoutMs: number;
   /** Below the URL. */
   readonly path: string | undefined;
-  /** The body. */
-  readonly json: string;
-  readonly idempotencyKey: string;
 }
 
 export interface HttpAuth {
@@ -78,11 +84,33 @@ export interface HttpAuth {
   readonly env: CredentialName;
 }
 
-export type HttpAnswer =
+export interface WebsocketCommand extends AnyCommand {
+  readonly to: 'websocket';
+  /** Of the source whose peer gets it. */
+  readonly key: string;
+}
+
+export interface MqttCommand extends AnyCommand {
+  readonly to: 'mqtt';
+  /** As the output declares it, and all below. */
+  readonly url: string;
+  readonly auth: { readonly username?: string | undefined; readonly env: CredentialName } | undefined;
+  readonly version: '5' | '3.1.1';
+  readonly clientId: string | undefined;
+  readonly topic: string;
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+  readonly timeoutMs: number;
+  /** Below the topic. */
+  readonly below: string | undefined;
+}
+
+export type CommandAnswer =
   | { readonly is: 'sent' }
   | {
       readonly is: 'retry' | 'refused';
-      readonly code: 'output_unreachable' | 'output_refused' | 'credential_missing' | 'invalid_request';
+      readonly code:
+        'output_unreachable' | 'output_refused' | 'credential_missing' | 'package_missing' | 'invalid_request';
       readonly message: string;
       readonly afterMs?: number;
     };
@@ -93,7 +121,7 @@ export type MemoryEntry = readonly [name: string, value: string];
 export type MemoryChange = readonly [name: string, value: string | null];
 
 export type ToEdge =
-  | { readonly type: 'http'; readonly id: number; readonly request: HttpRequest }
+  | { readonly type: 'command'; readonly id: number; readonly command: EdgeCommand }
   /** The whole list: a source that is not in it ends. One whose declaration is the same goes on as it is. */
   | { readonly type: 'sources'; readonly sources: readonly EdgeSource[] }
   | { readonly type: 'listen'; readonly order: ListenOrder }
@@ -163,7 +191,7 @@ export interface SourceReport {
 }
 
 export type FromEdge =
-  | { readonly type: 'httpAnswer'; readonly id: number; readonly answer: HttpAnswer }
+  | { readonly type: 'commandAnswer'; readonly id: number; readonly answer: CommandAnswer }
   | { readonly type: 'events'; readonly events: readonly EdgeEvent[] }
   | { readonly type: 'reports'; readonly reports: readonly SourceReport[]; readonly look?: number }
   | { readonly type: 'recall'; readonly key: string }

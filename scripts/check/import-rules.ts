@@ -25,6 +25,8 @@ export const edges: Readonly<Record<string, readonly string[]>> = {
   croner: ['daemon/edge/'],
   // The engine of the store: only its thread loads it.
   lmdb: ['workers/store/'],
+  // An optional peer: whoever declares something of type mqtt installs it.
+  mqtt: ['workers/edge/'],
   pino: ['daemon/telemetry/'],
   piscina: ['daemon/tools/', 'workers/'],
   tinypool: ['daemon/tools/', 'workers/'],

@@ -6,6 +6,7 @@ import { type ErrorKind, errorKinds } from '../../protocol/errors.ts';
 import { manifest } from '../../protocol/manifest.ts';
 import { type Operation, commonErrors } from '../../protocol/operation.ts';
 import { operations } from '../../protocol/operations.ts';
+import { type OutputType, output } from '../../protocol/outputs.ts';
 import { type SourceType, source } from '../../protocol/sources.ts';
 import { commandsTable } from './commands.ts';
 import { type Field, fieldsOf } from './fields.ts';
@@ -63,6 +64,12 @@ function sourceTable(type: SourceType): string {
   return schema === undefined ? '' : fieldsTable(fieldsOf(schema));
 }
 
+/** The fields of one type of output. */
+function outputTable(type: OutputType): string {
+  const schema = output.options.find(({ shape }) => shape.type.value === type);
+  return schema === undefined ? '' : fieldsTable(fieldsOf(schema));
+}
+
 const workerLimit = /^limits\.(?:worker|runtime|transcript)/;
 
 /** By the name of their markers. */
@@ -75,6 +82,13 @@ export const sections: Readonly<Record<string, () => string | Promise<string>>> 
   'source-schedule': () => sourceTable('schedule'),
   'source-websocket': () => sourceTable('websocket'),
   'source-files': () => sourceTable('files'),
+  'source-mqtt': () => sourceTable('mqtt'),
+  'output-http': () => outputTable('http'),
+  'output-websocket': () => outputTable('websocket'),
+  'output-event': () => outputTable('event'),
+  'output-worker': () => outputTable('worker'),
+  'output-tool': () => outputTable('tool'),
+  'output-mqtt': () => outputTable('mqtt'),
   'webhooks-config': () => fieldsTable(fieldsOf(config).filter(({ path }) => path.startsWith('webhooks.'))),
   manifest: () => fieldsTable(fieldsOf(manifest)),
   commands: commandsTable,

@@ -57,6 +57,10 @@ const retry = { maxAttempts: 3, backoffMs: [1, 10] };
 export interface OutputLabOptions extends Omit<TestDaemonOptions, 'plugins'> {
   readonly isolation?: 'thread' | 'process';
   readonly outputs?: readonly object[];
+  /** Of the plugin that sends. */
+  readonly sources?: readonly object[];
+  /** Folders of other plugins. */
+  readonly more?: readonly string[];
   readonly without?: readonly string[];
 }
 
@@ -77,7 +81,14 @@ export const usualOutputs = [
 ] as const;
 
 export async function outputLab(t: TestContext, options: OutputLabOptions = {}): Promise<OutputLab> {
-  const { isolation = 'thread', outputs = usualOutputs, without = [], ...daemonOptions } = options;
+  const {
+    isolation = 'thread',
+    outputs = usualOutputs,
+    sources = [],
+    more = [],
+    without = [],
+    ...daemonOptions
+  } = options;
   const folder = mkdtempSync(join(tmpdir(), 'nagaya-outputs-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const write = (id: string, code: string, more: object): string =>
@@ -85,12 +96,15 @@ export async function outputLab(t: TestContext, options: OutputLabOptions = {}):
       manifest: { id, isolation, service: { ingresses, retry, outputs: [], ...more }, ...(id === sender ? tools : {}) },
       files: { 'index.js': code },
     });
-  const folders = { sender: write(sender, senderCode, { outputs }), receiver: write(receiver, receiverCode, {}) };
+  const folders = {
+    sender: write(sender, senderCode, { outputs, sources }),
+    receiver: write(receiver, receiverCode, {}),
+  };
   const circling = write(circle, circleCode, {
     outputs: [{ name: 'again', type: 'event', plugin: circle, ingress: 'in', kind: 'do' }],
   });
   const plugins = [folders.sender, folders.receiver, circling].filter((one) => !without.some((id) => one.endsWith(id)));
-  const daemon = await startTestDaemon(t, { plugins, ...daemonOptions });
+  const daemon = await startTestDaemon(t, { plugins: [...plugins, ...more], ...daemonOptions });
   const client = await daemon.connect();
   const event = (payload: object): { ingress: string; kind: string; payload: object } => ({
     ingress: 'in',

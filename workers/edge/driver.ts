@@ -1,10 +1,17 @@
 // What a type of source is to the edge: a driver that is made when a source is declared and closed when it ends. It
 // tells what happens through its context and knows nothing of the host.
 import type { ErrorCode } from '../../protocol/errors.ts';
-import type { MemoryChange, MemoryEntry } from '../../protocol/edge/messages.ts';
-import type { EdgeAnswer, EdgeEvent, EdgeSource, SourceState } from '../../protocol/edge/messages.ts';
-import type { SourceFault } from '../../protocol/edge/messages.ts';
-import type { SourceCounters } from '../../protocol/edge/messages.ts';
+import type {
+  CommandAnswer,
+  EdgeAnswer,
+  EdgeEvent,
+  EdgeSource,
+  MemoryChange,
+  MemoryEntry,
+  SourceCounters,
+  SourceFault,
+  SourceState,
+} from '../../protocol/edge/messages.ts';
 import type { Credentials } from './credentials.ts';
 
 export type SourceEvent = Pick<
@@ -35,6 +42,8 @@ export interface DriverContext {
 export interface SourceDriver {
   /** It was paused or resumed, or its service takes events or not: the declaration is the same. */
   changed(source: EdgeSource): void;
+  /** Sends a command to its peer. Never rejects; absent where there is no peer. */
+  send?(text: string): Promise<CommandAnswer>;
   /** Credentials are read again. */
   reread(): void;
   close(): void;

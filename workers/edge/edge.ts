@@ -1,6 +1,8 @@
 // The edge's thread as a whole: sources that come and go by the host's list, one listener for webhooks, and reports of
 // what happens.
 import type {
+  CommandAnswer,
+  EdgeCommand,
   EdgeData,
   EdgeSource,
   FromEdge,
@@ -9,13 +11,15 @@ import type {
   ToEdge,
 } from '../../protocol/edge/messages.ts';
 import type { SourceType } from '../../protocol/sources.ts';
+import { commandText } from './command-text.ts';
 import { Credentials } from './credentials.ts';
 import type { MakeDriver } from './driver.ts';
 import { HttpOutput } from './http-output.ts';
 import { FilesDriver } from './files-driver.ts';
 import { InFlight } from './in-flight.ts';
+import { MqttDriver } from './mqtt-driver.ts';
+import { MqttOutput } from './mqtt-output.ts';
 import { RunningSource } from './running-source.ts';
-import { UnknownDriver } from './unknown-driver.ts';
 import { WebhookDriver } from './webhook-driver.ts';
 import { WebhookListener } from './webhook-listener.ts';
 import { WebsocketDriver } from './websocket-driver.ts';
@@ -28,10 +32,11 @@ export class Edge {
   readonly #data: EdgeData;
   readonly #credentials: Credentials;
   readonly #http: HttpOutput;
+  readonly #mqtt: MqttOutput;
   readonly #inFlight: InFlight;
   readonly #listener: WebhookListener;
   readonly #sources = new Map<string, RunningSource>();
-  readonly #drivers: Readonly<Partial<Record<SourceType, MakeDriver>>>;
+  readonly #drivers: Readonly<Record<Exclude<SourceType, 'schedule'>, MakeDriver>>;
   /** Who waits for what the host remembers of a source, in the order in which they asked. */
   readonly #recalls = new Map<string, ((entries: readonly MemoryEntry[]) => void)[]>();
   readonly #changed = new Set<RunningSource>();
@@ -42,6 +47,7 @@ export class Edge {
     this.#post = post;
     this.#credentials = new Credentials(env);
     this.#http = new HttpOutput(this.#credentials);
+    this.#mqtt = new MqttOutput(this.#credentials);
     this.#inFlight = new InFlight(data.inFlight, (events) => post({ type: 'events', events }));
     this.#listener = new WebhookListener(data.webhooks, {
       listening: (host, port) => post({ type: 'listening', host, port }),
@@ -51,6 +57,7 @@ export class Edge {
       webhook: (context) => new WebhookDriver(context, this.#listener),
       files: (context) => new FilesDriver(context),
       websocket: (context) => new WebsocketDriver(context),
+      mqtt: (context) => new MqttDriver(context),
     };
   }
 
@@ -71,11 +78,12 @@ export class Edge {
         break;
       case 'reread':
         for (const source of this.#sources.values()) source.reread();
+        this.#mqtt.reread();
         break;
-      case 'http':
-        void this.#http
-          .send(message.request)
-          .then((answer) => this.#post({ type: 'httpAnswer', id: message.id, answer }));
+      case 'command':
+        void this.#send(message.command).then((answer) =>
+          this.#post({ type: 'commandAnswer', id: message.id, answer }),
+        );
         break;
       case 'look':
         this.#post({ type: 'reports', reports: this.#reports(), look: message.id });
@@ -83,6 +91,17 @@ export class Edge {
       case 'close':
         this.#close();
         break;
+    }
+  }
+
+  async #send(command: EdgeCommand): Promise<CommandAnswer> {
+    switch (command.to) {
+      case 'http':
+        return await this.#http.send(command);
+      case 'mqtt':
+        return await this.#mqtt.send(command);
+      case 'websocket':
+        return (await this.#sources.get(command.key)?.command(commandText(command.json))) ?? noSource;
     }
   }
 
@@ -112,8 +131,7 @@ export class Edge {
       remember: (key, changes) => this.#post({ type: 'remember', key, changes }),
     });
     this.#sources.set(source.key, running);
-    const make = this.#drivers[source.declaration.type] ?? ((context) => new UnknownDriver(context));
-    running.begin(make);
+    running.begin(this.#drivers[source.declaration.type]);
     this.#report(running);
   }
 
@@ -146,9 +164,16 @@ export class Edge {
   #close(): void {
     for (const [key, running] of this.#sources) this.#end(key, running);
     this.#listener.close();
+    this.#mqtt.close();
     clearTimeout(this.#reporting);
   }
 }
+
+const noSource: CommandAnswer = {
+  is: 'retry',
+  code: 'output_unreachable',
+  message: 'The source whose peer gets the commands does not run.',
+};
 
 /** What does not change a connection: whether it is paused, and what its ingress takes. */
 const sameDeclaration = (one: EdgeSource, other: EdgeSource): boolean =>

@@ -1,7 +1,7 @@
 // Sends commands over HTTP. The credential is read here and goes to the declared host alone: the path of a command
 // stays below the declared URL, redirects are not followed, and nothing that the receiver or the library says is passed
 // on but a status and a code of the system.
-import type { HttpAnswer, HttpRequest } from '../../protocol/edge/messages.ts';
+import type { CommandAnswer, HttpCommand } from '../../protocol/edge/messages.ts';
 import { belowUrl } from '../../protocol/edge/below-url.ts';
 import type { Credentials } from './credentials.ts';
 
@@ -12,7 +12,7 @@ const passing: ReadonlySet<number> = new Set([408, 425, 429]);
 /** What a header can carry. */
 const headerValue = /^[\t\x20-\x7e]+$/;
 
-const missing = (message: string): HttpAnswer => ({ is: 'retry', code: 'credential_missing', message });
+const missing = (message: string): CommandAnswer => ({ is: 'retry', code: 'credential_missing', message });
 
 export class HttpOutput {
   readonly #credentials: Credentials;
@@ -22,7 +22,7 @@ export class HttpOutput {
   }
 
   /** Never rejects. */
-  async send({ url, method, auth, timeoutMs, path, json, idempotencyKey }: HttpRequest): Promise<HttpAnswer> {
+  async send({ url, method, auth, timeoutMs, path, json, idempotencyKey }: HttpCommand): Promise<CommandAnswer> {
     const target = belowUrl(url, path);
     if (!target.ok) return { is: 'refused', code: 'invalid_request', message: target.message };
     const headers: Record<string, string> = {
@@ -53,7 +53,7 @@ export class HttpOutput {
   }
 }
 
-function answerTo({ status, headers }: Response): HttpAnswer {
+function answerTo({ status, headers }: Response): CommandAnswer {
   if (status >= 200 && status < 300) return { is: 'sent' };
   const message = `The receiver answered with status ${String(status)}.`;
   if (status < 500 && !passing.has(status))

@@ -52,13 +52,19 @@ export class OrderedEvents {
     this.#next();
   }
 
-  /** What waits is dropped: nothing is settled any more. */
-  close(): void {
-    this.#isClosed = true;
+  /** What waits is dropped: nothing of it is settled any more. One that is on its way may still be accepted. */
+  clear(): void {
     this.#waiting = [];
     this.#bytes = 0;
     clearTimeout(this.#retry);
+    this.#retry = undefined;
     this.#stopAwaiting?.();
+    this.#stopAwaiting = undefined;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.clear();
   }
 
   #next(): void {
@@ -80,6 +86,8 @@ export class OrderedEvents {
   #answered(first: Waiting, answer: EdgeAnswer): void {
     this.#isSending = false;
     if (this.#isClosed) return;
+    // It was dropped meanwhile.
+    if (this.#waiting[0] !== first) return this.#next();
     if (answer.outcome === 'refused' && laterCodes.includes(answer.code)) {
       const delayMs = Math.min(mostRetryMs, Math.max(leastRetryMs, answer.retryAfterMs ?? mostRetryMs));
       this.#retry = setTimeout(() => {

@@ -2,6 +2,7 @@
 // way to the host are bounded.
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type {
+  CommandAnswer,
   EdgeAnswer,
   EdgeSource,
   MemoryChange,
@@ -69,6 +70,11 @@ export class RunningSource implements DriverContext {
 
   close(): void {
     this.#driver?.close();
+  }
+
+  /** Undefined where it has no peer. */
+  command(text: string): Promise<CommandAnswer> | undefined {
+    return this.#driver?.send?.(text);
   }
 
   get full(): boolean {

@@ -56,6 +56,13 @@ export class WebsocketConnection {
     return true;
   }
 
+  /** As `send`, and resolves with true once the system has taken all of it. */
+  async deliver(text: string): Promise<boolean> {
+    const socket = this.#socket;
+    if (socket?.readyState !== 1 || socket.bufferedAmount > mostUnsentBytes) return false;
+    return await new Promise((resolve) => socket.send(text, (error) => resolve(error == null)));
+  }
+
   /** Nothing is read until `resume`: the peer is held up by TCP. It is not expected to be heard meanwhile. */
   pause(): void {
     if (this.#isPaused) return;

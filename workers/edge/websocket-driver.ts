@@ -1,6 +1,6 @@
 // A websocket source: one connection at a time, made again after a back-off when it ends, and closed while the source
 // is paused or its service takes no events. A full queue stops the reading.
-import type { EdgeSource } from '../../protocol/edge/messages.ts';
+import type { CommandAnswer, EdgeSource } from '../../protocol/edge/messages.ts';
 import type { WebsocketSource } from '../../protocol/sources.ts';
 import { BackOff } from './back-off.ts';
 import type { DriverContext, SourceDriver } from './driver.ts';
@@ -11,6 +11,8 @@ import { type Position, filledMessage, messageContent } from './websocket-messag
 /** Beyond these nothing more is read; what one read of the socket has brought is still taken. */
 const mostWaiting = 64;
 const goingAway = 1001;
+/** A command waits so long for a connection before it is tried again later. */
+const openWithinMs = 10_000;
 
 /** Close codes that another try would only meet again. */
 const finalCodes: readonly number[] = [1002, 1003, 1007, 1008, 1009, 1010];
@@ -26,6 +28,8 @@ export class WebsocketDriver implements SourceDriver {
   #credential: string | undefined;
   #connection: WebsocketConnection | undefined;
   #openedMs: number | undefined;
+  /** Commands that wait for the connection to be open. */
+  readonly #awaiting = new Set<() => void>();
   #retry: NodeJS.Timeout | undefined;
   /** No other connection is tried until somebody does something. */
   #isFinal = false;
@@ -52,6 +56,16 @@ export class WebsocketDriver implements SourceDriver {
     this.#events.hurry();
   }
 
+  /** Waits a moment for a connection that is being made: what is sent is an answer, usually. */
+  async send(text: string): Promise<CommandAnswer> {
+    if (this.#openedMs === undefined && this.#isWanted && !this.#isFinal) await this.#untilOpen();
+    const connection = this.#openedMs === undefined ? undefined : this.#connection;
+    if (connection === undefined) return unsent('There is no connection to the peer.');
+    return (await connection.deliver(text))
+      ? { is: 'sent' }
+      : unsent('The peer does not read what it is sent, or the connection ended.');
+  }
+
   reread(): void {
     const before = this.#credential;
     const { auth } = this.#declaration;
@@ -65,6 +79,7 @@ export class WebsocketDriver implements SourceDriver {
   close(): void {
     this.#disconnect(this.#source.accepting ? 1000 : goingAway);
     this.#events.close();
+    for (const done of [...this.#awaiting]) done();
   }
 
   get #isWanted(): boolean {
@@ -132,6 +147,19 @@ export class WebsocketDriver implements SourceDriver {
     const messages = resume !== undefined && this.#hasResumed ? resume.messages : hello;
     for (const message of messages) connection.send(this.#filled(message));
     this.#context.state('open');
+    for (const done of [...this.#awaiting]) done();
+  }
+
+  #untilOpen(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(late);
+        this.#awaiting.delete(done);
+        resolve();
+      };
+      const late = setTimeout(done, openWithinMs);
+      this.#awaiting.add(done);
+    });
   }
 
   #message(data: Buffer, isBinary: boolean): void {
@@ -203,6 +231,8 @@ export class WebsocketDriver implements SourceDriver {
     return credential === undefined || credential === '' ? text : text.replaceAll(credential, '[credential]');
   }
 }
+
+const unsent = (message: string): CommandAnswer => ({ is: 'retry', code: 'output_unreachable', message });
 
 const codes: Readonly<Record<ConnectionEnd['by'], string>> = {
   peer: 'connection_closed',

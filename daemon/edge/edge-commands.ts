@@ -1,31 +1,31 @@
-// Commands to outputs of type http on their way through the edge's thread: who waits for which answer.
-import type { HttpAnswer, HttpRequest, ToEdge } from '../../protocol/edge/messages.ts';
+// Commands on their way through the edge's thread: who waits for which answer.
+import type { CommandAnswer, EdgeCommand, ToEdge } from '../../protocol/edge/messages.ts';
 
 /** Whether the receiver got it, nobody knows: it is sent again under the same key. */
-export const edgeGone: HttpAnswer = {
+export const edgeGone: CommandAnswer = {
   is: 'retry',
   code: 'output_unreachable',
   message: 'The thread that sends was gone before the receiver had answered.',
 };
 
-export class HttpRequests {
+export class EdgeCommands {
   readonly #post: (message: ToEdge) => void;
-  readonly #waiting = new Map<number, (answer: HttpAnswer) => void>();
+  readonly #waiting = new Map<number, (answer: CommandAnswer) => void>();
   #last = 0;
 
   constructor(post: (message: ToEdge) => void) {
     this.#post = post;
   }
 
-  send(request: HttpRequest): Promise<HttpAnswer> {
+  send(command: EdgeCommand): Promise<CommandAnswer> {
     return new Promise((resolve) => {
       this.#last += 1;
       this.#waiting.set(this.#last, resolve);
-      this.#post({ type: 'http', id: this.#last, request });
+      this.#post({ type: 'command', id: this.#last, command });
     });
   }
 
-  answered(id: number, answer: HttpAnswer): void {
+  answered(id: number, answer: CommandAnswer): void {
     this.#waiting.get(id)?.(answer);
     this.#waiting.delete(id);
   }

@@ -1,0 +1,252 @@
+// An mqtt source: one connection with a session that the broker keeps, so that what comes while the daemon is away
+// comes later. A message is acknowledged once its event is accepted, and the next one is read then.
+import { randomBytes } from 'node:crypto';
+import type { EdgeSource, MemoryEntry } from '../../protocol/edge/messages.ts';
+import type { MqttSource } from '../../protocol/sources.ts';
+import { BackOff } from './back-off.ts';
+import type { DriverContext, SourceDriver, SourceEvent } from './driver.ts';
+import { identifier } from './identifier.ts';
+import { scalarAt } from './json-pointer.ts';
+import { type BrokerEnd, type BrokerMessage, BrokerConnection } from './mqtt-connection.ts';
+import { nestsDeeper, tooDeep } from './nesting.ts';
+import { OrderedEvents } from './ordered-events.ts';
+
+/** The broker forgets a session, and what it holds for it, after so long without its daemon. */
+const sessionSeconds = 7 * 24 * 3600;
+/** What is remembered: the client id, and the filters that the session holds. */
+const idEntry = 'client';
+const filtersEntry = 'filters';
+
+export class MqttDriver implements SourceDriver {
+  readonly #context: DriverContext;
+  readonly #declaration: MqttSource;
+  readonly #backOff: BackOff;
+  readonly #events: OrderedEvents;
+  #source: EdgeSource;
+  #password: string | undefined;
+  #clientId: string | undefined;
+  /** As the session of the broker may hold them. */
+  #subscribed: readonly string[] = [];
+  #connection: BrokerConnection | undefined;
+  #openedMs: number | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #isFinal = false;
+  #isClosed = false;
+
+  constructor(context: DriverContext) {
+    this.#context = context;
+    this.#source = context.source;
+    // The driver is made for sources of this type alone.
+    this.#declaration = context.source.declaration as MqttSource;
+    this.#backOff = new BackOff(this.#declaration.reconnect.backoffMs);
+    this.#events = new OrderedEvents(context, () => undefined);
+    void context.recall().then((entries) => this.#recalled(entries));
+  }
+
+  changed(source: EdgeSource): void {
+    const wasWanted = this.#isWanted;
+    const isAsked = source.asked !== this.#source.asked && this.#connection === undefined;
+    this.#source = source;
+    if (this.#isWanted === wasWanted && !isAsked) return;
+    this.#again();
+    this.#events.hurry();
+  }
+
+  reread(): void {
+    const before = this.#password;
+    const { auth } = this.#declaration;
+    const found = auth === undefined ? undefined : this.#context.credentials.find(auth.env);
+    if (this.#connection === undefined || (found?.ok === true && found.value !== before)) {
+      this.#disconnect();
+      this.#again();
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#disconnect();
+    this.#events.close();
+  }
+
+  get #isWanted(): boolean {
+    return !this.#source.paused && this.#source.accepting;
+  }
+
+  #recalled(entries: readonly MemoryEntry[]): void {
+    if (this.#isClosed) return;
+    const kept = new Map(entries);
+    this.#clientId = this.#declaration.clientId ?? kept.get(idEntry) ?? `nagaya-${randomBytes(9).toString('hex')}`;
+    this.#subscribed = filtersIn(kept.get(filtersEntry));
+    this.#context.remember([[idEntry, this.#clientId]]);
+    this.#follow();
+  }
+
+  #again(): void {
+    this.#isFinal = false;
+    this.#backOff.reset();
+    this.#follow();
+  }
+
+  #follow(): void {
+    if (this.#clientId === undefined || this.#isClosed) return;
+    if (!this.#isWanted) {
+      this.#disconnect();
+      this.#context.state('paused');
+    } else if (this.#connection === undefined && !this.#isFinal) this.#connect(this.#clientId);
+  }
+
+  #disconnect(): void {
+    clearTimeout(this.#retry);
+    this.#connection?.close();
+    this.#connection = undefined;
+    this.#openedMs = undefined;
+    // The broker sends again what is not acknowledged.
+    this.#events.clear();
+  }
+
+  #connect(clientId: string): void {
+    clearTimeout(this.#retry);
+    const { url, auth, version, connectMs, heartbeat, qos } = this.#declaration;
+    const found = auth === undefined ? undefined : this.#context.credentials.find(auth.env);
+    if (found?.ok === false) {
+      this.#context.state('faulty', {
+        code: 'credential_missing',
+        message: `The broker cannot be asked for a connection: ${found.message}.`,
+      });
+      return;
+    }
+    this.#password = found?.value;
+    this.#context.state('connecting');
+    const connection: BrokerConnection = new BrokerConnection({
+      url,
+      version,
+      clientId,
+      sessionSeconds: qos === 0 ? 0 : sessionSeconds,
+      username: auth?.username ?? (auth === undefined ? undefined : ''),
+      password: this.#password,
+      connectMs,
+      ...heartbeat,
+      mostBytes: this.#context.eventBytes,
+      listener: {
+        opened: (isResumed) => void this.#opened(connection, isResumed),
+        message: (message, taken) => this.#message(message, taken),
+        ended: (end) => this.#ended(end),
+      },
+    });
+    this.#connection = connection;
+  }
+
+  async #opened(connection: BrokerConnection, isResumed: boolean): Promise<void> {
+    const { topics, qos } = this.#declaration;
+    const gone = isResumed ? this.#subscribed.filter((filter) => !topics.includes(filter)) : [];
+    try {
+      // Before they are asked for: a session whose filters nobody knows could never be rid of them.
+      this.#subscribed = [...new Set([...topics, ...gone])];
+      this.#context.remember([[filtersEntry, JSON.stringify(this.#subscribed)]]);
+      if (gone.length > 0) await connection.unsubscribe(gone);
+      await connection.subscribe(topics, qos);
+      if (connection !== this.#connection) return;
+      this.#subscribed = topics;
+      this.#context.remember([[filtersEntry, JSON.stringify(topics)]]);
+      this.#openedMs = performance.now();
+      this.#context.state('open');
+    } catch {
+      if (connection !== this.#connection) return;
+      connection.close();
+      this.#ended({
+        by: 'refused',
+        isFinal: true,
+        message: `The broker does not allow to listen to ${topics.join(', ')}.`,
+      });
+    }
+  }
+
+  #message(message: BrokerMessage, taken: () => void): void {
+    const context = this.#context;
+    context.count('received');
+    const event = this.#eventOf(message);
+    if (typeof event === 'string') {
+      context.count('refused');
+      context.fault({
+        code: 'invalid_event',
+        message: `A message of ${shortened(message.topic)} was refused: ${event}.`,
+      });
+      return taken();
+    }
+    // Acknowledged also where the service refuses it for good: the broker would send it for ever.
+    this.#events.add(event, taken);
+  }
+
+  #eventOf({ topic, payload, retained }: BrokerMessage): SourceEvent | string {
+    const { eventBytes, nesting } = this.#context;
+    const { name, declaration } = this.#source;
+    if (payload.length > eventBytes) return `it is larger than ${String(eventBytes)} bytes (limits.eventBytes)`;
+    const { text, value } = read(payload);
+    if (value !== undefined && nestsDeeper(text, nesting)) return tooDeep(nesting).replace('the body', 'it');
+    const json = `{"topic":${JSON.stringify(topic)},"payload":${text},"retained":${String(retained)}}`;
+    if (Buffer.byteLength(json) > eventBytes)
+      return `its event is larger than ${String(eventBytes)} bytes (limits.eventBytes)`;
+    const { idFrom, kind } = declaration as MqttSource;
+    const id = idFrom === undefined || value === undefined ? '' : (scalarAt(value, idFrom.body)?.toString() ?? '');
+    return {
+      kind,
+      source: name,
+      payload: json,
+      ...(id === '' ? {} : { senderId: identifier(id), correlationId: identifier(id) }),
+    };
+  }
+
+  #ended({ by, isFinal, message }: BrokerEnd): void {
+    const context = this.#context;
+    this.#connection = undefined;
+    this.#events.clear();
+    if (this.#openedMs !== undefined) this.#backOff.lasted(performance.now() - this.#openedMs);
+    this.#openedMs = undefined;
+    this.#isFinal = isFinal;
+    if (isFinal) {
+      const advice = 'No other connection is tried until the source is resumed, reloaded or its credential changed.';
+      context.state('faulty', { code: codes[by], message: `${message} ${advice}` });
+      return;
+    }
+    context.state('retrying', { code: codes[by], message });
+    this.#retry = setTimeout(() => {
+      context.count('reconnects');
+      this.#follow();
+    }, this.#backOff.next());
+  }
+}
+
+const codes: Readonly<Record<BrokerEnd['by'], string>> = {
+  closed: 'connection_closed',
+  refused: 'connection_refused',
+  fault: 'connection_failed',
+  silence: 'connection_silent',
+  package: 'package_missing',
+};
+
+const mostShown = 200;
+const shortened = (topic: string): string => (topic.length > mostShown ? `${topic.slice(0, mostShown)}…` : topic);
+
+/** JSON as it came, other text as a string, what is no text as base64. `value` is there for JSON alone. */
+function read(payload: Buffer): { readonly text: string; readonly value?: unknown } {
+  const text = payload.toString('utf8');
+  try {
+    return { text, value: JSON.parse(text) as unknown };
+  } catch {
+    // It is no JSON, and is passed on as text.
+  }
+  return Buffer.from(text).equals(payload)
+    ? { text: JSON.stringify(text) }
+    : { text: `{"base64":"${payload.toString('base64')}"}` };
+}
+
+/** Written by this class. */
+function filtersIn(text: string | undefined): readonly string[] {
+  try {
+    const filters: unknown = JSON.parse(text ?? '[]');
+    return Array.isArray(filters) ? filters.filter((one) => typeof one === 'string') : [];
+  } catch {
+    // A store that was damaged costs no more than a filter that the session keeps.
+    return [];
+  }
+}
