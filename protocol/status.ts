@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { errorCodes } from './errors.ts';
 import { outputStatus } from './operations/output.ts';
+import { sourceInStatus } from './operations/source.ts';
 import { durability, isolation } from './manifest.ts';
 
 const count = z.int().min(0);
@@ -111,6 +112,7 @@ export const serviceStatus = z.object({
   lastError: recordedError.nullable(),
   deadLetters: z.object({ count, capacity: count, evicted: count }),
   state: z.object({ bytes: count, maxBytes: count }).describe('what the service keeps in ctx.state'),
+  sources: z.array(sourceInStatus),
   outputs: z.array(outputStatus),
   restart: z.object({ pending: z.boolean(), attempt: count, nextAt: instant.nullable() }).nullable(),
   cell: z

@@ -317,6 +317,11 @@ export const config = z.strictObject({
     .prefault({}),
   http: http.optional(),
   webhooks: webhooks.optional(),
+  outputs: z
+    .strictObject({
+      hold: z.boolean().default(false).describe('commands are kept and not delivered, as tests of plugins want it'),
+    })
+    .prefault({}),
   guardian: guardian.prefault({}),
   mcp: mcp.prefault({}),
   limits: limits.prefault({}),

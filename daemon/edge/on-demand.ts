@@ -2,7 +2,7 @@
 import { HostError } from '../../protocol/errors.ts';
 import type { CommandAnswer, EdgeCommand } from '../../protocol/edge/messages.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
-import type { SourceStatus } from '../../protocol/operations/source.ts';
+import type { SourceInStatus, SourceStatus } from '../../protocol/operations/source.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { DeclaredSource } from './source-row.ts';
 import type { SourceService } from './source-intake.ts';
@@ -56,6 +56,11 @@ export class EdgeOnDemand {
 
   async list(plugin?: string): Promise<SourceStatus[]> {
     return (await (await this.#loading)?.list(plugin)) ?? [];
+  }
+
+  /** What is known of them at this moment; nobody is asked. */
+  inStatus(plugin: string): SourceInStatus[] {
+    return this.#sources?.inStatus(plugin) ?? [];
   }
 
   async pause(plugin: string, name: string, paused: boolean): Promise<SourceStatus> {

@@ -13,7 +13,7 @@ import {
 } from '../../protocol/edge/messages.ts';
 import { nearest } from '../../protocol/issues.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
-import type { SourceStatus } from '../../protocol/operations/source.ts';
+import type { SourceInStatus, SourceStatus } from '../../protocol/operations/source.ts';
 import type { Config } from '../config/schema.ts';
 import type { Store } from '../store/store.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
@@ -122,6 +122,15 @@ export class Sources {
     return [...this.#rows.values()]
       .filter(({ declared }) => plugin === undefined || declared.plugin === plugin)
       .map((row) => this.#view(row));
+  }
+
+  /** What is known of them at this moment. */
+  inStatus(plugin: string): SourceInStatus[] {
+    return [...this.#rows.values()].flatMap((row) => {
+      if (row.declared.plugin !== plugin) return [];
+      const { plugin: _, lastError, ...rest } = this.#view(row);
+      return [{ ...rest, lastError: lastError === null ? null : { code: lastError.code, at: lastError.at } }];
+    });
   }
 
   async pause(plugin: string, name: string, paused: boolean): Promise<SourceStatus> {

@@ -1,5 +1,6 @@
 // What is known of one event of a plugin, of those that share a correlation id, or of the newest.
 import type { OperationResult } from '../../protocol/operations.ts';
+import type { PluginOutputs } from '../outputs/plugin-outputs.ts';
 import type { DeadLetters } from '../services/dead-letters.ts';
 import type { Service } from '../services/service.ts';
 import type { PluginHistory } from './plugin-history.ts';
@@ -8,11 +9,12 @@ export interface Explaining {
   readonly service: Service | undefined;
   readonly deadLetters: DeadLetters;
   readonly history: PluginHistory;
+  readonly outputs: Pick<PluginOutputs, 'about'>;
 }
 
 /** What this daemon saw, and in front of it what an earlier one kept. */
 export async function explained(
-  { service, deadLetters, history }: Explaining,
+  { service, deadLetters, history, outputs }: Explaining,
   event: string | undefined,
   limit: number,
 ): Promise<OperationResult<'event.explain'>> {
@@ -29,6 +31,7 @@ export async function explained(
     forgotten,
     open,
     deadLetters: letters,
+    commands: event === undefined ? [] : outputs.about(event).slice(0, limit),
     entries: [...olderEntries, ...entries],
   };
 }

@@ -200,6 +200,8 @@ export class Host {
         limits: config.limits,
         bundlePayloads: config.bundles.payloads,
         targets: this.#targets,
+        holdsCommands: config.outputs.hold,
+        sources: (id) => this.edge.inStatus(id),
         isCulprit: this.#afterDeath.isCulprit,
         stateFolder,
         store,

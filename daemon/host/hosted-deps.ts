@@ -3,6 +3,7 @@ import type { HostMcp } from './plugin-server.ts';
 import type { Feed } from '../telemetry/feed.ts';
 import type { FlightRecorder } from '../telemetry/flight-recorder.ts';
 import type { KeptDeps } from './kept-things.ts';
+import type { ServiceStatus } from '../../protocol/status.ts';
 import type { WakeTurns } from '../dispatch/wake-turns.ts';
 
 export interface HostedDeps extends KeptDeps {
@@ -13,4 +14,6 @@ export interface HostedDeps extends KeptDeps {
   readonly bundlePayloads: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly mcp: HostMcp;
+  /** What is known of the sources of its service. */
+  sources(plugin: string): ServiceStatus['sources'];
 }

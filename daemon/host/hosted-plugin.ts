@@ -258,7 +258,8 @@ export class HostedPlugin {
 
   /** The story of one event, of those that share a correlation id, or of the newest. */
   explain(event: string | undefined, limit: number): Promise<OperationResult<'event.explain'>> {
-    return explained({ service: this.#service, deadLetters: this.#deadLetters, history: this.history }, event, limit);
+    const { history, outputs } = this;
+    return explained({ service: this.#service, deadLetters: this.#deadLetters, history, outputs }, event, limit);
   }
 
   /** Something that happened to it beside its service. */

@@ -31,6 +31,8 @@ export interface KeptDeps {
   readonly log: Logger;
   /** Where commands can be delivered. */
   readonly targets: OutputTargets;
+  /** Commands wait, and nothing is delivered. */
+  readonly holdsCommands: boolean;
 }
 
 export type TellPlugin = (
@@ -69,7 +71,7 @@ export async function openKept(
     plugin: id,
     store,
     clock,
-    limits,
+    limits: deps.holdsCommands ? { ...limits, outputConcurrency: 0 } : limits,
     random: Math.random,
     driverOf: (output) => driverOf(output, id, targets),
     tell: (level, event, message, ids) => tell(event, message, level, ids),

@@ -1,4 +1,5 @@
 // What is told of one plugin as a whole: its line in the list, and the bundle of the flight recorder.
+import { credentialUses } from '../../protocol/credential-uses.ts';
 import type { PluginSummary } from '../../protocol/operations/plugin.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { Service } from '../services/service.ts';
@@ -32,6 +33,7 @@ export function pluginSummary({ id, plugin, service, toolList, remembered }: Sub
     profiles: manifest.profiles.map(({ name }) => name),
     isolation: manifest.isolation,
     notes: [...notes],
+    credentials: credentialUses(manifest),
     remembered,
   };
 }

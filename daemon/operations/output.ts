@@ -6,9 +6,6 @@ import type { Host } from '../host/host.ts';
 import type { Command } from '../outputs/command.ts';
 import type { PluginOutputs } from '../outputs/plugin-outputs.ts';
 
-/** What is shown of each list. */
-const shown = 100;
-
 const instant = (ms: number): string => new Date(ms).toISOString();
 
 /** Its body is JSON that a plugin has made, and is passed on as it is. */
@@ -37,8 +34,8 @@ export function outputHandlers(host: Host): Pick<Handlers, keyof typeof outputOp
     'output.list': ({ plugin }) => ({
       outputs: (plugin === undefined ? host.list() : [host.get(plugin)]).flatMap(({ outputs }) => outputs.list()),
     }),
-    'output.show': ({ plugin, output }) => {
-      const { status, pending, dead } = outputsOf(plugin).show(output, shown);
+    'output.show': ({ plugin, output, limit }) => {
+      const { status, pending, dead } = outputsOf(plugin).show(output, limit);
       const waiting = pending.map(({ command, attempts, lastError, nextMs }) =>
         commandText(command, {
           attempts,

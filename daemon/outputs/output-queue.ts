@@ -9,7 +9,7 @@ export interface OutputQueueOptions {
   readonly random: () => number;
   /** Keys at once. */
   readonly concurrency: number;
-  sent(command: Command): void;
+  sent(command: Command, attempts: number): void;
   died(command: Command, reason: DeathReason, attempts: number, error: CommandFault): void;
   /** For the first attempt of a command that fails. */
   troubled(command: Command, error: CommandFault): void;
@@ -104,6 +104,11 @@ export class OutputQueue {
       .slice(0, most);
   }
 
+  /** Of one event, or of those that share a correlation id. */
+  of(id: string): PendingView[] {
+    return this.list(Infinity).filter(({ command }) => command.eventId === id || command.correlationId === id);
+  }
+
   all(): Command[] {
     return [...this.#keys.values()].flatMap(({ commands }) => commands.map(({ command }) => command));
   }
@@ -187,7 +192,7 @@ export class OutputQueue {
     if (delivery.is === 'sent') {
       this.counters.sent += 1;
       this.#next(line);
-      sent(waiting.command);
+      sent(waiting.command, waiting.attempts);
       this.#pump();
       return;
     }

@@ -3,6 +3,7 @@
 import type { SentCommand } from '../../protocol/cell/effects.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { OutputStatus } from '../../protocol/operations/output.ts';
+import type { SentCommandView } from '../../protocol/operations/telemetry.ts';
 import type { Output } from '../../protocol/outputs.ts';
 import type { Change } from '../../protocol/store/change.ts';
 import type { Limits } from '../config/schema.ts';
@@ -10,6 +11,7 @@ import type { Store } from '../store/store.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Command, CommandFault, DeadCommand, DeathReason, Driver } from './command.ts';
 import { CommandShelf } from './command-shelf.ts';
+import { DeliveredCommands, byId, deadView, isOf, pendingView } from './command-views.ts';
 import { OutputQueue } from './output-queue.ts';
 
 export interface PluginOutputsOptions {
@@ -19,7 +21,7 @@ export interface PluginOutputsOptions {
   readonly random: () => number;
   readonly limits: Pick<
     Limits,
-    'deadLetters' | 'hops' | 'outputConcurrency' | 'pendingCommands' | 'pendingCommandBytes' | 'ttlMs'
+    'deadLetters' | 'eventTrail' | 'hops' | 'outputConcurrency' | 'pendingCommands' | 'pendingCommandBytes' | 'ttlMs'
   >;
   driverOf(output: Output): Driver;
   tell(level: 'warn' | 'error', event: string, message: string, ids?: CommandIds): void;
@@ -49,6 +51,7 @@ export class PluginOutputs {
   readonly #options: PluginOutputsOptions;
   readonly #shelf: CommandShelf;
   readonly #rows = new Map<string, Row>();
+  readonly #delivered: DeliveredCommands;
   #place = 0;
   #pending = 0;
   #pendingBytes = 0;
@@ -57,7 +60,8 @@ export class PluginOutputs {
 
   constructor(options: PluginOutputsOptions) {
     this.#options = options;
-    const { plugin, store, clock } = options;
+    const { plugin, store, clock, limits } = options;
+    this.#delivered = new DeliveredCommands(limits.eventTrail);
     this.#shelf = new CommandShelf({ plugin, store, clock, onTrouble: (...told) => options.onTrouble(...told) });
   }
 
@@ -170,13 +174,12 @@ export class PluginOutputs {
     return dead.length + pending.length;
   }
 
-  /** What became of the commands of one event, as far as it is known. */
-  about(eventId: string): { readonly pending: string[]; readonly dead: string[] } {
+  /** What became of the commands of one event, or of those that share a correlation id, as far as it is remembered. */
+  about(id: string): SentCommandView[] {
     const rows = [...this.#rows.values()];
-    return {
-      pending: rows.flatMap(({ queue }) => queue.all().flatMap((one) => (one.eventId === eventId ? [one.id] : []))),
-      dead: rows.flatMap(({ dead }) => [...dead.values()].flatMap((one) => (one.eventId === eventId ? [one.id] : []))),
-    };
+    const pending = rows.flatMap(({ queue }) => queue.of(id).map((view) => pendingView(view)));
+    const dead = rows.flatMap((row) => [...row.dead.values()].filter((one) => isOf(one, id)).map(deadView));
+    return [...this.#delivered.of(id), ...dead, ...pending].sort(byId);
   }
 
   /** Nothing more is sent. What is in memory alone is lost. */
@@ -221,7 +224,10 @@ export class PluginOutputs {
         clock,
         random,
         concurrency: limits.outputConcurrency,
-        sent: (command) => this.#gone(command),
+        sent: (command, attempts) => {
+          this.#delivered.add(command, attempts, clock.wallMs());
+          this.#gone(command);
+        },
         died: (command, reason, attempts, error) => {
           this.#gone(command);
           this.#died(command, reason, attempts, error);

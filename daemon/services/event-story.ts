@@ -40,9 +40,10 @@ export function attemptsSince(
   return { made: trail.made, records: records.map((record) => asRecord(record, clock)) };
 }
 
-function asRecord({ acceptedMs, atMs, handlerMs, ...record }: TrailRecord, clock: Clock): EventRecord {
+function asRecord({ acceptedMs, atMs, handlerMs, head, ...record }: TrailRecord, clock: Clock): EventRecord {
   return {
     ...record,
+    ...cameFrom(head),
     acceptedAt: instant(acceptedMs, clock),
     at: instant(atMs, clock),
     sinceAcceptedMs: millis(atMs - acceptedMs),
@@ -62,6 +63,7 @@ function openEvents({ clock, intake, lane }: StoryParts, id: string, limit: numb
       const dueMs = intake.queue.dueMsOf(event);
       found.push({
         ...idsOf(event),
+        ...cameFrom(event.head),
         acceptedAt: instant(event.acceptedMs, clock),
         attempt: event.attempt,
         state: dueMs !== undefined ? 'retrying' : beganMs === undefined ? 'queued' : 'inFlight',
@@ -77,6 +79,8 @@ function openEvents({ clock, intake, lane }: StoryParts, id: string, limit: numb
   }
   return found;
 }
+
+const cameFrom = ({ source, ingress, kind }: TrailRecord['head']): TrailRecord['head'] => ({ source, ingress, kind });
 
 function* inOrder(lane: Lane | undefined, { queue }: Intake): Generator<QueuedEvent, void> {
   yield* lane?.open() ?? [];

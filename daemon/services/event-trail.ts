@@ -1,7 +1,7 @@
 // What became of a service's newest events, one compact record an attempt: enough to tell the story of any of them, at
 // full speed, without washing the timeline out, which is kept for what is exceptional. Records are numbers in typed
-// arrays beside two rows of ids, so that remembering an event costs a few stores and no object.
-import type { QueuedEvent } from '../dispatch/queued-event.ts';
+// arrays beside rows of ids and heads, so that remembering an event costs a few stores and no object.
+import type { EventHead, QueuedEvent } from '../dispatch/queued-event.ts';
 
 export const trailOutcomes = [
   'handled',
@@ -17,6 +17,8 @@ export type TrailOutcome = (typeof trailOutcomes)[number];
 export interface TrailRecord {
   readonly eventId: string;
   readonly correlationId: string;
+  /** Whence and through what it came. */
+  readonly head: Pick<EventHead, 'source' | 'ingress' | 'kind'>;
   readonly outcome: TrailOutcome;
   readonly attempt: number;
   readonly incarnation: number;
@@ -49,6 +51,8 @@ export class EventTrail {
   readonly #capacity: number;
   readonly #eventIds: string[] = [];
   readonly #correlationIds: string[] = [];
+  /** Events of one sender and one moment share one. */
+  readonly #heads: EventHead[] = [];
   #columns: Columns | undefined;
   /** Records ever made. */
   #made = 0;
@@ -79,6 +83,7 @@ export class EventTrail {
     this.#made += 1;
     this.#eventIds[place] = event.eventId;
     this.#correlationIds[place] = event.correlationId;
+    this.#heads[place] = event.head;
     const time = place * timesEach;
     times[time] = event.acceptedMs;
     times[time + 1] = atMs;
@@ -113,6 +118,7 @@ export class EventTrail {
     return {
       eventId: this.#eventIds[place] ?? '',
       correlationId: this.#correlationIds[place] ?? '',
+      head: this.#heads[place] ?? { source: '', ingress: '', kind: '' },
       outcome,
       attempt,
       incarnation,

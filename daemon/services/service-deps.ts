@@ -62,6 +62,8 @@ export interface ServiceDeps {
   commit?(changes: readonly Change[]): Promise<void>;
   /** Absent where nothing can be sent. */
   readonly commands?: CommandSink;
+  /** Absent where nothing comes from sources. */
+  sources?(plugin: string): ServiceStatus['sources'];
   /** What `ctx.state` holds. */
   readonly state: KeptState;
   /** Keeps the code that runs, for a service that is reloaded after it has stopped. */

@@ -31,6 +31,7 @@ export interface StatusParts {
   readonly restart: ServiceStatus['restart'];
   readonly deadLetters: ServiceStatus['deadLetters'];
   readonly state: ServiceStatus['state'];
+  readonly sources: ServiceStatus['sources'];
   readonly outputs: ServiceStatus['outputs'];
   readonly reported: ServiceStatus['reported'];
   readonly log: ServiceStatus['log'];
@@ -93,6 +94,7 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
     restart: parts.restart,
     deadLetters: { ...parts.deadLetters },
     state: parts.state,
+    sources: parts.sources,
     outputs: parts.outputs,
     cell: parts.usage,
     unkillable: parts.unkillable,

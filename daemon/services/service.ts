@@ -299,6 +299,7 @@ export class Service {
       malformed: life.malformed,
       restart: life.state.supervisor.view(),
       deadLetters: this.#deps.deadLetters.counts,
+      sources: this.#deps.sources?.(life.plan.plugin.id) ?? [],
       outputs: (this.#deps.commands ?? noCommands).list(),
       state: { bytes: this.#deps.state.bytes, maxBytes: this.#deps.limits.stateBytes },
       reported: this.#reported.view(life.incarnation),

@@ -1,5 +1,5 @@
-// A service that a webhook feeds: the daemon has verified who sends, keeps the secret to itself, and hands over each
-// delivery once.
+// A service that a webhook feeds and that tells a chat: the daemon has verified who sends, hands over each delivery once,
+// and sends what this sends until the chat has it. Neither credential is known here.
 import { defineService } from 'nagaya/sdk';
 
 const kept = 20;
@@ -22,6 +22,8 @@ export const service = defineService({
     const line = lineFor(event.payload.body);
     ctx.log.info(line, { delivery: event.correlationId });
     lines = [...lines, line].slice(-kept);
+    // In order for each repository, and one that is held up holds up no other.
+    ctx.send('chat', { text: line }, { key: event.payload.body.repository.full_name });
     return { line };
   },
 

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { errorCodes } from '../errors.ts';
 import { localName, pluginId } from '../identifiers.ts';
 import { operation } from '../operation.ts';
+import { pageLimit } from '../parameters.ts';
 
 const count = z.int().min(0);
 const instant = z.iso.datetime();
@@ -51,13 +52,13 @@ export const outputOperations = {
   'output.show': operation({
     summary: 'One output with its oldest commands that wait, and its oldest that could not be delivered',
     http: { method: 'GET', path: '/api/outputs/{plugin}/{output}' },
-    params,
+    params: params.extend({ limit: pageLimit(1000, 100).describe('of each list') }),
     result: z.object({
       output: outputStatus,
       pending: z.array(command.extend({ nextAt: instant.nullable(), error: fault.nullable() })),
       deadLetters: z.array(command.extend({ reason: z.enum(['refused', 'expired']), deadAt: instant, error: fault })),
     }),
-    errors,
+    errors: [...errors, 'limit_too_large'],
   }),
   'output.retry': operation({
     summary: 'Sends dead letters of an output again, and tries at once what waits for its next attempt',

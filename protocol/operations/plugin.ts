@@ -20,6 +20,15 @@ const pluginSummary = z.object({
     .describe(
       'what the author or operator should know: declared environment variables that are not set, and what this daemon does not act on',
     ),
+  credentials: z
+    .array(
+      z.object({
+        variable: z.string().nullable().describe("of the daemon's environment; null: a file of the operator's"),
+        usedBy: z.string(),
+        goesTo: z.string().nullable().describe('host and port; null: it verifies what comes, and goes nowhere'),
+      }),
+    )
+    .describe('credentials that sources and outputs name, and where each goes'),
   remembered: z.boolean().describe('it was loaded at run time, and the next daemon loads it too'),
 });
 export type PluginSummary = z.output<typeof pluginSummary>;

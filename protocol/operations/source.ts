@@ -34,6 +34,14 @@ export const sourceStatus = z.object({
 });
 export type SourceStatus = z.output<typeof sourceStatus>;
 
+/** As it stands in the status of its service: what may hold a path is told by source.list alone. */
+export const sourceInStatus = sourceStatus
+  .omit({ plugin: true })
+  .extend({
+    lastError: z.object({ code: z.string(), at: instant }).nullable().describe('source.list has the message'),
+  });
+export type SourceInStatus = z.output<typeof sourceInStatus>;
+
 const one = z.strictObject({ plugin: pluginId, source: localName });
 const errors = ['plugin_not_found', 'unsupported_operation', 'source_not_found'] as const;
 

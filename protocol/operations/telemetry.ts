@@ -36,9 +36,20 @@ export type TimelineEntry = z.output<typeof timelineEntry>;
 const milliseconds = z.number().min(0);
 
 /** How one attempt at an event ended. */
+/** Optional, because earlier daemons kept none. */
+const cameFrom = {
+  source: z
+    .string()
+    .optional()
+    .describe('who sent it: a source of the service, another plugin, or what a publisher says'),
+  ingress: z.string().optional(),
+  kind: z.string().optional(),
+};
+
 export const eventRecord = z.object({
   eventId: z.string(),
   correlationId: z.string(),
+  ...cameFrom,
   outcome: z.enum(['handled', 'failed', 'deadLettered', 'discarded', 'timedOut', 'crashed', 'threw']),
   attempt: count,
   incarnation: count,
@@ -52,6 +63,7 @@ export type EventRecord = z.output<typeof eventRecord>;
 export const openEvent = z.object({
   eventId: z.string(),
   correlationId: z.string(),
+  ...cameFrom,
   acceptedAt: z.iso.datetime(),
   attempt: count,
   state: z.enum(['queued', 'inFlight', 'retrying']),
@@ -60,6 +72,21 @@ export const openEvent = z.object({
   runningMs: milliseconds.nullable(),
 });
 export type OpenEvent = z.output<typeof openEvent>;
+
+export const sentCommand = z.object({
+  id: z.string(),
+  eventId: z.string().describe('of the event that sent it'),
+  output: z.string(),
+  state: z.enum(['pending', 'sent', 'dead']),
+  attempts: count,
+  at: z.iso.datetime().nullable().describe('when it was delivered or became a dead letter; null while it is pending'),
+  nextAt: z.iso
+    .datetime()
+    .nullable()
+    .describe('when a pending one is tried again; null: it is its turn, or behind another'),
+  error: z.object({ code: z.string(), message: z.string() }).nullable().describe('of the newest attempt that failed'),
+});
+export type SentCommandView = z.output<typeof sentCommand>;
 
 export const logLine = z.looseObject({ level: z.string(), time: z.iso.datetime(), msg: z.string() });
 export type LogLine = z.output<typeof logLine>;
@@ -109,6 +136,9 @@ export const telemetryOperations = {
       forgotten: count.describe('older attempts that are no longer known'),
       open: z.array(openEvent).describe('where the events in question are that have no outcome yet'),
       deadLetters: z.array(z.string()).describe('what the events in question became'),
+      commands: z
+        .array(sentCommand)
+        .describe('what the events in question have sent to outputs, as far as it is remembered'),
       entries: z.array(timelineEntry),
     }),
     errors: ['plugin_not_found', 'limit_too_large'],

@@ -2,8 +2,9 @@
 // where they cannot be delivered.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { nagaya } from '../labs/cli-process.ts';
 import { until } from '../labs/log-lab.ts';
-import { circle, outputLab, receiver, sender } from '../labs/output-lab.ts';
+import { circle, outputLab, receiver, sender, usualOutputs } from '../labs/output-lab.ts';
 import { refusal } from '../labs/service-lab.ts';
 
 for (const isolation of ['thread', 'process'] as const) {
@@ -122,4 +123,48 @@ test('beyond limits.pendingCommands the service is paused, and goes on once they
     return (await client.call('service.status', { plugin: sender })).counters.handled === 200;
   });
   assert.ok(pending.length > 0);
+});
+
+test('the story of an event tells from whom it came, and what became of each of its commands', async (t) => {
+  const outputs = [
+    ...usualOutputs,
+    { name: 'refused', type: 'event', plugin: receiver, ingress: 'in', kind: 'unknown' },
+    { name: 'nobody', type: 'event', plugin: 'test.nobody', ingress: 'in', kind: 'do' },
+  ];
+  const { publish, output, client, daemon } = await outputLab(t, { outputs });
+  const { eventId } = await publish({
+    send: [
+      ['next', 1],
+      ['refused', 2],
+      ['nobody', 3],
+    ],
+    throws: 1,
+  });
+  await until('one is delivered', async () => (await output('next')).sent === 1);
+  await until('one is dead', async () => (await output('refused')).deadLetters === 1);
+  await until('one is tried again', async () => (await output('nobody')).failed >= 1);
+  const { events, commands } = await client.call('event.explain', { plugin: sender, event: eventId });
+  assert.deepEqual(
+    events.map(({ source, ingress, kind, outcome, attempt }) => [source, ingress, kind, outcome, attempt]),
+    [
+      ['client', 'in', 'do', 'threw', 1],
+      ['client', 'in', 'do', 'handled', 2],
+    ],
+  );
+  assert.deepEqual(
+    commands.map(({ id, output: name, state, error }) => [id, name, state, error?.code]),
+    [
+      [`${eventId}/1`, 'next', 'sent', undefined],
+      [`${eventId}/2`, 'refused', 'dead', 'invalid_event'],
+      [`${eventId}/3`, 'nobody', 'pending', 'plugin_not_found'],
+    ],
+  );
+  const told = await nagaya(t, ['explain', sender, '--event', eventId, '--socket', daemon.socket]);
+  assert.match(told.stdout, /received from client through in as do, accepted and queued/);
+  assert.match(told.stdout, /its command 1 to the output next was delivered/);
+  assert.match(told.stdout, /its command 2 to the output refused became a dead letter: invalid_event/);
+  assert.match(told.stdout, /its command 3 to the output nobody is not delivered yet: \d+ attempts?/);
+  // At the receiver, the event came from the plugin that sent it.
+  const there = await client.call('event.explain', { plugin: receiver, event: events[0]?.correlationId ?? '' });
+  assert.equal(there.events[0]?.source, sender);
 });

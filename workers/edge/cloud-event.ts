@@ -38,7 +38,9 @@ function binary(headers: Readonly<Record<string, string | undefined>>): ReadClou
     const attribute = name.startsWith('ce-') ? name.slice('ce-'.length) : '';
     return attributeName.test(attribute) && value !== undefined ? [[attribute, percentDecoded(value)]] : [];
   });
-  return whole(new Map(attributes.slice(0, mostAttributes)));
+  const contentType = headers['content-type'];
+  const dataType: [string, string][] = contentType === undefined ? [] : [['datacontenttype', contentType]];
+  return whole(new Map([...attributes.slice(0, mostAttributes), ...dataType]));
 }
 
 /** Characters outside printable ASCII are sent percent-encoded. */

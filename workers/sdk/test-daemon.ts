@@ -17,6 +17,10 @@ export interface TestPluginOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** As `plugins.overrides.<id>` of nagaya.json: timeouts, queue, limits, tools and so on. */
   readonly overrides?: Readonly<Record<string, unknown>>;
+  /** `held`, unless given: commands go nowhere, and `sent` shows them. */
+  readonly outputs?: 'held' | 'delivered';
+  /** The daemon listens for webhooks, on any free port. */
+  readonly webhooks?: boolean;
 }
 
 type DaemonProcess = ChildProcessByStdio<Writable, Readable, Readable>;
@@ -140,6 +144,8 @@ function configFor(plugin: string, folder: string, options: TestPluginOptions): 
   return {
     stateFolder: join(folder, 'state'),
     log: { level: 'info' },
+    outputs: { hold: options.outputs !== 'delivered' },
+    ...(options.webhooks === true ? { webhooks: { port: 0 } } : {}),
     plugins: { overrides: id === undefined ? {} : { [id]: override } },
   };
 }

@@ -28,6 +28,19 @@ export interface EmitFields {
   readonly timeoutMs?: number;
 }
 
+/** A command that a handled event has sent to an output. */
+export interface SentCommand {
+  /** `<eventId>/<n>`. */
+  readonly id: string;
+  readonly output: string;
+  readonly body: unknown;
+  readonly eventId: string;
+  readonly correlationId: string;
+  readonly key?: string;
+  readonly path?: string;
+  readonly topic?: string;
+}
+
 export interface PluginUnderTest extends AsyncDisposable {
   readonly id: string;
   /** The daemon's control socket, for what has no method here. */
@@ -45,6 +58,11 @@ export interface PluginUnderTest extends AsyncDisposable {
    * payload. A schedule that is given nothing is due now.
    */
   emit(source: string, given?: unknown, fields?: EmitFields): Promise<OperationResult<'ingress.deliver'>>;
+  /**
+   * What handled events have sent by `ctx.send`, in order; of one output, or of all. Commands of a test are not
+   * delivered, unless it was begun with `outputs: 'delivered'`: then only those are here that wait or have failed.
+   */
+  sent(output?: string): Promise<SentCommand[]>;
   call(tool: string, input?: unknown, options?: { readonly timeoutMs?: number }): Promise<OperationResult<'tool.call'>>;
   /** The service's status with the plugin's own, freshly asked, as `reported`. */
   status(): Promise<OperationResult<'service.status'>>;
@@ -155,6 +173,34 @@ function payloadOf({ type }: DeclaredSource, given: unknown, { headers, query }:
   return { scheduledAt: now, firedAt: now, missed: false, manual: true };
 }
 
+/** Of each output. */
+const mostShown = 1000;
+
+type ShownCommand =
+  OperationResult<'output.show'>['pending'][number] | OperationResult<'output.show'>['deadLetters'][number];
+
+const sentCommand = (
+  output: string,
+  { id, body, eventId, correlationId, key, path, topic }: ShownCommand,
+): SentCommand => ({
+  id,
+  output,
+  body,
+  eventId,
+  correlationId,
+  ...(key === null ? {} : { key }),
+  ...(path === undefined ? {} : { path }),
+  ...(topic === undefined ? {} : { topic }),
+});
+
+/** Ids of events sort by time, and the commands of one are numbered. */
+function inOrder(one: SentCommand, other: SentCommand): number {
+  if (one.eventId !== other.eventId) return one.eventId < other.eventId ? -1 : 1;
+  return numberOf(one) - numberOf(other);
+}
+
+const numberOf = ({ id }: SentCommand): number => Number(id.slice(id.lastIndexOf('/') + 1));
+
 const isEvent = (value: unknown): value is IngressEventInput =>
   typeof value === 'object' &&
   value !== null &&
@@ -213,6 +259,24 @@ class RunningPlugin implements PluginUnderTest {
       { ingress: declared.ingress, kind: kind ?? 'none', source, payload: payloadOf(declared, given, fields) },
       { ...(correlationId === undefined ? {} : { correlationId }), ...(timeoutMs === undefined ? {} : { timeoutMs }) },
     );
+  }
+
+  async sent(output?: string): Promise<SentCommand[]> {
+    const { outputs } = await this.#client.call('output.list', { plugin: this.id });
+    const names = outputs.map(({ name }) => name);
+    if (output !== undefined && !names.includes(output))
+      throw new HostError('output_not_found', `The service declares no output "${output}".`, { outputs: names });
+    const shown = await Promise.all(
+      (output === undefined ? names : [output]).map(async (name) => {
+        const { pending, deadLetters } = await this.#client.call('output.show', {
+          plugin: this.id,
+          output: name,
+          limit: mostShown,
+        });
+        return [...pending, ...deadLetters].map((command) => sentCommand(name, command));
+      }),
+    );
+    return shown.flat().sort(inOrder);
   }
 
   async call(

@@ -1,6 +1,7 @@
 // `nagaya check DIR`: whether a plugin would load, without running any of it.
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { type CredentialUse, credentialText, credentialUses } from '../../../protocol/credential-uses.ts';
 import { type Issue, issueText } from '../../../protocol/errors.ts';
 import { exitCodes } from '../failure.ts';
 import { groups } from '../groups.ts';
@@ -21,6 +22,7 @@ interface CheckReport {
   } | null;
   readonly issues: readonly Issue[];
   readonly notes: readonly string[];
+  readonly credentials: readonly CredentialUse[];
 }
 
 const checkMs = 20_000;
@@ -57,7 +59,7 @@ async function checkPlugin(folder: string): Promise<CheckReport> {
   // A fault of the manifest hides none of the schemas or the entry.
   const more = await Promise.all([schemaIssues(written, checkMs), entryIssues(root, written, checkMs)]);
   const issues = [...found, ...more.flat().filter((issue) => !found.some(({ path }) => path === issue.path))];
-  if (plugin === undefined) return { valid: false, folder: root, plugin: null, issues, notes: [] };
+  if (plugin === undefined) return { valid: false, folder: root, plugin: null, issues, notes: [], credentials: [] };
   const { id, manifest, entry, notes } = plugin;
   return {
     valid: issues.length === 0,
@@ -72,10 +74,11 @@ async function checkPlugin(folder: string): Promise<CheckReport> {
     },
     issues,
     notes,
+    credentials: credentialUses(manifest),
   };
 }
 
-function showReport(terminal: Terminal, { valid, folder, plugin, issues, notes }: CheckReport): void {
+function showReport(terminal: Terminal, { valid, folder, plugin, issues, notes, credentials }: CheckReport): void {
   if (plugin !== null) {
     const named = (word: string, names: readonly string[]): string[] =>
       names.length === 0 ? [] : [`${plural(names.length, word)} (${names.join(', ')})`];
@@ -89,6 +92,7 @@ function showReport(terminal: Terminal, { valid, folder, plugin, issues, notes }
       `  ${parts.length === 0 ? 'neither service nor tools nor profiles' : parts.join(' and ')}`,
     );
   }
+  for (const one of credentials) terminal.line(styled('dim', 'credential '), credentialText(one));
   for (const note of notes) terminal.line(styled('yellow', 'note  '), note);
   for (const issue of issues) terminal.line(styled('red', 'fault '), issueText(issue));
   terminal.line(

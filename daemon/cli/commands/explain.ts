@@ -37,7 +37,9 @@ export function register(program: Command): void {
             limit: lines,
             ...(event === undefined ? {} : { event }),
           });
-          const known = story.events.length + story.entries.length + story.deadLetters.length + story.open.length > 0;
+          const known = [story.events, story.entries, story.deadLetters, story.open, story.commands].some(
+            ({ length }) => length > 0,
+          );
           const now = terminal.json || event !== undefined ? undefined : await present(client, plugin);
           terminal.answer(story, () => {
             terminal.lines(event === undefined ? pluginStoryLines(story) : eventStoryLines(story));

@@ -1,5 +1,6 @@
 // `nagaya plugins`: what is loaded, and what was found and refused.
 import type { Command } from 'commander';
+import { credentialText } from '../../../protocol/credential-uses.ts';
 import { issueText } from '../../../protocol/errors.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
@@ -33,6 +34,8 @@ export function register(program: Command): void {
               ]),
             );
           }
+          for (const { id, credentials } of found.plugins)
+            for (const one of credentials) terminal.line(styled('dim', `${id}: `), credentialText(one));
           for (const { id, notes } of found.plugins)
             for (const note of notes) terminal.complain(styled('yellow', `${id}: `), note);
           for (const { path, issues } of found.invalid) {

@@ -1,7 +1,7 @@
 // A plugin's story in plain words and in order: what the timeline tells, and between its entries what became of the
 // events, one by one where they are few or in question, and counted where they are many.
 import type { OperationResult } from '../../../protocol/operations.ts';
-import type { EventRecord, OpenEvent, TimelineEntry } from '../../../protocol/operations/telemetry.ts';
+import type { EventRecord, OpenEvent, SentCommandView, TimelineEntry } from '../../../protocol/operations/telemetry.ts';
 import { clockText, durationText, plural } from './quantity.ts';
 import { type Piece, type Style, styled } from './terminal.ts';
 
@@ -40,21 +40,46 @@ const line = (at: string, ...pieces: Piece[]): Piece[] => [styled('dim', `${cloc
 
 /** Of one event, or of those that share a correlation id, from the acceptance to where it is now. */
 export function eventStoryLines(story: Story): Piece[][] {
-  const accepted = new Map<string, string>();
-  for (const { eventId, acceptedAt } of [...story.events, ...story.open])
-    if (!accepted.has(eventId)) accepted.set(eventId, acceptedAt);
+  const accepted = new Map<string, EventRecord | OpenEvent>();
+  for (const event of [...story.events, ...story.open])
+    if (!accepted.has(event.eventId)) accepted.set(event.eventId, event);
   const named = (eventId: unknown): string => (accepted.size > 1 && typeof eventId === 'string' ? `${eventId}: ` : '');
   const told: Told[] = [
-    ...[...accepted].map(([eventId, at]) => ({ at, pieces: [`${named(eventId)}accepted and queued`] })),
+    ...[...accepted.values()].map((event) => ({
+      at: event.acceptedAt,
+      pieces: [`${named(event.eventId)}${receivedText(event)}accepted and queued`],
+    })),
     ...story.events.map((record) => ({ at: record.at, pieces: [`${named(record.eventId)}${attemptText(record)}`] })),
     ...story.entries.map((entry) => toldEntry(entry, named(entry.eventId ?? entry.data?.['eventId']))),
+    ...story.commands.flatMap((command) =>
+      command.at === null ? [] : [{ at: command.at, pieces: [`${named(command.eventId)}${settledText(command)}`] }],
+    ),
   ];
   const lines = inOrder(told).map(({ at, pieces }) => line(at, ...pieces));
   for (const open of story.open) {
     lines.push([styled('bold', 'now  '), `${named(open.eventId)}${whereaboutsText(open)}`]);
   }
+  for (const command of story.commands)
+    if (command.at === null) lines.push([styled('bold', 'now  '), `${named(command.eventId)}${pendingText(command)}`]);
   for (const id of story.deadLetters) lines.push([styled('bold', 'now  '), `it is the dead letter ${id}`]);
   return lines;
+}
+
+const receivedText = ({ source, ingress, kind }: EventRecord | OpenEvent): string =>
+  source === undefined ? '' : `received from ${source} through ${ingress ?? ''} as ${kind ?? ''}, `;
+
+function settledText({ id, output, state, attempts, error }: SentCommandView): string {
+  const which = `its command ${id.slice(id.lastIndexOf('/') + 1)} to the output ${output}`;
+  const tries = attempts === 1 ? '' : ` at attempt ${String(attempts)}`;
+  if (state === 'sent') return `${which} was delivered${tries}`;
+  return `${which} became a dead letter${tries}${error === null ? '' : `: ${error.code}: ${error.message}`}`;
+}
+
+function pendingText({ id, output, attempts, nextAt, error }: SentCommandView): string {
+  const which = `its command ${id.slice(id.lastIndexOf('/') + 1)} to the output ${output} is not delivered yet`;
+  if (attempts === 0) return which;
+  const next = nextAt === null ? '' : `, and is tried again at ${clockText(nextAt)}`;
+  return `${which}: ${plural(attempts, 'attempt')}${next}${error === null ? '' : ` (${error.code}: ${error.message})`}`;
 }
 
 function whereaboutsText({ state, attempt, ahead, runningMs, retryAt }: OpenEvent): string {

@@ -1,0 +1,22 @@
+// `npm run trial -- NAME [COUNT]`: a long trial of the edge, whose quick form is among the tests. Ends with 1 where it
+// has found a fault.
+import { edgeFloods } from './edge-floods.ts';
+import { edgeKills } from './edge-kills.ts';
+
+const progress = (text: string): void => console.error(text);
+
+const trials: Readonly<Record<string, (count: number | undefined) => Promise<{ readonly faults: readonly string[] }>>> =
+  {
+    'edge-kills': (kills = 200) => edgeKills({ kills, senders: 4, seed: Date.now() % 100_000, progress }),
+    'edge-floods': (seconds = 5) => edgeFloods({ seconds, progress }),
+  };
+
+const [name = '', count] = process.argv.slice(2);
+const trial = trials[name];
+if (trial === undefined) {
+  console.error(`Name one of ${Object.keys(trials).join(', ')}.`);
+  process.exit(2);
+}
+const report = await trial(count === undefined ? undefined : Number(count));
+console.log(JSON.stringify(report, undefined, 2));
+process.exitCode = report.faults.length === 0 ? 0 : 1;
