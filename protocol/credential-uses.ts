@@ -1,5 +1,5 @@
-// Which credentials a plugin's manifest names, and where each goes: so that whoever loads a plugin sees what it can have
-// sent to whom, before anything is sent.
+// Which credentials a plugin's manifest names, and where each goes: so that whoever loads a plugin sees what it can
+// have sent to whom, before anything is sent.
 import type { Manifest } from './manifest.ts';
 import type { CredentialName, Source } from './sources.ts';
 import type { Output } from './outputs.ts';
@@ -15,7 +15,7 @@ export interface CredentialUse {
 export const credentialUses = ({ service, mcp }: Pick<Manifest, 'service' | 'mcp'>): CredentialUse[] => [
   ...(service?.sources ?? []).flatMap(ofSource),
   ...(service?.outputs ?? []).flatMap(ofOutput),
-  ...(mcp !== undefined && 'url' in mcp && mcp.auth !== undefined
+  ...(mcp?.url !== undefined && mcp.auth !== undefined
     ? [use(mcp.auth.env, 'the MCP server', new URL(mcp.url).host)]
     : []),
 ];

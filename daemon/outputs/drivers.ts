@@ -1,5 +1,6 @@
-// Delivers commands: by the edge's thread, or inside the daemon as an event of a service, as an input of a worker or as
-// a call of a tool, whose answers come back as events. Whether another attempt may succeed is what the registry of errors says of the refusal.
+// Delivers commands: by the edge's thread, or inside the daemon as an event of a service, as an input of a worker or
+// as a call of a tool, whose answers come back as events. Whether another attempt may succeed is what the registry of
+// errors says of the refusal.
 import { type HostError, asHostError } from '../../protocol/errors.ts';
 import { type CommandAnswer, type EdgeCommand, sourceKey } from '../../protocol/edge/messages.ts';
 import type {
@@ -153,7 +154,7 @@ const workerDriver = (
       return refusal(asHostError(thrown));
     }
     if (answer === undefined || answerJson === undefined) return sent;
-    return answered(targets, from, answer, command, profile, answerJson);
+    return answered(targets, from, { ...answer, source: profile, payload: answerJson }, command);
   },
 });
 
@@ -167,12 +168,9 @@ function contentOf(json: string): string {
 const answered = (
   targets: OutputTargets,
   plugin: string,
-  { ingress, kind }: { readonly ingress: string; readonly kind: string },
+  answer: { readonly ingress: string; readonly kind: string; readonly source: string; readonly payload: string },
   { id, correlationId, hops }: Command,
-  source: string,
-  payload: string,
-): Promise<Delivery> =>
-  delivered(targets.publish(plugin, { ingress, kind, source, correlationId, payload, idempotencyKey: id, hops }));
+): Promise<Delivery> => delivered(targets.publish(plugin, { ...answer, correlationId, idempotencyKey: id, hops }));
 
 const toolDriver = ({ plugin, tool, answer }: ToolOutputSection, from: string, targets: OutputTargets): Driver => ({
   async send(command, signal) {
@@ -182,7 +180,9 @@ const toolDriver = ({ plugin, tool, answer }: ToolOutputSection, from: string, t
     } catch (thrown) {
       return refusal(asHostError(thrown));
     }
-    return answer === undefined ? sent : answered(targets, from, answer, command, plugin, outputJson);
+    return answer === undefined
+      ? sent
+      : answered(targets, from, { ...answer, source: plugin, payload: outputJson }, command);
   },
 });
 

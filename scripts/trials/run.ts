@@ -2,12 +2,14 @@
 // has found a fault.
 import { edgeFloods } from './edge-floods.ts';
 import { edgeKills } from './edge-kills.ts';
+import { edgeRates } from './edge-rates.ts';
 
 const progress = (text: string): void => console.error(text);
 
 const trials: Readonly<Record<string, (count: number | undefined) => Promise<{ readonly faults: readonly string[] }>>> =
   {
     'edge-kills': (kills = 200) => edgeKills({ kills, senders: 4, seed: Date.now() % 100_000, progress }),
+    'edge-rates': (seconds = 3) => edgeRates({ seconds, progress }),
     'edge-floods': (seconds = 5) => edgeFloods({ seconds, progress }),
   };
 

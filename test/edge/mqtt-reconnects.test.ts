@@ -66,7 +66,8 @@ test('200 connections to a broker that cuts them leave no socket and no timer be
     {},
     (message: FromEdge) => {
       if (message.type === 'reports') report = message.reports.at(-1) ?? report;
-      if (message.type === 'recall') edge.receive({ type: 'recalled', key: message.key, entries: [] });
+      if (message.type === 'recall')
+        setImmediate(() => edge.receive({ type: 'recalled', key: message.key, entries: [] }));
       if (message.type === 'events')
         edge.receive({
           type: 'answers',

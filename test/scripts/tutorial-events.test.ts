@@ -1,5 +1,5 @@
-// The tutorial's second half, followed word for word: in a copy of the samples in which each port is a free one, so that
-// it can run beside others.
+// The tutorial's second half, followed word for word: in a copy of the samples in which each port is a free one, so
+// that it can run beside others.
 import assert from 'node:assert/strict';
 import { cp, mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';

@@ -150,7 +150,7 @@ export class BrokerConnection {
       clientId,
       clean: sessionSeconds === 0,
       keepalive: Math.min(65_535, Math.max(1, Math.ceil((2 * everyMs) / 1000))),
-      timerVariant: noTimer as NonNullable<IClientOptions['timerVariant']>,
+      timerVariant: noTimer,
       reconnectPeriod: 0,
       resubscribe: false,
       queueQoSZero: false,
