@@ -4,8 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { testPlugin } from 'nagaya/sdk';
 import { startChat } from './server.js';
 
-test('answers a command, and nothing else', async () => {
-  await using plugin = await testPlugin(import.meta.dirname);
+test('answers a command, and nothing else', async (t) => {
+  const plugin = await testPlugin(import.meta.dirname);
+  t.after(() => plugin.close());
   const said = (text) => plugin.emit('chat', { op: 'message', seq: 1, id: 'm-1', from: 'ada', text }, { kind: 'message' });
   assert.deepEqual((await said('!echo hello there')).output, { answered: true });
   assert.deepEqual((await said('hello there')).output, { answered: false });
@@ -21,7 +22,7 @@ test('keeps one connection, resumes after it was cut, and answers each message o
   const until = async (isSo) => {
     while (!isSo()) await delay(20, undefined, { signal: t.signal });
   };
-  await using plugin = await testPlugin(import.meta.dirname, {
+  const plugin = await testPlugin(import.meta.dirname, {
     outputs: 'delivered',
     env: { BOT_TOKEN: 'a-token' },
     overrides: {
@@ -34,6 +35,7 @@ test('keeps one connection, resumes after it was cut, and answers each message o
       },
     },
   });
+  t.after(() => plugin.close());
   await until(() => chat.bots === 1);
   chat.say('ada', '!echo one');
   await until(() => heard.length === 1);

@@ -36,11 +36,12 @@ test('a chat that is down is told once it is back', async (t) => {
   let refusals = 0;
   const room = await startRoom({ port: 0, token: 'a-token', said: (text) => heard.push(text), broken: () => refusals++ < 1 });
   t.after(() => room.close());
-  await using live = await testPlugin(import.meta.dirname, {
+  const live = await testPlugin(import.meta.dirname, {
     outputs: 'delivered',
     env: { CHAT_ROOM_TOKEN: 'a-token' },
     overrides: { outputs: { chat: { url: `http://127.0.0.1:${room.address().port}/messages` } } },
   });
+  t.after(() => live.close());
   await live.emit('github', push);
   while (heard.length === 0) await delay(20, undefined, { signal: t.signal });
   assert.deepEqual(heard, ['ada pushed 2 commits to main of ada/engine']);

@@ -9,8 +9,9 @@ import { testPlugin } from 'nagaya/sdk';
 
 const mosquitto = ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto'].find(existsSync);
 
-test('lights the lamp of a room that is too warm, once, and puts it out again', async () => {
-  await using plugin = await testPlugin(import.meta.dirname);
+test('lights the lamp of a room that is too warm, once, and puts it out again', async (t) => {
+  const plugin = await testPlugin(import.meta.dirname);
+  t.after(() => plugin.close());
   const reads = (room, payload) => plugin.emit('sensors', { topic: `home/${room}/temperature`, payload, retained: false });
   for (const celsius of [21, 29, 30, 27, 25, 25]) await reads('kitchen', celsius);
   await reads('bath', 35);
@@ -38,10 +39,11 @@ test('goes from the sensor to the lamp through a broker', { skip: mosquitto === 
   const heard = [];
   home.on('message', (topic, payload) => heard.push([topic, payload.toString()]));
   await home.subscribeAsync('home/lamps/#', { qos: 1 });
-  await using plugin = await testPlugin(import.meta.dirname, {
+  const plugin = await testPlugin(import.meta.dirname, {
     outputs: 'delivered',
     overrides: { sources: { sensors: { url } }, outputs: { lamp: { url } } },
   });
+  t.after(() => plugin.close());
   const isOpen = async () => (await plugin.status()).sources[0].state === 'open';
   while (!(await isOpen())) await delay(20, undefined, { signal: t.signal });
   for (const celsius of ['30', '31', '20']) await home.publishAsync('home/kitchen/temperature', celsius, { qos: 1 });

@@ -6,8 +6,9 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { testPlugin } from 'nagaya/sdk';
 
-test('each step sends what the next one needs', async () => {
-  await using plugin = await testPlugin(import.meta.dirname);
+test('each step sends what the next one needs', async (t) => {
+  const plugin = await testPlugin(import.meta.dirname);
+  t.after(() => plugin.close());
   await plugin.emit('inbox', { path: '/home/ada/inbox/letter.txt', bytes: 12, modifiedAt: '2026-05-01T07:00:00.000Z' });
   await plugin.deliver({ name: 'letter.txt', words: 3 }, { ingress: 'answers', kind: 'counted' });
   const sent = await plugin.sent();
@@ -23,10 +24,11 @@ test('each step sends what the next one needs', async () => {
 test('goes from the file to the books', async (t) => {
   const inbox = await mkdtemp(join(tmpdir(), 'inbox-'));
   t.after(() => rm(inbox, { recursive: true, force: true }));
-  await using plugin = await testPlugin(import.meta.dirname, {
+  const plugin = await testPlugin(import.meta.dirname, {
     outputs: 'delivered',
     overrides: { sources: { inbox: { paths: [inbox], settleMs: 100 } } },
   });
+  t.after(() => plugin.close());
   await writeFile(join(inbox, 'one.txt'), 'three small words');
   await writeFile(join(inbox, 'two.txt'), 'and two');
   let books;

@@ -58,7 +58,7 @@ test('every sample plugin has inputs and payloads that its own schemas accept', 
       tools?: { inputSchema?: unknown }[];
     };
     for (const schema of [
-      ...(manifest.service?.ingresses ?? []).map((ingress) => ingress.payloadSchema),
+      ...(manifest.service?.ingresses ?? []).map((ingress) => ingress.payloadSchema ?? {}),
       ...(manifest.tools ?? []).map((tool) => tool.inputSchema),
     ]) {
       assert.deepEqual((await compileSchema(JSON.stringify(schema)))(sampleValue(schema)), [], folder);

@@ -40,6 +40,7 @@ test('of any row of attempts the newest that fit are told, in order and unchange
           return {
             eventId: event.eventId,
             correlationId: event.correlationId,
+            head,
             outcome: one.outcome,
             attempt: one.attempt,
             incarnation: one.incarnation,
