@@ -168,7 +168,7 @@ class Subject {
         ...[command, 'serve', '--no-guardian', '--json', '--log-level', 'error', '--socket', join(folder, 'n.sock')],
         ...['--config', join(folder, 'nagaya.json'), '--plugins', join(folder, 'plugins')],
       ],
-      { stdio: ['ignore', 'pipe', 'inherit'], env: { PATH: process.env['PATH'], TRIAL_SECRET: secret } },
+      { stdio: ['ignore', 'pipe', 'ignore'], env: { PATH: process.env['PATH'], TRIAL_SECRET: secret } },
     );
     this.#process = child;
     await new Promise<void>((resolve, reject) => {
