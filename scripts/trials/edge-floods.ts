@@ -1,6 +1,6 @@
 // What neighbours feel while the webhook listener is flooded: the 99th percentile of deliveries to another plugin,
-// while the flood hits the daemon, over the same while it hits a bare node:http process on the same machine. Both are measured
-// in turns, and the medians of the rounds are compared.
+// while the flood hits the daemon, over the same while it hits a bare node:http process on the same machine. Both are
+// measured in turns, and the medians of the rounds are compared.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
