@@ -54,6 +54,8 @@ function inspector(): Session {
 
 function put({ ask, expression }: WatchQuestion): void {
   if (!canInspect) return;
+  // So that a main thread that does not answer is told from a watchdog that got no processor.
+  say({ ask, taken: true });
   const asked = inspector();
   // Only between these two does V8 take down the stack of what is thrown.
   asked.post('Runtime.enable');

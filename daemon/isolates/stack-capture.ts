@@ -139,7 +139,7 @@ export function locateProcess(
   const cell: AskableCell = {
     threadId: 0,
     evaluate: (expression, evaluateMs) => watch.evaluate(expression, evaluateMs),
-    reachable: () => watch.up,
+    reachable: () => watch.up && watch.heard,
     times: () => mainThreadTimes(pid),
   };
   return whereabouts(cell, folder, withinMs);

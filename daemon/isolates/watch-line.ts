@@ -17,6 +17,7 @@ export class WatchLine {
   readonly #pipe: Duplex;
   readonly #asks = new Map<number, Settle>();
   #lastAsk = 0;
+  #lastTaken = 0;
   readonly #lines = new TextLines();
   #closed = false;
   #up = false;
@@ -37,6 +38,11 @@ export class WatchLine {
   /** The watchdog has begun: from here on silence is the main thread's. */
   get up(): boolean {
     return this.#up && !this.#closed;
+  }
+
+  /** The watchdog has got the last question: that it is not answered is the main thread's doing. */
+  get heard(): boolean {
+    return this.#lastTaken === this.#lastAsk;
   }
 
   /**
@@ -77,6 +83,7 @@ export class WatchLine {
     for (const line of lines) {
       const answer = answerOf(line);
       if (answer?.ask === 0) this.#up = true;
+      else if (answer?.taken === true) this.#lastTaken = answer.ask;
       else if (answer !== undefined) this.#asks.get(answer.ask)?.(answer.result);
     }
   }
@@ -85,13 +92,11 @@ export class WatchLine {
 function answerOf(line: string): WatchAnswer | undefined {
   try {
     const value: unknown = JSON.parse(line);
-    return typeof value === 'object' &&
-      value !== null &&
-      'ask' in value &&
-      typeof value.ask === 'number' &&
-      'result' in value
-      ? { ask: value.ask, result: value.result }
-      : undefined;
+    if (typeof value !== 'object' || value === null || !('ask' in value) || typeof value.ask !== 'number')
+      return undefined;
+    const { ask } = value;
+    if ('taken' in value) return { ask, taken: true };
+    return 'result' in value ? { ask, result: value.result } : undefined;
   } catch {
     // Not of our watchdog: a plugin has written on a descriptor that is not its own.
     return undefined;

@@ -61,5 +61,7 @@ export interface WatchQuestion {
 /** The inspector's result, as it is; the answer nobody asked for, by the number 0, says that the watchdog is there. */
 export interface WatchAnswer {
   readonly ask: number;
-  readonly result: unknown;
+  readonly result?: unknown;
+  /** The question was passed on to the main thread, which has not answered yet. */
+  readonly taken?: boolean;
 }
