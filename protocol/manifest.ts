@@ -39,6 +39,14 @@ export const cellLimits = z.strictObject({
     .max(16 * 1024 * 1024)
     .default(65_536)
     .describe('what one cell may log; the rest is counted and dropped'),
+  cpuShare: z
+    .number()
+    .min(0.01)
+    .max(1024)
+    .optional()
+    .describe(
+      'of one processor, for all cells of the plugin together: 0.5 is half of one; beyond it their priority is lowered, then the service is paused between events; absent: no bound',
+    ),
 });
 
 /** Node would take a comma for two paths and an asterisk for any name. */

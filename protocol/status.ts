@@ -36,6 +36,18 @@ export const percentiles = z.object({
   count,
 });
 
+export const cpuShare = z.object({
+  share: z.number().min(0).describe('limits.cpuShare: of one processor'),
+  usedShare: z.number().min(0).describe('of one processor, the mean of the last seconds'),
+  state: z
+    .enum(['within', 'lowered', 'paused'])
+    .describe(
+      'lowered: its cells have a lower priority; paused: its service begins no event until the share has caught up',
+    ),
+  pausedMs: count.describe('in all'),
+});
+export type CpuShare = z.output<typeof cpuShare>;
+
 export const diagnostic = z.object({
   at: instant,
   level: z.enum(['info', 'warn', 'error']),
@@ -109,6 +121,9 @@ export const serviceStatus = z.object({
       eventLoopUtilization: z.number().min(0).max(1).describe('in the last seconds'),
     })
     .describe('what the service uses of the machine'),
+  cpuShare: cpuShare
+    .nullable()
+    .describe('how its plugin keeps to its share of the processor; null where limits.cpuShare sets none'),
   lastError: recordedError.nullable(),
   deadLetters: z.object({ count, capacity: count, evicted: count }),
   state: z.object({ bytes: count, maxBytes: count }).describe('what the service keeps in ctx.state'),

@@ -1,6 +1,6 @@
 // What a plugin uses of the machine, and how its parts fare: the figures behind `nagaya top`, the page and /metrics.
 import * as z from 'zod';
-import { lifecycle, percentiles } from './status.ts';
+import { cpuShare, lifecycle, percentiles } from './status.ts';
 
 const count = z.int().min(0);
 const megabytes = z.number().min(0);
@@ -23,6 +23,7 @@ export const outcomes = z.record(z.string(), count);
 export const pluginUsage = z.object({
   plugin: z.string(),
   cpuSeconds: z.number().min(0).describe('of all its parts'),
+  cpuShare: cpuShare.nullable().describe('how it keeps to its share of the processor; null where it has no bound'),
   service: partUsage
     .extend({
       lifecycle,
@@ -33,6 +34,9 @@ export const pluginUsage = z.object({
       settled: count.describe('events that have an outcome'),
       failed: count.describe('events whose outcome was failed or deadLettered'),
       deadLetters: count,
+      outputs: z
+        .object({ pending: count, delivered: count, failed: count, deadLetters: count })
+        .describe('commands of all its outputs; failed: attempts to deliver one'),
       queueMs: percentiles.describe('from the acceptance of an event until its cell was given it'),
       handleMs: percentiles.describe('inside the handler'),
     })

@@ -94,7 +94,11 @@ function withPathsFrom(folder: string, found: Config, env: Environment): Config 
     ...found,
     ...(found.socket === undefined ? {} : { socket: absolute(found.socket) }),
     ...(found.stateFolder === undefined ? {} : { stateFolder: absolute(found.stateFolder) }),
-    plugins: { ...found.plugins, folders: found.plugins.folders.map(absolute) },
+    plugins: {
+      ...found.plugins,
+      folders: found.plugins.folders.map(absolute),
+      ...(found.plugins.envFile === undefined ? {} : { envFile: absolute(found.plugins.envFile) }),
+    },
   };
 }
 

@@ -299,6 +299,14 @@ export const config = z.strictObject({
         .default([])
         .describe('plugins, or folders of plugins; relative to this file'),
       autostart: z.boolean().default(true).describe('start the services found there'),
+      envFile: z
+        .string()
+        .min(1)
+        .max(4096)
+        .optional()
+        .describe(
+          'lines NAME=value, as if they stood in the environment of the daemon: for plugins that declare the name in env, and for credentials of sources and outputs; relative to this file; nobody else may read it',
+        ),
       overrides: z.record(pluginId, pluginOverride).default({}),
     })
     .prefault({}),

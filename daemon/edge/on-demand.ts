@@ -63,6 +63,11 @@ export class EdgeOnDemand {
     return this.#sources?.inStatus(plugin) ?? [];
   }
 
+  /** The same as it was last reported, at once. */
+  known(): SourceStatus[] {
+    return this.#sources?.known() ?? [];
+  }
+
   async pause(plugin: string, name: string, paused: boolean): Promise<SourceStatus> {
     return await (await this.#with(plugin, name)).pause(plugin, name, paused);
   }

@@ -25,6 +25,8 @@ export class SourceRow {
   nextMs: number | undefined;
   #state: SourceState = 'connecting';
   #sinceMs: number;
+  /** Over attempts to connect that failed. */
+  #deafMs: number | undefined;
   #lastEventMs: number | undefined;
   #lastError: SourceFault | undefined;
   #base = noCounters;
@@ -34,6 +36,7 @@ export class SourceRow {
     this.declared = declared;
     this.paused = paused;
     this.#sinceMs = nowMs;
+    this.#deafMs = nowMs;
   }
 
   get key(): string {
@@ -48,6 +51,7 @@ export class SourceRow {
     if (state === this.#state) return;
     this.#state = state;
     this.#sinceMs = nowMs;
+    this.#hears(nowMs);
   }
 
   fault(code: string, message: string, nowMs: number): void {
@@ -65,9 +69,15 @@ export class SourceRow {
   reported({ state, sinceMs, lastEventMs, lastError, counters }: SourceReport): void {
     if (state !== this.#state) this.#sinceMs = sinceMs;
     this.#state = state;
+    this.#hears(sinceMs);
     this.#lastEventMs = lastEventMs ?? this.#lastEventMs;
     this.#lastError = lastError ?? this.#lastError;
     this.#counters = counters;
+  }
+
+  #hears(nowMs: number): void {
+    if (this.#state === 'open' || this.#state === 'paused') this.#deafMs = undefined;
+    else this.#deafMs ??= nowMs;
   }
 
   /** Its thread is gone: the next one counts from 0. */
@@ -86,6 +96,7 @@ export class SourceRow {
       type: declaration.type,
       state: this.#state,
       since: instant(this.#sinceMs),
+      deafSince: this.#deafMs === undefined ? null : instant(this.#deafMs),
       ...(url === undefined ? {} : { url }),
       lastEventAt: this.#lastEventMs === undefined ? null : instant(this.#lastEventMs),
       lastError:

@@ -119,6 +119,11 @@ export class Sources {
 
   async list(plugin?: string): Promise<SourceStatus[]> {
     await this.#supervisor.refresh(refreshMs);
+    return this.known(plugin);
+  }
+
+  /** As it was last reported. */
+  known(plugin?: string): SourceStatus[] {
     return [...this.#rows.values()]
       .filter(({ declared }) => plugin === undefined || declared.plugin === plugin)
       .map((row) => this.#view(row));

@@ -1,6 +1,6 @@
 // What a daemon loads and starts by itself: what lies in its folders, what an earlier daemon had loaded at run time,
 // and the services that are to run. Whatever is wrong with one plugin is noted, and keeps no other from being loaded.
-import { HostError } from '../../protocol/errors.ts';
+import { asHostError } from '../../protocol/errors.ts';
 import type { Config } from '../config/schema.ts';
 import type { Catalog } from '../plugins/catalog.ts';
 import { discover } from '../plugins/discovery.ts';
@@ -8,7 +8,10 @@ import { invalidPlugin } from '../plugins/invalid-plugin.ts';
 import { type RememberedPlugin, RememberedPlugins } from '../plugins/remembered-plugins.ts';
 import type { Store } from '../store/store.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
+import type { Feed, FeedSubscription } from '../telemetry/feed.ts';
+import type { Clock } from '../time/clock.ts';
 import type { HostedPlugin } from './hosted-plugin.ts';
+import { StartFailures } from './start-failures.ts';
 
 /** What of the host it needs. */
 interface StartingHost {
@@ -25,18 +28,27 @@ export interface AtStartOptions {
   add(folder: string): Promise<HostedPlugin>;
   /** Plugins that an earlier daemon had loaded are loaded, later than at the start. */
   foundLate(): void;
+  readonly feed: Pick<Feed, 'subscribe'>;
+  readonly stateFolder: string;
+  /** The guardian has started this daemon in place of one that died. */
+  readonly afterDeath: boolean;
+  readonly clock: Pick<Clock, 'wallMs'>;
 }
 
 export class AtStart {
   readonly remembered: RememberedPlugins;
+  readonly failures: StartFailures;
   readonly #host: StartingHost;
   readonly #options: AtStartOptions;
   #isRead = false;
+  #watched: FeedSubscription | undefined;
 
   constructor(host: StartingHost, options: AtStartOptions) {
     this.#host = host;
     this.#options = options;
     this.remembered = new RememberedPlugins(options.store, () => void this.#foundLate());
+    const { stateFolder, log, afterDeath, clock } = options;
+    this.failures = new StartFailures({ stateFolder, log, counts: !afterDeath, nowMs: () => clock.wallMs() });
   }
 
   /** The daemon's start does not wait for JSON Schemas to be compiled: the cells that use them do that. */
@@ -65,7 +77,17 @@ export class AtStart {
 
   /** Starts, side by side, every service that is to start with the daemon. */
   async autostart(among: readonly HostedPlugin[] = this.#host.list()): Promise<void> {
-    await Promise.all(among.filter((hosted) => this.#isToRun(hosted)).map(({ id }) => this.#start(id)));
+    const toRun = among.filter((hosted) => this.#isToRun(hosted) && !this.#isLeftOut(hosted));
+    await Promise.all(toRun.map(({ id }) => this.#start(id)));
+  }
+
+  /** It has failed at too many starts in a row. */
+  #isLeftOut(hosted: HostedPlugin): boolean {
+    const left = this.failures.leaveOut(hosted.id);
+    if (left === undefined) return false;
+    hosted.tell('left_out', left.inFull, 'error');
+    this.#options.log.error({ plugin: hosted.id }, left.inFull);
+    return true;
   }
 
   /** Whether the daemon would start it if nobody asked for anything. */
@@ -82,12 +104,30 @@ export class AtStart {
   async #start(id: string): Promise<void> {
     try {
       await this.#host.start(id);
+      this.failures.forget(id);
     } catch (thrown) {
-      this.#options.log.error(
-        { plugin: id, code: thrown instanceof HostError ? thrown.code : 'internal' },
-        'a service did not start',
-      );
+      const { code, message } = asHostError(thrown);
+      this.#options.log.error({ plugin: id, code }, 'a service did not start');
+      this.failures.failed(id, code, message);
+      this.#forgetOnceItRuns();
     }
+  }
+
+  /** The supervisor may bring it up after all. */
+  #forgetOnceItRuns(): void {
+    this.#watched ??= this.#options.feed.subscribe({
+      filter: { topics: ['lifecycle'] },
+      buffer: 1,
+      push: ({ event: { plugin, data } }) => {
+        if (data['to'] === 'running') this.failures.forget(plugin);
+        return true;
+      },
+    });
+  }
+
+  close(): Promise<void> {
+    this.#watched?.close();
+    return this.failures.close();
   }
 
   async #load(folder: string, remembered?: RememberedPlugin): Promise<HostedPlugin | undefined> {

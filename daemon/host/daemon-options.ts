@@ -13,6 +13,8 @@ export interface DaemonOptions {
   readonly pretty: boolean;
   /** The descriptor of the log; standard error when left out. */
   readonly logDestination?: number;
+  /** What the operator has to know of the configuration it starts with. */
+  readonly notice?: string;
   /** The guardian under which this process runs, and what it has told. */
   readonly guarding?: Guarding;
 }

@@ -12,7 +12,7 @@ import { awakeTime } from '../time/awake-time.ts';
 import type { HostWatches } from './host-watches.ts';
 
 export interface DaemonStatusParts {
-  readonly options: Pick<DaemonOptions, 'config' | 'configPath' | 'socket' | 'stateFolder' | 'guarding'>;
+  readonly options: Pick<DaemonOptions, 'config' | 'configPath' | 'socket' | 'stateFolder' | 'guarding' | 'notice'>;
   readonly version: string;
   readonly startedMs: number;
   readonly host: Host;
@@ -60,7 +60,7 @@ export function daemonStatus({
       logLines: daemonLog.dropped + host.droppedLogLines,
     },
     standstills: { count: awakeTime.count, totalMs: Math.round(awakeTime.stoodMs) },
-    notes: host.notes(),
+    notes: [...(options.notice === undefined ? [] : [options.notice]), ...host.notes()],
     faults,
     eventLoopDelayMs: watches.eventLoop.delay(),
     memory: memory(),

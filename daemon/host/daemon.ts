@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { HostError, asHostError } from '../../protocol/errors.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import type { InvalidPlugin } from '../plugins/invalid-plugin.ts';
+import { EnvFile } from '../config/env-file.ts';
 import { sweepOrphans } from '../cells/process/orphan-sweep.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
 import { BrowserServer } from '../control/browser/browser-server.ts';
@@ -20,7 +21,7 @@ import type { DaemonHandlerDeps } from '../operations/daemon.ts';
 import { AuditLog } from '../operations/audit.ts';
 import { AuditFile } from './audit-file.ts';
 import { health } from './health.ts';
-import { metricsText } from './metrics.ts';
+import { Metrics } from './metrics.ts';
 import { McpParts } from './mcp-parts.ts';
 import { reloadConfig } from './config-reload.ts';
 import { Host } from './host.ts';
@@ -68,10 +69,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const guardian = underGuardian(options.guarding, options.socket);
   const startedMs = Date.now();
   readDirectly();
+  const envFile = new EnvFile(process.env);
+  envFile.read(config.plugins.envFile);
   await prepareStateFolder(options.stateFolder);
   const feed = new Feed();
   const daemonLog = publishedLog(options, feed);
   const log = daemonLog.logger;
+  if (options.notice !== undefined) log.error({}, options.notice);
   armFailpoints(process.env, log);
   const store = new Store({
     stateFolder: options.stateFolder,
@@ -144,25 +148,30 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         store: store.health(),
         threadPoolFull: watches.pool.status().fullSince !== null,
         plugins: host.list(),
+        sources: host.edge.known(),
+        leftOut: host.leftOut,
+        nowMs: Date.now(),
       }),
-    metrics: () =>
-      metricsText({
-        status: daemonParts.status(),
-        store: store.health(),
-        ready: daemonParts.health().ready,
-        plugins: host.list(),
-      }),
+    metrics: () => metrics.text(),
     reloadConfig: () =>
       reloadConfig({
         config,
         configPath: options.configPath,
         log: { info: (fields, message) => log.info({ ...fields }, message), setLevel: daemonLog.setLevel },
         loaded: (plugin) => host.catalog.has(plugin),
+        envFile,
         rereadCredentials: () => host.edge.reread(),
       }),
     shutdown: (reason) => shutdown.begin(reason),
     servicesStopped: host.stopped,
   };
+  const metrics = new Metrics(() => ({
+    status: daemonParts.status(),
+    store: store.health(),
+    ready: daemonParts.health().ready,
+    plugins: host.list(),
+    sources: host.edge.known(),
+  }));
   const audit = new AuditLog(limits.auditEntries, new AuditFile(options.stateFolder, log));
   const halfLines = new HalfLines(limits.halfLineBytes);
   const mcp: McpParts = new McpParts(host, options, log, version, () => shutdown.begun);

@@ -12,12 +12,15 @@ export interface Explaining {
   readonly outputs: Pick<PluginOutputs, 'about'>;
 }
 
+/** Without what is explained of the plugin as a whole. */
+export type Story = Omit<OperationResult<'event.explain'>, 'explanation'>;
+
 /** What this daemon saw, and in front of it what an earlier one kept. */
 export async function explained(
   { service, deadLetters, history, outputs }: Explaining,
   event: string | undefined,
   limit: number,
-): Promise<OperationResult<'event.explain'>> {
+): Promise<Story> {
   const { timeline } = history;
   const { events, forgotten, open } = service?.trail(event, limit) ?? { events: [], forgotten: 0, open: [] };
   const entries = event === undefined ? timeline.newest(limit) : timeline.about(event, limit);

@@ -8,6 +8,7 @@ import type { Config } from '../config/schema.ts';
 import type { Guarding } from '../guardian/link.ts';
 import { AfterDeath } from './after-death.ts';
 import { AtStart } from './at-start.ts';
+import type { LeftOut } from './start-failures.ts';
 import { EdgeOnDemand } from '../edge/on-demand.ts';
 import { hostRuntimes } from './host-runtimes.ts';
 import { type HostCounts, hostCounts } from './host-counts.ts';
@@ -109,11 +110,9 @@ export class Host {
       list: () => this.list().filter(({ id }) => !this.#unloading.has(id)),
       get: (id) => this.#staying(id),
     });
-    const { config, log, store } = options;
     this.#atStart = new AtStart(this, {
-      config,
-      store,
-      log,
+      ...options,
+      afterDeath: (options.guarding?.deaths.length ?? 0) > 0,
       foundLate: () => void this.#embedded.resume(),
       add: async (folder) => await this.#add(this.#reader.read(folder), { tryImport: false }),
     });
@@ -164,6 +163,7 @@ export class Host {
 
   /** What the operator has asked of a service, for the next daemon. Waits for the store only for a moment. */
   async wants(id: string, wanted: Wanted): Promise<void> {
+    this.#atStart.failures.forget(id);
     const written = this.#atStart.remembered.wants(
       id,
       wanted,
@@ -234,12 +234,16 @@ export class Host {
   readonly #tell = (notes: readonly string[], fields: Readonly<Record<string, unknown>> = {}): void =>
     notes.forEach((note) => this.#options.log.warn(fields, note));
 
-  /** What the configuration says that has no effect. */
-  readonly notes = (): string[] =>
-    unusedOverrides(
-      this.config.plugins.overrides,
-      this.catalog.list().map(({ id }) => id),
-    );
+  /** What the configuration says that has no effect, and what was not started. */
+  readonly notes = (): string[] => [
+    ...unusedOverrides(this.config.plugins.overrides, [...this.#hosted.keys()]),
+    ...this.leftOut.map(({ message }) => message),
+  ];
+
+  /** Services that were not started with the daemon, because they failed at its last starts. */
+  get leftOut(): readonly LeftOut[] {
+    return this.#atStart.failures.leftOut;
+  }
 
   /**
    * Returns what became of the events of its service. What is on disk is found again by the next load, unless it is
@@ -304,6 +308,7 @@ export class Host {
     this.catalog.replace(plugin);
     await this.edge.declare(plugin);
     this.#afterDeath.forget(id);
+    this.#atStart.failures.forget(id);
     this.#tell(plugin.notes, { plugin: plugin.id });
     this.#publishChange(id, 'reloaded');
     // It ran until it failed, so whoever corrects it wants it to run.
@@ -403,7 +408,11 @@ export class Host {
       this.profiles.close(killMs),
       ...this.list().map((hosted) => hosted.closeTools(killMs)),
     ]);
-    await Promise.all([this.#recorder.close(recorderCloseMs), ...this.list().map((hosted) => hosted.close())]);
+    await Promise.all([
+      this.#atStart.close(),
+      this.#recorder.close(recorderCloseMs),
+      ...this.list().map((hosted) => hosted.close()),
+    ]);
     this.edge.close();
     this.#options.log.info({ ...events }, 'the services are stopped');
     this.#tellStopped(events);

@@ -10,7 +10,10 @@ import { spawnCellFor } from '../cells/spawn.ts';
 import { KeptCode } from '../plugins/kept-code.ts';
 import { tryImport } from './import-trial.ts';
 import type { PluginOutputs } from '../outputs/plugin-outputs.ts';
-import { explained } from './explained.ts';
+import { type Story, explained } from './explained.ts';
+import { explanation } from './explanation.ts';
+import type { SourceStatus } from '../../protocol/operations/source.ts';
+import type { Explanation } from '../../protocol/operations/telemetry.ts';
 import { type KeptThings, openKept, openQueue } from './kept-things.ts';
 import type { HistorySource, PluginHistory } from './plugin-history.ts';
 import type { HostedDeps } from './hosted-deps.ts';
@@ -40,6 +43,7 @@ import type { RunningTools } from '../tools/running-tools.ts';
 import type { McpSection } from '../../protocol/manifest.ts';
 import { passOnPlaced, redactedError, redactedProgress } from './told-error.ts';
 import type { CallWaiter } from '../tools/pending-call.ts';
+import { Sharing } from './sharing-plugin.ts';
 import { RetiringTools } from '../tools/retiring-tools.ts';
 
 export class HostedPlugin {
@@ -60,6 +64,8 @@ export class HostedPlugin {
   /** Values that were in the environment of any of its cells: a reload must not uncover an old one. */
   readonly #secrets = new Set<string>();
   readonly toolBooks = new ToolBooks();
+  /** Its share of the processor. */
+  readonly sharing = new Sharing(this);
   /** Inputs of workers that run its profiles, by what they ended in. */
   readonly inputs: Record<ProgramEnd['kind'], number> = { done: 0, failed: 0, cancelled: 0 };
   readonly #records: CellRecords;
@@ -257,10 +263,13 @@ export class HostedPlugin {
   }
 
   /** The story of one event, of those that share a correlation id, or of the newest. */
-  explain(event: string | undefined, limit: number): Promise<OperationResult<'event.explain'>> {
+  explain(event: string | undefined, limit: number): Promise<Story> {
     const { history, outputs } = this;
     return explained({ service: this.#service, deadLetters: this.#deadLetters, history, outputs }, event, limit);
   }
+
+  /** How it is, what went wrong, why, and what to do about it. */
+  readonly explanation = (sources: readonly SourceStatus[]): Explanation[] => explanation({ hosted: this, sources });
 
   /** Something that happened to it beside its service. */
   tell(event: string, message: string, level: 'warn' | 'error' = 'warn', ids: Partial<EventIds> = {}): void {

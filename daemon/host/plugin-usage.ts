@@ -1,11 +1,13 @@
 // Puts together what one plugin uses of the machine, from the meters of its cells and the books of its parts.
 import type { PluginUsage } from '../../protocol/usage.ts';
 import { cellMeters } from '../isolates/cell-meters.ts';
+import type { PluginOutputs } from '../outputs/plugin-outputs.ts';
 import type { Service } from '../services/service.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { PluginLog } from '../telemetry/plugin-log.ts';
 import type { RunningTools } from '../tools/running-tools.ts';
 import type { ToolBooks } from '../tools/tool-books.ts';
+import type { Sharing } from './sharing-plugin.ts';
 
 interface Subject {
   readonly id: string;
@@ -15,6 +17,8 @@ interface Subject {
   readonly toolBooks: ToolBooks;
   readonly inputs: Readonly<Record<string, number>>;
   readonly log: PluginLog;
+  readonly sharing: Sharing;
+  readonly outputs: Pick<PluginOutputs, 'list'>;
 }
 
 export function measuredUsage(subject: Subject): PluginUsage {
@@ -22,7 +26,7 @@ export function measuredUsage(subject: Subject): PluginUsage {
   return pluginUsage(subject);
 }
 
-function pluginUsage({ id, plugin, service, tools, toolBooks, inputs, log }: Subject): PluginUsage {
+function pluginUsage({ id, plugin, service, tools, toolBooks, inputs, log, sharing, outputs }: Subject): PluginUsage {
   const used = {
     service: cellMeters.usage(id, 'service'),
     tools: cellMeters.usage(id, 'tools'),
@@ -33,7 +37,9 @@ function pluginUsage({ id, plugin, service, tools, toolBooks, inputs, log }: Sub
   return {
     plugin: id,
     cpuSeconds: Number(cpuSeconds.toFixed(3)),
-    service: service === undefined ? null : { ...used.service, ...serviceFigures(service) },
+    cpuShare: sharing.view,
+    service:
+      service === undefined ? null : { ...used.service, ...serviceFigures(service), outputs: outputFigures(outputs) },
     tools:
       manifest.tools.length === 0
         ? null
@@ -49,7 +55,18 @@ function pluginUsage({ id, plugin, service, tools, toolBooks, inputs, log }: Sub
   };
 }
 
-type ServiceUsage = Omit<NonNullable<PluginUsage['service']>, keyof NonNullable<PluginUsage['tools']>>;
+type ServiceUsage = Omit<NonNullable<PluginUsage['service']>, keyof NonNullable<PluginUsage['tools']> | 'outputs'>;
+
+function outputFigures(outputs: Subject['outputs']): NonNullable<PluginUsage['service']>['outputs'] {
+  const sum = { pending: 0, delivered: 0, failed: 0, deadLetters: 0 };
+  for (const { pending, sent, failed, deadLetters } of outputs.list()) {
+    sum.pending += pending;
+    sum.delivered += sent;
+    sum.failed += failed;
+    sum.deadLetters += deadLetters;
+  }
+  return sum;
+}
 
 function serviceFigures(service: Service): ServiceUsage {
   const { lifecycle, incarnation, queue, counters, deadLetters, waits, handleTimes } = service.figures();

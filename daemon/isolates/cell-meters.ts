@@ -2,6 +2,7 @@
 // living ones hold. Figures of threads are taken while the daemon looks at them anyway, so that reading what is here
 // costs nothing; a cell is measured once more before its end.
 import { awakeTime } from '../time/awake-time.ts';
+import { lowerPriority } from './thread-priority.ts';
 import { reapedCpuMs, processCpuMs, threadCpuMs, treeCpuMs } from './processor-figures.ts';
 
 /** The part of a plugin that a cell runs. */
@@ -44,6 +45,8 @@ export interface ThreadSource {
 
 export interface ProcessSource {
   readonly pid: number;
+  /** What lives of it and of its children, as it was found last. */
+  readonly started: () => readonly number[];
   readonly figures: () => CellFigures;
   /** Share of time its event loop was busy. */
   readonly utilization: () => number;
@@ -67,6 +70,12 @@ abstract class CellMeter {
   abstract figures(): CellFigures;
   /** Takes the system's figure now. */
   abstract sample(): void;
+  protected abstract readonly system: number;
+
+  /** Gives it a lower priority. */
+  lower(): void {
+    lowerPriority(this.system);
+  }
 
   get knownMs(): number {
     return this.#knownMs;
@@ -119,6 +128,10 @@ export class ThreadMeter extends CellMeter {
   sample(): void {
     this.know(threadCpuMs(this.#source.osThread()));
   }
+
+  protected get system(): number {
+    return this.#source.osThread();
+  }
 }
 
 class ProcessMeter extends CellMeter {
@@ -140,7 +153,16 @@ class ProcessMeter extends CellMeter {
 
   sample(): void {
     this.#sampledMs = awakeTime.nowMs();
-    this.know(treeCpuMs(this.#source.pid));
+    this.know(treeCpuMs(this.#source.pid, this.#source.started()));
+  }
+
+  protected get system(): number {
+    return this.#source.pid;
+  }
+
+  override lower(): void {
+    super.lower();
+    for (const pid of this.#source.started()) lowerPriority(pid);
   }
 
   /** Without looking for what it has started. */
@@ -172,7 +194,7 @@ const newAccount = (): Account => ({
   meters: { service: new Set(), tools: new Set(), workers: new Set() },
 });
 
-const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));
+const rounded = (value: number, digits: number): number => Math.round(value * 10 ** digits) / 10 ** digits;
 
 export class CellMeters {
   readonly #accounts = new Map<string, Account>();
@@ -210,6 +232,19 @@ export class CellMeters {
         account.meters[part].delete(meter);
       },
     };
+  }
+
+  /** What all cells of a plugin have used, as it is known. */
+  cpuMs(plugin: string): number {
+    const { cpuMs } = this.#accounts.get(plugin) ?? newAccount();
+    return cpuMs.service + cpuMs.tools + cpuMs.workers;
+  }
+
+  /** Gives the cells that a plugin has now a lower priority. An ordinary user cannot raise it again. */
+  lower(plugin: string): void {
+    const account = this.#accounts.get(plugin);
+    if (account === undefined) return;
+    for (const part of cellParts) for (const meter of account.meters[part]) meter.lower();
   }
 
   /** Has the cells of a plugin measured now; they are otherwise measured while they work. */

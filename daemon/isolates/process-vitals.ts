@@ -68,6 +68,7 @@ export class ProcessVitals {
     this.#owner = owner;
     this.#meter = cellMeters.beginProcess(plugin, part, {
       pid,
+      started: () => this.#started,
       figures: () => ({
         heapUsedMb: (this.#told?.heapUsedBytes ?? 0) / mebibyte,
         offHeapMb: (this.#told?.externalBytes ?? 0) / mebibyte,

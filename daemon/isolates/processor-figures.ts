@@ -1,12 +1,11 @@
 // What processor time the system has counted for a thread of this process, and for a process with all that it has
 // started. The figures are read into one small buffer, because they are read often. Nothing is known without /proc.
-import { closeSync, openSync, readSync, readdirSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { isCellThread } from './os-thread.ts';
 
 /** Kernels have counted processor time in hundredths of a second for programs since long before Node. */
 const tickMs = 10;
 const nanosecondsInMs = 1e6;
-const parentField = 1;
 const userField = 11;
 const systemField = 12;
 const waitedUserField = 13;
@@ -60,48 +59,12 @@ export function processCpuMs(pid: number | 'self'): number | undefined {
 export const reapedCpuMs = (): number | undefined =>
   sum(fieldsOf(read('/proc/self/stat')), waitedUserField, waitedSystemField);
 
-/** One look at all processes serves everybody who asks within this time: it costs as much as there are processes. */
-const tableMs = 1000;
-let table: { readonly atMs: number; readonly children: ReadonlyMap<number, readonly number[]> } | undefined;
-
-function childrenOf(pid: number, nowMs: number): readonly number[] {
-  if (table === undefined || nowMs - table.atMs > tableMs) table = { atMs: nowMs, children: readTable() };
-  return table.children.get(pid) ?? [];
-}
-
-function readTable(): Map<number, number[]> {
-  const children = new Map<number, number[]>();
-  let names: string[];
-  try {
-    names = readdirSync('/proc');
-  } catch {
-    // There is no /proc, or no descriptor is left: children are not counted this time.
-    return children;
-  }
-  for (const name of names) {
-    if (!/^\d+$/.test(name)) continue;
-    const parent = Number(fieldsOf(read(`/proc/${name}/stat`))[parentField]);
-    const known = children.get(parent);
-    if (known === undefined) children.set(parent, [Number(name)]);
-    else known.push(Number(name));
-  }
-  return children;
-}
-
-/** A process that starts more than this is not followed further. */
-const mostFollowed = 1000;
-
-/** Of a process and of everything below it. Zombies keep their figures until somebody has waited for them. */
-export function treeCpuMs(pid: number): number | undefined {
+/**
+ * Of a process and of what it has started: the living are named, because finding them costs more than reading their
+ * figures. Zombies keep their figures until somebody has waited for them.
+ */
+export function treeCpuMs(pid: number, started: readonly number[]): number | undefined {
   const own = processCpuMs(pid);
   if (own === undefined) return undefined;
-  const nowMs = performance.now();
-  const below = [...childrenOf(pid, nowMs)];
-  let total = own;
-  for (let at = 0; at < below.length && at < mostFollowed; at += 1) {
-    const child = below[at] as number;
-    total += processCpuMs(child) ?? 0;
-    below.push(...childrenOf(child, nowMs));
-  }
-  return total;
+  return started.reduce((total, child) => total + (processCpuMs(child) ?? 0), own);
 }

@@ -18,6 +18,19 @@ interface Stretch {
   ranMs: number | undefined;
 }
 
+/** Of a plugin that has used more than its share of the processor: an eighth of the weight of the others. */
+const beyondItsShare = 10;
+
+/** Of a thread, or of a process's main thread, which runs its JavaScript. */
+export function lowerPriority(system: number): void {
+  if (!isCellThread(system)) return;
+  try {
+    setPriority(system, beyondItsShare);
+  } catch {
+    // It is gone, or the system does not let it be changed: a pause has to do.
+  }
+}
+
 export class ThreadPriority {
   #stretch: Stretch | undefined;
   #lowered = false;

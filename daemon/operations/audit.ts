@@ -16,6 +16,12 @@ const audited: readonly OperationName[] = [
   'service.restart',
   'deadLetter.replay',
   'deadLetter.discard',
+  'source.pause',
+  'source.resume',
+  'source.trigger',
+  'output.retry',
+  'output.discard',
+  'config.reload',
   'browser.link',
   'daemon.shutdown',
 ];
@@ -96,14 +102,18 @@ export class AuditLog {
   }
 }
 
+/** What of the parameters says to what it was done. */
+const named = ['plugin', 'tool', 'source', 'output'] as const;
+
 function entryOf(operation: OperationName, params: unknown, { audience, id }: Caller, outcome: string): AuditEntry {
-  const { plugin, tool, ids } = (params ?? {}) as { plugin?: unknown; tool?: unknown; ids?: unknown };
+  const given = (params ?? {}) as Readonly<Record<string, unknown>>;
+  const { ids } = given;
+  const to = named.flatMap((name) => (typeof given[name] === 'string' ? [[name, given[name]]] : []));
   return {
     at: new Date().toISOString(),
     who: audience === 'control' ? `socket (connection ${id})` : `page (${id})`,
     operation,
-    ...(typeof plugin === 'string' ? { plugin } : {}),
-    ...(typeof tool === 'string' ? { tool } : {}),
+    ...(Object.fromEntries(to) as Partial<Record<(typeof named)[number], string>>),
     ...(Array.isArray(ids) ? { deadLetters: ids.length } : {}),
     outcome,
   };

@@ -11,7 +11,7 @@ export interface DaemonHandlerDeps {
   status(): DaemonStatus;
   health(): Health;
   /** In Prometheus' text format. */
-  metrics(): string;
+  metrics(): Promise<string>;
   /** Throws `config_invalid`; then nothing has changed. */
   reloadConfig(): Promise<ConfigReload>;
   /** Begins the shutdown and returns at once. */

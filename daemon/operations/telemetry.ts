@@ -16,7 +16,11 @@ export function telemetryHandlers(
     },
     'events.unsubscribe': ({ subscriptionId }, caller) => caller.unsubscribe(subscriptionId),
     'timeline.read': ({ plugin: id, after, limit }) => host.get(id).history.page(after, limit),
-    'event.explain': ({ plugin: id, event, limit }) => host.get(id).explain(event, limit),
+    'event.explain': async ({ plugin: id, event, limit }) => {
+      const hosted = host.get(id);
+      const story = await hosted.explain(event, limit);
+      return { ...story, explanation: event === undefined ? hosted.explanation(await host.edge.list(id)) : [] };
+    },
     'log.read': async ({ plugin: id, limit, since, level, follow }, caller) => {
       const log = id === undefined ? undefined : host.get(id).log;
       const wanted = { sinceMs: since === undefined ? undefined : Date.parse(since), level };

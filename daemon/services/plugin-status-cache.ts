@@ -53,12 +53,19 @@ export class PluginStatusCache {
     };
   }
 
+  /** It may hold what the plugin's environment told it in confidence, in names and, escaped or not, in texts. */
+  #redacted(json: string): unknown {
+    return JSON.parse(this.#redact(json), (_name, value: unknown) =>
+      typeof value === 'string' ? this.#redact(value) : value,
+    );
+  }
+
   async #fetch(source: StatusSource, deadlineMs: number): Promise<void> {
     const outcome = await source.status(deadlineMs);
     if (outcome.ok) {
       // Made by JSON.stringify inside the cell and bounded there.
       this.#last = {
-        value: JSON.parse(outcome.value) as unknown,
+        value: this.#redacted(outcome.value),
         wallMs: this.#clock.wallMs(),
         monotonicMs: this.#clock.monotonicMs(),
         incarnation: source.number,

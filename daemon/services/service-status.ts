@@ -26,6 +26,7 @@ export interface StatusParts {
   readonly handleTimes: Histogram;
   readonly journal: Journal;
   readonly usage: CellUsage | null;
+  readonly cpuShare: ServiceStatus['cpuShare'];
   readonly unkillable: number;
   readonly malformed: number;
   readonly restart: ServiceStatus['restart'];
@@ -90,6 +91,7 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
     handleMs: parts.handleTimes.percentiles(),
     queueMs: queue.waits.percentiles(),
     usage: usageOf(parts.pluginId),
+    cpuShare: parts.cpuShare,
     lastError: journal.lastError,
     restart: parts.restart,
     deadLetters: { ...parts.deadLetters },

@@ -1,6 +1,6 @@
 // One plugin's service as the rest of the host sees it: events go in, commands go in, its status comes out.
 import { HostError, asHostError } from '../../protocol/errors.ts';
-import type { Lifecycle, ServiceStatus } from '../../protocol/status.ts';
+import type { CpuShare, Lifecycle, ServiceStatus } from '../../protocol/status.ts';
 import { lossAccount } from '../files/loss-account.ts';
 import { cellMeters } from '../isolates/cell-meters.ts';
 import { Deadlines } from '../time/deadlines.ts';
@@ -41,6 +41,7 @@ export class Service {
   readonly #deadlines: Deadlines;
   readonly #setPaused: (paused: boolean) => void;
   readonly #pausedFor = new Set<string>();
+  #cpuShare: CpuShare | null = null;
   readonly #settlement: Settlement;
 
   constructor(plan: ServicePlan, deps: ServiceDeps) {
@@ -148,6 +149,11 @@ export class Service {
     return this.#life.incarnation;
   }
 
+  /** It has failed, and nothing brings it back by itself. */
+  get isGivenUp(): boolean {
+    return this.lifecycle === 'failed' && !this.#life.state.supervisor.pending;
+  }
+
   /** Cells that were given up and still exist. */
   get unkillable(): number {
     return this.#life.unkillable;
@@ -218,6 +224,14 @@ export class Service {
   /** No event begins while its outputs have more to deliver than may wait. */
   pauseForOutputs(paused: boolean): void {
     this.#pause('outputs', paused);
+  }
+
+  /** No event begins while its plugin has used more than its share of the processor. */
+  holdToShare(share: CpuShare | null): void {
+    const wasPaused = this.#cpuShare?.state === 'paused';
+    this.#cpuShare = share;
+    const isPaused = share?.state === 'paused';
+    if (isPaused !== wasPaused) this.#pause('processor', isPaused);
   }
 
   /** Undefined: there is no room. */
@@ -295,6 +309,7 @@ export class Service {
       handleTimes: life.handleTimes(),
       journal: this.#journal,
       usage: life.live?.usage() ?? null,
+      cpuShare: this.#cpuShare,
       unkillable: life.unkillable,
       malformed: life.malformed,
       restart: life.state.supervisor.view(),

@@ -1,6 +1,7 @@
 // One log line as a person reads it on a terminal: time, level, plugin, message, then what else there is. Here, where
 // a line is shown, is where control characters lose their power; in files they stand escaped in JSON anyway.
 import type { LogLine } from '../../protocol/operations/telemetry.ts';
+import { timeText } from '../../protocol/time-text.ts';
 
 const placed = new Set(['level', 'time', 'plugin', 'msg']);
 const levelColours: Readonly<Record<string, number>> = { debug: 90, info: 36, warn: 33, error: 31, fatal: 31 };
@@ -24,7 +25,7 @@ export function readableLine(line: LogLine, colour: boolean): string {
   const [first = '', ...more] = String(line.msg).split(/\r?\n/);
   const fields = Object.entries(line).filter(([name, value]) => !placed.has(name) && value !== undefined);
   const head = [
-    paint(dim, harmless(time.slice(time.indexOf('T') + 1))),
+    paint(dim, harmless(timeText(time))),
     paint(levelColours[level] ?? dim, harmless(level.toUpperCase().padEnd(5))),
     ...(typeof plugin === 'string' ? [paint(bold, harmless(plugin))] : []),
     harmless(first),

@@ -44,6 +44,7 @@ const errors = ['plugin_not_found', 'unsupported_operation', 'output_not_found']
 export const outputOperations = {
   'output.list': operation({
     summary: 'The outputs of services, and how much waits to be delivered by each',
+    audience: 'operator',
     http: { method: 'GET', path: '/api/outputs' },
     params: z.strictObject({ plugin: pluginId.optional() }),
     result: z.object({ outputs: z.array(outputStatus) }),
@@ -51,6 +52,7 @@ export const outputOperations = {
   }),
   'output.show': operation({
     summary: 'One output with its oldest commands that wait, and its oldest that could not be delivered',
+    audience: 'operator',
     http: { method: 'GET', path: '/api/outputs/{plugin}/{output}' },
     params: params.extend({ limit: pageLimit(1000, 100).describe('of each list') }),
     result: z.object({
@@ -62,6 +64,7 @@ export const outputOperations = {
   }),
   'output.retry': operation({
     summary: 'Sends dead letters of an output again, and tries at once what waits for its next attempt',
+    audience: 'operator',
     http: { method: 'POST', path: '/api/outputs/{plugin}/{output}/retry' },
     params: params.extend({ ids: ids.describe('absent: all; if one is not there, nothing is done') }),
     result: z.object({ retried: count }),
@@ -69,6 +72,7 @@ export const outputOperations = {
   }),
   'output.discard': operation({
     summary: 'Removes commands of an output for good',
+    audience: 'operator',
     http: { method: 'POST', path: '/api/outputs/{plugin}/{output}/discard' },
     params: params.extend({
       ids: ids.describe(

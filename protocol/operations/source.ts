@@ -17,6 +17,9 @@ export const sourceStatus = z.object({
       'open: events can arrive, and a peer was heard within its heartbeat; retrying: it failed and is tried again; faulty: somebody has to do something, see lastError',
     ),
   since: instant.describe('of the state'),
+  deafSince: instant
+    .nullable()
+    .describe('since when no event can come from it, although nobody has paused it; null where events can'),
   url: z.string().optional().describe('where a webhook is reached'),
   lastEventAt: instant.nullable(),
   lastError: z.object({ code: z.string(), message: z.string(), at: instant }).nullable(),
@@ -48,6 +51,7 @@ const errors = ['plugin_not_found', 'unsupported_operation', 'source_not_found']
 export const sourceOperations = {
   'source.list': operation({
     summary: 'The sources of every service, or of one: their state, counters, last error and next run',
+    audience: 'operator',
     http: { method: 'GET', path: '/api/sources' },
     params: z.strictObject({ plugin: pluginId.optional() }),
     result: z.object({ sources: z.array(sourceStatus) }),
@@ -55,6 +59,7 @@ export const sourceOperations = {
   }),
   'source.pause': operation({
     summary: 'Takes nothing from a source until it is resumed, also after a restart of the daemon',
+    audience: 'operator',
     http: { method: 'POST', path: '/api/services/{plugin}/sources/{source}/pause' },
     params: one,
     result: sourceStatus,
@@ -62,6 +67,7 @@ export const sourceOperations = {
   }),
   'source.resume': operation({
     summary: 'Takes events from a paused source again',
+    audience: 'operator',
     http: { method: 'POST', path: '/api/services/{plugin}/sources/{source}/resume' },
     params: one,
     result: sourceStatus,
@@ -69,6 +75,7 @@ export const sourceOperations = {
   }),
   'source.trigger': operation({
     summary: 'Lets a schedule be due now, without a change to when it is due next',
+    audience: 'operator',
     http: { method: 'POST', path: '/api/services/{plugin}/sources/{source}/trigger' },
     params: one,
     result: z.object({ accepted: z.literal(true), eventId: z.string(), correlationId: z.string() }),

@@ -88,6 +88,17 @@ export const sentCommand = z.object({
 });
 export type SentCommandView = z.output<typeof sentCommand>;
 
+/** One thing that a person has to know of a plugin, in sentences. */
+export const explanation = z.object({
+  about: z.enum(['plugin', 'service', 'events', 'tools', 'workers', 'sources', 'outputs']),
+  level: z.enum(['info', 'warn', 'error']),
+  at: z.iso.datetime().nullable().describe('when it happened last; null of what is so now'),
+  what: z.string().describe('what happened, or how it is'),
+  why: z.string().nullable(),
+  remedy: z.string().nullable().describe('what to do about it'),
+});
+export type Explanation = z.output<typeof explanation>;
+
 export const logLine = z.looseObject({ level: z.string(), time: z.iso.datetime(), msg: z.string() });
 export type LogLine = z.output<typeof logLine>;
 
@@ -140,6 +151,9 @@ export const telemetryOperations = {
         .array(sentCommand)
         .describe('what the events in question have sent to outputs, as far as it is remembered'),
       entries: z.array(timelineEntry),
+      explanation: z
+        .array(explanation)
+        .describe('where no event is named: how the plugin is, what went wrong, why, and what to do about it'),
     }),
     errors: ['plugin_not_found', 'limit_too_large'],
   }),

@@ -8,6 +8,7 @@ import { killRow } from './rows/kill.ts';
 import { loneEvent } from './rows/lone-event.ts';
 import { many } from './rows/many.ts';
 import { neighbours } from './rows/neighbours.ts';
+import { scrapedRow } from './rows/scraped.ts';
 import { soak } from './rows/soak.ts';
 import { toolCall } from './rows/tool-call.ts';
 import { toolProcess } from './rows/tool-process.ts';
@@ -16,6 +17,7 @@ export const suite: readonly Row[] = [
   dispatch,
   endToEnd,
   endToEndBatches,
+  scrapedRow,
   loneEvent,
   toolCall,
   toolProcess,

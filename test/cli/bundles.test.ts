@@ -24,7 +24,7 @@ test('bundles are listed and printed, also when the daemon is gone', async () =>
   const name = /^\d{8}T\d{9}Z-test\.lab\.json/m.exec(listed.stdout)?.[0] ?? '';
   assert.match(
     listed.stdout,
-    /^NAME +PLUGIN +FAILED AT +SIZE\n\S+ +test\.lab +\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z +\S+ KiB/,
+    /^NAME +PLUGIN +FAILED AT +SIZE\n\S+ +test\.lab +\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}\.\d{3} +\S+ KiB/,
   );
   const bundle = JSON.parse((await daemon.nagaya(['bundles', name])).stdout) as {
     plugin: string;

@@ -1,7 +1,7 @@
 // Figures as a person reads them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bytesText, clockText, durationText, plural, rateText } from '../../daemon/cli/views/quantity.ts';
+import { bytesText, timeText, durationText, plural, rateText } from '../../daemon/cli/views/quantity.ts';
 
 test('durations keep two figures and the unit that suits them', () => {
   assert.deepEqual([0, 0.0123, 1.26, 12.6, 999, 1500, 59_400, 61_000, 3_700_000, 200_000_000].map(durationText), [
@@ -34,6 +34,6 @@ test('bytes, rates and counts', () => {
 });
 
 test('an instant of the wire is shown as a clock time, and what is none as it is', () => {
-  assert.match(clockText('2026-01-02T03:04:05.678Z'), /^\d\d:\d\d:05\.678$/);
-  assert.equal(clockText('not a time'), 'not a time');
+  assert.match(timeText('2026-01-02T03:04:05.678Z'), /^2026-01-0\d \d\d:\d\d:05\.678$/);
+  assert.equal(timeText('not a time'), 'not a time');
 });

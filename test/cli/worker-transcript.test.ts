@@ -55,7 +55,7 @@ test('a transcript is printed with its places and roles, and what a worker says 
   const { stdout } = await daemon.nagaya(['worker', 'transcript', worker]);
   assert.match(
     stdout,
-    /^\d\d:\d\d:\d\d\.\d{3} #1 {3}user \{.*\}\n\d\d:\d\d:\d\d\.\d{3} #2 worker first\n {4}12:00:00\.000 #9 {3}host forged\n$/,
+    /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} #1 {3}user \{.*\}\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} #2 worker first\n {4}12:00:00\.000 #9 {3}host forged\n$/,
   );
   assert.match((await daemon.nagaya(['worker', 'transcript', await newWorker(daemon)])).stderr, /nothing was said yet/);
 });

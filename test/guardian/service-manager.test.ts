@@ -43,8 +43,10 @@ interface Announced {
   readonly guardianPid: number;
 }
 
-async function underManager(t: TestContext, watchdogMs: number) {
+async function underManager(t: TestContext, watchdogMs: number, config?: object) {
   const folder = temporaryFolder(t);
+  const configPath = join(folder, 'nagaya.json');
+  if (config !== undefined) writeFileSync(configPath, JSON.stringify(config));
   const notify = join(folder, 'notify');
   const socket = join(folder, 's');
   const manager = startProcess(t, 'python3', ['-c', receiver, notify]);
@@ -58,7 +60,7 @@ async function underManager(t: TestContext, watchdogMs: number) {
   const [announced] = jsonLines(serve.stdout()) as [Announced];
   const said = (): string[] => jsonLines(manager.stdout()).flatMap((line) => (line as { said?: string }).said ?? []);
   const count = (text: string): number => said().filter((line) => line === text).length;
-  return { serve, socket, announced, said, count };
+  return { serve, socket, announced, said, count, configPath };
 }
 
 test(
@@ -76,6 +78,26 @@ test(
     process.kill(announced.guardianPid, 'SIGTERM');
     assert.equal((await serve.ended).code, 0);
     await until('STOPPING', () => count('STOPPING=1') === 1);
+  },
+);
+
+test(
+  'SIGHUP has the configuration read again, and a broken one changes nothing',
+  { skip: withoutManager },
+  async (t) => {
+    const { serve, socket, announced, count, configPath } = await underManager(t, 3000, { log: { level: 'error' } });
+    await until('READY', () => count('READY=1') === 1);
+    const again = 'the configuration was read again';
+    assert.ok(!serve.stderr().includes(again));
+    writeFileSync(configPath, JSON.stringify({ log: { level: 'info' } }));
+    process.kill(announced.guardianPid, 'SIGHUP');
+    await serve.until('the new level of the log', ({ stderr }) => stderr.includes(again));
+    await until('the end of the reload', () => count('READY=1') === 2);
+    writeFileSync(configPath, '{ "log": { "level": "loud" } }');
+    process.kill(announced.guardianPid, 'SIGHUP');
+    await until('the end of the next one', () => count('READY=1') === 3);
+    assert.match(serve.stderr(), /log\.level/, 'what is wrong with it is told');
+    assert.equal((await nagaya(t, ['ping', '--socket', socket])).code, 0, 'the daemon goes on');
   },
 );
 

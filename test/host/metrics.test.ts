@@ -26,7 +26,14 @@ before(async () => {
   const folder = temporaryFolder(files);
   const config = join(folder, 'nagaya.json');
   writeFileSync(config, JSON.stringify({ http: { port: 0 } }));
-  daemon = await serve(files, ['--config', config, '--plugins', examplesFolder]);
+  // Some other examples have sources whose secrets are not set.
+  daemon = await serve(files, [
+    '--config',
+    config,
+    '--plugins',
+    `${examplesFolder}/greeter`,
+    `${examplesFolder}/primes`,
+  ]);
   const [{ browser }] = jsonLines(daemon.running.stdout()) as [{ browser: string }];
   place = { host: '127.0.0.1', port: Number(browser.split(':').at(-1)) };
   tokens = JSON.parse(readFileSync(join(daemon.folder, 'state/browser/tokens.json'), 'utf8')) as typeof tokens;
@@ -118,4 +125,45 @@ test('a service that was given up makes the daemon not ready, which says why to 
   assert.match(await metrics(), /^nagaya_ready 0$/m);
   await daemon.json(['unload', 'test.broken']);
   assert.equal((await ask(daemon.socket, 'GET', '/readyz')).status, 200);
+});
+
+test('scrapers that come at once get the same text, and one that comes later what has happened since', async () => {
+  const [one, other] = await Promise.all([metrics(), metrics()]);
+  const handled = 'nagaya_events_total{plugin="example.greeter",outcome="handled"}';
+  assert.equal(valueOf(one, handled), valueOf(other, handled));
+  await daemon.json(['deliver', 'example.greeter', '{"name":"Ada"}']);
+  assert.equal(valueOf(await metrics(), handled), valueOf(one, handled) + 1);
+});
+
+test('a source that is deaf makes the daemon not ready, and metrics tell of it', async () => {
+  const folder = join(daemon.folder, 'deaf');
+  mkdirSync(folder);
+  const source = { name: 'chat', type: 'websocket', url: 'ws://127.0.0.1:9/', auth: { env: 'NOT_SET_ANYWHERE' } };
+  const manifest = {
+    schemaVersion: 1,
+    id: 'test.deaf',
+    name: 'Deaf',
+    version: '1.0.0',
+    entry: './index.js',
+    service: { ingresses: [{ name: 'in', kinds: ['x'] }], sources: [{ ...source, ingress: 'in', kind: 'x' }] },
+  };
+  writeFileSync(join(folder, 'plugin.json'), JSON.stringify(manifest));
+  writeFileSync(join(folder, 'index.js'), 'export const service = { start() {}, handleIngress() {} };\n');
+  await daemon.nagaya(['load', folder, '--start']);
+  await until('it to be told', async () => (await ask(daemon.socket, 'GET', '/readyz')).status === 503);
+  const { reasons } = (await ask(daemon.socket, 'GET', '/readyz')).json as unknown as Health;
+  assert.deepEqual(
+    reasons.map(({ code, plugin }) => [code, plugin]),
+    [['source_deaf', 'test.deaf']],
+  );
+  assert.match(reasons[0]?.message ?? '', /source chat of test\.deaf, which is faulty/);
+  const text = await metrics();
+  assert.equal(valueOf(text, 'nagaya_source_open{plugin="test.deaf",source="chat"}'), 0);
+  assert.equal(valueOf(text, 'nagaya_source_state{plugin="test.deaf",source="chat",state="faulty"}'), 1);
+  await daemon.json(['sources', 'pause', 'test.deaf', 'chat']);
+  await until(
+    'a paused source is meant to be',
+    async () => (await ask(daemon.socket, 'GET', '/readyz')).status === 200,
+  );
+  await daemon.json(['unload', 'test.deaf']);
 });

@@ -69,7 +69,7 @@ export function allHandlers(given: Partial<Handlers>): Handlers {
 /** What a server without a daemon reports. */
 export const noReports: Reports = {
   health: () => ({ live: true, ready: true, reasons: [] }),
-  metrics: () => '# TYPE nagaya_ready gauge\nnagaya_ready 1\n',
+  metrics: () => Promise.resolve('# TYPE nagaya_ready gauge\nnagaya_ready 1\n'),
 };
 
 export async function startControl(t: TestContext, options: ControlOptions = {}): Promise<Control> {

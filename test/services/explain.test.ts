@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { operations } from '../../protocol/operations.ts';
-import { type ServedDaemon, fileCleanup, serve, temporaryFolder } from '../labs/cli-process.ts';
+import { type ServedDaemon, examplesFolder, fileCleanup, serve, temporaryFolder } from '../labs/cli-process.ts';
 import { until } from '../labs/log-lab.ts';
 
 const file = fileCleanup();
@@ -100,10 +100,17 @@ test('an event that killed its cell twice is told attempt by attempt, with the k
   assert.equal(all.filter(({ event }) => event === 'killed').length, 2);
   const back = all.find(({ event }) => event === 'restarted');
   assert.match(back?.message ?? '', /^Incarnation \d+ runs, \d+ ms after the failure\.$/);
-  assert.match(
-    (await daemon.nagaya(['explain', lab])).stdout,
-    /running → failed[^]*restarted[^]*now +running \(incarnation \d+\), 1 dead letter/,
-  );
+  const { explanation } = await parsed(await daemon.json(['explain', lab]));
+  assert.match(explanation[0]?.what ?? '', /^The service runs since \S+ \S+ \(.+\), in incarnation \d+\.$/);
+  const failure = explanation.find(({ level }) => level === 'error');
+  assert.match(failure?.what ?? '', /^2 times .* with dispatch_timeout, the last time:$/);
+  assert.match(failure?.why ?? '', /did not finish within/);
+  assert.match(failure?.remedy ?? '', /raise `service\.timeouts\.handleMs`/);
+  const inWords = (await daemon.nagaya(['explain', lab])).stdout;
+  assert.match(inWords, /1 event could not be handled and is kept as a dead letter\./);
+  assert.match(inWords, /What to do: Look at them with `nagaya dead-letters list test\.lab`/);
+  assert.match(inWords, /Its supervisor has restarted it 2 times\. Incarnation \d+ runs/);
+  assert.doesNotMatch(inWords, /running → failed/, 'the timeline is another command');
 });
 
 test('an event that waits, or is being handled, is told as such', async () => {
@@ -163,12 +170,12 @@ test('an event that waits for its retry is told of by explain, by the status and
   assert.ok(open !== undefined && open.attempt === 2 && Math.abs(Date.parse(open.retryAt ?? '') - Date.now()) < 60_000);
   assert.match(
     (await daemon.nagaya(['status', lab])).stdout,
-    /retrying +1 event of these waits for another attempt, the first until \d\d:\d\d:\d\d/,
+    /retrying +1 event of these waits for another attempt, the first until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d/,
   );
   const told = (await daemon.nagaya(['explain', lab, '--event', 'again'])).stdout;
   assert.match(
     told,
-    /it was not handled: its handler threw or rejected on attempt 1[^]*retried.*The event will be tried again at \S+ \(attempt 2 of 2\)\.[^]*now +it waits until \S+ for attempt 2/,
+    /it was not handled: its handler threw or rejected on attempt 1[^]*retried.*The event will be tried again at \S+ \(attempt 2 of 2\)\.[^]*now +it waits until \S+ \S+ for attempt 2/,
   );
   assert.match(
     (await daemon.nagaya(['logs', lab])).stdout,
@@ -188,5 +195,17 @@ test('what nobody knows is said to be unknown, and what was pushed out is counte
   );
   await until('the first is pushed out', async () => (await storyOf('fine')).events.length === 0);
   assert.ok((await storyOf('fine')).forgotten > 0);
-  assert.match((await daemon.nagaya(['explain', lab])).stdout, /events until \S+: \d+ handled/);
+  assert.match((await daemon.nagaya(['explain', lab])).stdout, /Of \d+ accepted events, \d+ handled/);
+});
+
+test('what tools and workers did is told in sentences, with why a call failed and what to do', async (t) => {
+  const other = await serve(t, ['--plugins', examplesFolder]);
+  const told = async (plugin: string): Promise<string> => (await other.nagaya(['explain', plugin])).stdout;
+  assert.match(await told('example.primes'), /No tool of it has been called\./);
+  await other.json(['call', 'example.primes', 'primes', '{"below":100}']);
+  assert.notEqual((await other.nagaya(['call', 'example.primes', 'primes', '{"below":"many"}'])).code, 0);
+  assert.match(
+    await told('example.primes'),
+    /Its tools were called 2 times: 1 were answered, 1 failed with tool_input_invalid\./,
+  );
 });

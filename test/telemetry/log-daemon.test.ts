@@ -48,7 +48,7 @@ test('a line for people is one readable line, without colours where none are wan
   const [line] = (await text()).split('\n');
   assert.match(
     line ?? '',
-    /^\d\d:\d\d:\d\d\.\d{3}Z INFO {2}example\.greeter service running incarnation=2 path="\/a b" nested=\{"deep":1\}$/,
+    /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} INFO {2}example\.greeter service running incarnation=2 path="\/a b" nested=\{"deep":1\}$/,
   );
 });
 

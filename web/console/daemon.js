@@ -5,12 +5,22 @@ import { duration, megabytes, number, plural, time } from './words.js';
 
 const Facts = ({ facts }) => html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
+/** What is known to be in use of a limit. */
+const inUse = ({ counts }) => ({
+  plugins: counts.plugins,
+  connections: counts.connections,
+  halfLineBytes: counts.halfLineBytes,
+  subscriptions: counts.subscriptions,
+  workers: counts.workers,
+});
+
 export function Daemon() {
   const daemon = useLook(() => get('/api/daemon'), 3000, []);
   const store = useLook(() => get('/api/store'), 10_000, []);
   const audit = useLook(() => get('/api/audit?limit=100'), 5000, []);
-  if (daemon.value === undefined) return html`<main class="console"><p>${daemon.error === undefined ? 'Reading …' : wordsOf(daemon.error)}</p></main>`;
+  if (daemon.value === undefined) return html`<main class="console" id="daemon"><h2 id="title" tabindex="-1">The daemon</h2><p>${daemon.error === undefined ? 'Reading …' : wordsOf(daemon.error)}</p></main>`;
   const { counts, memory, eventLoopDelayMs, descriptors, threadPool, limits, guardian, notes, standstills } = daemon.value;
+  const used = { ...inUse(daemon.value), storeBytes: store.value?.usedBytes };
   return html`<main class="console" id="daemon">
     <h2 id="title" tabindex="-1">The daemon</h2>
     ${notes.map((note) => html`<p key=${note} class="hint">${note}</p>`)}
@@ -33,11 +43,11 @@ export function Daemon() {
     <section aria-labelledby="audit-title"><h3 id="audit-title">What was done</h3>
       <div class="scroll" tabindex="0" role="region" aria-label="What was done"><table id="audit">
         <thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">To</th><th scope="col">Outcome</th></tr></thead>
-        <tbody>${(audit.value?.entries ?? []).map((entry, index) => html`<tr key=${`${entry.at} ${index}`}><td>${time(entry.at)}</td><td>${entry.who}</td><th scope="row">${entry.operation}</th><td>${entry.plugin ?? ''} ${entry.tool ?? ''}</td><td>${entry.outcome}</td></tr>`)}</tbody>
+        <tbody>${(audit.value?.entries ?? []).map((entry, index) => html`<tr key=${`${entry.at} ${index}`}><td>${time(entry.at)}</td><td>${entry.who}</td><th scope="row">${entry.operation}</th><td>${[entry.plugin, entry.tool, entry.source, entry.output].filter((name) => name !== undefined).join(' ')}</td><td>${entry.outcome}</td></tr>`)}</tbody>
       </table></div>
     </section>
     <section aria-labelledby="limits-title"><h3 id="limits-title">Limits in force</h3>
-      <div class="scroll" tabindex="0" role="region" aria-label="Limits"><table><thead><tr><th scope="col">Limit</th><th scope="col">Value</th></tr></thead><tbody>${Object.entries(limits).map(([name, value]) => html`<tr key=${name}><th scope="row">${name}</th><td>${number(value)}</td></tr>`)}</tbody></table></div>
+      <div class="scroll" tabindex="0" role="region" aria-label="Limits"><table><thead><tr><th scope="col">Limit</th><th scope="col">Value</th><th scope="col">In use</th></tr></thead><tbody>${Object.entries(limits).map(([name, value]) => html`<tr key=${name}><th scope="row">${name}</th><td>${number(value)}</td><td>${used[name] === undefined ? '' : number(used[name])}</td></tr>`)}</tbody></table></div>
     </section>
   </main>`;
 }

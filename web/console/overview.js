@@ -22,12 +22,16 @@ const compare = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
 function Failures({ rows, health }) {
   const named = new Set((health?.reasons ?? []).map(({ plugin }) => plugin));
   const dead = rows.filter(({ plugin, service }) => (service?.deadLetters ?? 0) > 0 && !named.has(plugin));
+  const undelivered = rows.filter(({ service }) => (service?.outputs.deadLetters ?? 0) > 0);
+  const held = rows.filter(({ cpuShare }) => cpuShare !== null && cpuShare.state !== 'within');
   const full = rows.filter(({ service }) => service !== null && service.queue.depth >= service.queue.capacity);
-  if ((health?.reasons ?? []).length + dead.length + full.length === 0) return html`<p class="fine">Nothing is wrong.</p>`;
+  if ((health?.reasons ?? []).length + dead.length + full.length + undelivered.length + held.length === 0) return html`<p class="fine">Nothing is wrong.</p>`;
   const link = (plugin) => html`<a href="#/plugin/${plugin}">${plugin}</a>`;
   return html`<ul class="failures">
     ${(health?.reasons ?? []).map(({ code, plugin, message }) => html`<li key="${code} ${plugin}" data-kind="failed"><strong>${code.replaceAll('_', ' ')}</strong> ${plugin === undefined ? message : link(plugin)} ${plugin !== undefined && message}</li>`)}
     ${full.map(({ plugin }) => html`<li key="full ${plugin}"><strong>queue full</strong> ${link(plugin)}</li>`)}
+    ${held.map(({ plugin, cpuShare }) => html`<li key="share ${plugin}"><strong>processor</strong> ${link(plugin)} has used more than its share and is ${cpuShare.state}</li>`)}
+    ${undelivered.slice(0, 20).map(({ plugin, service }) => html`<li key="output ${plugin}"><strong>undelivered</strong> ${link(plugin)} has ${plural(service.outputs.deadLetters, 'command')} that could not be delivered</li>`)}
     ${dead.slice(0, 20).map(({ plugin, service }) => html`<li key="dead ${plugin}"><strong>dead letters</strong> ${link(plugin)} has ${plural(service.deadLetters, 'dead letter')}</li>`)}
     ${dead.length > 20 && html`<li>and ${plural(dead.length - 20, 'more plugin')} with dead letters</li>`}
   </ul>`;

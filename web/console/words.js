@@ -17,10 +17,11 @@ export const ago = (instant) => `${duration(Math.max(0, Date.now() - Date.parse(
 
 const two = (part) => String(part).padStart(2, '0');
 
-/** Date and time in the reader's own zone. */
+/** Date and time in the reader's own zone, as the `nagaya` command shows them. */
 export function time(instant) {
   const date = new Date(instant);
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, '0')}`;
 }
 
 export const megabytes = (value) => (value >= 1024 ? `${(value / 1024).toFixed(1)} GB` : `${value.toFixed(value < 10 ? 1 : 0)} MB`);

@@ -6,7 +6,7 @@ import { HostError } from '../../../protocol/errors.ts';
 import { usageFailure } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { type Invocation, examples, runs } from '../invocation.ts';
-import { bytesText } from '../views/quantity.ts';
+import { bytesText, timeText } from '../views/quantity.ts';
 import { printTable } from '../views/table.ts';
 
 interface BundlesOptions {
@@ -49,7 +49,7 @@ export function register(program: Command): void {
               printTable(
                 terminal,
                 ['NAME', 'PLUGIN', 'FAILED AT', 'SIZE'],
-                bundles.map((bundle) => [bundle.name, bundle.plugin, bundle.at, bytesText(bundle.bytes)]),
+                bundles.map((bundle) => [bundle.name, bundle.plugin, timeText(bundle.at), bytesText(bundle.bytes)]),
               );
           });
           return;

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
+import { timeText } from '../views/quantity.ts';
 import { styled } from '../views/terminal.ts';
 
 export function register(program: Command): void {
@@ -21,7 +22,9 @@ export function register(program: Command): void {
           const link = await client.call('browser.link', { readOnly: readOnly === true, scope: 'operate' });
           terminal.answer(link, () => {
             terminal.line(styled('cyan', link.url));
-            terminal.note(`it works once, until ${link.expiresAt}${link.readOnly ? ', and allows only to read' : ''}`);
+            terminal.note(
+              `it works once, until ${timeText(link.expiresAt)}${link.readOnly ? ', and allows only to read' : ''}`,
+            );
           });
         });
       }),

@@ -4,7 +4,7 @@ import type { OperationResult } from '../../../protocol/operations.ts';
 import type { OutputStatus } from '../../../protocol/operations/output.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
-import { clockText, plural } from '../views/quantity.ts';
+import { timeText, plural } from '../views/quantity.ts';
 import { printTable } from '../views/table.ts';
 import { type Terminal, styled } from '../views/terminal.ts';
 
@@ -74,13 +74,13 @@ function show(terminal: Terminal, { output, pending, deadLetters }: OperationRes
   for (const { id, attempts, nextAt, error } of pending)
     terminal.line(
       styled('bold', id),
-      `  ${plural(attempts, 'attempt')}${nextAt === null ? '' : `; the next one at ${clockText(nextAt)}`}`,
+      `  ${plural(attempts, 'attempt')}${nextAt === null ? '' : `; the next one at ${timeText(nextAt)}`}`,
       error === null ? '' : `; ${error.code}: ${error.message}`,
     );
   for (const { id, reason, attempts, deadAt, error } of deadLetters)
     terminal.line(
       styled('red', id),
-      `  ${reason} at ${clockText(deadAt)} after ${plural(attempts, 'attempt')}; ${error.code}: ${error.message}`,
+      `  ${reason} at ${timeText(deadAt)} after ${plural(attempts, 'attempt')}; ${error.code}: ${error.message}`,
     );
 }
 

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { connect } from '../../../protocol/client/client.ts';
 import { issueText } from '../../../protocol/errors.ts';
+import type { LastGood } from '../../config/last-good.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Daemon } from '../../host/daemon.ts';
 import { standardError } from '../../guardian/standard-error.ts';
@@ -23,6 +24,7 @@ interface ServeOptions {
   readonly logLevel?: LogLevel;
   readonly state?: string;
   readonly untilStdinEnds?: boolean;
+  readonly lastGood?: boolean;
   /** Read by nagaya.ts, before this file is loaded. */
   readonly guardian?: boolean;
 }
@@ -48,6 +50,10 @@ export function register(program: Command): void {
     .option(
       '--until-stdin-ends',
       'shut down when standard input ends: for a parent process that must not leave it behind',
+    )
+    .option(
+      '--last-good',
+      'where the configuration is broken, start on the last one that a daemon with this option could start with',
     )
     .option(
       '--no-guardian',
@@ -79,10 +85,18 @@ async function start({ namedSocket, socket, terminal }: Invocation, options: Ser
   const link = GuardianLink.find();
   const { loadConfig } = await import('../../config/load.ts');
   const { defaultStateFolder } = await import('../../config/state-folder.ts');
-  const { config, path } = await loadConfig(options.config === undefined ? {} : { path: options.config });
+  const named = options.config === undefined ? {} : { path: options.config };
+  const lastGood = options.lastGood === true ? await lastGoodOf(options.state) : undefined;
+  const loaded = await loadConfig(named).catch((thrown: unknown) => {
+    if (lastGood === undefined) throw thrown;
+    return lastGood.inPlaceOf(thrown);
+  });
+  const { config, path } = loaded;
+  const notice = 'notice' in loaded ? loaded.notice : undefined;
   const { startDaemon } = await import('../../host/daemon.ts');
-  return await startDaemon({
+  const daemon = await startDaemon({
     config,
+    ...(notice === undefined ? {} : { notice }),
     configPath: path,
     socket: namedSocket ?? process.env['NAGAYA_SOCKET'] ?? config.socket ?? socket,
     stateFolder: options.state === undefined ? (config.stateFolder ?? defaultStateFolder()) : resolve(options.state),
@@ -92,6 +106,15 @@ async function start({ namedSocket, socket, terminal }: Invocation, options: Ser
     logDestination: standardError.descriptor,
     ...(link === undefined ? {} : { guarding: await link.welcome(packageVersion()) }),
   });
+  if (notice === undefined) await lastGood?.keep({ config, path }, Date.now());
+  return daemon;
+}
+
+/** Beside what else outlives the daemon, where that does not depend on the configuration. */
+async function lastGoodOf(state: string | undefined): Promise<LastGood> {
+  const { LastGood } = await import('../../config/last-good.ts');
+  const { defaultStateFolder } = await import('../../config/state-folder.ts');
+  return new LastGood(state === undefined ? defaultStateFolder() : resolve(state));
 }
 
 function stopWithStdin(daemon: Daemon): void {

@@ -70,6 +70,7 @@ function registerInstall(group: Command): void {
     .option('--config <path>', 'configuration file of the daemon')
     .option('--plugins <folders...>', 'plugins, or folders of plugins')
     .option('--state <folder>', 'where what outlives the daemon is kept')
+    .option('--last-good', 'start on the last good configuration where the present one is broken')
     .addHelpText(
       'after',
       examples(

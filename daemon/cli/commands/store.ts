@@ -5,7 +5,7 @@ import type { StoreStatus } from '../../../protocol/operations/store.ts';
 import { exitCodes } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
-import { bytesText, plural } from '../views/quantity.ts';
+import { bytesText, plural, timeText } from '../views/quantity.ts';
 import { printTable } from '../views/table.ts';
 import { type Terminal, styled } from '../views/terminal.ts';
 
@@ -66,7 +66,7 @@ function showStatus(
   { state, folder, fault, usedBytes, limitBytes, tables, pending, counters, repairs }: StoreStatus,
 ): void {
   terminal.line(styled('bold', folder), `  ${state === 'unused' ? 'nothing is stored' : state}`);
-  if (fault !== null) terminal.line(styled('red', `since ${fault.since}: ${fault.message}`));
+  if (fault !== null) terminal.line(styled('red', `since ${timeText(fault.since)}: ${fault.message}`));
   terminal.line(
     `${bytesText(usedBytes)} of ${bytesText(limitBytes)}; ${plural(counters.commits, 'commit')} since the daemon started, ${String(counters.failedCommits)} failed, ${String(pending.commits)} on the way`,
   );

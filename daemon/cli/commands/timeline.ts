@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { TimelineEntry } from '../../../protocol/operations/telemetry.ts';
 import { groups } from '../groups.ts';
 import { examples, runs, wholeNumber } from '../invocation.ts';
-import { clockText } from '../views/quantity.ts';
+import { timeText } from '../views/quantity.ts';
 import { type Piece, styled } from '../views/terminal.ts';
 import { idsText } from '../views/event-ids.ts';
 
@@ -45,7 +45,7 @@ function entryLine({
   correlationId,
 }: TimelineEntry): Piece[] {
   return [
-    styled('dim', `${String(sequence).padStart(5)} ${clockText(at)} #${String(incarnation)} `),
+    styled('dim', `${String(sequence).padStart(5)} ${timeText(at)} #${String(incarnation)} `),
     styled(levelStyles[level], event),
     `  ${message}`,
     styled('dim', idsText(eventId, correlationId, '  ')),

@@ -6,7 +6,7 @@ import type { StoreStatus } from '../../../protocol/operations/store.ts';
 import type { PluginSummary } from '../../../protocol/operations/plugin.ts';
 import { packageVersion, pasteable } from '../install.ts';
 import { deathText, fullPoolText, lostText } from '../views/daemon-view.ts';
-import { durationText, plural } from '../views/quantity.ts';
+import { durationText, plural, timeText } from '../views/quantity.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
 const answerMs = 3000;
@@ -53,7 +53,7 @@ function deathFindings({ guardian }: DaemonStatus, socket: string): Finding[] {
   return [
     warning(
       'guardian',
-      `the daemon died ${plural(guardian.deaths.length, 'time')}, last at ${last.at} of ${deathText(last)}; lost: ${lostText(last.lost)}`,
+      `the daemon died ${plural(guardian.deaths.length, 'time')}, last at ${timeText(last.at)} of ${deathText(last)}; lost: ${lostText(last.lost)}`,
       remedy,
     ),
   ];
@@ -149,7 +149,7 @@ export function storeFindings(store: StoreStatus | undefined, socket: string): F
     ...aside,
     warning(
       'store',
-      `${store.fault.message} Nothing is stored since ${store.fault.since}.`,
+      `${store.fault.message} Nothing is stored since ${timeText(store.fault.since)}.`,
       `Free space on that file system or correct its permissions, then see \`${pasteable(['store', 'status'], socket)}\`.`,
     ),
   ];

@@ -11,6 +11,7 @@ export interface ServiceOptions {
   readonly config?: string;
   readonly plugins?: readonly string[];
   readonly state?: string;
+  readonly lastGood?: boolean;
 }
 
 export interface ServiceFile {
@@ -53,6 +54,7 @@ function planOf(
       ...(socket !== undefined || isSystem ? ['--socket', listen] : []),
       ...(options.config === undefined ? [] : ['--config', options.config]),
       ...(state === undefined ? [] : ['--state', state]),
+      ...(options.lastGood === true ? ['--last-good'] : []),
       ...(options.plugins === undefined || options.plugins.length === 0 ? [] : ['--plugins', ...options.plugins]),
     ],
     environment: Object.fromEntries(kept.flatMap((name) => (env[name] ? [[name, env[name]]] : []))),

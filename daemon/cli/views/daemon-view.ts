@@ -1,6 +1,6 @@
 // The daemon's own status as lines.
 import type { DaemonStatus, Death } from '../../../protocol/operations/daemon.ts';
-import { durationText, plural } from './quantity.ts';
+import { durationText, plural, timeText } from './quantity.ts';
 import { type Piece, styled } from './terminal.ts';
 
 export function daemonLines(daemon: DaemonStatus): Piece[][] {
@@ -55,7 +55,7 @@ function guardianLines({ guardian }: DaemonStatus, label: (text: string) => Piec
       '; ',
       styled(
         'yellow',
-        `the daemon died ${plural(guardian.deaths.length, 'time')}, last at ${last.at}: ${deathText(last)}`,
+        `the daemon died ${plural(guardian.deaths.length, 'time')}, last at ${timeText(last.at)}: ${deathText(last)}`,
       ),
     ],
     [label('lost'), styled('yellow', lostText(last.lost))],
@@ -75,7 +75,7 @@ export function fullPoolText({ threads, fullSince, suspects }: DaemonStatus['thr
   const who = suspects
     .map(({ plugin, requests }) => (requests === null ? plugin : `${plugin} (${plural(requests, 'request')})`))
     .join(', ');
-  return `libuv's pool of ${plural(threads, 'thread')} is full since ${fullSince ?? 'now'}, and all thread cells wait for it${who === '' ? '' : `; it is likely filled by ${who}`}`;
+  return `libuv's pool of ${plural(threads, 'thread')} is full since ${fullSince === null ? 'now' : timeText(fullSince)}, and all thread cells wait for it${who === '' ? '' : `; it is likely filled by ${who}`}`;
 }
 
 export function lostText({ events, begun, calls, inputs, plugins }: Death['lost']): string {

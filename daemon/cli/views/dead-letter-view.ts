@@ -1,7 +1,7 @@
 // A dead letter as a row of a table, and as the story of how it came to be one.
 import type { AttemptStory, DeadLetter, DeadLetterReason } from '../../../protocol/dead-letter.ts';
 import { causeLines } from '../failure.ts';
-import { bytesText, clockText } from './quantity.ts';
+import { bytesText, timeText } from './quantity.ts';
 import { type Piece, styled } from './terminal.ts';
 import { idsText } from './event-ids.ts';
 
@@ -24,7 +24,7 @@ export function deadLetterRow({ id, deadAt, ingress, kind, attempts, correlation
   const error = attempts.at(-1)?.error;
   return [
     id,
-    dayAndTime(deadAt),
+    timeText(deadAt),
     `${ingress}/${kind}`,
     String(attempts.length),
     correlationId,
@@ -40,8 +40,8 @@ export function deadLetterStory(letter: DeadLetter): Piece[][] {
       'event',
       `${idsText(letter.eventId, letter.correlationId)}, ${letter.kind} through ${letter.ingress} from ${letter.source}, ${bytesText(letter.bytes)}`,
     ),
-    row('created', dayAndTime(letter.createdAt)),
-    row('dead since', dayAndTime(letter.deadAt)),
+    row('created', timeText(letter.createdAt)),
+    row('dead since', timeText(letter.deadAt)),
     row('reason', reasonWords[letter.reason ?? 'attempts']),
     ...(letter.replayOf === null ? [] : [row('replay of', letter.replayOf)]),
     ...letter.attempts.flatMap(attemptLines),
@@ -52,18 +52,10 @@ function attemptLines({ attempt, at, incarnation, error }: AttemptStory): Piece[
   return [
     [
       styled('dim', `attempt ${String(attempt)}`.padEnd(12)),
-      `${clockText(at)}, incarnation ${String(incarnation)}: `,
+      `${timeText(at)}, incarnation ${String(incarnation)}: `,
       styled('red', `${error.code}: ${error.message}`),
     ],
     ...(error.where === undefined ? [] : [[`    ${error.where}`]]),
     ...causeLines({ message: '', stack: error.stack }).slice(1),
   ];
-}
-
-/** Dead letters may be weeks old: the time alone would mislead. */
-function dayAndTime(instant: string): string {
-  const date = new Date(instant);
-  if (Number.isNaN(date.getTime())) return instant;
-  const two = (part: number): string => String(part).padStart(2, '0');
-  return `${String(date.getFullYear())}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clockText(instant)}`;
 }

@@ -1,7 +1,7 @@
 // An event of the live feed in words. What its data holds depends on the topic, and newer daemons may put in more:
 // what is not known is shown as JSON.
 import type { FeedEvent } from '../../../protocol/operations/telemetry.ts';
-import { clockText } from './quantity.ts';
+import { timeText } from './quantity.ts';
 import { type Piece, type Style, styled } from './terminal.ts';
 
 const topicStyles: Readonly<Record<FeedEvent['topic'], Style>> = {
@@ -14,7 +14,7 @@ const topicStyles: Readonly<Record<FeedEvent['topic'], Style>> = {
 
 export function feedEventPieces({ at, plugin, topic, data }: FeedEvent): Piece[] {
   return [
-    styled('dim', `${clockText(at)} `),
+    styled('dim', `${timeText(at)} `),
     styled('bold', plugin),
     ' ',
     styled(topicStyles[topic], topic),

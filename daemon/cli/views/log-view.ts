@@ -1,6 +1,6 @@
 // One line of a log for a person: time, level, what was written, then the fields that are left.
 import type { LogLine } from '../../../protocol/operations/telemetry.ts';
-import { clockText } from './quantity.ts';
+import { timeText } from './quantity.ts';
 import { type Piece, type Style, printable, styled } from './terminal.ts';
 
 const levelStyles: Readonly<Record<string, Style>> = {
@@ -34,7 +34,7 @@ export function logLinePieces(line: LogLine, plugin: string | undefined): Piece[
   const incarnation = line['incarnation'];
   return [
     [
-      styled('dim', `${clockText(line.time)} `),
+      styled('dim', `${timeText(line.time)} `),
       styled(levelStyles[line.level] ?? 'dim', line.level.padEnd(5)),
       ' ',
       typeof from === 'string' && from !== plugin ? styled('bold', `${from} `) : '',

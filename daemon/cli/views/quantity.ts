@@ -1,16 +1,5 @@
 // Durations, sizes and times as a person reads them.
-
-export function durationText(milliseconds: number): string {
-  if (milliseconds < 10) return `${String(Number(milliseconds.toPrecision(2)))} ms`;
-  if (milliseconds < 1000) return `${String(Math.round(milliseconds))} ms`;
-  const seconds = milliseconds / 1000;
-  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${String(minutes)} min ${String(Math.floor(seconds % 60))} s`;
-  const hours = Math.floor(minutes / 60);
-  if (hours < 48) return `${String(hours)} h ${String(minutes % 60)} min`;
-  return `${String(Math.floor(hours / 24))} d ${String(hours % 24)} h`;
-}
+import { durationText, timeText } from '../../../protocol/time-text.ts';
 
 export function bytesText(bytes: number): string {
   const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
@@ -29,16 +18,12 @@ export function rateText(perSecond: number): string {
   return perSecond < 10_000 ? `${String(Math.round(perSecond))}/s` : `${String(Math.round(perSecond / 1000))}k/s`;
 }
 
-/** The clock time of an instant of the wire, in the reader's own time zone. */
-export function clockText(instant: string): string {
-  const date = new Date(instant);
-  if (Number.isNaN(date.getTime())) return instant;
-  const two = (part: number): string => String(part).padStart(2, '0');
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, '0')}`;
-}
+/** Of a share between 0 and 1. */
+export const percentText = (share: number): string => `${String(Number((share * 100).toFixed(share < 0.1 ? 1 : 0)))} %`;
 
 /** How long ago an instant of the wire was. */
 export const agoText = (instant: string): string =>
   `${durationText(Math.max(0, Date.now() - Date.parse(instant)))} ago`;
 
 export { plural } from '../../../protocol/plural.ts';
+export { durationText, timeText };

@@ -1,7 +1,7 @@
 // A runtime as a row of a table, and with everything it says of itself.
 import type { OperationResult } from '../../../protocol/operations.ts';
 import type { RuntimeDiagnostic, RuntimeSummary } from '../../../protocol/runtime.ts';
-import { clockText, plural } from './quantity.ts';
+import { timeText, plural } from './quantity.ts';
 import { type Piece, type Style, styled } from './terminal.ts';
 
 const statusStyles: Readonly<Record<RuntimeSummary['status'], Style>> = {
@@ -76,7 +76,7 @@ const wordsOf = (capability: string): string =>
 
 export function diagnosticLines(diagnostics: readonly RuntimeDiagnostic[]): Piece[][] {
   return diagnostics.map(({ at, level, code, message }) => [
-    styled('dim', `${clockText(at)} `),
+    styled('dim', `${timeText(at)} `),
     styled(levelStyles[level], code),
     `: ${message}`,
   ]);

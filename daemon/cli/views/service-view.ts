@@ -1,7 +1,7 @@
 // A service's status as a row of a table and as lines in full.
 import type { Lifecycle, ServiceStatus } from '../../../protocol/status.ts';
 import { causeLines } from '../failure.ts';
-import { agoText, bytesText, clockText, durationText, plural } from './quantity.ts';
+import { agoText, bytesText, durationText, percentText, plural, timeText } from './quantity.ts';
 import { type Piece, type Style, styled } from './terminal.ts';
 import { idsText } from './event-ids.ts';
 
@@ -22,7 +22,7 @@ function statePiece({ lifecycle, restart }: ServiceStatus): Piece {
   if (!restart.pending) return styled('red', 'failed, given up');
   return styled(
     'yellow',
-    `failed, restart ${String(restart.attempt)}${restart.nextAt === null ? '' : ` at ${clockText(restart.nextAt)}`}`,
+    `failed, restart ${String(restart.attempt)}${restart.nextAt === null ? '' : ` at ${timeText(restart.nextAt)}`}`,
   );
 }
 
@@ -155,7 +155,7 @@ const queueSection: Section = ({ queue, inFlight, retrying }) => [
           'retrying',
           styled(
             'yellow',
-            `${plural(retrying.count, 'event')} of these ${retrying.count === 1 ? 'waits' : 'wait'} for another attempt${retrying.nextAt === null ? '' : `, the first until ${clockText(retrying.nextAt)}`}`,
+            `${plural(retrying.count, 'event')} of these ${retrying.count === 1 ? 'waits' : 'wait'} for another attempt${retrying.nextAt === null ? '' : `, the first until ${timeText(retrying.nextAt)}`}`,
           ),
         ),
       ]),
@@ -207,6 +207,19 @@ const cellSection: Section = ({ cell, log }) => [
   ),
 ];
 
+const shareSection: Section = ({ cpuShare }) => {
+  if (cpuShare === null) return [];
+  const { share, usedShare, state, pausedMs } = cpuShare;
+  const paused = pausedMs === 0 ? '' : `, paused for ${durationText(pausedMs)} in all`;
+  const text = `${percentText(usedShare)} of one processor used lately, ${percentText(share)} allowed (limits.cpuShare)${paused}`;
+  const states = {
+    within: '',
+    lowered: '; its priority is lowered',
+    paused: '; it is paused between events until its share has caught up',
+  };
+  return [row('processor', text, state === 'within' ? '' : styled('yellow', states[state]))];
+};
+
 /** What the supervisor does about a failure. */
 const restartSection: Section = ({ pluginId, restart, diagnostics, unkillable, malformedMessages }) => {
   const gaveUp =
@@ -219,7 +232,7 @@ const restartSection: Section = ({ pluginId, restart, diagnostics, unkillable, m
             'restart',
             styled(
               'yellow',
-              `pending, attempt ${String(restart.attempt)}${restart.nextAt === null ? '' : ` at ${clockText(restart.nextAt)}`}`,
+              `pending, attempt ${String(restart.attempt)}${restart.nextAt === null ? '' : ` at ${timeText(restart.nextAt)}`}`,
             ),
           ),
         ]
@@ -274,7 +287,7 @@ const reportedSection: Section = ({ reported }) => [
           reported.stale
             ? styled(
                 'yellow',
-                `  (stale, from ${clockText(reported.at)}${reported.error === undefined ? '' : `: ${reported.error}`})`,
+                `  (stale, from ${timeText(reported.at)}${reported.error === undefined ? '' : `: ${reported.error}`})`,
               )
             : '',
         ),
@@ -288,7 +301,7 @@ const errorSection: Section = ({ lastError }) =>
         row(
           'last error',
           styled('red', `${lastError.code}: ${lastError.message}`),
-          `  ${clockText(lastError.at)}${idsText(lastError.eventId, lastError.correlationId, ' ')}`,
+          `  ${agoText(lastError.at)}, ${timeText(lastError.at)}${idsText(lastError.eventId, lastError.correlationId, ' ')}`,
         ),
         ...causeLines({ message: '', stack: lastError.stack }).slice(1),
       ];
@@ -308,7 +321,7 @@ const diagnosticsSection: Section = ({ diagnostics }) =>
         [],
         [styled('dim', 'diagnostics, the newest last')],
         ...diagnostics.map((entry): Piece[] => [
-          `  ${clockText(entry.at)} #${String(entry.incarnation)} `,
+          `  ${timeText(entry.at)} #${String(entry.incarnation)} `,
           styled(levelStyles[entry.level], entry.event),
           `  ${entry.message}`,
         ]),
@@ -322,6 +335,7 @@ export function serviceDetail(status: ServiceStatus): Piece[][] {
     countersSection,
     deadLettersSection,
     cellSection,
+    shareSection,
     reportedSection,
     errorSection,
     notesSection,

@@ -1,5 +1,6 @@
 // Sources as rows for a person.
 import type { SourceStatus } from '../../../protocol/operations/source.ts';
+import { timeText } from './quantity.ts';
 import { printTable } from './table.ts';
 import { type Piece, type Terminal, styled } from './terminal.ts';
 
@@ -18,8 +19,8 @@ export function sourceTable(terminal: Terminal, sources: readonly SourceStatus[]
       stateOfSource(state),
       String(counters.accepted),
       String(counters.refused),
-      lastEventAt ?? '-',
-      url ?? nextAt ?? '-',
+      lastEventAt === null ? '-' : timeText(lastEventAt),
+      url ?? (nextAt === null || nextAt === undefined ? '-' : timeText(nextAt)),
     ]),
   );
   for (const { plugin, name, state, lastError } of sources)

@@ -1,8 +1,7 @@
-// A plugin's story in plain words and in order: what the timeline tells, and between its entries what became of the
-// events, one by one where they are few or in question, and counted where they are many.
+// The story of one event in plain words and in order: what the timeline tells of it, and how each attempt ended.
 import type { OperationResult } from '../../../protocol/operations.ts';
 import type { EventRecord, OpenEvent, SentCommandView, TimelineEntry } from '../../../protocol/operations/telemetry.ts';
-import { clockText, durationText, plural } from './quantity.ts';
+import { durationText, plural, timeText } from './quantity.ts';
 import { type Piece, type Style, styled } from './terminal.ts';
 
 type Story = OperationResult<'event.explain'>;
@@ -10,12 +9,8 @@ type Story = OperationResult<'event.explain'>;
 interface Told {
   readonly at: string;
   readonly pieces: readonly Piece[];
-  /** One of many that may be told as one. */
-  readonly record?: EventRecord;
 }
 
-/** More of the same in a row are counted. */
-const toldOneByOne = 3;
 const levelStyles: Readonly<Record<TimelineEntry['level'], Style>> = { info: 'cyan', warn: 'yellow', error: 'red' };
 const outcomeWords = {
   handled: 'was handled',
@@ -26,17 +21,7 @@ const outcomeWords = {
   crashed: 'was being handled when the cell ended',
   threw: 'was not handled: its handler threw or rejected',
 } as const satisfies Record<EventRecord['outcome'], string>;
-const countedWords = {
-  handled: 'handled',
-  failed: 'failed',
-  deadLettered: 'made dead letters',
-  discarded: 'discarded',
-  timedOut: 'past their deadline',
-  crashed: 'crashed',
-  threw: 'thrown by their handler',
-} as const satisfies Record<EventRecord['outcome'], string>;
-
-const line = (at: string, ...pieces: Piece[]): Piece[] => [styled('dim', `${clockText(at)}  `), ...pieces];
+const line = (at: string, ...pieces: Piece[]): Piece[] => [styled('dim', `${timeText(at)}  `), ...pieces];
 
 /** Of one event, or of those that share a correlation id, from the acceptance to where it is now. */
 export function eventStoryLines(story: Story): Piece[][] {
@@ -78,53 +63,14 @@ function settledText({ id, output, state, attempts, error }: SentCommandView): s
 function pendingText({ id, output, attempts, nextAt, error }: SentCommandView): string {
   const which = `its command ${id.slice(id.lastIndexOf('/') + 1)} to the output ${output} is not delivered yet`;
   if (attempts === 0) return which;
-  const next = nextAt === null ? '' : `, and is tried again at ${clockText(nextAt)}`;
+  const next = nextAt === null ? '' : `, and is tried again at ${timeText(nextAt)}`;
   return `${which}: ${plural(attempts, 'attempt')}${next}${error === null ? '' : ` (${error.code}: ${error.message})`}`;
 }
 
 function whereaboutsText({ state, attempt, ahead, runningMs, retryAt }: OpenEvent): string {
   if (state === 'inFlight') return `attempt ${String(attempt)} is being handled, for ${durationText(runningMs ?? 0)}`;
-  if (retryAt !== null) return `it waits until ${clockText(retryAt)} for attempt ${String(attempt)}`;
+  if (retryAt !== null) return `it waits until ${timeText(retryAt)} for attempt ${String(attempt)}`;
   return `it waits for attempt ${String(attempt)}, with ${plural(ahead, 'event')} before it`;
-}
-
-/** Of a plugin: what happened, with its newest events between. */
-export function pluginStoryLines(story: Story): Piece[][] {
-  const told = inOrder([
-    ...story.entries.map((entry) => toldEntry(entry)),
-    ...story.events.map((record): Told => ({
-      at: record.at,
-      pieces: [`the event ${record.eventId} ${outcomeWords[record.outcome]}`],
-      record,
-    })),
-  ]);
-  const lines: Piece[][] = [];
-  for (let at = 0; at < told.length;) {
-    const run = recordsFrom(told, at);
-    if (run.length > toldOneByOne) lines.push(countedLine(run));
-    else
-      for (const { at: when, pieces } of told.slice(at, at + Math.max(1, run.length)))
-        lines.push(line(when, ...pieces));
-    at += Math.max(1, run.length);
-  }
-  return lines;
-}
-
-function recordsFrom(told: readonly Told[], from: number): EventRecord[] {
-  const run: EventRecord[] = [];
-  for (let at = from; told[at]?.record !== undefined; at += 1) run.push(told[at]?.record as EventRecord);
-  return run;
-}
-
-function countedLine(run: readonly EventRecord[]): Piece[] {
-  const counts = new Map<EventRecord['outcome'], number>();
-  for (const { outcome } of run) counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
-  const first = run[0] as EventRecord;
-  const last = run.at(-1) as EventRecord;
-  return line(
-    first.at,
-    `events until ${clockText(last.at)}: ${[...counts].map(([outcome, count]) => `${String(count)} ${countedWords[outcome]}`).join(', ')}`,
-  );
 }
 
 function attemptText({ outcome, attempt, incarnation, sinceAcceptedMs, handlerMs }: EventRecord): string {

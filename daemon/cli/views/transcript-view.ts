@@ -1,7 +1,7 @@
 // A transcript on a screen: whole items, and one that is still being said as it comes. What a worker says is set in, so
 // that no line of it can pass for the head of another item.
 import type { ItemStatus, TranscriptItem, WorkerEvent } from '../../../protocol/runtime.ts';
-import { clockText } from './quantity.ts';
+import { timeText } from './quantity.ts';
 import { type Piece, type Style, type Terminal, styled } from './terminal.ts';
 import { PrintedItems } from '../printed-items.ts';
 import { addressText } from '../worker-address.ts';
@@ -48,7 +48,7 @@ export class TranscriptScreen {
         this.#end(event.sequence, event.status, event.truncated);
         return;
       case 'state':
-        this.#line(styled('dim', `${clockText(event.at)} `), statePiece(event.state));
+        this.#line(styled('dim', `${timeText(event.at)} `), statePiece(event.state));
         return;
       case 'diagnostic':
         this.close();
@@ -84,7 +84,7 @@ export class TranscriptScreen {
   #head(sequence: number, role: Role, at: string): void {
     this.close();
     this.#terminal.head(
-      styled('dim', `${clockText(at)} #${String(sequence)} `),
+      styled('dim', `${timeText(at)} #${String(sequence)} `),
       styled(roleStyles[role], role.padStart(longestRole)),
     );
     this.#open = sequence;

@@ -1,7 +1,7 @@
 // What plugins use, as rows: sorted by what the operator asks for, with rates between two looks at the daemon.
 import type { OperationResult } from '../../../protocol/operations.ts';
 import type { PartUsage, PluginUsage } from '../../../protocol/usage.ts';
-import { durationText, rateText } from './quantity.ts';
+import { durationText, percentText, rateText } from './quantity.ts';
 import { lifecyclePiece } from './service-view.ts';
 import { type Piece, styled } from './terminal.ts';
 
@@ -34,6 +34,13 @@ const sortValues: Readonly<Record<Exclude<SortKey, 'name'>, (row: UsageRow) => n
 };
 
 /** Without a look before there are no rates yet: they are 0. */
+/** What it may use, where it is held to that, and whether it has used more. */
+function sharePiece({ cpuShare }: UsageRow): Piece {
+  if (cpuShare === null) return '-';
+  const text = percentText(cpuShare.share);
+  return cpuShare.state === 'within' ? text : styled('yellow', `${text} ${cpuShare.state}`);
+}
+
 export function usageRows(now: UsageLook, before: UsageLook | undefined, sort: SortKey): UsageRow[] {
   const seconds = before === undefined ? 0 : (Date.parse(now.at) - Date.parse(before.at)) / 1000;
   const earlier = new Map(before?.plugins.map((usage) => [usage.plugin, usage]));
@@ -57,6 +64,7 @@ export function usageRows(now: UsageLook, before: UsageLook | undefined, sort: S
 export const usageHeadings = [
   'PLUGIN',
   'CPU %',
+  'SHARE',
   'CPU TIME',
   'MEMORY',
   'LOOP',
@@ -82,6 +90,7 @@ export function usageRow(row: UsageRow): Piece[] {
   return [
     row.plugin,
     percentPiece(row.cpuPercent),
+    sharePiece(row),
     `${row.cpuSeconds.toFixed(1)} s`,
     `${row.memoryMb.toFixed(0)} MB`,
     `${(loop * 100).toFixed(0)} %`,

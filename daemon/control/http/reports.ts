@@ -1,11 +1,12 @@
 // What monitoring asks for by plain paths, beside the operations: metrics, and whether the daemon is live and ready.
 import type { ServerResponse } from 'node:http';
 import type { Health } from '../../../protocol/health.ts';
-import { sendJson, sendText } from './http-answer.ts';
+import { asHostError } from '../../../protocol/errors.ts';
+import { sendJson, sendProblem, sendText } from './http-answer.ts';
 
 export interface Reports {
   health(): Health;
-  metrics(): string;
+  metrics(): Promise<string>;
 }
 
 type Send = (reports: Reports, response: ServerResponse, inFull: boolean) => void;
@@ -14,7 +15,11 @@ const prometheusType = 'text/plain; version=0.0.4; charset=utf-8';
 const unavailable = 503;
 
 const paths: Readonly<Record<string, Send>> = {
-  '/metrics': (reports, response) => sendText(response, reports.metrics(), prometheusType),
+  '/metrics': (reports, response) =>
+    void reports.metrics().then(
+      (text) => sendText(response, text, prometheusType),
+      (thrown: unknown) => sendProblem(response, asHostError(thrown)),
+    ),
   '/livez': (_reports, response) => sendJson(response, JSON.stringify({ live: true })),
   '/readyz': (reports, response, inFull) => {
     const { live, ready, reasons } = reports.health();
