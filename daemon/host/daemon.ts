@@ -149,7 +149,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         threadPoolFull: watches.pool.status().fullSince !== null,
         plugins: host.list(),
         sources: host.edge.known(),
-        leftOut: host.leftOut,
+        leftOut: host.leftOut(),
         nowMs: Date.now(),
       }),
     metrics: () => metrics.text(),

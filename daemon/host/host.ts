@@ -237,13 +237,11 @@ export class Host {
   /** What the configuration says that has no effect, and what was not started. */
   readonly notes = (): string[] => [
     ...unusedOverrides(this.config.plugins.overrides, [...this.#hosted.keys()]),
-    ...this.leftOut.map(({ message }) => message),
+    ...this.leftOut().map(({ message }) => message),
   ];
 
   /** Services that were not started with the daemon, because they failed at its last starts. */
-  get leftOut(): readonly LeftOut[] {
-    return this.#atStart.failures.leftOut;
-  }
+  readonly leftOut = (): readonly LeftOut[] => this.#atStart.failures.leftOut;
 
   /**
    * Returns what became of the events of its service. What is on disk is found again by the next load, unless it is
