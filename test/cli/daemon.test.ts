@@ -288,7 +288,10 @@ test('timeline tells what happened in order', async () => {
     entries.map(({ sequence }) => sequence),
     entries.map(({ sequence }) => sequence).toSorted((one, other) => one - other),
   );
-  assert.match((await daemon.nagaya(['timeline', 'example.webhook-counter', '-n', '1'])).stdout, /^ +1 \d{4}-\d\d-\d\d \d\d:/);
+  assert.match(
+    (await daemon.nagaya(['timeline', 'example.webhook-counter', '-n', '1'])).stdout,
+    /^ +1 \d{4}-\d\d-\d\d \d\d:/,
+  );
 });
 
 test('watch --json begins with a snapshot and goes on with every event', async () => {
