@@ -33,8 +33,12 @@ test('status shows the daemon and its services, and one service in full', async 
   operations['daemon.status'].result.parse(host);
   assert.equal(host.socket, daemon.socket);
   assert.deepEqual(services.map(({ pluginId }) => pluginId).toSorted(), [
+    'example.chat-bot',
     'example.github-pushes',
     'example.greeter',
+    'example.morning-report',
+    'example.mqtt-lamp',
+    'example.watched-folder',
     'example.webhook-counter',
     'test.awkward',
   ]);
@@ -340,7 +344,7 @@ test('doctor finds the daemon', async () => {
 });
 
 test('plugin ids and tools are completed from the daemon', async () => {
-  const ids = await daemon.nagaya(['__complete', 'status', 'example.w']);
+  const ids = await daemon.nagaya(['__complete', 'status', 'example.we']);
   assert.equal(ids.stdout, 'example.webhook-counter\tWebhook counter\n:none\n');
   const tools = await daemon.nagaya(['__complete', 'call', 'example.primes', '']);
   assert.match(tools.stdout, /^primes\t/);

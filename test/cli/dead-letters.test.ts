@@ -59,7 +59,7 @@ test('dead letters are listed, shown with their story and event, and counted in 
   const shown = await daemon.nagaya(['dead-letters', 'show', lab, id]);
   assert.match(
     shown.stdout,
-    /event +\S+ \(correlation id first\), do through work from cli[^]*attempt 1 +\S+, incarnation 1: cell_crashed[^]*"code": 7/,
+    /event +\S+ \(correlation id first\), do through work from cli[^]*attempt 1 +\S+ \S+, incarnation 1: cell_crashed[^]*"code": 7/,
   );
   const letter = (await daemon.json(['dead-letters', 'show', lab, id])) as DeadLetterWithEvent;
   assert.deepEqual([letter.id, letter.attempts.length, letter.event['payload']], [id, 1, { do: 'exit', code: 7 }]);

@@ -45,6 +45,7 @@ for (const kind of ['service', 'tool']) {
         },
         issues: [],
         notes: [],
+        credentials: [],
       });
     });
 
