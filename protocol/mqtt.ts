@@ -1,6 +1,6 @@
 // What sources and outputs of type mqtt declare in common: the broker, the session and the forms of topics.
 import * as z from 'zod';
-import { topicFault } from './edge/below-topic.ts';
+import { topicFault } from './topics.ts';
 
 export const mqttUrl = z
   .string()

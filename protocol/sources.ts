@@ -326,3 +326,6 @@ function isTimeZone(name: string): boolean {
     return false;
   }
 }
+
+/** One name for a source among those of all plugins, whose ids hold no slash. */
+export const sourceKey = (plugin: string, name: string): string => `${plugin}/${name}`;

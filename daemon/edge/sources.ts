@@ -1,18 +1,18 @@
 // All sources of all plugins: which there are, whether they are paused, and what is known of each. It runs the edge's
 // thread while any of them needs it, and hands what arrives to the services.
 import { HostError } from '../../protocol/errors.ts';
-import {
-  type CommandAnswer,
-  type EdgeAnswer,
-  type EdgeCommand,
-  type EdgeDeclaration,
-  type EdgeEvent,
-  type EdgeSource,
-  type FromEdge,
-  sourceKey,
+import type {
+  CommandAnswer,
+  EdgeAnswer,
+  EdgeCommand,
+  EdgeDeclaration,
+  EdgeEvent,
+  EdgeSource,
+  FromEdge,
 } from '../../protocol/edge/messages.ts';
 import { nearest } from '../../protocol/issues.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
+import { sourceKey } from '../../protocol/sources.ts';
 import type { SourceInStatus, SourceStatus } from '../../protocol/operations/source.ts';
 import type { Config } from '../config/schema.ts';
 import type { Store } from '../store/store.ts';

@@ -2,7 +2,8 @@
 // as a call of a tool, whose answers come back as events. Whether another attempt may succeed is what the registry of
 // errors says of the refusal.
 import { type HostError, asHostError } from '../../protocol/errors.ts';
-import { type CommandAnswer, type EdgeCommand, sourceKey } from '../../protocol/edge/messages.ts';
+import type { CommandAnswer, EdgeCommand } from '../../protocol/edge/messages.ts';
+import { sourceKey } from '../../protocol/sources.ts';
 import type {
   EventOutputSection,
   HttpOutputSection,

@@ -6,9 +6,6 @@ import type { CredentialName, Source } from '../sources.ts';
 
 export type SourceState = 'open' | 'connecting' | 'retrying' | 'paused' | 'faulty';
 
-/** How a source is named between the two: plugin ids and names hold no slash. */
-export const sourceKey = (plugin: string, name: string): string => `${plugin}/${name}`;
-
 /** Sources that the edge runs; schedules are the host's own. */
 export type EdgeDeclaration = Exclude<Source, { readonly type: 'schedule' }>;
 

@@ -1,7 +1,7 @@
 // Outputs that go over a connection: to the peer of a websocket source, and to an MQTT broker.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { belowTopic } from '../../protocol/edge/below-topic.ts';
+import { belowTopic } from '../../protocol/topics.ts';
 import { brokerPassword, brokerUser, needsBroker, startBroker } from '../labs/broker-lab.ts';
 import { until } from '../labs/log-lab.ts';
 import { outputLab, sender } from '../labs/output-lab.ts';

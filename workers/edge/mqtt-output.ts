@@ -1,7 +1,7 @@
 // Publishes commands to MQTT brokers, over one connection for all outputs that name the same broker and credential. A
 // connection is made with the first command and closed when none has come for a while.
 import { randomBytes } from 'node:crypto';
-import { belowTopic } from '../../protocol/edge/below-topic.ts';
+import { belowTopic } from '../../protocol/topics.ts';
 import type { CommandAnswer, MqttCommand } from '../../protocol/edge/messages.ts';
 import { commandText } from './command-text.ts';
 import type { Credentials } from './credentials.ts';
