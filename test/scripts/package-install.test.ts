@@ -15,7 +15,7 @@ const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const installMs = 240_000;
 /** 2.55 MB as it was with neither store nor sources, outputs, MCP and the operator's page, and 0.75 MB for those. */
-const mostBytes = 3_300_000;
+const mostBytes = 3_400_000;
 
 /** The files of the repository and nothing that was built, with the tools that build it. */
 async function cleanClone(folder: string): Promise<string> {
