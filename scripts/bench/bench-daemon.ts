@@ -17,6 +17,8 @@ export interface BenchDaemonOptions {
   readonly placement?: Placement;
   readonly limits?: Readonly<Record<string, number>>;
   readonly guardian?: boolean;
+  /** What else stands in its configuration. */
+  readonly config?: object;
 }
 
 export class BenchDaemon {
@@ -44,9 +46,13 @@ export class BenchDaemon {
     placement = 'free',
     limits = {},
     guardian = false,
+    config = {},
   }: BenchDaemonOptions = {}): Promise<BenchDaemon> {
     const folder = await mkdtemp(join(tmpdir(), 'nagaya-bench-'));
-    await writeFile(join(folder, 'nagaya.json'), JSON.stringify({ stateFolder: join(folder, 'state'), limits }));
+    await writeFile(
+      join(folder, 'nagaya.json'),
+      JSON.stringify({ stateFolder: join(folder, 'state'), limits, ...config }),
+    );
     const args = [
       command,
       'serve',

@@ -7,6 +7,7 @@ import { footprint } from './rows/footprint.ts';
 import { killRow } from './rows/kill.ts';
 import { loneEvent } from './rows/lone-event.ts';
 import { many } from './rows/many.ts';
+import { mcp } from './rows/mcp.ts';
 import { neighbours } from './rows/neighbours.ts';
 import { scrapedRow } from './rows/scraped.ts';
 import { soak } from './rows/soak.ts';
@@ -21,6 +22,7 @@ export const suite: readonly Row[] = [
   loneEvent,
   toolCall,
   toolProcess,
+  mcp,
   neighbours,
   killRow,
   many,
