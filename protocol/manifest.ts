@@ -218,6 +218,20 @@ const mcpAuth = z.strictObject({
   prefix: z.string().max(64).default('').describe('what stands before the value, such as "Bearer "'),
 });
 
+export const mcpTimeouts = z.strictObject({
+  startMs: durationMs().default(60_000).describe('from starting it to its list of tools; it may have to be downloaded'),
+  callMs: durationMs().default(60_000).describe('one call, waiting included; progress extends it'),
+  mostMs: durationMs().default(600_000).describe('one call, however much progress it tells'),
+  stopMs: durationMs().default(5000).describe('from the end of its input to its end'),
+});
+
+const mcpConcurrency = z
+  .int()
+  .min(1)
+  .max(10_000)
+  .default(16)
+  .describe('calls that are with the server at once; others wait');
+
 export const mcpSection = z.strictObject({
   command: z.string().min(1).max(4096).optional().describe('the program to run; it speaks MCP on its standard streams'),
   args: z.array(z.string().max(32_768)).max(256).default([]),
@@ -233,17 +247,8 @@ export const mcpSection = z.strictObject({
     .optional()
     .describe('in place of a command: a server that is reached over HTTP'),
   auth: mcpAuth.optional().describe('of a server that is reached over HTTP'),
-  concurrency: z.int().min(1).max(10_000).default(16).describe('calls that are with the server at once; others wait'),
-  timeouts: z
-    .strictObject({
-      startMs: durationMs()
-        .default(60_000)
-        .describe('from starting it to its list of tools; it may have to be downloaded'),
-      callMs: durationMs().default(60_000).describe('one call, waiting included; progress extends it'),
-      mostMs: durationMs().default(600_000).describe('one call, however much progress it tells'),
-      stopMs: durationMs().default(5000).describe('from the end of its input to its end'),
-    })
-    .prefault({}),
+  concurrency: mcpConcurrency,
+  timeouts: mcpTimeouts.prefault({}),
   restart: restart.prefault({}),
 });
 export type McpSection = z.output<typeof mcpSection>;

@@ -8,30 +8,76 @@ import { HttpExchanges } from './mcp/http-exchanges.ts';
 import { HostedServers } from './mcp/hosted/hosted-servers.ts';
 import { LineConnection } from './mcp/line-connection.ts';
 import { Offer } from './mcp/offer.ts';
+import { serversOfResource } from './mcp/pass-on.ts';
 import { makeServer } from './mcp/server.ts';
+import { type Holder, Subscriptions } from './mcp/subscriptions.ts';
 
 // The host starts this file with them.
 const options = workerData as McpThreadOptions;
 const post = (message: FromMcpThread): void => parentPort?.postMessage(message);
 const calls = new HostCalls(post);
 const offer = new Offer();
-const hosted = new HostedServers(options, post);
+const hosted: HostedServers = new HostedServers(options, post, {
+  begun(server) {
+    subscriptions.resume(server);
+    for (const kind of ['resources', 'prompts'] as const) if (server.offers(kind)) listChanged(kind);
+  },
+  listChanged,
+  resourceUpdated: (plugin, uri) => subscriptions.updated(plugin, uri),
+});
+const subscriptions = new Subscriptions(
+  (uri) => serversOfResource(hosted, uri),
+  (plugin) => hosted.of(plugin),
+);
 const connections = new Map<number, ServedClient>();
-const exchanges = new HttpExchanges(options, post, () => makeServer({ options, offer, calls, hosted }));
+const newServer = (): Server => makeServer({ options, offer, calls, hosted, subscriptions });
+const exchanges = new HttpExchanges(options, post, newServer, subscriptions);
+/** Lists that have changed and were not told of yet. */
+const changed = new Set<'resources' | 'prompts'>();
 let offered = false;
 
 interface ServedClient {
   lines: LineConnection | undefined;
   server: Server | undefined;
+  readonly holder: Holder;
 }
 
 function open(connection: number): void {
-  const served: ServedClient = { lines: undefined, server: undefined };
+  const served: ServedClient = {
+    lines: undefined,
+    server: undefined,
+    holder: { resourceUpdated: (uri) => void served.server?.sendResourceUpdated({ uri }).catch(() => undefined) },
+  };
   connections.set(connection, served);
-  served.lines = new LineConnection(connection, options, post, () => {
-    served.server = makeServer({ options, offer, calls, hosted });
-    return served.server;
+  served.lines = new LineConnection(connection, options, post, {
+    makeServer: () => {
+      served.server = newServer();
+      return served.server;
+    },
+    // What no server tells of is not in the answer either: the SDK says what the client will hear of.
+    listens: (uris) => {
+      for (const uri of uris) subscriptions.hold(served.holder, uri).catch(() => undefined);
+    },
   });
+}
+
+/** Told once for all that come at about the same time. */
+function listChanged(kind: 'resources' | 'prompts'): void {
+  if (changed.size === 0) setTimeout(tellChanged, gatherMs);
+  changed.add(kind);
+}
+
+function tellChanged(): void {
+  const kinds = [...changed];
+  changed.clear();
+  for (const kind of kinds) {
+    exchanges.listChanged(kind);
+    for (const { server } of connections.values())
+      if (server?.transport !== undefined)
+        (kind === 'resources' ? server.sendResourceListChanged() : server.sendPromptListChanged()).catch(
+          () => undefined, // the client has gone
+        );
+  }
 }
 
 function toolsChanged(): void {
@@ -58,10 +104,13 @@ function receive(message: ToMcpThread): void {
     case 'ended':
       connections.get(message.connection)?.lines?.end();
       return;
-    case 'gone':
-      connections.get(message.connection)?.lines?.leave();
+    case 'gone': {
+      const served = connections.get(message.connection);
       connections.delete(message.connection);
+      if (served !== undefined) subscriptions.releaseAll(served.holder);
+      served?.lines?.leave();
       return;
+    }
     case 'request':
       void exchanges.serve(message.exchange, message.request);
       return;
@@ -77,6 +126,8 @@ function receive(message: ToMcpThread): void {
       hosted.receive(message);
   }
 }
+
+const gatherMs = 50;
 
 parentPort?.on('message', receive);
 post({ type: 'ready' });

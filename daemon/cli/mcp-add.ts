@@ -14,11 +14,13 @@ export interface AddedServer {
   readonly command: readonly string[];
   readonly env: readonly string[];
   readonly url?: string | undefined;
+  /** The variable with the token for that address. */
+  readonly authEnv?: string | undefined;
 }
 
 export async function addServer(
   client: Client,
-  { name, command, env, url }: AddedServer,
+  { name, command, env, url, authEnv }: AddedServer,
 ): Promise<OperationResult<'plugin.load'> & { readonly folder: string }> {
   const { stateFolder } = await client.call('daemon.status', {});
   const id = name.toLowerCase().replaceAll(/[^a-z0-9._-]/g, '-');
@@ -31,7 +33,10 @@ export async function addServer(
     version: '1.0.0',
     description: url ?? command.join(' ').slice(0, 500),
     env: [...new Set([...(url === undefined ? usualNames : []), ...env])],
-    mcp: url === undefined ? { command: program, args } : { url },
+    mcp:
+      url === undefined
+        ? { command: program, args }
+        : { url, ...(authEnv === undefined ? {} : { auth: { env: authEnv, prefix: 'Bearer ' } }) },
   };
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   try {

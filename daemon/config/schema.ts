@@ -7,6 +7,8 @@ import {
   durability,
   isolation,
   manifest,
+  mcpSection,
+  mcpTimeouts,
   permissions,
   profileSection,
   queueLimits,
@@ -224,6 +226,10 @@ export const pluginOverride = z.strictObject({
   restart: overriding(restart).optional(),
   retry: overriding(retry).optional(),
   reload: reload.optional(),
+  mcp: overriding(mcpSection.pick({ concurrency: true }))
+    .extend({ timeouts: overriding(mcpTimeouts).optional(), restart: overriding(restart).optional() })
+    .optional()
+    .describe('of a hosted MCP server'),
   sources: z
     .record(z.string(), z.record(z.string(), z.unknown()))
     .optional()
@@ -278,6 +284,10 @@ export const mcp = z.strictObject({
     .default(64)
     .describe('sessions of the older protocol over HTTP; beyond it the one that has rested longest ends'),
   sessionIdleMs: durationMs(1000).default(1_800_000).describe('a session that is not used for this long ends'),
+  workers: z
+    .boolean()
+    .default(false)
+    .describe('offer workers as the tools nagaya__start_worker, nagaya__send_to_worker and nagaya__read_worker'),
   lingerMs: durationMs(0, 600_000)
     .default(5000)
     .describe('how long calls may take that are pending when a client has ended its input'),

@@ -8,6 +8,7 @@ import { KitDaemon } from './kit-daemon.ts';
 import { NeighbourWatch } from './neighbour-watch.ts';
 import { type Left, type Observation, type Seen, wordsOf } from './observation.ts';
 import { neighbourId, pluginIdOf, writeFaulty, writeNeighbour } from './plugin-folder.ts';
+import { serverTrial } from './server-trial.ts';
 import { serviceTrial } from './service-trial.ts';
 import { toolTrial } from './tool-trial.ts';
 import { until } from './until.ts';
@@ -83,9 +84,8 @@ export class Bench {
   }
 
   #trial(client: Client, fault: Fault, folder: string, recovered: () => void): Promise<Seen> {
-    return this.#place.subject === 'service'
-      ? serviceTrial(client, fault, folder, recovered)
-      : toolTrial(client, fault, folder, recovered);
+    const trials = { service: serviceTrial, tool: toolTrial, server: serverTrial };
+    return trials[this.#place.subject](client, fault, folder, recovered);
   }
 
   async #ready(): Promise<{ daemon: KitDaemon; client: Client; neighbourClient: Client }> {
@@ -99,7 +99,11 @@ export class Bench {
     await client.call('plugin.load', { path: writeNeighbour(daemon.folder), remember: false });
     await client.call('service.start', { plugin: neighbourId });
     // What a daemon makes once, at the first use, is not to look like something left behind.
-    const warm: Fault = { ...control, id: 'warm-up', source: warmUp };
+    const warm: Fault = {
+      ...control,
+      id: 'warm-up',
+      source: this.#place.subject === 'server' ? warmUpOfServer : warmUp,
+    };
     await this.#trial(client, warm, writeFaulty(daemon.folder, warm, this.#place), () => undefined);
     await unloaded(client, warm);
     // The dead letter of the warm-up opens the store, whose files count from then on.
@@ -143,6 +147,8 @@ const keepsMemory = ({ death, left, answer }: Observation): boolean =>
 /** Overruns its deadline, so that the whole of the kill ladder has been walked once. */
 const storeOpenMs = 10_000;
 
+/** One that loops is found out only after seconds. */
+const warmUpOfServer = "export const deeds = { 'warm-up': () => process.exit(1) };\n";
 const warmUp = "export const deeds = { 'warm-up': () => { for (;;); } };\n";
 
 const difference = (now: VitalSigns, before: VitalSigns): Omit<Left, 'processes'> => ({

@@ -233,4 +233,5 @@ export const control: Fault = {
 export const faultIds: readonly string[] = catalogue.map(({ id }) => id);
 
 /** The module of the kit with a fault's code: by its group, or its own where importing it is the fault. */
-export const moduleOf = ({ id, group, atImport: own }: Fault): string => `${own === true ? id : group}.js`;
+export const moduleOf = ({ id, group, atImport: own }: Pick<Fault, 'id' | 'group' | 'atImport'>): string =>
+  group === 'server' ? 'server-deeds.js' : `${own === true ? id : group}.js`;

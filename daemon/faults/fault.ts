@@ -5,10 +5,14 @@ export const toolIsolations = ['pooled', 'fresh', 'process'] as const;
 export type ServiceIsolation = (typeof serviceIsolations)[number];
 export type ToolIsolation = (typeof toolIsolations)[number];
 
-/** What a fault is committed in: a service's handler, or a tool's call. */
+/** What a fault is committed in: a service's handler, a tool's call, or an MCP server that is hosted. */
 export type Place =
   | { readonly subject: 'service'; readonly isolation: ServiceIsolation }
-  | { readonly subject: 'tool'; readonly isolation: ToolIsolation };
+  | { readonly subject: 'tool'; readonly isolation: ToolIsolation }
+  | typeof serverPlace;
+
+/** Hosted servers are processes always. */
+export const serverPlace = { subject: 'server', isolation: 'process' } as const;
 
 export const placeName = ({ subject, isolation }: Place): string => `${subject}/${isolation}`;
 export const sharesProcess = ({ isolation }: Place): boolean => isolation !== 'process';
@@ -37,6 +41,7 @@ export const groups = {
   patches: 'changes what is shared',
   deaths: 'ends its whole process',
   daemon: 'the daemon itself is ended',
+  server: 'misbehaves as an MCP server',
 } as const;
 export type Group = keyof typeof groups;
 
@@ -53,7 +58,7 @@ export interface Fault {
   readonly threads: ThreadHold;
   /** Its handler is given this long; most need no more than the kit's usual deadline to show what they do. */
   readonly deadlineMs?: number;
-  /** Committed by importing the plugin, not by a handler. */
+  /** Committed by importing the plugin or starting the server, not by a handler. */
   readonly atImport?: true;
   /**
    * Its cause lies in the plugin's files, so that no restart can help: the service waits until somebody starts it

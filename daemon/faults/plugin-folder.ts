@@ -23,11 +23,11 @@ const service = {
 
 const base = { schemaVersion: 1, version: '1.0.0', entry: './index.js', limits: { heapMb: 64, rssMb: 256 } } as const;
 
-function write(folder: string, manifest: object, entry: string): string {
+function write(folder: string, manifest: object, entry: string, name = 'index.js'): string {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'plugin.json'), JSON.stringify(manifest));
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n');
-  copyFileSync(join(modules, entry), join(folder, 'index.js'));
+  copyFileSync(join(modules, entry), join(folder, name));
   return folder;
 }
 
@@ -51,7 +51,35 @@ export const pluginIdOf = ({ id }: Fault): string => `fault.${id}`;
 export const deadlineOf = ({ deadlineMs }: Fault, subject: Place['subject']): number =>
   deadlineMs ?? (subject === 'service' ? deadlines.handleMs : deadlines.toolMs);
 
+function writeServer(folder: string, fault: Fault): string {
+  const callMs = deadlineOf(fault, 'server');
+  const { startMs, stopMs } = deadlines;
+  return write(
+    join(folder, fault.id),
+    {
+      schemaVersion: 1,
+      version: '1.0.0',
+      id: pluginIdOf(fault),
+      name: fault.id,
+      limits: { rssMb: 256, descriptors: 400 },
+      mcp: {
+        command: process.execPath,
+        args: ['./server.js', fault.id],
+        timeouts: { startMs, callMs, mostMs: callMs, stopMs },
+        restart: service.restart,
+      },
+    },
+    'server.js',
+    'server.js',
+  );
+}
+
 export function writeFaulty(folder: string, fault: Fault, place: Place): string {
+  if (place.subject === 'server') {
+    const target = writeServer(folder, fault);
+    writeModule(target, { ...fault, group: 'server' });
+    return target;
+  }
   const { isolation } = place;
   const { pipes = 0, permissions } = fault;
   const part =

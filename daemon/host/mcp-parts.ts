@@ -22,7 +22,7 @@ export class McpParts {
     shuttingDown: () => boolean,
   ) {
     const approvals = mcp.pin ? new Approvals({ stateFolder, trouble: (message) => log.warn({}, message) }) : undefined;
-    this.#exposure = new Exposure(mcp, () => knownTools(host), approvals);
+    this.#exposure = new Exposure(mcp, () => knownTools(host, mcp.workers), approvals);
     this.gateway = new McpGateway({
       thread: {
         version,
@@ -34,7 +34,7 @@ export class McpParts {
         sessionIdleMs: mcp.sessionIdleMs,
         lingerMs: mcp.lingerMs,
       },
-      tools: mcpTools({ host, shuttingDown, offered: () => this.#exposure.offered() }),
+      tools: mcpTools({ host, workers: mcp.workers, shuttingDown, offered: () => this.#exposure.offered() }),
       log,
     });
   }

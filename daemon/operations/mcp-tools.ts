@@ -6,16 +6,21 @@ import type { Host } from '../host/host.ts';
 import type { KnownTool } from '../mcp/exposure.ts';
 import type { McpCall, McpCallWaiter, McpTools } from '../mcp/mcp-gateway.ts';
 import type { OfferedTool } from '../../protocol/mcp/messages.ts';
+import { callWorkerTool, workerTools, workerToolsOwner } from './mcp-worker-tools.ts';
 import { beginToolCall } from './tool.ts';
 
 export interface McpToolsOptions {
   readonly host: Host;
+  /** Workers are offered as tools. */
+  readonly workers: boolean;
   offered(): readonly OfferedTool[];
   shuttingDown(): boolean;
 }
 
-export const knownTools = (host: Host): KnownTool[] =>
-  host
+/** `workers`: whether workers are offered, too. */
+export const knownTools = (host: Host, workers: boolean): KnownTool[] => [
+  ...(workers ? workerTools : []),
+  ...host
     .list()
     .filter(({ plugin }) => plugin.enabled)
     .flatMap(({ id, plugin, toolList }) =>
@@ -29,15 +34,20 @@ export const knownTools = (host: Host): KnownTool[] =>
         annotations,
         hosted: plugin.manifest.mcp !== undefined,
       })),
-    );
+    ),
+];
 
-export function mcpTools({ host, offered, shuttingDown }: McpToolsOptions): McpTools {
+export function mcpTools({ host, workers, offered, shuttingDown }: McpToolsOptions): McpTools {
   return {
     offered,
     call: ({ plugin, tool, inputJson, signal }: McpCall, waiter: McpCallWaiter) => {
       const { progressed } = waiter;
       try {
         if (shuttingDown()) throw new HostError('shutting_down', 'The daemon is shutting down.');
+        if (workers && plugin === workerToolsOwner && workerTools.some((offered) => offered.tool === tool)) {
+          void answerForWorkers(host, { tool, inputJson, signal }, waiter);
+          return;
+        }
         beginToolCall(
           host,
           { plugin, tool, input: new EncodedJson(inputJson), callId: uuidv7(), signal },
@@ -52,4 +62,25 @@ export function mcpTools({ host, offered, shuttingDown }: McpToolsOptions): McpT
       }
     },
   };
+}
+
+async function answerForWorkers(
+  host: Host,
+  { tool, inputJson, signal }: Omit<McpCall, 'plugin'>,
+  waiter: McpCallWaiter,
+): Promise<void> {
+  try {
+    const maximum = host.config.limits.toolInputBytes;
+    if (Buffer.byteLength(inputJson) > maximum)
+      throw new HostError(
+        'payload_too_large',
+        `The input of "${tool}" is larger than ${String(maximum)} bytes; limits.toolInputBytes sets this bound.`,
+        { tool, what: 'input', limit: 'limits.toolInputBytes', maximum },
+      );
+    // The MCP thread has written it, within the bound on nesting.
+    const answer = await callWorkerTool(host.registry, tool, JSON.parse(inputJson), signal);
+    waiter.succeeded(JSON.stringify(answer));
+  } catch (thrown) {
+    waiter.failed(asHostError(thrown));
+  }
 }

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type * as z from 'zod';
 import type { Issue } from '../../protocol/errors.ts';
 import { issuesOf, nearest } from '../../protocol/issues.ts';
-import type { Manifest, ServiceSection } from '../../protocol/manifest.ts';
+import type { Manifest, McpSection, ServiceSection } from '../../protocol/manifest.ts';
 import { type Output, operatorOutput, outputIssues } from '../../protocol/outputs.ts';
 import { type Source, operatorSource, sourceIssues } from '../../protocol/sources.ts';
 import { wordingOf } from '../../protocol/wording.ts';
@@ -44,7 +44,7 @@ export function applyOverride(declared: Manifest, override: PluginOverride): Ove
     }
     for (const section of ['queue', 'timeouts', 'restart', 'retry', 'reload', 'sources', 'outputs'] as const) {
       if (override[section] !== undefined)
-        issues.push({ path: `${where}.${section}`, message: 'the plugin has no service; remove this override' });
+        issues.push({ path: `${where}.${section}`, message: withoutService(section, declared.mcp !== undefined) });
     }
     return undefined;
   };
@@ -95,8 +95,28 @@ export function applyOverride(declared: Manifest, override: PluginOverride): Ove
     profiles: layNamed('profile', top.profiles, override.profiles),
   };
   const service = layService(declared.service);
-  return { manifest: service === undefined ? manifest : { ...manifest, service }, overridden, issues };
+  const mcp = declared.mcp === undefined ? undefined : layServer(declared.mcp, override.mcp, lay);
+  if (mcp === undefined && override.mcp !== undefined)
+    issues.push({ path: `${where}.mcp`, message: 'the plugin hosts no MCP server; remove this override' });
+  return {
+    manifest: { ...manifest, ...(service === undefined ? {} : { service }), ...(mcp === undefined ? {} : { mcp }) },
+    overridden,
+    issues,
+  };
 }
+
+type Lay = <Section extends object>(path: string, section: Section, over: Partial<Section> | undefined) => Section;
+
+const layServer = (mcp: McpSection, over: PluginOverride['mcp'], lay: Lay): McpSection => ({
+  ...lay('mcp', mcp, over?.concurrency === undefined ? {} : { concurrency: over.concurrency }),
+  timeouts: lay('mcp.timeouts', mcp.timeouts, over?.timeouts),
+  restart: lay('mcp.restart', mcp.restart, over?.restart),
+});
+
+const withoutService = (section: string, hosts: boolean): string =>
+  hosts && (section === 'timeouts' || section === 'restart')
+    ? `the plugin hosts an MCP server; write this as mcp.${section}`
+    : 'the plugin has no service; remove this override';
 
 function overriddenRows<Row extends Source | Output>(
   what: 'source' | 'output',

@@ -6,6 +6,7 @@ import { config } from '../../daemon/config/schema.ts';
 import { errorKinds } from '../../protocol/errors.ts';
 import { program } from '../docs/commands.ts';
 import { faultIds } from '../../daemon/faults/catalogue.ts';
+import { serverFaultIds } from '../../daemon/faults/server-catalogue.ts';
 import { fieldsOf } from '../docs/fields.ts';
 import { generatedPages, markdownPages } from '../docs/pages.ts';
 import type { Check } from './check.ts';
@@ -126,7 +127,7 @@ const faultsPage = 'docs/operations.md';
 function unlistedFaults(pages: readonly Text[]): string[] {
   const text = pages.find(({ path }) => path === faultsPage)?.text ?? '';
   const section = text.slice(text.indexOf('<!-- begin:faults -->'), text.indexOf('<!-- end:faults -->'));
-  return faultIds
+  return [...faultIds, ...serverFaultIds]
     .filter((id) => !section.includes(`| \`${id}\` |`))
     .map((id) => `${faultsPage} lists no fault ${id}; run npm run docs:faults`);
 }

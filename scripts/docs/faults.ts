@@ -40,11 +40,11 @@ const cell = (text: string): string => text.replaceAll(/[<>]/g, '').replaceAll(/
 const causeOf = ({ cause, problems }: Row): string =>
   cell([...new Set([cause, ...problems])].join('; ').replaceAll(/\/\S*nagaya-faults-[^/\s]+\//g, '…/'));
 
-function serviceTable({ rows }: PlaceReport): string {
+function serviceTable({ rows, subject }: PlaceReport): string {
   return table(
     [
       'fault',
-      'the plugin …',
+      subject === 'server' ? 'the server …' : 'the plugin …',
       'verdict',
       'the caller gets',
       'in ms',
@@ -102,6 +102,7 @@ function section(reports: readonly KitReport[]): string {
   const places = reports.flatMap((report) => report.places);
   const services = places.filter(({ subject }) => subject === 'service');
   const tools = places.filter(({ subject }) => subject === 'tool');
+  const servers = places.filter(({ subject }) => subject === 'server');
   const { answerMs, neighbourMs, recoveryMs } = first.goals;
   return [
     `Measured with Node ${first.node} on ${first.platform} with ${String(first.cores)} cores, ${first.at.slice(0, 10)}. The goals: answered by the deadline + ${String(answerMs)} ms, no gap of the neighbour's over ${String(neighbourMs)} ms, of use again within ${String(recoveryMs)} ms. The deadline is 500 ms for most handlers, 5000 ms for those that take memory, 3000 ms for an import. A trial that missed a goal was repeated twice, and the middle one of each figure counts.`,
@@ -109,6 +110,7 @@ function section(reports: readonly KitReport[]): string {
     ...(tools.length === 0
       ? []
       : ['### Tools', ...tools.map((place) => `${code(place.isolation)}: ${summaryText(place)}`), toolTable(tools)]),
+    ...servers.flatMap((place) => ['### Hosted MCP servers', summaryText(place), serviceTable(place)]),
   ].join('\n\n');
 }
 
@@ -116,7 +118,7 @@ const files = process.argv.slice(2);
 const reports =
   files.length > 0
     ? files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as KitReport)
-    : [freshReport([]), freshReport(['--tools'])];
+    : [freshReport([]), freshReport(['--tools']), freshReport(['--mcp'])];
 const text = readFileSync(page, 'utf8');
 const from = text.indexOf(opening);
 const to = text.indexOf(closing);

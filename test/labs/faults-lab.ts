@@ -2,6 +2,7 @@
 // was is the kit's to tell; a test's machine may be loaded.
 import assert from 'node:assert/strict';
 import { catalogue } from '../../daemon/faults/catalogue.ts';
+import { serverFaults } from '../../daemon/faults/server-catalogue.ts';
 import type { Fault, Place } from '../../daemon/faults/fault.ts';
 import { type PlaceReport, runKit } from '../../daemon/faults/kit.ts';
 
@@ -13,7 +14,8 @@ export async function faultsIn(place: Place, faults: readonly Fault[]): Promise<
 }
 
 export async function assertContained(place: Place, ids: readonly string[]): Promise<PlaceReport> {
-  const faults = ids.map((id) => catalogue.find((fault) => fault.id === id) ?? assert.fail(`there is no fault ${id}`));
+  const known = [...catalogue, ...serverFaults];
+  const faults = ids.map((id) => known.find((fault) => fault.id === id) ?? assert.fail(`there is no fault ${id}`));
   const report = await faultsIn(place, faults);
   const failed = report.rows.filter(({ verdict }) => verdict === 'not contained');
   assert.deepEqual(

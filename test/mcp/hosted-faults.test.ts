@@ -63,14 +63,19 @@ test('odd answers are refused or ignored, and hurt nobody', async (t) => {
   assert.equal((await refusal('none')).code, 'tool_not_found');
 });
 
-test('a server sees named variables alone, and is refused a model', async (t) => {
+test('a server sees named variables alone, and is refused a model, a person and folders', async (t) => {
   const { call, client } = await startServer(t, 'none', {}, { env: ['NAMED'] });
   const env = JSON.parse(await call('env')) as Record<string, string>;
   assert.equal(env['NAMED'], 'yes');
   assert.equal(env['UNNAMED'], undefined);
-  assert.match(await call('sampling'), /-32601[^]*unsupported_operation/);
-  const { entries } = await client.call('timeline.read', { plugin });
-  assert.ok(entries.some(({ event, message }) => event === 'mcp_request_refused' && /sampling/.test(message)));
+  for (const method of ['sampling/createMessage', 'elicitation/create', 'roots/list']) {
+    assert.match(await call('ask', { method }), /-32601[^]*unsupported_operation/);
+    const { entries } = await client.call('timeline.read', { plugin });
+    assert.ok(
+      entries.some(({ event, message }) => event === 'mcp_request_refused' && message.includes(method)),
+      method,
+    );
+  }
   await assert.rejects(
     client.call('ingress.publish', { plugin, event: { ingress: 'none', kind: 'none', payload: 1 } }),
     (error: unknown) => error instanceof HostError && error.code === 'unsupported_operation',

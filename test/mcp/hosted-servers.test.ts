@@ -11,8 +11,15 @@ import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { until } from '../labs/tool-lab.ts';
 
 const require = createRequire(import.meta.url);
-const program = (name: string): string =>
-  join(require.resolve(`@modelcontextprotocol/server-${name}/package.json`), '..', 'dist', 'index.js');
+/** Undefined where the development packages are not installed. */
+function program(name: string): string | undefined {
+  try {
+    return join(require.resolve(`@modelcontextprotocol/server-${name}/package.json`), '..', 'dist', 'index.js');
+  } catch {
+    // It was left out, as `npm ci --omit=dev` does.
+    return undefined;
+  }
+}
 
 interface Trial {
   readonly name: string;
@@ -31,6 +38,7 @@ const trials: readonly Trial[] = [
       { tool: 'get-structured-content', args: () => ({ location: 'Chicago' }) },
       { tool: 'get-annotated-message', args: () => ({ messageType: 'error', includeImage: true }) },
       { tool: 'get-resource-links', args: () => ({ count: 2 }) },
+      { tool: 'get-resource-reference', args: () => ({ resourceType: 'Blob', resourceId: 1 }) },
       { tool: 'echo', args: () => ({ message: 7 }) },
     ],
   },
@@ -41,6 +49,21 @@ const trials: readonly Trial[] = [
       { tool: 'write_file', args: (folder) => ({ path: join(folder, 'b.txt'), content: 'two' }) },
       { tool: 'read_text_file', args: (folder) => ({ path: join(folder, 'b.txt') }) },
       { tool: 'list_directory', args: (folder) => ({ path: folder }) },
+      { tool: 'read_text_file', args: (folder) => ({ path: join(folder, 'b.txt'), head: 1 }) },
+      { tool: 'read_multiple_files', args: (folder) => ({ paths: [join(folder, 'a.txt'), join(folder, 'c.txt')] }) },
+      { tool: 'read_media_file', args: (folder) => ({ path: join(folder, 'a.txt') }) },
+      {
+        tool: 'edit_file',
+        args: (folder) => ({
+          path: join(folder, 'b.txt'),
+          edits: [{ oldText: 'two', newText: 'three' }],
+          dryRun: true,
+        }),
+      },
+      { tool: 'create_directory', args: (folder) => ({ path: join(folder, 'more') }) },
+      { tool: 'directory_tree', args: (folder) => ({ path: folder }) },
+      { tool: 'search_files', args: (folder) => ({ path: folder, pattern: '*.txt' }) },
+      { tool: 'list_allowed_directories', args: () => ({}) },
       { tool: 'read_text_file', args: () => ({ path: '/etc/passwd' }) },
     ],
   },
@@ -49,7 +72,25 @@ const trials: readonly Trial[] = [
     args: () => [],
     calls: [
       { tool: 'read_graph', args: () => ({}) },
-      { tool: 'search_nodes', args: () => ({ query: 'none' }) },
+      {
+        tool: 'create_entities',
+        args: () => ({
+          entities: ['Ada', 'Grace'].map((name) => ({ name, entityType: 'person', observations: ['writes'] })),
+        }),
+      },
+      {
+        tool: 'create_relations',
+        args: () => ({ relations: [{ from: 'Ada', to: 'Grace', relationType: 'precedes' }] }),
+      },
+      {
+        tool: 'add_observations',
+        args: () => ({ observations: [{ entityName: 'Ada', contents: ['computes', 'ü 🙂'] }] }),
+      },
+      { tool: 'open_nodes', args: () => ({ names: ['Ada'] }) },
+      { tool: 'search_nodes', args: () => ({ query: 'compute' }) },
+      { tool: 'delete_entities', args: () => ({ entityNames: ['Grace'] }) },
+      { tool: 'add_observations', args: () => ({ observations: [{ entityName: 'Nobody', contents: ['is'] }] }) },
+      { tool: 'read_graph', args: () => ({}) },
     ],
   },
 ];
@@ -62,13 +103,16 @@ async function directClient(t: TestContext, args: string[], env: Record<string, 
 }
 
 for (const { name, args, calls } of trials) {
-  test(`server-${name} answers through Nagaya as it does directly`, async (t) => {
+  const file = program(name);
+  const skip = file === undefined ? `@modelcontextprotocol/server-${name} is not installed` : false;
+  test(`server-${name} answers through Nagaya as it does directly`, { skip }, async (t) => {
     const folder = await temporaryFolder(t);
     const files = join(folder, 'files');
     mkdirSync(files);
     writeFileSync(join(files, 'a.txt'), 'one');
-    const command = [program(name), ...args(files)];
-    const env = { MEMORY_FILE_PATH: join(folder, 'memory.jsonl') };
+    const command = [file ?? '', ...args(files)];
+    // Each has a memory of its own.
+    const env = { MEMORY_FILE_PATH: join(folder, 'hosted.jsonl') };
     const plugin = join(folder, 'plugin');
     mkdirSync(plugin);
     const mcp = { command: process.execPath, args: command };
@@ -78,7 +122,7 @@ for (const { name, args, calls } of trials) {
     const lab = await startMcpLab(t, { plugins: [plugin], env });
     const control = await lab.daemon.connect();
     await until('the server runs', async () => (await control.call('tool.list', { plugin: name })).tools.length > 0);
-    const direct = await directClient(t, command, env);
+    const direct = await directClient(t, command, { MEMORY_FILE_PATH: join(folder, 'direct.jsonl') });
     const hosted = await connectNewer(t, lab, 'stdio', { modern: false });
     const listed = (await direct.listTools()).tools;
     const through = (await hosted.listTools()).tools.filter(({ name: tool }) => tool.startsWith(`${name}__`));
@@ -111,6 +155,15 @@ for (const { name, args, calls } of trials) {
       (await hosted.listPrompts()).prompts.map((prompt) => prompt.name),
       prompts.map((prompt) => own(prompt.name).replaceAll(/[^A-Za-z0-9_-]/g, '_')),
     );
+    for (const [prompt, given] of [
+      ['simple-prompt', {}],
+      ['args-prompt', { city: 'Utrecht', state: 'Utrecht' }],
+      ['args-prompt', { city: 'Utrecht' }],
+    ] as const)
+      assert.deepEqual(
+        await hosted.getPrompt({ name: own(prompt), arguments: given }),
+        await direct.getPrompt({ name: prompt, arguments: given }),
+      );
     const heard: number[] = [];
     await hosted.callTool(
       { name: own('trigger-long-running-operation'), arguments: { duration: 1, steps: 4 } },

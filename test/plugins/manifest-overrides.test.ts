@@ -95,6 +95,31 @@ test("a profile's time can be overridden, and a profile that there is not is ref
   ]);
 });
 
+test("a hosted MCP server's deadlines, restarts and concurrency can be overridden, as parts of mcp", async (t) => {
+  const folder = await temporaryFolder(t);
+  const hosting = { schemaVersion: 1, id: 'example.hosting', name: 'H', version: '1.0.0', mcp: { command: 'node' } };
+  await writeTree(folder, { 'plugin.json': hosting });
+  const { manifest, overridden } = read(folder, {
+    'example.hosting': { mcp: { concurrency: 3, timeouts: { callMs: 7 }, restart: { intensity: 9 } } },
+  });
+  const { concurrency, timeouts, restart } = manifest.mcp ?? assert.fail();
+  assert.deepEqual([concurrency, timeouts.callMs, timeouts.startMs], [3, 7, 60_000]);
+  assert.deepEqual([restart.intensity, restart.policy], [9, 'on-failure']);
+  assert.deepEqual([...overridden].sort(), ['mcp.concurrency', 'mcp.restart.intensity', 'mcp.timeouts.callMs']);
+  const where = 'plugins.overrides.example.hosting';
+  assert.deepEqual(
+    issuesOfReading(folder, { 'example.hosting': { timeouts: { startMs: 5 }, queue: { capacity: 3 } } }),
+    [
+      { path: `${where}.queue`, message: 'the plugin has no service; remove this override' },
+      { path: `${where}.timeouts`, message: 'the plugin hosts an MCP server; write this as mcp.timeouts' },
+    ],
+  );
+  await writeTree(folder, { 'plugin.json': toolManifest, 'index.js': '' });
+  assert.deepEqual(issuesOfReading(folder, { 'example.tool': { mcp: { concurrency: 3 } } }), [
+    { path: 'plugins.overrides.example.tool.mcp', message: 'the plugin hosts no MCP server; remove this override' },
+  ]);
+});
+
 test('an override that says what the manifest says changes nothing', async (t) => {
   const folder = await temporaryFolder(t);
   await writeTree(folder, { 'plugin.json': both, 'index.js': '' });

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { docs } from '../../scripts/check/docs.ts';
 import { generatedPages, requiredSections } from '../../scripts/docs/pages.ts';
-import { faultIds } from '../../daemon/faults/catalogue.ts';
+import { faultIds as pluginFaultIds } from '../../daemon/faults/catalogue.ts';
+import { serverFaultIds } from '../../daemon/faults/server-catalogue.ts';
 import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
 
+const faultIds = [...pluginFaultIds, ...serverFaultIds];
 const operationsPath = 'docs/operations.md';
 const marked = (name: string, inside = ''): string => `<!-- begin:${name} -->\n${inside}\n<!-- end:${name} -->`;
 

@@ -11,6 +11,7 @@ import {
   legacyStatelessFallback,
 } from '@modelcontextprotocol/server';
 import type { FromMcpThread, HttpRequest, McpThreadOptions } from '../../protocol/mcp/messages.ts';
+import { type Holder, type Subscriptions, resourcesListenedTo } from './subscriptions.ts';
 
 const sessionHeader = 'mcp-session-id';
 
@@ -26,15 +27,26 @@ export class HttpExchanges {
   readonly #options: McpThreadOptions;
   readonly #post: (message: FromMcpThread) => void;
   readonly #makeServer: () => Server;
+  readonly #subscriptions: Subscriptions;
+  /** How many requests of the newer protocol listen to a resource. */
+  readonly #listened = new Map<string, number>();
+  /** All of them together: each stream takes what it has asked for. */
+  readonly #holder: Holder = { resourceUpdated: (uri) => this.#modern.notify.resourceUpdated(uri) };
   readonly #modern: McpHttpHandler;
   readonly #alone: (request: Request, options?: { readonly parsedBody?: unknown }) => Promise<Response>;
   readonly #sessions = new Map<string, Session>();
   readonly #open = new Map<number, AbortController>();
 
-  constructor(options: McpThreadOptions, post: (message: FromMcpThread) => void, makeServer: () => Server) {
+  constructor(
+    options: McpThreadOptions,
+    post: (message: FromMcpThread) => void,
+    makeServer: () => Server,
+    subscriptions: Subscriptions,
+  ) {
     this.#options = options;
     this.#post = post;
     this.#makeServer = makeServer;
+    this.#subscriptions = subscriptions;
     this.#modern = createMcpHandler(makeServer, { legacy: 'reject', maxRequestBodySize: options.lineBytes });
     this.#alone = legacyStatelessFallback(makeServer, undefined, { maxRequestBodySize: options.lineBytes });
     setInterval(() => this.#endIdle(), options.sessionIdleMs / 4).unref();
@@ -46,16 +58,26 @@ export class HttpExchanges {
     for (const { server } of this.#sessions.values()) server.sendToolListChanged().catch(() => undefined);
   }
 
+  listChanged(kind: 'resources' | 'prompts'): void {
+    if (kind === 'resources') this.#modern.notify.resourcesChanged();
+    else this.#modern.notify.promptsChanged();
+    for (const { server } of this.#sessions.values())
+      (kind === 'resources' ? server.sendResourceListChanged() : server.sendPromptListChanged()).catch(() => undefined); // nobody listens
+  }
+
   async serve(exchange: number, request: HttpRequest): Promise<void> {
     const aborted = new AbortController();
     this.#open.set(exchange, aborted);
+    const listened: string[] = [];
     try {
-      await this.#pass(exchange, await this.#answer(toRequest(request, aborted.signal)), aborted.signal);
+      const answer = await this.#answer(toRequest(request, aborted.signal), listened);
+      await this.#pass(exchange, answer, aborted.signal);
     } catch {
       // What fails here failed for this exchange alone; one that was answered in part is cut short.
       this.#head(exchange, failed());
     } finally {
       this.#open.delete(exchange);
+      this.#forget(listened);
       this.#post({ type: 'finished', exchange });
     }
   }
@@ -64,7 +86,8 @@ export class HttpExchanges {
     this.#open.get(exchange)?.abort(new Error('the connection was closed'));
   }
 
-  async #answer(request: Request): Promise<Response> {
+  /** `listened` is given the resources whose changes the answer will tell of. */
+  async #answer(request: Request, listened: string[]): Promise<Response> {
     const id = request.headers.get(sessionHeader);
     if (id !== null) {
       const session = this.#sessions.get(id);
@@ -80,9 +103,36 @@ export class HttpExchanges {
       // The SDK words the refusal.
       return await this.#alone(request);
     }
-    if (!(await isLegacyRequest(request.clone(), body))) return await this.#modern.fetch(request, { parsedBody: body });
+    if (!(await isLegacyRequest(request.clone(), body))) {
+      listened.push(...new Set(resourcesListenedTo(body)));
+      this.#listenTo(listened);
+      return await this.#modern.fetch(request, { parsedBody: body });
+    }
     const begins = Array.isArray(body) ? body.some(isInitializeRequest) : isInitializeRequest(body);
     return begins ? await this.#begin(request, body) : await this.#alone(request, { parsedBody: body });
+  }
+
+  #listenTo(uris: readonly string[]): void {
+    for (const uri of uris) {
+      this.#listened.set(uri, (this.#listened.get(uri) ?? 0) + 1);
+      void this.#subscriptions
+        .hold(this.#holder, uri)
+        .catch(() => undefined) // no server tells of it
+        .then(() => {
+          if (!this.#listened.has(uri)) this.#subscriptions.release(this.#holder, uri);
+        });
+    }
+  }
+
+  #forget(uris: readonly string[]): void {
+    for (const uri of uris) {
+      const left = (this.#listened.get(uri) ?? 1) - 1;
+      if (left > 0) this.#listened.set(uri, left);
+      else {
+        this.#listened.delete(uri);
+        this.#subscriptions.release(this.#holder, uri);
+      }
+    }
   }
 
   async #begin(request: Request, parsedBody: unknown): Promise<Response> {

@@ -5,6 +5,7 @@ import { parseJSONRPCMessage } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { LineCutter, asText, nestsDeeper } from '../../protocol/framing.ts';
 import type { FromMcpThread, McpThreadOptions } from '../../protocol/mcp/messages.ts';
+import { resourcesListenedTo } from './subscriptions.ts';
 
 const parseErrorNumber = -32700;
 const invalidRequestNumber = -32600;
@@ -20,15 +21,23 @@ export class LineConnection implements Transport {
   readonly #post: (message: FromMcpThread) => void;
   readonly #options: McpThreadOptions;
   readonly #cutter: LineCutter;
+  readonly #listens: (uris: readonly string[]) => void;
   /** Requests that were not answered yet. */
   readonly #pending = new Set<unknown>();
   #ended = false;
   #closed = false;
   #linger: NodeJS.Timeout | undefined;
 
-  constructor(id: number, options: McpThreadOptions, post: (message: FromMcpThread) => void, makeServer: () => Server) {
+  /** `listens` is told which resources the client of the newer protocol wants to hear of. */
+  constructor(
+    id: number,
+    options: McpThreadOptions,
+    post: (message: FromMcpThread) => void,
+    { makeServer, listens }: { makeServer(): Server; listens(uris: readonly string[]): void },
+  ) {
     this.#id = id;
     this.#post = post;
+    this.#listens = listens;
     this.#options = options;
     this.#cutter = new LineCutter(options.lineBytes, {
       line: asText((text) => this.#receive(text)),
@@ -119,6 +128,8 @@ export class LineConnection implements Transport {
     } else if ('method' in message && message.method === 'notifications/cancelled') {
       this.#pending.delete((message.params as { readonly requestId?: unknown } | undefined)?.requestId);
     }
+    const uris = resourcesListenedTo(message);
+    if (uris.length > 0) this.#listens(uris);
     this.onmessage?.(message);
     this.#closeIfDone();
   }

@@ -5,18 +5,27 @@ import type { CallProgress } from '../../protocol/cell/tool-messages.ts';
 import type { McpThreadOptions } from '../../protocol/mcp/messages.ts';
 import type { HostCalls } from './host-calls.ts';
 import type { HostedServers } from './hosted/hosted-servers.ts';
-import { passOnPrompts, passOnResources } from './pass-on.ts';
+import { passOnCompletions, passOnPrompts, passOnResources } from './pass-on.ts';
 import { type Offer, inputOf } from './offer.ts';
+import type { Subscriptions } from './subscriptions.ts';
 import { hostedResult, refusedResult, toolResult } from './tool-result.ts';
 
 const instructions =
   'The tools of the plugins that this Nagaya daemon hosts. A name is made of the plugin and its tool. A call that fails answers with an error code and what to do about it.';
+
+const capabilities = {
+  tools: { listChanged: true },
+  resources: { listChanged: true, subscribe: true },
+  prompts: { listChanged: true },
+  completions: {},
+};
 
 export interface ServerParts {
   readonly options: McpThreadOptions;
   readonly offer: Offer;
   readonly calls: HostCalls;
   readonly hosted: HostedServers;
+  readonly subscriptions: Subscriptions;
 }
 
 /** Says how far a call has come; MCP wants each report to be further than the one before. */
@@ -29,10 +38,10 @@ function risingProgress(tell: (progress: CallProgress) => void): (progress: Call
   };
 }
 
-export function makeServer({ options, offer, calls, hosted }: ServerParts): Server {
+export function makeServer({ options, offer, calls, hosted, subscriptions }: ServerParts): Server {
   const server = new Server(
     { name: 'nagaya', title: 'Nagaya', version: options.version },
-    { capabilities: { tools: { listChanged: true }, resources: {}, prompts: {} }, instructions },
+    { capabilities, instructions },
   );
   server.setRequestHandler('tools/list', async ({ params }) => {
     await hosted.settled();
@@ -75,8 +84,9 @@ export function makeServer({ options, offer, calls, hosted }: ServerParts): Serv
       : toolResult(outcome.json, found.outputSchema !== undefined);
     return server.projectCallToolResult(result, found.outputSchema);
   });
-  passOnResources(server, hosted);
+  passOnResources(server, hosted, subscriptions);
   passOnPrompts(server, hosted);
+  passOnCompletions(server, hosted);
   server.onerror = () => undefined;
   return server;
 }

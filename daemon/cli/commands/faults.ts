@@ -15,6 +15,7 @@ interface FaultsOptions {
   readonly isolation?: readonly string[];
   readonly only?: readonly string[];
   readonly tools?: boolean;
+  readonly mcp?: boolean;
   readonly guardian?: boolean;
   readonly list?: boolean;
   readonly plugin?: string;
@@ -29,6 +30,7 @@ export function register(program: Command): void {
     .option('--isolation <kinds...>', 'only these: thread, process; with --tools: pooled, fresh, process')
     .option('--only <ids...>', 'only these faults')
     .option('--tools', 'commit them in tools instead of services')
+    .option('--mcp', 'commit what MCP servers do wrong that a plugin hosts, instead')
     .option('--guardian', 'commit all of them under a guardian, not only those that end the daemon')
     .option('--list', 'list the faults and commit none')
     .option('--plugin <folder>', 'put a plugin of yours under hostile conditions instead')
@@ -39,12 +41,15 @@ export function register(program: Command): void {
         'nagaya faults',
         'nagaya faults --isolation thread --only sync-loop throw-null',
         'nagaya faults --tools --json',
+        'nagaya faults --mcp --only mcp-flood mcp-forks',
         'nagaya faults --plugin ./greeter',
       ),
     )
     .action(
       runs<[], FaultsOptions>(async ({ terminal }, options) => {
         endWithSignals();
+        if (options.mcp === true && options.tools === true)
+          throw usageFailure('--mcp and --tools do not go together.', 'Give one of them.');
         if (options.plugin !== undefined) return await putUnderPressure(terminal, options.plugin, options.payload);
         const faults = await chosenFaults(options);
         if (options.list === true) return list(terminal, faults);
@@ -59,26 +64,32 @@ function endWithSignals(): void {
     process.once(signal, () => process.exit(exitCodes.failed));
 }
 
-async function chosenFaults({ only }: FaultsOptions): Promise<readonly Fault[]> {
-  const { catalogue, faultIds } = await import('../../faults/catalogue.ts');
-  const unknown = only?.find((id) => !faultIds.includes(id));
-  if (unknown !== undefined) throw usageFailure(`There is no fault "${unknown}".`, 'See `nagaya faults --list`.');
-  return only === undefined ? catalogue : catalogue.filter(({ id }) => only.includes(id));
+async function chosenFaults({ only, mcp }: FaultsOptions): Promise<readonly Fault[]> {
+  const { catalogue } = await import('../../faults/catalogue.ts');
+  const { serverFaults } = await import('../../faults/server-catalogue.ts');
+  const known = mcp === true ? serverFaults : catalogue;
+  const unknown = only?.find((only) => !known.some(({ id }) => id === only));
+  if (unknown !== undefined)
+    throw usageFailure(
+      `There is no fault "${unknown}".`,
+      `See \`nagaya faults${mcp === true ? ' --mcp' : ''} --list\`${mcp === true ? '' : '; those of MCP servers go with --mcp'}.`,
+    );
+  return only === undefined ? known : known.filter(({ id }) => only.includes(id));
 }
 
-async function chosenPlaces({ isolation, tools }: FaultsOptions): Promise<readonly Place[]> {
-  const { serviceIsolations, toolIsolations } = await import('../../faults/fault.ts');
+async function chosenPlaces({ isolation, tools, mcp }: FaultsOptions): Promise<readonly Place[]> {
+  const { serverPlace, serviceIsolations, toolIsolations } = await import('../../faults/fault.ts');
+  const subject = mcp === true ? 'MCP servers' : tools === true ? 'tools' : 'services';
   const all: readonly Place[] =
-    tools === true
-      ? toolIsolations.map((kind) => ({ subject: 'tool', isolation: kind }))
-      : serviceIsolations.map((kind) => ({ subject: 'service', isolation: kind }));
+    mcp === true
+      ? [serverPlace]
+      : tools === true
+        ? toolIsolations.map((kind) => ({ subject: 'tool', isolation: kind }))
+        : serviceIsolations.map((kind) => ({ subject: 'service', isolation: kind }));
   const names: readonly string[] = all.map((place) => place.isolation);
   const unknown = isolation?.find((kind) => !names.includes(kind));
   if (unknown !== undefined)
-    throw usageFailure(
-      `There is no isolation "${unknown}" for ${tools === true ? 'tools' : 'services'}.`,
-      `There are ${names.join(', ')}.`,
-    );
+    throw usageFailure(`There is no isolation "${unknown}" for ${subject}.`, `There are ${names.join(', ')}.`);
   return all.filter((place) => isolation === undefined || isolation.includes(place.isolation));
 }
 

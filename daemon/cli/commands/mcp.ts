@@ -79,20 +79,25 @@ function registerAdd(group: Command): void {
     .argument('<name>', 'id of the plugin that is made')
     .argument('[command...]', 'the command that runs the server, behind --')
     .option('--url <url>', 'in place of a command: a server that is reached over HTTP')
+    .option('--auth-env <name>', 'with --url: variable of the daemon with the token, which is sent as a bearer token')
     .option('--env <names...>', 'variables of the daemon that the server sees, beside PATH and HOME')
     .addHelpText(
       'after',
       examples(
         'nagaya mcp add everything -- npx -y @modelcontextprotocol/server-everything',
         'nagaya mcp add github --env GITHUB_TOKEN -- npx -y some-github-server',
+        'nagaya mcp add remote --url https://mcp.example/mcp --auth-env REMOTE_TOKEN',
       ),
     )
     .action(
-      runs<[string, string[]], { url?: string; env?: string[] }>(
-        async ({ terminal, withDaemon }, { url, env = [] }, name, command) => {
+      runs<[string, string[]], { url?: string; authEnv?: string; env?: string[] }>(
+        async ({ terminal, withDaemon }, { url, authEnv, env = [] }, name, command) => {
           if ((url === undefined) === (command.length === 0))
             throw new InvalidArgumentError('Give the command behind --, or --url, and not both.');
-          const { plugin, folder } = await withDaemon((client) => addServer(client, { name, command, env, url }));
+          if (url === undefined && authEnv !== undefined)
+            throw new InvalidArgumentError('--auth-env goes with --url; a command sees the variables of --env.');
+          const server = { name, command, env, url, authEnv };
+          const { plugin, folder } = await withDaemon((client) => addServer(client, server));
           const { tools } = await withDaemon((client) => client.call('tool.list', { plugin: plugin.id }));
           terminal.answer({ plugin, folder, tools }, () => {
             terminal.line(`${plugin.id} runs and has ${plural(tools.length, 'tool')}; its plugin.json is in ${folder}`);

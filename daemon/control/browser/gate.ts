@@ -87,7 +87,7 @@ export class Gate {
     if (token !== undefined && this.#toolsToken.secret.is(token)) return this.#toolsToken.access;
     throw new HostError(
       'unauthorized',
-      'The request carries no token of the scope `tools`; see `nagaya mcp token`, or http.toolsToken in the configuration.',
+      'The request carries no token of the scope `tools`; see `nagaya mcp access`, or http.toolsToken in the configuration.',
     );
   }
 

@@ -10,12 +10,13 @@ import type { ChildExit } from '../../isolates/child-exit.ts';
 import { PipeLines } from '../../cells/process/pipe-lines.ts';
 import type { CellRecorder } from '../../cells/process/process-cell.ts';
 import { signalGroup } from '../../isolates/child-signals.ts';
-import type { ProcessIdentity } from '../../isolates/process-identity.ts';
+import { type ProcessIdentity, isSurelyAlive } from '../../isolates/process-identity.ts';
 import { identitiesBelow, killRemaining } from '../../isolates/process-tree.ts';
 import { ProcessVitals } from '../../isolates/process-vitals.ts';
 import { cellOwner } from '../../isolates/cell-meters.ts';
 import type { Whereabouts } from '../../isolates/whereabouts.ts';
 import { awakeTime } from '../../time/awake-time.ts';
+import type { Timer } from '../../time/clock.ts';
 import type { StartedService } from '../../../protocol/cell/messages.ts';
 import { flattenError } from '../../../protocol/cell/plain-error.ts';
 import { ProgressRegister } from '../../../protocol/cell/register.ts';
@@ -37,7 +38,7 @@ export interface ServerUser {
   progressed: ServerListener['progressed'];
   refused(method: string): void;
   /** Nothing more comes from it. */
-  gone(server: OpenServer): void;
+  gone(server: OpenServer, why: string): void;
   /** Calls that are with it. */
   pending(server: OpenServer): number;
 }
@@ -71,7 +72,9 @@ export class ServerCell implements Cell {
   #exit: ChildExit | undefined;
   /** Why the host ends it. */
   #cause: CellEnd | undefined;
-  #started: readonly ProcessIdentity[] = [];
+  /** What it has started, also what has left its group since. */
+  readonly #started = new Map<number, ProcessIdentity>();
+  #looking: Timer | undefined;
   #onTheWay = 0;
   #stopping = false;
   #over = false;
@@ -94,12 +97,14 @@ export class ServerCell implements Cell {
     if (child === undefined) return;
     child.on('error', (error) => this.#failed(error));
     child.once('exit', (code, signal) => this.#exited({ code, signal }));
-    child.stdin?.on('error', () => undefined); // its end is told by 'exit'
+    child.stdin?.on('error', () => this.#deaf('standard input'));
     child.stdout?.on('data', (chunk: Buffer) => this.#wrote(chunk));
     child.stdout?.on('error', () => undefined);
+    child.stdout?.once('end', () => this.#deaf('standard output'));
     this.#output = new PipeLines({ stdout: null, stderr: child.stderr }, spec.logBytesPerSecond, listener);
     if (child.pid === undefined) return;
     records.add(child.pid, spec.name);
+    this.#lookForStarted(child.pid);
     this.#vitals = new ProcessVitals(child.pid, cellOwner(spec.name), spec, {
       idle: () => false,
       overstepped: (reason, error) => this.#endFor({ reason, error, exitCode: null }),
@@ -181,7 +186,7 @@ export class ServerCell implements Cell {
         this.#tools = tools.length;
         user.tools(this.#server, tools);
       },
-      fault: (message) => this.#endFor({ reason: 'ended', error: { name: 'McpServerFault', message }, exitCode: null }),
+      fault: (message) => this.#faulty(message),
       answer: (call, answer) => user.answer(call, answer),
       progressed: (call, progress) => user.progressed(call, progress),
       refused: (method) => user.refused(method),
@@ -193,12 +198,18 @@ export class ServerCell implements Cell {
     const stdin = this.#child?.stdin;
     if (stdin?.writable !== true) return;
     stdin.write(text);
-    if (stdin.writableLength > mostUnread)
-      this.#endFor({
-        reason: 'ended',
-        error: { name: 'McpServerFault', message: 'the server does not read its input' },
-        exitCode: null,
-      });
+    if (stdin.writableLength > mostUnread) this.#faulty('the server does not read its input');
+  }
+
+  #faulty(message: string): void {
+    this.#endFor({ reason: 'ended', error: { name: 'McpServerFault', message }, exitCode: null });
+  }
+
+  /** A server without one of its streams cannot be spoken to; one that ends by itself has a moment for that. */
+  #deaf(stream: string): void {
+    awakeTime.after(drainMs, () => {
+      if (this.#exit === undefined && !this.#stopping) this.#faulty(`the server closed its ${stream} and went on`);
+    });
   }
 
   #wrote(chunk: Buffer): void {
@@ -244,9 +255,21 @@ export class ServerCell implements Cell {
   #signal(signal: 'SIGTERM' | 'SIGKILL'): void {
     const pid = this.#child?.pid;
     if (pid === undefined || this.#exit !== undefined) return;
-    // Who has left its group is found only while the server is there, and ended when it is gone.
-    this.#started = [...this.#started, ...identitiesBelow(pid)];
+    this.#remember(pid);
     signalGroup(pid, signal);
+  }
+
+  /** Who has left its group is found only while the server is there, and ended when it is gone. */
+  #remember(pid: number): void {
+    for (const identity of identitiesBelow(pid)) this.#started.set(identity.pid, identity);
+  }
+
+  /** It may start something and end by itself. */
+  #lookForStarted(pid: number): void {
+    if (this.#exit !== undefined || this.#over) return;
+    for (const [started, identity] of this.#started) if (!isSurelyAlive(identity)) this.#started.delete(started);
+    this.#remember(pid);
+    this.#looking = awakeTime.after(startedMs, () => this.#lookForStarted(pid));
   }
 
   #endFor(end: CellEnd): void {
@@ -276,7 +299,8 @@ export class ServerCell implements Cell {
     const { pid } = this.#child ?? {};
     // What it has started ends with it.
     if (pid !== undefined) signalGroup(pid, 'SIGKILL');
-    killRemaining(this.#started);
+    this.#looking?.cancel();
+    killRemaining([...this.#started.values()]);
     this.#output?.finish();
     if (this.#unkillable) {
       if (pid !== undefined) this.#parts.records.remove(pid);
@@ -315,7 +339,7 @@ export class ServerCell implements Cell {
     this.#child?.stdout?.destroy();
     this.#child?.stdin?.destroy();
     this.#server.gone();
-    this.#parts.user.gone(this.#server);
+    this.#parts.user.gone(this.#server, end.error.message);
     this.#tellEnded(end);
     this.#listener.ended(end);
   }
@@ -324,6 +348,7 @@ export class ServerCell implements Cell {
 /** What is kept of the stop's time for the server's own end. */
 const lastMs = 1000;
 const lookMs = 20;
+const startedMs = 500;
 
 const killed: CellEnd = {
   reason: 'killed',

@@ -163,12 +163,12 @@ export class ServerTools implements ServerUser {
   }
 
   /** The calls that were with it may have taken effect: they are not made again. */
-  gone(server: OpenServer): void {
+  gone(server: OpenServer, why: string): void {
     if (this.#live === server) this.#live = undefined;
     for (const call of [...this.#calls.values()])
       if (call.server === server)
         call.fail(
-          new HostError('tool_crashed', `The MCP server ended while it ran the call of "${call.tool}".`, {
+          new HostError('tool_crashed', `The MCP server ended while it ran the call of "${call.tool}": ${why}.`, {
             tool: call.tool,
             reason: 'ended',
           }),

@@ -1,26 +1,43 @@
 // One hosted MCP server, spoken to as its client: the handshake, the list of its tools, calls, and the refusal of what
 // hosted servers do not get. Nothing that it sends is trusted to be what the protocol says, and nothing is unbounded.
 import type { CallProgress } from '../../../protocol/cell/tool-messages.ts';
-import type { FromMcpThread, ServerAnswer, ServerOptions, ServerTool } from '../../../protocol/mcp/messages.ts';
-import { type Fields, isFields, listedTool } from './listed-tools.ts';
+import { nestsDeeper } from '../../../protocol/framing.ts';
+import type {
+  FromMcpThread,
+  McpThreadOptions,
+  ServerAnswer,
+  ServerOptions,
+  ServerTool,
+} from '../../../protocol/mcp/messages.ts';
+import { type Fields, isFields } from './listed-tools.ts';
 import { type RequestOutcome, ServerRequests } from './server-requests.ts';
+import type { ServerWire } from './server-wire.ts';
+import { listTools } from './tool-list.ts';
 
 const protocolVersion = '2025-11-25';
 const knownVersions = ['2024-11-05', '2025-03-26', '2025-06-18', protocolVersion];
 const methodNotFoundNumber = -32601;
-const maxPages = 100;
-const maxTools = 1000;
-const maxListBytes = 4 * 1024 * 1024;
 /** Lines that are no messages: a server that prints to its standard output is forgiven a few. */
 const maxGarbage = 100;
 /** Messages that answer nothing, in one second. */
 const maxUnasked = 2000;
 const pingMs = 5000;
+/** Between two lists of a server that says again and again that its list has changed. */
+const listEveryMs = 250;
 
-/** How text reaches the server; `close` comes last. */
-export interface ServerWire {
-  send(text: string): void;
-  close(): void;
+/** What the clients of resources and prompts hear of it. */
+export interface ServerChanges {
+  begun(server: HostedServer): void;
+  listChanged(kind: 'resources' | 'prompts'): void;
+  resourceUpdated(plugin: string, uri: string): void;
+}
+
+export interface HostedServerParts {
+  readonly options: ServerOptions;
+  readonly thread: Pick<McpThreadOptions, 'version' | 'nesting'>;
+  readonly wire: ServerWire;
+  readonly changes: ServerChanges;
+  post(message: FromMcpThread): void;
 }
 
 interface Call {
@@ -29,11 +46,9 @@ interface Call {
 
 export class HostedServer {
   readonly #id: number;
-  readonly #options: ServerOptions;
-  readonly #version: string;
+  readonly #parts: HostedServerParts;
   readonly #post: (message: FromMcpThread) => void;
   readonly #requests: ServerRequests;
-  readonly #wire: ServerWire;
   readonly #calls = new Map<number, Call>();
   #capabilities: Fields = {};
   #garbage = 0;
@@ -42,26 +57,19 @@ export class HostedServer {
   #faulty = false;
   #listing = false;
   #listAgain = false;
+  #listed = '';
   #pinging = false;
   #begun = false;
 
-  constructor(
-    id: number,
-    options: ServerOptions,
-    version: string,
-    wire: ServerWire,
-    post: (message: FromMcpThread) => void,
-  ) {
+  constructor(id: number, parts: HostedServerParts) {
     this.#id = id;
-    this.#options = options;
-    this.#version = version;
-    this.#wire = wire;
-    this.#post = post;
-    this.#requests = new ServerRequests((text) => wire.send(text));
+    this.#parts = parts;
+    this.#post = parts.post;
+    this.#requests = new ServerRequests(parts.wire);
   }
 
   get plugin(): string {
-    return this.#options.plugin;
+    return this.#parts.options.plugin;
   }
 
   /** It has not said what it offers yet. */
@@ -71,12 +79,19 @@ export class HostedServer {
 
   /** Whether its resources and prompts are for MCP clients. */
   offers(capability: 'resources' | 'prompts' | 'completions'): boolean {
-    return this.#options.passOn && !this.#faulty && isFields(this.#capabilities[capability]);
+    return this.#parts.options.passOn && !this.#faulty && isFields(this.#capabilities[capability]);
+  }
+
+  /** Whether it tells of changes of resources, if it is asked to. */
+  get tellsOfResources(): boolean {
+    const { resources } = this.#capabilities;
+    return this.offers('resources') && isFields(resources) && resources['subscribe'] === true;
   }
 
   /** The deadline of the start is the host's. */
   async begin(): Promise<void> {
-    const params = { protocolVersion, capabilities: {}, clientInfo: { name: 'nagaya', version: this.#version } };
+    const { version } = this.#parts.thread;
+    const params = { protocolVersion, capabilities: {}, clientInfo: { name: 'nagaya', version } };
     const begun = await this.#requests.begin({ method: 'initialize', paramsJson: JSON.stringify(params) }).outcome;
     if (!begun.ok) return this.#fault(`the server refused to initialize: ${begun.message}`);
     const { protocolVersion: spoken, capabilities, serverInfo } = begun.result;
@@ -85,10 +100,12 @@ export class HostedServer {
         `the server speaks the protocol ${JSON.stringify(spoken) ?? 'of no version'}; known are ${knownVersions.join(', ')}`,
       );
     this.#capabilities = isFields(capabilities) ? capabilities : {};
-    this.#wire.send('{"jsonrpc":"2.0","method":"notifications/initialized"}\n');
+    this.#parts.wire.begun?.(spoken);
+    this.#parts.wire.send('{"jsonrpc":"2.0","method":"notifications/initialized"}\n');
     const tools = await this.#list();
     if (tools === undefined) return;
     this.#begun = true;
+    this.#listed = JSON.stringify(tools);
     const info = isFields(serverInfo) ? serverInfo : {};
     this.#post({
       type: 'serverReady',
@@ -101,11 +118,13 @@ export class HostedServer {
       },
       tools,
     });
+    this.#parts.changes.begun(this);
   }
 
   /** A whole line of its output, or a message of its HTTP answer. */
   receive(text: string): void {
     if (this.#faulty || text.trim() === '') return;
+    if (nestsDeeper(text, this.#parts.thread.nesting)) return this.#refuseGarbage(text);
     let message: unknown;
     try {
       message = JSON.parse(text);
@@ -145,7 +164,7 @@ export class HostedServer {
     return await this.#requests.begin({
       method,
       paramsJson: JSON.stringify(params ?? {}),
-      withinMs: this.#options.requestMs,
+      withinMs: this.#parts.options.requestMs,
     }).outcome;
   }
 
@@ -158,11 +177,16 @@ export class HostedServer {
     this.#faulty = true;
     this.#calls.clear();
     this.#requests.end('the server has ended');
-    this.#wire.close();
+    this.#parts.wire.close();
   }
 
   fault(message: string): void {
     this.#fault(message);
+  }
+
+  /** The answer of this request does not come any more. */
+  unanswered(id: number, message: string): void {
+    this.#requests.settle(id, { ok: false, number: -32000, message });
   }
 
   #take(message: unknown, text: string): void {
@@ -176,7 +200,12 @@ export class HostedServer {
     const outcome: RequestOutcome | undefined = isFields(result)
       ? { ok: true, result }
       : isFields(error)
-        ? { ok: false, number: Number(error['code']) || 0, message: shortText(error['message'], 2000) }
+        ? {
+            ok: false,
+            number: Number(error['code']) || 0,
+            message: shortText(error['message'], 2000),
+            data: error['data'],
+          }
         : undefined;
     if (outcome === undefined) return this.#refuseGarbage(text);
     if (!this.#requests.settle(id, outcome)) this.#countUnasked();
@@ -200,6 +229,15 @@ export class HostedServer {
         this.#countUnasked();
         void this.#refresh();
         return;
+      case 'notifications/resources/list_changed':
+      case 'notifications/prompts/list_changed':
+        this.#countUnasked();
+        this.#parts.changes.listChanged(method.includes('resources') ? 'resources' : 'prompts');
+        return;
+      case 'notifications/resources/updated':
+        this.#countUnasked();
+        this.#parts.changes.resourceUpdated(this.plugin, shortText(params['uri'], 4096));
+        return;
       case 'notifications/message': {
         this.#countUnasked();
         const { level, data } = params;
@@ -218,12 +256,12 @@ export class HostedServer {
   #refuse(id: unknown, method: string): void {
     this.#countUnasked();
     if (method === 'ping') {
-      this.#wire.send(`${JSON.stringify({ jsonrpc: '2.0', id, result: {} })}\n`);
+      this.#parts.wire.send(`${JSON.stringify({ jsonrpc: '2.0', id, result: {} })}\n`);
       return;
     }
     const words = `Nagaya does not answer ${method.slice(0, 100)} of hosted servers.`;
     const error = { code: methodNotFoundNumber, message: words, data: { code: 'unsupported_operation' } };
-    this.#wire.send(`${JSON.stringify({ jsonrpc: '2.0', id, error })}\n`);
+    this.#parts.wire.send(`${JSON.stringify({ jsonrpc: '2.0', id, error })}\n`);
     this.#post({ type: 'serverRefused', server: this.#id, method: method.slice(0, 100) });
   }
 
@@ -236,7 +274,12 @@ export class HostedServer {
     do {
       this.#listAgain = false;
       const tools = await this.#list();
-      if (tools !== undefined) this.#post({ type: 'serverTools', server: this.#id, tools });
+      const listed = JSON.stringify(tools ?? []);
+      if (tools !== undefined && listed !== this.#listed) {
+        this.#listed = listed;
+        this.#post({ type: 'serverTools', server: this.#id, tools });
+      }
+      await new Promise((resolve) => setTimeout(resolve, listEveryMs).unref());
     } while (this.#listAgain && !this.#faulty);
     this.#listing = false;
   }
@@ -244,28 +287,10 @@ export class HostedServer {
   /** Undefined where that has failed, which is told. */
   async #list(): Promise<ServerTool[] | undefined> {
     if (!isFields(this.#capabilities['tools'])) return [];
-    const tools = new Map<string, ServerTool>();
-    let cursor: string | undefined;
-    let bytes = 0;
-    for (let page = 0; page < maxPages; page += 1) {
-      const outcome = await this.request('tools/list', cursor === undefined ? {} : { cursor });
-      if (!outcome.ok) return this.#faultOf(`the server did not list its tools: ${outcome.message}`);
-      const { tools: listed, nextCursor } = outcome.result;
-      if (!Array.isArray(listed)) return this.#faultOf('the server answered tools/list without a list of tools');
-      bytes += JSON.stringify(listed).length;
-      for (const value of listed) {
-        const tool = listedTool(value);
-        if (tool === undefined) return this.#faultOf('the server lists a tool without a usable name');
-        tools.set(tool.name, tool);
-      }
-      if (tools.size > maxTools || bytes > maxListBytes)
-        return this.#faultOf(
-          `the server lists more than ${String(maxTools)} tools or ${String(maxListBytes)} bytes of them`,
-        );
-      if (typeof nextCursor !== 'string' || nextCursor === cursor) return [...tools.values()];
-      cursor = nextCursor;
-    }
-    return this.#faultOf(`the list of the server's tools has more than ${String(maxPages)} pages`);
+    const tools = await listTools((method, params) => this.request(method, params));
+    if (typeof tools !== 'string') return tools;
+    this.#fault(tools);
+    return undefined;
   }
 
   #answerOf(outcome: RequestOutcome): ServerAnswer {
@@ -273,7 +298,7 @@ export class HostedServer {
     const { result } = outcome;
     const json = JSON.stringify(result);
     const bytes = Buffer.byteLength(json);
-    if (bytes > this.#options.outputBytes) return { kind: 'tooLarge', bytes };
+    if (bytes > this.#parts.options.outputBytes) return { kind: 'tooLarge', bytes };
     return result['isError'] === true ? { kind: 'toolError', text: textOf(result), result } : { kind: 'result', json };
   }
 
@@ -303,11 +328,6 @@ export class HostedServer {
     this.#unasked += 1;
     if (this.#unasked > maxUnasked)
       this.#fault(`the server sent more than ${String(maxUnasked)} messages in a second that nobody had asked for`);
-  }
-
-  #faultOf(message: string): undefined {
-    this.#fault(message);
-    return undefined;
   }
 
   #fault(message: string): void {

@@ -1,7 +1,7 @@
 // Every hosted server that the MCP thread speaks to, by the number the host knows it by.
 import { LineCutter, asText } from '../../../protocol/framing.ts';
 import type { FromMcpThread, McpThreadOptions, ServerOptions, ToMcpThread } from '../../../protocol/mcp/messages.ts';
-import { HostedServer } from './hosted-server.ts';
+import { HostedServer, type ServerChanges } from './hosted-server.ts';
 import { RemoteWire } from './remote-wire.ts';
 
 interface Hosted {
@@ -15,11 +15,13 @@ export type ServerMessage = Extract<ToMcpThread, { readonly server: number }>;
 export class HostedServers {
   readonly #options: McpThreadOptions;
   readonly #post: (message: FromMcpThread) => void;
+  readonly #changes: ServerChanges;
   readonly #hosted = new Map<number, Hosted>();
 
-  constructor(options: McpThreadOptions, post: (message: FromMcpThread) => void) {
+  constructor(options: McpThreadOptions, post: (message: FromMcpThread) => void, changes: ServerChanges) {
     this.#options = options;
     this.#post = post;
+    this.#changes = changes;
   }
 
   receive(message: ServerMessage): void {
@@ -37,6 +39,8 @@ export class HostedServers {
       }
       case 'serverGone':
         this.#hosted.delete(message.server);
+        for (const kind of ['resources', 'prompts'] as const)
+          if (hosted?.server.offers(kind) === true) this.#changes.listChanged(kind);
         hosted?.server.end();
         return;
       case 'serverCall':
@@ -62,20 +66,32 @@ export class HostedServers {
     return [...this.#hosted.values()].flatMap(({ server }) => (server.offers(capability) ? [server] : []));
   }
 
+  /** The newest of a plugin. */
+  of(plugin: string): HostedServer | undefined {
+    return [...this.#hosted.values()].reverse().find(({ server }) => server.plugin === plugin)?.server;
+  }
+
   #open(id: number, options: ServerOptions): void {
-    const { lineBytes, version } = this.#options;
+    const { lineBytes } = this.#options;
     const remote =
       options.remote === undefined
         ? undefined
         : new RemoteWire(options.remote, lineBytes, {
             message: (text) => this.#hosted.get(id)?.server.receive(text),
+            unanswered: (request, why) => this.#hosted.get(id)?.server.unanswered(request, why),
             failed: (why) => this.#hosted.get(id)?.server.fault(why),
           });
     const wire = remote ?? {
       send: (text: string): void => this.#post({ type: 'serverText', server: id, text }),
       close: (): void => undefined,
     };
-    const server = new HostedServer(id, options, version, wire, this.#post);
+    const server = new HostedServer(id, {
+      options,
+      thread: this.#options,
+      wire,
+      changes: this.#changes,
+      post: this.#post,
+    });
     const cutter =
       remote === undefined
         ? new LineCutter(lineBytes, { line: asText((text) => server.receive(text)), tooLong: () => server.tooLong() })

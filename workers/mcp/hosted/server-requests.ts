@@ -1,10 +1,11 @@
 // The requests that are on their way to one hosted server: each has one answer, or ends with its deadline or the
 // server.
 import type { CallProgress } from '../../../protocol/cell/tool-messages.ts';
+import type { ServerWire } from './server-wire.ts';
 
 export type RequestOutcome =
   | { readonly ok: true; readonly result: Record<string, unknown> }
-  | { readonly ok: false; readonly number: number; readonly message: string };
+  | { readonly ok: false; readonly number: number; readonly message: string; readonly data?: unknown };
 
 interface OpenRequest {
   readonly settle: (outcome: RequestOutcome) => void;
@@ -25,13 +26,13 @@ const timedOutNumber = -32001;
 const goneNumber = -32000;
 
 export class ServerRequests {
-  readonly #send: (text: string) => void;
+  readonly #wire: Pick<ServerWire, 'send' | 'withdrawn'>;
   readonly #open = new Map<number, OpenRequest>();
   #next = 1;
   #gone: string | undefined;
 
-  constructor(send: (text: string) => void) {
-    this.#send = send;
+  constructor(wire: Pick<ServerWire, 'send' | 'withdrawn'>) {
+    this.#wire = wire;
   }
 
   get pending(): number {
@@ -66,7 +67,8 @@ export class ServerRequests {
               });
             }, withinMs);
       this.#open.set(id, { settle: resolve, progressed, timer });
-      this.#send(`{"jsonrpc":"2.0","id":${String(id)},"method":${JSON.stringify(method)},"params":${paramsJson}}\n`);
+      const begin = `{"jsonrpc":"2.0","id":${String(id)},"method":${JSON.stringify(method)}`;
+      this.#wire.send(`${begin},"params":${paramsJson}}\n`, id);
     });
     return { id, outcome };
   }
@@ -78,7 +80,8 @@ export class ServerRequests {
     clearTimeout(open.timer);
     this.#open.delete(id);
     const params = { requestId: id, reason };
-    this.#send(`${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params })}\n`);
+    this.#wire.send(`${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params })}\n`);
+    this.#wire.withdrawn?.(id);
   }
 
   /** False where no such request is open. */
