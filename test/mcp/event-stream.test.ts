@@ -12,7 +12,8 @@ function read(text: string, pieceBytes: number, most = 1000): string[] {
 }
 
 test('events are read, in pieces of any size, with either end of line', () => {
-  const text = ': hello\nevent: message\ndata: {"a":"ü🙂"}\n\nid: 7\r\ndata:{"b":\r\ndata:  2}\r\n\r\nretry: 5\n\ndata: half';
+  const text =
+    ': hello\nevent: message\ndata: {"a":"ü🙂"}\n\nid: 7\r\ndata:{"b":\r\ndata:  2}\r\n\r\nretry: 5\n\ndata: half';
   for (const pieceBytes of [1, 2, 3, 7, 1000])
     assert.deepEqual(read(text, pieceBytes), ['{"a":"ü🙂"}', '{"b":\n 2}'], String(pieceBytes));
 });
