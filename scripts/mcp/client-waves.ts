@@ -1,5 +1,5 @@
-// Waves of MCP clients over `nagaya mcp`: each connects, calls a tool and is killed with SIGKILL, some of them while the
-// call runs. Afterwards the daemon is what it was before.
+// Waves of MCP clients over `nagaya mcp`: each connects, calls a tool and is killed with SIGKILL, some of them while
+// the call runs. Afterwards the daemon is what it was before.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';

@@ -17,7 +17,7 @@ test('each way to misbehave is known once, and has its code', async () => {
   assert.deepEqual(Object.keys(deeds).sort(), [...serverFaultIds].sort());
 });
 
-test('a server that does not start right is refused, and comes back when it is mended', async () => {
+test('a server that does not start right is refused, and comes back when it is repaired', async () => {
   await assertContained(serverPlace, [
     'mcp-exits-at-start',
     'mcp-refuses-initialize',

@@ -1,5 +1,5 @@
-// The official conformance suite for MCP servers, in both eras of the protocol: what does not pass stands in a file with
-// its reason, and what stands there does not pass.
+// The official conformance suite for MCP servers, in both eras of the protocol: what does not pass stands in a file
+// with its reason, and what stands there does not pass.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';

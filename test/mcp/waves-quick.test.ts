@@ -1,4 +1,5 @@
-// The waves of clients and the kills of servers in small, for every run of the tests; `npm run soak:mcp` is the long one.
+// The waves of clients and the kills of servers in small, for every run of the tests; `npm run soak:mcp` is the long
+// one.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clientWaves } from '../../scripts/mcp/client-waves.ts';
