@@ -26,7 +26,14 @@ const audited: readonly OperationName[] = [
   'daemon.shutdown',
 ];
 /** Daily work of programs, and an act where a person does it on the page. */
-const auditedOnPage: readonly OperationName[] = ['tool.call', 'ingress.publish'];
+const auditedOnPage: readonly OperationName[] = [
+  'tool.call',
+  'ingress.publish',
+  'worker.create',
+  'worker.input',
+  'worker.stop',
+  'worker.cancel',
+];
 
 export interface AuditSink {
   write(entry: AuditEntry): void;
@@ -65,7 +72,7 @@ export class AuditLog {
       const handle = handlers[name] as (params: unknown, caller: Caller) => unknown;
       const always = audited.includes(name);
       watched.set(name, (params, caller) =>
-        always || caller.audience === 'operator' ? this.#watch(name, handle, params, caller) : handle(params, caller),
+        always || caller.audience !== 'control' ? this.#watch(name, handle, params, caller) : handle(params, caller),
       );
     }
     return { ...handlers, ...(Object.fromEntries(watched) as unknown as Partial<Handlers>) };
@@ -103,7 +110,7 @@ export class AuditLog {
 }
 
 /** What of the parameters says to what it was done. */
-const named = ['plugin', 'tool', 'source', 'output'] as const;
+const named = ['plugin', 'tool', 'source', 'output', 'workerId'] as const;
 
 function entryOf(operation: OperationName, params: unknown, { audience, id }: Caller, outcome: string): AuditEntry {
   const given = (params ?? {}) as Readonly<Record<string, unknown>>;

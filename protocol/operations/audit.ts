@@ -11,6 +11,7 @@ const auditEntry = z.object({
   tool: z.string().optional(),
   source: z.string().optional(),
   output: z.string().optional(),
+  workerId: z.string().optional(),
   deadLetters: z.int().min(0).optional().describe('how many were named; absent for all of them'),
   outcome: z.string().describe('`ok`, or the code of the error'),
 });

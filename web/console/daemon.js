@@ -43,7 +43,7 @@ export function Daemon() {
     <section aria-labelledby="audit-title"><h3 id="audit-title">What was done</h3>
       <div class="scroll" tabindex="0" role="region" aria-label="What was done"><table id="audit">
         <thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">To</th><th scope="col">Outcome</th></tr></thead>
-        <tbody>${(audit.value?.entries ?? []).map((entry, index) => html`<tr key=${`${entry.at} ${index}`}><td>${time(entry.at)}</td><td>${entry.who}</td><th scope="row">${entry.operation}</th><td>${[entry.plugin, entry.tool, entry.source, entry.output].filter((name) => name !== undefined).join(' ')}</td><td>${entry.outcome}</td></tr>`)}</tbody>
+        <tbody>${(audit.value?.entries ?? []).map((entry, index) => html`<tr key=${`${entry.at} ${index}`}><td>${time(entry.at)}</td><td>${entry.who}</td><th scope="row">${entry.operation}</th><td>${[entry.plugin, entry.tool, entry.source, entry.output, entry.workerId].filter((name) => name !== undefined).join(' ')}</td><td>${entry.outcome}</td></tr>`)}</tbody>
       </table></div>
     </section>
     <section aria-labelledby="limits-title"><h3 id="limits-title">Limits in force</h3>
