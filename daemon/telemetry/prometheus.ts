@@ -130,9 +130,7 @@ export class PrometheusText {
   }
 
   toString(): string {
-    let text = '';
-    for (const lines of this.#families.values()) text += lines.join('');
-    return text;
+    return [...this.#families.values()].flat().join('');
   }
 
   #family(name: string, kind: Kind, help: string): string[] {
