@@ -152,7 +152,8 @@ test('events that share a correlation id are told apart by the ids that the daem
     ],
   );
   const told = (await daemon.nagaya(['explain', lab, '--event', 'talk'])).stdout;
-  for (const { eventId } of [first, second]) assert.match(told, new RegExp(`${eventId}: accepted and queued`));
+  for (const { eventId } of [first, second])
+    assert.match(told, new RegExp(`${eventId}: received from cli through work as do, accepted and queued`));
   assert.match(
     told,
     new RegExp(
