@@ -15,6 +15,12 @@ export const keptEvents = z.object({
   discarded: z.int().min(0).describe('events that were dropped, those of callers that waited included'),
 });
 
+/** What a service or a worker keeps in `ctx.state`. */
+export const keptState = z.object({
+  state: z.record(z.string(), z.unknown()),
+  bytes: count.describe('of all keys, and of all values as JSON'),
+});
+
 export const lifecycle = z.enum(['ready', 'starting', 'running', 'stopping', 'stopped', 'failed']);
 export type Lifecycle = z.output<typeof lifecycle>;
 

@@ -1,9 +1,14 @@
 // `npm run soak -- --minutes 5 --seed 1`: twenty services, half a million events or more, random faults; ends with 1
 // when an event was lost, an order broken, or the daemon is not afterwards what it was before.
-// `npm run soak -- --kills 200`: durable services whose daemon is killed so many times under load.
+// `npm run soak -- --kills 200`: durable services whose daemon is killed so many times under load. With `--full` the
+// file system of the store is full again and again meanwhile.
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { killSoak } from './soak/kills.ts';
 import { soak } from './soak/run.ts';
+import { canMount } from './soak/small-disk.ts';
 
 const { values } = parseArgs({
   options: {
@@ -12,6 +17,7 @@ const { values } = parseArgs({
     services: { type: 'string', default: '20' },
     events: { type: 'string', default: '600000' },
     kills: { type: 'string' },
+    full: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -29,7 +35,15 @@ const seed = values.seed === undefined ? Math.floor(Math.random() * 1e9) : Numbe
 console.error(`seed ${String(seed)}`);
 if (values.kills !== undefined) {
   const kills = numberOf('kills', 1, 1e6);
-  const killed = await killSoak({ kills, services: 3, seed, progress: (text) => console.error(text) });
+  const small = values.full && canMount(mkdtempSync(join(tmpdir(), 'nagaya-soak-')));
+  if (values.full && !small) console.error('No small file system can be mounted here: a failpoint fills the disk.');
+  const killed = await killSoak({
+    kills,
+    services: 3,
+    seed,
+    ...(values.full ? { full: small ? 'file system' : 'failpoint' } : {}),
+    progress: (text) => console.error(text),
+  });
   console.log(JSON.stringify(killed, null, values.json ? 0 : 2));
   process.exit(killed.faults.length > 0 ? 1 : 0);
 }

@@ -6,7 +6,7 @@ import type { CellLog } from './cell-log.ts';
 import { MissingExport, type PluginModule } from './plugin-module.ts';
 import { captured } from './primitives.ts';
 import { SayBuffer } from './say-buffer.ts';
-import type { HistoryItem, Profile, ProfileContext, Service, ServiceContext } from './sdk/index.ts';
+import type { HistoryItem, IngressContext, Profile, ProfileContext, Service } from './sdk/index.ts';
 
 interface CurrentInput {
   readonly number: number;
@@ -36,7 +36,7 @@ export class ProfileService implements Service {
   start(): void {}
 
   /** One at a time: the lane executor sees to that. Its pieces are out before it ends, however it ends. */
-  async handleIngress(event: IngressEvent, ctx: ServiceContext): Promise<void> {
+  async handleIngress(event: IngressEvent, ctx: IngressContext): Promise<void> {
     // The host made this payload.
     const { turn: number, content, history } = event.payload as ProfilePayload;
     const turn = this.#begin(number, event.correlationId);
@@ -83,16 +83,16 @@ export class ProfileService implements Service {
     };
   }
 
-  #context(
-    { plugin, config, log, incarnation }: ServiceContext,
-    { said, abort }: CurrentInput,
-    history: readonly HistoryItem[],
-  ): ProfileContext {
+  #context(ctx: IngressContext, { said, abort }: CurrentInput, history: readonly HistoryItem[]): ProfileContext {
+    const { plugin, config, log, incarnation } = ctx;
     return {
       plugin,
       config,
       log,
       incarnation,
+      get state() {
+        return ctx.state;
+      },
       worker: this.#options.worker,
       signal: abort.signal,
       say: (text) => said.say(text),

@@ -71,13 +71,9 @@ export class IngressQueue {
     this.#paused = paused;
   }
 
-  /** Events that are not here and are counted. */
-  get absent(): number {
-    return this.#absent;
-  }
-
-  setAbsent(count: number): void {
-    this.#absent = count;
+  /** So many events more, or fewer, are not here and are counted. */
+  addAbsent(count: number): void {
+    this.#absent += count;
   }
 
   /** Called when events that are not here may be needed. */

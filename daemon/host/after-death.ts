@@ -6,6 +6,7 @@ import { lossAccount } from '../files/loss-account.ts';
 import type { Guarding } from '../guardian/link.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
+import type { Guilt } from '../services/durable/queue-recovery.ts';
 import type { HostedPlugin } from './hosted-plugin.ts';
 
 export class AfterDeath {
@@ -28,8 +29,11 @@ export class AfterDeath {
     );
   }
 
-  /** It took the daemon before this one down. */
-  readonly isCulprit = (id: string): boolean => this.#death?.culprit === id;
+  /** Whether it took the daemon before this one down. */
+  readonly guiltOf = (id: string): Guilt => {
+    if (this.#death === undefined) return 'unknown';
+    return this.#death.culprit === id ? 'proven' : 'none';
+  };
 
   /** The plugin as it is to be run: all of it in processes, where it took a daemon down and does not forbid that. */
   runnable(plugin: LoadedPlugin): LoadedPlugin {

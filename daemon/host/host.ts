@@ -202,7 +202,7 @@ export class Host {
         targets: this.#targets,
         holdsCommands: config.outputs.hold,
         sources: (id) => this.edge.inStatus(id),
-        isCulprit: this.#afterDeath.isCulprit,
+        guiltOf: this.#afterDeath.guiltOf,
         stateFolder,
         store,
         clock,

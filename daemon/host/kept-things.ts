@@ -6,6 +6,7 @@ import { type OutputTargets, driverOf } from '../outputs/drivers.ts';
 import { PluginOutputs } from '../outputs/plugin-outputs.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import { KeptQueue } from '../services/durable/kept-queue.ts';
+import type { Guilt } from '../services/durable/queue-recovery.ts';
 import { DeadLetters } from '../services/dead-letters.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import { PluginHistory } from './plugin-history.ts';
@@ -26,8 +27,7 @@ export interface KeptDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly limits: Limits;
-  /** The plugin took the daemon before this one down. */
-  readonly isCulprit: (plugin: string) => boolean;
+  readonly guiltOf: (plugin: string) => Guilt;
   readonly log: Logger;
   /** Where commands can be delivered. */
   readonly targets: OutputTargets;
@@ -91,17 +91,18 @@ export async function openKept(
 
 /** Of a service that a reload brings, too. */
 export async function openQueue(
-  { id, manifest: { service } }: LoadedPlugin,
+  { id, manifest: { isolation, service } }: LoadedPlugin,
   {
     stateFolder,
     store,
     clock,
     limits,
-    isCulprit,
-  }: Pick<KeptDeps, 'stateFolder' | 'store' | 'clock' | 'limits' | 'isCulprit'>,
+    guiltOf,
+  }: Pick<KeptDeps, 'stateFolder' | 'store' | 'clock' | 'limits' | 'guiltOf'>,
   onTrouble: (message: string, error?: Error) => void,
 ): Promise<KeptQueue | undefined> {
   if (service === undefined) return undefined;
+  const guilt = guiltOf(id);
   return await KeptQueue.open({
     pluginId: id,
     store,
@@ -109,7 +110,7 @@ export async function openQueue(
     clock,
     limits,
     residentBytes: service.queue.maxBytes,
-    culprit: isCulprit(id),
+    guilt: isolation === 'process' && guilt === 'unknown' ? 'none' : guilt,
     onTrouble,
   });
 }

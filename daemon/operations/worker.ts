@@ -1,4 +1,5 @@
 // What the operations on workers do.
+import { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { workerOperations } from '../../protocol/operations/worker.ts';
 import type { Handlers } from './caller.ts';
 import type { Registry } from '../runtimes/registry.ts';
@@ -13,6 +14,10 @@ export function workerHandlers(registry: Registry): Pick<Handlers, keyof typeof 
     'worker.cancel': ({ eventId, ...address }, { arrivedMs }) =>
       registry.cancel(address, eventId === undefined ? { ranAtMs: arrivedMs } : { eventId }),
     'worker.transcript': ({ start, limit, ...address }) => registry.transcript(address, start, limit),
+    'worker.state': async (address) => {
+      const { json, bytes } = await registry.state(address);
+      return new EncodedJson(`{"state":${json},"bytes":${String(bytes)}}`);
+    },
     'worker.events': async ({ after, limit, waitMs, ...address }, caller) => {
       if (caller.follow === undefined)
         return await registry.events(address, { after, limit, waitMs, signal: caller.signal });

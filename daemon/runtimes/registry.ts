@@ -25,6 +25,7 @@ import type {
   CreateRequest,
   EventsRequest,
   InputRequest,
+  KeptStateText,
   Runtime,
   WorkerListener,
   WorkerSlice,
@@ -119,6 +120,10 @@ export class Registry {
 
   transcript({ runtimeId, workerId }: WorkerAddress, start: number, limit: number): Awaitable<TranscriptPage> {
     return this.#ask(runtimeId, 'canReadTranscript', (runtime) => runtime.transcript(workerId, start, limit));
+  }
+
+  state({ runtimeId, workerId }: WorkerAddress): Awaitable<KeptStateText> {
+    return this.#ask(runtimeId, 'canShowWorker', (runtime) => runtime.state(workerId));
   }
 
   events({ runtimeId, workerId }: WorkerAddress, request: EventsRequest): Awaitable<WorkerEventPage> {

@@ -51,6 +51,12 @@ export interface InputRequest {
 /** Which input to end: the one with this id, or the one that ran at this instant of the daemon's clock. */
 export type CancelRequest = { readonly eventId: string } | { readonly ranAtMs: number };
 
+/** What a worker keeps in `ctx.state`: one JSON object, which the host only passes on. */
+export interface KeptStateText {
+  readonly json: string;
+  readonly bytes: number;
+}
+
 export interface EventsRequest {
   readonly after?: string | undefined;
   readonly limit: number;
@@ -97,6 +103,7 @@ export interface Runtime {
   stop(workerId: string): Awaitable<WorkerChange>;
   cancel(workerId: string, which: CancelRequest): Awaitable<InputCancellation>;
   transcript(workerId: string, start: number, limit: number): Awaitable<TranscriptPage>;
+  state(workerId: string): Awaitable<KeptStateText>;
   events(workerId: string, request: EventsRequest): Awaitable<WorkerEventPage>;
   subscribe(workerId: string, listener: WorkerListener): Awaitable<WorkerSubscription>;
   /** Ends what runs in it; never rejects. */

@@ -2,6 +2,7 @@
 import type { EventRecord, OpenEvent } from '../../protocol/operations/telemetry.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Books } from './books.ts';
+import type { KeptQueue } from './durable/kept-queue.ts';
 import type { EventTrail, TrailRecord } from './event-trail.ts';
 import type { Intake } from './intake.ts';
 import type { Lane } from '../dispatch/lane.ts';
@@ -29,6 +30,27 @@ export function eventStory(parts: StoryParts, id: string | undefined, limit: num
     forgotten: trail.forgotten,
     open: id === undefined ? [] : openEvents(parts, id, limit),
   };
+}
+
+/** Those of which only the disk knows, behind what is in memory. Rejects where the store does not work. */
+export async function storedEvents(
+  { clock, intake, lane }: Omit<StoryParts, 'books'>,
+  kept: Pick<KeptQueue, 'find'>,
+  id: string,
+  limit: number,
+): Promise<OpenEvent[]> {
+  const found = await kept.find(id, limit);
+  let inMemory = 0;
+  for (const _ of inOrder(lane, intake)) inMemory += 1;
+  return found.map(({ event, retryAtMs = 0, ahead }) => ({
+    ...idsOf(event),
+    acceptedAt: instant(event.acceptedMs, clock),
+    attempt: event.attempt,
+    state: retryAtMs > 0 ? ('retrying' as const) : ('queued' as const),
+    retryAt: retryAtMs > 0 ? new Date(retryAtMs).toISOString() : null,
+    ahead: inMemory + ahead,
+    runningMs: null,
+  }));
 }
 
 /** What the trail has recorded since so many had been made, as far as it is still there. */

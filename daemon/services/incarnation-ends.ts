@@ -11,7 +11,7 @@ import type { Journal } from './journal.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { LiveIncarnations } from './live-incarnations.ts';
 import type { QueuedEvent } from '../dispatch/queued-event.ts';
-import type { ServiceState } from './service-state.ts';
+import { type Fault, type ServiceState, isStoreOutage } from './service-state.ts';
 import type { Settlement } from './settlement.ts';
 import type { Verdict } from './supervisor.ts';
 
@@ -63,7 +63,8 @@ export class IncarnationEnds {
     await incarnation.halt(incarnation.handleMs + locateMs + haltSlackMs);
     if (incarnation.over) this.takeAgain(incarnation.number);
     // One that overran meanwhile has been decided about.
-    else if (!incarnation.condemned) this.#giveUp(incarnation, error, this.#judge(incarnation));
+    else if (!incarnation.condemned)
+      this.#giveUp(incarnation, error, this.#judge(incarnation, { outage: isStoreOutage(error) }));
   }
 
   /** What an incarnation that has ended had handled without its being stored goes back to the front. */
@@ -130,11 +131,11 @@ export class IncarnationEnds {
    * What the supervisor says if this is a failure of the service. It is asked before the event at hand is decided
    * about: the caller of that event is told another thing if the service does not come back.
    */
-  #judge(incarnation: Incarnation): Verdict | undefined {
+  #judge(incarnation: Incarnation, fault: Fault = {}): Verdict | undefined {
     const { presence, state } = this.#deps;
     // In a reload the next incarnation takes over from a dead one too.
     const fails = presence.live === incarnation && state.current.phase === 'running';
-    return fails ? state.judge() : undefined;
+    return fails ? state.judge(fault) : undefined;
   }
 
   /** Whether an incarnation takes the queue without being asked to. */

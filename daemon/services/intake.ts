@@ -107,6 +107,11 @@ export class Intake {
     return this.#kept?.count ?? 0;
   }
 
+  /** Events that come again and are on disk alone. */
+  get retriesOnDisk(): number {
+    return this.#kept?.retriesOnDisk ?? 0;
+  }
+
   get highWater(): number {
     return this.#highWater;
   }

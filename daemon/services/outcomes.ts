@@ -41,7 +41,7 @@ export interface OutcomesDeps {
   readonly deadLetters: Pick<ServiceDeps['deadLetters'], 'add'>;
   readonly retries: Retries;
   readonly settlement: Settlement;
-  readonly state: Pick<KeptState, 'write' | 'changesOf' | 'committed'>;
+  readonly state: Pick<KeptState, 'stage' | 'write'>;
   readonly commands: Pick<CommandSink, 'stage'>;
   /** Its events are stored: what they change is committed with their outcome. */
   durable(): boolean;
@@ -74,11 +74,14 @@ export class Outcomes {
     const durable = this.#deps.durable();
     const staged = commands.stage(event, sent, durable);
     if (durable) {
-      settlement.settle(event, incarnation, [...state.changesOf(changes), ...staged.changes], () => {
-        state.committed(changes);
+      const stagedState = state.stage(changes);
+      const concluded = (): void => {
+        stagedState.commit();
         staged.commit();
         conclude();
-      });
+      };
+      const effects = [...stagedState.changes, ...staged.changes];
+      settlement.settle(event, incarnation, effects, concluded, () => stagedState.drop());
       return;
     }
     // Written with the outcome, and not waited for: what is in memory alone does not wait for the disk.

@@ -25,19 +25,22 @@ export class RestartPolicy {
     this.#random = random;
   }
 
-  /** The service failed; it had run for `ranMs` (nothing where its start failed). */
-  failed(nowMs: number, ranMs: number): Decision {
+  /**
+   * The service failed; it had run for `ranMs` (nothing where its start failed). `outage`: the store did not work,
+   * which is no fault of the service's and never makes it be given up.
+   */
+  failed(nowMs: number, ranMs: number, outage = false): Decision {
     const { policy, intensity, periodMs } = this.#options;
     if (policy === 'never') return { kind: 'give_up', reason: 'its restart policy is never' };
     if (ranMs >= periodMs) this.reset();
     this.#decidedMs = this.#decidedMs.filter((decidedMs) => nowMs - decidedMs < periodMs);
-    if (this.#decidedMs.length >= intensity) {
+    if (!outage && this.#decidedMs.length >= intensity) {
       return {
         kind: 'give_up',
         reason: `it failed more than ${String(intensity)} times within ${String(periodMs)} ms`,
       };
     }
-    this.#decidedMs.push(nowMs);
+    if (!outage) this.#decidedMs.push(nowMs);
     this.#attempt += 1;
     return { kind: 'restart', delayMs: this.#backoff(), attempt: this.#attempt };
   }

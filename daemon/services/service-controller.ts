@@ -11,7 +11,14 @@ import { LiveIncarnations } from './live-incarnations.ts';
 import { quiesce } from './quiesce.ts';
 import { type ServicePlan, withCodeOf } from '../dispatch/service-plan.ts';
 import { withReloadAdvice } from './reload-advice.ts';
-import { type Reloading, type Running, ServiceState, type Starting, type State } from './service-state.ts';
+import {
+  type Reloading,
+  type Running,
+  ServiceState,
+  type Starting,
+  type State,
+  isStoreOutage,
+} from './service-state.ts';
 import { handState, keepStartChanges } from './state-hand-over.ts';
 import { type BroughtDown, type KeptEvents, StopOrder, type StopOptions, type Stopped } from './stop-order.ts';
 
@@ -248,7 +255,8 @@ export class ServiceController {
       const inFiles = (thrown as HostError).details['inFiles'] === true;
       this.#deps.journal.failure(thrown as HostError, this.incarnation);
       if (starting.former !== undefined) throw await this.#goBack(starting, starting.former, thrown as HostError);
-      state.fail('start_failed', this.incarnation, state.judge(inFiles), inFiles);
+      const verdict = state.judge({ inFiles, outage: isStoreOutage(thrown as HostError) });
+      state.fail('start_failed', this.incarnation, verdict, inFiles);
       throw thrown;
     }
     if (state.current !== starting) throw state.refusal();

@@ -69,6 +69,16 @@ export interface StateDeps {
   comeBack(): void;
 }
 
+/** What is known of why a service fails. */
+export interface Fault {
+  /** It lies in the plugin's files, so that another try without a change of them cannot succeed. */
+  readonly inFiles?: boolean;
+  /** The store does not work: it is no fault of the service's. */
+  readonly outage?: boolean;
+}
+
+export const isStoreOutage = ({ code }: HostError): boolean => code === 'storage_full' || code === 'storage_failed';
+
 export type Failure = 'start_failed' | 'cell_ended' | 'cell_overran';
 
 const goingAway: Verdict = { kind: 'give_up', reason: 'its plugin is going away' };
@@ -174,10 +184,9 @@ export class ServiceState {
   }
 
   /**
-   * Whether the service comes back after a failure that is about to be told with `fail`. `inFiles`: the fault lies in
-   * the plugin's files, so that another try without a change of them cannot succeed.
+   * Whether the service comes back after a failure that is about to be told with `fail`.
    */
-  judge(inFiles = false): Verdict {
+  judge({ inFiles = false, outage = false }: Fault = {}): Verdict {
     if (this.#retired) return goingAway;
     if (inFiles)
       return this.supervisor.giveUp(
@@ -185,6 +194,7 @@ export class ServiceState {
       );
     return this.supervisor.failed(
       this.since === undefined ? 0 : this.#deps.clock.monotonicMs() - this.since.monotonicMs,
+      outage,
     );
   }
 

@@ -122,10 +122,10 @@ function oldestAgeMs({ intake, lane, clock }: QueueParts): number {
 }
 
 /** The queue knows when the first is due on the clock that does not go while the daemon sleeps. */
-function retrying({ intake: { queue }, clock }: StatusParts): ServiceStatus['retrying'] {
+function retrying({ intake: { queue, retriesOnDisk }, clock }: StatusParts): ServiceStatus['retrying'] {
   const dueMs = queue.nextDueMs;
   return {
-    count: queue.waiting,
+    count: queue.waiting + retriesOnDisk,
     nextAt:
       dueMs === undefined ? null : new Date(clock.wallMs() + Math.max(0, dueMs - clock.monotonicMs())).toISOString(),
   };

@@ -7,8 +7,8 @@ import { Deadlines } from '../time/deadlines.ts';
 import { Delivery } from './delivery.ts';
 import { Books } from './books.ts';
 import { EventTrail } from './event-trail.ts';
-import type { EventRecord } from '../../protocol/operations/telemetry.ts';
-import { type EventStory, attemptsSince, eventStory } from './event-story.ts';
+import type { EventRecord, OpenEvent } from '../../protocol/operations/telemetry.ts';
+import { type EventStory, attemptsSince, eventStory, storedEvents } from './event-story.ts';
 import { IdempotencyKeys } from './durable/idempotency-keys.ts';
 import { type OwnerParts, keptOwner } from './durable/kept-owner.ts';
 import { Intake, type Publication } from './intake.ts';
@@ -374,6 +374,13 @@ export class Service {
       id,
       limit,
     );
+  }
+
+  /** Events with this id that are on disk alone. Rejects where the store does not work. */
+  async stored(id: string, limit: number): Promise<OpenEvent[]> {
+    const { clock, kept } = this.#deps;
+    if (kept === undefined) return [];
+    return await storedEvents({ clock, intake: this.#intake, lane: this.#life.live?.lane }, kept, id, limit);
   }
 
   /** The next so many events, whole. */

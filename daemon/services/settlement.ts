@@ -31,8 +31,11 @@ interface Entry {
   readonly event: QueuedEvent;
   readonly incarnation: number;
   readonly conclude: () => void;
+  readonly dropped: () => void;
   committed: boolean;
 }
+
+const nothing = (): void => {};
 
 /** Handled events that may wait for the disk. */
 const mostWaiting = 1024;
@@ -61,23 +64,27 @@ export class Settlement {
     return new Promise((resolve) => this.#whenEmpty.push(resolve));
   }
 
-  /** `conclude` counts the outcome and answers whoever waits: at once where there is nothing to wait for. */
-  settle(event: QueuedEvent, incarnation: number, effects: Effects, conclude: () => void): void {
+  /**
+   * `conclude` counts the outcome and answers whoever waits: at once where there is nothing to wait for. `dropped` is
+   * called in its place where the event comes again.
+   */
+  settle(
+    event: QueuedEvent,
+    incarnation: number,
+    effects: Effects,
+    conclude: () => void,
+    dropped: () => void = nothing,
+  ): void {
     if (this.#broken?.incarnation === incarnation) {
       this.#broken.again.push(event);
+      dropped();
       return;
     }
     if (effects.length === 0 && this.#line.length === 0) {
       conclude();
       return;
     }
-    // Nobody waits for it, and nothing is left of it if the daemon dies: it is written and not waited for.
-    if (event.waiter === undefined && event.place === undefined && this.#line.length === 0) {
-      conclude();
-      this.#deps.commit(event, effects).catch((thrown: unknown) => this.#fail(incarnation, asHostError(thrown)));
-      return;
-    }
-    const entry: Entry = { event, incarnation, conclude, committed: effects.length === 0 };
+    const entry: Entry = { event, incarnation, conclude, dropped, committed: effects.length === 0 };
     this.#line.push(entry);
     this.#pauseWhereLong();
     if (entry.committed) return;
@@ -108,6 +115,7 @@ export class Settlement {
     const lost = this.#line.filter((entry) => entry.incarnation === incarnation);
     this.#line = this.#line.filter((entry) => entry.incarnation !== incarnation);
     this.#broken = { incarnation, again: lost.map(({ event }) => event) };
+    for (const { dropped } of lost) dropped();
     this.#advance();
     this.#deps.failed(incarnation, error);
   }

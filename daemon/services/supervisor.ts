@@ -42,9 +42,9 @@ export class Supervisor {
   }
 
   /** The service failed after it had run for so long; nothing where its start failed. */
-  failed(ranMs: number): Verdict {
+  failed(ranMs: number, outage = false): Verdict {
     const { clock } = this.#deps;
-    const decision = this.#policy.failed(clock.monotonicMs(), ranMs);
+    const decision = this.#policy.failed(clock.monotonicMs(), ranMs, outage);
     if (decision.kind === 'give_up') return this.giveUp(decision.reason);
     this.#lastAttempt = decision.attempt;
     const timer = clock.after(decision.delayMs, () => {

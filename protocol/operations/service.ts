@@ -5,7 +5,7 @@ import { errorCodes } from '../errors.ts';
 import { ingressEventInput } from '../event.ts';
 import { pluginId } from '../identifiers.ts';
 import { operation } from '../operation.ts';
-import { keptEvents, serviceStatus } from '../status.ts';
+import { keptEvents, keptState, serviceStatus } from '../status.ts';
 
 const count = z.int().min(0);
 const plugin = z.strictObject({ plugin: pluginId });
@@ -73,10 +73,7 @@ export const serviceOperations = {
     summary: 'What a service keeps in ctx.state, as of the last event that was handled',
     http: { method: 'GET', path: '/api/services/{plugin}/state' },
     params: plugin,
-    result: z.object({
-      state: z.record(z.string(), z.unknown()),
-      bytes: count.describe('of all keys, and of all values as JSON'),
-    }),
+    result: keptState,
     errors: ['plugin_not_found', 'unsupported_operation', 'storage_failed'],
   }),
   'service.start': operation({

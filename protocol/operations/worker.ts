@@ -13,6 +13,7 @@ import {
   workerPage,
   workerView,
 } from '../runtime.ts';
+import { keptState } from '../status.ts';
 
 const worker = z.strictObject({ runtimeId: placeId, workerId: placeId });
 const after = z.string().min(1).max(1024).optional();
@@ -114,6 +115,13 @@ export const workerOperations = {
     errors: [...workerErrors, 'limit_too_large'],
     duringShutdown: true,
     audience: 'browser',
+  }),
+  'worker.state': operation({
+    summary: 'What a worker keeps in ctx.state, as of the last input that was done',
+    http: { method: 'GET', path: '/api/runtimes/{runtimeId}/workers/{workerId}/state' },
+    params: worker,
+    result: keptState,
+    errors: workerErrors,
   }),
   'worker.events': operation({
     summary:

@@ -19,6 +19,8 @@ export interface BenchDaemonOptions {
   readonly guardian?: boolean;
   /** What else stands in its configuration. */
   readonly config?: object;
+  /** Where an earlier daemon was; it stays. */
+  readonly folder?: string;
 }
 
 export class BenchDaemon {
@@ -47,8 +49,9 @@ export class BenchDaemon {
     limits = {},
     guardian = false,
     config = {},
+    ...given
   }: BenchDaemonOptions = {}): Promise<BenchDaemon> {
-    const folder = await mkdtemp(join(tmpdir(), 'nagaya-bench-'));
+    const folder = given.folder ?? (await mkdtemp(join(tmpdir(), 'nagaya-bench-')));
     await writeFile(
       join(folder, 'nagaya.json'),
       JSON.stringify({ stateFolder: join(folder, 'state'), limits, ...config }),
@@ -101,9 +104,16 @@ export class BenchDaemon {
   }
 
   /** Loads the plugin of this folder and starts its service, where it has one. */
-  async load(folder: string, options: { readonly start: boolean }): Promise<void> {
-    const { plugin } = await this.client.call('plugin.load', { path: folder, remember: false });
+  async load(folder: string, options: { readonly start: boolean; readonly remember?: boolean }): Promise<void> {
+    const { plugin } = await this.client.call('plugin.load', { path: folder, remember: options.remember === true });
     if (options.start) await this.client.call('service.start', { plugin: plugin.id });
+  }
+
+  /** Its folder stays. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#ended;
+    await this.client.close();
   }
 
   async end(): Promise<void> {

@@ -16,6 +16,7 @@ export interface ServiceOptions {
   readonly capacity?: number;
   readonly handleMs?: number;
   readonly durability?: Durability;
+  readonly maxBytes?: number;
 }
 
 async function writePlugin(folder: string, id: string, code: string, parts: object): Promise<string> {
@@ -33,13 +34,20 @@ async function writePlugin(folder: string, id: string, code: string, parts: obje
 /** Answers the plugin's folder. */
 export function writeService(
   folder: string,
-  { id = serviceId, code = 'service', capacity = 500_000, handleMs = 5000, durability = 'memory' }: ServiceOptions = {},
+  {
+    id = serviceId,
+    code = 'service',
+    capacity = 500_000,
+    handleMs = 5000,
+    durability = 'memory',
+    maxBytes = 512 * 1024 * 1024,
+  }: ServiceOptions = {},
 ): Promise<string> {
   return writePlugin(folder, id, code, {
     service: {
       ingresses: [{ name: ingress, kinds: [kind] }],
       // A publisher may outrun its service for the length of a round: the clock runs until the last event is handled.
-      queue: { durability, capacity, maxBytes: 512 * 1024 * 1024 },
+      queue: { durability, capacity, maxBytes },
       timeouts: { handleMs },
       // Those that die are to come back at once and never to be given up.
       restart: { policy: 'on-failure', intensity: 1000, periodMs: 1000, backoffMs: [0, 0] },

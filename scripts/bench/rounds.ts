@@ -40,6 +40,13 @@ export class Rounds {
     return new Rounds(plan.placement, samples);
   }
 
+  /** One measurement of each, which is not warmed up. */
+  static async once(placement: Placement, subjects: readonly Subject[]): Promise<Rounds> {
+    const samples = new Map<string, readonly Sample[]>();
+    for (const { name, measure } of subjects) samples.set(name, [await measure(0)]);
+    return new Rounds(placement, samples);
+  }
+
   get placement(): Placement {
     return this.#placement;
   }
@@ -59,6 +66,15 @@ export class Rounds {
         (value, round) => value / divisors.reduce((sum, values) => sum + (values[round] ?? NaN), 0),
       ),
     );
+  }
+
+  /** One figure less another, round by round. */
+  difference(
+    above: readonly [subject: string, figure: string],
+    below: readonly [subject: string, figure: string],
+  ): Figure {
+    const less = this.#valuesOf(...below);
+    return figureOf(this.#valuesOf(...above).map((value, round) => value - (less[round] ?? NaN)));
   }
 
   #valuesOf(subject: string, name: string): readonly number[] {

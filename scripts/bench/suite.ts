@@ -1,6 +1,7 @@
 // The rows of the suite, in the order in which they are measured.
 import type { Row } from './row.ts';
 import { dispatch } from './rows/dispatch.ts';
+import { durableRow } from './rows/durable.ts';
 import { endToEnd } from './rows/end-to-end.ts';
 import { endToEndBatches } from './rows/end-to-end-batches.ts';
 import { footprint } from './rows/footprint.ts';
@@ -26,6 +27,7 @@ export const suite: readonly Row[] = [
   neighbours,
   killRow,
   many,
+  durableRow,
   footprint,
   soak,
 ];

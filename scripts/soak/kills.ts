@@ -7,13 +7,20 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Client, connect } from '../../protocol/client/client.ts';
+import { failpointsVariable, testVariable } from '../../daemon/files/failpoints.ts';
 import { type Line, linesOf, writeKillPlugin } from './kill-plugins.ts';
+import { SmallDisk } from './small-disk.ts';
 
 export interface KillOptions {
   readonly kills: number;
   /** Of threads, and as many of processes. */
   readonly services: number;
   readonly seed: number;
+  /**
+   * The store's file system is full again and again: a small one that is filled, or, where none can be mounted, by the
+   * failpoint of the daemon.
+   */
+  readonly full?: 'file system' | 'failpoint';
   progress(text: string): void;
 }
 
@@ -24,6 +31,8 @@ export interface KillReport {
   readonly repeated: number;
   readonly deadLetters: number;
   readonly recovered: number;
+  /** Events that were refused because there was no room to store them. */
+  readonly refused: number;
   readonly faults: readonly string[];
 }
 
@@ -47,10 +56,21 @@ class Subject {
   /** By the service: the numbers of events that were answered as accepted. */
   readonly acknowledged = new Map<string, Set<number>>();
   readonly folder = mkdtempSync(join(tmpdir(), 'nagaya-kills-'));
+  /** Events that were refused for want of room. */
+  refused = 0;
+  /** Daemons that nobody had killed. */
+  readonly ended: string[] = [];
   readonly #next = new Map<string, number>();
   #process: ReturnType<typeof spawn> | undefined;
 
-  constructor(services: number) {
+  readonly #random: () => number;
+  readonly #full: KillOptions['full'];
+  readonly smallDisk: SmallDisk | undefined;
+
+  constructor({ services, full }: KillOptions, random: () => number) {
+    this.#random = random;
+    this.#full = full;
+    this.smallDisk = full === 'file system' ? new SmallDisk(join(this.folder, 'state')) : undefined;
     const isolations = ['thread', 'process'] as const;
     this.ids = isolations.flatMap((isolation) =>
       Array.from({ length: services }, (_, index) => {
@@ -81,7 +101,7 @@ class Subject {
         '--plugins',
         join(this.folder, 'plugins'),
       ],
-      { stdio: 'ignore' },
+      { stdio: 'ignore', env: { ...process.env, ...this.#failpoints() } },
     );
     for (const began = performance.now(); ;) {
       try {
@@ -91,6 +111,14 @@ class Subject {
         await sleep(10);
       }
     }
+  }
+
+  /** Some commits work, and then some find no room. */
+  #failpoints(): Record<string, string> {
+    if (this.#full !== 'failpoint') return {};
+    const works = Math.floor(this.#random() * 60);
+    const fails = 1 + Math.floor(this.#random() * 20);
+    return { [failpointsVariable]: `store-full@${String(works)}*${String(fails)}`, [testVariable]: 'yes' };
   }
 
   /** Resolves when something more was accepted, or that takes long. */
@@ -107,6 +135,10 @@ class Subject {
     const killed = this.#process;
     if (killed === undefined) return;
     this.#process = undefined;
+    if (killed.exitCode !== null || killed.signalCode !== null) {
+      this.ended.push(`a daemon ended by itself with ${String(killed.exitCode ?? killed.signalCode)}`);
+      return;
+    }
     const gone = new Promise((resolve) => killed.once('exit', resolve));
     killed.kill('SIGKILL');
     await gone;
@@ -130,7 +162,10 @@ class Subject {
       try {
         const answer = await client.call('ingress.publish', { plugin, events, wait: true, timeoutMs: 20_000 });
         if (!('results' in answer)) return;
-        for (const [index, result] of answer.results.entries()) if (result.accepted) acknowledged?.add(from + index);
+        for (const [index, result] of answer.results.entries()) {
+          if (result.accepted) acknowledged?.add(from + index);
+          else if (result.error.code === 'storage_full') this.refused += 1;
+        }
       } catch {
         // The daemon was killed: nobody knows of this batch.
         return;
@@ -139,6 +174,7 @@ class Subject {
   }
 
   remove(): void {
+    this.smallDisk?.end();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
@@ -175,9 +211,10 @@ function faultsOf(id: string, lines: readonly Line[], acknowledged: ReadonlySet<
   return faults;
 }
 
-export async function killSoak({ kills, services, seed, progress }: KillOptions): Promise<KillReport> {
+export async function killSoak(options: KillOptions): Promise<KillReport> {
+  const { kills, seed, progress } = options;
   const random = randomOf(seed);
-  const subject = new Subject(services);
+  const subject = new Subject(options, random);
   const faults: string[] = [];
   let deadLetters = 0;
   let recovered = 0;
@@ -190,12 +227,15 @@ export async function killSoak({ kills, services, seed, progress }: KillOptions)
       const publishing = subject.publish(client, () => more);
       await subject.loaded();
       await sleep(random() * 700);
+      await subject.smallDisk?.disturb(random);
       await subject.kill();
       more = false;
       await publishing;
+      subject.smallDisk?.release();
       void client.close();
       if ((kill + 1) % 20 === 0) progress(`${String(kill + 1)} kills`);
     }
+    faults.push(...subject.ended);
     const client = await subject.start();
     if (!(await workOff(client, subject.ids))) faults.push('the queues are not worked off');
     for (const plugin of subject.ids) {
@@ -218,8 +258,19 @@ export async function killSoak({ kills, services, seed, progress }: KillOptions)
   } finally {
     await subject.kill();
     if (faults.length === 0) subject.remove();
-    else progress(`what was left is in ${subject.folder}`);
+    else subject.smallDisk?.end();
+    if (faults.length > 0) progress(`what was left is in ${subject.folder}`);
   }
   const acknowledged = [...subject.acknowledged.values()].reduce((sum, { size }) => sum + size, 0);
-  return { kills, acknowledged, handled, repeated, deadLetters, recovered, faults: faults.slice(0, shownFaults) };
+  const { refused } = subject;
+  return {
+    kills,
+    acknowledged,
+    handled,
+    repeated,
+    deadLetters,
+    recovered,
+    refused,
+    faults: faults.slice(0, shownFaults),
+  };
 }

@@ -241,6 +241,45 @@ export function profileCases(isolation: Isolation): void {
     await worksOn(lab);
   });
 
+  test('what an input that is done writes to ctx.state is kept, and goes to the next life of its cell', async (t) => {
+    const lab = await worker(t);
+    assert.equal((await lab.run({ do: 'keep', set: { count: 1, gone: [] } })).text, '{"count":1,"gone":[]}');
+    assert.deepEqual(lab.state(), { count: 1, gone: [] });
+    const second = await lab.run({ do: 'keep', set: { count: 2, '/%ü': { deep: null } }, remove: ['gone'] });
+    assert.equal(second.text, '{"/%ü":{"deep":null},"count":2}');
+    failed(await lab.run({ do: 'exit' }), 'cell_crashed');
+    assert.equal((await lab.run({ do: 'keep' })).text, '{"/%ü":{"deep":null},"count":2}');
+    assert.equal(lab.program.view().incarnation, 2);
+    assert.deepEqual(lab.state(), { '/%ü': { deep: null }, count: 2 });
+  });
+
+  test('what an input that fails or is cancelled writes to ctx.state is forgotten, also in a cell that goes on', async (t) => {
+    const lab = await worker(t, { limits: patient });
+    await lab.run({ do: 'keep', set: { count: 1 } });
+    failed(await lab.run({ do: 'keep', set: { count: 2 }, fail: 'no' }), 'dispatch_failed');
+    assert.equal((await lab.run({ do: 'keep' })).text, '{"count":1}');
+    for (const then of ['obey', 'obeyAndThrow']) {
+      const running = lab.begin({ do: 'keep', set: { count: 3, more: true }, then });
+      await running.said('waiting');
+      lab.program.cancel();
+      assert.deepEqual(await running.ended, { kind: 'cancelled' });
+      assert.equal((await lab.run({ do: 'keep' })).text, '{"count":1}', then);
+    }
+    assert.equal(lab.program.view().incarnation, 1);
+    assert.deepEqual(lab.state(), { count: 1 });
+  });
+
+  test('ctx.state is bounded, and read-only once its input has ended', async (t) => {
+    const lab = await worker(t, { limits: { stateBytes: 2048 } });
+    assert.match(
+      failed(await lab.run({ do: 'keep', set: { much: 'x'.repeat(3000) } }), 'dispatch_failed').message,
+      /limits\.stateBytes allows 2048/,
+    );
+    await lab.run({ do: 'keepTooLate' });
+    assert.equal((await lab.run({ do: 'keep' })).text, '{}');
+    assert.deepEqual(lab.state(), {});
+  });
+
   test('an idle cell is ended, and comes back with the next input', async (t) => {
     const lab = await worker(t, { limits: { workerIdleMs: 100 } });
     await worksOn(lab);

@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { config as configSchema } from '../../daemon/config/schema.ts';
 import { Host } from '../../daemon/host/host.ts';
+import { KeptState } from '../../daemon/dispatch/kept-state.ts';
 import { Store } from '../../daemon/store/store.ts';
 import { realClock } from '../../daemon/time/real-clock.ts';
 import type { HistoryItem, Program, ProgramEnd } from '../../daemon/runtimes/programs/program.ts';
@@ -27,6 +28,8 @@ export interface Running {
 export interface LabWorker {
   readonly program: Program;
   begin(order: unknown, history?: readonly HistoryItem[]): Running;
+  /** What its inputs have kept, as the worker has it. */
+  state(): unknown;
   /** Its end, and all that it said. */
   run(
     order: unknown,
@@ -96,18 +99,22 @@ export async function profileLab(
 let events = 0;
 
 function workerOf(program: Program): LabWorker {
+  const kept = new KeptState();
   const begin = (order: unknown, history: readonly HistoryItem[] = []): Running => {
     events += 1;
     const pieces: string[] = [];
     const waiting = new Set<() => void>();
     const content = typeof order === 'string' ? order : JSON.stringify(order);
-    const ended = program.run(
-      { eventId: `event-${String(events)}`, kind: 'user', content, createdAt: new Date().toISOString(), history },
-      (text) => {
-        pieces.push(text);
-        for (const look of waiting) look();
-      },
-    );
+    const input = { eventId: `event-${String(events)}`, kind: 'user', content, history } as const;
+    const state = (): string | undefined => (kept.size === 0 ? undefined : kept.text());
+    const say = (text: string): void => {
+      pieces.push(text);
+      for (const look of waiting) look();
+    };
+    const ended = program.run({ ...input, createdAt: new Date().toISOString(), state }, say).then((end) => {
+      if (end.kind === 'done') kept.write(end.state ?? []);
+      return end;
+    });
     return {
       pieces,
       text: () => pieces.join(''),
@@ -132,6 +139,7 @@ function workerOf(program: Program): LabWorker {
   return {
     program,
     begin,
+    state: () => JSON.parse(kept.text()) as unknown,
     async run(order, history) {
       const running = begin(order, history);
       const end = await running.ended;

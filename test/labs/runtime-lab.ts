@@ -7,6 +7,7 @@ import { EmbeddedRuntime } from '../../daemon/runtimes/embedded/embedded-runtime
 import type { Profile, Program, ProgramEnd, ProgramInput } from '../../daemon/runtimes/programs/program.ts';
 import type { CancelRequest } from '../../daemon/runtimes/runtime.ts';
 import { Registry } from '../../daemon/runtimes/registry.ts';
+import type { StateChanges } from '../../protocol/cell/effects.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { WorkerView } from '../../protocol/runtime.ts';
@@ -17,7 +18,8 @@ import { uuidv7 } from '../../protocol/uuid.ts';
 export interface Given {
   readonly input: ProgramInput;
   say(text: string): void;
-  end(how: 'done' | 'cancelled' | ErrorCode): void;
+  /** `state`: what an input that is done has changed of `ctx.state`. */
+  end(how: 'done' | 'cancelled' | ErrorCode, state?: StateChanges): void;
 }
 
 export class LabProgram implements Program {
@@ -33,14 +35,16 @@ export class LabProgram implements Program {
     this.running += 1;
     this.mostRunning = Math.max(this.mostRunning, this.running);
     return new Promise((resolve) => {
-      const end = (how: 'done' | 'cancelled' | ErrorCode): void => {
+      const end = (how: 'done' | 'cancelled' | ErrorCode, state?: StateChanges): void => {
         if (this.#cancel !== cancel) return;
         this.#cancel = undefined;
         this.running -= 1;
         resolve(
-          how === 'done' || how === 'cancelled'
-            ? { kind: how }
-            : { kind: 'failed', error: new HostError(how, 'SECRET of the plugin at /home/somebody') },
+          how === 'done'
+            ? { kind: how, ...(state === undefined ? {} : { state }) }
+            : how === 'cancelled'
+              ? { kind: how }
+              : { kind: 'failed', error: new HostError(how, 'SECRET of the plugin at /home/somebody') },
         );
       };
       const cancel = (): void => end('cancelled');

@@ -40,6 +40,16 @@ export function stateCases(isolation: Isolation): void {
     assert.equal(await deliver({ do: 'get' }), 5);
   });
 
+  test(`${isolation}: a cell that ends at any point between what an event wrote and its end being known counts it once`, async (t) => {
+    const { publish, deliver, state } = await stateDaemon(t, counterPlugin(t, { isolation }).folder);
+    const steps = [-1, 0, 1, 2, 3, 4, 5, 6];
+    for (const at of steps) await publish({ do: 'add' }, { do: 'addExitAfter', steps: at }, { do: 'add' });
+    const expected = steps.length * 3;
+    await until('all are handled', async () => Number((await state())['count']) >= expected, 60_000);
+    assert.equal(await deliver({ do: 'get' }), expected);
+    assert.deepEqual(await state(), { count: expected });
+  });
+
   test(`${isolation}: values are the caller's own, keys are ordered, and only JSON is taken`, async (t) => {
     const { deliver, state } = await stateDaemon(t, counterPlugin(t, { isolation }).folder);
     await deliver({ do: 'set', key: 'b', value: { n: 1 } });

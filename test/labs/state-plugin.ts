@@ -41,6 +41,16 @@ export const service = {
         ctx.state.set('count', (ctx.state.get('count') ?? 0) + 1);
         if (attempt === 1) for (;;);
         return ctx.state.get('count');
+      case 'addExitAfter': {
+        ctx.state.set('count', (ctx.state.get('count') ?? 0) + 1);
+        if (attempt > 1) return ctx.state.get('count');
+        // So many microtasks after the handler has returned, or a turn later.
+        let later = Promise.resolve();
+        for (let steps = 0; steps < payload.steps; steps += 1) later = later.then(() => undefined);
+        if (payload.steps < 0) setImmediate(() => process.exit(3));
+        else void later.then(() => process.exit(3));
+        return null;
+      }
       case 'addUnanswerable':
         ctx.state.set('count', (ctx.state.get('count') ?? 0) + 1);
         return 1n;

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { isCellMessage } from '../../daemon/cells/cell-message.ts';
 import { RunningInput } from '../../daemon/runtimes/programs/running-input.ts';
 
-const input = { eventId: 'e', kind: 'user', content: '', createdAt: '', history: [] } as const;
+const input = { eventId: 'e', kind: 'user', content: '', createdAt: '', history: [], state: () => undefined } as const;
 const plain = (text: string): string => text;
 
 test('only a piece of text for a turn is a piece', () => {

@@ -197,7 +197,7 @@ test('programs end with the host, and run nothing after it', async (t) => {
   const profile = lab.host.profiles.find('builtin:default');
   const late = await profile
     ?.open({ runtimeId: 'r', workerId: 'w' })
-    .run({ eventId: 'e', kind: 'user', content: '', createdAt: '', history: [] }, () => {});
+    .run({ eventId: 'e', kind: 'user', content: '', createdAt: '', history: [], state: () => undefined }, () => {});
   assert.ok(late?.kind === 'failed' && late.error instanceof HostError);
   assert.equal(late.error.code, 'shutting_down');
 });

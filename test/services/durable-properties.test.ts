@@ -89,6 +89,7 @@ class Lives {
   /** Sent again before they were known to be accepted: they may have their place behind later ones. */
   readonly moved = new Set<number>();
   #next = 0;
+  #pauses = 0;
   #life = 0;
   #wallMs = Date.parse('2026-01-01T00:00:00Z');
   #steps: (() => void)[] = [];
@@ -97,6 +98,7 @@ class Lives {
   #kept: KeptQueue | undefined;
   #store: Store | undefined;
   deadLetters: DeadLetters | undefined;
+  state: KeptState | undefined;
   #cell: SimulatedCell | undefined;
 
   constructor(stateFolder: string, plan: ReturnType<typeof planOf>) {
@@ -160,6 +162,9 @@ class Lives {
       clock,
       onTrouble: () => undefined,
     }).then((opened) => (deadLetters = opened));
+    const state = new KeptState({ store, clock, table: 'state', owner: ['sim'], onTrouble: () => undefined });
+    void state.open();
+    this.state = state;
     await this.settle();
     assert.ok(kept !== undefined && deadLetters !== undefined, 'what is kept was not read');
     this.#kept = kept;
@@ -169,7 +174,7 @@ class Lives {
       random: () => 0.5,
       deadLetters,
       kept,
-      state: new KeptState(),
+      state,
       wakes: new WakeTurns(clock, 2),
       limits,
       redact: (text) => text,
@@ -178,7 +183,7 @@ class Lives {
           {
             clock,
             latencyMs: () => 1,
-            pauseMs: () => 0,
+            pauseMs: () => ((this.#pauses += 1) % 3 === 0 ? 1 : 0),
             nextWay: () => 'ring',
             startAs: () => 'run',
             began: ({ n }) => {
@@ -276,6 +281,7 @@ class Lives {
     }
     void this.#kept?.close();
     void this.deadLetters?.close(1000);
+    this.state?.close();
     await this.settle();
     void this.#store?.close(1000);
     await this.settle();
@@ -313,6 +319,12 @@ class Lives {
 }
 
 const attemptsOf = (lives: Lives, n: number): number => lives.begins.filter((begin) => begin.n === n).length;
+
+/** The simulated plugin counts in `ctx.state` what it has handled, on from what was there when its cell began. */
+function checkState({ state, service }: Lives): void {
+  const { count = 0 } = JSON.parse(state?.text() ?? '{}') as { readonly count?: number };
+  assert.equal(count, service?.status().counters.handled, 'ctx.state counts something else than what was handled');
+}
 
 function check(lives: Lives, order: 'yield' | 'hold'): void {
   const dead = new Set(
@@ -352,6 +364,7 @@ test('a durable service keeps its promises whatever fails between any two steps'
         await lives.finish();
         lives.balanced();
         check(lives, order);
+        checkState(lives);
       },
     ),
     { numRuns: 120, endOnFailure: process.env['FC_SHRINK'] === undefined },

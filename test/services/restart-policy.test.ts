@@ -17,6 +17,16 @@ test('the failure after as many restarts as the intensity allows within the peri
   assert.deepEqual(policy.failed(3000, 10), { kind: 'give_up', reason: 'it failed more than 3 times within 60000 ms' });
 });
 
+test('an outage of the store backs off like any failure, is never given up, and takes nothing of the intensity', () => {
+  const policy = made({ intensity: 2 }, () => 0.999999);
+  const delays = Array.from({ length: 4 }, (_, n) => policy.failed(n, 10, true)).map((decision) =>
+    decision.kind === 'restart' ? decision.delayMs : -1,
+  );
+  assert.deepEqual(delays, [400, 800, 1600, 3200]);
+  for (let n = 0; n < 2; n += 1) assert.equal(policy.failed(10 + n, 10).kind, 'restart');
+  assert.equal(policy.failed(20, 10).kind, 'give_up');
+});
+
 test('failures further apart than the period are always restarted', () => {
   const policy = made({ intensity: 1 });
   for (let n = 0; n < 100; n += 1) assert.equal(policy.failed(n * 60_000, 100).kind, 'restart');

@@ -35,7 +35,13 @@ function trial() {
     pause: (paused) => void told.push(paused ? 'paused' : 'goes on'),
   });
   const settle = (id: string, changes = effects, incarnation = 1, more: Partial<QueuedEvent> = {}): void =>
-    settlement.settle(event(id, more), incarnation, changes, () => void told.push(id));
+    settlement.settle(
+      event(id, more),
+      incarnation,
+      changes,
+      () => void told.push(id),
+      () => void told.push(`dropped ${id}`),
+    );
   return { settlement, settle, told, commits };
 }
 
@@ -69,23 +75,27 @@ test('a commit that fails ends the incarnation, and its event comes again with a
   commits[1]?.fail();
   await turn();
   settle('d', []);
-  assert.deepEqual(told, ['a', 'failed 1 storage_full']);
+  assert.deepEqual(told, ['a', 'dropped b', 'dropped c', 'failed 1 storage_full', 'dropped d']);
   assert.equal(settlement.waiting, 3);
   assert.deepEqual(
     settlement.takeAgain(1).map(({ eventId }) => eventId),
     ['b', 'c', 'd'],
   );
   settle('b', [], 2);
-  assert.deepEqual(told.slice(2), ['b']);
+  assert.deepEqual(told.slice(5), ['b']);
 });
 
-test('an event that is in memory alone and has no caller does not wait for its effects', async () => {
-  const { settle, told, commits } = trial();
+test('an event that is not stored waits for its effects like any other, also when its caller has gone', async () => {
+  const { settle, told, commits, settlement } = trial();
   settle('a', effects, 1, { place: undefined });
-  assert.deepEqual(told, ['a']);
+  assert.deepEqual(told, []);
   commits[0]?.fail();
   await turn();
-  assert.deepEqual(told, ['a', 'failed 1 storage_full']);
+  assert.deepEqual(told, ['dropped a', 'failed 1 storage_full']);
+  assert.deepEqual(
+    settlement.takeAgain(1).map(({ eventId }) => eventId),
+    ['a'],
+  );
 });
 
 test('no more events begin while many wait for the disk', async () => {

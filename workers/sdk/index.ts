@@ -24,7 +24,7 @@ export interface CellContext {
   readonly signal: AbortSignal;
 }
 
-/** What a service keeps: small values that outlive its cell and the daemon. */
+/** What a service, or one worker, keeps: small values that outlive its cell and the daemon. */
 export interface PluginState {
   /** Undefined where the key is not there. A value of its own: what is done to it stays with the caller. */
   get(key: string): unknown;
@@ -95,6 +95,10 @@ export interface HistoryItem {
 
 export interface ProfileContext extends CellContext {
   readonly worker: { readonly runtimeId: string; readonly workerId: string };
+  /**
+   * Of this worker alone. What an input writes is kept if it is done, and forgotten if it fails or is cancelled.
+   */
+  readonly state: PluginState;
   /**
    * Which life of this worker's cell this is, counted from 1: what the module remembers is gone with the one before.
    */

@@ -1,9 +1,8 @@
-// `nagaya state PLUGIN`: what a service keeps in ctx.state.
+// `nagaya state PLUGIN`: what a service keeps in ctx.state; `nagaya worker state WORKER` shows a worker's.
 import type { Command } from 'commander';
 import { groups } from '../groups.ts';
 import { examples, runs } from '../invocation.ts';
-import { bytesText } from '../views/quantity.ts';
-import { styled } from '../views/terminal.ts';
+import { showState } from '../views/state-view.ts';
 
 export function register(program: Command): void {
   program
@@ -18,13 +17,7 @@ export function register(program: Command): void {
     .action(
       runs<[string]>(async ({ terminal, withDaemon }, _options, plugin) => {
         const kept = await withDaemon((client) => client.call('service.state', { plugin }));
-        terminal.answer(kept, () => {
-          for (const [key, value] of Object.entries(kept.state))
-            terminal.line(styled('bold', key), `  ${JSON.stringify(value)}`);
-          terminal.note(
-            Object.keys(kept.state).length === 0 ? 'nothing is kept in ctx.state' : `${bytesText(kept.bytes)} in all`,
-          );
-        });
+        showState(terminal, kept);
       }),
     );
 }

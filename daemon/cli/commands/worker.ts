@@ -20,6 +20,7 @@ import {
 import { cancellationText, statePiece, workerDetail } from '../views/worker-view.ts';
 import { registerFollow } from './worker-follow.ts';
 import { registerSend } from './worker-send.ts';
+import { registerState } from './worker-state.ts';
 import { registerTranscript } from './worker-transcript.ts';
 
 interface CancelOptions extends RuntimeOption {
@@ -50,6 +51,7 @@ export function register(program: Command): void {
   registerStop(group);
   registerCancel(group);
   registerTranscript(group);
+  registerState(group);
   registerFollow(group);
 }
 

@@ -24,6 +24,7 @@ import type {
   CreateRequest,
   EventsRequest,
   InputRequest,
+  KeptStateText,
   Runtime,
   RuntimeReport,
   WorkerListener,
@@ -202,6 +203,10 @@ export class EmbeddedRuntime implements Runtime {
 
   transcript(workerId: string, start: number, limit: number): Awaitable<TranscriptPage> {
     return this.#with(workerId, (worker) => worker.transcript(start, limit));
+  }
+
+  state(workerId: string): Awaitable<KeptStateText> {
+    return this.#with(workerId, (worker) => worker.keptState());
   }
 
   events(workerId: string, request: EventsRequest): Awaitable<WorkerEventPage> {

@@ -18,9 +18,10 @@ import {
 import type { Change } from '../../../protocol/store/change.ts';
 import { type SettledLater, settledLater } from '../../store/settled-later.ts';
 import { Ring } from '../../telemetry/ring.ts';
+import { KeptState } from '../../dispatch/kept-state.ts';
 import type { HistoryItem, Program } from '../programs/program.ts';
 import { IdempotencyCache } from '../idempotency-cache.ts';
-import type { Awaitable, InputRequest } from '../runtime.ts';
+import type { Awaitable, InputRequest, KeptStateText } from '../runtime.ts';
 import { Arrivals } from './arrivals.ts';
 import { admitInput, noInputError, stoppedError } from './input-admission.ts';
 import { Transcript } from './transcript.ts';
@@ -39,7 +40,7 @@ import {
 } from './worker-record.ts';
 import { WorkerShelf } from './worker-shelf.ts';
 import { type WorkerCause, nextWorkerState } from './worker-states.ts';
-import { type Arrived, type WorkerStep, planStep } from './worker-step.ts';
+import { type Arrived, type WorkerStep, planStep, stateChangesOf } from './worker-step.ts';
 import { type RunningTurn, WorkerTurns, causeOf } from './worker-turns.ts';
 
 export const workerCapabilities = {
@@ -66,6 +67,8 @@ export class EmbeddedWorker {
   readonly #answered: IdempotencyCache<InputAnswer>;
   readonly #diagnostics: Ring<RuntimeDiagnostic>;
   readonly #shelf: WorkerShelf;
+  /** `ctx.state`, as the inputs that are done have left it. */
+  readonly #kept = new KeptState();
   readonly #arrivals = new Arrivals();
   /** Inputs that wait and are to be cancelled, by their eventId. */
   readonly #cancelling = new Map<string, SettledLater>();
@@ -90,6 +93,7 @@ export class EmbeddedWorker {
     this.#transcript = new Transcript({ items: limits.transcriptItems, bytes: limits.transcriptBytes }, kept);
     this.#answered = new IdempotencyCache(limits.workerKeys, 'inputId');
     for (const key of kept.keys) this.#answered.restore(key);
+    this.#kept.write(kept.state);
     this.#diagnostics = new Ring(limits.diagnostics);
     this.events = new WorkerEvents({
       clock,
@@ -105,6 +109,7 @@ export class EmbeddedWorker {
       transcript: this.#transcript,
       events: this.events,
       history: (eventId) => this.#history(eventId),
+      state: () => (this.#kept.size === 0 ? undefined : this.#kept.text()),
       isWriting: () => this.#writing !== undefined,
       onEnd: () => this.#advance(),
     });
@@ -156,6 +161,11 @@ export class EmbeddedWorker {
 
   transcript(start: number, limit: number): TranscriptPage {
     return this.#transcript.read(start, limit);
+  }
+
+  /** What it keeps in `ctx.state`, as one JSON object. */
+  keptState(): KeptStateText {
+    return { json: this.#kept.text(), bytes: this.#kept.bytes };
   }
 
   /** What is to be in the store before anybody is told of the worker. */
@@ -357,6 +367,7 @@ export class EmbeddedWorker {
   #tookEnd(turn: RunningTurn, items: readonly TranscriptItem[]): void {
     const { end = { kind: 'done' } } = turn;
     this.#turns.settle(turn);
+    this.#kept.write(stateChangesOf(turn));
     this.#lastActiveAt = this.#now();
     for (const item of items) this.#show(item);
     if (end.kind === 'failed') this.#tellFailure(turn, end.error.code);
@@ -412,6 +423,7 @@ export class EmbeddedWorker {
       items: this.#transcript.all(),
       open: [...(this.#turns.current === undefined ? [] : [this.#turns.current]), ...this.#pending],
       keys: this.#answered.entries(),
+      state: this.#kept.all(),
     });
   }
 

@@ -1,5 +1,6 @@
 // The workers that an earlier daemon kept: all of them by name at the start, and each with its conversation when it is
 // wanted. A value that is damaged costs itself, and at most the worker it belongs to.
+import type { StateChanges } from '../../../protocol/cell/effects.ts';
 import type { TranscriptItem, WorkerState, WorkerSummary } from '../../../protocol/runtime.ts';
 import type { RangeQuery } from '../../store/store-reads.ts';
 import {
@@ -14,6 +15,8 @@ import {
   itemsOf,
   keysOf,
   sequenceInKey,
+  stateKeyIn,
+  stateOf,
   summaryOf,
   valueOf,
   workerInKey,
@@ -106,17 +109,19 @@ export async function readWorker(
   store: WorkerStore,
   { birth: { workerId, createdAt }, head, differs }: StoredWorker,
 ): Promise<KeptWorker> {
-  const [items, inputs, keys] = await Promise.all([
+  const [items, inputs, keys, state] = await Promise.all([
     valuesOf<TranscriptItem>(store, itemsOf(workerId)),
     valuesOf<OpenInput>(store, inputsOf(workerId)),
     valuesOf<KeptKey>(store, keysOf(workerId)),
+    keptStateOf(store, workerId),
   ]);
   const open = openInputs(inputs, items.bySequence);
   // Of an input that may have begun it must be assumed that it has.
   const running = head === undefined ? (open[0]?.sequence ?? null) : head.running;
   const total = Math.max(head?.total ?? 0, ...items.bySequence.keys(), ...items.damaged);
   const whole = wholeItems(items, { total, createdAt, begun: open.find(({ sequence }) => sequence === running) });
-  const damaged = items.damaged.size + inputs.damaged.size + keys.damaged.size + (head === undefined ? 1 : 0);
+  const damaged =
+    items.damaged.size + inputs.damaged.size + keys.damaged.size + state.damaged + (head === undefined ? 1 : 0);
   const lastActiveAt = whole.items.at(-1)?.createdAt ?? createdAt;
   return {
     head: head ?? { stopped: false, lastActiveAt, total, running, open: open.length, events: unknownEvents },
@@ -124,6 +129,7 @@ export async function readWorker(
     items: whole.items,
     inputs: open,
     keys: [...keys.bySequence.values()],
+    state: state.values,
     damaged,
     differs: differs || damaged > 0 || whole.repaired,
   };
@@ -170,6 +176,19 @@ function missingItem(sequence: number, createdAt: string, saidTo: string | undef
     return { sequence, role: 'worker', content: '', eventId: saidTo, createdAt, status: 'partial' };
   const content = 'This item is damaged on disk and is lost.';
   return { sequence, role: 'host', content, eventId: '', createdAt, status: 'failed' };
+}
+
+async function keptStateOf(
+  store: WorkerStore,
+  workerId: string,
+): Promise<{ readonly values: StateChanges; readonly damaged: number }> {
+  const values: string[] = [];
+  let damaged = 0;
+  for await (const page of store.kept.pages({ ...stateOf(workerId), limit: pageEntries })) {
+    damaged += page.damaged.length;
+    for (const { key, value } of page.entries) values.push(stateKeyIn(key), Buffer.from(value).toString());
+  }
+  return { values, damaged };
 }
 
 interface Values<Value> {

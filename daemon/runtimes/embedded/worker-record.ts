@@ -1,6 +1,7 @@
 // How a worker stands in the store: what never changes of it, what changes with each step, and one value for each item
 // of its transcript, each input that has not ended and each input id that is remembered. So a step appends a few small
 // values, however long the conversation is.
+import { type StateChanges, changesIn } from '../../../protocol/cell/effects.ts';
 import type { InputAnswer, TranscriptItem, WorkerState, WorkerSummary } from '../../../protocol/runtime.ts';
 import {
   type Change,
@@ -14,6 +15,7 @@ import {
 } from '../../../protocol/store/change.ts';
 import type { Entry } from '../../../protocol/store/messages.ts';
 import type { Store } from '../../store/store.ts';
+import { stateKeyOf } from '../../dispatch/kept-state.ts';
 import type { KeptAnswer } from '../idempotency-cache.ts';
 
 /** What of the store workers need. */
@@ -68,6 +70,8 @@ export interface KeptWorker {
   /** Those that had not ended, in order. */
   readonly inputs: readonly OpenInput[];
   readonly keys: readonly KeptKey[];
+  /** What it keeps in `ctx.state`: each key with its value. */
+  readonly state: StateChanges;
   /** Values that could not be read. */
   readonly damaged: number;
   /** What stands in the store is not what is here. */
@@ -76,13 +80,20 @@ export interface KeptWorker {
 
 /** What is written of one worker at a moment. */
 export interface WholeWorker {
+  readonly state: StateChanges;
   readonly birth: WorkerBirth;
   readonly items: readonly TranscriptItem[];
   readonly open: readonly OpenInput[];
   readonly keys: readonly KeptKey[];
 }
 
-const tables = { workers: 'workers', items: 'worker-items', inputs: 'worker-inputs', keys: 'worker-keys' } as const;
+const tables = {
+  workers: 'workers',
+  items: 'worker-items',
+  inputs: 'worker-inputs',
+  keys: 'worker-keys',
+  states: 'worker-states',
+} as const;
 /** In a key, behind the worker's id. */
 const sequencePlace = 1;
 
@@ -102,6 +113,13 @@ export const removeInput = (workerId: string, { sequence }: OpenInput): Change =
 export const putKey = (workerId: string, kept: KeptKey): Change =>
   put(tables.keys, storeKey(workerId, kept.answer.sequence), JSON.stringify(kept));
 
+/** What an input has changed of `ctx.state`. */
+export const changeState = (workerId: string, changes: StateChanges): Change[] =>
+  [...changesIn(changes)].map(([key, json]) => {
+    const place = storeKey(workerId, key);
+    return json === null ? remove(tables.states, place) : put(tables.states, place, json);
+  });
+
 const before = (workerId: string, sequence: number): KeyRange => ({
   from: keysUnder(workerId).from,
   to: storeKey(workerId, sequence),
@@ -117,22 +135,26 @@ export const removeWorker = (workerId: string): Change[] =>
   Object.values(tables).map((table) => removeRange(table, keysUnder(workerId)));
 
 /** The worker as it is to stand there, in place of whatever does. */
-export const wholeWorker = ({ birth, items, open, keys }: WholeWorker): Change[] => [
+export const wholeWorker = ({ birth, items, open, keys, state }: WholeWorker): Change[] => [
   ...removeWorker(birth.workerId),
   putBirth(birth),
   ...items.map((item) => putItem(birth.workerId, item)),
   ...open.map((input) => putInput(birth.workerId, input)),
   ...keys.map((kept) => putKey(birth.workerId, kept)),
+  ...changeState(birth.workerId, state),
 ];
 
 export const allWorkers = { table: tables.workers, from: '0', to: '\u{10ffff}' } as const;
 export const itemsOf = (workerId: string) => ({ table: tables.items, ...keysUnder(workerId) }) as const;
 export const inputsOf = (workerId: string) => ({ table: tables.inputs, ...keysUnder(workerId) }) as const;
 export const keysOf = (workerId: string) => ({ table: tables.keys, ...keysUnder(workerId) }) as const;
+export const stateOf = (workerId: string) => ({ table: tables.states, ...keysUnder(workerId) }) as const;
 
 /** Written by this module, and held to its checksum by the store. */
 export const valueOf = <Value>({ value }: Entry): Value => JSON.parse(Buffer.from(value).toString()) as Value;
 export const workerInKey = (key: string): string => key.split('/')[0] ?? '';
+/** The key of `ctx.state`, which is the rest of the key in the store. */
+export const stateKeyIn = (key: string): string => stateKeyOf(key, sequencePlace);
 export const sequenceInKey = (key: string): number => numberInKey(key, sequencePlace);
 
 export const summaryOf = (birth: WorkerBirth, state: WorkerState, lastActiveAt: string): WorkerSummary => {
@@ -147,6 +169,7 @@ export const newWorker = ({ createdAt }: WorkerBirth): KeptWorker => ({
   items: [],
   inputs: [],
   keys: [],
+  state: [],
   damaged: 0,
   differs: false,
 });

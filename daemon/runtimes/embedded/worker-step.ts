@@ -1,12 +1,22 @@
 // One step of a worker, planned from how things stand: what is written as one commit, and what is shown once it is on
 // disk. Nothing happens here, so that the rules can be read and tested in one place.
 import { errorKinds } from '../../../protocol/errors.ts';
+import type { StateChanges } from '../../../protocol/cell/effects.ts';
 import type { InputAnswer, TranscriptItem } from '../../../protocol/runtime.ts';
 import type { Change } from '../../../protocol/store/change.ts';
 import { digestOf } from '../idempotency-cache.ts';
 import type { Arrival } from './arrivals.ts';
 import { StepDraft } from './step-draft.ts';
-import { type OpenInput, type WorkerHead, putHead, putInput, putItem, putKey, removeInput } from './worker-record.ts';
+import {
+  type OpenInput,
+  type WorkerHead,
+  changeState,
+  putHead,
+  putInput,
+  putItem,
+  putKey,
+  removeInput,
+} from './worker-record.ts';
 import type { RunningTurn } from './worker-turns.ts';
 
 export interface WorkerSituation {
@@ -94,6 +104,7 @@ export function planStep(situation: WorkerSituation): WorkerStep {
       ...[...(ended === undefined ? [] : [ended]), ...dropped.map(({ input }) => input)].map((input) =>
         removeInput(workerId, input),
       ),
+      ...changeState(workerId, stateChangesOf(ended)),
       ...arrived.flatMap(({ arrival: { inputId }, input, answer }) => [
         putInput(workerId, input),
         ...(inputId === undefined
@@ -103,6 +114,11 @@ export function planStep(situation: WorkerSituation): WorkerStep {
       putHead(workerId, head),
     ],
   };
+}
+
+/** What the input keeps in `ctx.state`: only one that is done keeps anything. */
+export function stateChangesOf(turn: RunningTurn | undefined): StateChanges {
+  return turn?.end?.kind === 'done' ? (turn.end.state ?? []) : [];
 }
 
 function accepted(arrival: Arrival, draft: StepDraft): Arrived {

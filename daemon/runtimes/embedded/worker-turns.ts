@@ -29,6 +29,8 @@ export interface TurnsOptions {
   readonly events: Pick<WorkerEvents, 'publish'>;
   /** What the program may read of what was said before. */
   history(eventId: string): HistoryItem[];
+  /** What the worker keeps in `ctx.state`. */
+  state(): string | undefined;
   /** The sequences of the next items are given: what is said has to wait. */
   isWriting(): boolean;
   /** The input has ended, which is to be written and told. */
@@ -151,7 +153,7 @@ export class WorkerTurns {
 
   #start(turn: RunningTurn): void {
     if (this.#current !== turn || turn.end !== undefined) return;
-    const { program, history, isWriting } = this.#options;
+    const { program, history, state, isWriting } = this.#options;
     turn.started = true;
     const { eventId, kind, content, createdAt } = turn;
     const say = (text: string): void => {
@@ -160,7 +162,7 @@ export class WorkerTurns {
       else turn.speech.say(text);
     };
     const run = async (): Promise<ProgramEnd> =>
-      await program.run({ eventId, kind, content, createdAt, history: history(eventId) }, say);
+      await program.run({ eventId, kind, content, createdAt, history: history(eventId), state }, say);
     run().then(
       (end) => this.#ended(turn, end),
       // A program never rejects; one that does has failed this input like any other.

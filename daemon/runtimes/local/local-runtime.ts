@@ -25,7 +25,7 @@ import type { Service } from '../../services/service.ts';
 import type { Logger } from '../../telemetry/daemon-log.ts';
 import type { Timeline } from '../../telemetry/timeline.ts';
 import { IdempotencyCache } from '../idempotency-cache.ts';
-import type { Awaitable, InputRequest, Runtime, RuntimeReport, WorkerSlice } from '../runtime.ts';
+import type { Awaitable, InputRequest, KeptStateText, Runtime, RuntimeReport, WorkerSlice } from '../runtime.ts';
 
 /** A loaded plugin as this runtime needs it. */
 export interface ServiceOwner {
@@ -162,6 +162,10 @@ export class LocalRuntime implements Runtime {
 
   transcript(): never {
     throw this.#unsupported('without a transcript', '`nagaya timeline`');
+  }
+
+  state(workerId: string): Promise<KeptStateText> {
+    return this.#get(workerId).service.state();
   }
 
   events(): never {

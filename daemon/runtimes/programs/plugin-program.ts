@@ -137,7 +137,7 @@ export class PluginProgram implements Program {
     await Promise.all([...this.#present].map((old) => old.endsWithin(partMs)));
     const seat = await this.#seat(turn, offer.profile.timeoutMs);
     if (seat === undefined) return undefined;
-    const cell = this.#spawn(offer, seat);
+    const cell = this.#spawn(offer, seat, turn.input);
     try {
       await cell.start();
     } catch (thrown) {
@@ -160,14 +160,14 @@ export class PluginProgram implements Program {
     return turn.over ? undefined : seat;
   }
 
-  #spawn(offer: ProgramOffer, seat: CellSlot): ProgramCell {
+  #spawn(offer: ProgramOffer, seat: CellSlot, { state }: ProgramInput): ProgramCell {
     const { clock, limits } = this.#deps;
     const plan = this.#escalation.of(offer.plan);
     this.#isolation = plan.plugin.manifest.isolation;
     this.#incarnations += 1;
     try {
       const cell: ProgramCell = new ProgramCell(
-        { offer, plan, worker: this.#worker, number: this.#incarnations, seat, limits, clock },
+        { offer, plan, worker: this.#worker, number: this.#incarnations, seat, limits, clock, state },
         {
           dropped: (pieces) => (this.#dropped += pieces),
           again: (turn) => void this.#carryOut(turn),

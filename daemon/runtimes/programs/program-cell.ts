@@ -1,5 +1,6 @@
 // One life of a program's cell: it takes one input at a time and sees each to its end, by its own word, by its deadline
 // or by the end of the cell. It is a service's incarnation with a queue of one, and no second attempts.
+import type { EventEffects } from '../../../protocol/cell/effects.ts';
 import { HostError } from '../../../protocol/errors.ts';
 import type { CellEnd } from '../../cells/cell.ts';
 import type { Clock, Timer } from '../../time/clock.ts';
@@ -29,6 +30,8 @@ export interface ProgramCellOptions {
   readonly seat: CellSlot;
   readonly limits: ProgramLimits;
   readonly clock: Clock;
+  /** What the worker keeps in `ctx.state` when the cell starts. */
+  state(): string | undefined;
 }
 
 export interface ProgramCellListener {
@@ -58,6 +61,8 @@ export class ProgramCell {
   #turn: RunningInput | undefined;
   #grace: Timer | undefined;
   #started = false;
+  /** Its cell keeps something in `ctx.state` that the worker does not. */
+  #keepsMore = false;
   #paidAtMs = Infinity;
 
   /** Throws `start_failed` where no cell can be made at all. */
@@ -75,8 +80,9 @@ export class ProgramCell {
       pacer: new Pacer(),
       clock,
       redact: home.redact,
+      state: () => Promise.resolve(options.state()),
       listener: {
-        handled: () => this.#finish({ kind: 'done' }),
+        handled: (_event, _output, effects) => this.#handled(effects),
         failed: (_event, failure) => this.#finish({ kind: 'failed', error: threwError(failure, home.redact) }),
         overran: (_event, ranMs) => this.#incarnation.settling(this.#overran(ranMs)),
         stalled: (idleMs) => this.#stalled(stalledError(idleMs)),
@@ -142,6 +148,8 @@ export class ProgramCell {
       );
       return;
     }
+    if (this.#keepsMore) this.#incarnation.replaceState(input.state() ?? '{}');
+    this.#keepsMore = false;
     this.#queue.push({
       head,
       payload,
@@ -221,6 +229,14 @@ export class ProgramCell {
     }
     this.#turn = undefined;
     this.#listener.again(turn);
+  }
+
+  /** An input that was to end before it returned was not done, and what it has changed is forgotten. */
+  #handled(effects: EventEffects | undefined): void {
+    const state = effects?.state;
+    if (state !== undefined && (this.#turn === undefined || this.#turn.over || this.#turn.cancelled))
+      this.#keepsMore = true;
+    this.#finish(state === undefined ? { kind: 'done' } : { kind: 'done', state });
   }
 
   #finish(end: ProgramEnd): void {

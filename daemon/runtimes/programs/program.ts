@@ -1,5 +1,6 @@
 // What runs behind one worker, as the runtime sees it: given one input at a time, it says things and comes to an end.
 // Where its code runs, how it is timed and how it is ended is the program's own business.
+import type { StateChanges } from '../../../protocol/cell/effects.ts';
 import type { HostError } from '../../../protocol/errors.ts';
 
 /** One earlier item of the worker's transcript, as the program may read it. */
@@ -15,13 +16,18 @@ export interface ProgramInput {
   readonly createdAt: string;
   /** Oldest first, bounded by whoever gives it. */
   readonly history: readonly HistoryItem[];
+  /** What the worker keeps in `ctx.state`, as one JSON object; undefined where it keeps nothing. */
+  state(): string | undefined;
 }
 
 /**
  * `failed` with what the registry of errors has for it: it threw, overran its time, its cell ended or did not start.
+ * `state` is what the input has changed of `ctx.state`: only an input that is done changes anything.
  */
 export type ProgramEnd =
-  { readonly kind: 'done' } | { readonly kind: 'cancelled' } | { readonly kind: 'failed'; readonly error: HostError };
+  | { readonly kind: 'done'; readonly state?: StateChanges }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'failed'; readonly error: HostError };
 
 export interface ProgramView {
   /** Lives of its cell so far; 0 before the first input. */

@@ -18,6 +18,18 @@ export interface AbsentOptions {
   onTrouble(message: string, error?: Error): void;
 }
 
+/** An event that is on disk alone. */
+export interface StoredEvent {
+  readonly event: QueuedEvent;
+  /** Undefined: it waits for no retry. */
+  readonly retryAtMs: number | undefined;
+  /** Events on disk that come before it. */
+  readonly ahead: number;
+}
+
+export const hasId = ({ eventId, correlationId }: QueuedEvent, id: string): boolean =>
+  eventId === id || correlationId === id;
+
 export interface AbsentOwner {
   readonly queue: IngressQueue;
   wake(): void;
@@ -28,6 +40,9 @@ const pagesOfRead = 64;
 const leastReadBytes = 64 * 1024;
 const mostReadBytes = 2 * 1024 * 1024;
 const againMs = 1000;
+/** Of a search through all that is on disk alone. */
+const searchMs = 5000;
+const pagesOfSearch = 1000;
 const placeInKey = 1;
 
 export class AbsentEvents {
@@ -37,6 +52,7 @@ export class AbsentEvents {
   /** The first event that is not in memory, and the page that it lies in, or a place before it. */
   #rest: { readonly from: number; readonly page: number } | undefined;
   #bytes = 0;
+  #count = 0;
   /** The last event that is kept here. */
   #last = 0;
   /** Pages of the commit whose events are being queued. */
@@ -55,12 +71,12 @@ export class AbsentEvents {
     return this.#rest?.from;
   }
 
-  adopt({ rest, count, events, moved }: Recovered): void {
+  adopt({ rest, count, events, moved, later }: Recovered): void {
     this.#rest = rest;
     this.#last = this.#ledger.next - 1;
-    this.#owner.queue.setAbsent(count - events.length - moved.length);
-    const here = [...events, ...moved.map(({ event }) => event)];
-    this.#bytes = Math.max(0, this.#ledger.bytes - here.reduce((bytes, event) => bytes + event.bytes, 0));
+    this.#add(count - events.length - moved.length - later.length);
+    const others = [...events, ...moved.map(({ event }) => event), ...later];
+    this.#bytes = Math.max(0, this.#ledger.bytes - others.reduce((bytes, event) => bytes + event.bytes, 0));
   }
 
   /** The events of these pages are queued next. */
@@ -79,7 +95,7 @@ export class AbsentEvents {
     this.#rest ??= { from: place, page: page.first };
     this.#last = place;
     this.#bytes += bytes;
-    queue.setAbsent(queue.absent + 1);
+    this.#add(1);
     return true;
   }
 
@@ -92,15 +108,43 @@ export class AbsentEvents {
   drop(): number {
     const rest = this.#rest;
     if (rest === undefined) return 0;
-    const { queue } = this.#owner;
-    const { absent } = queue;
+    const absent = this.#count;
     const last = this.#ledger.next - 1;
     this.#ledger.doneRange({ first: rest.page, last }, rest.from, { count: absent, bytes: this.#bytes });
-    queue.setAbsent(0);
-    queue.joinBehind(Infinity);
+    this.#add(-absent);
+    this.#owner.queue.joinBehind(Infinity);
     this.#bytes = 0;
     this.#rest = undefined;
     return absent;
+  }
+
+  /** Those with this id, at most so many; what cannot be read within `searchMs` is not found. */
+  async find(id: string, most: number): Promise<StoredEvent[]> {
+    const { pluginId, store, clock } = this.#options;
+    const { page, from: begin } = this.#rest ?? {};
+    const found: StoredEvent[] = [];
+    if (page === undefined || begin === undefined) return found;
+    const byMs = clock.monotonicMs() + searchMs;
+    for await (const { entries } of store.kept.pages({
+      table: eventsTable,
+      from: eventKey(pluginId, page),
+      to: keysOf(pluginId).to,
+      limit: pagesOfSearch,
+      maxBytes: mostReadBytes,
+    })) {
+      for (const { key, value } of entries) {
+        const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+        if (!text.includes(id)) continue;
+        for (const event of decodePage(text.toString(), numberInKey(key, placeInKey), clock)) {
+          const { place = 0 } = event;
+          if (place < begin || !hasId(event, id) || this.#ledger.openBetween(place, place + 1) === 0) continue;
+          found.push({ event, retryAtMs: undefined, ahead: this.#ledger.openBetween(begin, place) });
+          if (found.length >= most) return found;
+        }
+      }
+      if (clock.monotonicMs() > byMs) break;
+    }
+    return found;
   }
 
   needed(): void {
@@ -159,7 +203,7 @@ export class AbsentEvents {
         }
         queue.joinBehind(place);
         queue.push(event);
-        queue.setAbsent(queue.absent - 1);
+        this.#add(-1);
         this.#bytes -= event.bytes;
         from = place + 1;
       }
@@ -177,13 +221,17 @@ export class AbsentEvents {
     queue.joinBehind(Infinity);
   }
 
+  #add(count: number): void {
+    this.#count += count;
+    this.#owner.queue.addAbsent(count);
+  }
+
   /** Places from `from` on and before `to` that were to be here. */
   #lost(from: number, to: number): void {
-    const { queue } = this.#owner;
-    const count = Math.min(to - from, queue.absent);
+    const count = Math.min(to - from, this.#count);
     if (count <= 0) return;
     this.#ledger.doneRange({ first: from, last: to - 1 }, from, { count, bytes: 0 });
-    queue.setAbsent(queue.absent - count);
+    this.#add(-count);
     this.#owner.damaged(count);
   }
 }

@@ -102,9 +102,9 @@ export class IdempotencyKeys {
     if (idempotencyKey !== undefined) this.forget(idempotencyKey, eventId);
   }
 
-  /** Of all events from this place on. */
-  forgetFrom(place: number): void {
-    for (const [key, known] of this.#keys) if ((known.place ?? -1) >= place) this.#drop(key, known);
+  /** Of all events at these places. */
+  forgetWhere(which: (place: number) => boolean): void {
+    for (const [key, known] of this.#keys) if (known.place !== undefined && which(known.place)) this.#drop(key, known);
   }
 
   /** They go into the store with the commit whose first event has this place. */

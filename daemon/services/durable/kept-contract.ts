@@ -6,8 +6,9 @@ import type { Store } from '../../store/store.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { IngressQueue } from '../../dispatch/ingress-queue.ts';
 import type { QueuedEvent } from '../../dispatch/queued-event.ts';
+import type { MovedEvent } from './event-page.ts';
 import type { KeyLimits } from './idempotency-keys.ts';
-import type { Recovered } from './queue-recovery.ts';
+import type { Guilt, Recovered } from './queue-recovery.ts';
 
 export interface KeptQueueOptions {
   readonly pluginId: string;
@@ -17,8 +18,8 @@ export interface KeptQueueOptions {
   readonly limits: KeyLimits & { readonly ackMs: number };
   /** `queue.maxBytes` of the service: half of it is read into memory at the start. */
   readonly residentBytes: number;
-  /** The plugin took the daemon before this one down. */
-  readonly culprit?: boolean;
+  /** Absent: it did not take the daemon before this one down. */
+  readonly guilt?: Guilt;
   /** Runs once the present turn of the event loop is done. */
   readonly turnEnd?: (run: () => void) => void;
   onTrouble(message: string, error?: Error): void;
@@ -33,6 +34,8 @@ export interface KeptOwner {
   accepted(event: QueuedEvent): void;
   /** One that is not stored has its place in the queue now: behind the place `after`, if that is not in memory. */
   follows(event: QueuedEvent, after: number | undefined): void;
+  /** Events that come again, now or when they are due. */
+  comesAgain(moved: readonly MovedEvent[]): void;
   /** An earlier daemon kept so much; what is in memory of it is in the queue. */
   recovered(counters: ServiceCounters, found: Recovered): void;
   /** There is something to hand over. */

@@ -10,6 +10,7 @@ import type { Intake } from '../intake.ts';
 import type { Journal } from '../journal.ts';
 import type { Retries } from '../retries.ts';
 import type { KeptOwner } from './kept-contract.ts';
+import type { MovedEvent } from './event-page.ts';
 import type { Recovered } from './queue-recovery.ts';
 
 export interface OwnerParts {
@@ -39,7 +40,7 @@ export function keptOwner({
   maxAttempts,
   bury,
 }: OwnerParts): KeptOwner {
-  const queueRecovered = ({ moved, events, count }: Recovered): void => {
+  const comesAgain = (moved: readonly MovedEvent[], events: readonly QueuedEvent[] = []): void => {
     const due: QueuedEvent[] = [];
     for (const { event, retryAtMs } of moved) {
       const delayMs = retryAtMs - clock.wallMs();
@@ -50,6 +51,9 @@ export function keptOwner({
     const usedUp = due.filter(({ story }) => story.length >= maxAttempts);
     queue.giveBack([...due.filter((event) => !usedUp.includes(event)), ...events]);
     for (const event of usedUp) bury(event);
+  };
+  const queueRecovered = ({ moved, events, count }: Recovered): void => {
+    comesAgain(moved, events);
     if (count > 0)
       journal.told(
         'info',
@@ -64,6 +68,7 @@ export function keptOwner({
     totals: () => books.kept(),
     accepted: () => intake.stored(),
     follows: (event, after) => intake.follows(event, after),
+    comesAgain: (moved) => comesAgain(moved),
     recovered: (counters, found) => {
       books.goOn(counters);
       queueRecovered(found);

@@ -8,12 +8,12 @@ import type { ServiceCounters } from '../../../protocol/status.ts';
 import type { Timer } from '../../time/clock.ts';
 import type { QueuedEvent, Waiter } from '../../dispatch/queued-event.ts';
 import { nothingCounted } from '../books.ts';
-import { AbsentEvents } from './absent-events.ts';
+import { AbsentEvents, type StoredEvent } from './absent-events.ts';
 import { DispatchMark } from './dispatch-mark.ts';
+import { type Gathered, GatheredOffers } from './gathered-offers.ts';
 import { IdempotencyKeys } from './idempotency-keys.ts';
 import {
   type Effect,
-  type Follower,
   type KeptOwner,
   type KeptQueueOptions,
   type Offer,
@@ -25,9 +25,8 @@ import {
 import { type Batch, QueueCommits } from './queue-commits.ts';
 import { QueueLedger } from './queue-ledger.ts';
 import { type Recovered, countersOf, recoverQueue } from './queue-recovery.ts';
+import { StoredRetries } from './stored-retries.ts';
 
-const mostOffersOfCommit = 4096;
-const mostBytesOfCommit = 4 * 1024 * 1024;
 /** Ends that are not committed: more would come again after a crash. */
 const mostUncommittedEnds = 4096;
 const closeMs = 2000;
@@ -43,6 +42,7 @@ export class KeptQueue {
   readonly #ledger: QueueLedger;
   readonly #turnEnd: (run: () => void) => void;
   #absent: AbsentEvents | undefined;
+  #retries: StoredRetries | undefined;
   #owner: KeptOwner | undefined;
   /** What was read and has no owner yet. */
   #found: Recovered | undefined;
@@ -50,9 +50,7 @@ export class KeptQueue {
   #again: Timer | undefined;
   #closed = false;
 
-  /** Events that may have taken the daemon down. */
-  readonly #suspects = new Set<number>();
-  #gathered: (Offer | Follower)[] = [];
+  readonly #gathered = new GatheredOffers();
   #pending = 0;
   #pendingBytes = 0;
   /** Offers of the commit that is on its way. */
@@ -98,6 +96,11 @@ export class KeptQueue {
     return this.#ledger.count;
   }
 
+  /** Events that come again and are on disk alone. */
+  get retriesOnDisk(): number {
+    return this.#retries?.count ?? 0;
+  }
+
   /** With those that are being stored. */
   get bytes(): number {
     return this.#ledger.bytes + this.#pendingBytes;
@@ -118,7 +121,7 @@ export class KeptQueue {
   }
 
   /** A cell gets one event at a time: one of them may take the daemon down again, and then it is known which. */
-  readonly alone = (): boolean => this.#suspects.size > 0;
+  readonly alone = (): boolean => this.#ledger.suspects.size > 0;
 
   /** A cell is about to get these events. */
   readonly sending = (events: readonly QueuedEvent[]): void =>
@@ -128,6 +131,7 @@ export class KeptQueue {
   attach(owner: KeptOwner): void {
     this.#owner = owner;
     this.#absent = new AbsentEvents(this.#options, this.#ledger, owner);
+    this.#retries = new StoredRetries(this.#options, this.#ledger, owner);
     const found = this.#found;
     this.#found = undefined;
     if (found !== undefined) this.#adopt(found, owner);
@@ -137,7 +141,7 @@ export class KeptQueue {
 
   /** Stores it with everything that comes in this turn; `answer` is told once it is on disk, or why it is not. */
   offer(event: QueuedEvent, answer: Offer['answer'], changes: readonly Change[] = []): void {
-    this.#gathered.push({ event, answer, changes });
+    this.#gathered.offer({ event, answer, changes });
     this.#pending += 1;
     this.#pendingBytes += event.bytes;
     this.#schedule();
@@ -145,7 +149,7 @@ export class KeptQueue {
 
   /** An event that is not stored keeps its place behind those that are. False: it can be queued at once. */
   follow(event: QueuedEvent): boolean {
-    if (this.#gathered.length > 0 || this.#onItsWay > 0) this.#gathered.push({ follows: event });
+    if (!this.#gathered.isEmpty || this.#onItsWay > 0) this.#gathered.follow(event);
     else if (this.#absent?.after !== undefined) this.#owner?.follows(event, this.#absent.after);
     else return false;
     return true;
@@ -153,9 +157,7 @@ export class KeptQueue {
 
   /** Takes a follower out that is not queued yet. */
   withdraw(waiter: Waiter): QueuedEvent | undefined {
-    const at = this.#gathered.findIndex((entry) => !isOffer(entry) && entry.follows.waiter === waiter);
-    const [entry] = at === -1 ? [] : this.#gathered.splice(at, 1);
-    return entry === undefined || isOffer(entry) ? undefined : entry.follows;
+    return this.#gathered.withdraw(waiter);
   }
 
   // What ends.
@@ -169,7 +171,6 @@ export class KeptQueue {
       return;
     }
     this.mark.ended(event.place);
-    this.#suspects.delete(event.place);
     this.#ledger.done(event);
     this.#ends += 1;
     this.#acknowledgeLater();
@@ -201,16 +202,26 @@ export class KeptQueue {
 
   /** Drops what is on disk alone. Returns how many events that were. */
   discardAbsent(): number {
-    const from = this.#absent?.from;
-    const dropped = this.#absent?.drop() ?? 0;
-    if (from !== undefined) this.keys.forgetFrom(from);
-    if (dropped > 0) this.#acknowledgeLater();
+    const from = this.#absent?.from ?? Infinity;
+    const retries = new Set(this.#retries?.drop());
+    const dropped = (this.#absent?.drop() ?? 0) + retries.size;
+    if (dropped === 0) return 0;
+    this.keys.forgetWhere((place) => place >= from || retries.has(place));
+    this.#acknowledgeLater();
     return dropped;
+  }
+
+  /** Events that are on disk alone, by the id of one, or the correlation id of several. */
+  async find(id: string, most: number): Promise<StoredEvent[]> {
+    const retries = (await this.#retries?.find(id, most)) ?? [];
+    return [...((await this.#absent?.find(id, most - retries.length)) ?? []), ...retries];
   }
 
   /** The queue may have room for what is on disk. */
   needed(): void {
-    if (!this.#closed) this.#absent?.needed();
+    if (this.#closed) return;
+    this.#absent?.needed();
+    this.#retries?.needed();
   }
 
   /** Stores what is left to store. True when nothing is left. */
@@ -219,6 +230,7 @@ export class KeptQueue {
     this.#closed = true;
     for (const timer of [this.#ackTimer, this.#again]) timer?.cancel();
     this.#absent?.close();
+    this.#retries?.close();
     this.#commits.close();
     if (stored) this.mark.reset();
     this.mark.close();
@@ -331,32 +343,21 @@ export class KeptQueue {
       if (event.place !== undefined) this.#ledger.undone({ ...event, attempt: event.attempt + 1 });
       failed(error);
     }
+    // Those behind them ran on what they had changed.
+    for (const { failed } of this.#effects.splice(0)) failed(error);
     this.#acknowledgeIn(againMs);
   }
 
-  /** As many offers as one commit takes, with what stands between them. */
-  #takeGathered(): (Offer | Follower)[] {
-    if (this.#withoutOffers) {
-      this.#withoutOffers = false;
-      return [];
-    }
-    let offers = 0;
-    let bytes = 0;
-    const end = this.#gathered.findIndex((entry) => {
-      if (!isOffer(entry)) return false;
-      offers += 1;
-      bytes += entry.event.bytes;
-      return offers > mostOffersOfCommit || (offers > 1 && bytes > mostBytesOfCommit);
-    });
-    const taken = end === -1 ? this.#gathered : this.#gathered.slice(0, end);
-    this.#gathered = end === -1 ? [] : this.#gathered.slice(end);
+  #takeGathered(): readonly Gathered[] {
+    const taken = this.#withoutOffers ? [] : this.#gathered.take();
+    this.#withoutOffers = false;
     if (taken.some(isOffer)) return taken;
     this.#queue(taken, true);
     return [];
   }
 
   /** `answered`: whoever offered them was told before that it is not known whether they are stored. */
-  #queue(entries: readonly (Offer | Follower)[], answered: boolean): void {
+  #queue(entries: readonly Gathered[], answered: boolean): void {
     if (entries.length === 0) return;
     for (const entry of entries) {
       if (isOffer(entry)) this.#queueOffer(entry, answered);
@@ -396,7 +397,7 @@ export class KeptQueue {
   // Recovery.
 
   async #read(): Promise<void> {
-    const { pluginId, store, clock, stateFolder, residentBytes, culprit = false } = this.#options;
+    const { pluginId, store, clock, stateFolder, residentBytes, guilt = 'none' } = this.#options;
     try {
       const found = await recoverQueue(
         {
@@ -405,7 +406,7 @@ export class KeptQueue {
           clock,
           markPath: markPath(stateFolder, pluginId),
           residentBytes: residentBytes / 2,
-          culprit,
+          guilt,
           nothingCounted,
         },
         this.keys,
@@ -414,7 +415,6 @@ export class KeptQueue {
       if (found !== undefined) this.#ledger.adopt(found);
       this.mark.begin(this.#ledger.generation);
       if (found === undefined) return;
-      for (const place of found.suspects) this.#suspects.add(place);
       if (this.#owner === undefined) this.#found = found;
       else this.#adopt(found, this.#owner);
     } catch (thrown) {
@@ -428,10 +428,12 @@ export class KeptQueue {
 
   #adopt(found: Recovered, owner: KeptOwner): void {
     this.#absent?.adopt(found);
+    this.#retries?.adopt(found.later);
     owner.recovered(countersOf(found), found);
     if (found.damaged > 0) owner.damaged(found.damaged);
     if (found.count + found.damaged > 0) this.#acknowledgeLater();
     owner.wake();
+    this.#retries?.needed();
   }
 
   /** The store was opened again. It may be another one, or may lack what was committed last. */

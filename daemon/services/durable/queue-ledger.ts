@@ -38,6 +38,8 @@ export class QueueLedger {
   /** What is not committed of events that were moved, or that were done after it. */
   #movedChanges = new Map<number, Change>();
   generation: number;
+  /** Events that may have taken a daemon down. */
+  readonly suspects = new Set<number>();
 
   constructor(pluginId: string, clock: Clock) {
     this.#pluginId = pluginId;
@@ -72,18 +74,25 @@ export class QueueLedger {
     return this.#bytes;
   }
 
+  /** Places from `from` on and before `to` that are not done; those of moved events are. */
+  openBetween(from: number, to: number): number {
+    return this.#done.openBetween(from, to);
+  }
+
   readonly isMoved = (place: number): boolean => this.#moved.has(place);
 
-  adopt({ record, moved, events, pages, count }: Recovered): void {
+  adopt({ record, moved, events, pages, later, count, suspects }: Recovered): void {
     this.#done = new Watermark(record.through, record.ahead);
     this.#serial = record.serial;
     this.#next = record.next;
     this.#count = count;
-    this.#bytes = Math.max(record.bytes, sum(events) + sum(moved.map(({ event }) => event)));
+    this.#bytes = Math.max(record.bytes, sum(events) + sum(moved.map(({ event }) => event)) + sum(later));
     this.#exists = true;
     this.generation = record.generation;
     this.#pages.push(...pages);
     for (const { event } of moved) this.#moved.add(event.place ?? 0);
+    for (const { place } of later) this.#moved.add(place);
+    for (const place of suspects) this.suspects.add(place);
   }
 
   /** It is stored and is no longer only offered. */
@@ -98,7 +107,8 @@ export class QueueLedger {
     if (last === undefined || page.first > last.first) this.#pages.push(page);
   }
 
-  done({ place = 0, bytes }: QueuedEvent): void {
+  done({ place = 0, bytes }: Pick<QueuedEvent, 'place' | 'bytes'>): void {
+    if (this.suspects.size > 0) this.suspects.delete(place);
     this.#count -= 1;
     this.#bytes -= bytes;
     if (this.#moved.delete(place)) this.#movedChanges.set(place, remove(movedTable, this.#movedKey(place)));
@@ -162,6 +172,7 @@ export class QueueLedger {
       next,
       bytes: this.#bytes + sum(events),
       counters,
+      ...(this.suspects.size === 0 ? {} : { suspects: [...this.suspects] }),
     };
     changes.push(recordChange(this.#pluginId, record));
     return {
@@ -209,4 +220,5 @@ export class QueueLedger {
   }
 }
 
-const sum = (events: readonly QueuedEvent[]): number => events.reduce((bytes, event) => bytes + event.bytes, 0);
+const sum = (events: readonly Pick<QueuedEvent, 'bytes'>[]): number =>
+  events.reduce((bytes, event) => bytes + event.bytes, 0);

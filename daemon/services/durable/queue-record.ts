@@ -21,6 +21,8 @@ export interface QueueRecord {
   /** Of all events that are kept. */
   readonly bytes: number;
   readonly counters: ServiceCounters;
+  /** Events that may have taken a daemon down, and have no outcome yet. */
+  readonly suspects?: readonly number[];
 }
 
 export const emptyRecord = (counters: ServiceCounters, generation: number): QueueRecord => ({

@@ -6,7 +6,7 @@ import type { Store } from '../../store/store.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { QueuedEvent } from '../../dispatch/queued-event.ts';
 import { DispatchMark, type Mark } from './dispatch-mark.ts';
-import { type MovedEvent, decodeMoved, decodePage, encodeMoved, encodePage } from './event-page.ts';
+import { type MovedEvent, decodePage, encodeMoved, encodePage } from './event-page.ts';
 import { type IdempotencyKeys, keysTable } from './idempotency-keys.ts';
 import {
   type QueueRecord,
@@ -19,7 +19,14 @@ import {
   recordKey,
   recordTable,
 } from './queue-record.ts';
+import { type StoredRetry, readRetries } from './retry-recovery.ts';
 import { Watermark } from './watermark.ts';
+
+/**
+ * Whether the plugin took the daemon before this one down. Without a guardian nobody has seen how that daemon ended: an
+ * event is charged with its end only if it had begun under the one before as well.
+ */
+export type Guilt = 'none' | 'proven' | 'unknown';
 
 export interface RecoveryOptions {
   readonly pluginId: string;
@@ -28,8 +35,7 @@ export interface RecoveryOptions {
   readonly markPath: string;
   /** What may be read into memory. */
   readonly residentBytes: number;
-  /** The plugin took the daemon before this one down. */
-  readonly culprit: boolean;
+  readonly guilt: Guilt;
   readonly nothingCounted: ServiceCounters;
 }
 
@@ -41,6 +47,8 @@ export interface StoredPage {
 export interface Recovered {
   readonly record: QueueRecord;
   readonly moved: readonly MovedEvent[];
+  /** Events that come again and were left on disk. */
+  readonly later: readonly StoredRetry[];
   /** The head of the queue, in order. */
   readonly events: readonly QueuedEvent[];
   readonly pages: readonly StoredPage[];
@@ -66,15 +74,17 @@ export async function recoverQueue(options: RecoveryOptions, keys: IdempotencyKe
   const found = DispatchMark.read(options.markPath);
   const mark = found?.generation === record.generation ? found : undefined;
   const changes: Change[] = [];
-  const { moved, damaged } = await readMoved(options, mark, changes);
+  const { moved, later, damaged } = await readRetries(options, options.residentBytes, mark, changes);
   const done = new Watermark(record.through, record.ahead);
-  const head = await readHead(options, { record, done, upTo: mark?.upTo ?? 0, changes });
+  const room = options.residentBytes - moved.reduce((bytes, { event }) => bytes + event.bytes, 0);
+  const head = await readHead(options, { record, done, upTo: mark?.upTo ?? 0, room, changes });
   for await (const page of store.kept.pages({ table: keysTable, ...keysOf(pluginId), limit: pageEntries }))
     for (const { key, value } of page.entries) keys.found(numberInKey(key, placeInKey), Buffer.from(value).toString());
 
-  const isOpen = moved.length > 0 || head.count > 0;
-  const suspects = options.culprit ? suspectsOf(mark, done, moved) : [];
-  const { blamed, ...after } = withBlame(options, suspects, { moved, events: head.events });
+  const isOpen = moved.length + later.length + head.count > 0;
+  const suspects = options.guilt === 'none' ? [] : suspectsOf(mark, done, moved);
+  const charged = chargedOf(suspects, options.guilt, record);
+  const { blamed, ...after } = withBlame(options, charged, { moved, events: head.events });
   if (blamed?.place !== undefined) {
     done.done(blamed.place);
     const value = encodeMoved({ event: blamed, retryAtMs: 0 }, options.clock);
@@ -86,6 +96,7 @@ export async function recoverQueue(options: RecoveryOptions, keys: IdempotencyKe
     generation: record.generation + 1,
     through: done.through,
     ahead: done.ahead,
+    suspects,
   };
   // Nothing is given to a cell before the old mark is void.
   if (isOpen) await store.commit([...changes, recordChange(pluginId, next)]);
@@ -94,9 +105,21 @@ export async function recoverQueue(options: RecoveryOptions, keys: IdempotencyKe
     ...head,
     ...after,
     suspects,
-    count: moved.length + head.count,
+    later,
+    count: moved.length + later.length + head.count,
     damaged: damaged + head.damaged,
   };
+}
+
+/** The one event that the end of the daemon counts against; undefined where that may be several, or none. */
+function chargedOf(
+  suspects: readonly number[],
+  guilt: Guilt,
+  { suspects: before = [] }: QueueRecord,
+): number | undefined {
+  const [only] = suspects;
+  if (suspects.length !== 1 || only === undefined) return undefined;
+  return guilt === 'proven' || before.includes(only) ? only : undefined;
 }
 
 /** What had begun and was not done when the daemon died. */
@@ -113,14 +136,14 @@ interface Here {
   readonly events: readonly QueuedEvent[];
 }
 
-/** Where only one event had begun, its delivery counts as a crash, and it lies outside of its page from then on. */
+/** The delivery of the event that is charged counts as a crash, and it lies outside of its page from then on. */
 function withBlame(
   { clock }: RecoveryOptions,
-  suspects: readonly number[],
+  charged: number | undefined,
   { moved, events }: Here,
 ): Here & { readonly blamed: QueuedEvent | undefined } {
   const here = [...moved.map(({ event }) => event), ...events];
-  const event = suspects.length === 1 ? here.find(({ place }) => place === suspects[0]) : undefined;
+  const event = charged === undefined ? undefined : here.find(({ place }) => place === charged);
   if (event === undefined) return { moved, events, blamed: undefined };
   const chapter = {
     attempt: event.attempt - 1,
@@ -136,43 +159,19 @@ function withBlame(
   };
 }
 
-async function readMoved(
-  { pluginId, store, clock }: RecoveryOptions,
-  mark: Mark | undefined,
-  changes: Change[],
-): Promise<{ readonly moved: MovedEvent[]; readonly damaged: number }> {
-  const moved: MovedEvent[] = [];
-  let damaged = 0;
-  for await (const page of store.kept.pages({ table: movedTable, ...keysOf(pluginId), limit: pageEntries })) {
-    damaged += page.damaged.length;
-    for (const { key, value } of page.entries) {
-      const place = numberInKey(key, placeInKey);
-      const found = decodeMoved(Buffer.from(value).toString(), place, clock);
-      if (found === undefined) continue;
-      const begun = mark?.moved.get(place) ?? 0;
-      if (begun < found.event.attempt) {
-        moved.push(found);
-        continue;
-      }
-      const again = { event: { ...found.event, attempt: begun + 1 }, retryAtMs: 0 };
-      moved.push(again);
-      changes.push(put(movedTable, key, encodeMoved(again, clock)));
-    }
-  }
-  return { moved, damaged };
-}
-
 interface HeadParts {
   readonly record: QueueRecord;
   readonly done: Watermark;
   readonly upTo: number;
+  /** What may be read into memory. */
+  readonly room: number;
   readonly changes: Change[];
 }
 
 /** Everything up to the mark is read, and is written again with its next attempt. */
 async function readHead(
-  { pluginId, store, clock, residentBytes }: RecoveryOptions,
-  { record, done, upTo, changes }: HeadParts,
+  { pluginId, store, clock }: RecoveryOptions,
+  { record, done, upTo, room, changes }: HeadParts,
 ): Promise<Pick<Recovered, 'events' | 'pages' | 'rest' | 'damaged'> & { readonly count: number }> {
   const events: QueuedEvent[] = [];
   const pages: StoredPage[] = [];
@@ -191,11 +190,11 @@ async function readHead(
     table: eventsTable,
     ...keysOf(pluginId),
     limit: pageEntries,
-    maxBytes: Math.max(256 * 1024, Math.min(residentBytes, 2 * 1024 * 1024)),
+    maxBytes: Math.max(256 * 1024, Math.min(room, 2 * 1024 * 1024)),
   })) {
     for (const { key, value } of found.entries) {
       const first = numberInKey(key, placeInKey);
-      if (bytes > residentBytes && first > upTo) {
+      if (bytes > room && first > upTo) {
         rest ??= { from: first, page: first };
         break reading;
       }
@@ -211,7 +210,7 @@ async function readHead(
       for (const event of again) {
         const place = event.place ?? 0;
         if (done.has(place)) continue;
-        if (rest !== undefined || bytes > residentBytes) {
+        if (rest !== undefined || bytes > room) {
           rest ??= { from: place, page: first };
           continue;
         }
@@ -221,16 +220,8 @@ async function readHead(
     }
   }
   if (rest === undefined) missing(record.next);
-  const count = rest === undefined ? events.length : events.length + openBetween(done, rest.from, record.next);
+  const count = rest === undefined ? events.length : events.length + done.openBetween(rest.from, record.next);
   return { events, pages, rest, damaged, count };
-}
-
-/** Places from `from` on and before `to` that are not done. */
-export function openBetween(done: Watermark, from: number, to: number): number {
-  const start = Math.max(from, done.through + 1);
-  let open = Math.max(0, to - start);
-  for (const [first, last] of done.ahead) open -= Math.max(0, Math.min(last, to - 1) - Math.max(first, start) + 1);
-  return open;
 }
 
 /** The counters with which the books go on, events without an outcome included. */

@@ -34,6 +34,14 @@ export class Watermark {
     }
   }
 
+  /** Places from `from` on and before `to` that are not done. */
+  openBetween(from: number, to: number): number {
+    const start = Math.max(from, this.#through + 1);
+    let open = Math.max(0, to - start);
+    for (const [first, last] of this.#ahead) open -= Math.max(0, Math.min(last, to - 1) - Math.max(first, start) + 1);
+    return open;
+  }
+
   #addAhead(from: number, to: number): void {
     let at = this.#ahead.length;
     while (at > 0 && (this.#ahead[at - 1] as PlaceRange)[0] > from) at -= 1;
