@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { startMcpLab } from '../labs/mcp-lab.ts';
+import { connectBy, startMcpLab } from '../labs/mcp-lab.ts';
 import { ask } from '../labs/http-client.ts';
 import { until } from '../labs/tool-lab.ts';
 
@@ -70,6 +70,17 @@ test('on the control socket, one request is answered without a session, and a se
   const over = await ask(place, 'POST', '/mcp', { headers: inSession, bytes: JSON.stringify(list) });
   assert.equal(over.status, 404);
   assert.match(over.text, /begin another one with initialize/);
+});
+
+test('more calls than a page may have streams are answered at once', async (t) => {
+  const lab = await startMcpLab(t, { config: { http: { port: 0, limits: { streams: 2 } } } });
+  const client = await connectBy(t, lab, 'older http');
+  const calls = Array.from({ length: 12 }, (_, a) => client.callTool({ name: 'test_mcp__echo', arguments: { a } }));
+  const answered = await Promise.all(calls);
+  assert.deepEqual(
+    answered.map(({ structuredContent }) => structuredContent),
+    calls.map((_, a) => ({ a })),
+  );
 });
 
 test('a body beyond its bound is refused before it is kept', async (t) => {

@@ -106,7 +106,7 @@ export class BrowserServer {
     const [page, tokens] = await Promise.all([Page.load(), loadTokens(config, stateFolder, log)]);
     const bound = await this.#bind();
     const places = new AllowedHosts(config, bound);
-    const gate = new Gate(places, bound.port, tokens, this.#sessions, config.limits.streams);
+    const gate = new Gate(places, bound.port, tokens, this.#sessions, config.limits);
     const { requestsPerConnection, headerBytes, bodyBytes, idleMs, pendingRequests } = config.limits;
     const operations = new HttpApi({
       ...this.#context,

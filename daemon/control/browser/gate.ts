@@ -26,7 +26,13 @@ export class Gate {
   readonly #toolsToken: KeptToken;
 
   /** Cookies do not tell ports apart, so that the cookie's name has to. */
-  constructor(places: AllowedHosts, port: number, tokens: Tokens, sessions: Sessions, maxStreams: number) {
+  constructor(
+    places: AllowedHosts,
+    port: number,
+    tokens: Tokens,
+    sessions: Sessions,
+    { streams: maxStreams, connections }: { readonly streams: number; readonly connections: number },
+  ) {
     this.cookieName = `nagaya_session_${String(port)}`;
     this.#places = places;
     this.#sessions = sessions;
@@ -35,7 +41,8 @@ export class Gate {
       { secret: new KeptSecret(tokens.readToken), access: new Access(true, maxStreams) },
       { secret: new KeptSecret(tokens.metricsToken), access: new Access(true, maxStreams, 'measure') },
     ];
-    this.#toolsToken = { secret: new KeptSecret(tokens.toolsToken), access: new Access(false, maxStreams) };
+    // All MCP clients share this token, and each of their calls is answered by a stream.
+    this.#toolsToken = { secret: new KeptSecret(tokens.toolsToken), access: new Access(false, connections) };
   }
 
   get streams(): number {

@@ -1,7 +1,7 @@
 // `/mcp`: requests of MCP clients go to the MCP thread as bytes, and its answers come back as they are, as one body or
 // as a stream.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { HostError } from '../../../protocol/errors.ts';
+import { HostError, asHostError } from '../../../protocol/errors.ts';
 import type { McpGateway } from '../../mcp/mcp-gateway.ts';
 import { sendProblem } from '../http/http-answer.ts';
 import { type BodyBound, collectBody, hasBody } from '../http/http-body.ts';
@@ -54,26 +54,25 @@ export async function serveMcp(
       {
         head: (status, given) => {
           if (response.headersSent || response.destroyed) return;
+          if (isStream(given) && !mayStream(peer, response)) return;
           response.writeHead(status, {
             ...Object.fromEntries(given),
             'cache-control': 'no-store',
             'x-content-type-options': 'nosniff',
           });
-          if (isStream(given)) {
-            response.flushHeaders();
-            beginStream(peer, response);
-          }
+          if (isStream(given)) response.flushHeaders();
         },
         chunk: (bytes) => {
-          if (response.destroyed) return;
+          if (response.destroyed || response.writableEnded) return;
           chunkedBytes = bytes.byteLength;
           response.write(bytes);
           // A reader that does not read must not make the daemon's memory grow.
           if (response.writableLength > answerBytes + chunkedBytes) response.destroy();
         },
         finished: () => {
-          if (response.headersSent) response.end();
-          else sendProblem(response, new HostError('internal', 'The MCP thread has ended; try again.'));
+          if (response.headersSent) {
+            if (!response.writableEnded) response.end();
+          } else sendProblem(response, new HostError('internal', 'The MCP thread has ended; try again.'));
           resolve();
         },
       },
@@ -88,11 +87,13 @@ export async function serveMcp(
 const isStream = (headers: readonly (readonly [string, string])[]): boolean =>
   headers.some(([name, value]) => name.toLowerCase() === 'content-type' && value.startsWith('text/event-stream'));
 
-function beginStream(peer: HttpPeer, response: ServerResponse): void {
+/** There may be no more streams; then the client is told so instead. */
+function mayStream(peer: HttpPeer, response: ServerResponse): boolean {
   try {
     peer.beginStream({ end: () => response.end() });
-  } catch {
-    // There may be no more streams; the head has left, so that only the end can say so.
-    response.destroy();
+    return true;
+  } catch (thrown) {
+    sendProblem(response, asHostError(thrown));
+    return false;
   }
 }
