@@ -110,12 +110,12 @@ test('a full queue leaves messages with the broker, and all are handled in order
   const lab = await mqttLab(
     t,
     broker.url,
-    { heartbeat: { everyMs: 500, expectMs: 2000 } },
+    { heartbeat: { everyMs: 500, expectMs: 1500 } },
     { service: { queue: { capacity: 2, durability: 'memory' } } },
   );
   await opened(lab);
   const client = await broker.client();
-  await client.publishAsync('home/a/temperature', '{"waitMs":5000}', { qos: 1 });
+  await client.publishAsync('home/a/temperature', '{"waitMs":3000}', { qos: 1 });
   for (let n = 0; n < 40; n += 1) await client.publishAsync('home/a/temperature', String(n), { qos: 1 });
   await until(lab.handled, (count) => count === 41);
   const numbers = (await payloads(lab)).slice(1).map((one) => (one as { payload: number }).payload);
