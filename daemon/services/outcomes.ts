@@ -3,6 +3,7 @@
 import type { EventEffects, SentCommand, StateChanges } from '../../protocol/cell/effects.ts';
 import type { EventFailure, EventOutput } from '../../protocol/cell/messages.ts';
 import type { AttemptStory, DeadLetterReason, DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
+import { timeText } from '../../protocol/time-text.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { RetryOptions } from '../../protocol/manifest.ts';
 import { uuidv7 } from '../../protocol/uuid.ts';
@@ -180,7 +181,7 @@ export class Outcomes {
     const retryAtMs = clock.wallMs() + delayMs;
     const retryAt = new Date(retryAtMs).toISOString();
     retries.wait(this.#moved({ ...event, attempt, story }, retryAtMs), delayMs, retry.order === 'hold');
-    const message = `The event will be tried again at ${retryAt} (attempt ${String(story.length + 1)} of ${String(retry.maxAttempts)}).`;
+    const message = `The event will be tried again at ${timeText(retryAt)} (attempt ${String(story.length + 1)} of ${String(retry.maxAttempts)}).`;
     journal.told('info', 'retried', message, incarnation, { ...idsOf(event), attempt, retryAt });
   }
 

@@ -54,7 +54,7 @@ export function retryCases(isolation: Isolation): void {
       [2, 2, 3, 0, 0],
     );
     const told = made.timeline.filter(({ event }) => event === 'retried').map(({ message }) => message);
-    assert.match(told[0] ?? '', /^The event will be tried again at \d{4}-\S+Z \(attempt 2 of 3\)\.$/);
+    assert.match(told[0] ?? '', /^The event will be tried again at \d{4}-\S+ \S+ \(attempt 2 of 3\)\.$/);
     assert.match(told[1] ?? '', /\(attempt 3 of 3\)\.$/);
   });
 

@@ -176,11 +176,11 @@ test('an event that waits for its retry is told of by explain, by the status and
   const told = (await daemon.nagaya(['explain', lab, '--event', 'again'])).stdout;
   assert.match(
     told,
-    /it was not handled: its handler threw or rejected on attempt 1[^]*retried.*The event will be tried again at \S+ \(attempt 2 of 2\)\.[^]*now +it waits until \S+ \S+ for attempt 2/,
+    /it was not handled: its handler threw or rejected on attempt 1[^]*retried.*The event will be tried again at \S+ \S+ \(attempt 2 of 2\)\.[^]*now +it waits until \S+ \S+ for attempt 2/,
   );
   assert.match(
     (await daemon.nagaya(['logs', lab])).stdout,
-    /The event will be tried again at \S+ \(attempt 2 of 2\)\./,
+    /The event will be tried again at \S+ \S+ \(attempt 2 of 2\)\./,
   );
   await until('it is handled', async () => (await storyOf('again')).events.at(-1)?.outcome === 'handled');
 });
