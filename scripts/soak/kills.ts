@@ -127,6 +127,13 @@ class Subject {
     for (let looks = 0; looks < 200 && this.#acknowledgedCount() === before; looks += 1) await sleep(20);
   }
 
+  /** Resolves when something was refused that was to be, or that takes long. */
+  async disturbed(): Promise<void> {
+    const before = this.refused;
+    for (let looks = 0; this.#full === 'failpoint' && looks < 500 && this.refused === before; looks += 1)
+      await sleep(20);
+  }
+
   #acknowledgedCount(): number {
     return [...this.acknowledged.values()].reduce((sum, { size }) => sum + size, 0);
   }
@@ -226,6 +233,7 @@ export async function killSoak(options: KillOptions): Promise<KillReport> {
       let more = true;
       const publishing = subject.publish(client, () => more);
       await subject.loaded();
+      await subject.disturbed();
       await sleep(random() * 700);
       await subject.smallDisk?.disturb(random);
       await subject.kill();
