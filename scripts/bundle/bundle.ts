@@ -30,6 +30,12 @@ const validator = 'workers/json-schema-validator';
 /** In the bundles: comlink because every cell loads it, zod because the command uses a third of it. */
 const bundledPackages = ['comlink', 'zod', 'ajv'];
 
+/**
+ * Without comments and indentation the command and the cells are a fifth smaller; names stay, and so do lines that a
+ * stack can name.
+ */
+const withoutWhitespace: BuildOptions = { minifyWhitespace: true, lineLimit: 160 };
+
 /** Resolves to the packages whose text is in the bundles. */
 export async function bundle(root: string, dist: string): Promise<string[]> {
   await removeChunks(dist);
@@ -59,10 +65,7 @@ export async function bundle(root: string, dist: string): Promise<string[]> {
       chunkNames: chunks,
       external,
       mainFields,
-      // Without comments and indentation the command is a fifth smaller; names stay, and so do lines that a stack
-      // can name.
-      minifyWhitespace: true,
-      lineLimit: 160,
+      ...withoutWhitespace,
       plugins: [ownPlaces(root, [command])],
     }),
     build({
@@ -70,6 +73,7 @@ export async function bundle(root: string, dist: string): Promise<string[]> {
       entryPoints: cells.map((name) => `${name}.ts`),
       external,
       mainFields,
+      ...withoutWhitespace,
       plugins: [besideCells, ownPlaces(root, cells)],
     }),
     build({ ...common, entryPoints: [`${validator}.ts`], mainFields, minify: true }),
