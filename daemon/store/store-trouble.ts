@@ -5,6 +5,8 @@ import type { Clock } from '../time/clock.ts';
 
 export type TellStore = (level: 'info' | 'warn' | 'error', message: string) => void;
 
+/** The same fault that is there again within this is not told again. */
+const tellAgainMs = 10_000;
 /** Older ones are forgotten. */
 const shownRepairs = 20;
 
@@ -13,6 +15,8 @@ export class StoreTrouble {
   readonly #tell: TellStore;
   #fault: StoreFault | undefined;
   #sinceMs = 0;
+  #told: { readonly reason: StoreFault['reason']; readonly atMs: number } | undefined;
+  #isQuiet = false;
   #repairs: readonly Repair[] = [];
 
   constructor(clock: Clock, tell: TellStore) {
@@ -33,8 +37,7 @@ export class StoreTrouble {
   }
 
   began(fault: StoreFault): void {
-    if (this.#fault?.reason !== fault.reason)
-      this.#tell('error', `${fault.message} Nothing is answered as stored until that is over.`);
+    if (this.#fault?.reason !== fault.reason) this.#tellFault(fault);
     if (this.#fault === undefined) this.#sinceMs = this.#clock.wallMs();
     this.#fault = fault;
   }
@@ -42,7 +45,16 @@ export class StoreTrouble {
   over(): void {
     if (this.#fault === undefined) return;
     this.#fault = undefined;
-    this.#tell('info', 'The store works again.');
+    if (!this.#isQuiet) this.#tell('info', 'The store works again.');
+  }
+
+  /** A disk that is nearly full takes one commit and not the next: that is not told each time. */
+  #tellFault({ reason, message }: StoreFault): void {
+    const nowMs = this.#clock.monotonicMs();
+    this.#isQuiet = this.#told?.reason === reason && nowMs - this.#told.atMs < tellAgainMs;
+    if (this.#isQuiet) return;
+    this.#told = { reason, atMs: nowMs };
+    this.#tell('error', `${message} Nothing is answered as stored until that is over.`);
   }
 
   repaired(repairs: readonly Repair[]): void {

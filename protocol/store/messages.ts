@@ -169,6 +169,8 @@ export function packChanges(changes: readonly Change[]): PackedChanges {
 const whole = (value: StoredValue): StoredValue =>
   typeof value === 'string' || value.byteLength === value.buffer.byteLength ? value : value.slice();
 
+export const changeCount = (packed: PackedChanges): number => packed.length / slots;
+
 export interface ChangeTarget {
   put(table: string, key: string, value: StoredValue): void;
   remove(table: string, key: string): void;

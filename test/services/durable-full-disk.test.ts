@@ -7,7 +7,7 @@ import { killSoak } from '../../scripts/soak/kills.ts';
 import { canMount } from '../../scripts/soak/small-disk.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 
-const ways: readonly ('failpoint' | 'file system')[] = ['failpoint'];
+const ways: readonly ('failpoint' | 'file system')[] = ['failpoint', 'file system'];
 
 for (const full of ways)
   test(`a store that is full at random moments (${full}) loses nothing that was accepted, and what it refuses is told`, async (t) => {

@@ -31,11 +31,18 @@ export interface EngineSnapshot {
   done(): void;
 }
 
+/** How much a transaction changes at most. */
+export interface TransactionSize {
+  readonly bytes: number;
+  readonly changes: number;
+}
+
 export interface StoreEngine {
   /**
    * All of it or nothing. When it returns, an engine that syncs has the changes on disk. Throws what the engine throws.
+   * Without a size it is a small one.
    */
-  transaction(run: (tables: EngineTables) => void): void;
+  transaction(run: (tables: EngineTables) => void, size?: TransactionSize): void;
   get(table: string, key: string): Uint8Array | undefined;
   /** Whoever ends the iteration early ends its cursor with it. */
   range(table: string, options: RangeOptions): Iterable<EngineEntry>;

@@ -11,8 +11,9 @@ import {
   type StoreFault,
   type ToKeeper,
   applyChanges,
+  changeCount,
 } from '../../protocol/store/messages.ts';
-import type { StoreEngine } from './engine.ts';
+import type { StoreEngine, TransactionSize } from './engine.ts';
 import { faultOfError } from './engine-fault.ts';
 import { LongReads } from './long-reads.ts';
 import { type OpenOptions, type OpenedStore, notesAreSynced, openStore } from './open-store.ts';
@@ -120,7 +121,7 @@ export class Keeper {
         const target = sealing(tables);
         for (const { changes } of commits) applyChanges(changes, target);
         if (order === 'sync') throw Object.assign(new Error('ordered by a failpoint'), { code: 5 });
-      });
+      }, sizeOf(commits));
       this.#room.took(bytes);
       return undefined;
     } catch (error) {
@@ -152,7 +153,7 @@ export class Keeper {
       this.#store.notes.transaction((tables) => {
         const target = sealing(tables);
         for (const { changes } of fitting) applyChanges(changes, target);
-      });
+      }, sizeOf(fitting));
       this.#noteRoom.took(fitting.reduce((sum, { bytes }) => sum + bytes, 0));
     } catch (error) {
       failedNotes.push(...all(fitting, faultOfError(error, this.#options.folder)));
@@ -194,6 +195,11 @@ export class Keeper {
     ];
   }
 }
+
+const sizeOf = (commits: readonly CommitMessage[]): TransactionSize => ({
+  bytes: commits.reduce((sum, { bytes }) => sum + bytes, 0),
+  changes: commits.reduce((sum, { changes }) => sum + changeCount(changes), 0),
+});
 
 const all = (commits: readonly CommitMessage[], fault: StoreFault): Failed[] =>
   commits.map(({ id }) => ({ id, fault }));

@@ -12,7 +12,9 @@ import {
   type EngineUsage,
   type RangeOptions,
   type StoreEngine,
+  type TransactionSize,
 } from './engine.ts';
+import { ReservedSpace } from './reserved-space.ts';
 
 // Required, not imported: that reads its files without libuv's pool.
 const lmdb = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
@@ -26,6 +28,13 @@ type Table = Database<Buffer, Buffer>;
 
 const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
 const fileMode = 0o600;
+/** What is always beyond the estimate: a removal of a range may touch many pages. */
+const spareBytes = 1024 * 1024;
+/** The engine's own tables, and pages that are copied because something in them is changed. */
+const usualBytes = 64 * 1024;
+/** A page that a change may touch beside what it puts. */
+const bytesOfChange = 4096;
+const smallSize: TransactionSize = { bytes: 0, changes: 0 };
 /** The engine makes it larger as it is needed. */
 const firstMapBytes = 16 * 1024 * 1024;
 
@@ -35,6 +44,9 @@ export class LmdbEngine implements StoreEngine {
   readonly #tables = new Map<string, Table>();
   readonly #writes: EngineTables;
   readonly #inode: number;
+  readonly #space: ReservedSpace;
+  /** Behind all pages that are used. */
+  #usedTo = 0;
 
   constructor(path: string, { sync }: LmdbOptions) {
     this.#path = path;
@@ -48,6 +60,7 @@ export class LmdbEngine implements StoreEngine {
       noSubdir: true,
     });
     chmodSync(path, fileMode);
+    this.#space = new ReservedSpace(path);
     this.#inode = statSync(path).ino;
     // The engine ends the names of tables with a zero.
     for (const name of [...this.#root.getKeys({})].map((key) => key.toString().replace(/\0$/, '')))
@@ -59,7 +72,8 @@ export class LmdbEngine implements StoreEngine {
     };
   }
 
-  transaction(run: (tables: EngineTables) => void): void {
+  transaction(run: (tables: EngineTables) => void, size: TransactionSize = smallSize): void {
+    this.#reserve(size);
     const known = new Set(this.#tables.keys());
     try {
       this.#root.transactionSync(() => run(this.#writes));
@@ -112,7 +126,19 @@ export class LmdbEngine implements StoreEngine {
   }
 
   close(): void {
+    this.#space.close();
     void this.#root.close();
+  }
+
+  /** Throws where there is no room for what is to be written. */
+  #reserve({ bytes, changes }: TransactionSize): void {
+    const most = usualBytes + 2 * bytes + changes * bytesOfChange;
+    if (this.#usedTo === 0 || this.#usedTo + most + spareBytes > this.#space.to) {
+      const { pageSize, lastPageNumber } = this.#root.getStats() as RootStats;
+      this.#usedTo = (lastPageNumber + 1) * pageSize;
+      this.#space.reserve(this.#usedTo + most + spareBytes);
+    }
+    this.#usedTo += most;
   }
 
   *#read(
@@ -147,6 +173,11 @@ export class LmdbEngine implements StoreEngine {
     this.#tables.set(name, table);
     return table;
   }
+}
+
+interface RootStats {
+  readonly pageSize: number;
+  readonly lastPageNumber: number;
 }
 
 interface TableStats {
