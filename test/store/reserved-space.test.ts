@@ -25,17 +25,19 @@ test('a file is made longer by what is asked for and more, and never shorter', a
 
 test('a store on a full file system refuses in words, harms nothing, and goes on when there is room', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'nagaya-small-'));
-  let disk: SmallDisk | undefined;
-  t.after(() => {
-    disk?.end();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
   if (!canMount(join(folder, 'trial'))) {
+    remove();
     t.skip('no small file system can be mounted here');
     return;
   }
-  disk = new SmallDisk(join(folder, 'small'));
+  const disk = new SmallDisk(join(folder, 'small'));
   const { store } = await storeLab(t, { stateFolder: join(folder, 'small') });
+  // After the store has been closed.
+  t.after(() => {
+    disk.end();
+    remove();
+  });
   await store.commit([put('q', 'first', 'v')]);
   const large = 'x'.repeat(200_000);
   for (let round = 0; round < 2; round += 1) {

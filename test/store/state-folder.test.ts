@@ -9,6 +9,8 @@ import { until } from '../labs/log-lab.ts';
 import { storeLab } from '../labs/store-lab.ts';
 
 const isLinux = process.platform === 'linux';
+/** It has no source, which would keep what it has seen. */
+const greeter = join(examplesFolder, 'greeter');
 const threadsOf = (pid: number): number => readdirSync(`/proc/${String(pid)}/task`).length;
 
 const pidOf = (daemon: ServedDaemon): number => (jsonLines(daemon.running.stdout())[0] as { pid: number }).pid;
@@ -36,12 +38,12 @@ test(
   { skip: isLinux ? false : 'threads are counted in /proc' },
   async (t) => {
     const folder = temporaryFolder(t);
-    const empty = await serve(t, ['--state', join(folder, 'empty'), '--no-guardian', '--plugins', examplesFolder]);
+    const empty = await serve(t, ['--state', join(folder, 'empty'), '--no-guardian', '--plugins', greeter]);
     assert.equal(existsSync(join(folder, 'empty', 'store')), false);
     const { store } = await storeLab(t, { stateFolder: join(folder, 'full') });
     await store.commit([put('q', 'k', 'v')]);
     await store.close(10_000);
-    const full = await serve(t, ['--state', join(folder, 'full'), '--no-guardian', '--plugins', examplesFolder]);
+    const full = await serve(t, ['--state', join(folder, 'full'), '--no-guardian', '--plugins', greeter]);
     await until(
       'the storekeeper is the one thread more',
       () => threadsOf(pidOf(full)) === threadsOf(pidOf(empty)) + 1,
