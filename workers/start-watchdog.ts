@@ -2,9 +2,12 @@
 // thread that a cell needs where its plugin may have none.
 import { syncBuiltinESMExports } from 'node:module';
 import workerThreads, { Worker } from 'node:worker_threads';
+import { endStarted } from './started-processes.ts';
 import type { WatchdogData } from './watchdog.ts';
 
 const watchdogHeapMb = 16;
+/** Taken before any plugin runs. */
+const kill = process.kill.bind(process);
 
 /** Whoever starts it ends the cell at its `error`: without it the cell would not be told of its daemon's end. */
 export function startWatchdog(data: WatchdogData): Worker {
@@ -17,6 +20,11 @@ export function startWatchdog(data: WatchdogData): Worker {
     stderr: true,
     resourceLimits: { maxOldGenerationSizeMb: watchdogHeapMb },
     workerData: data,
+  });
+  // However it ended: nobody else would end this process after its daemon.
+  watchdog.once('exit', () => {
+    endStarted();
+    kill(data.ends === 'group' ? 0 : process.pid, 'SIGKILL');
   });
   watchdog.unref();
   return watchdog;

@@ -1,9 +1,9 @@
 // No process cell outlives its daemon: not when the daemon is killed, and what strange chance leaves behind is ended by
 // the next one.
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, readdir } from 'node:fs/promises';
+import { copyFile, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -132,3 +132,20 @@ for (const [what, text] of [
     assert.deepEqual(await swept(t, text), { left: [], told: [] });
   });
 }
+
+test('a process cell whose watchdog ends without a word ends with it', async (t) => {
+  const folder = await temporaryFolder(t);
+  const workers = fileURLToPath(new URL('../../dist/workers', import.meta.url));
+  await copyFile(join(workers, 'process-cell.js'), join(folder, 'process-cell.mjs'));
+  await writeFile(join(folder, 'watchdog.js'), '');
+  const boot = { title: 'cell', logBytesPerSecond: 1000, env: [], restricted: false, mayStartWorkers: false };
+  const cell = fork(join(folder, 'process-cell.mjs'), [JSON.stringify(boot)], {
+    execArgv: [],
+    serialization: 'advanced',
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc', 'pipe'],
+  });
+  t.after(() => cell.kill('SIGKILL'));
+  const [, signal] = (await once(cell, 'exit', { signal: AbortSignal.timeout(60_000) })) as [unknown, string | null];
+  assert.equal(signal, 'SIGKILL');
+});
