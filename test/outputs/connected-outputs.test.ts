@@ -27,12 +27,13 @@ test('commands go to the peer of the source, over its one connection and after h
   await until('they have arrived', () => Promise.resolve(peer.received.length === 4));
   assert.deepEqual(peer.received, ['hello', '{"text":"one"}', 'two', '["three"]']);
   assert.equal(peer.connections.length, 1);
+  await until('they are delivered', async () => (await output('reply')).sent === 3);
   // A connection that is being made again is waited for.
   peer.connections[0]?.terminate();
   await send(['reply', 'four']);
   await until('it has arrived', () => Promise.resolve(peer.received.includes('four')));
   assert.deepEqual(peer.received.slice(4), ['hello', 'four']);
-  assert.equal((await output('reply')).sent, 4);
+  await until('it is delivered', async () => (await output('reply')).sent === 4);
   await client.call('source.pause', { plugin: sender, source: 'chat' });
   await send(['reply', 'five']);
   await until('it is tried again', async () => (await output('reply')).state === 'retrying');
