@@ -5,6 +5,9 @@ import fc from 'fast-check';
 import type { LogLine } from '../../protocol/operations/telemetry.ts';
 import { readableLine } from '../../daemon/telemetry/readable-line.ts';
 
+// Times are shown in the zone of whoever reads them.
+process.env['TZ'] = 'Asia/Tokyo';
+
 const line = (msg: string, more: Record<string, unknown> = {}): LogLine => ({
   level: 'info',
   time: '2030-01-01T12:34:56.789Z',
@@ -18,18 +21,18 @@ test('time, level, plugin, message and fields stand on one line', () => {
       line('hello there', { plugin: 'one', n: 1, text: 'a', odd: 'a b', none: undefined, nothing: null, empty: '' }),
       false,
     ),
-    '12:34:56.789Z INFO  one hello there n=1 text=a odd="a b" nothing=null empty=""\n',
+    '2030-01-01 21:34:56.789 INFO  one hello there n=1 text=a odd="a b" nothing=null empty=""\n',
   );
-  assert.equal(readableLine({ ...line('x'), level: 'warn' }, false), '12:34:56.789Z WARN  x\n');
+  assert.equal(readableLine({ ...line('x'), level: 'warn' }, false), '2030-01-01 21:34:56.789 WARN  x\n');
 });
 
 test('further lines of a message and the stack of an error stand indented below', () => {
   const error = { type: 'Error', message: 'broken', stack: 'Error: broken\n    at a.js:1' };
   assert.equal(
     readableLine(line('one\ntwo', { err: error, n: 1 }), false),
-    '12:34:56.789Z INFO  one err="broken" n=1\n    two\n    Error: broken\n        at a.js:1\n',
+    '2030-01-01 21:34:56.789 INFO  one err="broken" n=1\n    two\n    Error: broken\n        at a.js:1\n',
   );
-  assert.equal(readableLine(line('x', { err: 'a text' }), false), '12:34:56.789Z INFO  x err="a text"\n');
+  assert.equal(readableLine(line('x', { err: 'a text' }), false), '2030-01-01 21:34:56.789 INFO  x err="a text"\n');
 });
 
 test('colours mark level and time, and only where they are wanted', () => {
