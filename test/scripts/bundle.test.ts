@@ -89,8 +89,8 @@ test("a place in a cell's file leads back to its source", async (t) => {
   const file = join(folder, 'dist/workers/service-cell.js');
   const map = new SourceMap(JSON.parse(await readFile(`${file}.map`, 'utf8')) as SourceMapPayload);
   const lines = (await readFile(file, 'utf8')).split('\n');
-  const at = lines.findIndex((line) => line.startsWith('function hideParent('));
-  const entry = map.findEntry(at, 0);
+  const at = lines.findIndex((line) => line.includes('function hideParent('));
+  const entry = map.findEntry(at, lines[at]?.indexOf('function hideParent(') ?? 0);
   assert.ok('originalSource' in entry, `line ${String(at)}`);
   const source = join(dirname(file), entry.originalSource);
   assert.equal(source, join(root, 'workers/guard.ts'));
