@@ -84,7 +84,7 @@ export class Schedule {
     if (this.#lastMs - nowMs > wrongClockMs) this.#clockWentBack(nowMs);
     if (row.paused) row.become('paused', nowMs);
     else if (accepts()) this.#fireDue(nowMs);
-    else if (this.#isDue(nowMs)) row.become('retrying', nowMs);
+    else row.become(this.#isDue(nowMs) ? 'retrying' : 'open', nowMs);
     this.#arm(nowMs);
   };
 

@@ -271,3 +271,16 @@ test('the newest run is on time although others before it were missed', () => {
   assert.deepEqual(due.fire, [{ atMs: 10_000, missed: false }]);
   assert.equal(due.leftOut.length, 9);
 });
+
+test('a schedule that nothing is due for waits for no service', async () => {
+  const lab = new Lab({}, '2026-03-01T00:00:00Z');
+  lab.accepts = false;
+  lab.schedule.close();
+  lab.row.become('connecting', lab.clock.wallMs());
+  lab.schedule = lab.begin(lab.clock.wallMs());
+  assert.equal(lab.row.state, 'open');
+  assert.equal(lab.row.view(undefined).deafSince, null);
+  await lab.advance(8 * hour);
+  assert.equal(lab.row.state, 'retrying');
+  lab.schedule.close();
+});
