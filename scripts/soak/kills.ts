@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type Client, connect } from '../../protocol/client/client.ts';
+import { daemonArguments, socketIn } from '../daemon-arguments.ts';
 import { failpointsVariable, testVariable } from '../../daemon/files/failpoints.ts';
 import { type Line, linesOf, writeKillPlugin } from './kill-plugins.ts';
 import { SmallDisk } from './small-disk.ts';
@@ -36,7 +36,6 @@ export interface KillReport {
   readonly faults: readonly string[];
 }
 
-const command = fileURLToPath(new URL('../../dist/daemon/cli/nagaya.js', import.meta.url));
 const batch = 40;
 const readyMs = 60_000;
 const workedOffMs = 300_000;
@@ -84,25 +83,11 @@ class Subject {
   }
 
   async start(): Promise<Client> {
-    const socket = join(this.folder, 'n.sock');
-    this.#process = spawn(
-      process.execPath,
-      [
-        command,
-        'serve',
-        '--no-guardian',
-        '--json',
-        '--log-level',
-        'error',
-        '--socket',
-        socket,
-        '--config',
-        join(this.folder, 'nagaya.json'),
-        '--plugins',
-        join(this.folder, 'plugins'),
-      ],
-      { stdio: 'ignore', env: { ...process.env, ...this.#failpoints() } },
-    );
+    const socket = socketIn(this.folder);
+    this.#process = spawn(process.execPath, daemonArguments(this.folder), {
+      stdio: 'ignore',
+      env: { ...process.env, ...this.#failpoints() },
+    });
     for (const began = performance.now(); ;) {
       try {
         return await connect({ socket });

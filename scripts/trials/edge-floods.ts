@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Client, connect } from '../../protocol/client/client.ts';
+import { daemonArguments, socketIn } from '../daemon-arguments.ts';
 
 export interface FloodOptions {
   /** Of each measurement. */
@@ -32,7 +33,8 @@ export interface FloodReport {
 }
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const command = fileURLToPath(new URL('../../dist/daemon/cli/nagaya.js', import.meta.url));
+/** A webhook has its place within this. */
+const mostWaitMs = 60_000;
 const floods = ['signatures', 'slow', 'huge', 'smuggling'] as const;
 const rounds = 3;
 const mostRatio = 1.2;
@@ -96,32 +98,19 @@ async function startDaemon(
     sources: [{ name: 'github', type: 'webhook', ingress: 'in', kind: 'push', verify }],
   });
   write(neighbour, code, { ingresses: [{ name: 'in', kinds: ['one'] }] });
-  const config = join(folder, 'nagaya.json');
-  writeFileSync(config, JSON.stringify({ stateFolder: join(folder, 'state'), webhooks: { port: 0 } }));
-  const socket = join(folder, 'n.sock');
-  const child = start(
-    [
-      command,
-      'serve',
-      '--no-guardian',
-      '--json',
-      '--log-level',
-      'error',
-      '--socket',
-      socket,
-      '--config',
-      config,
-    ].concat(['--plugins', join(folder, 'plugins')]),
-    { TRIAL_SECRET: 'secret' },
+  writeFileSync(
+    join(folder, 'nagaya.json'),
+    JSON.stringify({ stateFolder: join(folder, 'state'), webhooks: { port: 0 } }),
   );
+  const child = start(daemonArguments(folder), { TRIAL_SECRET: 'secret' });
   await firstOutput(child);
-  const client = await connect({ socket });
-  for (;;) {
+  const client = await connect({ socket: socketIn(folder) });
+  for (const untilMs = performance.now() + mostWaitMs; performance.now() < untilMs; await sleep(20)) {
     const { sources } = await client.call('source.list', { plugin: hooks });
     const url = sources[0]?.url;
     if (url !== undefined) return { client, pid: child.pid ?? 0, port: Number(new URL(url).port) };
-    await sleep(20);
   }
+  throw new Error('the webhook has no place');
 }
 
 /** One delivery after the other, as a person would wait for them. */

@@ -9,8 +9,8 @@ import { type AddressInfo, createServer as createSocketServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type Client, connect } from '../../protocol/client/client.ts';
+import { daemonArguments, socketIn } from '../daemon-arguments.ts';
 
 export interface EdgeKillOptions {
   readonly kills: number;
@@ -34,7 +34,6 @@ export interface EdgeKillReport {
   readonly faults: readonly string[];
 }
 
-const command = fileURLToPath(new URL('../../dist/daemon/cli/nagaya.js', import.meta.url));
 const secret = 'the-secret-of-the-trial';
 const hooks = 'trial.hooks';
 const books = 'trial.books';
@@ -162,14 +161,10 @@ class Subject {
   /** Resolves when it listens. */
   async start(): Promise<void> {
     const { folder } = this;
-    const child = spawn(
-      process.execPath,
-      [
-        ...[command, 'serve', '--no-guardian', '--json', '--log-level', 'error', '--socket', join(folder, 'n.sock')],
-        ...['--config', join(folder, 'nagaya.json'), '--plugins', join(folder, 'plugins')],
-      ],
-      { stdio: ['ignore', 'pipe', 'ignore'], env: { PATH: process.env['PATH'], TRIAL_SECRET: secret } },
-    );
+    const child = spawn(process.execPath, daemonArguments(folder), {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { PATH: process.env['PATH'], TRIAL_SECRET: secret },
+    });
     this.#process = child;
     await new Promise<void>((resolve, reject) => {
       const late = setTimeout(() => reject(new Error('the daemon did not start')), readyMs);
@@ -190,7 +185,7 @@ class Subject {
   }
 
   client(): Promise<Client> {
-    return connect({ socket: join(this.folder, 'n.sock') });
+    return connect({ socket: socketIn(this.folder) });
   }
 }
 

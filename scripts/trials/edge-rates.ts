@@ -7,8 +7,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type Client, connect } from '../../protocol/client/client.ts';
+import { daemonArguments, socketIn } from '../daemon-arguments.ts';
 
 export interface RateOptions {
   readonly seconds: number;
@@ -26,7 +26,8 @@ export interface RateReport {
   readonly faults: readonly string[];
 }
 
-const command = fileURLToPath(new URL('../../dist/daemon/cli/nagaya.js', import.meta.url));
+/** What is left of the commands is delivered within this. */
+const mostWaitMs = 120_000;
 const secret = 'the-secret-of-the-trial';
 const rounds = 3;
 const connections = 64;
@@ -132,28 +133,17 @@ export const service = { start() {}, handleIngress({ payload }, ctx) {
   for (let n = 0; n < ${String(commandsEach)}; n += 1) ctx.send('out', { n, text: '${'x'.repeat(200)}' }, { key: String(n) });
 } };`;
   write(folder, 'trial.sender', sending, { ingresses, outputs: [{ name: 'out', type: 'http', url: sinkUrl }] });
-  const config = join(folder, 'nagaya.json');
-  writeFileSync(config, JSON.stringify({ stateFolder: join(folder, 'state'), webhooks: { port: 0 } }));
-  const socket = join(folder, 'n.sock');
-  const child = spawn(
-    process.execPath,
-    [
-      command,
-      'serve',
-      '--no-guardian',
-      '--json',
-      '--log-level',
-      'error',
-      '--socket',
-      socket,
-      '--config',
-      config,
-    ].concat(['--plugins', join(folder, 'plugins')]),
-    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TRIAL_SECRET: secret } },
+  writeFileSync(
+    join(folder, 'nagaya.json'),
+    JSON.stringify({ stateFolder: join(folder, 'state'), webhooks: { port: 0 } }),
   );
+  const child = spawn(process.execPath, daemonArguments(folder), {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, TRIAL_SECRET: secret },
+  });
   started.push(child);
   await firstLine(child);
-  return await connect({ socket });
+  return await connect({ socket: socketIn(folder) });
 }
 
 /** Of what `count` counts, a second, while this code runs in a process of its own. */
@@ -192,11 +182,11 @@ async function commandRate(client: Client, count: () => Promise<number>, seconds
   const rate = ((await count()) - before) / ((performance.now() - beganMs) / 1000);
   isOver = true;
   await publishing;
-  for (;;) {
+  for (const untilMs = performance.now() + mostWaitMs; performance.now() < untilMs; await sleep(50)) {
     const { outputs } = await client.call('output.list', { plugin: 'trial.sender' });
     if ((outputs[0]?.pending ?? 0) === 0) return rate;
-    await sleep(50);
   }
+  throw new Error('the commands are not delivered');
 }
 
 const median = (values: readonly number[]): number =>
