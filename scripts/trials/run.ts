@@ -19,6 +19,10 @@ if (trial === undefined) {
   console.error(`Name one of ${Object.keys(trials).join(', ')}.`);
   process.exit(2);
 }
+if (count !== undefined && !/^[1-9]\d{0,4}$/.test(count)) {
+  console.error(`"${count}" is no number of seconds or kills. Say for example: npm run trial -- ${name} 5`);
+  process.exit(2);
+}
 const report = await trial(count === undefined ? undefined : Number(count));
 console.log(JSON.stringify(report, undefined, 2));
 process.exitCode = report.faults.length === 0 ? 0 : 1;
