@@ -8,12 +8,13 @@ import type {
   HaltedMessage,
   ProgressMessage,
   ResultsMessage,
+  SayMessage,
 } from '../protocol/cell/messages.ts';
 import { OutputRing, largestRingOutput } from '../protocol/cell/output-ring.ts';
 import type { ProgressRegister } from '../protocol/cell/register.ts';
 import { type Poster, utf8Of, writeText } from './primitives.ts';
 
-export type ReportMessage = ResultsMessage | ProgressMessage | HaltedMessage;
+export type ReportMessage = ResultsMessage | ProgressMessage | HaltedMessage | SayMessage;
 
 export interface LaneReports {
   /** To be called before the register says that the event is done, so that a cell's end can never hide it. */
@@ -22,6 +23,8 @@ export interface LaneReports {
   answered(output: EventOutput<string>, jsonBytes: number): boolean;
   /** What a handled event changes. Before its answer, and before the register says that it is done. */
   effects(effects: EventEffects): void;
+  /** A piece of what a worker's input is answered. As `effects`: the register must not settle the input before it. */
+  said(turn: number, text: string): void;
   /** Every event up to this one has ended, and the register says so. */
   tell(through: number): void;
   halted(through: number): void;
@@ -54,6 +57,10 @@ export class MessageReports implements LaneReports {
 
   effects(effects: EventEffects): void {
     this.#post({ type: 'results', through: effects.sequence - 1, failures: [], outputs: [], effects: [effects] });
+  }
+
+  said(turn: number, text: string): void {
+    this.#post({ type: 'say', turn, text });
   }
 
   tell(through: number): void {
@@ -99,6 +106,11 @@ export class SharedReports implements LaneReports {
   effects(effects: EventEffects): void {
     this.#register.reportPosted();
     this.#messages.effects(effects);
+  }
+
+  said(turn: number, text: string): void {
+    this.#register.reportPosted();
+    this.#messages.said(turn, text);
   }
 
   tell(): void {

@@ -3,6 +3,7 @@
 import type { CellMessage, ProfileCellOptions, ProfilePayload } from '../protocol/cell/messages.ts';
 import type { IngressEvent } from '../protocol/event.ts';
 import type { CellLog } from './cell-log.ts';
+import type { LaneReports } from './lane-reports.ts';
 import { MissingExport, type PluginModule } from './plugin-module.ts';
 import { captured } from './primitives.ts';
 import { SayBuffer } from './say-buffer.ts';
@@ -21,15 +22,23 @@ export class ProfileService implements Service {
   readonly #profile: Profile;
   readonly #options: ProfileCellOptions;
   readonly #log: CellLog;
+  readonly #reports: LaneReports;
   readonly #post: (message: CellMessage) => void;
   #turn: CurrentInput | undefined;
   #late = 0;
   #reportPending = false;
 
-  constructor(module: PluginModule, options: ProfileCellOptions, log: CellLog, post: (message: CellMessage) => void) {
+  constructor(
+    module: PluginModule,
+    options: ProfileCellOptions,
+    log: CellLog,
+    reports: LaneReports,
+    post: (message: CellMessage) => void,
+  ) {
     this.#profile = profileOf(module, options.name);
     this.#options = options;
     this.#log = log;
+    this.#reports = reports;
     this.#post = post;
   }
 
@@ -78,7 +87,7 @@ export class ProfileService implements Service {
     };
     return {
       number,
-      said: new SayBuffer(this.#options, (text) => this.#post({ type: 'say', turn: number, text }), late),
+      said: new SayBuffer(this.#options, (text) => this.#reports.said(number, text), late),
       abort: new AbortController(),
     };
   }

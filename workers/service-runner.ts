@@ -85,7 +85,7 @@ export class ServiceRunner {
       checks.set(ingress, await compileSchema(schema));
     const module = await importPlugin(options.entryUrl);
     if (options.profile !== undefined)
-      this.#profile = new ProfileService(module, options.profile, this.#log, this.#post);
+      this.#profile = new ProfileService(module, options.profile, this.#log, this.#reports, this.#post);
     const service: Service = options.importOnly === true ? idleService : (this.#profile ?? serviceOf(module));
     const state = new CellState(options.maxStateBytes);
     const ctx = this.#context(options, state);

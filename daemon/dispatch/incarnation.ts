@@ -112,7 +112,11 @@ export class Incarnation {
       },
       log: (message) => listener.log(message),
       logDropped: (message) => listener.logDropped(message),
-      said: (message) => listener.said?.(message),
+      said: (message) => {
+        listener.said?.(message);
+        this.lane.reported();
+        this.#settledSome();
+      },
       sayDropped: (message) => listener.sayDropped?.(message),
       unkillable: () => {
         this.#leftBehind = true;

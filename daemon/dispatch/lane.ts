@@ -40,7 +40,7 @@ export class Lane {
   readonly #outputs = new Map<number, EventOutput>();
   readonly #effects = new Map<number, EventEffects>();
   #ring: OutputRing | undefined;
-  /** Messages with results that have come; the register counts those that were sent. */
+  /** Messages that belong before an outcome and have come; the register counts those that were sent. */
   #reports = 0;
   #toldExecuting = 0;
   /** The cell has paused, and executes nothing before it gets a batch that resumes it. */
@@ -150,7 +150,7 @@ export class Lane {
   }
 
   results({ through, failures, outputs, effects }: ResultsMessage): void {
-    this.#reports = (this.#reports + 1) | 0;
+    this.#count();
     for (const failure of failures) {
       if (this.#isOpen(failure.sequence)) this.#failures.set(failure.sequence, this.#awake(failure));
     }
@@ -158,6 +158,13 @@ export class Lane {
     if (effects !== undefined)
       for (const one of effects) if (this.#isOpen(one.sequence)) this.#effects.set(one.sequence, one);
     this.#settleThrough(through);
+    this.#catchUp();
+    this.#goOn();
+  }
+
+  /** Something came that belongs before the outcome of its event, and was taken: the register may settle that now. */
+  reported(): void {
+    this.#count();
     this.#catchUp();
     this.#goOn();
   }
@@ -247,6 +254,10 @@ export class Lane {
     if (state.is !== 'halted' && state.is !== 'cut') return undefined;
     this.#state = { ...state, again: undefined };
     return state.again;
+  }
+
+  #count(): void {
+    this.#reports = (this.#reports + 1) | 0;
   }
 
   #goOn(): void {

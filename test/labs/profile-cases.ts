@@ -253,6 +253,15 @@ export function profileCases(isolation: Isolation): void {
     assert.deepEqual(lab.state(), { '/%ü': { deep: null }, count: 2 });
   });
 
+  test('what an input says last comes before its end, also where news of the input before is still on its way', async (t) => {
+    const lab = await worker(t);
+    for (let count = 0; count < 300; count += 1) {
+      await lab.run({ do: 'keep', set: { count } });
+      assert.deepEqual((await lab.run({ do: 'keep' })).pieces, [`{"count":${String(count)}}`]);
+    }
+    assert.equal(lab.program.view().droppedPieces, 0);
+  });
+
   test('what an input that fails or is cancelled writes to ctx.state is forgotten, also in a cell that goes on', async (t) => {
     const lab = await worker(t, { limits: patient });
     await lab.run({ do: 'keep', set: { count: 1 } });
