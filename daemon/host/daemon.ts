@@ -115,7 +115,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       await mcp.gateway.close();
       watches.stop();
       await store.close(storeCloseMs);
-      await daemonLog.flush(logFlushMs);
+      await daemonLog.close(logFlushMs);
     },
     release: () => {
       control.release();

@@ -50,8 +50,7 @@ export interface DaemonLog {
   readonly setLevel: (level: Config['log']['level']) => void;
   /** Lines that were not written because nobody read them, or they could not be written. */
   readonly dropped: number;
-  /** Waits until what was logged is written, at most this long. */
-  flush(deadlineMs: number): Promise<void>;
+  /** Waits until what was logged is written, at most this long; then the process can exit. */
   close(deadlineMs: number): Promise<void>;
 }
 
@@ -97,7 +96,6 @@ export function createDaemonLog(options: DaemonLogOptions): DaemonLog {
     get dropped() {
       return dropped;
     },
-    flush: async (deadlineMs) => void (await writer.flush(deadlineMs)),
     close: async (deadlineMs) => void (await writer.close(deadlineMs)),
   };
 }

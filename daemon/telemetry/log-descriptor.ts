@@ -1,6 +1,7 @@
 // The daemon's own log goes to a descriptor that somebody else reads: a terminal, a pipe, a service manager. A write
 // must never wait for that reader: it would sit in a thread of the pool, and the daemon could not even exit. So the
-// descriptor is made to answer "not now" instead.
+// descriptor is made to answer "not now" instead. For a socket, another program that shares it can undo that between
+// two steps of a write; a write that waits all the same is ended by `close`.
 import { close, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { isatty } from 'node:tty';
@@ -14,6 +15,8 @@ export class LogDescriptor implements LineTarget {
   readonly #descriptor: number;
   readonly #reopened: boolean;
   readonly #stream: NodeStream | undefined;
+  /** A write sits in a thread of the pool. */
+  #writing = false;
 
   constructor(destination: number) {
     const ours = reopen(destination);
@@ -28,16 +31,22 @@ export class LogDescriptor implements LineTarget {
     try {
       // With a mode of its own it never waits, and needs no thread of libuv's pool, which a plugin may have filled.
       if (this.#reopened) return writeSync(this.#descriptor, chunk, offset, chunk.length - offset, null);
+      this.#writing = true;
       return (await writeBytes(this.#descriptor, chunk, offset, chunk.length - offset, null)).bytesWritten;
     } catch (error) {
       // The reader is slow, which is no fault: what is left is kept and tried again.
       if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
       throw error;
+    } finally {
+      this.#writing = false;
     }
   }
 
+  /** After it the process can exit. */
   async close(): Promise<void> {
     if (this.#reopened) await closeDescriptor(this.#descriptor);
+    // Nothing else wakes the thread: whoever shares the socket cannot write to it any more either.
+    else if (this.#writing) await new Promise<void>((resolve) => this.#stream?.end(resolve) ?? resolve());
   }
 }
 
@@ -60,6 +69,7 @@ function reopen(destination: number): number | undefined {
 
 /** What Node's own streams have underneath, and does not document: the only way to the mode of a socket. */
 interface NodeStream {
+  end(ended: () => void): unknown;
   readonly _handle?: { setBlocking?(on: boolean): unknown } | null;
 }
 

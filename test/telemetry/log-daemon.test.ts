@@ -144,7 +144,7 @@ async function floodInto(
   return JSON.parse(said) as { ticks: number; dropped: number; flushMs: number; newest: LogLine };
 }
 
-for (const style of ['json', 'pretty']) {
+for (const style of ['json', 'pretty', 'shared']) {
   test(`a reader that never reads (${style}, socket) holds up neither the main thread nor the exit`, async (context) => {
     const { ticks, dropped, flushMs, newest } = await floodInto(context, 'pipe', style);
     assert.ok(ticks > 20, `the main thread went on: ${String(ticks)} ticks`);
