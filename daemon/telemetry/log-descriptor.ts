@@ -76,9 +76,7 @@ interface NodeStream {
 /** Not for a terminal, whose stream would set it to wait, nor for a file. */
 function streamOf(destination: number): NodeStream | undefined {
   if (isatty(destination) || fstatSync(destination).isFile()) return undefined;
-  if (destination === 2) return process.stderr as NodeStream;
-  if (destination === 1) return process.stdout as NodeStream;
-  return new Socket({ fd: destination, readable: false, writable: true })
-    .on('error', () => undefined)
-    .unref() as NodeStream;
+  if (destination === 2) return process.stderr;
+  if (destination === 1) return process.stdout;
+  return new Socket({ fd: destination, readable: false, writable: true }).on('error', () => undefined).unref();
 }
