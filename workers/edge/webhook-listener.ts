@@ -5,6 +5,7 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import { type AddressInfo, Socket } from 'node:net';
 import type { ListenOrder, WebhookListenerBounds } from '../../protocol/edge/messages.ts';
 import { type WebhookAnswer, problem, stranger } from './problem.ts';
+import { RefusedConnections } from './refused-connections.ts';
 import type { WebhookRequest } from './webhook-content.ts';
 
 export interface WebhookRoute {
@@ -21,6 +22,8 @@ export interface ListenerEvents {
 const retryListenMs = 5000;
 const busyRetryMs = 1000;
 const requestsPerConnection = 10_000;
+/** Of all connections, those that are over and are not cut yet. */
+const refusedShare = 0.25;
 
 export class WebhookListener {
   state: 'none' | 'opening' | 'open' | 'failed';
@@ -28,6 +31,7 @@ export class WebhookListener {
   readonly #events: ListenerEvents;
   readonly #routes = new Map<string, WebhookRoute>();
   #server: Server | undefined;
+  #refused = new RefusedConnections(0);
   #order: ListenOrder | undefined;
   #bodiesBytes = 0;
   #retry: NodeJS.Timeout | undefined;
@@ -53,7 +57,12 @@ export class WebhookListener {
   listen(order: ListenOrder): void {
     this.#order = order;
     this.state = 'opening';
-    const server = boundedServer(order.bounds, (request, response) => void this.#serve(request, response));
+    this.#refused = new RefusedConnections(Math.ceil(order.bounds.connections * refusedShare));
+    const server = boundedServer(
+      order.bounds,
+      this.#refused,
+      (request, response) => void this.#serve(request, response),
+    );
     this.#server = server;
     server.once('error', (error: NodeJS.ErrnoException) => this.#failed(order, error.code ?? error.message));
     server.once('listening', () => {
@@ -96,10 +105,10 @@ export class WebhookListener {
       return this.#bodiesBytes <= (this.#order?.bounds.bodiesBytes ?? 0);
     };
     try {
-      respond(response, await this.#answer(request, hold));
+      respond(response, await this.#answer(request, hold), this.#refused);
     } catch {
       // A peer that has gone needs no answer; a fault of this program's own must not end the thread.
-      respond(response, problem('internal'));
+      respond(response, problem('internal'), this.#refused);
     } finally {
       this.#bodiesBytes -= held;
     }
@@ -135,6 +144,7 @@ const tooLarge = problem('payload_too_large', { headers: { connection: 'close' }
 
 function boundedServer(
   bounds: WebhookListenerBounds,
+  refused: RefusedConnections,
   serve: (request: IncomingMessage, response: ServerResponse) => void,
 ): Server {
   const { requestMs, idleMs } = bounds;
@@ -163,9 +173,8 @@ function boundedServer(
         : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
           ? '408 Request Timeout'
           : '400 Bad Request';
-    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
-    // Who does not read the refusal is not waited for.
-    setTimeout(() => socket.destroy(), idleMs).unref();
+    socket.write(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    refused.add(socket);
   });
   // Nothing is upgraded to, and no tunnel is made.
   server.on('upgrade', (_request, socket) => socket.destroy());
@@ -183,7 +192,7 @@ function readBody(
     let bytes = 0;
     const stop = (why: 'large' | 'busy'): void => {
       request.removeAllListeners('data');
-      request.resume();
+      request.pause();
       resolve(why);
     };
     request.on('data', (chunk: Buffer) => {
@@ -198,20 +207,22 @@ function readBody(
   });
 }
 
-function respond(response: ServerResponse, { status, headers, body }: WebhookAnswer): void {
+function respond(
+  response: ServerResponse,
+  { status, headers, body }: WebhookAnswer,
+  refused: RefusedConnections,
+): void {
   if (response.destroyed || response.headersSent) return;
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   response.writeHead(status, { ...headers, 'content-length': String(bytes.length) });
-  response.end(bytes);
-  // What is refused before it has come whole is not read to its end.
-  if (headers['connection'] === 'close') {
-    const { socket } = response;
-    response.once('finish', () => setTimeout(() => socket?.destroy(), refusedGraceMs).unref());
+  if (headers['connection'] !== 'close') {
+    response.end(bytes);
+    return;
   }
+  // The answer is whole, but not ended: to end it would read the rest of the request.
+  response.write(bytes);
+  if (response.req.socket instanceof Socket) refused.add(response.req.socket);
 }
-
-/** So that the sender can read why, before the connection is cut. */
-const refusedGraceMs = 250;
 
 const splitOnce = (text: string, at: string): [string, string] => {
   const place = text.indexOf(at);
