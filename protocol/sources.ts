@@ -25,6 +25,17 @@ export const credentialFile = z.strictObject({
 const headerName = z.string().regex(/^[a-z0-9!#$%&'*+.^_`|~-]{1,64}$/, 'must be the name of a header in lower case');
 const headerText = z.string().regex(/^[\x20-\x7e]{0,64}$/, 'must be at most 64 printable characters of ASCII');
 
+/** What of a request says where it goes and where it ends. */
+const ofHttp: ReadonlySet<string> = new Set([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'expect',
+  'te',
+  'trailer',
+  'upgrade',
+]);
 const takenFromBody = z.strictObject({
   body: z
     .string()
@@ -93,7 +104,10 @@ const kind = localName.describe('of its events');
 
 export const auth = (credential: CredentialSchema) =>
   z.strictObject({
-    header: headerName.default('authorization').describe('the header that carries the credential'),
+    header: headerName
+      .refine((name) => !ofHttp.has(name), 'must not be a header that HTTP itself needs')
+      .default('authorization')
+      .describe('the header that carries the credential'),
     prefix: headerText.default('').describe('what stands before it, such as "Bearer "'),
     env: credential.describe('the variable of the daemon that holds it'),
   });

@@ -1,5 +1,12 @@
 // Commands on their way through the edge's thread: who waits for which answer.
-import type { CommandAnswer, EdgeCommand, ToEdge } from '../../protocol/edge/messages.ts';
+import { Gathered } from '../../protocol/edge/gathered.ts';
+import type {
+  CommandAnswer,
+  EdgeCommand,
+  NumberedAnswer,
+  NumberedCommand,
+  ToEdge,
+} from '../../protocol/edge/messages.ts';
 
 /** Whether the receiver got it, nobody knows: it is sent again under the same key. */
 export const edgeGone: CommandAnswer = {
@@ -9,25 +16,27 @@ export const edgeGone: CommandAnswer = {
 };
 
 export class EdgeCommands {
-  readonly #post: (message: ToEdge) => void;
+  readonly #gathered: Gathered<NumberedCommand>;
   readonly #waiting = new Map<number, (answer: CommandAnswer) => void>();
   #last = 0;
 
   constructor(post: (message: ToEdge) => void) {
-    this.#post = post;
+    this.#gathered = new Gathered((commands) => post({ type: 'commands', commands }));
   }
 
   send(command: EdgeCommand): Promise<CommandAnswer> {
     return new Promise((resolve) => {
       this.#last += 1;
       this.#waiting.set(this.#last, resolve);
-      this.#post({ type: 'command', id: this.#last, command });
+      this.#gathered.add({ id: this.#last, command });
     });
   }
 
-  answered(id: number, answer: CommandAnswer): void {
-    this.#waiting.get(id)?.(answer);
-    this.#waiting.delete(id);
+  answered(answers: readonly NumberedAnswer[]): void {
+    for (const { id, answer } of answers) {
+      this.#waiting.get(id)?.(answer);
+      this.#waiting.delete(id);
+    }
   }
 
   /** The thread is gone, with all that was on its way. */

@@ -1,6 +1,7 @@
 // All sources of all plugins: which there are, whether they are paused, and what is known of each. It runs the edge's
 // thread while any of them needs it, and hands what arrives to the services.
 import { HostError } from '../../protocol/errors.ts';
+import { Gathered } from '../../protocol/edge/gathered.ts';
 import type {
   CommandAnswer,
   EdgeAnswer,
@@ -54,6 +55,7 @@ export class Sources {
     this.#supervisor.start();
     return this.#supervisor.post(message);
   });
+  readonly #answers = new Gathered<EdgeAnswer>((answers) => this.#supervisor.post({ type: 'answers', answers }));
   readonly #paused: PausedSources;
   readonly #lastRuns: LastRuns;
   readonly #memory: SourceMemory;
@@ -264,8 +266,8 @@ export class Sources {
       case 'reports':
         for (const report of message.reports) this.#rows.get(report.key)?.reported(report);
         break;
-      case 'commandAnswer':
-        this.#commands.answered(message.id, message.answer);
+      case 'commandAnswers':
+        this.#commands.answered(message.answers);
         break;
       case 'recall':
         void this.#recall(message.key);
@@ -297,7 +299,7 @@ export class Sources {
 
   async #take(event: EdgeEvent): Promise<void> {
     const answer = await this.#answerTo(event);
-    this.#supervisor.post({ type: 'answers', answers: [answer] });
+    this.#answers.add(answer);
   }
 
   async #answerTo({ id, key, ...event }: EdgeEvent): Promise<EdgeAnswer> {

@@ -112,13 +112,23 @@ export type CommandAnswer =
       readonly afterMs?: number;
     };
 
+export interface NumberedCommand {
+  readonly id: number;
+  readonly command: EdgeCommand;
+}
+
+export interface NumberedAnswer {
+  readonly id: number;
+  readonly answer: CommandAnswer;
+}
+
 /** What a source keeps over restarts of the daemon. */
 export type MemoryEntry = readonly [name: string, value: string];
 /** Null takes the entry away. */
 export type MemoryChange = readonly [name: string, value: string | null];
 
 export type ToEdge =
-  | { readonly type: 'command'; readonly id: number; readonly command: EdgeCommand }
+  | { readonly type: 'commands'; readonly commands: readonly NumberedCommand[] }
   /** The whole list: a source that is not in it ends. One whose declaration is the same goes on as it is. */
   | { readonly type: 'sources'; readonly sources: readonly EdgeSource[] }
   | { readonly type: 'listen'; readonly order: ListenOrder }
@@ -188,7 +198,7 @@ export interface SourceReport {
 }
 
 export type FromEdge =
-  | { readonly type: 'commandAnswer'; readonly id: number; readonly answer: CommandAnswer }
+  | { readonly type: 'commandAnswers'; readonly answers: readonly NumberedAnswer[] }
   | { readonly type: 'events'; readonly events: readonly EdgeEvent[] }
   | { readonly type: 'reports'; readonly reports: readonly SourceReport[]; readonly look?: number }
   | { readonly type: 'recall'; readonly key: string }

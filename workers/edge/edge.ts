@@ -7,9 +7,11 @@ import type {
   EdgeSource,
   FromEdge,
   MemoryEntry,
+  NumberedAnswer,
   SourceReport,
   ToEdge,
 } from '../../protocol/edge/messages.ts';
+import { Gathered } from '../../protocol/edge/gathered.ts';
 import type { SourceType } from '../../protocol/sources.ts';
 import { commandText } from './command-text.ts';
 import { Credentials } from './credentials.ts';
@@ -39,6 +41,7 @@ export class Edge {
   readonly #drivers: Readonly<Record<Exclude<SourceType, 'schedule'>, MakeDriver>>;
   /** Who waits for what the host remembers of a source, in the order in which they asked. */
   readonly #recalls = new Map<string, ((entries: readonly MemoryEntry[]) => void)[]>();
+  readonly #commandAnswers = new Gathered<NumberedAnswer>((answers) => this.#post({ type: 'commandAnswers', answers }));
   readonly #changed = new Set<RunningSource>();
   #reporting: NodeJS.Timeout | undefined;
 
@@ -80,10 +83,9 @@ export class Edge {
         for (const source of this.#sources.values()) source.reread();
         this.#mqtt.reread();
         break;
-      case 'command':
-        void this.#send(message.command).then((answer) =>
-          this.#post({ type: 'commandAnswer', id: message.id, answer }),
-        );
+      case 'commands':
+        for (const { id, command } of message.commands)
+          void this.#send(command).then((answer) => this.#commandAnswers.add({ id, answer }));
         break;
       case 'look':
         this.#post({ type: 'reports', reports: this.#reports(), look: message.id });

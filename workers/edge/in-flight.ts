@@ -1,20 +1,20 @@
 // Events on their way to the host, each with who waits for the answer. There are never more than the bound: whoever
 // reads from the network looks here first and stops reading.
 import type { EdgeAnswer, EdgeEvent } from '../../protocol/edge/messages.ts';
+import { Gathered } from '../../protocol/edge/gathered.ts';
 import type { SourceEvent } from './driver.ts';
 
 export class InFlight {
   readonly #most: number;
-  readonly #post: (events: readonly EdgeEvent[]) => void;
   readonly #waiting = new Map<number, (answer: EdgeAnswer) => void>();
-  #gathered: EdgeEvent[] = [];
+  readonly #gathered: Gathered<EdgeEvent>;
   #awaitRoom: (() => void)[] = [];
   #nextId = 1;
 
   /** `post` is given what one turn has gathered. */
   constructor(most: number, post: (events: readonly EdgeEvent[]) => void) {
     this.#most = most;
-    this.#post = post;
+    this.#gathered = new Gathered(post);
   }
 
   get full(): boolean {
@@ -28,8 +28,7 @@ export class InFlight {
 
   send(key: string, event: SourceEvent): Promise<EdgeAnswer> {
     const id = this.#nextId++;
-    if (this.#gathered.length === 0) queueMicrotask(() => this.#flush());
-    this.#gathered.push({ id, key, ...event });
+    this.#gathered.add({ id, key, ...event });
     return new Promise((resolve) => this.#waiting.set(id, resolve));
   }
 
@@ -39,11 +38,5 @@ export class InFlight {
       this.#waiting.delete(answer.id);
     }
     while (!this.full && this.#awaitRoom.length > 0) this.#awaitRoom.shift()?.();
-  }
-
-  #flush(): void {
-    const events = this.#gathered;
-    this.#gathered = [];
-    this.#post(events);
   }
 }
