@@ -19,6 +19,8 @@ export interface BenchDaemonOptions {
   readonly guardian?: boolean;
   /** What else stands in its configuration. */
   readonly config?: object;
+  /** Variables beside those that every daemon here has. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Where an earlier daemon was; it stays. */
   readonly folder?: string;
 }
@@ -49,6 +51,7 @@ export class BenchDaemon {
     limits = {},
     guardian = false,
     config = {},
+    env = {},
     ...given
   }: BenchDaemonOptions = {}): Promise<BenchDaemon> {
     const folder = given.folder ?? (await mkdtemp(join(tmpdir(), 'nagaya-bench-')));
@@ -75,7 +78,7 @@ export class BenchDaemon {
     const child = spawn(first, rest, {
       cwd: folder,
       stdio: ['pipe', 'pipe', 'ignore'],
-      env: { PATH: process.env['PATH'], HOME: folder },
+      env: { PATH: process.env['PATH'], HOME: folder, ...env },
     });
     child.stdin?.on('error', () => undefined); // its end is seen as `ended`
     const ended = new Promise<void>((resolve) => void child.once('exit', () => resolve()));

@@ -9,6 +9,9 @@ export const serviceId = 'bench.service';
 export const toolId = 'bench.tool';
 export const toolName = 'amount';
 export const unrulyId = 'bench.unruly';
+export const senderId = 'bench.sender';
+export const hook = 'shop';
+export const hookSecret = { variable: 'BENCH_SECRET', value: 'the-secret-of-the-benchmarks' } as const;
 
 export interface ServiceOptions {
   readonly id?: string;
@@ -17,7 +20,17 @@ export interface ServiceOptions {
   readonly handleMs?: number;
   readonly durability?: Durability;
   readonly maxBytes?: number;
+  readonly sources?: readonly object[];
 }
+
+/** A webhook whose signature is verified. */
+export const webhook = {
+  name: hook,
+  type: 'webhook',
+  ingress,
+  kind,
+  verify: { scheme: 'github', secretEnv: [hookSecret.variable] },
+};
 
 async function writePlugin(folder: string, id: string, code: string, parts: object): Promise<string> {
   const target = join(folder, id);
@@ -41,11 +54,13 @@ export function writeService(
     handleMs = 5000,
     durability = 'memory',
     maxBytes = 512 * 1024 * 1024,
+    sources = [],
   }: ServiceOptions = {},
 ): Promise<string> {
   return writePlugin(folder, id, code, {
     service: {
       ingresses: [{ name: ingress, kinds: [kind] }],
+      sources,
       // A publisher may outrun its service for the length of a round: the clock runs until the last event is handled.
       queue: { durability, capacity, maxBytes },
       timeouts: { handleMs },
@@ -59,3 +74,12 @@ export function writeService(
 export function writeTool(folder: string, isolation: ToolIsolation): Promise<string> {
   return writePlugin(folder, toolId, 'tool', { tools: [{ name: toolName, isolation }] });
 }
+
+/** Each of its events sends `commandsEach` commands, each with a key of its own, to this URL. */
+export function writeSender(folder: string, url: string): Promise<string> {
+  return writePlugin(folder, senderId, 'sender', {
+    service: { ingresses: [{ name: ingress, kinds: [kind] }], outputs: [{ name: 'out', type: 'http', url }] },
+  });
+}
+
+export const commandsEach = 16;

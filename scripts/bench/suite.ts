@@ -10,10 +10,12 @@ import { loneEvent } from './rows/lone-event.ts';
 import { many } from './rows/many.ts';
 import { mcp } from './rows/mcp.ts';
 import { neighbours } from './rows/neighbours.ts';
+import { output } from './rows/output.ts';
 import { scrapedRow } from './rows/scraped.ts';
 import { soak } from './rows/soak.ts';
 import { toolCall } from './rows/tool-call.ts';
 import { toolProcess } from './rows/tool-process.ts';
+import { webhookRow } from './rows/webhook.ts';
 
 export const suite: readonly Row[] = [
   dispatch,
@@ -28,6 +30,8 @@ export const suite: readonly Row[] = [
   killRow,
   many,
   durableRow,
+  webhookRow,
+  output,
   footprint,
   soak,
 ];
