@@ -3,10 +3,10 @@
 import { randomBytes } from 'node:crypto';
 import type { EdgeSource, MemoryEntry } from '../../protocol/edge/messages.ts';
 import type { MqttSource } from '../../protocol/sources.ts';
-import { BackOff } from './back-off.ts';
 import type { DriverContext, SourceDriver, SourceEvent } from './driver.ts';
 import { identifier } from './identifier.ts';
 import { scalarAt } from './json-pointer.ts';
+import { KeptConnection } from './kept-connection.ts';
 import { type BrokerEnd, type BrokerMessage, BrokerConnection } from './mqtt-connection.ts';
 import { nestsDeeper, tooDeep } from './nesting.ts';
 import { OrderedEvents } from './ordered-events.ts';
@@ -20,110 +20,65 @@ const filtersEntry = 'filters';
 export class MqttDriver implements SourceDriver {
   readonly #context: DriverContext;
   readonly #declaration: MqttSource;
-  readonly #backOff: BackOff;
+  readonly #kept: KeptConnection<BrokerConnection>;
   readonly #events: OrderedEvents;
   #source: EdgeSource;
-  #password: string | undefined;
-  #clientId: string | undefined;
+  #clientId = '';
   /** As the session of the broker may hold them. */
   #subscribed: readonly string[] = [];
-  #connection: BrokerConnection | undefined;
-  #openedMs: number | undefined;
-  #retry: NodeJS.Timeout | undefined;
-  #isFinal = false;
-  #isClosed = false;
 
   constructor(context: DriverContext) {
     this.#context = context;
     this.#source = context.source;
     // The driver is made for sources of this type alone.
     this.#declaration = context.source.declaration as MqttSource;
-    this.#backOff = new BackOff(this.#declaration.reconnect.backoffMs);
     this.#events = new OrderedEvents(context, () => undefined);
+    this.#kept = new KeptConnection(context, {
+      peer: 'The broker',
+      auth: this.#declaration.auth,
+      backoffMs: this.#declaration.reconnect.backoffMs,
+      connect: (password) => this.#connect(password),
+      disconnect: (connection) => {
+        connection?.close();
+        // The broker sends again what is not acknowledged.
+        this.#events.clear();
+      },
+    });
     void context.recall().then((entries) => this.#recalled(entries));
   }
 
   changed(source: EdgeSource): void {
-    const wasWanted = this.#isWanted;
-    const isAsked = source.asked !== this.#source.asked && this.#connection === undefined;
     this.#source = source;
-    if (this.#isWanted === wasWanted && !isAsked) return;
-    this.#again();
-    this.#events.hurry();
+    if (this.#kept.changed(source)) this.#events.hurry();
   }
 
   reread(): void {
-    const before = this.#password;
-    const { auth } = this.#declaration;
-    const found = auth === undefined ? undefined : this.#context.credentials.find(auth.env);
-    if (this.#connection === undefined || (found?.ok === true && found.value !== before)) {
-      this.#disconnect();
-      this.#again();
-    }
+    this.#kept.reread();
   }
 
   close(): void {
-    this.#isClosed = true;
-    this.#disconnect();
+    this.#kept.close();
     this.#events.close();
   }
 
-  get #isWanted(): boolean {
-    return !this.#source.paused && this.#source.accepting;
-  }
-
   #recalled(entries: readonly MemoryEntry[]): void {
-    if (this.#isClosed) return;
+    if (this.#kept.isClosed) return;
     const kept = new Map(entries);
     this.#clientId = this.#declaration.clientId ?? kept.get(idEntry) ?? `nagaya-${randomBytes(9).toString('hex')}`;
     this.#subscribed = filtersIn(kept.get(filtersEntry));
     this.#context.remember([[idEntry, this.#clientId]]);
-    this.#follow();
+    this.#kept.begin();
   }
 
-  #again(): void {
-    this.#isFinal = false;
-    this.#backOff.reset();
-    this.#follow();
-  }
-
-  #follow(): void {
-    if (this.#clientId === undefined || this.#isClosed) return;
-    if (!this.#isWanted) {
-      this.#disconnect();
-      this.#context.state('paused');
-    } else if (this.#connection === undefined && !this.#isFinal) this.#connect(this.#clientId);
-  }
-
-  #disconnect(): void {
-    clearTimeout(this.#retry);
-    this.#connection?.close();
-    this.#connection = undefined;
-    this.#openedMs = undefined;
-    // The broker sends again what is not acknowledged.
-    this.#events.clear();
-  }
-
-  #connect(clientId: string): void {
-    clearTimeout(this.#retry);
+  #connect(password: string | undefined): BrokerConnection {
     const { url, auth, version, connectMs, heartbeat, qos } = this.#declaration;
-    const found = auth === undefined ? undefined : this.#context.credentials.find(auth.env);
-    if (found?.ok === false) {
-      this.#context.state('faulty', {
-        code: 'credential_missing',
-        message: `The broker cannot be asked for a connection: ${found.message}.`,
-      });
-      return;
-    }
-    this.#password = found?.value;
-    this.#context.state('connecting');
     const connection: BrokerConnection = new BrokerConnection({
       url,
       version,
-      clientId,
+      clientId: this.#clientId,
       sessionSeconds: qos === 0 ? 0 : sessionSeconds,
       username: auth?.username ?? (auth === undefined ? undefined : ''),
-      password: this.#password,
+      password,
       connectMs,
       ...heartbeat,
       mostBytes: this.#context.eventBytes,
@@ -133,7 +88,7 @@ export class MqttDriver implements SourceDriver {
         ended: (end) => this.#ended(end),
       },
     });
-    this.#connection = connection;
+    return connection;
   }
 
   async #opened(connection: BrokerConnection, isResumed: boolean): Promise<void> {
@@ -145,13 +100,12 @@ export class MqttDriver implements SourceDriver {
       this.#context.remember([[filtersEntry, JSON.stringify(this.#subscribed)]]);
       if (gone.length > 0) await connection.unsubscribe(gone);
       await connection.subscribe(topics, qos);
-      if (connection !== this.#connection) return;
+      if (connection !== this.#kept.current) return;
       this.#subscribed = topics;
       this.#context.remember([[filtersEntry, JSON.stringify(topics)]]);
-      this.#openedMs = performance.now();
-      this.#context.state('open');
+      this.#kept.opened();
     } catch {
-      if (connection !== this.#connection) return;
+      if (connection !== this.#kept.current) return;
       connection.close();
       this.#ended({
         by: 'refused',
@@ -197,22 +151,8 @@ export class MqttDriver implements SourceDriver {
   }
 
   #ended({ by, isFinal, message }: BrokerEnd): void {
-    const context = this.#context;
-    this.#connection = undefined;
     this.#events.clear();
-    if (this.#openedMs !== undefined) this.#backOff.lasted(performance.now() - this.#openedMs);
-    this.#openedMs = undefined;
-    this.#isFinal = isFinal;
-    if (isFinal) {
-      const advice = 'No other connection is tried until the source is resumed, reloaded or its credential changed.';
-      context.state('faulty', { code: codes[by], message: `${message} ${advice}` });
-      return;
-    }
-    context.state('retrying', { code: codes[by], message });
-    this.#retry = setTimeout(() => {
-      context.count('reconnects');
-      this.#follow();
-    }, this.#backOff.next());
+    this.#kept.ended({ code: codes[by], message, isFinal });
   }
 }
 

@@ -193,6 +193,7 @@ function readBody(
     const stop = (why: 'large' | 'busy'): void => {
       request.removeAllListeners('data');
       request.pause();
+      chunks.length = 0;
       resolve(why);
     };
     request.on('data', (chunk: Buffer) => {

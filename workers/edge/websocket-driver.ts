@@ -1,16 +1,16 @@
-// A websocket source: one connection at a time, made again after a back-off when it ends, and closed while the source
-// is paused or its service takes no events. A full queue stops the reading.
+// A websocket source: what is said over the one connection that is kept while its service takes events. A full queue
+// stops the reading.
 import type { CommandAnswer, EdgeSource } from '../../protocol/edge/messages.ts';
 import type { WebsocketSource } from '../../protocol/sources.ts';
-import { BackOff } from './back-off.ts';
 import type { DriverContext, SourceDriver } from './driver.ts';
+import { KeptConnection } from './kept-connection.ts';
 import { OrderedEvents } from './ordered-events.ts';
 import { type ConnectionEnd, WebsocketConnection } from './websocket-connection.ts';
 import { type Position, filledMessage, messageContent } from './websocket-message.ts';
 
 /** Beyond these nothing more is read; what one read of the socket has brought is still taken. */
 const mostWaiting = 64;
-const goingAway = 1001;
+const closeCodes = { done: 1000, away: 1001 } as const;
 /** A command waits so long for a connection before it is tried again later. */
 const openWithinMs = 10_000;
 
@@ -22,17 +22,11 @@ const finalAnswers: readonly number[] = [401, 403];
 export class WebsocketDriver implements SourceDriver {
   readonly #context: DriverContext;
   readonly #declaration: WebsocketSource;
-  readonly #backOff: BackOff;
+  readonly #kept: KeptConnection<WebsocketConnection>;
   readonly #events: OrderedEvents;
   #source: EdgeSource;
-  #credential: string | undefined;
-  #connection: WebsocketConnection | undefined;
-  #openedMs: number | undefined;
   /** Commands that wait for the connection to be open. */
   readonly #awaiting = new Set<() => void>();
-  #retry: NodeJS.Timeout | undefined;
-  /** No other connection is tried until somebody does something. */
-  #isFinal = false;
   /** Of the newest message that was accepted. */
   #position: Position | undefined;
   #hasResumed = false;
@@ -42,24 +36,26 @@ export class WebsocketDriver implements SourceDriver {
     this.#source = context.source;
     // The driver is made for sources of this type alone.
     this.#declaration = context.source.declaration as WebsocketSource;
-    this.#backOff = new BackOff(this.#declaration.reconnect.backoffMs);
-    this.#events = new OrderedEvents(context, () => this.#connection?.resume());
-    this.#follow();
+    this.#events = new OrderedEvents(context, () => this.#kept.current?.resume());
+    this.#kept = new KeptConnection(context, {
+      peer: 'The peer',
+      auth: this.#declaration.auth,
+      backoffMs: this.#declaration.reconnect.backoffMs,
+      connect: (credential) => this.#connect(credential),
+      disconnect: (connection, why) => connection?.close(closeCodes[why]),
+    });
+    this.#kept.begin();
   }
 
   changed(source: EdgeSource): void {
-    const wasWanted = this.#isWanted;
-    const isAsked = source.asked !== this.#source.asked && this.#connection === undefined;
     this.#source = source;
-    if (this.#isWanted === wasWanted && !isAsked) return;
-    this.#again();
-    this.#events.hurry();
+    if (this.#kept.changed(source)) this.#events.hurry();
   }
 
   /** Waits a moment for a connection that is being made: what is sent is an answer, usually. */
   async send(text: string): Promise<CommandAnswer> {
-    if (this.#openedMs === undefined && this.#isWanted && !this.#isFinal) await this.#untilOpen();
-    const connection = this.#openedMs === undefined ? undefined : this.#connection;
+    if (!this.#kept.isOpen && this.#kept.isExpected) await this.#untilOpen();
+    const connection = this.#kept.isOpen ? this.#kept.current : undefined;
     if (connection === undefined) return unsent('There is no connection to the peer.');
     return (await connection.deliver(text))
       ? { is: 'sent' }
@@ -67,60 +63,19 @@ export class WebsocketDriver implements SourceDriver {
   }
 
   reread(): void {
-    const before = this.#credential;
-    const { auth } = this.#declaration;
-    const found = auth === undefined ? undefined : this.#context.credentials.find(auth.env);
-    if (this.#connection === undefined || (found?.ok === true && found.value !== before)) {
-      this.#disconnect(goingAway);
-      this.#again();
-    }
+    this.#kept.reread();
   }
 
   close(): void {
-    this.#disconnect(this.#source.accepting ? 1000 : goingAway);
+    this.#kept.close();
     this.#events.close();
     for (const done of [...this.#awaiting]) done();
   }
 
-  get #isWanted(): boolean {
-    return !this.#source.paused && this.#source.accepting;
-  }
-
-  /** From the beginning, as if nothing had failed. */
-  #again(): void {
-    this.#isFinal = false;
-    this.#backOff.reset();
-    this.#follow();
-  }
-
-  #follow(): void {
-    if (!this.#isWanted) {
-      this.#disconnect(1000);
-      this.#context.state('paused');
-    } else if (this.#connection === undefined && !this.#isFinal) this.#connect();
-  }
-
-  #disconnect(code: number): void {
-    clearTimeout(this.#retry);
-    this.#connection?.close(code);
-    this.#connection = undefined;
-    this.#openedMs = undefined;
-  }
-
-  #connect(): void {
-    clearTimeout(this.#retry);
+  #connect(credential: string | undefined): WebsocketConnection {
     const { auth, heartbeat } = this.#declaration;
-    const found = auth === undefined ? undefined : this.#context.credentials.find(auth.env);
-    if (found?.ok === false) {
-      this.#context.state('faulty', {
-        code: 'credential_missing',
-        message: `The peer cannot be asked for a connection: ${found.message}.`,
-      });
-      return;
-    }
-    this.#credential = found?.value;
-    this.#context.state('connecting');
-    const headers = auth === undefined || found === undefined ? {} : { [auth.header]: `${auth.prefix}${found.value}` };
+    const headers =
+      auth === undefined || credential === undefined ? {} : { [auth.header]: `${auth.prefix}${credential}` };
     const connection: WebsocketConnection = new WebsocketConnection({
       declaration: this.#declaration,
       headers,
@@ -132,21 +87,20 @@ export class WebsocketDriver implements SourceDriver {
         ended: (end) => this.#ended(end),
       },
     });
-    this.#connection = connection;
     if (this.#events.waiting >= mostWaiting) connection.pause();
+    return connection;
   }
 
   #filled(message: unknown): string {
-    return filledMessage(message, { credential: this.#credential, position: this.#position });
+    return filledMessage(message, { credential: this.#kept.credential, position: this.#position });
   }
 
   #opened(connection: WebsocketConnection): void {
     const { hello, resume } = this.#declaration;
-    this.#openedMs = performance.now();
     this.#hasResumed = resume !== undefined && this.#position !== undefined;
     const messages = resume !== undefined && this.#hasResumed ? resume.messages : hello;
     for (const message of messages) connection.send(this.#filled(message));
-    this.#context.state('open');
+    this.#kept.opened();
     for (const done of [...this.#awaiting]) done();
   }
 
@@ -185,7 +139,7 @@ export class WebsocketDriver implements SourceDriver {
         `its event is larger than ${String(context.eventBytes)} bytes (limits.eventBytes)`,
       );
     this.#events.add(content.event, () => this.#passed(content.position));
-    if (this.#events.waiting >= mostWaiting || this.#events.bytes > context.eventBytes) this.#connection?.pause();
+    if (this.#events.waiting >= mostWaiting || this.#events.bytes > context.eventBytes) this.#kept.current?.pause();
   }
 
   #passed(position: Position | undefined): void {
@@ -200,24 +154,13 @@ export class WebsocketDriver implements SourceDriver {
   }
 
   #ended({ by, code, message }: ConnectionEnd): void {
-    const context = this.#context;
-    this.#connection = undefined;
-    if (this.#openedMs !== undefined) this.#backOff.lasted(performance.now() - this.#openedMs);
-    this.#openedMs = undefined;
     // A peer that does not go on from there is told hello again.
     if (by === 'peer' && this.#hasResumed) this.#position = undefined;
-    const told = { code: codes[by], message: this.#withoutCredential(message) };
-    this.#isFinal = code !== undefined && this.#isFinalCode(by, code);
-    if (this.#isFinal) {
-      const advice = 'No other connection is tried until the source is resumed, reloaded or its credential changed.';
-      context.state('faulty', { ...told, message: `${told.message} ${advice}` });
-      return;
-    }
-    context.state('retrying', told);
-    this.#retry = setTimeout(() => {
-      context.count('reconnects');
-      this.#connect();
-    }, this.#backOff.next());
+    this.#kept.ended({
+      code: codes[by],
+      message: this.#withoutCredential(message),
+      isFinal: code !== undefined && this.#isFinalCode(by, code),
+    });
   }
 
   #isFinalCode(by: ConnectionEnd['by'], code: number): boolean {
@@ -227,7 +170,7 @@ export class WebsocketDriver implements SourceDriver {
 
   /** A peer may give back what it was sent. */
   #withoutCredential(text: string): string {
-    const credential = this.#credential;
+    const { credential } = this.#kept;
     return credential === undefined || credential === '' ? text : text.replaceAll(credential, '[credential]');
   }
 }
