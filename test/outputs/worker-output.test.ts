@@ -1,5 +1,7 @@
 // Outputs of type worker: a real daemon gives commands to workers, and what they say comes back as events.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { until } from '../labs/log-lab.ts';
 import { outputLab, sender } from '../labs/output-lab.ts';
@@ -8,9 +10,15 @@ import { temporaryFolder } from '../labs/temporary-folder.ts';
 
 const talker = 'test.talker';
 const talkerCode = `
+import { existsSync, writeFileSync } from 'node:fs';
 export const profiles = { chat: { async onInput(input, ctx) {
   if (input.content === 'fail') throw new Error('planned');
   if (input.content === 'wait') await new Promise((resolve) => setTimeout(resolve, 60_000).unref());
+  const [, marker] = input.content.split('once: ');
+  if (marker !== undefined && !existsSync(marker)) {
+    writeFileSync(marker, '');
+    await new Promise(() => {});
+  }
   const before = ctx.history().filter(({ role }) => role === 'worker').length;
   if (input.content !== 'silence') ctx.say(\`\${before}: \${input.content}\`);
 } } };
@@ -22,7 +30,11 @@ const assistant = {
   answer: { ingress: 'in', kind: 'answer' },
 };
 
-async function lab(t: Parameters<typeof outputLab>[0], outputs: readonly object[] = [assistant], more: object = {}) {
+async function lab(
+  t: Parameters<typeof outputLab>[0],
+  outputs: readonly object[] = [assistant],
+  more: Parameters<typeof outputLab>[1] = {},
+) {
   const folder = await temporaryFolder(t);
   writePlugin(folder, {
     manifest: { id: talker, profiles: [{ name: 'chat', description: 'Says it again' }] },
@@ -88,4 +100,36 @@ test('a profile that is not there is waited for', async (t) => {
   await until('it is tried again', async () => (await output('assistant')).state === 'retrying');
   assert.equal((await output('assistant')).lastError?.code, 'profile_not_found');
   assert.ok(client !== undefined);
+});
+
+test('an input whose worker the end of the daemon has interrupted is given again, and answered once', async (t) => {
+  const folder = await temporaryFolder(t);
+  const marker = join(folder, 'begun');
+  const input = `once: ${marker}`;
+  const first = await lab(t, [assistant], { folder });
+  await first.publish({ send: [['assistant', input]] });
+  await until('the worker is at it', () => Promise.resolve(existsSync(marker)));
+  first.daemon.signal('SIGKILL');
+  await first.daemon.ended;
+  const second = await lab(t, [assistant], { folder });
+  await until('it is delivered', async () => (await second.output('assistant')).sent === 1, 30_000);
+  await until('the answer is handled', async () => (await second.contents()).length > 0);
+  assert.deepEqual(await second.contents(), [`0: ${input}`]);
+  const { pending, deadLetters } = await second.output('assistant');
+  assert.deepEqual({ pending, deadLetters }, { pending: 0, deadLetters: 0 });
+  // The same worker, which sees in its history that it was interrupted.
+  const [worker, ...others] = (await second.client.call('worker.list', {})).workers.filter(
+    ({ profile }) => profile === assistant.profile,
+  );
+  assert.deepEqual(others, []);
+  const { items } = await second.client.call('worker.transcript', {
+    runtimeId: 'backend-internal',
+    workerId: worker?.workerId ?? '',
+    start: 1,
+    limit: 10,
+  });
+  assert.deepEqual(
+    items.map(({ role }) => role),
+    ['user', 'host', 'user', 'worker'],
+  );
 });
