@@ -69,7 +69,7 @@ export class KeptConnection<Connection> {
     this.#follow();
   }
 
-  /** Answers whether it began anew, as if nothing had failed. */
+  /** Answers whether it began again, as if nothing had failed. */
   changed(source: EdgeSource): boolean {
     const wasWanted = this.#isWanted;
     const isAsked = source.asked !== this.#source.asked && this.#current === undefined;
