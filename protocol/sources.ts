@@ -223,8 +223,8 @@ const scheduleSource = z.strictObject({
     .default('once')
     .describe('runs that fell into a time in which the daemon or the service did not run: none, the last, or all'),
   withinMs: durationMs(0, 365 * 86_400_000)
-    .default(86_400_000)
-    .describe('a missed run that is older is not made up for'),
+    .optional()
+    .describe('a missed run that is older is not made up for; absent: limits.withinMs'),
 });
 
 const filesSource = z.strictObject({

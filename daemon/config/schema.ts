@@ -99,6 +99,9 @@ export const limits = z.strictObject({
   ttlMs: durationMs(1000)
     .default(86_400_000)
     .describe('how long a command is tried before it is a dead letter, where its output does not say'),
+  withinMs: durationMs(0, 365 * 86_400_000)
+    .default(86_400_000)
+    .describe('how old a missed run of a schedule may be to be made up for, where its source does not say'),
   bundles: many(1000).default(20).describe('flight-recorder bundles kept in all'),
   bundleBytes: bytes(16 * kib, 64 * mib)
     .default(mib)

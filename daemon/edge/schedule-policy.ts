@@ -2,6 +2,9 @@
 // that is passed in, and so is the time.
 import type { ScheduleSource } from '../../protocol/sources.ts';
 
+/** Nothing of it is left to the configuration. */
+export type DueSchedule = ScheduleSource & { readonly withinMs: number };
+
 /** The first run behind an instant; undefined where there is none. */
 export type NextAfter = (afterMs: number) => number | undefined;
 
@@ -31,7 +34,7 @@ const firstWindowMs = 60_000;
 export function dueRuns(
   nextAfter: NextAfter,
   { lastMs, nowMs }: { readonly lastMs: number; readonly nowMs: number },
-  { missed, withinMs }: Pick<ScheduleSource, 'missed' | 'withinMs'>,
+  { missed, withinMs }: Pick<DueSchedule, 'missed' | 'withinMs'>,
 ): DueRuns {
   const { runs, more } = newestRuns(nextAfter, lastMs, nowMs);
   const newest = runs.at(-1);

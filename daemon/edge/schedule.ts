@@ -1,9 +1,8 @@
 // One schedule: is armed for its next run, fires what is due, and makes up for missed runs as it declares. The last run
 // is in the store, so that the next daemon knows what was missed.
 import type { HostError } from '../../protocol/errors.ts';
-import type { ScheduleSource } from '../../protocol/sources.ts';
 import type { Clock, Timer } from '../time/clock.ts';
-import { type DueRuns, type LeftOut, type NextAfter, type Run, dueRuns } from './schedule-policy.ts';
+import { type DueRuns, type DueSchedule, type LeftOut, type NextAfter, type Run, dueRuns } from './schedule-policy.ts';
 import type { IntakeOutcome } from './source-intake.ts';
 import type { SourceRow } from './source-row.ts';
 
@@ -36,14 +35,14 @@ const leftOutWords: Readonly<Record<LeftOut, string>> = {
 
 export class Schedule {
   readonly #deps: ScheduleDeps;
-  #declared: ScheduleSource;
+  #declared: DueSchedule;
   #lastMs: number;
   #pending: Run[] = [];
   #sending = false;
   #timer: Timer | undefined;
   #closed = false;
 
-  constructor(declared: ScheduleSource, lastMs: number, deps: ScheduleDeps) {
+  constructor(declared: DueSchedule, lastMs: number, deps: ScheduleDeps) {
     this.#declared = declared;
     this.#lastMs = lastMs;
     this.#deps = deps;
@@ -51,7 +50,7 @@ export class Schedule {
   }
 
   /** How missed runs are made up for may change; when it is due may not. */
-  redeclared(declared: ScheduleSource): void {
+  redeclared(declared: DueSchedule): void {
     this.#declared = declared;
   }
 

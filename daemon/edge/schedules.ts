@@ -6,13 +6,15 @@ import type { ScheduleSource } from '../../protocol/sources.ts';
 import type { Clock } from '../time/clock.ts';
 import type { LastRuns } from './last-runs.ts';
 import { Schedule } from './schedule.ts';
-import type { NextAfter } from './schedule-policy.ts';
+import type { DueSchedule, NextAfter } from './schedule-policy.ts';
 import { SourceIntake, type SourceService } from './source-intake.ts';
 import type { SourceRow } from './source-row.ts';
 
 export interface SchedulesOptions {
   readonly clock: Clock;
   readonly lastRuns: LastRuns;
+  /** Of schedules that do not say. */
+  readonly withinMs: number;
   service(plugin: string): SourceService | undefined;
   note(plugin: string, event: string, message: string, data: Readonly<Record<string, unknown>>): void;
 }
@@ -59,8 +61,9 @@ export class Schedules {
   }
 
   #declareOne(row: SourceRow): void {
-    const { declaration } = row.declared;
-    if (declaration.type !== 'schedule') return;
+    const { declaration: declared } = row.declared;
+    if (declared.type !== 'schedule') return;
+    const declaration: DueSchedule = { ...declared, withinMs: declared.withinMs ?? this.#options.withinMs };
     const when = `${declaration.cron} ${declaration.timezone}`;
     const held = this.#held.get(row.key);
     if (held?.when === when) {
@@ -71,7 +74,7 @@ export class Schedules {
     this.#held.set(row.key, { row, when, schedule: this.#begin(row, declaration, when) });
   }
 
-  #begin(row: SourceRow, declaration: ScheduleSource, when: string): Schedule {
+  #begin(row: SourceRow, declaration: DueSchedule, when: string): Schedule {
     const { clock, lastRuns, service, note } = this.#options;
     const { plugin } = row.declared;
     const intake = new SourceIntake(row.key);

@@ -191,7 +191,7 @@ export class Sources {
     const meant = nearest(name, names);
     throw new HostError(
       'source_not_found',
-      `The plugin ${plugin} has no source "${name}"${meant === undefined ? '' : `; did you mean "${meant}"?`}.`,
+      `The plugin ${plugin} has no source "${name}"${meant === undefined ? '.' : `; did you mean "${meant}"?`}`,
       { plugin, source: name, ...(meant === undefined ? {} : { nearest: meant }) },
     );
   }
@@ -217,9 +217,10 @@ export class Sources {
   async #tellSchedules(): Promise<void> {
     const rows = [...this.#rows.values()].filter(({ declared }) => declared.declaration.type === 'schedule');
     if (this.#schedules === undefined && rows.length === 0) return;
-    const { clock, service, note } = this.#options;
+    const { clock, service, note, config } = this.#options;
+    const { withinMs } = config.limits;
     this.#schedules ??= import('./schedules.ts').then(
-      ({ Schedules }) => new Schedules({ clock, service, note, lastRuns: this.#lastRuns }),
+      ({ Schedules }) => new Schedules({ clock, service, note, lastRuns: this.#lastRuns, withinMs }),
     );
     (await this.#schedules).declare(rows);
   }

@@ -4,10 +4,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Cron } from 'croner';
 import { HostError } from '../../protocol/errors.ts';
+import type { DueSchedule } from '../../daemon/edge/schedule-policy.ts';
 import { type ScheduleSource, operatorSource } from '../../protocol/sources.ts';
 import { Schedule } from '../../daemon/edge/schedule.ts';
 import { dueRuns, mostRuns } from '../../daemon/edge/schedule-policy.ts';
-import type { IntakeOutcome } from '../../daemon/edge/source-intake.ts';
+import { Schedules } from '../../daemon/edge/schedules.ts';
+import type { LastRuns } from '../../daemon/edge/last-runs.ts';
+import type { IntakeOutcome, SourceService } from '../../daemon/edge/source-intake.ts';
 import { SourceRow } from '../../daemon/edge/source-row.ts';
 import { VirtualClock } from '../labs/virtual-clock.ts';
 
@@ -32,12 +35,12 @@ class Lab {
   accepts = true;
   refuse: HostError | undefined;
   schedule: Schedule;
-  readonly #declaration: ScheduleSource;
+  readonly #declaration: DueSchedule;
 
   constructor(fields: Partial<ScheduleSource>, at: string, lastAt: string = at) {
     this.clock = new VirtualClock(Date.parse(at));
     const whole = { name: 's', type: 'schedule', ingress: 'times', kind: 'due', cron: '0 7 * * *', ...fields };
-    this.#declaration = operatorSource.parse(whole) as ScheduleSource;
+    this.#declaration = { withinMs: day, ...(operatorSource.parse(whole) as ScheduleSource) };
     const declared = { plugin: 'p', declaration: this.#declaration, kinds: ['due'], folder: '/' };
     this.row = new SourceRow(declared, false, this.clock.wallMs());
     this.schedule = this.begin(Date.parse(lastAt));
@@ -226,6 +229,39 @@ test('what is older than withinMs is not made up for', async () => {
   assert.deepEqual(lab.times, ['2026-05-01T11:00Z', '2026-05-01T12:00Z']);
   assert.ok(lab.notes.some(({ done }) => done === 'too_old'));
 });
+
+const limited = { cron: '0 * * * *', missed: 'all' } as const;
+for (const [own, count] of [
+  [undefined, 1],
+  [3 * hour, 3],
+] as const) {
+  test(`a schedule that ${own === undefined ? 'does not say goes by limits.withinMs' : 'says how old a missed run may be is taken at its word'}`, async () => {
+    const clock = new VirtualClock(Date.parse('2026-05-01T12:30:00Z'));
+    const fired: unknown[] = [];
+    const service = {
+      lifecycle: 'running',
+      acceptsEvents: true,
+      publish: (event: unknown) => (fired.push(event), { eventId: 'e', correlationId: 'c' }),
+    };
+    // It needs no more of a service and of the store than this.
+    const schedules = new Schedules({
+      clock,
+      withinMs: hour,
+      lastRuns: { get: () => Date.parse('2026-05-01T09:30:00Z'), set: () => undefined } as unknown as LastRuns,
+      service: () => service as unknown as SourceService,
+      note: () => undefined,
+    });
+    const whole = { name: 's', type: 'schedule', ingress: 'times', kind: 'due', ...limited, withinMs: own };
+    const declared = { plugin: 'p', declaration: operatorSource.parse(whole), kinds: ['due'], folder: '/' };
+    schedules.declare([new SourceRow(declared, false, clock.wallMs())]);
+    for (let step = 0; step < 10; step += 1) {
+      clock.advance(10_000);
+      await new Promise(setImmediate);
+    }
+    assert.equal(fired.length, count);
+    schedules.close();
+  });
+}
 
 test('a run that the queue has no room for is fired when there is, and in order', async () => {
   const lab = new Lab({ cron: '* * * * *' }, '2026-05-01T10:00:30Z');
