@@ -496,6 +496,41 @@ export const errorKinds = {
     'The state folder cannot be written.',
     'Fix what `details.reason` names, or name another folder with `stateFolder` or `NAGAYA_STATE`.',
   ),
+  cluster_unavailable: kind(
+    -32098,
+    503,
+    true,
+    'The NATS server of the cluster is away, or did not answer in time.',
+    'Look at `nagaya cluster status`; what waits goes on by itself when the server is back.',
+  ),
+  cluster_member_taken: kind(
+    -32099,
+    409,
+    false,
+    'Another daemon of the cluster has the same member name.',
+    'Set another `cluster.member` in the configuration and restart the daemon.',
+  ),
+  member_not_found: kind(
+    -32100,
+    404,
+    false,
+    'No member of the cluster has this name.',
+    'See `nagaya cluster members` for those there are.',
+  ),
+  member_unavailable: kind(
+    -32101,
+    503,
+    true,
+    'The member of the cluster is not there, or did not answer in time.',
+    'Try again later, or see `nagaya cluster members`; whether the request took effect is not known.',
+  ),
+  member_version: kind(
+    -32102,
+    409,
+    false,
+    'The members of the cluster are of versions that do not understand each other.',
+    'Upgrade the older member.',
+  ),
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof errorKinds;

@@ -14,6 +14,9 @@ export const ingressEventInput = z.strictObject({
   idempotencyKey: openId
     .optional()
     .describe('however often it is published under the same key, within limits.dedupeMs, it is accepted once'),
+  key: openId
+    .optional()
+    .describe('for services that the members of a cluster share: events with the same key are handled in order'),
 });
 
 export type IngressEventInput = z.input<typeof ingressEventInput>;

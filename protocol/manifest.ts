@@ -157,6 +157,13 @@ export const reload = z
     'whether a reload starts the new incarnation beside the old one or after the old one has stopped, as a plugin needs it that holds a port or a lock',
   );
 
+export const placement = z
+  .enum(['here', 'one', 'each', 'shared'])
+  .describe(
+    'with a cluster: on this machine alone (here), one instance among the members (one), an instance on each (each), or the members share the events (shared)',
+  );
+export type Placement = z.output<typeof placement>;
+
 const distinctNames = (rows: readonly { name: string }[]): boolean =>
   new Set(rows.map((row) => row.name)).size === rows.length;
 
@@ -167,6 +174,7 @@ export const serviceSection = z.strictObject({
   restart: restart.prefault({}),
   retry: retry.prefault({}),
   reload: reload.default('beside'),
+  placement: placement.default('here'),
   sources: z
     .array(source)
     .max(64)

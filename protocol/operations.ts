@@ -2,6 +2,7 @@
 import type * as z from 'zod';
 import { auditOperations } from './operations/audit.ts';
 import { browserOperations } from './operations/browser.ts';
+import { clusterOperations } from './operations/cluster.ts';
 import { configOperations } from './operations/config.ts';
 import { daemonOperations } from './operations/daemon.ts';
 import { deadLetterOperations } from './operations/dead-letter.ts';
@@ -34,6 +35,7 @@ export const operations = {
   ...usageOperations,
   ...browserOperations,
   ...mcpOperations,
+  ...clusterOperations,
 };
 
 export type OperationName = keyof typeof operations;

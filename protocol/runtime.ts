@@ -6,8 +6,11 @@ import { errorCodes } from './errors.ts';
 const count = z.int().min(0);
 const instant = z.iso.datetime();
 
-/** `embedded` lives in the daemon itself, `local-compatibility` shows the daemon's own services as workers. */
-export const runtimeKind = z.enum(['embedded', 'local-compatibility']);
+/**
+ * `embedded` lives in the daemon itself, `local-compatibility` shows the daemon's own services as workers, `remote` is
+ * one of these of another member of the cluster.
+ */
+export const runtimeKind = z.enum(['embedded', 'local-compatibility', 'remote']);
 export type RuntimeKind = z.output<typeof runtimeKind>;
 
 export const runtimeDiagnostic = z.object({

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { errorCodes } from './errors.ts';
 import { outputStatus } from './operations/output.ts';
 import { sourceInStatus } from './operations/source.ts';
-import { durability, isolation } from './manifest.ts';
+import { durability, isolation, placement } from './manifest.ts';
 
 const count = z.int().min(0);
 const instant = z.iso.datetime();
@@ -64,6 +64,14 @@ export const diagnostic = z.object({
   correlationId: z.string().optional(),
 });
 export type Diagnostic = z.output<typeof diagnostic>;
+
+export const placementStatus = z.object({
+  placement,
+  member: z.string().nullable().describe('the member that has the live instance; null where nobody has it'),
+  fence: count.nullable().describe('the fencing number under which it acts; null where nobody has it'),
+  waits: z.string().nullable().describe('why no instance runs on this member; null where one does'),
+});
+export type PlacementStatus = z.output<typeof placementStatus>;
 
 export const serviceCounters = z.object({
   enqueued: count,
@@ -152,6 +160,7 @@ export const serviceStatus = z.object({
   ),
   reported: z.object({ value: z.unknown(), at: instant, stale: z.boolean(), error: z.string().optional() }).nullable(),
   log: z.object({ lines: count, bytes: count, droppedLines: count, droppedBytes: count }),
+  placement: placementStatus.nullable().describe('in a cluster; null where the service has no place in one'),
   notes: z
     .array(z.string())
     .describe('declared environment variables that are not set, and what this daemon does not act on'),

@@ -51,6 +51,7 @@ const commandFiles: Readonly<Record<string, () => Promise<CommandModule>>> = {
   schema: () => import('./commands/schema.ts'),
   doctor: () => import('./commands/doctor.ts'),
   faults: () => import('./commands/faults.ts'),
+  cluster: () => import('./commands/cluster.ts'),
   service: () => import('./commands/service.ts'),
   config: () => import('./commands/config.ts'),
   completion: () => import('./commands/completion.ts'),

@@ -1,5 +1,6 @@
 // Bounds that make sense only together. Kept out of the schema, so that each field can be described by itself.
 import type { Issue } from '../../protocol/errors.ts';
+import { memberOf } from './cluster.ts';
 import { isLoopback } from './listener.ts';
 import type { Config, Limits } from './schema.ts';
 
@@ -37,13 +38,19 @@ const order: readonly Ordered[] = [
   { smaller: 'killMs', larger: 'shutdownMs', strictly: true, because: 'cells end before the daemon does' },
 ];
 
-export function crossChecks({ limits, http, webhooks }: Config): Issue[] {
+export function crossChecks({ limits, http, webhooks, cluster }: Config): Issue[] {
   return [
     ...orderIssues(limits),
     ...(http === undefined ? [] : httpIssues(http)),
     ...(webhooks === undefined ? [] : webhookIssues(webhooks)),
+    ...(cluster === undefined || memberOf(cluster) !== undefined ? [] : [namelessMember]),
   ];
 }
+
+const namelessMember: Issue = {
+  path: 'cluster.member',
+  message: "is missing: the machine's name cannot be used; write 1-63 characters of a-z 0-9 -",
+};
 
 function webhookIssues({ host, allowRemote, limits }: NonNullable<Config['webhooks']>): Issue[] {
   const issues: Issue[] = [];

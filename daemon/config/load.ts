@@ -8,6 +8,7 @@ import { wordingOf } from '../../protocol/wording.ts';
 import { readBoundedText } from '../files/bounded-file.ts';
 import { type ParsedText, parseJsonText } from '../files/json-text.ts';
 import { crossChecks } from './cross-checks.ts';
+import { clusterWithPaths } from './cluster.ts';
 import { type Config, config } from './schema.ts';
 import { baseFolder } from './state-folder.ts';
 import { parseYamlText } from './yaml-text.ts';
@@ -94,6 +95,7 @@ function withPathsFrom(folder: string, found: Config, env: Environment): Config 
     ...found,
     ...(found.socket === undefined ? {} : { socket: absolute(found.socket) }),
     ...(found.stateFolder === undefined ? {} : { stateFolder: absolute(found.stateFolder) }),
+    ...(found.cluster === undefined ? {} : { cluster: clusterWithPaths(found.cluster, absolute) }),
     plugins: {
       ...found.plugins,
       folders: found.plugins.folders.map(absolute),

@@ -10,6 +10,7 @@ import {
   mcpSection,
   mcpTimeouts,
   permissions,
+  placement,
   profileSection,
   queueLimits,
   reload,
@@ -18,6 +19,7 @@ import {
   serviceTimeouts,
   toolSection,
 } from '../../protocol/manifest.ts';
+import { cluster } from './cluster.ts';
 import { http } from './http.ts';
 import { webhooks } from './webhooks.ts';
 
@@ -190,6 +192,18 @@ export const limits = z.strictObject({
   edgeStalledMs: durationMs(500, 3_600_000)
     .default(5000)
     .describe('the thread of sources and outputs is replaced when it does not answer for this long'),
+  leaseMs: durationMs(500, 600_000)
+    .default(10_000)
+    .describe('how long a member of a cluster may be silent before its services move to other members'),
+  clusterStalledMs: durationMs(500, 3_600_000)
+    .default(5000)
+    .describe('the thread of the cluster is replaced when it does not answer for this long'),
+  clusterMs: durationMs(10, 600_000)
+    .default(5000)
+    .describe('how long the NATS server, or another member, may take to answer'),
+  clusterPending: many()
+    .default(4096)
+    .describe('events and calls that may wait for the NATS server or for other members'),
   ackMs: durationMs(0, 60_000)
     .default(50)
     .describe('how long the end of a stored event may wait for company before it is stored'),
@@ -233,6 +247,7 @@ export const pluginOverride = z.strictObject({
     .extend({ timeouts: overriding(mcpTimeouts).optional(), restart: overriding(restart).optional() })
     .optional()
     .describe('of a hosted MCP server'),
+  placement: placement.optional(),
   sources: z
     .record(z.string(), z.record(z.string(), z.unknown()))
     .optional()
@@ -343,6 +358,7 @@ export const config = z.strictObject({
       hold: z.boolean().default(false).describe('commands are kept and not delivered, as tests of plugins want it'),
     })
     .prefault({}),
+  cluster: cluster.optional(),
   guardian: guardian.prefault({}),
   mcp: mcp.prefault({}),
   limits: limits.prefault({}),

@@ -6,8 +6,13 @@ import { type Change, keysUnder, put, remove, storeKey } from '../../protocol/st
 import type { Store } from '../store/store.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 
+/** What of the store it needs. */
+export interface StateStore extends Pick<Store, 'commit' | 'onReopened'> {
+  readonly kept: Pick<Store['kept'], 'pages'>;
+}
+
 export interface KeptStateOptions {
-  readonly store: Store;
+  readonly store: StateStore;
   readonly clock: Clock;
   readonly table: string;
   /** Whose state it is: the first parts of its keys in the store. */
@@ -92,6 +97,15 @@ export class KeptState {
   /** Each key with its value. */
   all(): StateChanges {
     return [...this.#values].flat();
+  }
+
+  /** In place of what was here: what is kept elsewhere is another now. */
+  adopt(values: Iterable<readonly [key: string, json: string]>): void {
+    this.#isRead = true;
+    this.#values.clear();
+    this.#bytes = 0;
+    this.#changed = new Map();
+    for (const [key, json] of values) this.#apply(key, json);
   }
 
   text(): string {

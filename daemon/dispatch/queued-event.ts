@@ -37,6 +37,16 @@ export interface EventIds {
   readonly correlationId: string;
 }
 
+/** Where an event came from that waits elsewhere until it has had its outcome. */
+export interface EventOrigin {
+  /** Its place there. */
+  readonly sequence: number;
+  /** It is no longer this daemon's: what became of it here counts for nothing. */
+  isOver(): boolean;
+  /** It has had it, for good. */
+  done(): void;
+}
+
 export interface QueuedEvent extends EventIds {
   readonly head: EventHead;
   readonly payload: string;
@@ -56,6 +66,8 @@ export interface QueuedEvent extends EventIds {
   readonly place?: number | undefined;
   /** By which its sender has it accepted once, however often it is sent. */
   readonly idempotencyKey?: string | undefined;
+  /** Undefined for an event that waits nowhere but here. */
+  readonly origin?: EventOrigin | undefined;
 }
 
 export const idsOf = ({ eventId, correlationId }: EventIds): EventIds => ({ eventId, correlationId });

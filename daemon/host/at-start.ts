@@ -17,7 +17,7 @@ import { StartFailures } from './start-failures.ts';
 interface StartingHost {
   readonly catalog: Catalog;
   list(): readonly HostedPlugin[];
-  start(id: string): Promise<void>;
+  startAtStart(id: string): Promise<void>;
 }
 
 export interface AtStartOptions {
@@ -103,7 +103,7 @@ export class AtStart {
 
   async #start(id: string): Promise<void> {
     try {
-      await this.#host.start(id);
+      await this.#host.startAtStart(id);
       this.failures.forget(id);
     } catch (thrown) {
       const { code, message } = asHostError(thrown);

@@ -13,6 +13,8 @@ import { HalfLines } from '../control/half-lines.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { Store } from '../store/store.ts';
 import { type StateLock, lockState } from '../store/state-lock.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { memberOperations } from '../control/member-operations.ts';
 import { daemonStatus } from './daemon-status.ts';
 import { type UnderGuardian, underGuardian } from '../guardian/under-guardian.ts';
 import { armFailpoints } from '../files/failpoints.ts';
@@ -22,6 +24,7 @@ import { AuditLog } from '../operations/audit.ts';
 import { AuditFile } from './audit-file.ts';
 import { health } from './health.ts';
 import { Metrics } from './metrics.ts';
+import { joinCluster } from './cluster-parts.ts';
 import { McpParts } from './mcp-parts.ts';
 import { reloadConfig } from './config-reload.ts';
 import { Host } from './host.ts';
@@ -96,12 +99,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     env: process.env,
     controlSocket: options.socket,
     guarding: options.guarding,
+    cluster: () => cluster,
     mcp: {
       gateway: () => mcp.gateway,
       toolsChanged: () => mcp.gateway.toolsChanged(),
       passOn: (plugin) => mcp.passesOn(plugin),
     },
   });
+  const cluster: Cluster | undefined = await joinCluster(options, { host, version, feed, log });
   const watches = new HostWatches(host, limits, log);
   const faults = new HostFaults(log);
   let autostarted = false;
@@ -113,6 +118,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       await host.shutdown(withinMs);
       await Promise.all([control.close(controlCloseMs), browser?.close(controlCloseMs)]);
       await mcp.gateway.close();
+      await cluster?.close();
       watches.stop();
       await store.close(storeCloseMs);
       await daemonLog.close(logFlushMs);
@@ -183,6 +189,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       store,
       audit,
       mcp: mcp.operations(() => browser?.mcpAccess()),
+      cluster,
     }),
     limits,
     feed,
@@ -223,6 +230,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
   guardian.ready(shutdown, config.guardian.restart, daemonParts.reloadConfig);
   log.info({ socket: options.socket, pid: process.pid, plugins: host.catalog.size }, 'listening');
+  cluster?.start(memberOperations(surface.handlers, () => shutdown.begun));
   await host.autostart();
   autostarted = true;
   return started(options, host, browser, shutdown, guardian);

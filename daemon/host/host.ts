@@ -4,6 +4,8 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { HostError } from '../../protocol/errors.ts';
 import type { Clock } from '../time/clock.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { PlacedService } from '../cluster/placed-service.ts';
 import type { Config } from '../config/schema.ts';
 import type { Guarding } from '../guardian/link.ts';
 import { AfterDeath } from './after-death.ts';
@@ -26,8 +28,12 @@ import { type LoadedPlugin, keepingSocket } from '../plugins/plugin.ts';
 import type { EmbeddedRuntime } from '../runtimes/embedded/embedded-runtime.ts';
 import { Profiles } from '../runtimes/programs/profiles.ts';
 import type { Registry } from '../runtimes/registry.ts';
+import { publishCounters } from './changed-counters.ts';
+import { stopInTime } from './service-stops.ts';
 import { WakeTurns } from '../dispatch/wake-turns.ts';
-import { type KeptEvents, type StopOptions, noEvents } from '../services/stop-order.ts';
+import { requireInstance, requireSamePlacement, startPlaced } from './placed-start.ts';
+import { type KeptEvents, type StopOptions, type Stopped, noEvents } from '../services/stop-order.ts';
+import type { Service } from '../services/service.ts';
 import type { Store } from '../store/store.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import type { Feed } from '../telemetry/feed.ts';
@@ -47,6 +53,8 @@ export interface HostOptions {
   /** Where it listens; left out where nothing does. */
   readonly controlSocket?: string;
   readonly mcp: HostedDeps['mcp'];
+  /** Answers undefined where the daemon is no member of a cluster. */
+  readonly cluster?: () => Cluster | undefined;
   /** Under a guardian. */
   readonly guarding?: Guarding | undefined;
 }
@@ -192,7 +200,7 @@ export class Host {
   }
 
   async #open(plugin: LoadedPlugin, tryImport: boolean): Promise<HostedPlugin> {
-    const { config, stateFolder, store, clock, feed, log, env, controlSocket, mcp } = this.#options;
+    const { config, stateFolder, store, clock, feed, log, env, controlSocket, mcp, cluster } = this.#options;
     const kept = keepingSocket(plugin, controlSocket);
     let hosted: HostedPlugin | undefined;
     try {
@@ -211,12 +219,14 @@ export class Host {
         log,
         env,
         mcp,
+        place: (plugin, section) => cluster?.()?.place(plugin, section),
         recorder: this.#recorder,
       });
       if (tryImport) await hosted.tryImport(kept);
       return hosted;
     } catch (thrown) {
       await hosted?.close();
+      await cluster?.()?.forget(plugin.id);
       // Its id is free again for another try.
       this.catalog.remove(plugin.id);
       throw thrown;
@@ -253,6 +263,7 @@ export class Host {
     this.#unloading.add(id);
     hosted.service?.retire();
     await this.edge.forget(id);
+    await this.#options.cluster?.()?.forget(id);
     const programsEnded = this.profiles.revoke(id, this.config.limits.killMs);
     const events = await this.#stopForGood(hosted, { discard });
     await programsEnded;
@@ -297,6 +308,7 @@ export class Host {
     }
     // What a reload made now would outlive the plugin.
     this.#staying(id);
+    requireSamePlacement(hosted.plugin, plugin);
     const kept = keepingSocket(plugin, this.#options.controlSocket);
     await hosted.tryImport(kept);
     // A start that the supervisor has begun ends by its own deadline; how it ends is of no interest here.
@@ -314,24 +326,47 @@ export class Host {
     return { hosted, events };
   }
 
+  /** Of which one instance lives in the cluster; undefined for any other. */
+  placed(id: string): PlacedService | undefined {
+    return this.#options.cluster?.()?.placed(id);
+  }
+
   async start(id: string): Promise<void> {
-    const hosted = this.get(id);
-    const service = hosted.requireService();
-    hosted.requireEnabled();
-    this.#noteStart(id);
-    await service.start();
+    const placed = this.placed(id);
+    if (placed === undefined) return await this.startHere(id);
+    this.get(id).requireEnabled();
+    await startPlaced(placed, this.#options.clock, this.config.limits.clusterMs);
+  }
+
+  /** With the daemon: where another member may have it, nobody waits for it. */
+  async startAtStart(id: string): Promise<void> {
+    const placed = this.placed(id);
+    await (placed === undefined ? this.startHere(id) : placed.want());
+  }
+
+  /** On this member, whoever may have it. */
+  async startHere(id: string): Promise<void> {
+    await this.#startable(id).start();
+  }
+
+  /** Another member may take a service of the cluster then. */
+  async stop(id: string, options: Partial<StopOptions>): Promise<Stopped> {
+    const stopped = await this.get(id).requireService().stop(options);
+    await this.placed(id)?.standAside();
+    return stopped;
   }
 
   async restart(id: string): Promise<KeptEvents> {
+    requireInstance(this.placed(id));
+    return this.#startable(id).restart();
+  }
+
+  #startable(id: string): Service {
     const hosted = this.get(id);
     const service = hosted.requireService();
     hosted.requireEnabled();
-    this.#noteStart(id);
-    return service.restart();
-  }
-
-  #noteStart(id: string): void {
     this.#startOrder = [...this.#startOrder.filter((started) => started !== id), id];
+    return service;
   }
 
   /** Starts every service that is to start with the daemon; workers go on with what waited for them. */
@@ -370,22 +405,7 @@ export class Host {
 
   /** Pushes what changed since the last time; costs nothing while nobody listens. */
   publishCounters(last: Map<string, string>): void {
-    const { feed, clock } = this.#options;
-    if (!feed.wants('counters')) return;
-    for (const id of last.keys()) if (!this.#hosted.has(id)) last.delete(id);
-    for (const { id, service } of this.#hosted.values()) {
-      if (service === undefined) continue;
-      const { lifecycle, incarnation, queue, inFlight, counters, lastError, latencyMs } = service.status();
-      const mark = JSON.stringify([lifecycle, incarnation, counters]);
-      if (last.get(id) === mark) continue;
-      last.set(id, mark);
-      feed.publish({
-        topic: 'counters',
-        at: new Date(clock.wallMs()).toISOString(),
-        plugin: id,
-        data: { lifecycle, incarnation, queue, inFlight, counters, lastError, latencyMs },
-      });
-    }
+    publishCounters(this.list(), last, this.#options);
   }
 
   /**
@@ -398,7 +418,12 @@ export class Host {
     // No restart, by an operator or by a supervisor, begins from here on.
     for (const { service } of this.#hosted.values()) service?.retire();
     const workersEnded = this.registry.close(killMs);
-    const stopped = this.#stopServices(withinMs - Math.min(withinMs / 2, abortGraceMs + killMs + lastWritesMs));
+    // In the reverse order of their start.
+    const stopped = stopInTime(
+      this.#startOrder.toReversed().flatMap((id) => this.#hosted.get(id) ?? []),
+      (hosted, options) => this.#stopForGood(hosted, options),
+      { withinMs: withinMs - Math.min(withinMs / 2, abortGraceMs + killMs + lastWritesMs), ...this.#options },
+    );
     await stopped.orLate;
     const [events] = await Promise.all([
       stopped.all,
@@ -414,31 +439,6 @@ export class Host {
     this.edge.close();
     this.#options.log.info({ ...events }, 'the services are stopped');
     this.#tellStopped(events);
-  }
-
-  /**
-   * Begins in the reverse order of their start. A service that has not stopped by `withinMs` is ended by the kill
-   * ladder.
-   */
-  #stopServices(withinMs: number): { readonly all: Promise<KeptEvents>; readonly orLate: Promise<unknown> } {
-    const { clock, log } = this.#options;
-    const stops = this.#startOrder.toReversed().flatMap((id) => {
-      const hosted = this.#hosted.get(id);
-      return hosted === undefined ? [] : [this.#stopForGood(hosted, { withinMs })];
-    });
-    const all = Promise.all(stops).then((each) => ({
-      kept: each.reduce((sum, { kept }) => sum + kept, 0),
-      discarded: each.reduce((sum, { discarded }) => sum + discarded, 0),
-    }));
-    const late = new Promise<void>((resolve) => {
-      const timer = clock.after(withinMs, () => {
-        log.warn({}, 'services did not stop in time; what is left is discarded');
-        for (const { service } of this.#hosted.values()) service?.end();
-        resolve();
-      });
-      void all.then(() => timer.cancel());
-    });
-    return { all, orLate: Promise.race([all, late]) };
   }
 
   /** The service never starts again, so what it would keep in memory for its next start is discarded. */

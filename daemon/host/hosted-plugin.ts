@@ -26,6 +26,7 @@ import { PluginProfiles } from '../runtimes/programs/plugin-profiles.ts';
 import type { KeptState } from '../dispatch/kept-state.ts';
 import type { DeadLetters } from '../services/dead-letters.ts';
 import type { KeptQueue } from '../services/durable/kept-queue.ts';
+import { type PlacedQueue, mostPlacedStateBytes } from '../services/placed.ts';
 import { replayLetters } from '../services/replay.ts';
 import type { JournalOutlets } from '../services/journal.ts';
 import { Service } from '../services/service.ts';
@@ -97,24 +98,28 @@ export class HostedPlugin {
   /** Tools of before a reload that still have calls or cells. */
   readonly #retiring: RetiringTools;
   #service: Service | undefined;
+  /** Of a service of which one instance lives in a cluster. */
+  readonly #placed: PlacedQueue | undefined;
   /** Services that a reload has taken away while cells of theirs could not be ended. */
   #formerServices: Service[] = [];
   #trialsLeftBehind = 0;
 
   /** With what an earlier daemon kept of it. */
   static async open(plugin: LoadedPlugin, deps: HostedDeps): Promise<HostedPlugin> {
-    const [kept, tellTo] = await openKept(plugin, deps);
-    const hosted = new HostedPlugin(plugin, deps, kept);
+    const placed = placeOf(plugin, deps);
+    const [kept, tellTo] = await openKept(plugin, deps, placed);
+    const hosted = new HostedPlugin(plugin, deps, kept, placed);
     tellTo((...told) => hosted.tell(...told));
     return hosted;
   }
 
-  private constructor(plugin: LoadedPlugin, deps: HostedDeps, kept: KeptThings) {
+  private constructor(plugin: LoadedPlugin, deps: HostedDeps, kept: KeptThings, placed: PlacedQueue | undefined) {
     const { limits, clock, feed, log } = deps;
     const { id } = plugin;
     this.id = id;
     this.#deps = deps;
     this.#plugin = plugin;
+    this.#placed = placed;
     this.#deadLetters = kept.deadLetters;
     this.#state = kept.state;
     this.outputs = kept.outputs;
@@ -340,10 +345,20 @@ export class HostedPlugin {
     const plan = planOf(plugin, env);
     if (plan === undefined) return undefined;
     const spawnCell = spawnCellFor(this.#deps.limits, this.#records);
+    const placed = this.#placed;
+    const { limits, store } = this.#deps;
     const service = new Service(plan, {
       ...this.#deps,
-      kept: this.#queue,
-      commit: (changes) => this.#deps.store.commit(changes),
+      placed,
+      kept: placed === undefined ? this.#queue : undefined,
+      ...(placed === undefined
+        ? {}
+        : { limits: { ...limits, stateBytes: Math.min(limits.stateBytes, mostPlacedStateBytes) } }),
+      write: (changes) => store.commit(changes),
+      commit: (changes, event) =>
+        placed === undefined
+          ? store.commit(changes)
+          : placed.commit(changes, event?.origin?.sequence, (others) => store.commit(others)),
       random: Math.random,
       spawnCell: (spec, listener) =>
         spec.server === undefined
@@ -407,6 +422,9 @@ export class HostedPlugin {
     tellFailure(this.#outlets, redactedError(error, this.#redactor), { pluginId: this.id, at, incarnation, ids });
   }
 }
+
+const placeOf = ({ id, manifest: { service } }: LoadedPlugin, { place }: HostedDeps): PlacedQueue | undefined =>
+  service === undefined ? undefined : place?.(id, service);
 
 const sum = <Item>(items: readonly Item[], of: (item: Item) => number): number =>
   items.reduce((all, item) => all + of(item), 0);

@@ -1,5 +1,6 @@
 // What an earlier daemon kept of one plugin, read before anything of the plugin is made.
 import { join } from 'node:path';
+import { placedStateTable } from '../../protocol/store/change.ts';
 import type { Limits } from '../config/schema.ts';
 import { KeptState } from '../dispatch/kept-state.ts';
 import { type OutputTargets, driverOf } from '../outputs/drivers.ts';
@@ -7,6 +8,7 @@ import { PluginOutputs } from '../outputs/plugin-outputs.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import { KeptQueue } from '../services/durable/kept-queue.ts';
 import type { Guilt } from '../services/durable/queue-recovery.ts';
+import type { PlacedQueue } from '../services/placed.ts';
 import { DeadLetters } from '../services/dead-letters.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import { PluginHistory } from './plugin-history.ts';
@@ -46,6 +48,7 @@ export type TellPlugin = (
 export async function openKept(
   plugin: LoadedPlugin,
   deps: KeptDeps,
+  placed?: PlacedQueue,
 ): Promise<[KeptThings, tellTo: (listener: TellPlugin) => void]> {
   const { id, manifest } = plugin;
   const { stateFolder, store, clock, limits, log, targets } = deps;
@@ -65,7 +68,17 @@ export async function openKept(
     oldFile: join(stateFolder, 'dead-letters', `${id}.ndjson`),
     onTrouble: trouble('dead_letters_unsafe'),
   });
-  const state = new KeptState({ store, clock, table: 'state', owner: [id], onTrouble: trouble('state_unsafe') });
+  const onTrouble = trouble('state_unsafe');
+  const state: KeptState =
+    placed === undefined
+      ? new KeptState({ store, clock, table: 'state', owner: [id], onTrouble })
+      : new KeptState({
+          store: placed.stateStore((values) => state.adopt(values)),
+          clock,
+          table: placedStateTable,
+          owner: [],
+          onTrouble,
+        });
   await state.open();
   const outputs = new PluginOutputs({
     plugin: id,

@@ -33,7 +33,8 @@ export function cellEntry(
     | 'default-profile'
     | 'storekeeper'
     | 'edge-thread'
-    | 'mcp-thread',
+    | 'mcp-thread'
+    | 'cluster-thread',
 ): URL {
   return builtFile(`${name}.js`);
 }

@@ -19,6 +19,8 @@ export interface Caller {
   readonly signal: AbortSignal;
   /** When the daemon read the request, on its clock: it may be handled later, behind others of its connection. */
   readonly arrivedMs: number;
+  /** The member of the cluster that asks. */
+  readonly member?: string;
   /** Throws `limit_too_large` at the bound, `unsupported_operation` where the transport cannot push. */
   subscribe(filter: FeedFilter): { readonly subscriptionId: string; readonly buffer: number };
   unsubscribe(subscriptionId: string): { readonly unsubscribed: boolean; readonly dropped: number };

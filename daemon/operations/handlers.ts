@@ -1,7 +1,9 @@
 // Every operation with what it does: the one place where the table's names meet the host. Nothing here knows of a wire.
+import { acrossMembers } from './across-members.ts';
 import type { Handlers } from './caller.ts';
 import type { AuditLog } from './audit.ts';
 import { type BrowserLinks, browserHandlers } from './browser.ts';
+import { clusterHandlers } from './cluster.ts';
 import { configHandlers } from './config.ts';
 import { type DaemonHandlerDeps, daemonHandlers } from './daemon.ts';
 import { deadLetterHandlers } from './dead-letter.ts';
@@ -16,6 +18,7 @@ import { telemetryHandlers } from './telemetry.ts';
 import { toolHandlers } from './tool.ts';
 import { usageHandlers } from './usage.ts';
 import { workerHandlers } from './worker.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import type { Host } from '../host/host.ts';
 import type { Store } from '../store/store.ts';
 import type { DaemonLog } from '../telemetry/daemon-log.ts';
@@ -27,10 +30,15 @@ export interface HandlerParts {
   readonly store: Store;
   readonly mcp: McpHandlerDeps;
   readonly audit: AuditLog;
+  /** Undefined where the daemon is no member of a cluster. */
+  readonly cluster?: Cluster | undefined;
 }
 
-export function handlers(host: Host, { daemonLog, daemon, browser, store, mcp, audit }: HandlerParts): Handlers {
-  return audit.watching({
+export function handlers(
+  host: Host,
+  { daemonLog, daemon, browser, store, mcp, audit, cluster }: HandlerParts,
+): Handlers {
+  const own: Handlers = {
     ...daemonHandlers(daemon),
     ...configHandlers(daemon.reloadConfig),
     ...pluginHandlers(host),
@@ -46,6 +54,8 @@ export function handlers(host: Host, { daemonLog, daemon, browser, store, mcp, a
     ...storeHandlers(store, host.config.limits.storeBytes),
     ...browserHandlers(browser),
     ...mcpHandlers(mcp),
+    ...clusterHandlers(cluster),
     ...audit.handlers(),
-  });
+  };
+  return audit.watching(cluster === undefined ? own : acrossMembers(host, cluster, own));
 }

@@ -114,7 +114,7 @@ export function serviceHandlers(host: Host): Pick<Handlers, keyof typeof service
     'service.stop': async ({ plugin: id, now, discard }) => {
       const service = host.get(id).requireService();
       const wanted = host.wants(id, 'stopped');
-      const { discarded, error } = await service.stop({ now, discard });
+      const { discarded, error } = await host.stop(id, { now, discard });
       await wanted;
       // What was on its way to the disk when the stop came may have been accepted since.
       const status = service.status();

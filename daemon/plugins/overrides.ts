@@ -33,7 +33,7 @@ export function applyOverride(declared: Manifest, override: PluginOverride): Ove
   const layService = (service: ServiceSection | undefined): ServiceSection | undefined => {
     if (service !== undefined) {
       return {
-        ...lay('service', service, override.reload === undefined ? {} : { reload: override.reload }),
+        ...lay('service', service, serviceFields(override)),
         queue: lay('service.queue', service.queue, override.queue),
         timeouts: lay('service.timeouts', service.timeouts, override.timeouts),
         restart: lay('service.restart', service.restart, override.restart),
@@ -42,7 +42,7 @@ export function applyOverride(declared: Manifest, override: PluginOverride): Ove
         outputs: layRows('output', service.outputs, operatorOutput, (rows) => outputIssues(rows, service)),
       };
     }
-    for (const section of ['queue', 'timeouts', 'restart', 'retry', 'reload', 'sources', 'outputs'] as const) {
+    for (const section of ofServices) {
       if (override[section] !== undefined)
         issues.push({ path: `${where}.${section}`, message: withoutService(section, declared.mcp !== undefined) });
     }
@@ -117,6 +117,13 @@ const withoutService = (section: string, hosts: boolean): string =>
   hosts && (section === 'timeouts' || section === 'restart')
     ? `the plugin hosts an MCP server; write this as mcp.${section}`
     : 'the plugin has no service; remove this override';
+
+const ofServices = ['queue', 'timeouts', 'restart', 'retry', 'reload', 'placement', 'sources', 'outputs'] as const;
+
+const serviceFields = ({ reload, placement }: PluginOverride): Partial<ServiceSection> => ({
+  ...(reload === undefined ? {} : { reload }),
+  ...(placement === undefined ? {} : { placement }),
+});
 
 function overriddenRows<Row extends Source | Output>(
   what: 'source' | 'output',

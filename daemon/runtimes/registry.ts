@@ -67,6 +67,18 @@ export class Registry {
     this.#links.set(runtime.runtimeId, new RuntimeLink(runtime, this.#deps));
   }
 
+  /** It is somewhere else, and not reached any more. */
+  async remove(runtimeId: string): Promise<void> {
+    const link = this.#links.get(runtimeId);
+    this.#links.delete(runtimeId);
+    await link?.runtime.close(0);
+  }
+
+  /** What other members of a cluster are told: only what lives here. */
+  own(): readonly Runtime[] {
+    return [...this.#links.values()].map(({ runtime }) => runtime).filter(({ kind }) => kind !== 'remote');
+  }
+
   async list(): Promise<RuntimeSummary[]> {
     return await Promise.all([...this.#links.values()].map((link) => this.#summary(link)));
   }

@@ -25,6 +25,13 @@ interface Parts {
   readonly idempotencyKey: string | undefined;
 }
 
+/** What the host knows of an event beside what its sender says. */
+export interface AdmittedWith extends Pick<QueuedEvent, 'waiter' | 'replayOf' | 'hops' | 'origin'> {
+  /** Of an event that another member has accepted. */
+  readonly eventId?: string;
+  readonly createdAt?: string;
+}
+
 /** Set by the host alone. */
 const hostsOwn = ['attempt', 'eventId'] as const;
 
@@ -42,15 +49,15 @@ export class Admission {
     this.#heads = new EventHeads(clock);
   }
 
-  admit(raw: unknown, more: Pick<QueuedEvent, 'waiter' | 'replayOf' | 'hops'> = {}): QueuedEvent {
+  admit(raw: unknown, more: AdmittedWith = {}): QueuedEvent {
     const {
       head,
       payload,
       payloadBytes,
       correlationId: given,
       idempotencyKey,
-    } = raw instanceof ReadEvent ? this.#read(raw) : this.#checked(raw);
-    const eventId = uuidv7();
+    } = raw instanceof ReadEvent ? this.#read(raw, more.createdAt) : this.#checked(raw);
+    const eventId = more.eventId ?? uuidv7();
     const correlationId = given ?? eventId;
     const bytes = eventBytes(head, payloadBytes, { eventId, correlationId });
     if (bytes > this.#eventBytes) throw this.#tooLarge(bytes);
@@ -69,11 +76,12 @@ export class Admission {
       hops: more.hops,
       place: undefined,
       idempotencyKey,
+      origin: more.origin,
     };
   }
 
   /** As it came, where nothing is wrong with it; else it is looked at like any other. */
-  #read(event: ReadEvent): Parts {
+  #read(event: ReadEvent, createdAt: string | undefined): Parts {
     const { ingress, kind, source, payload, payloadBytes, correlationId, idempotencyKey } = event;
     if (
       !this.#declares(ingress, kind) ||
@@ -83,7 +91,7 @@ export class Admission {
       payloadBytes > this.#eventBytes - mostFrameBytes
     )
       return this.#checked(event.whole());
-    const head = this.#heads.of(ingress, kind, source, undefined);
+    const head = this.#heads.of(ingress, kind, source, createdAt);
     return { head, payload, payloadBytes, correlationId, idempotencyKey };
   }
 

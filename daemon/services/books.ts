@@ -11,7 +11,7 @@ import type { EventTrail } from './event-trail.ts';
 export type Outcome = 'handled' | 'failed' | 'deadLettered' | 'discarded';
 export type Rejection = keyof ServiceCounters['rejected'];
 export type LostAttempt = 'timedOut' | 'crashed' | 'threw';
-export type DiscardReason = 'service_stopped' | 'service_failed' | 'caller_gave_up' | 'not_kept' | 'damaged';
+export type DiscardReason = 'service_stopped' | 'service_failed' | 'caller_gave_up' | 'not_kept' | 'moved' | 'damaged';
 
 export interface BooksDeps {
   readonly clock: Clock;
@@ -55,6 +55,7 @@ export class Books {
     service_failed: 0,
     caller_gave_up: 0,
     not_kept: 0,
+    moved: 0,
     damaged: 0,
   };
   #enqueued: number;

@@ -2,11 +2,10 @@
 // been handled. It knows nothing of cells.
 import { HostError, invalid } from '../../protocol/errors.ts';
 import type { Durability, ServiceSection } from '../../protocol/manifest.ts';
-import { plural } from '../../protocol/plural.ts';
 import type { Change } from '../../protocol/store/change.ts';
 import type { Clock } from '../time/clock.ts';
 import { type AdmissionState, neverStarted } from './admission-state.ts';
-import { Admission } from './admission.ts';
+import { Admission, type AdmittedWith } from './admission.ts';
 import type { Accepted, Answered } from './admitted.ts';
 import type { Books, DiscardReason, Rejection } from './books.ts';
 import type { IngressQueue } from '../dispatch/ingress-queue.ts';
@@ -14,11 +13,12 @@ import type { WakeTurn } from '../dispatch/wake-turns.ts';
 import type { IdempotencyKeys, KnownKey } from './durable/idempotency-keys.ts';
 import type { KeptQueue } from './durable/kept-queue.ts';
 import type { Journal } from './journal.ts';
+import type { Arrival, PlacedQueue } from './placed.ts';
+import type { ReadEvent } from '../dispatch/read-event.ts';
+import { QueueBounds } from './queue-bounds.ts';
 import type { Retries } from './retries.ts';
 import { type QueuedEvent, type Waiter, idsOf } from '../dispatch/queued-event.ts';
 import { CapacityWaiters, type CapacityWaiter } from './capacity-waiters.ts';
-
-type EventExtras = Pick<QueuedEvent, 'waiter' | 'replayOf' | 'hops'>;
 
 export interface Publication {
   /** The dead letter that it is a replay of. */
@@ -33,6 +33,7 @@ const discardWords: Readonly<Record<DiscardReason, string>> = {
   service_stopped: 'the service was stopped',
   service_failed: 'the service failed while its caller waited',
   caller_gave_up: 'its caller gave up waiting',
+  moved: 'it waits in the cluster, for the member that takes the service over',
   not_kept: 'it was kept in memory only, and the plugin was unloaded or the daemon ended',
   damaged: 'it was damaged on disk',
 };
@@ -52,6 +53,10 @@ export interface IntakeDeps {
   /** The queue on disk; undefined where nothing can be stored. */
   readonly kept: KeptQueue | undefined;
   readonly keys: IdempotencyKeys;
+  /** Undefined where the events wait here. */
+  readonly placed?: PlacedQueue | undefined;
+  /** Into the store; needed where events are placed in a cluster. */
+  write?(changes: readonly Change[]): Promise<void>;
 }
 
 export class Intake {
@@ -70,8 +75,9 @@ export class Intake {
   #highWater = 0;
   readonly #kept: KeptQueue | undefined;
   readonly #keys: IdempotencyKeys;
-  #durability: Durability;
-  #diskBytes: number;
+  readonly #placed: PlacedQueue | undefined;
+  readonly #write: (changes: readonly Change[]) => Promise<void>;
+  readonly #bounds: QueueBounds;
 
   constructor(pluginId: string, section: ServiceSection, eventBytes: number, deps: IntakeDeps) {
     this.#pluginId = pluginId;
@@ -85,21 +91,22 @@ export class Intake {
     this.#retries = deps.retries;
     this.#kept = deps.kept;
     this.#keys = deps.keys;
-    this.#durability = section.queue.durability ?? 'disk';
-    this.#diskBytes = section.queue.diskBytes;
+    this.#placed = deps.placed;
+    this.#write = (changes) => deps.write?.(changes) ?? Promise.resolve();
+    this.#bounds = new QueueBounds(deps.queue, deps.kept, section.queue);
   }
 
   /** A reload may bring other ingresses and another capacity; what is queued stays. */
   replan(section: ServiceSection): void {
     this.#admission = new Admission(section.ingresses, this.#eventBytes, this.#clock);
     this.queue.resize(section.queue);
-    this.#durability = section.queue.durability ?? 'disk';
-    this.#diskBytes = section.queue.diskBytes;
+    this.#bounds.replan(section.queue);
   }
 
   /** Whether published events are stored before they are accepted. */
   get durability(): Durability {
-    return this.#kept === undefined ? 'memory' : this.#durability;
+    if (this.#placed !== undefined) return 'disk';
+    return this.#bounds.durability;
   }
 
   /** Events without an outcome that are kept on disk. */
@@ -135,6 +142,10 @@ export class Intake {
 
   /** Stores an event and then queues it; throws where it is refused at once. */
   store(raw: unknown, answered: Answered, { replayOf, hops, changes }: Publication = {}): void {
+    if (this.#placed !== undefined) {
+      this.#publishTo(this.#placed, this.#admit(raw, { replayOf, hops }), answered, changes);
+      return;
+    }
     const event = this.#admitted(raw, { replayOf, hops });
     if (this.#repeats(event, answered)) return;
     this.#requireRoom(event);
@@ -143,10 +154,23 @@ export class Intake {
 
   /** False: there is no room, and nobody is to be told of it. */
   storeWhereRoom(raw: unknown, answered: Answered): boolean {
+    if (this.#placed !== undefined) {
+      this.#publishTo(this.#placed, this.#admit(raw, {}), answered);
+      return true;
+    }
     const event = this.#admitted(raw, {});
     if (this.#repeats(event, answered)) return true;
     if (!this.#hasRoom(event)) return false;
     this.#storeNow(event, answered);
+    return true;
+  }
+
+  /** Queues an event that waits in the cluster until it has had its outcome. False: it cannot be taken now. */
+  take(event: ReadEvent, arrival: Arrival): boolean {
+    if (!this.#state.accepts) return false;
+    const admitted = this.#admit(event, arrival);
+    if (!this.#hasRoom(admitted)) return false;
+    this.#push(admitted);
     return true;
   }
 
@@ -199,7 +223,7 @@ export class Intake {
     if (this.#room.awaited) this.#offerSoon();
   }
 
-  #admitted(raw: unknown, more: EventExtras): QueuedEvent {
+  #admitted(raw: unknown, more: AdmittedWith): QueuedEvent {
     if (!this.#state.accepts) throw this.#rejected('notAccepting', this.notAccepting());
     return this.#admit(raw, more);
   }
@@ -248,45 +272,27 @@ export class Intake {
     return { accepted: true, eventId, correlationId, queueDepth: this.depth };
   }
 
+  #publishTo(placed: PlacedQueue, event: QueuedEvent, answered: Answered, changes: readonly Change[] = []): void {
+    placed.publish(event, (outcome) => {
+      if (outcome instanceof HostError) return answered(outcome);
+      const { eventId, correlationId, duplicate } = outcome;
+      if (duplicate) this.#books.duplicate();
+      const { depth: queueDepth } = this;
+      const tell = (): void =>
+        answered({ accepted: true, ...(duplicate ? { duplicate } : {}), eventId, correlationId, queueDepth });
+      // If the store cannot have them now, what led to the event stays there and leads to it once more.
+      if (changes.length === 0) tell();
+      else void this.#write(changes).then(tell, tell);
+    });
+  }
+
   #requireRoom(event: QueuedEvent): void {
-    const limit = this.#lacks(event);
-    if (limit === undefined) return;
-    const words = {
-      'queue.capacity': plural(this.queue.capacity, 'event waits', 'events wait'),
-      'queue.maxBytes': plural(this.queue.maxBytes, 'byte waits', 'bytes wait'),
-      'queue.diskBytes': plural(this.#diskBytes, 'byte is kept on disk', 'bytes are kept on disk'),
-    };
-    throw this.#rejected('queueFull', this.#full(limit, words[limit]));
+    const limit = this.#bounds.lacks(event, this.depth);
+    if (limit !== undefined) throw this.#rejected('queueFull', this.#full(limit, this.#bounds.words(limit)));
   }
 
   #hasRoom(event: QueuedEvent): boolean {
-    return this.#lacks(event) === undefined;
-  }
-
-  /** The bound that it would exceed. */
-  #lacks({ bytes, waiter }: QueuedEvent): 'queue.capacity' | 'queue.maxBytes' | 'queue.diskBytes' | undefined {
-    const { capacity, maxBytes } = this.queue;
-    const kept = this.#kept;
-    if (kept === undefined || this.#durability === 'memory') {
-      if (this.depth >= capacity) return 'queue.capacity';
-      return this.queue.bytes + bytes > maxBytes ? 'queue.maxBytes' : undefined;
-    }
-    if (this.depth + kept.pending >= capacity) return 'queue.capacity';
-    if (waiter !== undefined) return this.queue.awaitedBytes + bytes > maxBytes ? 'queue.maxBytes' : undefined;
-    if (kept.bytes + bytes > this.#diskBytes) return 'queue.diskBytes';
-    return kept.pending > 0 && kept.pendingBytes + bytes > maxBytes ? 'queue.maxBytes' : undefined;
-  }
-
-  #isHalfFree(): boolean {
-    const { capacity, maxBytes } = this.queue;
-    const kept = this.#kept;
-    if (kept === undefined || this.#durability === 'memory')
-      return this.depth <= capacity / 2 && this.queue.bytes <= maxBytes / 2;
-    return (
-      this.depth + kept.pending <= capacity / 2 &&
-      kept.bytes <= this.#diskBytes / 2 &&
-      kept.pendingBytes <= maxBytes / 2
-    );
+    return this.#bounds.lacks(event, this.depth) === undefined;
   }
 
   #push(event: QueuedEvent): void {
@@ -307,7 +313,7 @@ export class Intake {
     this.#offering = true;
     this.#clock.soon(() => {
       this.#offering = false;
-      if (!this.#state.accepts || this.#isHalfFree()) this.#room.offer();
+      if (!this.#state.accepts || this.#bounds.isHalfFree(this.depth)) this.#room.offer();
     });
   }
 
@@ -325,6 +331,7 @@ export class Intake {
     for (const event of events) {
       this.#books.discarded(event, reason, incarnation);
       this.#kept?.done(event);
+      if (reason !== 'moved' && reason !== 'not_kept') event.origin?.done();
       this.#keys.discarded(event);
       this.roomFreed();
       this.#journal.note('warn', 'discarded', `An event was discarded: ${discardWords[reason]}.`, incarnation, {
@@ -338,9 +345,11 @@ export class Intake {
   /** For `not_kept`, only what would be lost with the daemon. Returns how many events that were. */
   discardQueued(reason: DiscardReason): number {
     if (this.queue.size === 0) return 0;
-    const absent = reason === 'not_kept' ? 0 : (this.#kept?.discardAbsent() ?? 0);
+    const absent = reason === 'not_kept' || reason === 'moved' ? 0 : (this.#kept?.discardAbsent() ?? 0);
     if (absent > 0) this.#books.discardedUnseen(absent, reason);
-    const removed = this.queue.removeWhere(({ place }) => reason !== 'not_kept' || place === undefined);
+    const removed = this.queue.removeWhere(({ place, origin }) =>
+      reason === 'moved' ? origin !== undefined : reason !== 'not_kept' || place === undefined,
+    );
     this.#retries.rearm();
     this.discard(removed, reason);
     return removed.length + absent;
@@ -420,7 +429,7 @@ export class Intake {
     );
   }
 
-  #admit(raw: unknown, more: EventExtras): QueuedEvent {
+  #admit(raw: unknown, more: AdmittedWith): QueuedEvent {
     try {
       return this.#admission.admit(raw, more);
     } catch (thrown) {

@@ -6,6 +6,7 @@ import type { AttemptStory, DeadLetterReason, DeadLetterWithEvent } from '../../
 import { timeText } from '../../protocol/time-text.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { RetryOptions } from '../../protocol/manifest.ts';
+import type { Change } from '../../protocol/store/change.ts';
 import { uuidv7 } from '../../protocol/uuid.ts';
 import { plural } from '../../protocol/plural.ts';
 import type { CellEnd } from '../cells/cell.ts';
@@ -28,7 +29,7 @@ import type { Retries } from './retries.ts';
 import type { CommandSink, ServiceDeps } from './service-deps.ts';
 import { type Settlement, noEffects } from './settlement.ts';
 import { retryDelayMs } from './retry-delay.ts';
-import { type QueuedEvent, idsOf, wholeEvent } from '../dispatch/queued-event.ts';
+import { type EventOrigin, type QueuedEvent, idsOf, wholeEvent } from '../dispatch/queued-event.ts';
 
 const noChanges: StateChanges = [];
 const noCommands: readonly SentCommand[] = [];
@@ -49,6 +50,8 @@ export interface OutcomesDeps {
   /** The queue on disk; undefined where nothing is stored. */
   readonly kept: KeptQueue | undefined;
   retry(): RetryOptions;
+  /** Into the store. */
+  write(changes: readonly Change[]): Promise<void>;
 }
 
 export class Outcomes {
@@ -60,6 +63,7 @@ export class Outcomes {
 
   /** `effects`: what it changes if it counts as handled. */
   handled(event: QueuedEvent, output: EventOutput | undefined, incarnation: number, effects?: EventEffects): void {
+    if (this.#isLeft(event)) return;
     const conclude = (): void => this.#handled(event, output, incarnation);
     if (effects === undefined) this.#deps.settlement.settle(event, incarnation, noEffects, conclude);
     else this.#settleWith(event, incarnation, effects, conclude);
@@ -93,7 +97,16 @@ export class Outcomes {
 
   /** Its effects are dropped. */
   failed(event: QueuedEvent, failure: EventFailure, incarnation: number): void {
+    if (this.#isLeft(event)) return;
     this.#deps.settlement.settle(event, incarnation, noEffects, () => this.#failed(event, failure, incarnation));
+  }
+
+  /** It ended here and counts for nothing: another member of the cluster has it. */
+  #isLeft(event: QueuedEvent): boolean {
+    if (event.origin?.isOver() !== true) return false;
+    this.#deps.books.attempted(event);
+    this.#deps.intake.discard([event], 'moved');
+    return true;
   }
 
   /** It was handled and its effects could not be committed: it comes again. */
@@ -248,6 +261,8 @@ export class Outcomes {
   #settle(event: QueuedEvent, outcome: Outcome, incarnation: number, handlerMs?: number): number {
     const sinceMs = this.#deps.books.settled(event, outcome, incarnation, handlerMs);
     this.#deps.kept?.done(event);
+    // A dead letter is written first.
+    if (outcome !== 'deadLettered') event.origin?.done();
     this.#deps.intake.roomFreed();
     return sinceMs;
   }
@@ -301,9 +316,22 @@ export class Outcomes {
     });
     // The event ends and the letter begins in one transaction.
     const { kept } = this.#deps;
-    const changes = this.#deps.deadLetters.add(letter, event.place !== undefined && kept !== undefined);
-    kept?.include(changes);
+    const { origin } = event;
+    const gathered = origin !== undefined || (event.place !== undefined && kept !== undefined);
+    const changes = this.#deps.deadLetters.add(letter, gathered);
+    if (origin === undefined) kept?.include(changes);
+    else void this.#writeFirst(changes, origin);
     return letter.id;
+  }
+
+  /** The event goes from where it waits once its dead letter is on disk; else it comes again. */
+  async #writeFirst(changes: readonly Change[], origin: EventOrigin): Promise<void> {
+    try {
+      await this.#deps.write(changes);
+      origin.done();
+    } catch {
+      // The store tells of its own trouble; the letter is in memory, and the event still waits where it came from.
+    }
   }
 
   /** It comes again as it is now, also from the disk. */

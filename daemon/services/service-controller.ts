@@ -183,7 +183,7 @@ export class ServiceController {
   }
 
   /** Drops what a stopped service keeps for its next start. Returns how many events that were. */
-  dropQueue(reason: 'service_stopped' | 'not_kept'): number {
+  dropQueue(reason: 'service_stopped' | 'not_kept' | 'moved'): number {
     const { intake, journal } = this.#deps;
     const discarded = intake.discardQueued(reason);
     if (discarded > 0) journal.tally('discarded', { kept: 0, discarded }, this.incarnation);

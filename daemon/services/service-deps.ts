@@ -5,7 +5,7 @@ import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages
 import type { Change } from '../../protocol/store/change.ts';
 import type { DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
-import type { EventIds } from '../dispatch/queued-event.ts';
+import type { EventIds, QueuedEvent } from '../dispatch/queued-event.ts';
 import type { SpawnCell } from '../cells/cell.ts';
 import type { Clock } from '../time/clock.ts';
 import type { KeptState } from '../dispatch/kept-state.ts';
@@ -15,6 +15,7 @@ import type { KeptQueue } from './durable/kept-queue.ts';
 import type { JournalOutlets } from './journal.ts';
 import type { KeptCode } from '../plugins/kept-code.ts';
 import type { WakeTurns } from '../dispatch/wake-turns.ts';
+import type { PlacedQueue } from './placed.ts';
 
 /** Takes the commands that handled events send. */
 export interface CommandSink {
@@ -58,8 +59,12 @@ export interface ServiceDeps {
   };
   /** The queue on disk; without one, published events are in memory alone. */
   readonly kept?: KeptQueue | undefined;
+  /** In a cluster, of a service of which one instance lives: its events wait there. */
+  readonly placed?: PlacedQueue | undefined;
+  /** Into the store, whatever takes the events. */
+  write?(changes: readonly Change[]): Promise<void>;
   /** One transaction of the store. */
-  commit?(changes: readonly Change[]): Promise<void>;
+  commit?(changes: readonly Change[], event?: QueuedEvent): Promise<void>;
   /** Absent where nothing can be sent. */
   readonly commands?: CommandSink;
   /** Absent where nothing comes from sources. */

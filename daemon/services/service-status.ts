@@ -36,6 +36,7 @@ export interface StatusParts {
   readonly outputs: ServiceStatus['outputs'];
   readonly reported: ServiceStatus['reported'];
   readonly log: ServiceStatus['log'];
+  readonly placement: ServiceStatus['placement'];
   readonly notes: readonly string[];
 }
 
@@ -103,6 +104,7 @@ export function serviceStatus(parts: StatusParts): ServiceStatus {
     malformedMessages: parts.malformed,
     reported: parts.reported,
     log: { ...parts.log },
+    placement: parts.placement,
     notes: [...parts.notes],
     diagnostics: journal.diagnostics,
   };

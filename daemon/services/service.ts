@@ -21,6 +21,7 @@ import { publishOrWait } from './publish-or-wait.ts';
 import { IngressQueue } from '../dispatch/ingress-queue.ts';
 import type { ReadEvent } from '../dispatch/read-event.ts';
 import { type Handled, type Waiter, wholeEvent } from '../dispatch/queued-event.ts';
+import type { Arrival } from './placed.ts';
 import { PluginStatusCache } from './plugin-status-cache.ts';
 import type { CapacityWaiter } from './capacity-waiters.ts';
 import { ServiceController } from './service-controller.ts';
@@ -66,13 +67,15 @@ export class Service {
       books: this.#books,
       journal: this.#journal,
       kept,
+      placed: deps.placed,
+      write: (changes) => deps.write?.(changes) ?? Promise.resolve(),
       keys: kept?.keys ?? new IdempotencyKeys(plan.plugin.id, limits, clock),
     });
     this.#settlement = new Settlement({
       commit: (event, effects) =>
         kept !== undefined && (event.place !== undefined || this.stores)
           ? kept.commit(event, effects)
-          : (deps.commit?.(effects) ?? Promise.resolve()),
+          : (deps.commit?.(effects, event) ?? Promise.resolve()),
       failed: (incarnation, error) => this.#life.uncommitted(incarnation, error),
       pause: (paused) => this.#pause('settlement', paused),
     });
@@ -95,6 +98,7 @@ export class Service {
       commands: deps.commands ?? noCommands,
       durable,
       retry: () => this.#life.plan.section.retry,
+      write: (changes) => deps.write?.(changes) ?? Promise.resolve(),
     });
     this.#life = new ServiceController(plan, {
       ...deps,
@@ -205,6 +209,16 @@ export class Service {
   /** Stores an event; `answered` is told once it is on disk, or why it is not. Throws where it is refused at once. */
   store(raw: unknown, answered: Answered): void {
     this.#intake.store(raw, answered);
+  }
+
+  /** Takes an event that waits in the cluster; false: it cannot be taken now. Throws where it fits no ingress. */
+  take(event: ReadEvent, arrival: Arrival): boolean {
+    return this.#intake.take(event, arrival);
+  }
+
+  /** Another member takes over what has not had its outcome here. Returns how many events that are. */
+  leaveQueue(): number {
+    return this.#life.dropQueue('moved');
   }
 
   /** As one of a batch of which each has its own answer. */
@@ -319,6 +333,7 @@ export class Service {
       state: { bytes: this.#deps.state.bytes, maxBytes: this.#deps.limits.stateBytes },
       reported: this.#reported.view(life.incarnation),
       log: this.#deps.cellLog.counts(),
+      placement: this.#deps.placed?.status() ?? null,
       notes: life.plan.plugin.notes,
     });
   }

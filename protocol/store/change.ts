@@ -1,6 +1,11 @@
 // What can be changed in the store: values are put under keys of named tables, removed one by one, or removed by a
 // range of keys. A list of changes is applied as one transaction. Nothing here knows the engine behind it.
 
+/**
+ * A change in this table is none of the store's: it is one of ctx.state of a service whose place is in a cluster.
+ */
+export const placedStateTable = 'placed-state';
+
 /** Text is stored as UTF-8; what is read back is always bytes. */
 export type StoredValue = string | Uint8Array;
 

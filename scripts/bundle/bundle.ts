@@ -18,6 +18,7 @@ const cells = [
   'storekeeper',
   'edge-thread',
   'mcp-thread',
+  'cluster-thread',
 ].map((name) => `workers/${name}`);
 const command = 'daemon/cli/nagaya';
 /** What the command imports only when it needs it stays in files of its own. */

@@ -18,6 +18,10 @@ export const arrows: Readonly<Record<Layer, Readonly<Record<Layer, 'all' | 'type
 export const edges: Readonly<Record<string, readonly string[]>> = {
   // Only the MCP thread loads it.
   '@modelcontextprotocol/server': ['workers/mcp'],
+  // Only the thread of the cluster loads them.
+  '@nats-io/jetstream': ['workers/cluster/'],
+  '@nats-io/kv': ['workers/cluster/'],
+  '@nats-io/transport-node': ['workers/cluster/'],
   acorn: ['daemon/cli/authoring/'],
   ajv: ['workers/'],
   comlink: ['daemon/cells/', 'workers/'],

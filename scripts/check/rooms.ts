@@ -56,6 +56,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       edge: 'declares the sources of plugins, and ends them',
       store: 'opens and closes the store, and gives it to what keeps something there',
       mcp: 'starts and ends what MCP clients are served by',
+      cluster: 'makes the daemon a member where the configuration says so',
       isolates: 'has the schemas of a plugin that is loaded compiled in a process, and watches what all threads share',
       telemetry: 'builds logs, feed, timelines and the flight recorder',
       plugins: 'discovers and reads plugins',
@@ -68,7 +69,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     holds: 'the handlers behind the operation table',
     imports: {
       host: 'types: handlers are given the host they act on',
-      dispatch: 'types: hands over the waiters of a delivery',
+      dispatch: 'hands over the waiters of a delivery, and passes events on to other members as they were read',
       services: 'types: passes on what a publish was answered',
       tools: 'types: hands over the waiters of a call',
       outputs: 'types: shows their commands',
@@ -76,6 +77,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       telemetry: 'reads logs and timelines',
       store: 'types: reports on the store',
       mcp: 'types: gives MCP clients the tools',
+      cluster: 'types: reports on the members',
     },
   },
   control: {
@@ -183,6 +185,18 @@ export const rooms: Readonly<Record<string, Room>> = {
       files: 'keeps what was approved',
       cells: 'runs hosted servers as process cells',
       tools: 'answers calls of hosted servers as calls of tools are answered',
+      time,
+    },
+  },
+  cluster: {
+    holds: "the daemon as one of several: the host's side of the thread that speaks to the NATS server",
+    imports: {
+      dispatch: 'hands over events in the form that the queue keeps',
+      services: 'types: is the queue of services whose events wait in the cluster',
+      isolates: "starts, watches and ends the cluster's thread",
+      config: 'types: takes its bounds from the configuration',
+      files: 'keeps by what other members know this daemon again',
+      telemetry: "types: tells the daemon's log",
       time,
     },
   },

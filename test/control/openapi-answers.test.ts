@@ -153,6 +153,8 @@ const walk: readonly [name: OperationName, status: number, values?: Values][] = 
   ['mcp.approve', 200],
   ['mcp.approve', 404, { names: ['none'] }],
   ['mcp.access', 200],
+  ['cluster.status', 501],
+  ['cluster.drain', 501],
   ['runtime.list', 200],
   ['runtime.show', 200, { runtimeId }],
   ['runtime.show', 404, { runtimeId: 'none' }],
@@ -214,7 +216,12 @@ test("each operation's answers, successes and refusals, are of the shape the doc
   await walkDeadLetter();
   await walkWorker();
   const silent = operationNames.filter(
-    (name) => operations[name].stream !== true && name !== 'daemon.shutdown' && !declared.seen.has(`${name} 200`),
+    (name) =>
+      operations[name].stream !== true &&
+      name !== 'daemon.shutdown' &&
+      // They need a NATS server to succeed: test/cluster has one.
+      !name.startsWith('cluster.') &&
+      !declared.seen.has(`${name} 200`),
   );
   assert.deepEqual(silent, [], 'no operation is left out');
 });

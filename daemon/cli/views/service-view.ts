@@ -143,6 +143,15 @@ const headSection: Section = (status) => [
   ],
 ];
 
+const placementSection: Section = ({ placement: placed }) => {
+  if (placed === null) return [];
+  const { placement, member, fence, waits } = placed;
+  const held = member === null ? 'no member has it' : `the member ${member} has it, under ${String(fence)}`;
+  return [row('placement', `${placement}; ${waits === null ? `runs here, under ${String(fence)}` : held}`)].concat(
+    waits === null ? [] : [row('', styled('yellow', `not here: ${waits}`))],
+  );
+};
+
 const queueSection: Section = ({ queue, inFlight, retrying }) => [
   row(
     'queue',
@@ -331,6 +340,7 @@ export function serviceDetail(status: ServiceStatus): Piece[][] {
   return [
     headSection,
     restartSection,
+    placementSection,
     queueSection,
     countersSection,
     deadLettersSection,

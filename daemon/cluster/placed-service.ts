@@ -1,0 +1,375 @@
+// A service of which one instance lives in the cluster, on this member: it runs while this member has the lease, takes
+// its events from the stream, and is ended at once when the lease is over. Nothing it ends counts under a lease that
+// is not in force.
+import { createHash } from 'node:crypto';
+import type {
+  ArrivedEvent,
+  ClusterFault,
+  FromCluster,
+  LeaseHolder,
+  LeaseTime,
+  PlacedService as PlacedTerms,
+  PlacedState as StoredState,
+  StreamedHead,
+  ToCluster,
+} from '../../protocol/cluster/messages.ts';
+import { HostError, asHostError } from '../../protocol/errors.ts';
+import type { Placement } from '../../protocol/manifest.ts';
+import type { Lifecycle, PlacementStatus } from '../../protocol/status.ts';
+import type { QueuedEvent } from '../dispatch/queued-event.ts';
+import type { StateStore } from '../dispatch/kept-state.ts';
+import { ReadEvent } from '../dispatch/read-event.ts';
+import type { Arrival, PlacedQueue, Published } from '../services/placed.ts';
+import { PlacedState } from './placed-state.ts';
+
+/** What of the service it needs. */
+export interface InstanceService {
+  readonly lifecycle: Lifecycle;
+  take(event: ReadEvent, arrival: Arrival): boolean;
+  stop(options?: { readonly now?: boolean }): Promise<unknown>;
+  leaveQueue(): number;
+}
+
+export interface PlacedServiceDeps {
+  readonly terms: Omit<PlacedTerms, 'wanted'> & { readonly placement: Placement };
+  /** Throws where the plugin is not loaded. */
+  service(): InstanceService;
+  /** Rejects with what the start ended in. */
+  start(): Promise<void>;
+  post(message: ToCluster): void;
+  publish(
+    plugin: string,
+    messageId: string,
+    body: string,
+    answered: (outcome: { readonly duplicate: boolean } | HostError) => void,
+  ): void;
+  /** What this member wants is another. */
+  changed(): void;
+  holder(plugin: string): LeaseHolder | undefined;
+  /** Why the cluster cannot be reached; null where it can. */
+  fault(): ClusterFault | null;
+  /** This member takes nothing. */
+  draining(): boolean;
+  tell(level: 'info' | 'warn', message: string, fields: Readonly<Record<string, unknown>>): void;
+}
+
+interface Lease {
+  readonly fence: number;
+  until: LeaseTime;
+}
+
+/** Events that the instance has and that have not had their outcome. */
+const mostInFlight = 256;
+const againMs = 100;
+const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+export const inFlightOf = (capacity: number): number => Math.min(mostInFlight, capacity);
+
+export class PlacedService implements PlacedQueue {
+  readonly plugin: string;
+  readonly #deps: PlacedServiceDeps;
+  #wanted = false;
+  #lease: Lease | undefined;
+  #expiry: NodeJS.Timeout | undefined;
+  /** Starts and ends of the instance, one after the other. */
+  #turn: Promise<void> = Promise.resolve();
+  #leaving = false;
+  /** What is over does not come back: a renewal may have been on its way. */
+  #overFence = 0;
+  /** What ctx.state holds at the beginning of a lease. */
+  #adopted: StoredState | undefined;
+  readonly #state: PlacedState;
+  #adopt: (values: StoredState['values']) => void = () => undefined;
+  #backlog: ArrivedEvent[] = [];
+  #again: NodeJS.Timeout | undefined;
+  #done: number[] = [];
+  readonly #whenStarted: ((failure: unknown) => void)[] = [];
+
+  constructor(deps: PlacedServiceDeps) {
+    this.#deps = deps;
+    this.plugin = deps.terms.plugin;
+    this.#state = new PlacedState({
+      plugin: this.plugin,
+      post: (message) => deps.post(message),
+      fence: () => this.fence,
+      broken: (why) => this.#end(why),
+    });
+  }
+
+  get terms(): PlacedTerms {
+    const { placement: _placement, ...terms } = this.#deps.terms;
+    return { ...terms, wanted: this.#wanted };
+  }
+
+  get placement(): Placement {
+    return this.#deps.terms.placement;
+  }
+
+  /** Undefined where this member has no lease in force. */
+  get fence(): number | undefined {
+    return this.#isInForce() ? this.#lease?.fence : undefined;
+  }
+
+  status(): PlacementStatus {
+    const holder = this.#deps.holder(this.plugin);
+    const waits = this.#waits(holder);
+    return {
+      placement: this.placement,
+      member: holder?.member ?? null,
+      fence: holder?.member == null ? null : holder.fence,
+      waits,
+    };
+  }
+
+  /** This member takes it where nobody has it. */
+  want(): void {
+    this.#wanted = true;
+    this.#deps.changed();
+  }
+
+  /** Resolves when the instance of this member runs; rejects with what its start ended in. */
+  started(): Promise<void> {
+    return new Promise((resolve, reject) =>
+      this.#whenStarted.push((failure) => (failure === undefined ? resolve() : reject(asHostError(failure)))),
+    );
+  }
+
+  /** The instance was stopped here, by an operator: another member may have it. */
+  async standAside(): Promise<void> {
+    this.#wanted = false;
+    this.#deps.changed();
+    await this.release();
+  }
+
+  /** Ends the instance in order, and gives the lease back. What has not begun goes to the next instance. */
+  async release(): Promise<void> {
+    const lease = this.#lease;
+    if (lease === undefined) return await this.#turn;
+    this.#leaving = true;
+    await (this.#turn = this.#turn.then(async () => {
+      await this.#deps.service().stop();
+      this.#flush();
+      this.#leave();
+      if (this.#lease?.fence === lease.fence) this.#forget();
+      this.#deps.post({ type: 'release', plugin: this.plugin, fence: lease.fence });
+      this.#leaving = false;
+    }));
+  }
+
+  granted(fence: number, until: LeaseTime, state: StoredState | undefined): void {
+    if (this.#lease?.fence === fence) {
+      this.#lease.until = until;
+      this.#arm();
+      return;
+    }
+    if (fence <= this.#overFence) return;
+    this.#end('another lease was granted');
+    this.#lease = { fence, until };
+    this.#adopted = state;
+    this.#arm();
+    this.#deps.tell('info', 'this member has the service', { fence });
+    this.#turn = this.#turn.then(() => this.#begin(fence));
+  }
+
+  lost(fence: number, why: string): void {
+    if (this.#lease?.fence === fence) this.#end(why);
+  }
+
+  /** The thread is gone, and with it the lease. */
+  threadLost(): void {
+    this.#end('the thread of the cluster is gone');
+  }
+
+  arrived(fence: number, events: readonly ArrivedEvent[]): void {
+    if (this.#lease?.fence !== fence) return;
+    this.#backlog.push(...events);
+    this.#feed();
+  }
+
+  /** The event is answered once the stream has it. */
+  publish(event: QueuedEvent, answered: (outcome: Published | HostError) => void): void {
+    const { idempotencyKey } = event;
+    const eventId = idempotencyKey === undefined ? event.eventId : keyedId(this.plugin, idempotencyKey);
+    const correlationId = event.correlationId === event.eventId ? eventId : event.correlationId;
+    const head: StreamedHead = {
+      eventId,
+      correlationId,
+      ...event.head,
+      ...(event.hops === undefined ? {} : { hops: event.hops }),
+      ...(event.replayOf === undefined ? {} : { replayOf: event.replayOf }),
+    };
+    this.#deps.publish(this.plugin, eventId, `${JSON.stringify(head)}\n${event.payload}`, (outcome) =>
+      answered(outcome instanceof HostError ? outcome : { eventId, correlationId, duplicate: outcome.duplicate }),
+    );
+  }
+
+  /** The daemon ends, and its services have: another member need not wait. */
+  giveBack(): void {
+    this.#flush();
+    const lease = this.#lease;
+    if (lease !== undefined) this.#deps.post({ type: 'release', plugin: this.plugin, fence: lease.fence });
+    this.#forget();
+  }
+
+  commit(...asked: Parameters<PlacedQueue['commit']>): Promise<void> {
+    return this.#state.commit(...asked);
+  }
+
+  committed(message: Extract<FromCluster, { type: 'committed' }>): void {
+    this.#state.committed(message);
+  }
+
+  stateStore(adopted: (values: StoredState['values']) => void): StateStore {
+    this.#adopt = adopted;
+    const none = async function* (): AsyncGenerator<never, void> {};
+    return {
+      commit: (changes) => this.#state.commit(changes, undefined, () => Promise.resolve()),
+      onReopened: () => () => undefined,
+      kept: { pages: none },
+    };
+  }
+
+  close(): void {
+    clearTimeout(this.#expiry);
+    clearTimeout(this.#again);
+  }
+
+  #waits(holder: LeaseHolder | undefined): string | null {
+    if (this.#lease !== undefined && this.#isInForce()) return null;
+    if (!this.#wanted) return 'it was stopped on this member, or does not start by itself';
+    const fault = this.#deps.fault();
+    if (fault !== null) return fault.message;
+    if (holder?.member != null) return `the member ${holder.member} has it`;
+    if (this.#deps.draining()) return 'this member is drained, and no other has it yet';
+    return 'no member has it yet; the next one takes it in a moment';
+  }
+
+  #isInForce(): boolean {
+    const until = this.#lease?.until;
+    return until !== undefined && monotonicMs() < until.monotonicMs && Date.now() < until.wallMs;
+  }
+
+  /** A timer of Node, because the daemon's own stand while it is stopped. */
+  #arm(): void {
+    clearTimeout(this.#expiry);
+    const until = this.#lease?.until;
+    if (until === undefined) return;
+    const leftMs = Math.min(until.monotonicMs - monotonicMs(), until.wallMs - Date.now());
+    this.#expiry = setTimeout(
+      () => {
+        if (this.#isInForce()) this.#arm();
+        else this.#end('it could not be renewed in time');
+      },
+      Math.max(1, Math.ceil(leftMs)),
+    );
+  }
+
+  async #begin(fence: number): Promise<void> {
+    if (this.#lease?.fence !== fence) return;
+    if (this.#adopted !== undefined) this.#adopt(this.#state.adopt(this.#adopted));
+    this.#adopted = undefined;
+    // What the start ends in stands in the service's status; its supervisor decides whether it comes back.
+    const failure = await this.#deps.start().then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    for (const started of this.#whenStarted.splice(0)) started(failure);
+    if (this.#lease?.fence === fence) this.#deps.post({ type: 'consume', plugin: this.plugin, fence });
+  }
+
+  /** At once: its cell is ended, and what it still ends counts for nothing. */
+  #end(why: string): void {
+    const lease = this.#lease;
+    if (lease === undefined) return;
+    this.#forget();
+    this.#deps.post({ type: 'release', plugin: this.plugin, fence: lease.fence });
+    this.#deps.tell('warn', `this member has lost the service: ${why}`, { fence: lease.fence });
+    const ended = this.#deps.service().stop({ now: true });
+    this.#turn = this.#turn.then(async () => {
+      await ended;
+      // A start that was under way then.
+      await this.#deps.service().stop({ now: true });
+      this.#leave();
+    });
+  }
+
+  #forget(): void {
+    this.#overFence = Math.max(this.#overFence, this.#lease?.fence ?? 0);
+    this.#lease = undefined;
+    this.#done = [];
+    clearTimeout(this.#expiry);
+    clearTimeout(this.#again);
+    this.#backlog = [];
+    this.#state.lost('the lease is over');
+  }
+
+  #leave(): void {
+    this.#deps.service().leaveQueue();
+  }
+
+  /** In order: what cannot be taken now holds up what is behind it. */
+  #feed(): void {
+    clearTimeout(this.#again);
+    const lease = this.#lease;
+    if (lease === undefined || this.#leaving) return;
+    let taken = 0;
+    for (const event of this.#backlog) {
+      if (!this.#take(event, lease.fence)) break;
+      taken += 1;
+    }
+    this.#backlog.splice(0, taken);
+    if (this.#backlog.length > 0) this.#again = setTimeout(() => this.#feed(), againMs);
+  }
+
+  #take({ sequence, head, payload }: ArrivedEvent, fence: number): boolean {
+    const { eventId, createdAt, hops, replayOf, ...parts } = head;
+    if (this.#state.wasHandled(sequence)) {
+      this.#ended(fence, sequence);
+      return true;
+    }
+    const origin = {
+      sequence,
+      isOver: (): boolean => this.fence !== fence,
+      done: (): void => this.#ended(fence, sequence),
+    };
+    try {
+      return this.#deps
+        .service()
+        .take(new ReadEvent({ ...parts, idempotencyKey: undefined }, payload), {
+          eventId,
+          createdAt,
+          hops,
+          replayOf,
+          origin,
+        });
+    } catch (thrown) {
+      // Its publisher's plugin is another version than this one: no attempt here would end otherwise.
+      const reason = thrown instanceof HostError ? thrown.message : 'it is no event of this service';
+      this.#deps.tell('warn', `an event of the cluster was dropped: ${reason}`, { eventId });
+      this.#ended(fence, sequence);
+      return true;
+    }
+  }
+
+  /** The event has had its outcome. */
+  #ended(fence: number, sequence: number): void {
+    if (this.#lease?.fence !== fence || !this.#isInForce()) return;
+    if (this.#done.length === 0) setImmediate(() => this.#flush());
+    this.#done.push(sequence);
+    if (this.#backlog.length > 0) setImmediate(() => this.#feed());
+  }
+
+  #flush(): void {
+    const sequences = this.#done;
+    this.#done = [];
+    const { fence } = this;
+    if (fence !== undefined && sequences.length > 0)
+      this.#deps.post({ type: 'done', plugin: this.plugin, fence, sequences });
+  }
+}
+
+/** The same for each event under the same key, so that a repetition is answered with the first one's id. */
+function keyedId(plugin: string, key: string): string {
+  const hex = createHash('sha256').update(`${plugin} ${key}`).digest('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}

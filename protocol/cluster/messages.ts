@@ -1,0 +1,226 @@
+// What the host and the cluster's thread tell each other. Both sides are this program's own; what came from the NATS
+// server has been parsed and bounded by the thread.
+import type { ErrorCode } from '../errors.ts';
+import type { RuntimeCapabilities } from '../runtime.ts';
+
+/** Members that speak another number refuse each other by name. */
+export const clusterProtocol = 1;
+
+/** A plugin's id where NATS takes no dot: in names of streams, in keys, and as one part of a subject. */
+export const tokenOf = (plugin: string): string => plugin.replaceAll('.', '=');
+export const pluginOf = (token: string): string => token.replaceAll('=', '.');
+
+export interface ClusterData {
+  readonly name: string;
+  readonly member: string;
+  /** Stays the same over restarts of the daemon: its state folder's. */
+  readonly instance: string;
+  /** Of the daemon. */
+  readonly version: string;
+  readonly servers: readonly string[];
+  readonly credentials?:
+    string | { readonly user: string; readonly passwordEnv: string } | { readonly tokenEnv: string };
+  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string };
+  readonly leaseMs: number;
+  /** How long the server may take to answer. */
+  readonly requestMs: number;
+  /** Of the JSON that other members send. */
+  readonly nesting: number;
+  /** Of one message of another member. */
+  readonly messageBytes: number;
+  readonly pending: number;
+}
+
+export type Placement = 'here' | 'one' | 'each' | 'shared';
+
+export interface MemberService {
+  readonly plugin: string;
+  readonly placement: Placement;
+  /** Of the instance on this member. */
+  readonly lifecycle: string;
+  /** Under which the instance acts, where only one may. */
+  readonly fence: number | null;
+}
+
+export type MemberState = 'active' | 'draining' | 'lost';
+
+/** A place that owns workers, on a member. */
+export interface MemberRuntime {
+  readonly runtimeId: string;
+  readonly displayName: string;
+  readonly capabilities: RuntimeCapabilities;
+}
+
+/** What a member says of itself with each heartbeat. */
+export interface Announcement {
+  readonly state: 'active' | 'draining';
+  readonly services: readonly MemberService[];
+  /** Loaded plugins that have tools. */
+  readonly tools: readonly string[];
+  readonly runtimes: readonly MemberRuntime[];
+}
+
+export interface MemberRecord extends Announcement {
+  readonly member: string;
+  readonly version: string;
+  readonly protocol: number;
+  /** Another for each life of a daemon. */
+  readonly session: string;
+}
+
+export interface MemberView extends Omit<MemberRecord, 'state' | 'session'> {
+  readonly state: MemberState;
+  readonly self: boolean;
+}
+
+/** A service of which one instance lives in the cluster. */
+export interface PlacedService {
+  readonly plugin: string;
+  /** Of its stream. */
+  readonly capacity: number;
+  readonly maxBytes: number;
+  readonly dedupeMs: number;
+  /** Events that the instance may have without having ended them. */
+  readonly inFlight: number;
+  /** This member takes it where nobody has it. */
+  readonly wanted: boolean;
+}
+
+export interface LeaseHolder {
+  readonly plugin: string;
+  /** Null: nobody has it. */
+  readonly member: string | null;
+  readonly fence: number;
+}
+
+export interface ClusterFault {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export interface Publication {
+  readonly id: number;
+  readonly plugin: string;
+  /** What comes twice under the same id is stored once. */
+  readonly messageId: string;
+  /** The head as JSON, a line's end, and the payload as JSON. */
+  readonly body: string;
+}
+
+/** Until when a lease is this member's, on clocks that do not stand while the daemon is stopped. */
+export interface LeaseTime {
+  /** Of `process.hrtime`. */
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+}
+
+/** What a service keeps in ctx.state, in the cluster. */
+export interface PlacedState {
+  /** Each with its value as JSON. */
+  readonly values: readonly (readonly [key: string, json: string])[];
+  /** Events whose changes are in it, by their place in the stream; those that were handled last. */
+  readonly handled: readonly number[];
+}
+
+export type ToCluster =
+  | { readonly type: 'announce'; readonly announcement: Announcement }
+  /** The whole list. */
+  | { readonly type: 'placed'; readonly services: readonly PlacedService[] }
+  /** The instance runs: its events may come. */
+  | { readonly type: 'consume'; readonly plugin: string; readonly fence: number }
+  | { readonly type: 'release'; readonly plugin: string; readonly fence: number }
+  | {
+      readonly type: 'commit';
+      readonly id: number;
+      readonly plugin: string;
+      readonly fence: number;
+      readonly handled: readonly number[];
+      /** One JSON object. */
+      readonly values: string;
+    }
+  | { readonly type: 'publish'; readonly events: readonly Publication[] }
+  /** These events have had their outcome. */
+  | { readonly type: 'done'; readonly plugin: string; readonly fence: number; readonly sequences: readonly number[] }
+  | {
+      readonly type: 'ask';
+      readonly id: number;
+      readonly member: string;
+      readonly operation: string;
+      /** JSON. */
+      readonly params: string;
+      readonly timeoutMs: number;
+      /** The answer is wanted as a value, not as JSON that is passed on. */
+      readonly parsed: boolean;
+    }
+  | { readonly type: 'cancel'; readonly id: number }
+  | { readonly type: 'reply'; readonly id: number; readonly answer: AskAnswer }
+  /** Answered with `looked`: that it is answered at all shows that the thread works. */
+  | { readonly type: 'look'; readonly id: number }
+  | { readonly type: 'close' };
+
+export type AskAnswer =
+  | { readonly ok: true; readonly json: string; readonly value?: unknown }
+  | {
+      readonly ok: false;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly details: Readonly<Record<string, unknown>>;
+    };
+
+export type PublishAnswer =
+  | { readonly id: number; readonly ok: true; readonly duplicate: boolean }
+  | { readonly id: number; readonly ok: false; readonly code: ErrorCode; readonly message: string };
+
+/** An event in a stream, without its payload, which stands behind it on a line of its own. */
+export interface StreamedHead {
+  readonly eventId: string;
+  readonly correlationId: string;
+  readonly ingress: string;
+  readonly kind: string;
+  readonly source: string;
+  readonly createdAt: string;
+  readonly hops?: number;
+  readonly replayOf?: string;
+}
+
+export interface ArrivedEvent {
+  readonly sequence: number;
+  readonly head: StreamedHead;
+  /** JSON, as a text that was looked at. */
+  readonly payload: string;
+}
+
+export type FromCluster =
+  | { readonly type: 'looked'; readonly id: number }
+  | { readonly type: 'connection'; readonly connected: boolean; readonly fault: ClusterFault | null }
+  | { readonly type: 'members'; readonly members: readonly MemberView[]; readonly holders: readonly LeaseHolder[] }
+  /** Also for each renewal. */
+  | {
+      readonly type: 'granted';
+      readonly plugin: string;
+      readonly fence: number;
+      readonly until: LeaseTime;
+      /** With the first grant under this number. */
+      readonly state?: PlacedState;
+    }
+  /** `refusal`: why it never will be; null: it is stored. */
+  | { readonly type: 'committed'; readonly id: number; readonly refusal: string | null }
+  | { readonly type: 'lost'; readonly plugin: string; readonly fence: number; readonly why: string }
+  | { readonly type: 'released'; readonly plugin: string }
+  | { readonly type: 'published'; readonly answers: readonly PublishAnswer[] }
+  | {
+      readonly type: 'events';
+      readonly plugin: string;
+      readonly fence: number;
+      readonly events: readonly ArrivedEvent[];
+    }
+  | { readonly type: 'answered'; readonly id: number; readonly answer: AskAnswer }
+  | {
+      readonly type: 'asked';
+      readonly id: number;
+      readonly member: string;
+      readonly operation: string;
+      readonly params: unknown;
+      readonly timeoutMs: number;
+    }
+  | { readonly type: 'askCancelled'; readonly id: number };

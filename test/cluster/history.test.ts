@@ -1,0 +1,45 @@
+// The checker of histories finds what a broken cluster would have written.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type HistoryLine, violations } from '../labs/cluster-history.ts';
+
+const service = 'a';
+const accepted = (n: number): HistoryLine => ({ what: 'accepted', service, n });
+const committed = (tenure: string, n: number, order: number): HistoryLine => ({
+  what: 'committed',
+  service,
+  tenure,
+  n,
+  order,
+});
+
+const sound: readonly HistoryLine[] = [
+  accepted(1),
+  accepted(2),
+  accepted(3),
+  committed('one/1', 1, 1),
+  committed('two/1', 2, 2),
+  committed('one/2', 3, 3),
+];
+
+test('a sound history has no violation', () => {
+  assert.deepEqual(violations(sound), []);
+});
+
+test('an accepted event without an effect is found', () => {
+  assert.deepEqual(violations([...sound, accepted(4)]), ['a: the event 4 was accepted and has no effect']);
+});
+
+test('an effect that took place twice is found', () => {
+  assert.deepEqual(violations([...sound, committed('one/2', 2, 4)]), ['a: the event 2 has had its effect twice']);
+});
+
+test('two changes in one place are found', () => {
+  assert.deepEqual(violations([...sound, committed('one/2', 4, 3)]), ['a: two events are the change 3']);
+});
+
+test('a commit of an instance that was taken over from is found', () => {
+  assert.deepEqual(violations([...sound, committed('two/1', 4, 4)]), [
+    'a: two/1 committed the event 4 after another instance had taken over',
+  ]);
+});

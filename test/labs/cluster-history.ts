@@ -1,0 +1,66 @@
+// What happened to the events of clustered services, as one history, and what in it breaks a promise. The trial writes
+// such histories; a test plants violations in one.
+
+export interface Accepted {
+  readonly what: 'accepted';
+  readonly service: string;
+  readonly n: number;
+}
+
+/** What an event changed is in ctx.state: the `order`-th change there. */
+export interface Committed {
+  readonly what: 'committed';
+  readonly service: string;
+  /** The member's daemon and incarnation that changed it: another for each lease. */
+  readonly tenure: string;
+  readonly n: number;
+  readonly order: number;
+}
+
+export type HistoryLine = Accepted | Committed;
+
+/** In words; none where every promise was kept. */
+export function violations(history: readonly HistoryLine[]): string[] {
+  const services = new Set(history.map(({ service }) => service));
+  return [...services].flatMap((service) => {
+    const own = history.filter((line) => line.service === service);
+    const committed = own.filter((line) => line.what === 'committed').sort((one, other) => one.order - other.order);
+    return [...lost(service, own, committed), ...twice(service, committed), ...returned(service, committed)];
+  });
+}
+
+function lost(service: string, own: readonly HistoryLine[], committed: readonly Committed[]): string[] {
+  const there = new Set(committed.map(({ n }) => n));
+  return own.flatMap((line) =>
+    line.what === 'accepted' && !there.has(line.n)
+      ? [`${service}: the event ${String(line.n)} was accepted and has no effect`]
+      : [],
+  );
+}
+
+function twice(service: string, committed: readonly Committed[]): string[] {
+  const seen = new Set<number>();
+  const orders = new Set<number>();
+  return committed.flatMap(({ n, order }) => {
+    const found: string[] = [];
+    if (seen.has(n)) found.push(`${service}: the event ${String(n)} has had its effect twice`);
+    if (orders.has(order)) found.push(`${service}: two events are the change ${String(order)}`);
+    seen.add(n);
+    orders.add(order);
+    return found;
+  });
+}
+
+/** Once another tenure has committed, an earlier one commits nothing more: it would be under an old number. */
+function returned(service: string, committed: readonly Committed[]): string[] {
+  const over = new Set<string>();
+  let present: string | undefined;
+  return committed.flatMap(({ tenure, n }) => {
+    if (tenure === present) return [];
+    if (present !== undefined) over.add(present);
+    present = tenure;
+    return over.has(tenure)
+      ? [`${service}: ${tenure} committed the event ${String(n)} after another instance had taken over`]
+      : [];
+  });
+}

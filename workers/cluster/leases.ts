@@ -1,0 +1,227 @@
+// The leases of services of which one instance lives: taken, renewed, given back and lost. Whoever has one acts under
+// its fencing number, which grows with each acquisition.
+import type { KV } from '@nats-io/kv';
+import {
+  type ClusterData,
+  type FromCluster,
+  type LeaseHolder,
+  type LeaseTime,
+  type PlacedService,
+  type PlacedState,
+  pluginOf,
+  tokenOf,
+} from '../../protocol/cluster/messages.ts';
+import { type Board, isOutdated, leaseKey, parsed } from './board.ts';
+import {
+  type LeaseValue,
+  type Seen,
+  type Self,
+  heldForMs,
+  isFree,
+  politenessMs,
+  renewAfterMs,
+  staleAfterMs,
+} from './lease-rules.ts';
+
+export interface LeasesDeps {
+  readonly data: ClusterData;
+  readonly self: Self;
+  readonly board: Board;
+  nowMs(): number;
+  wallMs(): number;
+  /** Keeps those that had it before from acting at the server. Rejects if a later one is there already. */
+  fenceOff(service: PlacedService, fence: number): Promise<PlacedState>;
+  /** Nothing more of it is to be sent. */
+  ended(plugin: string): void;
+  tell(message: FromCluster): void;
+}
+
+interface Held {
+  readonly fence: number;
+  revision: number;
+  untilMs: number;
+  untilWallMs: number;
+  renewedMs: number;
+  busy: boolean;
+  /** The host was told: only what is fenced off is granted. */
+  granted: boolean;
+}
+
+export class Leases {
+  readonly #deps: LeasesDeps;
+  #services = new Map<string, PlacedService>();
+  readonly #held = new Map<string, Held>();
+  readonly #taking = new Set<string>();
+  /** Since when a lease that is free has been so. */
+  readonly #freeSince = new Map<string, number>();
+
+  constructor(deps: LeasesDeps) {
+    this.#deps = deps;
+  }
+
+  place(services: readonly PlacedService[]): void {
+    this.#services = new Map(services.map((service) => [service.plugin, service]));
+  }
+
+  /** It has this lease under this number, now. */
+  holds(plugin: string, fence: number): boolean {
+    const held = this.#held.get(plugin);
+    return held?.fence === fence && this.#isInForce(held);
+  }
+
+  tick(kv: KV | undefined, taking: boolean): void {
+    for (const [plugin, held] of this.#held) {
+      if (!this.#isInForce(held)) this.lose(plugin, 'it could not be renewed in time');
+      else if (kv !== undefined && !held.busy && this.#isDue(held)) void this.#renew(kv, plugin, held);
+    }
+    if (kv === undefined || !taking) return;
+    for (const service of this.#services.values())
+      if (
+        service.wanted &&
+        !this.#held.has(service.plugin) &&
+        !this.#taking.has(service.plugin) &&
+        this.#mayTake(service)
+      )
+        void this.#take(kv, service);
+  }
+
+  async release(kv: KV | undefined, plugin: string, fence: number): Promise<void> {
+    const held = this.#held.get(plugin);
+    if (held?.fence !== fence) return;
+    this.#held.delete(plugin);
+    this.#deps.ended(plugin);
+    const value: LeaseValue = { ...this.#deps.self, member: null, fence };
+    await kv?.update(leaseKey(tokenOf(plugin)), JSON.stringify(value), held.revision).catch(() => undefined);
+    this.#deps.tell({ type: 'released', plugin });
+  }
+
+  lose(plugin: string, why: string): void {
+    const held = this.#held.get(plugin);
+    if (held === undefined) return;
+    this.#held.delete(plugin);
+    this.#deps.ended(plugin);
+    this.#deps.tell({ type: 'lost', plugin, fence: held.fence, why });
+  }
+
+  holders(): LeaseHolder[] {
+    const nowMs = this.#deps.nowMs();
+    const { leaseMs } = this.#deps.data;
+    return [...this.#deps.board.leases].map(([token, { value, sinceMs }]) => ({
+      plugin: pluginOf(token),
+      member: nowMs - sinceMs >= staleAfterMs(leaseMs) ? null : value.member,
+      fence: value.fence,
+    }));
+  }
+
+  #isInForce({ untilMs, untilWallMs }: Held): boolean {
+    return this.#deps.nowMs() < untilMs && this.#deps.wallMs() < untilWallMs;
+  }
+
+  #isDue({ renewedMs }: Held): boolean {
+    return this.#deps.nowMs() - renewedMs >= renewAfterMs(this.#deps.data.leaseMs);
+  }
+
+  #mayTake({ plugin }: PlacedService): boolean {
+    const { board, self, data } = this.#deps;
+    const token = tokenOf(plugin);
+    const nowMs = this.#deps.nowMs();
+    if (!isFree(board.leases.get(token), self, nowMs, data.leaseMs)) {
+      this.#freeSince.delete(token);
+      return false;
+    }
+    const since = this.#freeSince.get(token) ?? nowMs;
+    this.#freeSince.set(token, since);
+    return nowMs - since >= politenessMs(this.#held.size, this.#leastHeld(), data.leaseMs);
+  }
+
+  /** By the other members that live. */
+  #leastHeld(): number {
+    const { board, data } = this.#deps;
+    const nowMs = this.#deps.nowMs();
+    const counts = [...board.members.values()]
+      .filter(
+        ({ value, sinceMs }) =>
+          value.member !== data.member && value.state === 'active' && nowMs - sinceMs < staleAfterMs(data.leaseMs),
+      )
+      .map(({ value: { member } }) => [...board.leases.values()].filter(({ value }) => value.member === member).length);
+    return Math.min(Infinity, ...counts);
+  }
+
+  async #take(kv: KV, service: PlacedService): Promise<void> {
+    const { plugin } = service;
+    const token = tokenOf(plugin);
+    this.#taking.add(plugin);
+    this.#freeSince.delete(token);
+    try {
+      const seen = this.#deps.board.leases.get(token);
+      const held = await this.#acquire(kv, token, seen);
+      this.#held.set(plugin, held);
+      const state = await this.#deps.fenceOff(service, held.fence);
+      if (this.#held.get(plugin) !== held) return;
+      held.granted = true;
+      this.#tellGranted(plugin, held, state);
+    } catch {
+      // Another member was faster, or the server is away: the next look decides again.
+      const held = this.#held.get(plugin);
+      if (held?.granted === false) await this.release(kv, plugin, held.fence);
+    } finally {
+      this.#taking.delete(plugin);
+    }
+  }
+
+  async #acquire(kv: KV, token: string, seen: Seen<LeaseValue> | undefined): Promise<Held> {
+    const { data, self, nowMs, wallMs } = this.#deps;
+    const fence = (seen?.value.fence ?? 0) + 1;
+    const text = JSON.stringify({ ...self, fence } satisfies LeaseValue);
+    const sent = { ms: nowMs(), wallMs: wallMs() };
+    const revision =
+      seen === undefined
+        ? await kv.create(leaseKey(token), text)
+        : await kv.update(leaseKey(token), text, seen.revision, data.requestMs);
+    return {
+      fence,
+      revision,
+      untilMs: sent.ms + heldForMs(data.leaseMs),
+      untilWallMs: sent.wallMs + heldForMs(data.leaseMs),
+      renewedMs: sent.ms,
+      busy: false,
+      granted: false,
+    };
+  }
+
+  async #renew(kv: KV, plugin: string, held: Held): Promise<void> {
+    const { data, self, nowMs, wallMs } = this.#deps;
+    const sent = { ms: nowMs(), wallMs: wallMs() };
+    const text = JSON.stringify({ ...self, fence: held.fence } satisfies LeaseValue);
+    held.busy = true;
+    held.renewedMs = sent.ms;
+    try {
+      held.revision = await kv.update(leaseKey(tokenOf(plugin)), text, held.revision, heldForMs(data.leaseMs));
+      // One that has passed meanwhile does not come back: others may act on its being over.
+      if (this.#held.get(plugin) !== held || !this.#isInForce(held)) return;
+      held.untilMs = sent.ms + heldForMs(data.leaseMs);
+      held.untilWallMs = sent.wallMs + heldForMs(data.leaseMs);
+      if (held.granted) this.#tellGranted(plugin, held);
+    } catch (thrown) {
+      held.renewedMs = -Infinity;
+      if (isOutdated(thrown)) await this.#lookAgain(kv, plugin, held);
+    } finally {
+      held.busy = false;
+    }
+  }
+
+  /** The entry is not the one that was written last: another member has it, or an answer got lost. */
+  async #lookAgain(kv: KV, plugin: string, held: Held): Promise<void> {
+    const entry = await kv.get(leaseKey(tokenOf(plugin))).catch(() => undefined);
+    if (entry === undefined) return;
+    const value = entry?.operation === 'PUT' ? (parsed(entry.value) as LeaseValue | undefined) : undefined;
+    if (entry !== null && value?.session === this.#deps.self.session && value.fence === held.fence)
+      held.revision = entry.revision;
+    else if (this.#held.get(plugin) === held) this.lose(plugin, 'another member has it');
+  }
+
+  #tellGranted(plugin: string, { fence, untilMs, untilWallMs }: Held, state?: PlacedState): void {
+    const until: LeaseTime = { monotonicMs: untilMs, wallMs: untilWallMs };
+    this.#deps.tell({ type: 'granted', plugin, fence, until, ...(state === undefined ? {} : { state }) });
+  }
+}
