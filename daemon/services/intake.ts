@@ -142,10 +142,8 @@ export class Intake {
 
   /** Stores an event and then queues it; throws where it is refused at once. */
   store(raw: unknown, answered: Answered, { replayOf, hops, changes }: Publication = {}): void {
-    if (this.#placed !== undefined) {
-      this.#publishTo(this.#placed, this.#admit(raw, { replayOf, hops }), answered, changes);
-      return;
-    }
+    if (this.#placed !== undefined)
+      return this.#publishTo(this.#placed, this.#admit(raw, { replayOf, hops }), answered, changes);
     const event = this.#admitted(raw, { replayOf, hops });
     if (this.#repeats(event, answered)) return;
     this.#requireRoom(event);
