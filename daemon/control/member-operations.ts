@@ -25,6 +25,7 @@ const allowed: ReadonlySet<string> = new Set<OperationName>([
   'worker.stop',
   'worker.cancel',
   'worker.transcript',
+  'worker.state',
   'worker.events',
 ]);
 

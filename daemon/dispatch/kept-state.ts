@@ -104,7 +104,8 @@ export class KeptState {
     this.#isRead = true;
     this.#values.clear();
     this.#bytes = 0;
-    this.#changed = new Map();
+    this.#dirty.clear();
+    this.#doubtful.clear();
     for (const [key, json] of values) this.#apply(key, json);
   }
 

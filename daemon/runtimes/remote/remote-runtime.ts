@@ -21,6 +21,7 @@ import type {
   CreateRequest,
   EventsRequest,
   InputRequest,
+  KeptStateText,
   Runtime,
   RuntimeReport,
   WorkerListener,
@@ -102,6 +103,11 @@ export class RemoteRuntime implements Runtime {
 
   async transcript(workerId: string, start: number, limit: number): Promise<TranscriptPage> {
     return await this.#ask<TranscriptPage>('worker.transcript', { workerId, start, limit });
+  }
+
+  async state(workerId: string): Promise<KeptStateText> {
+    const { state, bytes } = await this.#ask<{ state: object; bytes: number }>('worker.state', { workerId });
+    return { json: JSON.stringify(state), bytes };
   }
 
   async events(workerId: string, { after, limit, waitMs, signal }: EventsRequest): Promise<WorkerEventPage> {
