@@ -40,6 +40,18 @@ async function bytesOf(folder: string): Promise<number> {
   return sizes.reduce((sum, { size }) => sum + size, 0);
 }
 
+/** What the declarations of the package import from files that are not in it. */
+async function missingTypes(installed: string, names: readonly string[]): Promise<string[]> {
+  const declarations = names.filter((name) => name.endsWith('.d.ts'));
+  const texts = await Promise.all(declarations.map((name) => readFile(join(installed, name), 'utf8')));
+  return declarations.flatMap((name, index) =>
+    [...(texts[index] ?? '').matchAll(/(?:from|import\()\s*["'](\.[^"']+)\.(?:ts|js)["']/g)]
+      .map(([, target = '']) => `${join(dirname(name), target)}.d.ts`)
+      .filter((target) => !names.includes(target))
+      .map((target) => `${name} imports ${target}`),
+  );
+}
+
 test(
   'the package installs from its tarball, and everything a new user tries works',
   { timeout: installMs },
@@ -83,6 +95,7 @@ test(
       [],
       'no maps without their sources',
     );
+    assert.deepEqual(await missingTypes(installed, names), [], 'every type that a declaration imports is there');
     assert.match(await readFile(join(installed, 'LICENSE'), 'utf8'), /^MIT License/);
     const license = (await readFile(join(root, 'node_modules/comlink/LICENSE'), 'utf8')).trim();
     assert.ok((await readFile(join(installed, 'THIRD-PARTY-NOTICES.md'), 'utf8')).includes(license));
