@@ -88,6 +88,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     tell: (level, message) => log[level]({}, message),
   });
   let stateLock: StateLock | undefined;
+  // The folder may have been removed with its lock.
+  store.onReopened(() => stateLock?.renew());
   const host = new Host({
     config,
     version,

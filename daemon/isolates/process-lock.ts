@@ -62,6 +62,11 @@ export class ProcessLock {
     if (this.isOurs()) remove(this.#path);
   }
 
+  /** Writes it again where somebody has removed it. Returns who has taken it since, if anybody has. */
+  renew(): Rival | undefined {
+    return this.isOurs() ? undefined : new LockAttempt(this.#path, this.#holder, this.#terms).takeAgain(this.#path);
+  }
+
   /** Replaces the lock by one that names the daemon as well; it stays as it is where that cannot be written. */
   nameDaemon(daemon: ProcessIdentity): void {
     if (!this.isOurs()) return;
@@ -127,6 +132,13 @@ class LockAttempt {
         await pause(rivalPollMs);
       }
     }
+  }
+
+  /** As `take`, without waiting: a lock that a dead holder has left since stays. */
+  takeAgain(path: string): Rival | undefined {
+    if (this.#create(path)) return undefined;
+    const found = readHolder(path, this.#terms);
+    return found !== undefined && isHeld(found) ? rivalOf(found) : undefined;
   }
 
   /** The file appears with its content, or not at all. */

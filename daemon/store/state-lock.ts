@@ -6,6 +6,8 @@ import { ProcessLock } from '../isolates/process-lock.ts';
 
 export interface StateLock {
   release(): void;
+  /** Writes it again where the folder was removed, and says so if another daemon has taken it since. */
+  renew(): void;
 }
 
 /** Reasons for which the folder cannot be written at all: then nobody overwrites anything. */
@@ -21,7 +23,8 @@ export async function lockState(stateFolder: string, onUnlocked: (message: strin
   };
   try {
     const lock = await ProcessLock.acquire(join(stateFolder, 'lock'), terms);
-    if (lock instanceof ProcessLock) return lock;
+    if (lock instanceof ProcessLock)
+      return { release: () => lock.release(), renew: () => renewed(lock, stateFolder, onUnlocked) };
     const { pid } = lock;
     throw new HostError(
       'state_in_use',
@@ -31,6 +34,18 @@ export async function lockState(stateFolder: string, onUnlocked: (message: strin
   } catch (error) {
     if (!(error instanceof HostError) || !unwritable.has(error.details['reason'])) throw error;
     onUnlocked(`${error.message} The daemon goes on without a lock.`);
-    return { release: () => undefined };
+    return { release: () => undefined, renew: () => undefined };
+  }
+}
+
+function renewed(lock: ProcessLock, stateFolder: string, onUnlocked: (message: string) => void): void {
+  try {
+    const rival = lock.renew();
+    if (rival !== undefined)
+      onUnlocked(
+        `The daemon with process id ${String(rival.pid)} uses the state folder ${stateFolder} as well, because its lock was removed. Stop one of the two.`,
+      );
+  } catch (error) {
+    onUnlocked(`${error instanceof Error ? error.message : String(error)} The daemon goes on without a lock.`);
   }
 }

@@ -73,6 +73,7 @@ export class Store {
   #toldFailure = false;
   readonly #counters = { commits: 0, failedCommits: 0, lostNotes: 0, ends: 0 };
   readonly #reopened = new Set<() => void>();
+  readonly #beforeSending: (() => void)[] = [];
   /** Who waits for it to be open, or for its end. */
   #opening = settledLater();
   #gone: () => void = () => {};
@@ -141,6 +142,12 @@ export class Store {
       this.#need();
       this.#schedule();
     });
+  }
+
+  /** Runs when the present turn is done; what it hands over is sent with all the rest of the turn. */
+  atTurnEnd(run: () => void): void {
+    this.#beforeSending.push(run);
+    this.#schedule();
   }
 
   /** False when the changes were not written. Nobody has to wait for it. */
@@ -269,6 +276,8 @@ export class Store {
     this.#calls.settleNotes(notesUpTo, failedNotes);
     for (const answer of reads) this.#calls.settleRead(answer);
     if (wasStalled || reopened !== undefined) this.#tellReopened();
+    // Whoever had waited hands over what has gathered meanwhile, and the disk has nothing to do before that is sent.
+    if (done > 0) queueMicrotask(this.#send);
   }
 
   #ended(why: string | undefined): void {
@@ -305,6 +314,11 @@ export class Store {
 
   readonly #flush = (): void => {
     this.#scheduled = false;
+    for (let run = this.#beforeSending.shift(); run !== undefined; run = this.#beforeSending.shift()) run();
+    this.#send();
+  };
+
+  readonly #send = (): void => {
     if (this.#state !== 'open' || !this.#calls.hasAnythingToSend) return;
     const order = this.#calls.hasCommitsToSend ? orderedFault() : undefined;
     this.#thread?.post({ ...this.#calls.take(), ...(order === undefined ? {} : { order }) });

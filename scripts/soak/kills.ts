@@ -242,6 +242,10 @@ export async function killSoak(options: KillOptions): Promise<KillReport> {
       repeated += lines.filter(({ what, attempt }) => what === 'b' && attempt > 1).length;
       if ((state['count'] ?? 0) !== counters.handled)
         faults.push(`${plugin}: ctx.state counts ${String(state['count'])} of ${String(counters.handled)} handled`);
+      const distinct = new Set(lines.filter(({ what }) => what === 'h').map(({ n }) => n)).size;
+      // An event that was handled and is a dead letter all the same was handled without a commit.
+      if (distinct < counters.handled || distinct > counters.handled + letters.total)
+        faults.push(`${plugin}: ${String(distinct)} events were handled, ${String(counters.handled)} were committed`);
       const { enqueued, failed, deadLettered, discarded } = counters;
       if (enqueued !== counters.handled + failed + deadLettered + discarded)
         faults.push(`${plugin}: the books do not balance: ${JSON.stringify(counters)}`);

@@ -1,6 +1,6 @@
 // The state folder belongs to one daemon at a time, and a daemon that has stored nothing pays nothing for the store.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { put } from '../../protocol/store/change.ts';
@@ -31,6 +31,27 @@ test('a second daemon on a state folder is refused with the process id of the fi
   process.kill(pidOf(next), 'SIGKILL');
   await until('another daemon listens', () => jsonLines(next.running.stdout()).length === 2, 30_000);
   await next.json(['ping']);
+});
+
+test('a daemon whose state folder is removed while it runs keeps the folder for itself', async (t) => {
+  const folder = temporaryFolder(t);
+  const state = join(folder, 'state');
+  const first = await serve(t, ['--state', state, '--no-guardian']);
+  await first.json(['load', greeter]);
+  rmSync(state, { recursive: true });
+  // The next commit finds that its file is gone, and the store begins again.
+  await until(
+    'the daemon has its lock again',
+    async () => {
+      await nagaya(t, ['load', greeter, '--socket', first.socket]);
+      await nagaya(t, ['unload', 'example.greeter', '--socket', first.socket]);
+      return existsSync(join(state, 'lock'));
+    },
+    30_000,
+  );
+  const refused = await nagaya(t, ['serve', '--state', state, '--socket', join(folder, 's'), '--json']);
+  const error = jsonLines(refused.stderr).at(-1) as { code: string; details: { pid: number } };
+  assert.deepEqual([error.code, error.details.pid, refused.code], ['state_in_use', pidOf(first), 3]);
 });
 
 test(

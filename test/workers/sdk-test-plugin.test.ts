@@ -237,6 +237,32 @@ export const service = {
   });
 });
 
+test('a worker of the plugin takes inputs, and shows what is in its ctx.state', async (t) => {
+  const folder = plugin(
+    t,
+    { profiles: [{ name: 'count' }] },
+    `export const profiles = { count: { onInput(input, ctx) {
+       const inputs = (ctx.state.get('inputs') ?? 0) + 1;
+       ctx.state.set('inputs', inputs);
+       if (input.content === 'fail') throw new Error('not this one');
+       ctx.say(input.content + '?');
+       ctx.say(' ' + inputs);
+     } } };`,
+  );
+  const under = await testPlugin(folder);
+  t.after(() => under.close());
+  const worker = await under.worker('count');
+  assert.deepEqual(await worker.state(), {});
+  assert.deepEqual(await worker.input('one'), { status: 'done', said: 'one? 1' });
+  const failed = await worker.input('fail');
+  assert.deepEqual([failed.status, failed.said], ['failed', '']);
+  assert.match(failed.reason ?? '', /^dispatch_failed/);
+  assert.deepEqual(await worker.state(), { inputs: 1 });
+  assert.deepEqual(await worker.input('two'), { status: 'done', said: 'two? 2' });
+  assert.deepEqual(await (await under.worker()).state(), {});
+  await assert.rejects(under.worker('other'), { code: 'profile_not_found' });
+});
+
 test('what a plugin imports from the SDK loads neither the harness nor a schema library', async (t) => {
   const folder = temporaryFolder(t);
   const hooks = join(folder, 'hooks.mjs');

@@ -144,6 +144,7 @@ export function defineProfile(profile: Profile): Profile {
 }
 
 export type { EmitFields, EventFields, PluginUnderTest, TestPluginOptions } from './test-plugin.ts';
+export type { WorkerReply, WorkerUnderTest } from './test-worker.ts';
 
 /** Runs a plugin for a test in a real daemon of its own; see TestPluginOptions. Loaded only when it is called. */
 export const testPlugin: typeof import('./test-plugin.ts').testPlugin = async (folder, options) => {

@@ -6,6 +6,7 @@ import { issueText } from '../../protocol/errors.ts';
 import type { IngressEventInput } from '../../protocol/event.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import { TestDaemon, type TestPluginOptions } from './test-daemon.ts';
+import { type WorkerUnderTest, makeWorker } from './test-worker.ts';
 
 export type { TestPluginOptions } from './test-daemon.ts';
 
@@ -68,6 +69,8 @@ export interface PluginUnderTest extends AsyncDisposable {
   status(): Promise<OperationResult<'service.status'>>;
   /** What the service keeps in ctx.state, as of the last event that was handled. */
   state(): Promise<OperationResult<'service.state'>['state']>;
+  /** Makes a worker of this profile; without a name, of the only one that the plugin has. */
+  worker(profile?: string): Promise<WorkerUnderTest>;
   /** The newest lines of the plugin's log. */
   logs(limit?: number): Promise<OperationResult<'log.read'>['lines']>;
   restart(): Promise<OperationResult<'service.restart'>>;
@@ -298,6 +301,10 @@ class RunningPlugin implements PluginUnderTest {
 
   async state(): Promise<OperationResult<'service.state'>['state']> {
     return (await this.#client.call('service.state', { plugin: this.id })).state;
+  }
+
+  async worker(profile?: string): Promise<WorkerUnderTest> {
+    return await makeWorker(this.#client, profile === undefined ? this.id : `${this.id}:${profile}`);
   }
 
   async logs(limit = 1000): Promise<OperationResult<'log.read'>['lines']> {

@@ -17,6 +17,10 @@ export class GatheredOffers {
     return this.#entries.length === 0;
   }
 
+  get hasOffers(): boolean {
+    return this.#offers > 0;
+  }
+
   offer(offer: Offer): void {
     this.#entries.push(offer);
     this.#offers += 1;

@@ -55,6 +55,8 @@ export class KeptQueue {
   #pendingBytes = 0;
   /** Offers of the commit that is on its way. */
   #onItsWay = 0;
+  /** Offers that are on disk and not in the books yet. */
+  #unbooked = 0;
   #effects: Effect[] = [];
   #extras: Change[] = [];
   /** Handled events whose end is in a commit, and that are not in the books yet. */
@@ -76,7 +78,7 @@ export class KeptQueue {
   private constructor(options: KeptQueueOptions) {
     const { pluginId, store, clock, limits, stateFolder, onTrouble } = options;
     this.#options = options;
-    this.#turnEnd = options.turnEnd ?? ((run) => void setImmediate(run));
+    this.#turnEnd = options.turnEnd ?? ((run) => store.atTurnEnd(run));
     this.#ledger = new QueueLedger(pluginId, clock);
     this.keys = new IdempotencyKeys(pluginId, limits, clock);
     this.mark = new DispatchMark(markPath(stateFolder, pluginId), (error) =>
@@ -87,6 +89,8 @@ export class KeptQueue {
       store,
       clock,
       take: () => this.#take(),
+      // Followers alone are queued as they are taken, and have to come behind what is settled.
+      mayFollow: () => this.#gathered.hasOffers && !this.#withoutOffers,
       lost: (serial) => this.#lost(serial),
     });
   }
@@ -306,6 +310,11 @@ export class KeptQueue {
       applied: () => {
         entry.applied();
         this.#onItsWay = 0;
+        this.#unbooked = offers.length;
+        for (const { event } of offers) this.#ledger.added(event);
+      },
+      settle: () => {
+        this.#unbooked = 0;
         this.#absent?.stored(entry.pages);
         this.#queue(gathered, answered);
         for (const { done } of effects) done();
@@ -368,7 +377,6 @@ export class KeptQueue {
 
   #queueOffer({ event, answer }: Offer, answered: boolean): void {
     if (!answered) this.#unpend(event);
-    this.#ledger.added(event);
     this.#owner?.accepted(event);
     if (this.#absent?.keeps(event) !== true) this.#owner?.queue.push(event);
     if (answered) return;
@@ -391,7 +399,8 @@ export class KeptQueue {
 
   /** The books as they are when this commit is on disk. */
   #totals(offers: number): ServiceCounters {
-    return withOthers(this.#owner?.totals() ?? nothingCounted, offers, this.#concluding.size);
+    const totals = this.#owner?.totals() ?? nothingCounted;
+    return withOthers(totals, offers + this.#unbooked, this.#concluding.size);
   }
 
   // Recovery.

@@ -10,8 +10,13 @@ import { type QueueRecord, recordKey, recordTable } from './queue-record.ts';
 export interface Batch {
   readonly serial: number;
   readonly changes: readonly Change[];
-  /** It is on disk. `late`: whoever waited was told before that this is not known. */
-  applied(late: boolean): void;
+  /**
+   * It is on disk: another batch may be taken. The rest comes with `settle`, so that the disk is at work again before
+   * anybody is answered.
+   */
+  applied(): void;
+  /** Follows `applied`, before anything else happens. */
+  settle(): void;
   /** Nothing of it is on disk. */
   refused(error: HostError): void;
   /** Nobody knows: `applied` or `refused` follows. */
@@ -24,6 +29,8 @@ export interface CommitsOptions {
   readonly clock: Clock;
   /** Takes what has gathered; undefined where nothing has. */
   take(): Batch | undefined;
+  /** What has gathered can be taken before the batch that was applied last is settled. */
+  mayFollow(): boolean;
   /** The store may hold something else than what was committed last. */
   lost(found: number): void;
 }
@@ -65,7 +72,7 @@ export class QueueCommits {
     }
     this.#onItsWay = batch;
     this.#options.store.commit(batch.changes).then(
-      () => this.#applied(batch, false),
+      () => this.#applied(batch),
       (thrown: unknown) => this.#failed(batch, asHostError(thrown)),
     );
   }
@@ -89,11 +96,14 @@ export class QueueCommits {
     this.#unsubscribe();
   }
 
-  #applied(batch: Batch, late: boolean): void {
+  #applied(batch: Batch): void {
     this.#failures = 0;
     this.#over();
-    batch.applied(late);
-    this.flush();
+    batch.applied();
+    const follows = this.#options.mayFollow();
+    if (follows) this.flush();
+    batch.settle();
+    if (!follows) this.flush();
   }
 
   #over(): void {
@@ -141,7 +151,7 @@ export class QueueCommits {
       return;
     }
     if (serial === batch.serial) {
-      this.#applied(batch, true);
+      this.#applied(batch);
       return;
     }
     const error = this.#doubt;
