@@ -12,6 +12,9 @@ export class GatheredOffers {
   #entries: Gathered[] = [];
   #offers = 0;
   #bytes = 0;
+  /** Offers without an answer, those that are on their way to the disk included. */
+  pending = 0;
+  pendingBytes = 0;
 
   get isEmpty(): boolean {
     return this.#entries.length === 0;
@@ -25,6 +28,13 @@ export class GatheredOffers {
     this.#entries.push(offer);
     this.#offers += 1;
     this.#bytes += offer.event.bytes;
+    this.pending += 1;
+    this.pendingBytes += offer.event.bytes;
+  }
+
+  answered({ bytes }: QueuedEvent): void {
+    this.pending -= 1;
+    this.pendingBytes -= bytes;
   }
 
   follow(event: QueuedEvent): void {

@@ -51,8 +51,6 @@ export class KeptQueue {
   #closed = false;
 
   readonly #gathered = new GatheredOffers();
-  #pending = 0;
-  #pendingBytes = 0;
   /** Offers of the commit that is on its way. */
   #onItsWay = 0;
   /** Offers that are on disk and not in the books yet. */
@@ -107,16 +105,16 @@ export class KeptQueue {
 
   /** With those that are being stored. */
   get bytes(): number {
-    return this.#ledger.bytes + this.#pendingBytes;
+    return this.#ledger.bytes + this.#gathered.pendingBytes;
   }
 
   /** Events that are being stored. */
   get pending(): number {
-    return this.#pending;
+    return this.#gathered.pending;
   }
 
   get pendingBytes(): number {
-    return this.#pendingBytes;
+    return this.#gathered.pendingBytes;
   }
 
   /** Why nothing can be stored now. */
@@ -146,8 +144,6 @@ export class KeptQueue {
   /** Stores it with everything that comes in this turn; `answer` is told once it is on disk, or why it is not. */
   offer(event: QueuedEvent, answer: Offer['answer'], changes: readonly Change[] = []): void {
     this.#gathered.offer({ event, answer, changes });
-    this.#pending += 1;
-    this.#pendingBytes += event.bytes;
     this.#schedule();
   }
 
@@ -376,7 +372,7 @@ export class KeptQueue {
   }
 
   #queueOffer({ event, answer }: Offer, answered: boolean): void {
-    if (!answered) this.#unpend(event);
+    if (!answered) this.#gathered.answered(event);
     this.#owner?.accepted(event);
     if (this.#absent?.keeps(event) !== true) this.#owner?.queue.push(event);
     if (answered) return;
@@ -386,15 +382,10 @@ export class KeptQueue {
 
   #refuse(offers: readonly Offer[], error: HostError): void {
     for (const { event, answer } of offers) {
-      this.#unpend(event);
+      this.#gathered.answered(event);
       answer(error);
       if (event.idempotencyKey !== undefined) this.keys.refused(event.idempotencyKey, event.eventId, error);
     }
-  }
-
-  #unpend(event: QueuedEvent): void {
-    this.#pending -= 1;
-    this.#pendingBytes -= event.bytes;
   }
 
   /** The books as they are when this commit is on disk. */
