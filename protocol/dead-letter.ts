@@ -19,8 +19,11 @@ export const attemptStory = z.object({
 });
 export type AttemptStory = z.output<typeof attemptStory>;
 
-/** Its attempts are used up, its handler threw a PermanentError, or its payload breaks the schema of its ingress. */
-export const deadLetterReason = z.enum(['attempts', 'permanent', 'payload_invalid']);
+/**
+ * Its attempts are used up, its handler threw a PermanentError, or its payload breaks the schema of its ingress; or, in
+ * a cluster, the plugin of the member that has the service declares no such event.
+ */
+export const deadLetterReason = z.enum(['attempts', 'permanent', 'payload_invalid', 'event_invalid']);
 export type DeadLetterReason = z.output<typeof deadLetterReason>;
 
 export const deadLetter = z.object({

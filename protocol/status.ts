@@ -65,11 +65,22 @@ export const diagnostic = z.object({
 });
 export type Diagnostic = z.output<typeof diagnostic>;
 
+const deliveries = ['at_least_once', 'exactly_once'] as const;
+
 export const placementStatus = z.object({
   placement,
   member: z.string().nullable().describe('the member that has the live instance; null where nobody has it'),
   fence: count.nullable().describe('the fencing number under which it acts; null where nobody has it'),
   waits: z.string().nullable().describe('why no instance runs on this member; null where one does'),
+  promises: z
+    .object({
+      events: z.enum(deliveries).describe('each accepted event is handled at least once'),
+      state: z.enum(deliveries).describe('what an event changes in ctx.state takes effect exactly once'),
+      commands: z
+        .enum(deliveries)
+        .describe('each command is sent at least once, each time under the same Idempotency-Key'),
+    })
+    .describe('what takes effect once, and what may take effect again after a member was lost'),
 });
 export type PlacementStatus = z.output<typeof placementStatus>;
 

@@ -312,6 +312,9 @@ export class Cluster {
       case 'committed':
         for (const service of this.#services.values()) service.committed(message);
         break;
+      case 'recorded':
+        for (const service of this.#services.values()) service.recorded(message);
+        break;
       case 'published':
         this.#publications.answered(message.answers);
         break;

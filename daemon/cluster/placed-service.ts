@@ -13,13 +13,16 @@ import type {
   StreamedHead,
   ToCluster,
 } from '../../protocol/cluster/messages.ts';
+import type { AttemptStory } from '../../protocol/dead-letter.ts';
 import { HostError, asHostError } from '../../protocol/errors.ts';
 import type { Placement } from '../../protocol/manifest.ts';
 import type { Lifecycle, PlacementStatus } from '../../protocol/status.ts';
 import type { QueuedEvent } from '../dispatch/queued-event.ts';
 import type { StateStore } from '../dispatch/kept-state.ts';
 import { ReadEvent } from '../dispatch/read-event.ts';
-import type { Arrival, PlacedQueue, Published } from '../services/placed.ts';
+import type { Arrival, MoveListener, PlacedQueue, Published } from '../services/placed.ts';
+import { FailedAttempts } from './failed-attempts.ts';
+import { PlacedRecords } from './placed-records.ts';
 import { PlacedState } from './placed-state.ts';
 
 /** What of the service it needs. */
@@ -61,6 +64,7 @@ interface Lease {
 /** Events that the instance has and that have not had their outcome. */
 const mostInFlight = 256;
 const againMs = 100;
+const promises = { events: 'at_least_once', state: 'exactly_once', commands: 'at_least_once' } as const;
 const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 export const inFlightOf = (capacity: number): number => Math.min(mostInFlight, capacity);
@@ -80,6 +84,9 @@ export class PlacedService implements PlacedQueue {
   #adopted: StoredState | undefined;
   readonly #state: PlacedState;
   #adopt: (values: StoredState['values']) => void = () => undefined;
+  readonly records: PlacedRecords;
+  readonly #attempts: FailedAttempts;
+  readonly #movers: MoveListener[] = [];
   #backlog: ArrivedEvent[] = [];
   #again: NodeJS.Timeout | undefined;
   #done: number[] = [];
@@ -94,6 +101,12 @@ export class PlacedService implements PlacedQueue {
       fence: () => this.fence,
       broken: (why) => this.#end(why),
     });
+    this.records = new PlacedRecords({
+      plugin: this.plugin,
+      post: (message) => deps.post(message),
+      fence: () => this.fence,
+    });
+    this.#attempts = new FailedAttempts(this.records);
   }
 
   get terms(): PlacedTerms {
@@ -107,7 +120,7 @@ export class PlacedService implements PlacedQueue {
 
   /** Undefined where this member has no lease in force. */
   get fence(): number | undefined {
-    return this.#isInForce() ? this.#lease?.fence : undefined;
+    return this.isInForce ? this.#lease?.fence : undefined;
   }
 
   status(): PlacementStatus {
@@ -118,6 +131,7 @@ export class PlacedService implements PlacedQueue {
       member: holder?.member ?? null,
       fence: holder?.member == null ? null : holder.fence,
       waits,
+      promises,
     };
   }
 
@@ -219,6 +233,14 @@ export class PlacedService implements PlacedQueue {
     this.#state.committed(message);
   }
 
+  recorded(message: Extract<FromCluster, { type: 'recorded' }>): void {
+    this.records.recorded(message);
+  }
+
+  whenMoved(listener: MoveListener): void {
+    this.#movers.push(listener);
+  }
+
   stateStore(adopted: (values: StoredState['values']) => void): StateStore {
     this.#adopt = adopted;
     const none = async function* (): AsyncGenerator<never, void> {};
@@ -235,7 +257,7 @@ export class PlacedService implements PlacedQueue {
   }
 
   #waits(holder: LeaseHolder | undefined): string | null {
-    if (this.#lease !== undefined && this.#isInForce()) return null;
+    if (this.#lease !== undefined && this.isInForce) return null;
     if (!this.#wanted) return 'it was stopped on this member, or does not start by itself';
     const fault = this.#deps.fault();
     if (fault !== null) return fault.message;
@@ -244,7 +266,7 @@ export class PlacedService implements PlacedQueue {
     return 'no member has it yet; the next one takes it in a moment';
   }
 
-  #isInForce(): boolean {
+  get isInForce(): boolean {
     const until = this.#lease?.until;
     return until !== undefined && monotonicMs() < until.monotonicMs && Date.now() < until.wallMs;
   }
@@ -257,7 +279,7 @@ export class PlacedService implements PlacedQueue {
     const leftMs = Math.min(until.monotonicMs - monotonicMs(), until.wallMs - Date.now());
     this.#expiry = setTimeout(
       () => {
-        if (this.#isInForce()) this.#arm();
+        if (this.isInForce) this.#arm();
         else this.#end('it could not be renewed in time');
       },
       Math.max(1, Math.ceil(leftMs)),
@@ -266,7 +288,13 @@ export class PlacedService implements PlacedQueue {
 
   async #begin(fence: number): Promise<void> {
     if (this.#lease?.fence !== fence) return;
-    if (this.#adopted !== undefined) this.#adopt(this.#state.adopt(this.#adopted));
+    if (this.#adopted !== undefined) {
+      this.records.adopt(this.#adopted.records);
+      this.#adopt(this.#state.adopt(this.#adopted));
+      this.#attempts.adopt();
+      await Promise.all(this.#movers.map((mover) => mover.came()));
+      this.records.forget();
+    }
     this.#adopted = undefined;
     // What the start ends in stands in the service's status; its supervisor decides whether it comes back.
     const failure = await this.#deps.start().then(
@@ -301,6 +329,8 @@ export class PlacedService implements PlacedQueue {
     clearTimeout(this.#again);
     this.#backlog = [];
     this.#state.lost('the lease is over');
+    this.records.lost('the lease is over');
+    for (const mover of this.#movers) mover.went();
   }
 
   #leave(): void {
@@ -323,37 +353,34 @@ export class PlacedService implements PlacedQueue {
 
   #take({ sequence, head, payload }: ArrivedEvent, fence: number): boolean {
     const { eventId, createdAt, hops, replayOf, ...parts } = head;
-    if (this.#state.wasHandled(sequence)) {
+    // Its changes are stored, or its dead letter is: it needs only to be acknowledged.
+    if (this.#state.wasHandled(sequence) || this.#attempts.wasBuried(eventId, createdAt)) {
       this.#ended(fence, sequence);
       return true;
     }
     const origin = {
       sequence,
       isOver: (): boolean => this.fence !== fence,
+      attempted: (story: readonly AttemptStory[]): void => this.#attempts.note(sequence, story),
       done: (): void => this.#ended(fence, sequence),
     };
-    try {
-      return this.#deps
-        .service()
-        .take(new ReadEvent({ ...parts, idempotencyKey: undefined }, payload), {
-          eventId,
-          createdAt,
-          hops,
-          replayOf,
-          origin,
-        });
-    } catch (thrown) {
-      // Its publisher's plugin is another version than this one: no attempt here would end otherwise.
-      const reason = thrown instanceof HostError ? thrown.message : 'it is no event of this service';
-      this.#deps.tell('warn', `an event of the cluster was dropped: ${reason}`, { eventId });
-      this.#ended(fence, sequence);
-      return true;
-    }
+    const story = this.#attempts.storyOf(sequence);
+    return this.#deps
+      .service()
+      .take(new ReadEvent({ ...parts, idempotencyKey: undefined }, payload), {
+        eventId,
+        createdAt,
+        hops,
+        replayOf,
+        origin,
+        story,
+      });
   }
 
   /** The event has had its outcome. */
   #ended(fence: number, sequence: number): void {
-    if (this.#lease?.fence !== fence || !this.#isInForce()) return;
+    if (this.#lease?.fence !== fence || !this.isInForce) return;
+    this.#attempts.ended(sequence);
     if (this.#done.length === 0) setImmediate(() => this.#flush());
     this.#done.push(sequence);
     if (this.#backlog.length > 0) setImmediate(() => this.#feed());

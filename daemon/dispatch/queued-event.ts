@@ -43,6 +43,8 @@ export interface EventOrigin {
   readonly sequence: number;
   /** It is no longer this daemon's: what became of it here counts for nothing. */
   isOver(): boolean;
+  /** Another attempt follows, here or where it comes to next. */
+  attempted(story: readonly AttemptStory[]): void;
   /** It has had it, for good. */
   done(): void;
 }

@@ -26,7 +26,7 @@ import { PluginProfiles } from '../runtimes/programs/plugin-profiles.ts';
 import type { KeptState } from '../dispatch/kept-state.ts';
 import type { DeadLetters } from '../services/dead-letters.ts';
 import type { KeptQueue } from '../services/durable/kept-queue.ts';
-import { type PlacedQueue, mostPlacedStateBytes } from '../services/placed.ts';
+import { type PlacedQueue, placedLimits, writeWherePlaced } from '../services/placed.ts';
 import { replayLetters } from '../services/replay.ts';
 import type { JournalOutlets } from '../services/journal.ts';
 import { Service } from '../services/service.ts';
@@ -351,14 +351,12 @@ export class HostedPlugin {
       ...this.#deps,
       placed,
       kept: placed === undefined ? this.#queue : undefined,
-      ...(placed === undefined
-        ? {}
-        : { limits: { ...limits, stateBytes: Math.min(limits.stateBytes, mostPlacedStateBytes) } }),
-      write: (changes) => store.commit(changes),
+      ...(placed === undefined ? {} : { limits: { ...limits, ...placedLimits(limits) } }),
+      write: (changes) => writeWherePlaced(changes, placed, store),
       commit: (changes, event) =>
         placed === undefined
           ? store.commit(changes)
-          : placed.commit(changes, event?.origin?.sequence, (others) => store.commit(others)),
+          : placed.commit(changes, event?.origin?.sequence, (others) => placed.records.commit(others)),
       random: Math.random,
       spawnCell: (spec, listener) =>
         spec.server === undefined

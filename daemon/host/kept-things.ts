@@ -4,6 +4,7 @@ import { placedStateTable } from '../../protocol/store/change.ts';
 import type { Limits } from '../config/schema.ts';
 import { KeptState } from '../dispatch/kept-state.ts';
 import { type OutputTargets, driverOf } from '../outputs/drivers.ts';
+import type { Driver } from '../outputs/command.ts';
 import { PluginOutputs } from '../outputs/plugin-outputs.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import { KeptQueue } from '../services/durable/kept-queue.ts';
@@ -62,10 +63,11 @@ export async function openKept(
     };
   const deadLetters = await DeadLetters.open({
     pluginId: id,
-    store,
+    store: placed?.records ?? store,
     clock,
     limits,
-    oldFile: join(stateFolder, 'dead-letters', `${id}.ndjson`),
+    // What was kept before the service was placed in a cluster stays on this machine.
+    oldFile: placed === undefined ? join(stateFolder, 'dead-letters', `${id}.ndjson`) : undefined,
     onTrouble: trouble('dead_letters_unsafe'),
   });
   const onTrouble = trouble('state_unsafe');
@@ -82,15 +84,22 @@ export async function openKept(
   await state.open();
   const outputs = new PluginOutputs({
     plugin: id,
-    store,
+    store: placed?.records ?? store,
     clock,
     limits: deps.holdsCommands ? { ...limits, outputConcurrency: 0 } : limits,
     random: Math.random,
-    driverOf: (output) => driverOf(output, id, targets),
+    driverOf: (output) => fenced(driverOf(output, id, targets), placed),
     tell: (level, event, message, ids) => tell(event, message, level, ids),
     onTrouble: trouble('commands_unsafe'),
   });
   await outputs.open(manifest.service?.outputs ?? []);
+  placed?.whenMoved({
+    came: () => Promise.all([deadLetters.reread(), outputs.reread()]),
+    went: () => {
+      deadLetters.forget();
+      outputs.forget();
+    },
+  });
   const queue = await openQueue(plugin, deps, trouble('queue_unsafe'));
   const history = await PluginHistory.open({ pluginId: id, store, clock, limits });
   return [
@@ -100,6 +109,16 @@ export async function openKept(
       for (const told of early) listener(...told);
     },
   ];
+}
+
+/** Of a placed service, nothing is sent but under a lease that is in force, however late a timer comes. */
+function fenced(driver: Driver, placed: PlacedQueue | undefined): Driver {
+  if (placed === undefined) return driver;
+  const error = { code: 'cluster_unavailable', message: 'This member does not have the service now.' } as const;
+  return {
+    send: (command, signal) =>
+      placed.isInForce ? driver.send(command, signal) : Promise.resolve({ is: 'retry', error }),
+  };
 }
 
 /** Of a service that a reload brings, too. */

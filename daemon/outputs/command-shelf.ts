@@ -1,13 +1,13 @@
 // The commands of one plugin in the store, and those that could not be delivered. What changes in one turn is one
 // commit, and nobody waits for it: a command whose removal is lost is delivered again under its old id.
 import { type Change, keysUnder, put, remove, storeKey } from '../../protocol/store/change.ts';
-import type { Store } from '../store/store.ts';
+import type { EntryStore } from '../store/entry-store.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import type { Command, DeadCommand } from './command.ts';
 
 export interface ShelfOptions {
   readonly plugin: string;
-  readonly store: Store;
+  readonly store: EntryStore;
   readonly clock: Clock;
   /** Once when something goes wrong, and again only after it had worked in between. */
   onTrouble(message: string, error?: Error): void;
@@ -58,6 +58,14 @@ export class CommandShelf {
 
   unbury({ place }: DeadCommand): void {
     this.#change(remove(tables.dead, this.#key(place)));
+  }
+
+  /** Nothing that is here is to be written any more. */
+  forget(): void {
+    this.#changes.clear();
+    this.#retry?.cancel();
+    this.#retry = undefined;
+    this.#failed = false;
   }
 
   close(): void {

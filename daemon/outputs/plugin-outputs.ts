@@ -7,7 +7,7 @@ import type { SentCommandView } from '../../protocol/operations/telemetry.ts';
 import type { Output } from '../../protocol/outputs.ts';
 import type { Change } from '../../protocol/store/change.ts';
 import type { Limits } from '../config/schema.ts';
-import type { Store } from '../store/store.ts';
+import type { EntryStore } from '../store/entry-store.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Command, CommandFault, DeadCommand, DeathReason, Driver } from './command.ts';
 import { CommandShelf } from './command-shelf.ts';
@@ -16,7 +16,7 @@ import { OutputQueue } from './output-queue.ts';
 
 export interface PluginOutputsOptions {
   readonly plugin: string;
-  readonly store: Store;
+  readonly store: EntryStore;
   readonly clock: Clock;
   readonly random: () => number;
   readonly limits: Pick<
@@ -57,6 +57,9 @@ export class PluginOutputs {
   #pendingBytes = 0;
   #paused = false;
   #pause: (paused: boolean) => void = () => {};
+  #declared: readonly Output[] = [];
+  /** Ids of commands that an earlier instance of a placed service had kept: their event may come again. */
+  readonly #known = new Set<string>();
 
   constructor(options: PluginOutputsOptions) {
     this.#options = options;
@@ -68,6 +71,32 @@ export class PluginOutputs {
   /** Never rejects: commands that cannot be read now are told of, and found by the next daemon. */
   async open(outputs: readonly Output[]): Promise<void> {
     this.declare(outputs);
+    await this.#read();
+  }
+
+  /** Those that are kept now, in place of what was here. Never rejects. */
+  async reread(): Promise<void> {
+    this.forget();
+    await this.#read();
+    for (const { queue, dead } of this.#rows.values()) {
+      for (const { id } of queue.all()) this.#known.add(id);
+      for (const id of dead.keys()) this.#known.add(id);
+    }
+  }
+
+  /** They are another member's now: what is on its way is given up, and nothing more is sent. */
+  forget(): void {
+    for (const { queue } of this.#rows.values()) queue.close();
+    this.#rows.clear();
+    this.#known.clear();
+    this.#shelf.forget();
+    this.#pending = 0;
+    this.#pendingBytes = 0;
+    this.#weigh();
+    this.declare(this.#declared);
+  }
+
+  async #read(): Promise<void> {
     try {
       const { pending, dead } = await this.#shelf.read();
       this.#place = Math.max(this.#place, ...[...pending, ...dead].map(({ place }) => place));
@@ -83,6 +112,7 @@ export class PluginOutputs {
 
   /** What the plugin declares now. Commands to an output that is gone wait until their time is over. */
   declare(outputs: readonly Output[]): void {
+    this.#declared = outputs;
     for (const row of this.#rows.values()) {
       row.output = undefined;
       row.queue.replan(undeclared, this.#options.limits.ttlMs);
@@ -104,18 +134,22 @@ export class PluginOutputs {
     kept: boolean,
   ): { readonly changes: Change[]; readonly commit: () => void } {
     const createdMs = this.#options.clock.wallMs();
-    const made = commands.map((command, at): Command => {
+    const made = commands.flatMap((command, at): Command[] => {
+      const id = `${event.eventId}/${String(at + 1)}`;
+      if (this.#known.has(id)) return [];
       this.#place += 1;
-      return {
-        ...command,
-        id: `${event.eventId}/${String(at + 1)}`,
-        place: this.#place,
-        eventId: event.eventId,
-        correlationId: event.correlationId,
-        hops: (event.hops ?? 0) + 1,
-        createdMs,
-        kept,
-      };
+      return [
+        {
+          ...command,
+          id,
+          place: this.#place,
+          eventId: event.eventId,
+          correlationId: event.correlationId,
+          hops: (event.hops ?? 0) + 1,
+          createdMs,
+          kept,
+        },
+      ];
     });
     return {
       changes: kept ? made.map((command) => this.#shelf.putOf(command)) : [],

@@ -1,6 +1,7 @@
 // Decides whether what arrived is an event of this service, and turns it into what the queue keeps. Every refusal
 // names the field and what would be right.
-import { HostError, type Issue, invalid } from '../../protocol/errors.ts';
+import type { AttemptStory } from '../../protocol/dead-letter.ts';
+import { HostError, type Issue, asHostError, invalid } from '../../protocol/errors.ts';
 import { ingressEventInput } from '../../protocol/event.ts';
 import { nearest, parseOr } from '../../protocol/issues.ts';
 import type { ServiceSection } from '../../protocol/manifest.ts';
@@ -30,6 +31,8 @@ export interface AdmittedWith extends Pick<QueuedEvent, 'waiter' | 'replayOf' | 
   /** Of an event that another member has accepted. */
   readonly eventId?: string;
   readonly createdAt?: string;
+  /** Attempts that failed elsewhere. */
+  readonly story?: readonly AttemptStory[];
 }
 
 /** Set by the host alone. */
@@ -50,28 +53,44 @@ export class Admission {
   }
 
   admit(raw: unknown, more: AdmittedWith = {}): QueuedEvent {
-    const {
-      head,
-      payload,
-      payloadBytes,
-      correlationId: given,
-      idempotencyKey,
-    } = raw instanceof ReadEvent ? this.#read(raw, more.createdAt) : this.#checked(raw);
+    const parts = raw instanceof ReadEvent ? this.#read(raw, more.createdAt) : this.#checked(raw);
+    const event = this.#queued(parts, more);
+    if (event.bytes > this.#eventBytes) throw this.#tooLarge(event.bytes);
+    return event;
+  }
+
+  /** One that was accepted elsewhere; with a fault, it can only become a dead letter. */
+  arrived(event: ReadEvent, more: AdmittedWith): { readonly event: QueuedEvent; readonly fault?: HostError } {
+    try {
+      return { event: this.admit(event, more) };
+    } catch (thrown) {
+      return { event: this.#unfit(event, more), fault: asHostError(thrown) };
+    }
+  }
+
+  #unfit({ ingress, kind, source, payload, payloadBytes, correlationId }: ReadEvent, more: AdmittedWith): QueuedEvent {
+    const head = this.#heads.of(ingress, kind, source, more.createdAt);
+    return this.#queued({ head, payload, payloadBytes, correlationId, idempotencyKey: undefined }, more);
+  }
+
+  #queued(
+    { head, payload, payloadBytes, correlationId: given, idempotencyKey }: Parts,
+    more: AdmittedWith,
+  ): QueuedEvent {
     const eventId = more.eventId ?? uuidv7();
     const correlationId = given ?? eventId;
-    const bytes = eventBytes(head, payloadBytes, { eventId, correlationId });
-    if (bytes > this.#eventBytes) throw this.#tooLarge(bytes);
+    const story = more.story ?? noStory;
     // Always the same members in the same order: what reads them is then fast.
     return {
       head,
       payload,
       eventId,
       correlationId,
-      attempt: 1,
-      bytes,
+      attempt: (story.at(-1)?.attempt ?? 0) + 1,
+      bytes: eventBytes(head, payloadBytes, { eventId, correlationId }),
       acceptedMs: this.#clock.monotonicMs(),
       waiter: more.waiter,
-      story: noStory,
+      story,
       replayOf: more.replayOf,
       hops: more.hops,
       place: undefined,

@@ -4,7 +4,7 @@ import { type DeadLetter, type DeadLetterWithEvent, deadLetterWithEvent } from '
 import { HostError } from '../../protocol/errors.ts';
 import type { Change } from '../../protocol/store/change.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
-import type { Store } from '../store/store.ts';
+import type { EntryStore } from '../store/entry-store.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Outcome } from './books.ts';
 import { doneWithOldLetters, findOldLetters } from './dead-letter-import.ts';
@@ -17,9 +17,9 @@ export interface DeadLetterLimits {
 
 export interface DeadLettersOptions {
   readonly pluginId: string;
-  readonly store: Store;
-  /** Where an earlier version kept them. */
-  readonly oldFile: string;
+  readonly store: EntryStore;
+  /** Where an earlier version kept them; undefined where none did. */
+  readonly oldFile: string | undefined;
   readonly limits: DeadLetterLimits;
   readonly clock: Clock;
   onTrouble(message: string, error?: Error): void;
@@ -63,6 +63,25 @@ export class DeadLetters {
     await letters.#shelf.open();
     await letters.#importOld(options, letters.#shelf);
     return letters;
+  }
+
+  /** Those that the shelf has now, in place of what was here. Never rejects. */
+  async reread(): Promise<void> {
+    this.#clear();
+    await this.#shelf?.reread();
+  }
+
+  /** They are another member's now. */
+  forget(): void {
+    this.#clear();
+    this.#shelf?.forget();
+  }
+
+  /** Of the event that was accepted then under this id. */
+  hasEvent(eventId: string, createdAt: string): boolean {
+    return [...this.#letters.values()].some(
+      ({ letter }) => letter.eventId === eventId && letter.createdAt === createdAt,
+    );
   }
 
   get counts(): { readonly count: number; readonly capacity: number; readonly evicted: number } {
@@ -180,6 +199,12 @@ export class DeadLetters {
     return (await this.#shelf?.close(withinMs)) ?? true;
   }
 
+  #clear(): void {
+    this.#letters.clear();
+    this.#replaying.clear();
+    this.#bytes = 0;
+  }
+
   #keep({ event: _event, ...letter }: DeadLetterWithEvent, line: string): void {
     const before = this.#letters.get(letter.id);
     if (before !== undefined) this.#drop(before);
@@ -231,6 +256,7 @@ export class DeadLetters {
 
   /** They are older than all others, but that is told by their dates alone: they come once. */
   async #importOld({ oldFile, pluginId, limits, onTrouble }: DeadLettersOptions, shelf: LetterShelf): Promise<void> {
+    if (oldFile === undefined) return;
     const found = await findOldLetters(oldFile, {
       pluginId,
       maxBytes: limits.deadLetterBytes * readFactor + readSlackBytes,

@@ -163,12 +163,16 @@ export class Intake {
     return true;
   }
 
-  /** Queues an event that waits in the cluster until it has had its outcome. False: it cannot be taken now. */
-  take(event: ReadEvent, arrival: Arrival): boolean {
+  /**
+   * Queues an event that waits in the cluster until it has had its outcome. False: it cannot be taken now. Its
+   * publisher's plugin may be another version than this one: `unfit` is told of one that fits no ingress here.
+   */
+  take(event: ReadEvent, arrival: Arrival, unfit: (event: QueuedEvent, error: HostError) => void): boolean {
     if (!this.#state.accepts) return false;
-    const admitted = this.#admit(event, arrival);
-    if (!this.#hasRoom(admitted)) return false;
-    this.#push(admitted);
+    const { event: admitted, fault } = this.#admission.arrived(event, arrival);
+    if (fault !== undefined) unfit(admitted, fault);
+    else if (this.#hasRoom(admitted)) this.#push(admitted);
+    else return false;
     return true;
   }
 

@@ -10,7 +10,7 @@ import {
   removeRange,
   storeKey,
 } from '../../protocol/store/change.ts';
-import type { Store } from '../store/store.ts';
+import type { EntryStore } from '../store/entry-store.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 
 export interface ShelvedLetter {
@@ -22,7 +22,7 @@ export interface ShelvedLetter {
 
 export interface ShelfOptions {
   readonly pluginId: string;
-  readonly store: Store;
+  readonly store: EntryStore;
   readonly clock: Clock;
   /** Once when something goes wrong, and again only after it had worked in between. */
   onTrouble(message: string, error?: Error): void;
@@ -70,6 +70,22 @@ export class LetterShelf {
     } catch (error) {
       this.#trouble('the dead letters of before cannot be read now', error);
     }
+  }
+
+  /** What is kept is another now: of what was put before, nothing more is written. Never rejects. */
+  async reread(): Promise<void> {
+    this.forget();
+    await this.open();
+  }
+
+  /** Nothing that is here is to be written any more. */
+  forget(): void {
+    this.#changes = [];
+    this.#isRead = false;
+    this.#unwritten = false;
+    this.#failures = 0;
+    this.#retry?.cancel();
+    this.#retry = undefined;
   }
 
   /** What `run` changes, to be committed by the caller. */

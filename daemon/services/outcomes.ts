@@ -6,7 +6,6 @@ import type { AttemptStory, DeadLetterReason, DeadLetterWithEvent } from '../../
 import { timeText } from '../../protocol/time-text.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { RetryOptions } from '../../protocol/manifest.ts';
-import type { Change } from '../../protocol/store/change.ts';
 import { uuidv7 } from '../../protocol/uuid.ts';
 import { plural } from '../../protocol/plural.ts';
 import type { CellEnd } from '../cells/cell.ts';
@@ -40,7 +39,7 @@ export interface OutcomesDeps {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly redact: Redact;
-  readonly deadLetters: Pick<ServiceDeps['deadLetters'], 'add'>;
+  readonly deadLetters: Pick<ServiceDeps['deadLetters'], 'add' | 'written'>;
   readonly retries: Retries;
   readonly settlement: Settlement;
   readonly state: Pick<KeptState, 'stage' | 'write'>;
@@ -50,8 +49,6 @@ export interface OutcomesDeps {
   /** The queue on disk; undefined where nothing is stored. */
   readonly kept: KeptQueue | undefined;
   retry(): RetryOptions;
-  /** Into the store. */
-  write(changes: readonly Change[]): Promise<void>;
 }
 
 export class Outcomes {
@@ -300,6 +297,12 @@ export class Outcomes {
     return undefined;
   }
 
+  /** It was accepted for another version of the plugin: no attempt is of any use. */
+  unfit(event: QueuedEvent, error: HostError): void {
+    this.#deps.books.accepted();
+    this.#bury(event, [...event.story, this.#chapter(event, error, 0)], 'event_invalid', 0);
+  }
+
   /** It took the daemons down that handled it. */
   buryUsedUp(event: QueuedEvent): void {
     this.#bury(event, [...event.story], 'attempts', 0);
@@ -317,26 +320,22 @@ export class Outcomes {
     // The event ends and the letter begins in one transaction.
     const { kept } = this.#deps;
     const { origin } = event;
-    const gathered = origin !== undefined || (event.place !== undefined && kept !== undefined);
+    const gathered = event.place !== undefined && kept !== undefined;
     const changes = this.#deps.deadLetters.add(letter, gathered);
-    if (origin === undefined) kept?.include(changes);
-    else void this.#writeFirst(changes, origin);
+    kept?.include(changes);
+    if (origin !== undefined) void this.#writeFirst(origin);
     return letter.id;
   }
 
-  /** The event goes from where it waits once its dead letter is on disk; else it comes again. */
-  async #writeFirst(changes: readonly Change[], origin: EventOrigin): Promise<void> {
-    try {
-      await this.#deps.write(changes);
-      origin.done();
-    } catch {
-      // The store tells of its own trouble; the letter is in memory, and the event still waits where it came from.
-    }
+  /** The event goes from where it waits once its dead letter is there; else it comes again to the next instance. */
+  async #writeFirst(origin: EventOrigin): Promise<void> {
+    if (await this.#deps.deadLetters.written()) origin.done();
   }
 
   /** It comes again as it is now, also from the disk. */
   #moved(event: QueuedEvent, retryAtMs?: number): QueuedEvent {
     this.#deps.kept?.moved(event, retryAtMs);
+    if (event.story.length > 0) event.origin?.attempted(event.story);
     return event;
   }
 
@@ -388,6 +387,8 @@ function deathText(reason: DeadLetterReason, attempts: number): string {
       return `The event is a dead letter after ${plural(attempts, 'attempt')}: its handler says that another attempt would be of no use.`;
     case 'payload_invalid':
       return 'The event is a dead letter: it does not fit its payload schema, so it is not tried again.';
+    case 'event_invalid':
+      return 'The event is a dead letter: the service on this member declares no such event.';
     default:
       return `The event is a dead letter after ${plural(attempts, 'attempt')}.`;
   }

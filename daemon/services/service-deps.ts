@@ -54,6 +54,8 @@ export interface ServiceDeps {
   readonly deadLetters: {
     /** `gathered`: what changes in the store is returned, for a transaction of the caller's own. */
     add(letter: DeadLetterWithEvent, gathered?: boolean): readonly Change[];
+    /** Resolves when what was added so far is kept; false where it is not. */
+    written(): Promise<boolean>;
     replayEnded(letter: string, outcome: Outcome): void;
     readonly counts: ServiceStatus['deadLetters'];
   };

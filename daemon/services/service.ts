@@ -44,6 +44,7 @@ export class Service {
   readonly #pausedFor = new Set<string>();
   #cpuShare: CpuShare | null = null;
   readonly #settlement: Settlement;
+  readonly #outcomes: Outcomes;
 
   constructor(plan: ServicePlan, deps: ServiceDeps) {
     const { clock, redact, deadLetters, limits, kept } = deps;
@@ -98,8 +99,8 @@ export class Service {
       commands: deps.commands ?? noCommands,
       durable,
       retry: () => this.#life.plan.section.retry,
-      write: (changes) => deps.write?.(changes) ?? Promise.resolve(),
     });
+    this.#outcomes = outcomes;
     this.#life = new ServiceController(plan, {
       ...deps,
       journal: this.#journal,
@@ -211,9 +212,9 @@ export class Service {
     this.#intake.store(raw, answered);
   }
 
-  /** Takes an event that waits in the cluster; false: it cannot be taken now. Throws where it fits no ingress. */
+  /** Takes an event that waits in the cluster; false: it cannot be taken now. */
   take(event: ReadEvent, arrival: Arrival): boolean {
-    return this.#intake.take(event, arrival);
+    return this.#intake.take(event, arrival, (unfit, error) => this.#outcomes.unfit(unfit, error));
   }
 
   /** Another member takes over what has not had its outcome here. Returns how many events that are. */

@@ -2,6 +2,7 @@
 // server has been parsed and bounded by the thread.
 import type { ErrorCode } from '../errors.ts';
 import type { RuntimeCapabilities } from '../runtime.ts';
+import type { Change } from '../store/change.ts';
 
 /** Members that speak another number refuse each other by name. */
 export const clusterProtocol = 1;
@@ -120,6 +121,15 @@ export interface PlacedState {
   readonly values: readonly (readonly [key: string, json: string])[];
   /** Events whose changes are in it, by their place in the stream; those that were handled last. */
   readonly handled: readonly number[];
+  /** What is kept of single events. */
+  readonly records: readonly StoredRecord[];
+}
+
+/** As an entry of the store would be, and kept in the cluster. */
+export interface StoredRecord {
+  readonly table: string;
+  readonly key: string;
+  readonly value: string;
 }
 
 export type ToCluster =
@@ -137,6 +147,13 @@ export type ToCluster =
       readonly handled: readonly number[];
       /** One JSON object. */
       readonly values: string;
+    }
+  | {
+      readonly type: 'record';
+      readonly id: number;
+      readonly plugin: string;
+      readonly fence: number;
+      readonly changes: readonly Change[];
     }
   | { readonly type: 'publish'; readonly events: readonly Publication[] }
   /** These events have had their outcome. */
@@ -205,6 +222,7 @@ export type FromCluster =
     }
   /** `refusal`: why it never will be; null: it is stored. */
   | { readonly type: 'committed'; readonly id: number; readonly refusal: string | null }
+  | { readonly type: 'recorded'; readonly id: number; readonly refusal: string | null }
   | { readonly type: 'lost'; readonly plugin: string; readonly fence: number; readonly why: string }
   | { readonly type: 'released'; readonly plugin: string }
   | { readonly type: 'published'; readonly answers: readonly PublishAnswer[] }

@@ -193,6 +193,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     imports: {
       dispatch: 'hands over events in the form that the queue keeps',
       services: 'types: is the queue of services whose events wait in the cluster',
+      store: 'types: keeps dead letters and commands as the store does',
       isolates: "starts, watches and ends the cluster's thread",
       config: 'types: takes its bounds from the configuration',
       files: 'keeps by what other members know this daemon again',

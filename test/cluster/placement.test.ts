@@ -24,7 +24,8 @@ test('one instance runs, and takes what is published on any member', { skip }, a
     ({ counters }) => counters.handled === 3,
   );
   const fence = handled.placement?.fence;
-  assert.deepEqual(handled.placement, { placement: 'one', member: holder.name, fence, waits: null });
+  const promises = { events: 'at_least_once', state: 'exactly_once', commands: 'at_least_once' };
+  assert.deepEqual(handled.placement, { placement: 'one', member: holder.name, fence, waits: null, promises });
   for (const member of members.filter((one) => one !== holder)) {
     const { lifecycle, placement } = await until(
       'another that waits',
@@ -33,7 +34,7 @@ test('one instance runs, and takes what is published on any member', { skip }, a
     );
     assert.notEqual(lifecycle, 'running');
     const waits = `the member ${holder.name} has it`;
-    assert.deepEqual(placement, { placement: 'one', member: holder.name, fence, waits });
+    assert.deepEqual(placement, { placement: 'one', member: holder.name, fence, waits, promises });
   }
   const seen = await until(
     'the service in the list of members',

@@ -8,8 +8,11 @@ import { Leases } from './leases.ts';
 import { type Self, tickMs } from './lease-rules.ts';
 import { MemberCalls } from './member-calls.ts';
 import { Membership } from './membership.ts';
-import { type Nats, NatsLink } from './nats-link.ts';
+import { type Nats, NatsLink, recordsOf } from './nats-link.ts';
+import { ServiceRecords } from './service-records.ts';
 import { StateRecords } from './state-records.ts';
+
+const defaultPayloadBytes = 1024 * 1024;
 
 /** Does not stand while the daemon is stopped. */
 const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
@@ -25,6 +28,8 @@ export class ClusterNode {
   readonly #streams: EventStreams;
   readonly #calls: MemberCalls;
   readonly #states: StateRecords;
+  readonly #records: ServiceRecords;
+  readonly #recordsStream: string;
   readonly #inFlight = new Map<string, number>();
   readonly #tickMs: number;
   readonly #timer: NodeJS.Timeout;
@@ -59,15 +64,19 @@ export class ClusterNode {
       wallMs: () => Date.now(),
       fenceOff: async (service, fence) => {
         await this.#streams.fenceOff(service, fence);
-        return await this.#states.open(service.plugin, fence);
+        const state = await this.#states.open(service.plugin, fence);
+        return { ...state, records: await this.#records.open(service.plugin, fence) };
       },
       ended: (plugin) => {
         this.#streams.end(plugin);
         this.#states.close(plugin);
+        this.#records.close(plugin);
       },
       tell: post,
     });
     this.#states = new StateRecords(data.requestMs, (plugin, fence) => this.#leases.holds(plugin, fence));
+    this.#records = new ServiceRecords((plugin, fence) => this.#leases.holds(plugin, fence));
+    this.#recordsStream = `KV_${recordsOf(data.name)}`;
     this.#calls = new MemberCalls(data, self.session, post);
     this.#link = new NatsLink(data, env, { up: (nats) => this.#up(nats), down: (fault) => this.#down(fault) });
     this.#tickMs = tickMs(data.leaseMs);
@@ -104,6 +113,9 @@ export class ClusterNode {
       case 'commit':
         void this.#states.commit(message).then((answer) => this.#post(answer));
         break;
+      case 'record':
+        void this.#records.commit(message).then((answer) => this.#post(answer));
+        break;
       case 'ask':
         this.#calls.ask(message);
         break;
@@ -139,6 +151,12 @@ export class ClusterNode {
     this.#membership.begin();
     this.#streams.up(nats);
     this.#states.up(nats.states);
+    this.#records.up({
+      kv: nats.records,
+      manager: nats.manager,
+      stream: this.#recordsStream,
+      mostBytes: nats.connection.info?.max_payload ?? defaultPayloadBytes,
+    });
     this.#calls.up(nats);
     this.#board.follow(nats.board).catch((thrown: unknown) => {
       const reason = thrown instanceof Error ? thrown.message : String(thrown);
@@ -153,6 +171,7 @@ export class ClusterNode {
     this.#fault = fault;
     this.#streams.down();
     this.#states.down();
+    this.#records.down();
     this.#board.leave();
     this.#tick();
   }

@@ -16,6 +16,8 @@ import { streamedEvent } from './streamed-event.ts';
 const nanosPerMs = 1_000_000;
 /** An event that is with an instance is not sent again before this: the instance's own retries take place there. */
 const ackWaitMs = 3_600_000;
+/** An event must fit into one message also as a dead letter, with what became of it. */
+const letterRoomBytes = 64 * 1024;
 /** Of acknowledgements that may have been lost with a connection. */
 const rememberedAcks = 2048;
 const apiCodes = { messages: 10077, bytes: 10122, streamNotFound: 10059, nameInUse: 10058, consumerNotFound: 10014 };
@@ -151,7 +153,9 @@ export class EventStreams {
 
   async publish({ id, plugin, messageId, body }: Publication): Promise<PublishAnswer> {
     try {
-      const { streams } = this.#required();
+      const { streams, connection } = this.#required();
+      const most = (connection.info?.max_payload ?? Infinity) - letterRoomBytes;
+      if (Buffer.byteLength(body) > most) throw new Error('max_payload exceeded');
       const { duplicate } = await streams.publish(this.#subject(plugin), body, {
         msgID: messageId,
         timeout: this.#requestMs,

@@ -15,6 +15,8 @@ export interface Nats {
   readonly board: KV;
   /** What services keep in ctx.state. */
   readonly states: KV;
+  /** What services keep of single events. */
+  readonly records: KV;
 }
 
 export interface LinkListener {
@@ -22,6 +24,8 @@ export interface LinkListener {
   up(nats: Nats): void;
   down(fault: ClusterFault): void;
 }
+
+export const recordsOf = (cluster: string): string => `nagaya-${cluster}-records`;
 
 const retryMs = [250, 5000] as const;
 const pingMs = 2000;
@@ -86,7 +90,8 @@ export class NatsLink {
     const options = { history: 1, timeout: requestMs };
     const board = await buckets.create(`nagaya-${name}`, options);
     const states = await buckets.create(`nagaya-${name}-state`, options);
-    return { connection, manager, streams, board, states };
+    const records = await buckets.create(recordsOf(name), options);
+    return { connection, manager, streams, board, states, records };
   }
 
   async #options(): Promise<ConnectionOptions> {

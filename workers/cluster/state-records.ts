@@ -43,7 +43,7 @@ export class StateRecords {
   }
 
   /** Writes the fencing number into the record: from then on, who had a lesser one is refused by the server. */
-  async open(plugin: string, fence: number): Promise<PlacedState> {
+  async open(plugin: string, fence: number): Promise<Omit<PlacedState, 'records'>> {
     const bucket = this.#bucket;
     if (bucket === undefined) throw new Error('the NATS server is away');
     const key = tokenOf(plugin);

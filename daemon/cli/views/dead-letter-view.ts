@@ -18,6 +18,7 @@ const reasonWords = {
   attempts: 'its attempts are used up',
   permanent: 'its handler says that another attempt would be of no use',
   payload_invalid: 'it does not fit its payload schema',
+  event_invalid: 'the service of the member that had it declares no such event',
 } as const satisfies Record<DeadLetterReason, string>;
 
 export function deadLetterRow({ id, deadAt, ingress, kind, attempts, correlationId }: DeadLetter): Piece[] {
