@@ -1,14 +1,15 @@
 // The daemon as a member of a cluster, seen from the host: what the thread reports, what this member says of itself,
 // and what is asked of others.
-import type {
-  ClusterData,
-  ClusterFault,
-  FromCluster,
-  LeaseHolder,
-  MemberRuntime,
-  MemberService,
-  MemberView,
-  ToCluster,
+import {
+  type ClusterData,
+  type ClusterFault,
+  type FromCluster,
+  type LeaseHolder,
+  type MemberRuntime,
+  type MemberService,
+  type MemberView,
+  type ToCluster,
+  unitOf,
 } from '../../protocol/cluster/messages.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { ServiceSection } from '../../protocol/manifest.ts';
@@ -23,7 +24,8 @@ import { type SpawnCluster, spawnCluster } from './cluster-thread.ts';
 import { instanceId } from './instance-id.ts';
 import { type AskRequest, MemberAsks, type Perform } from './member-asks.ts';
 import { type InstanceService, PlacedService, inFlightOf } from './placed-service.ts';
-import { Publications } from './publications.ts';
+import { type Published, Publications } from './publications.ts';
+import { eachTargets, publishToEach } from './to-each.ts';
 
 export interface ClusterOptions {
   readonly config: ClusterConfig;
@@ -157,27 +159,37 @@ export class Cluster {
   /** Undefined for a service that is each member's own. It is the same for as long as its plugin is loaded. */
   place(plugin: string, section: ServiceSection): PlacedService | undefined {
     const { placement, queue } = section;
-    if (placement !== 'one' && placement !== 'shared') return undefined;
+    if (placement === 'here') return undefined;
+    const unit = placement === 'each' ? unitOf(plugin, this.member) : plugin;
     const { placed, limits, log } = this.#options;
-    const service = new PlacedService({
+    const service: PlacedService = new PlacedService({
       terms: {
-        plugin,
+        plugin: unit,
         placement,
         capacity: queue.capacity,
         maxBytes: queue.maxBytes,
         dedupeMs: limits.dedupeMs,
         inFlight: inFlightOf(queue.capacity),
       },
+      plugin,
       service: () => placed.service(plugin),
       start: () => placed.start(plugin),
       post: (message) => this.#supervisor.post(message),
-      publish: (id, messageId, body, answered) => {
+      publish: (messageId, body, answered) => {
         const fault = this.#unavailable();
+        const publish = (to: string, told: Published): void =>
+          this.#publications.publish({ plugin: to, messageId, body }, told);
         if (fault !== null) answered(new HostError(fault.code, `${fault.message} The event was not accepted.`));
-        else this.#publications.publish({ plugin: id, messageId, body }, answered);
+        else if (placement !== 'each') publish(unit, answered);
+        else
+          publishToEach(
+            eachTargets(plugin, this.#members, this.member, service.fence !== undefined),
+            (member, told) => publish(unitOf(plugin, member), told),
+            answered,
+          );
       },
       changed: () => this.#tellPlaced(),
-      holder: (id) => this.#holders.get(id),
+      holder: () => this.#holders.get(unit),
       fault: () => this.#unavailable(),
       draining: () => this.#draining,
       tell: (level, message, fields) => log[level]({ plugin, member: this.member, ...fields }, message),
@@ -189,6 +201,12 @@ export class Cluster {
 
   placed(plugin: string): PlacedService | undefined {
     return this.#services.get(plugin);
+  }
+
+  #ofUnit(unit: string): PlacedService | undefined {
+    const [plugin = ''] = unit.split('/');
+    const service = this.#services.get(plugin);
+    return service?.unit === unit ? service : undefined;
   }
 
   /** A member that lives and has the service: the one with the live instance, where there is one. */
@@ -299,15 +317,15 @@ export class Cluster {
         this.#holders = new Map(message.holders.map((holder) => [holder.plugin, holder]));
         break;
       case 'granted':
-        this.#services.get(message.plugin)?.granted(message.fence, message.until, message.state);
+        this.#ofUnit(message.plugin)?.granted(message.fence, message.until, message.state);
         this.#announce();
         break;
       case 'lost':
-        this.#services.get(message.plugin)?.lost(message.fence, message.why);
+        this.#ofUnit(message.plugin)?.lost(message.fence, message.why);
         this.#announce();
         break;
       case 'events':
-        this.#services.get(message.plugin)?.arrived(message.fence, message.events);
+        this.#ofUnit(message.plugin)?.arrived(message.fence, message.events);
         break;
       case 'committed':
         for (const service of this.#services.values()) service.committed(message);

@@ -35,20 +35,20 @@ export interface InstanceService {
 
 export interface PlacedServiceDeps {
   readonly terms: Omit<PlacedTerms, 'wanted'> & { readonly placement: Placement };
+  readonly plugin: string;
   /** Throws where the plugin is not loaded. */
   service(): InstanceService;
   /** Rejects with what the start ended in. */
   start(): Promise<void>;
   post(message: ToCluster): void;
   publish(
-    plugin: string,
     messageId: string,
     body: string,
     answered: (outcome: { readonly duplicate: boolean } | HostError) => void,
   ): void;
   /** What this member wants is another. */
   changed(): void;
-  holder(plugin: string): LeaseHolder | undefined;
+  holder(): LeaseHolder | undefined;
   /** Why the cluster cannot be reached; null where it can. */
   fault(): ClusterFault | null;
   /** This member takes nothing. */
@@ -71,6 +71,8 @@ export const inFlightOf = (capacity: number): number => Math.min(mostInFlight, c
 
 export class PlacedService implements PlacedQueue {
   readonly plugin: string;
+  /** The plugin, or what of it has the instance of this member. */
+  readonly unit: string;
   readonly #deps: PlacedServiceDeps;
   #wanted = false;
   #lease: Lease | undefined;
@@ -94,15 +96,16 @@ export class PlacedService implements PlacedQueue {
 
   constructor(deps: PlacedServiceDeps) {
     this.#deps = deps;
-    this.plugin = deps.terms.plugin;
+    this.plugin = deps.plugin;
+    this.unit = deps.terms.plugin;
     this.#state = new PlacedState({
-      plugin: this.plugin,
+      plugin: this.unit,
       post: (message) => deps.post(message),
       fence: () => this.fence,
       broken: (why) => this.#end(why),
     });
     this.records = new PlacedRecords({
-      plugin: this.plugin,
+      plugin: this.unit,
       post: (message) => deps.post(message),
       fence: () => this.fence,
     });
@@ -124,7 +127,7 @@ export class PlacedService implements PlacedQueue {
   }
 
   status(): PlacementStatus {
-    const holder = this.#deps.holder(this.plugin);
+    const holder = this.#deps.holder();
     const waits = this.#waits(holder);
     return {
       placement: this.placement,
@@ -165,7 +168,7 @@ export class PlacedService implements PlacedQueue {
       this.#flush();
       this.#leave();
       if (this.#lease?.fence === lease.fence) this.#forget();
-      this.#deps.post({ type: 'release', plugin: this.plugin, fence: lease.fence });
+      this.#deps.post({ type: 'release', plugin: this.unit, fence: lease.fence });
       this.#leaving = false;
     }));
   }
@@ -212,7 +215,7 @@ export class PlacedService implements PlacedQueue {
       ...(event.hops === undefined ? {} : { hops: event.hops }),
       ...(event.replayOf === undefined ? {} : { replayOf: event.replayOf }),
     };
-    this.#deps.publish(this.plugin, eventId, `${JSON.stringify(head)}\n${event.payload}`, (outcome) =>
+    this.#deps.publish(eventId, `${JSON.stringify(head)}\n${event.payload}`, (outcome) =>
       answered(outcome instanceof HostError ? outcome : { eventId, correlationId, duplicate: outcome.duplicate }),
     );
   }
@@ -221,7 +224,7 @@ export class PlacedService implements PlacedQueue {
   giveBack(): void {
     this.#flush();
     const lease = this.#lease;
-    if (lease !== undefined) this.#deps.post({ type: 'release', plugin: this.plugin, fence: lease.fence });
+    if (lease !== undefined) this.#deps.post({ type: 'release', plugin: this.unit, fence: lease.fence });
     this.#forget();
   }
 
@@ -302,7 +305,7 @@ export class PlacedService implements PlacedQueue {
       (thrown: unknown) => thrown,
     );
     for (const started of this.#whenStarted.splice(0)) started(failure);
-    if (this.#lease?.fence === fence) this.#deps.post({ type: 'consume', plugin: this.plugin, fence });
+    if (this.#lease?.fence === fence) this.#deps.post({ type: 'consume', plugin: this.unit, fence });
   }
 
   /** At once: its cell is ended, and what it still ends counts for nothing. */
@@ -310,7 +313,7 @@ export class PlacedService implements PlacedQueue {
     const lease = this.#lease;
     if (lease === undefined) return;
     this.#forget();
-    this.#deps.post({ type: 'release', plugin: this.plugin, fence: lease.fence });
+    this.#deps.post({ type: 'release', plugin: this.unit, fence: lease.fence });
     this.#deps.tell('warn', `this member has lost the service: ${why}`, { fence: lease.fence });
     const ended = this.#deps.service().stop({ now: true });
     this.#turn = this.#turn.then(async () => {
@@ -391,7 +394,7 @@ export class PlacedService implements PlacedQueue {
     this.#done = [];
     const { fence } = this;
     if (fence !== undefined && sequences.length > 0)
-      this.#deps.post({ type: 'done', plugin: this.plugin, fence, sequences });
+      this.#deps.post({ type: 'done', plugin: this.unit, fence, sequences });
   }
 }
 

@@ -36,6 +36,8 @@ export function acrossMembers(host: Host, cluster: Cluster, handlers: Handlers):
     const placed = cluster.placed(plugin);
     // What is published goes to the stream from wherever it is.
     if (placed === undefined || placed.fence !== undefined || operation === 'ingress.publish') return undefined;
+    // Each member answers for its own instance.
+    if (placed.placement === 'each') return undefined;
     const { member, waits } = placed.status();
     if (member === null || member === cluster.member) {
       if (operation !== 'ingress.deliver') return undefined;

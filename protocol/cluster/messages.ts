@@ -7,9 +7,15 @@ import type { Change } from '../store/change.ts';
 /** Members that speak another number refuse each other by name. */
 export const clusterProtocol = 1;
 
-/** A plugin's id where NATS takes no dot: in names of streams, in keys, and as one part of a subject. */
-export const tokenOf = (plugin: string): string => plugin.replaceAll('.', '=');
-export const pluginOf = (token: string): string => token.replaceAll('=', '.');
+/**
+ * What has one live instance: a plugin's service as a whole, by the plugin's id, or with the placement `each` the
+ * instance of a member, by `<plugin>/<member>`. In the messages it stands as `plugin`.
+ */
+export const unitOf = (plugin: string, member: string): string => `${plugin}/${member}`;
+
+/** A unit where NATS takes neither dot nor slash: in names of streams, in keys, and as one part of a subject. */
+export const tokenOf = (unit: string): string => unit.replaceAll('.', '=').replace('/', '=E=');
+export const pluginOf = (token: string): string => token.replace('=E=', '/').replaceAll('=', '.');
 
 export interface ClusterData {
   readonly name: string;
