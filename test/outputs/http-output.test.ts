@@ -149,6 +149,38 @@ test('refusals and redirects are final, and a receiver that does not answer is t
   );
 });
 
+test('a connection that its receiver gave up meanwhile is no failure: the command goes over another one', async (t) => {
+  const used = new WeakSet();
+  const { url, requests } = await receiver(t, (_request, response) => {
+    const { socket } = response;
+    if (socket === null || used.has(socket)) {
+      socket?.destroy();
+      return;
+    }
+    used.add(socket);
+    response.end();
+  });
+  const { send, output } = await outputLab(t, { outputs: [httpOutput(url)] });
+  await send(['notify', 1], ['notify', 2]);
+  await until('both are delivered', async () => (await output('notify')).sent === 2);
+  assert.equal((await output('notify')).failed, 0);
+  const keys = new Map(requests.map(({ headers, body }) => [headers['idempotency-key'], body]));
+  assert.deepEqual([...keys.values()], [1, 2]);
+});
+
+test('of a long answer the status is enough, and one that is cut off is no answer', async (t) => {
+  const { url, requests } = await receiver(t, (_request, response, count) => {
+    response.writeHead(200, { 'content-length': '10000000' });
+    if (count === 1) response.write('x', () => response.socket?.destroy());
+    else response.write('x'.repeat(200_000));
+  });
+  const { send, output } = await outputLab(t, { outputs: [httpOutput(url)] });
+  await send(['notify', 1]);
+  await until('it is delivered', async () => (await output('notify')).sent === 1);
+  assert.equal((await output('notify')).failed, 1);
+  assert.equal(requests.length, 2);
+});
+
 test('a credential that is missing is a visible fault, and a file of the operator is read at each attempt', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'nagaya-credential-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
