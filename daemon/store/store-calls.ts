@@ -22,6 +22,14 @@ export type StoreLimits = Pick<
   'storeBytes' | 'storeNoteBytes' | 'storeMs' | 'storePendingBytes' | 'storePendingCommits'
 >;
 
+/** `replaces`: what is written takes the place of what is there; `adds`: it does not, whatever it removes beside it. */
+export type RoomUse = 'adds' | 'replaces';
+
+interface Weight {
+  readonly bytes: number;
+  readonly room?: RoomUse | undefined;
+}
+
 interface Outbox {
   readonly commits: CommitMessage[];
   readonly notes: CommitMessage[];
@@ -82,15 +90,15 @@ export class StoreCalls {
     return undefined;
   }
 
-  commit(changes: readonly Change[], bytes: number, done: () => void, failed: (error: Error) => void): void {
-    const message = this.#message(changes, bytes);
-    this.#commits.add({ id: message.id, bytes, sinceMs: this.#clock.monotonicMs(), done, failed });
+  commit(changes: readonly Change[], weight: Weight, done: () => void, failed: (error: Error) => void): void {
+    const message = this.#message(changes, weight);
+    this.#commits.add({ id: message.id, bytes: weight.bytes, sinceMs: this.#clock.monotonicMs(), done, failed });
     this.#outbox.commits.push(message);
   }
 
-  note(changes: readonly Change[], bytes: number, done: () => void, failed: (error: Error) => void): void {
-    const message = this.#message(changes, bytes);
-    this.#notes.add({ id: message.id, bytes, sinceMs: this.#clock.monotonicMs(), done, failed });
+  note(changes: readonly Change[], weight: Weight, done: () => void, failed: (error: Error) => void): void {
+    const message = this.#message(changes, weight);
+    this.#notes.add({ id: message.id, bytes: weight.bytes, sinceMs: this.#clock.monotonicMs(), done, failed });
     this.#outbox.notes.push(message);
   }
 
@@ -152,12 +160,12 @@ export class StoreCalls {
     return commits;
   }
 
-  #message(changes: readonly Change[], bytes: number): CommitMessage {
+  #message(changes: readonly Change[], { bytes, room }: Weight): CommitMessage {
     return {
       id: this.#nextId(),
       changes: packChanges(changes),
       bytes,
-      removes: changes.some(({ op }) => op !== 'put'),
+      removes: room === undefined ? changes.some(({ op }) => op !== 'put') : room === 'replaces',
     };
   }
 

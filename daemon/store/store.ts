@@ -18,7 +18,7 @@ import type { HostError } from '../../protocol/errors.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { type KeeperThread, type SpawnKeeper, spawnKeeper } from './keeper-thread.ts';
 import { orderedFault } from './ordered-fault.ts';
-import { StoreCalls, type StoreLimits } from './store-calls.ts';
+import { type RoomUse, StoreCalls, type StoreLimits } from './store-calls.ts';
 import { StoreReads } from './store-reads.ts';
 import { checkedBytes, storeError } from './store-error.ts';
 import { settledLater } from './settled-later.ts';
@@ -128,8 +128,11 @@ export class Store {
     return () => void this.#reopened.delete(listener);
   }
 
-  /** Resolves when all of the changes are on disk. */
-  commit(changes: readonly Change[]): Promise<void> {
+  /**
+   * Resolves when all of the changes are on disk. `room`: whether they may use what is reserved for emptying a store
+   * that is full; absent: where they remove something.
+   */
+  commit(changes: readonly Change[], room?: RoomUse): Promise<void> {
     return new Promise((done, failed) => {
       const bytes = checkedBytes(changes);
       const refusal = this.#refusal() ?? this.#calls.overBound(bytes);
@@ -138,7 +141,7 @@ export class Store {
         failed(refusal);
         return;
       }
-      this.#calls.commit(changes, bytes, done, failed);
+      this.#calls.commit(changes, { bytes, room }, done, failed);
       this.#need();
       this.#schedule();
     });
@@ -162,7 +165,7 @@ export class Store {
         lost();
         return;
       }
-      this.#calls.note(changes, bytes, () => settled(true), lost);
+      this.#calls.note(changes, { bytes }, () => settled(true), lost);
       this.#need();
       this.#schedule();
     });

@@ -35,7 +35,7 @@ export interface CommitMessage {
   readonly id: number;
   readonly changes: PackedChanges;
   readonly bytes: number;
-  /** It removes something, and may use the room that is reserved for that. */
+  /** It makes room, or needs none: it may use what is reserved for emptying a store that is full. */
   readonly removes: boolean;
 }
 

@@ -35,6 +35,8 @@ export interface EngineSnapshot {
 export interface TransactionSize {
   readonly bytes: number;
   readonly changes: number;
+  /** It may use the room that is left in the file for emptying it. */
+  readonly removes: boolean;
 }
 
 export interface StoreEngine {

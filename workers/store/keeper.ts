@@ -150,10 +150,13 @@ export class Keeper {
     const failedNotes: Failed[] = [];
     const fitting = this.#noteRoom.fitting(this.#store.notes, notes, (id, fault) => failedNotes.push({ id, fault }));
     try {
-      this.#store.notes.transaction((tables) => {
-        const target = sealing(tables);
-        for (const { changes } of fitting) applyChanges(changes, target);
-      }, sizeOf(fitting));
+      this.#store.notes.transaction(
+        (tables) => {
+          const target = sealing(tables);
+          for (const { changes } of fitting) applyChanges(changes, target);
+        },
+        { ...sizeOf(fitting), removes: true },
+      );
       this.#noteRoom.took(fitting.reduce((sum, { bytes }) => sum + bytes, 0));
     } catch (error) {
       failedNotes.push(...all(fitting, faultOfError(error, this.#options.folder)));
@@ -199,6 +202,7 @@ export class Keeper {
 const sizeOf = (commits: readonly CommitMessage[]): TransactionSize => ({
   bytes: commits.reduce((sum, { bytes }) => sum + bytes, 0),
   changes: commits.reduce((sum, { changes }) => sum + changeCount(changes), 0),
+  removes: commits.every(({ removes }) => removes),
 });
 
 const all = (commits: readonly CommitMessage[], fault: StoreFault): Failed[] =>

@@ -34,7 +34,14 @@ const spareBytes = 1024 * 1024;
 const usualBytes = 64 * 1024;
 /** A page that a change may touch beside what it puts. */
 const bytesOfChange = 4096;
-const smallSize: TransactionSize = { bytes: 0, changes: 0 };
+const smallSize: TransactionSize = { bytes: 0, changes: 0, removes: true };
+/**
+ * What the file has beyond that for what makes room: a store that was filled to the last byte has to be read and
+ * emptied by the next daemon as well.
+ */
+const leastKeptBytes = 1024 * 1024;
+const mostKeptBytes = 16 * 1024 * 1024;
+const keptShare = 1 / 8;
 /** The engine makes it larger as it is needed. */
 const firstMapBytes = 16 * 1024 * 1024;
 
@@ -131,12 +138,14 @@ export class LmdbEngine implements StoreEngine {
   }
 
   /** Throws where there is no room for what is to be written. */
-  #reserve({ bytes, changes }: TransactionSize): void {
+  #reserve({ bytes, changes, removes }: TransactionSize): void {
     const most = usualBytes + 2 * bytes + changes * bytesOfChange;
-    if (this.#usedTo === 0 || this.#usedTo + most + spareBytes > this.#space.to) {
+    const kept = removes ? 0 : Math.min(mostKeptBytes, Math.max(leastKeptBytes, Math.ceil(this.#usedTo * keptShare)));
+    const ahead = most + spareBytes + kept;
+    if (this.#usedTo === 0 || this.#usedTo + ahead > this.#space.to) {
       const { pageSize, lastPageNumber } = this.#root.getStats() as RootStats;
       this.#usedTo = (lastPageNumber + 1) * pageSize;
-      this.#space.reserve(this.#usedTo + most + spareBytes);
+      this.#space.reserve(this.#usedTo + ahead);
     }
     this.#usedTo += most;
   }

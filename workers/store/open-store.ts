@@ -80,7 +80,7 @@ export function openStore(options: OpenOptions): OpenedStore {
 
 /** After a clean end the notes are on disk, and a later life of the machine may trust them. */
 export function notesAreSynced(folder: string): void {
-  writeFileSync(join(folder, notesBoot), 'synced');
+  writeWhereRoom(join(folder, notesBoot), 'synced');
 }
 
 function openKept(options: OpenOptions, repairs: Repair[]): { readonly engine: StoreEngine; readonly version: number } {
@@ -89,7 +89,7 @@ function openKept(options: OpenOptions, repairs: Repair[]): { readonly engine: S
   const mark = join(folder, openingMark);
   const fault = faultOf(path, options.suspect === true || existsSync(mark));
   if (fault !== undefined) putAside(path, fault, options, repairs);
-  writeFileSync(mark, String(process.pid));
+  writeWhereRoom(mark, String(process.pid));
   const opened = openTrusted(path, options, repairs);
   rmSync(mark, { force: true });
   return opened;
@@ -171,12 +171,21 @@ function openNotes(options: OpenOptions, repairs: Repair[]): StoreEngine {
   const isTrusted = written === 'synced' || (boot !== '' && written === boot);
   if (lookAtFile(path).state !== 'none' && (!isTrusted || lookAtFile(path).state !== 'good'))
     restartNotes(path, repairs, 'the machine was started again since they were written, or their file is damaged');
-  writeFileSync(bootFile, boot);
+  if (written !== boot) writeWhereRoom(bootFile, boot);
   try {
     return options.openEngine(path, { sync: false });
   } catch (error) {
     restartNotes(path, repairs, error instanceof Error ? error.message : String(error));
     return options.openEngine(path, { sync: false });
+  }
+}
+
+/** A disk that is full keeps no daemon from reading what is stored: without this file the next one only knows less. */
+function writeWhereRoom(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
   }
 }
 

@@ -27,7 +27,7 @@ export class ReservedSpace {
   reserve(to: number): void {
     this.#to = Math.max(this.#to, fstatSync(this.#file).size);
     if (to <= this.#to) return;
-    const ahead = Math.min(mostAheadBytes, Math.max(leastAheadBytes, to * aheadShare));
+    const ahead = Math.min(mostAheadBytes, Math.max(leastAheadBytes, Math.ceil(to * aheadShare)));
     try {
       this.#lengthen(to + ahead);
     } catch {

@@ -296,6 +296,7 @@ export class KeptQueue {
     };
     return {
       serial: entry.serial,
+      adds: offers.length > 0,
       changes: [
         ...entry.changes,
         ...this.keys.changes(),

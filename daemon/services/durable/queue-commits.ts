@@ -10,6 +10,8 @@ import { type QueueRecord, recordKey, recordTable } from './queue-record.ts';
 export interface Batch {
   readonly serial: number;
   readonly changes: readonly Change[];
+  /** It holds something new. */
+  readonly adds: boolean;
   /**
    * It is on disk: another batch may be taken. The rest comes with `settle`, so that the disk is at work again before
    * anybody is answered.
@@ -71,7 +73,7 @@ export class QueueCommits {
       return;
     }
     this.#onItsWay = batch;
-    this.#options.store.commit(batch.changes).then(
+    this.#options.store.commit(batch.changes, batch.adds ? 'adds' : 'replaces').then(
       () => this.#applied(batch),
       (thrown: unknown) => this.#failed(batch, asHostError(thrown)),
     );

@@ -1,6 +1,7 @@
 // Reads what an earlier daemon kept of one queue: the record, the events that come again, the head of the others, and
 // the idempotency keys. What may have begun comes as another attempt; what is beyond the bound of memory stays on disk.
 import { type Change, numberInKey, put } from '../../../protocol/store/change.ts';
+import { asHostError } from '../../../protocol/errors.ts';
 import type { ServiceCounters } from '../../../protocol/status.ts';
 import type { Store } from '../../store/store.ts';
 import type { Clock } from '../../time/clock.ts';
@@ -85,10 +86,11 @@ export async function recoverQueue(options: RecoveryOptions, keys: IdempotencyKe
   const suspects = options.guilt === 'none' ? [] : suspectsOf(mark, done, moved);
   const charged = chargedOf(suspects, options.guilt, record);
   const { blamed, ...after } = withBlame(options, charged, { moved, events: head.events });
+  const last: Change[] = [];
   if (blamed?.place !== undefined) {
     done.done(blamed.place);
     const value = encodeMoved({ event: blamed, retryAtMs: 0 }, options.clock);
-    changes.push(put(movedTable, eventKey(pluginId, blamed.place), value));
+    last.push(put(movedTable, eventKey(pluginId, blamed.place), value));
   }
   const next: QueueRecord = {
     ...record,
@@ -99,7 +101,7 @@ export async function recoverQueue(options: RecoveryOptions, keys: IdempotencyKe
     suspects,
   };
   // Nothing is given to a cell before the old mark is void.
-  if (isOpen) await store.commit([...changes, recordChange(pluginId, next)]);
+  if (isOpen) await commitRecovery(store, changes, [...last, recordChange(pluginId, next)]);
   return {
     record: isOpen ? next : record,
     ...head,
@@ -109,6 +111,20 @@ export async function recoverQueue(options: RecoveryOptions, keys: IdempotencyKe
     count: moved.length + later.length + head.count,
     damaged: damaged + head.damaged,
   };
+}
+
+/**
+ * At once. Where a full disk has no room for that, one after the other, since each replaces something: a daemon that
+ * ends in between raises the attempts of these events once more.
+ */
+async function commitRecovery(store: Store, changes: readonly Change[], last: readonly Change[]): Promise<void> {
+  try {
+    await store.commit([...changes, ...last], 'replaces');
+  } catch (error) {
+    if (asHostError(error).code !== 'storage_full') throw error;
+    for (const change of changes) await store.commit([change], 'replaces');
+    await store.commit(last, 'replaces');
+  }
 }
 
 /** The one event that the end of the daemon counts against; undefined where that may be several, or none. */
