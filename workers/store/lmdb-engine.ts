@@ -39,7 +39,7 @@ const smallSize: TransactionSize = { bytes: 0, changes: 0, removes: true };
  * What the file has beyond that for what makes room: a store that was filled to the last byte has to be read and
  * emptied by the next daemon as well.
  */
-const leastKeptBytes = 1024 * 1024;
+const leastKeptBytes = 256 * 1024;
 const mostKeptBytes = 16 * 1024 * 1024;
 const keptShare = 1 / 8;
 /** The engine makes it larger as it is needed. */
