@@ -78,9 +78,12 @@ function idsFrom(given: string | undefined, event: CloudEvent | undefined): Send
   return { senderId: identifier(`${event.source} ${event.id}`), correlationId: identifier(event.id) };
 }
 
+/** To make one costs more than to use it. */
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
 function utf8(bytes: Buffer): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return decoder.decode(bytes);
   } catch {
     // The decoder says no more than that the bytes are not UTF-8.
     return undefined;
@@ -130,16 +133,13 @@ function payloadText(
   body: string,
   attributes: Readonly<Record<string, string>>,
 ): string {
-  const secret = signatureHeaders(verify);
-  const passed = {
-    ...Object.fromEntries(
-      wanted.flatMap((name) => {
-        const value = headers[name];
-        return value === undefined || secret.includes(name) ? [] : [[name, value]];
-      }),
-    ),
-    ...attributes,
-  };
+  const passed: Record<string, string> = {};
+  const secret = wanted.length === 0 ? [] : signatureHeaders(verify);
+  for (const name of wanted) {
+    const value = headers[name];
+    if (value !== undefined && !secret.includes(name)) passed[name] = value;
+  }
+  Object.assign(passed, attributes);
   const withHeaders = Object.keys(passed).length === 0 ? '' : `,"headers":${JSON.stringify(passed)}`;
   const withQuery = query === '' ? '' : `,"query":${JSON.stringify(fieldsOf(query))}`;
   return `{"body":${body}${withHeaders}${withQuery}}`;

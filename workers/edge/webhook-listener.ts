@@ -202,7 +202,9 @@ function readBody(
       else if (!hold(chunk.length)) stop('busy');
       else chunks.push(chunk);
     });
-    request.once('end', () => resolve(Buffer.concat(chunks)));
+    request.once('end', () =>
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
+    );
     request.once('close', () => resolve('gone'));
     request.once('error', () => resolve('gone'));
   });
@@ -214,14 +216,14 @@ function respond(
   refused: RefusedConnections,
 ): void {
   if (response.destroyed || response.headersSent) return;
-  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-  response.writeHead(status, { ...headers, 'content-length': String(bytes.length) });
+  response.writeHead(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) });
+  // A text goes out together with the head.
   if (headers['connection'] !== 'close') {
-    response.end(bytes);
+    response.end(body);
     return;
   }
   // The answer is whole, but not ended: to end it would read the rest of the request.
-  response.write(bytes);
+  response.write(body);
   if (response.req.socket instanceof Socket) refused.add(response.req.socket);
 }
 
@@ -234,8 +236,12 @@ const splitOnce = (text: string, at: string): [string, string] => {
 const routeKey = (path: string): string | undefined =>
   /^\/hooks\/([a-z0-9._-]{1,128}\/[A-Za-z0-9._-]{1,64})$/.exec(path)?.[1];
 
-function singleHeaders(request: IncomingMessage): Record<string, string | undefined> {
-  return Object.fromEntries(
-    Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]),
-  );
+function singleHeaders({ headers }: IncomingMessage): Record<string, string | undefined> {
+  // Names come from outside, and `constructor` is one like any other.
+  const single = Object.create(null) as Record<string, string | undefined>;
+  for (const name in headers) {
+    const value = headers[name];
+    single[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return single;
 }
