@@ -2,19 +2,20 @@
 // and nowhere else. It is started when MCP is first used.
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Server } from '@modelcontextprotocol/server';
-import type { FromMcpThread, McpThreadOptions, ToMcpThread } from '../protocol/mcp/messages.ts';
+import type { McpThreadOptions, ToMcpThread } from '../protocol/mcp/messages.ts';
 import { HostCalls } from './mcp/host-calls.ts';
 import { HttpExchanges } from './mcp/http-exchanges.ts';
 import { HostedServers } from './mcp/hosted/hosted-servers.ts';
 import { LineConnection } from './mcp/line-connection.ts';
 import { Offer } from './mcp/offer.ts';
+import { Outbox } from './mcp/outbox.ts';
 import { serversOfResource } from './mcp/pass-on.ts';
 import { makeServer } from './mcp/server.ts';
 import { type Holder, Subscriptions } from './mcp/subscriptions.ts';
 
 // The host starts this file with them.
 const options = workerData as McpThreadOptions;
-const post = (message: FromMcpThread): void => parentPort?.postMessage(message);
+const { post } = new Outbox((messages) => parentPort?.postMessage(messages));
 const calls = new HostCalls(post);
 const offer = new Offer();
 const hosted: HostedServers = new HostedServers(options, post, {
@@ -31,7 +32,7 @@ const subscriptions = new Subscriptions(
 );
 const connections = new Map<number, ServedClient>();
 const newServer = (): Server => makeServer({ options, offer, calls, hosted, subscriptions });
-const exchanges = new HttpExchanges(options, post, newServer, subscriptions);
+const exchanges = new HttpExchanges(options, post, newServer, { subscriptions, plain: { offer, calls } });
 /** Lists that have changed and were not told of yet. */
 const changed = new Set<'resources' | 'prompts'>();
 let offered = false;
@@ -50,6 +51,7 @@ function open(connection: number): void {
   };
   connections.set(connection, served);
   served.lines = new LineConnection(connection, options, post, {
+    plain: { offer, calls },
     makeServer: () => {
       served.server = newServer();
       return served.server;
@@ -129,5 +131,7 @@ function receive(message: ToMcpThread): void {
 
 const gatherMs = 50;
 
-parentPort?.on('message', receive);
+parentPort?.on('message', (messages: readonly ToMcpThread[]) => {
+  for (const message of messages) receive(message);
+});
 post({ type: 'ready' });

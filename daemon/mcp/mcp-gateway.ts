@@ -35,7 +35,8 @@ export interface McpCall {
   readonly plugin: string;
   readonly tool: string;
   readonly inputJson: string;
-  readonly signal: AbortSignal;
+  /** No other call has it. */
+  readonly controller: AbortController;
 }
 
 export interface McpCallWaiter {
@@ -82,8 +83,9 @@ export interface OpenServer {
 
 export interface McpCounts {
   readonly connections: number;
-  readonly exchanges: number;
+  readonly requests: number;
   readonly calls: number;
+  readonly servers: number;
   /** The thread exists. */
   readonly running: boolean;
 }
@@ -95,6 +97,7 @@ export class McpGateway {
   readonly #exchanges = new Map<number, HttpClient>();
   readonly #calls = new Map<number, AbortController>();
   readonly #servers = new Map<number, ServerListener>();
+  readonly #spare: AbortController[] = [];
   #nextId = 1;
   #closed = false;
 
@@ -105,8 +108,9 @@ export class McpGateway {
   counts(): McpCounts {
     return {
       connections: this.#lines.size,
-      exchanges: this.#exchanges.size,
+      requests: this.#exchanges.size,
       calls: this.#calls.size,
+      servers: this.#servers.size,
       running: this.#thread !== undefined,
     };
   }
@@ -215,22 +219,28 @@ export class McpGateway {
 
   #call({ call, plugin, tool, inputJson, progress }: Extract<FromMcpThread, { readonly type: 'call' }>): void {
     const thread = this.#thread;
-    const controller = new AbortController();
+    const controller = this.#spare.pop() ?? new AbortController();
     this.#calls.set(call, controller);
     this.#options.tools.call(
-      { plugin, tool, inputJson, signal: controller.signal },
+      { plugin, tool, inputJson, controller },
       {
         succeeded: (json) => {
-          this.#calls.delete(call);
+          this.#over(call, controller);
           thread?.post({ type: 'answer', call, json });
         },
         failed: (error) => {
-          this.#calls.delete(call);
+          this.#over(call, controller);
           thread?.post({ type: 'refusal', call, error: refusalOf(error) });
         },
         ...(progress ? { progressed: (told) => thread?.post({ type: 'progress', call, progress: told }) } : {}),
       },
     );
+  }
+
+  /** Nobody listens to its signal any more: another call can have it, which is cheaper than a new one. */
+  #over(call: number, controller: AbortController): void {
+    this.#calls.delete(call);
+    if (!controller.signal.aborted && this.#spare.length < maxSpare) this.#spare.push(controller);
   }
 
   /** Its clients begin again with the next one. */
@@ -292,3 +302,4 @@ function refusalOf({ code, message, retryable, details }: HostError): Refusal {
 }
 
 const maxIssues = 20;
+const maxSpare = 64;

@@ -25,13 +25,24 @@ export const spawnMcpThread: SpawnMcpThread = (options, listener) => {
     workerData: options,
   });
   let why = 'it ended by itself';
-  worker.on('message', (message: FromMcpThread) => listener.message(message));
+  worker.on('message', (messages: readonly FromMcpThread[]) => {
+    for (const message of messages) listener.message(message);
+  });
   worker.on('error', (error) => {
     why = error instanceof Error ? error.message : String(error);
   });
   worker.once('exit', () => listener.ended(why));
+  // One wake-up of the thread for all that it is told in one turn.
+  let outbox: ToMcpThread[] = [];
+  const flush = (): void => {
+    const messages = outbox;
+    outbox = [];
+    worker.postMessage(messages);
+  };
   return {
-    post: (message) => worker.postMessage(message),
+    post: (message) => {
+      if (outbox.push(message) === 1) setImmediate(flush);
+    },
     end: async () => {
       await worker.terminate();
     },

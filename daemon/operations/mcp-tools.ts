@@ -40,8 +40,9 @@ export const knownTools = (host: Host, workers: boolean): KnownTool[] => [
 export function mcpTools({ host, workers, offered, shuttingDown }: McpToolsOptions): McpTools {
   return {
     offered,
-    call: ({ plugin, tool, inputJson, signal }: McpCall, waiter: McpCallWaiter) => {
+    call: ({ plugin, tool, inputJson, controller }: McpCall, waiter: McpCallWaiter) => {
       const { progressed } = waiter;
+      const { signal } = controller;
       try {
         if (shuttingDown()) throw new HostError('shutting_down', 'The daemon is shutting down.');
         if (workers && plugin === workerToolsOwner && workerTools.some((offered) => offered.tool === tool)) {
@@ -56,6 +57,7 @@ export function mcpTools({ host, workers, offered, shuttingDown }: McpToolsOptio
             failed: (error) => waiter.failed(error),
             ...(progressed === undefined ? {} : { progressed }),
           },
+          controller,
         );
       } catch (thrown) {
         waiter.failed(asHostError(thrown));
@@ -66,7 +68,7 @@ export function mcpTools({ host, workers, offered, shuttingDown }: McpToolsOptio
 
 async function answerForWorkers(
   host: Host,
-  { tool, inputJson, signal }: Omit<McpCall, 'plugin'>,
+  { tool, inputJson, signal }: Omit<McpCall, 'plugin' | 'controller'> & { readonly signal: AbortSignal },
   waiter: McpCallWaiter,
 ): Promise<void> {
   try {

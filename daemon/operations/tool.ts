@@ -51,15 +51,17 @@ export function toolHandlers(host: Host): Pick<Handlers, keyof typeof toolOperat
 
 /**
  * A call that tool.cancel finds where it has an id. Throws what it refuses; from then on the waiter hears of the end.
+ * `own`: the controller of the signal, where no other call has it.
  */
 export function beginToolCall(
   host: Host,
   { plugin, signal, callId, ...request }: ToolRequest & { readonly plugin: string },
   waiter: CallWaiter,
+  own?: AbortController,
 ): void {
   const hosted = host.get(plugin);
   hosted.requireEnabled();
-  const named = callId === undefined ? undefined : host.toolCalls.begin(callId, signal);
+  const named = callId === undefined ? undefined : host.toolCalls.begin(callId, signal, own);
   const { progressed } = waiter;
   try {
     hosted.callTool(

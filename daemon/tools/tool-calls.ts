@@ -11,20 +11,19 @@ export interface NamedCall {
 export class ToolCalls {
   readonly #named = new Map<string, AbortController>();
 
-  begin(callId: string, callerSignal: AbortSignal): NamedCall {
+  /** `own`: the caller's controller where the call has it for itself. */
+  begin(callId: string, callerSignal: AbortSignal, own?: AbortController): NamedCall {
     if (this.#named.has(callId))
       throw invalid('invalid_request', 'The call', [
         { path: 'callId', message: 'names a call that is pending already' },
       ]);
-    const controller = new AbortController();
-    const follow = (): void => controller.abort(callerSignal.reason);
-    if (callerSignal.aborted) follow();
-    const unfollow = watchAbort(callerSignal, { aborted: follow });
+    const controller = own ?? new AbortController();
+    const unfollow = own === undefined ? followed(controller, callerSignal) : undefined;
     this.#named.set(callId, controller);
     return {
       signal: controller.signal,
       end: () => {
-        unfollow();
+        unfollow?.();
         // The name may be another call's by now.
         if (this.#named.get(callId) === controller) this.#named.delete(callId);
       },
@@ -38,4 +37,11 @@ export class ToolCalls {
     controller.abort('tool.cancel');
     return true;
   }
+}
+
+/** Answers how to stop following. */
+function followed(controller: AbortController, signal: AbortSignal): () => void {
+  const follow = (): void => controller.abort(signal.reason);
+  if (signal.aborted) follow();
+  return watchAbort(signal, { aborted: follow });
 }

@@ -13,7 +13,6 @@ interface WantedCall {
   readonly plugin: string;
   readonly tool: string;
   readonly input: unknown;
-  readonly signal: AbortSignal;
   readonly progressed: ((progress: CallProgress) => void) | undefined;
 }
 
@@ -33,35 +32,32 @@ export class HostCalls {
     this.#post = post;
   }
 
-  call({ plugin, tool, input, signal, progressed }: WantedCall): Promise<CallOutcome> {
-    const call = this.#next++;
+  call({ signal, ...wanted }: WantedCall & { readonly signal: AbortSignal }): Promise<CallOutcome> {
     return new Promise((resolve) => {
       if (signal.aborted) {
         resolve({ ok: false, refusal: undefined });
         return;
       }
-      const withdraw = (): void => {
-        this.#open.delete(call);
-        this.#post({ type: 'cancel', call, reason: reasonOf(signal.reason) });
-        resolve({ ok: false, refusal: undefined });
-      };
+      const withdraw = (): void => end(signal.reason);
       signal.addEventListener('abort', withdraw, { once: true });
-      this.#open.set(call, {
-        progressed,
-        settle: (outcome) => {
-          signal.removeEventListener('abort', withdraw);
-          resolve(outcome);
-        },
-      });
-      this.#post({
-        type: 'call',
-        call,
-        plugin,
-        tool,
-        inputJson: JSON.stringify(input) ?? 'null',
-        progress: progressed !== undefined,
+      const end = this.begin(wanted, (outcome) => {
+        signal.removeEventListener('abort', withdraw);
+        resolve(outcome);
       });
     });
+  }
+
+  /** Answers how to withdraw it, which has no effect once it is settled. */
+  begin({ plugin, tool, input, progressed }: WantedCall, settle: OpenCall['settle']): (reason: unknown) => void {
+    const call = this.#next++;
+    this.#open.set(call, { progressed, settle });
+    const inputJson = JSON.stringify(input) ?? 'null';
+    this.#post({ type: 'call', call, plugin, tool, inputJson, progress: progressed !== undefined });
+    return (reason) => {
+      if (!this.#open.delete(call)) return;
+      this.#post({ type: 'cancel', call, reason: reasonOf(reason) });
+      settle({ ok: false, refusal: undefined });
+    };
   }
 
   receive(message: AnswerMessage): void {

@@ -11,13 +11,16 @@ import {
   legacyStatelessFallback,
 } from '@modelcontextprotocol/server';
 import type { FromMcpThread, HttpRequest, McpThreadOptions } from '../../protocol/mcp/messages.ts';
+import { isFields } from './hosted/listed-tools.ts';
+import { type PlainCallParts, beginPlainCall, plainCallOf } from './plain-calls.ts';
+import { plainBodyOf, sessionHeader, sessionOf } from './plain-http.ts';
 import { type Holder, type Subscriptions, resourcesListenedTo } from './subscriptions.ts';
-
-const sessionHeader = 'mcp-session-id';
 
 interface Session {
   readonly transport: WebStandardStreamableHTTPServerTransport;
   readonly server: Server;
+  /** How to withdraw the plain calls that were not answered yet. */
+  readonly withdrawals: Map<unknown, (reason: unknown) => void>;
   usedMs: number;
   /** Exchanges that are open: a session with one is not idle. */
   open: number;
@@ -28,6 +31,7 @@ export class HttpExchanges {
   readonly #post: (message: FromMcpThread) => void;
   readonly #makeServer: () => Server;
   readonly #subscriptions: Subscriptions;
+  readonly #plain: PlainCallParts;
   /** How many requests of the newer protocol listen to a resource. */
   readonly #listened = new Map<string, number>();
   /** All of them together: each stream takes what it has asked for. */
@@ -41,9 +45,10 @@ export class HttpExchanges {
     options: McpThreadOptions,
     post: (message: FromMcpThread) => void,
     makeServer: () => Server,
-    subscriptions: Subscriptions,
+    { subscriptions, plain }: { readonly subscriptions: Subscriptions; readonly plain: PlainCallParts },
   ) {
     this.#options = options;
+    this.#plain = plain;
     this.#post = post;
     this.#makeServer = makeServer;
     this.#subscriptions = subscriptions;
@@ -68,6 +73,7 @@ export class HttpExchanges {
   async serve(exchange: number, request: HttpRequest): Promise<void> {
     const aborted = new AbortController();
     this.#open.set(exchange, aborted);
+    if (this.#servePlain(exchange, request, aborted.signal)) return;
     const listened: string[] = [];
     try {
       const answer = await this.#answer(toRequest(request, aborted.signal), listened);
@@ -80,6 +86,40 @@ export class HttpExchanges {
       this.#forget(listened);
       this.#post({ type: 'finished', exchange });
     }
+  }
+
+  /** A plain call in a session is answered as JSON, without a stream. False where the SDK is to answer. */
+  #servePlain(exchange: number, request: HttpRequest, signal: AbortSignal): boolean {
+    const id = sessionOf(request);
+    const session = id === undefined ? undefined : this.#sessions.get(id);
+    if (session === undefined) return false;
+    const message = plainBodyOf(request, this.#options.nesting);
+    const cancelled = isFields(message) && message['method'] === 'notifications/cancelled' ? message['params'] : {};
+    if (isFields(cancelled)) session.withdrawals.get(cancelled['requestId'])?.(cancelled['reason']);
+    const call = plainCallOf(message, this.#plain.offer);
+    if (call === undefined || session.withdrawals.has(call.id)) return false;
+    session.usedMs = performance.now();
+    session.open += 1;
+    const withdraw = beginPlainCall(call, this.#plain.calls, (json) => {
+      signal.removeEventListener('abort', leave);
+      session.withdrawals.delete(call.id);
+      session.open -= 1;
+      session.usedMs = performance.now();
+      this.#open.delete(exchange);
+      this.#passPlain(exchange, json);
+    });
+    const leave = (): void => withdraw(signal.reason);
+    session.withdrawals.set(call.id, withdraw);
+    signal.addEventListener('abort', leave, { once: true });
+    return true;
+  }
+
+  /** The request of a call that was withdrawn has no answer. */
+  #passPlain(exchange: number, json: string | undefined): void {
+    const headers = [['content-type', 'application/json']] as const;
+    this.#post({ type: 'head', exchange, status: json === undefined ? 202 : 200, headers });
+    if (json !== undefined) this.#post({ type: 'chunk', exchange, bytes: encoder.encode(json) });
+    this.#post({ type: 'finished', exchange });
   }
 
   abandon(exchange: number): void {
@@ -142,9 +182,13 @@ export class HttpExchanges {
       maxRequestBodySize: this.#options.lineBytes,
       onsessioninitialized: (id) => {
         this.#makeRoom();
-        this.#sessions.set(id, { transport, server, usedMs: performance.now(), open: 0 });
+        this.#sessions.set(id, { transport, server, withdrawals: new Map(), usedMs: performance.now(), open: 0 });
       },
-      onsessionclosed: (id) => void this.#sessions.delete(id),
+      onsessionclosed: (id) => {
+        const session = this.#sessions.get(id);
+        this.#sessions.delete(id);
+        if (session !== undefined) withdrawAll(session);
+      },
     });
     await server.connect(transport);
     const response = await transport.handleRequest(request, { parsedBody });
@@ -184,9 +228,10 @@ export class HttpExchanges {
       if (session.open === 0 && session.usedMs < beforeMs) this.#end(id, session);
   }
 
-  #end(id: string, { server }: Session): void {
+  #end(id: string, session: Session): void {
     this.#sessions.delete(id);
-    server.close().catch(() => undefined); // it has no client left that could care
+    withdrawAll(session);
+    session.server.close().catch(() => undefined); // it has no client left that could care
   }
 
   async #pass(exchange: number, response: Response, signal: AbortSignal): Promise<void> {
@@ -207,6 +252,12 @@ export class HttpExchanges {
   #head(exchange: number, { status, headers }: Response): void {
     this.#post({ type: 'head', exchange, status, headers: [...headers] });
   }
+}
+
+const encoder = new TextEncoder();
+
+function withdrawAll({ withdrawals }: Session): void {
+  for (const withdraw of [...withdrawals.values()]) withdraw('the session has ended');
 }
 
 function toRequest({ method, headers, body }: HttpRequest, signal: AbortSignal): Request {

@@ -5,6 +5,7 @@ import { parseJSONRPCMessage } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { LineCutter, asText, nestsDeeper } from '../../protocol/framing.ts';
 import type { FromMcpThread, McpThreadOptions } from '../../protocol/mcp/messages.ts';
+import { type PlainCallParts, beginPlainCall, plainCallOf } from './plain-calls.ts';
 import { resourcesListenedTo } from './subscriptions.ts';
 
 const parseErrorNumber = -32700;
@@ -22,8 +23,14 @@ export class LineConnection implements Transport {
   readonly #options: McpThreadOptions;
   readonly #cutter: LineCutter;
   readonly #listens: (uris: readonly string[]) => void;
+  readonly #plain: PlainCallParts;
   /** Requests that were not answered yet. */
   readonly #pending = new Set<unknown>();
+  /** How to withdraw the plain calls among them. */
+  readonly #withdrawals = new Map<unknown, (reason: unknown) => void>();
+  #initializeId: unknown;
+  /** The client has begun a session of the older protocol. */
+  #older = false;
   #ended = false;
   #closed = false;
   #linger: NodeJS.Timeout | undefined;
@@ -33,8 +40,13 @@ export class LineConnection implements Transport {
     id: number,
     options: McpThreadOptions,
     post: (message: FromMcpThread) => void,
-    { makeServer, listens }: { makeServer(): Server; listens(uris: readonly string[]): void },
+    {
+      makeServer,
+      listens,
+      plain,
+    }: { makeServer(): Server; listens(uris: readonly string[]): void; plain: PlainCallParts },
   ) {
+    this.#plain = plain;
     this.#id = id;
     this.#post = post;
     this.#listens = listens;
@@ -67,6 +79,7 @@ export class LineConnection implements Transport {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#linger);
+    for (const withdraw of [...this.#withdrawals.values()]) withdraw('the client has gone');
     this.onclose?.();
   }
 
@@ -78,9 +91,11 @@ export class LineConnection implements Transport {
 
   send(message: JSONRPCMessage): Promise<void> {
     if (this.#closed) return Promise.resolve();
-    this.#post({ type: 'write', connection: this.#id, text: `${JSON.stringify(message)}\n` });
+    this.#write(JSON.stringify(message));
     if (!('method' in message)) {
-      this.#pending.delete((message as Answered).id);
+      const { id } = message as Answered;
+      if ('result' in message && id === this.#initializeId) this.#older = true;
+      this.#pending.delete(id);
       this.#closeIfDone();
     }
     return Promise.resolve();
@@ -107,6 +122,7 @@ export class LineConnection implements Transport {
       this.#refuse(parseErrorNumber, 'The line is not JSON; send one JSON-RPC 2.0 message a line.');
       return;
     }
+    if (this.#older && this.#beginPlain(value)) return;
     let message: JSONRPCMessage;
     try {
       message = parseJSONRPCMessage(value);
@@ -121,12 +137,18 @@ export class LineConnection implements Transport {
     if ('method' in message && 'id' in message) {
       if (this.#pending.size >= this.#options.pendingCalls) {
         const words = `This connection has ${String(this.#options.pendingCalls)} unanswered requests, which is the limit.`;
-        this.#write({ jsonrpc: '2.0', id: message.id, error: { code: busyNumber, message: words } });
+        this.#refuse(busyNumber, words, message.id);
         return;
       }
       this.#pending.add(message.id);
+      if (message.method === 'initialize') this.#initializeId ??= message.id;
     } else if ('method' in message && message.method === 'notifications/cancelled') {
-      this.#pending.delete((message.params as { readonly requestId?: unknown } | undefined)?.requestId);
+      const { requestId, reason } = (message.params ?? {}) as {
+        readonly requestId?: unknown;
+        readonly reason?: unknown;
+      };
+      this.#pending.delete(requestId);
+      this.#withdrawals.get(requestId)?.(reason);
     }
     const uris = resourcesListenedTo(message);
     if (uris.length > 0) this.#listens(uris);
@@ -134,12 +156,30 @@ export class LineConnection implements Transport {
     this.#closeIfDone();
   }
 
-  #refuse(code: number, message: string): void {
-    this.#write({ jsonrpc: '2.0', id: null, error: { code, message } });
+  /** False where the SDK is to read it. */
+  #beginPlain(value: unknown): boolean {
+    const call = plainCallOf(value, this.#plain.offer);
+    if (call === undefined || this.#pending.has(call.id) || this.#pending.size >= this.#options.pendingCalls)
+      return false;
+    const { id } = call;
+    this.#pending.add(id);
+    const withdraw = beginPlainCall(call, this.#plain.calls, (json) => {
+      this.#withdrawals.delete(id);
+      if (json === undefined) return;
+      this.#write(json);
+      this.#pending.delete(id);
+      this.#closeIfDone();
+    });
+    this.#withdrawals.set(id, withdraw);
+    return true;
   }
 
-  #write(message: object): void {
-    if (!this.#closed) this.#post({ type: 'write', connection: this.#id, text: `${JSON.stringify(message)}\n` });
+  #refuse(code: number, message: string, id: string | number | null = null): void {
+    this.#write(JSON.stringify({ jsonrpc: '2.0', id, error: { code, message } }));
+  }
+
+  #write(json: string): void {
+    if (!this.#closed) this.#post({ type: 'write', connection: this.#id, text: `${json}\n` });
   }
 
   #closeIfDone(): void {

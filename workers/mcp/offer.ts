@@ -14,6 +14,8 @@ export interface ListedTool {
   /** Undefined where the tool declares none. */
   readonly outputSchema: Schema | undefined;
   readonly hosted: boolean;
+  /** What it answers needs no change for clients of the older protocol, which know objects alone. */
+  readonly plain: boolean;
 }
 
 const wrapper = 'input';
@@ -75,6 +77,7 @@ function listed({
     wrapped: input.wrapped,
     outputSchema: output,
     hosted: hosted === true,
+    plain: output === undefined || output['type'] === 'object',
     // Passed on as the plugin wrote them: nobody here compiles a schema.
     listing: {
       name,

@@ -1,0 +1,240 @@
+// Plain calls of clients of the older protocol are answered without the SDK, and a client cannot tell: the answers, the
+// refusals, withdrawals and bounds are the same.
+import assert from 'node:assert/strict';
+import { type Socket, createConnection } from 'node:net';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { HostCalls } from '../../workers/mcp/host-calls.ts';
+import { Offer } from '../../workers/mcp/offer.ts';
+import { Outbox } from '../../workers/mcp/outbox.ts';
+import { beginPlainCall, plainCallOf } from '../../workers/mcp/plain-calls.ts';
+import type { FromMcpThread } from '../../protocol/mcp/messages.ts';
+import { startMcpLab } from '../labs/mcp-lab.ts';
+import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { until, writtenIn } from '../labs/tool-lab.ts';
+
+const described = { description: '', inputSchema: { type: 'object' }, outputSchema: {} };
+
+function offer(): Offer {
+  const offered = new Offer();
+  offered.replace([
+    { name: 'p__say', plugin: 'p', tool: 'say', ...described },
+    { name: 'p__list', plugin: 'p', tool: 'list', ...described, outputSchema: { type: 'array' } },
+    { name: 'h__any', plugin: 'h', tool: 'any', ...described, hosted: true },
+  ]);
+  return offered;
+}
+
+const call = (name: string, more: object = {}): object => ({
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'tools/call',
+  params: { name, arguments: {}, ...more },
+});
+
+test('only a call that says nothing but which tool and with what is read without the SDK', () => {
+  const tools = offer();
+  assert.equal(plainCallOf(call('p__say'), tools)?.tool.tool, 'say');
+  assert.equal(plainCallOf({ ...call('p__say'), id: 'a', params: { name: 'p__say' } }, tools)?.id, 'a');
+  const others = [
+    call('p__none'),
+    call('p__list'),
+    call('p__say', { _meta: { progressToken: 1 } }),
+    call('p__say', { task: {} }),
+    call('p__say', { arguments: [] }),
+    { ...call('p__say'), id: 1.5 },
+    { ...call('p__say'), id: null },
+    { ...call('p__say'), jsonrpc: '1.0' },
+    { ...call('p__say'), more: 1 },
+    { ...call('p__say'), method: 'tools/list' },
+    [call('p__say')],
+    null,
+    'text',
+  ];
+  for (const other of others) assert.equal(plainCallOf(other, tools), undefined, JSON.stringify(other));
+});
+
+function answered(name: string, json: string): unknown {
+  const calls = new HostCalls(() => undefined);
+  let answer: string | undefined;
+  const plain = plainCallOf(call(name), offer()) ?? assert.fail();
+  beginPlainCall(plain, calls, (given) => (answer = given));
+  calls.receive({ type: 'answer', call: 1, json });
+  return JSON.parse(answer ?? assert.fail());
+}
+
+test("a hosted server's answer is passed on as it is, unless MCP has no form for it", () => {
+  const result = { content: [{ type: 'text', text: 'a' }], structuredContent: { a: 1 }, _meta: { b: 2 }, more: 3 };
+  assert.deepEqual(answered('h__any', JSON.stringify(result)), { jsonrpc: '2.0', id: 1, result });
+  assert.deepEqual(answered('h__any', '{"structuredContent":{"a":1}}'), {
+    jsonrpc: '2.0',
+    id: 1,
+    result: { structuredContent: { a: 1 }, content: [] },
+  });
+  for (const wrong of ['{}', '{"content":[{"type":"none"}]}', '{"content":[],"isError":"no"}', '[]', 'null']) {
+    const { error } = answered('h__any', wrong) as { error?: { code: number } };
+    assert.equal(error?.code, -32602, wrong);
+  }
+});
+
+test('a call that is withdrawn has no answer, and the host is told', () => {
+  const told: FromMcpThread[] = [];
+  const calls = new HostCalls((message) => told.push(message));
+  const answers: unknown[] = [];
+  const withdraw = beginPlainCall(plainCallOf(call('p__say'), offer()) ?? assert.fail(), calls, (json) =>
+    answers.push(json),
+  );
+  withdraw('enough');
+  withdraw('enough');
+  calls.receive({ type: 'answer', call: 1, json: '1' });
+  assert.deepEqual(
+    told.map(({ type }) => type),
+    ['call', 'cancel'],
+  );
+  assert.deepEqual(answers, [undefined]);
+});
+
+test('what is told in one turn goes to the host as one message, with one text for each client', async () => {
+  const sent: (readonly FromMcpThread[])[] = [];
+  const outbox = new Outbox((messages) => sent.push(messages));
+  const write = (connection: number, text: string): void => outbox.post({ type: 'write', connection, text });
+  write(1, 'a');
+  write(2, 'b');
+  outbox.post({ type: 'taken', connection: 1, bytes: 5 });
+  write(1, 'c');
+  outbox.post({ type: 'close', connection: 1 });
+  await new Promise((resolve) => setImmediate(resolve));
+  write(1, 'd');
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(sent, [
+    [
+      { type: 'write', connection: 1, text: 'ac' },
+      { type: 'write', connection: 2, text: 'b' },
+      { type: 'taken', connection: 1, bytes: 5 },
+      { type: 'close', connection: 1 },
+    ],
+    [{ type: 'write', connection: 1, text: 'd' }],
+  ]);
+});
+
+interface Answer {
+  readonly id?: unknown;
+  readonly error?: { readonly code: number; readonly message: string };
+  readonly result?: { readonly content?: readonly { readonly text: string }[]; readonly isError?: boolean };
+}
+
+/** A client that writes lines, behind its handshake. */
+async function begun(
+  t: TestContext,
+  socket: string,
+): Promise<{ say(...messages: object[]): void; heard: Map<unknown, Answer>; socket: Socket }> {
+  const connection = createConnection(socket);
+  t.after(() => connection.destroy());
+  const heard = new Map<unknown, Answer>();
+  let rest = '';
+  connection.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const answer = JSON.parse(line) as Answer;
+      assert.ok(answer.id === undefined || !heard.has(answer.id), 'each request has one answer');
+      heard.set(answer.id, answer);
+    }
+  });
+  const say = (...messages: object[]): void => {
+    connection.write(messages.map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`).join(''));
+  };
+  connection.write('!mcp\n');
+  const clientInfo = { name: 'test', version: '1' };
+  say({ id: 0, method: 'initialize', params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo } });
+  await until('the session has begun', () => heard.has(0));
+  say({ method: 'notifications/initialized' });
+  return { say, heard, socket: connection };
+}
+
+const toolCall = (id: unknown, name: string, args: object = {}): object => ({
+  id,
+  method: 'tools/call',
+  params: { name: `test_mcp__${name}`, arguments: args },
+});
+
+test('many calls at once on one connection are each answered, with refusals between them', async (t) => {
+  const lab = await startMcpLab(t, { config: { limits: { pendingCalls: 400 } } });
+  const { say, heard } = await begun(t, lab.daemon.socket);
+  const count = 200;
+  say(...Array.from({ length: count }, (_, at) => toolCall(at + 1, 'echo', { a: at })));
+  say(toolCall('wrong', 'echo', { a: 'one' }), toolCall('thrown', 'throws'), toolCall('none', 'nothing'));
+  await until('all are answered', () => heard.size === count + 4);
+  for (let at = 0; at < count; at += 1)
+    assert.equal(heard.get(at + 1)?.result?.content?.[0]?.text, `{"a":${String(at)}}`);
+  assert.match(heard.get('wrong')?.result?.content?.[0]?.text ?? '', /tool_input_invalid/);
+  assert.equal(heard.get('thrown')?.result?.isError, true);
+  assert.equal(heard.get('none')?.error?.code, -32602);
+});
+
+test('a plain call is withdrawn by its client, and by the end of its connection', async (t) => {
+  const lab = await startMcpLab(t);
+  const { say, heard, socket } = await begun(t, lab.daemon.socket);
+  const folder = await temporaryFolder(t);
+  const pending = async (): Promise<number> =>
+    (await (await lab.daemon.connect()).call('daemon.status', {})).counts.toolCallsPending;
+  for (const [id, end] of [
+    ['first', () => say({ method: 'notifications/cancelled', params: { requestId: 'first', reason: 'enough' } })],
+    ['second', () => socket.destroy()],
+  ] as const) {
+    const path = join(folder, id);
+    say(toolCall(id, 'hang', { path }));
+    await until('it runs', async () => (await writtenIn(path)) !== '');
+    end();
+    await until('nothing is pending', async () => (await pending()) === 0);
+    await until('its work has ended', async () => /aborted/.test(await writtenIn(path)));
+  }
+  assert.equal(heard.has('first'), false);
+});
+
+test('a connection may have so many plain calls unanswered, and then hears so', async (t) => {
+  const lab = await startMcpLab(t, { config: { limits: { pendingCalls: 2 } } });
+  const { say, heard } = await begun(t, lab.daemon.socket);
+  const folder = await temporaryFolder(t);
+  const ids = ['a', 'b', 'c'];
+  say(...ids.map((id) => toolCall(id, 'hang', { path: join(folder, id) })));
+  await until('one is refused', () => ids.some((id) => heard.has(id)));
+  assert.match(heard.get('c')?.error?.message ?? '', /2 unanswered requests/);
+});
+
+test('over HTTP a plain call in a session is answered as JSON, and an unknown tool is refused as ever', async (t) => {
+  const lab = await startMcpLab(t);
+  const { url, token } = await lab.access();
+  const headers: Record<string, string> = {
+    authorization: `Bearer ${token}`,
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+  };
+  const post = (message: object): Promise<Response> =>
+    fetch(url, { method: 'POST', headers, body: JSON.stringify({ jsonrpc: '2.0', ...message }) });
+  const clientInfo = { name: 'test', version: '1' };
+  const begun = await post({
+    id: 0,
+    method: 'initialize',
+    params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo },
+  });
+  await begun.text();
+  headers['mcp-session-id'] = begun.headers.get('mcp-session-id') ?? assert.fail();
+  headers['mcp-protocol-version'] = '2025-06-18';
+  const answer = await post(toolCall(1, 'echo', { a: 1 }));
+  assert.deepEqual([answer.status, answer.headers.get('content-type')], [200, 'application/json']);
+  const { result } = (await answer.json()) as Answer;
+  assert.equal(result?.content?.[0]?.text, '{"a":1}');
+  assert.match(await (await post(toolCall(2, 'nothing'))).text(), /Unknown tool/);
+  // A call that is withdrawn by another request ends without an answer.
+  const path = join(await temporaryFolder(t), 'hang');
+  const hanging = post(toolCall(3, 'hang', { path }));
+  await until('it runs', async () => (await writtenIn(path)) !== '');
+  await (await post({ method: 'notifications/cancelled', params: { requestId: 3, reason: 'enough' } })).text();
+  assert.equal((await hanging).status, 202);
+  // What the transport would refuse, it still refuses.
+  assert.equal(
+    (await fetch(url, { method: 'POST', headers: { ...headers, accept: 'application/json' }, body: '{}' })).status,
+    406,
+  );
+});
