@@ -1,5 +1,6 @@
 // The last configuration that a daemon could start with, for `nagaya serve --last-good`: a broken file then does not
-// keep the machine's daemon from coming up after a boot. It is kept only by a daemon that was asked for it.
+// keep the machine's daemon from coming up after a boot. Each daemon keeps the file that it has started with; one is used
+// only where a daemon is asked to.
 import { join } from 'node:path';
 import { HostError } from '../../protocol/errors.ts';
 import { issueText } from '../../protocol/errors.ts';
@@ -33,8 +34,13 @@ export class LastGood {
     };
   }
 
+  /** A state folder that takes nothing keeps no daemon from running. */
   async keep({ config: good, path }: LoadedConfig, nowMs: number): Promise<void> {
-    await writeAtomically(this.#path, [JSON.stringify({ at: new Date(nowMs).toISOString(), path, config: good })]);
+    try {
+      await writeAtomically(this.#path, [JSON.stringify({ at: new Date(nowMs).toISOString(), path, config: good })]);
+    } catch {
+      // Told by the store and the lock, which need the folder more.
+    }
   }
 
   #read(): (LoadedConfig & { readonly at: string }) | undefined {

@@ -124,7 +124,7 @@ test('a broken configuration keeps the daemon from starting, or starts on the la
   const config = join(folder, 'nagaya.json');
   writeFileSync(config, JSON.stringify({ plugins: { folders: ['plugin'] }, limits: { subscriptions: 17 } }));
   const env = { NAGAYA_STATE: join(folder, 'state') };
-  const first = await serve(t, ['--config', config, '--last-good'], { env });
+  const first = await serve(t, ['--config', config], { env });
   first.running.child.kill('SIGTERM');
   await first.running.ended;
   writeFileSync(config, '{ "plugins": { "folder": [] } }');

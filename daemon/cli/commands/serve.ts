@@ -86,9 +86,9 @@ async function start({ namedSocket, socket, terminal }: Invocation, options: Ser
   const { loadConfig } = await import('../../config/load.ts');
   const { defaultStateFolder } = await import('../../config/state-folder.ts');
   const named = options.config === undefined ? {} : { path: options.config };
-  const lastGood = options.lastGood === true ? await lastGoodOf(options.state) : undefined;
+  const lastGood = await lastGoodOf(options.state);
   const loaded = await loadConfig(named).catch((thrown: unknown) => {
-    if (lastGood === undefined) throw thrown;
+    if (options.lastGood !== true) throw thrown;
     return lastGood.inPlaceOf(thrown);
   });
   const { config, path } = loaded;
@@ -106,7 +106,7 @@ async function start({ namedSocket, socket, terminal }: Invocation, options: Ser
     logDestination: standardError.descriptor,
     ...(link === undefined ? {} : { guarding: await link.welcome(packageVersion()) }),
   });
-  if (notice === undefined) await lastGood?.keep({ config, path }, Date.now());
+  if (notice === undefined && path !== null) await lastGood.keep({ config, path }, Date.now());
   return daemon;
 }
 
