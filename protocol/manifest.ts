@@ -45,7 +45,7 @@ export const cellLimits = z.strictObject({
     .max(1024)
     .optional()
     .describe(
-      'of one processor, for all cells of the plugin together: 0.5 is half of one; beyond it their priority is lowered, then the service is paused between events; absent: no bound',
+      'of one processor, for all cells of the plugin together: 0.5 is half of one; beyond it their priority is lowered, then its service is paused between events and its tools between calls; absent: no bound',
     ),
 });
 

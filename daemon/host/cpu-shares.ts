@@ -1,5 +1,5 @@
 // Holds plugins to their share of the processor (`limits.cpuShare`): what has used more gets a lower priority, and a
-// service is then paused between events until its share has caught up. Plugins without a share cost nothing here.
+// service is then paused between events, and its tools between calls, until its share has caught up. Plugins without a share cost nothing here.
 import type { CpuShare } from '../../protocol/status.ts';
 import { type BudgetState, CpuBudget } from '../isolates/cpu-budget.ts';
 import type { Clock, Timer } from '../time/clock.ts';
@@ -15,7 +15,7 @@ export interface SharingPlugin {
   usedMs(): number;
   /** Gives the cells it has now a lower priority, for good. */
   lower(): void;
-  /** What is shown of it; a service is paused while it says so. */
+  /** What is shown of it; a service and tools are paused while it says so. */
   held(share: CpuShare | null): void;
   tell(event: string, message: string): void;
 }
@@ -96,7 +96,7 @@ function tellChange(plugin: SharingPlugin, { share }: CpuBudget, before: BudgetS
   else if (state === 'paused')
     plugin.tell(
       'cpu_paused',
-      `A lower priority did not bring the plugin down to its share: ${allowed}. Its service is paused between events until the share has caught up; its events stay queued.`,
+      `A lower priority did not bring the plugin down to its share: ${allowed}. Its service is paused between events, and calls of its tools wait, until the share has caught up; its events stay queued.`,
     );
   else if (state === 'within')
     plugin.tell('cpu_within', `The plugin is within its share of the processor again: ${allowed}.`);

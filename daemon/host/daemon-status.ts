@@ -6,6 +6,7 @@ import type { HalfLines } from '../control/half-lines.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import type { Host } from './host.ts';
 import type { DaemonLog } from '../telemetry/daemon-log.ts';
+import type { McpGateway } from '../mcp/mcp-gateway.ts';
 import { memory } from '../telemetry/event-loop.ts';
 import type { Feed } from '../telemetry/feed.ts';
 import { awakeTime } from '../time/awake-time.ts';
@@ -18,6 +19,7 @@ export interface DaemonStatusParts {
   readonly host: Host;
   readonly control: ControlServer;
   readonly browser: BrowserServer | undefined;
+  readonly mcp: Pick<McpGateway, 'counts'>;
   readonly halfLines: HalfLines;
   readonly feed: Feed;
   readonly daemonLog: DaemonLog;
@@ -33,6 +35,7 @@ export function daemonStatus({
   host,
   control,
   browser,
+  mcp,
   halfLines,
   feed,
   daemonLog,
@@ -68,6 +71,7 @@ export function daemonStatus({
     threadPool: watches.pool.status(),
     limits: { ...options.config.limits },
     browser: browser?.status() ?? null,
+    mcp: mcp.counts(),
     guardian:
       options.guarding === undefined
         ? null

@@ -142,6 +142,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         host,
         control,
         browser,
+        mcp: mcp.gateway,
         halfLines,
         feed,
         daemonLog,

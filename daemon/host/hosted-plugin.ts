@@ -382,6 +382,7 @@ export class HostedPlugin {
     this.#server ??= new PluginServer(section, this, this.#deps, {
       records: this.#records,
       failed: (error, callId) => this.#callFailed(error, callId),
+      books: this.toolBooks,
     });
     this.#server.replan(section);
     return this.#server;
@@ -389,17 +390,17 @@ export class HostedPlugin {
 
   /** Ends its tools, those of before a reload included; what does not end in time is left. */
   async closeTools(deadlineMs: number): Promise<void> {
-    await Promise.all(this.#allTools().map((tools) => tools.close(deadlineMs)));
+    await Promise.all(this.allTools().map((tools) => tools.close(deadlineMs)));
   }
 
   /** Threads that would keep the process from exiting: cells given up, and tools' cells that still exist. */
   get leftover(): number {
-    return sum(this.#allTools(), ({ threads }) => threads) + this.#unkillableOfServices();
+    return sum(this.allTools(), ({ threads }) => threads) + this.#unkillableOfServices();
   }
 
   /** Cells of its service and of its tools that were given up and still exist. */
   get unkillable(): number {
-    return sum(this.#allTools(), ({ unkillable }) => unkillable) + this.#unkillableOfServices();
+    return sum(this.allTools(), ({ unkillable }) => unkillable) + this.#unkillableOfServices();
   }
 
   #unkillableOfServices(): number {
@@ -411,7 +412,7 @@ export class HostedPlugin {
     );
   }
 
-  readonly #allTools = (): RunningTools[] => [this.#tools, ...this.#retiring];
+  readonly allTools = (): RunningTools[] => [this.#tools, ...this.#retiring];
 
   /** A call of a tool, or an input of a worker. */
   #callFailed(error: HostError, correlationId: string | undefined, incarnation = 0): void {

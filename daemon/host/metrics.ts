@@ -69,7 +69,7 @@ export const storeWorks = ({ state, fault }: Pick<StoreHealth, 'state' | 'fault'
 
 function daemonMetrics(text: PrometheusText, { status, store, ready, plugins }: MetricsParts): void {
   const { user, system } = process.cpuUsage();
-  const { memory, descriptors, counts, dropped, eventLoopDelayMs, standstills, guardian } = status;
+  const { memory, descriptors, counts, dropped, eventLoopDelayMs, standstills, guardian, mcp } = status;
   const build = Labels.none.and('version', status.version).and('node', status.node);
   text.gauge('nagaya_build_info', 'The version of the daemon and of Node.', 1, build);
   text.gauge('nagaya_start_time_seconds', 'When the daemon started.', Date.parse(status.startedAt) / 1000);
@@ -106,6 +106,10 @@ function daemonMetrics(text: PrometheusText, { status, store, ready, plugins }: 
   );
   text.gauge('nagaya_connections', 'Open connections to the control socket.', counts.connections);
   text.counter('nagaya_connections_refused_total', 'Connections that were one too many.', dropped.connectionsRefused);
+  text.gauge('nagaya_mcp_connections', 'MCP clients on the control socket.', mcp.connections);
+  text.gauge('nagaya_mcp_requests_open', 'HTTP requests and streams of MCP clients that are open.', mcp.requests);
+  text.gauge('nagaya_mcp_calls_pending', 'Calls of MCP clients that are not answered.', mcp.calls);
+  text.gauge('nagaya_mcp_servers', 'Hosted MCP servers that run.', mcp.servers);
   text.gauge('nagaya_plugins', 'Plugins that are loaded.', plugins.length);
   text.gauge('nagaya_workers', 'Workers of the embedded runtime.', counts.workers);
   text.gauge('nagaya_workers_busy', 'Workers that handle an input.', counts.workersBusy);

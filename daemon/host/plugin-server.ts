@@ -12,6 +12,7 @@ import type { Limits } from '../config/schema.ts';
 import type { Service } from '../services/service.ts';
 import type { Timeline } from '../telemetry/timeline.ts';
 import type { CallWaiter } from '../tools/pending-call.ts';
+import type { ToolBooks } from '../tools/tool-books.ts';
 import type { ToolRequest } from '../tools/plugin-tools.ts';
 import type { RunningTools } from '../tools/running-tools.ts';
 
@@ -39,6 +40,7 @@ export interface PluginServerDeps {
 interface Outlets {
   readonly records: CellRecorder;
   failed(error: HostError, callId: string | undefined): void;
+  readonly books: ToolBooks;
 }
 
 /** A tool as it is listed, whether a manifest or a server declares it. */
@@ -59,7 +61,7 @@ export class PluginServer implements RunningTools {
   readonly #tools: ServerTools;
   #refusals = 0;
 
-  constructor(section: McpSection, owner: Owner, deps: PluginServerDeps, { records, failed }: Outlets) {
+  constructor(section: McpSection, owner: Owner, deps: PluginServerDeps, { records, failed, books }: Outlets) {
     this.#owner = owner;
     this.#deps = deps;
     this.#records = records;
@@ -70,6 +72,7 @@ export class PluginServer implements RunningTools {
       changed: () => deps.mcp.toolsChanged(),
       refused: (method) => this.#refused(method),
       failed,
+      books,
     });
   }
 
@@ -84,6 +87,10 @@ export class PluginServer implements RunningTools {
 
   call(request: ToolRequest, waiter: CallWaiter): void {
     this.#tools.call(request, waiter);
+  }
+
+  hold(held: boolean): void {
+    this.#tools.hold(held);
   }
 
   close(): Promise<void> {

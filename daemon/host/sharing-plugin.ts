@@ -3,12 +3,14 @@ import type { CpuShare } from '../../protocol/status.ts';
 import { cellMeters } from '../isolates/cell-meters.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { Service } from '../services/service.ts';
+import type { RunningTools } from '../tools/running-tools.ts';
 import type { SharingPlugin } from './cpu-shares.ts';
 
 interface Subject {
   readonly id: string;
   readonly plugin: LoadedPlugin;
   readonly service: Service | undefined;
+  allTools(): readonly Pick<RunningTools, 'hold'>[];
   tell(event: string, message: string): void;
 }
 
@@ -45,6 +47,7 @@ export class Sharing implements SharingPlugin {
   held(share: CpuShare | null): void {
     this.#view = share;
     this.#subject.service?.holdToShare(share);
+    for (const tools of this.#subject.allTools()) tools.hold(share?.state === 'paused');
   }
 
   tell(event: string, message: string): void {

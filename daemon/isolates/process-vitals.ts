@@ -23,6 +23,8 @@ export interface VitalsSubject {
 }
 
 export interface VitalsOwner {
+  /** It is no program of ours, and tells nothing of itself. */
+  readonly silent?: boolean;
   /** Nobody waits for anything of the cell, although its event loop should turn and tell so. */
   idle(): boolean;
   /** The cell is to be ended for this. */
@@ -91,6 +93,7 @@ export class ProcessVitals {
 
   /** A loop that does not turn is busy altogether. */
   get utilization(): number {
+    if (this.#owner.silent === true) return 0;
     return awakeTime.nowMs() - this.#toldMs > quietMs ? 1 : (this.#told?.utilization ?? 0);
   }
 

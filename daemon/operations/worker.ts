@@ -2,6 +2,7 @@
 import { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { workerOperations } from '../../protocol/operations/worker.ts';
 import type { Handlers } from './caller.ts';
+import { workerExplanation } from '../runtimes/worker-explanation.ts';
 import type { Registry } from '../runtimes/registry.ts';
 
 export function workerHandlers(registry: Registry): Pick<Handlers, keyof typeof workerOperations> {
@@ -9,6 +10,15 @@ export function workerHandlers(registry: Registry): Pick<Handlers, keyof typeof 
     'worker.list': async (params) => await registry.workers(params),
     'worker.create': ({ runtimeId, ...request }) => registry.create(runtimeId, request),
     'worker.show': (address) => registry.worker(address),
+    'worker.explain': async (address) => {
+      const worker = await registry.worker(address);
+      const { totalItems } = worker.transcript;
+      const start = Math.max(0, totalItems - explainedItems);
+      const items = worker.capabilities.canReadTranscript
+        ? (await registry.transcript(address, start, explainedItems)).items
+        : [];
+      return { explanation: workerExplanation({ worker, items, nowMs: Date.now() }) };
+    },
     'worker.input': ({ kind, content, inputId, ...address }) => registry.input(address, { kind, content, inputId }),
     'worker.stop': (address) => registry.stop(address),
     'worker.cancel': ({ eventId, ...address }, { arrivedMs }) =>
@@ -27,3 +37,6 @@ export function workerHandlers(registry: Registry): Pick<Handlers, keyof typeof 
     },
   };
 }
+
+/** So much of the transcript is looked at. */
+const explainedItems = 200;

@@ -82,6 +82,7 @@ export class PluginTools {
   #pending = 0;
   #arrivals = 0;
   #closed = false;
+  #held = false;
 
   constructor(plugin: LoadedPlugin, deps: ToolDeps) {
     this.#plugin = plugin;
@@ -141,6 +142,12 @@ export class PluginTools {
     lane.add(call);
   }
 
+  hold(held: boolean): void {
+    if (this.#held === held) return;
+    this.#held = held;
+    for (const { lane } of this.#lanes.values()) lane.hold(held);
+  }
+
   /** Answers what is pending, ends every thread and process, and takes no call any more. */
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
@@ -156,6 +163,7 @@ export class PluginTools {
       clock: this.#clock,
       threads: limits.toolThreads,
       abortGraceMs: limits.abortGraceMs,
+      held: this.#held,
       mayWait: () => this.#waiting() < limits.toolQueue,
       makePool: () =>
         pools[isolation](this.#poolSpec(isolation), {

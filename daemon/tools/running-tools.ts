@@ -11,6 +11,8 @@ export interface RunningTools {
   readonly unkillable: number;
   /** Throws what it refuses; from then on the waiter hears of the end. */
   call(request: ToolRequest, waiter: CallWaiter): void;
+  /** While it is held no call begins: those that come wait in the queue, up to their own deadlines. */
+  hold(held: boolean): void;
   /** Answers what is pending, ends every thread and process, and takes no call any more. */
   close(deadlineMs: number): Promise<void>;
 }

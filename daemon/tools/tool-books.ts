@@ -4,6 +4,10 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 
 export type CallOutcome = 'ok' | ErrorCode;
 
+/** A hosted server may list other tools every time. */
+const maxTools = 1000;
+const others = '(others)';
+
 export class ToolBooks {
   /** From the arrival of a call until its cell began it. */
   readonly waits = new Histogram();
@@ -11,7 +15,8 @@ export class ToolBooks {
   readonly runs = new Histogram();
   readonly #byTool = new Map<string, Map<CallOutcome, number>>();
 
-  ended(tool: string, outcome: CallOutcome): void {
+  ended(name: string, outcome: CallOutcome): void {
+    const tool = this.#byTool.has(name) || this.#byTool.size < maxTools ? name : others;
     const outcomes = this.#byTool.get(tool) ?? new Map<CallOutcome, number>();
     this.#byTool.set(tool, outcomes);
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
@@ -24,7 +29,7 @@ export class ToolBooks {
     this.runs.record(ranMs);
   }
 
-  /** Tools are those of a manifest, and outcomes codes of the registry: both are few. */
+  /** Tools are those of a manifest or that a server lists, and outcomes codes of the registry. */
   *[Symbol.iterator](): Iterator<readonly [tool: string, outcome: CallOutcome, calls: number]> {
     for (const [tool, outcomes] of this.#byTool) for (const [outcome, calls] of outcomes) yield [tool, outcome, calls];
   }

@@ -14,6 +14,8 @@ export interface LaneParts {
   readonly clock: Clock;
   readonly threads: number;
   readonly abortGraceMs: number;
+  /** Whether calls wait at first. */
+  readonly held: boolean;
   /** The waiting calls of all lanes of the plugin share this bound. */
   readonly mayWait: () => boolean;
   readonly makePool: () => Promise<ToolPool>;
@@ -40,9 +42,11 @@ export class ToolLane {
   #stallWatch: Timer | undefined;
   #look: Timer | undefined;
   #closed = false;
+  #held: boolean;
 
   constructor(parts: LaneParts) {
     this.#parts = parts;
+    this.#held = parts.held;
     this.#queue = new CallQueue(parts.threads);
   }
 
@@ -63,7 +67,7 @@ export class ToolLane {
 
   /** Refuses a call that could neither begin nor wait. */
   requireRoom(toolName: string): void {
-    if (this.#queue.admits(toolName) && this.#hasRoom()) return;
+    if (!this.#held && this.#queue.admits(toolName) && this.#hasRoom()) return;
     if (!this.#parts.mayWait()) throw overloaded(toolName, this.waiting, this.#retryAfterMs(toolName));
   }
 
@@ -91,9 +95,15 @@ export class ToolLane {
     this.pump();
   }
 
+  /** While it is held no call begins. */
+  hold(held: boolean): void {
+    this.#held = held;
+    this.pump();
+  }
+
   /** Lets begin whoever may. */
   readonly pump = (): void => {
-    while (!this.#closed && this.#hasRoom()) {
+    while (!this.#closed && !this.#held && this.#hasRoom()) {
       const call = this.#queue.next();
       if (call === undefined) return;
       const batch = new CallBatch(call);

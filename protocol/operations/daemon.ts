@@ -98,6 +98,15 @@ const daemonStatus = z.object({
     })
     .nullable()
     .describe('the port for browsers; null where none is open'),
+  mcp: z
+    .object({
+      connections: count.describe('clients on the control socket, as `nagaya mcp` passes them on'),
+      requests: count.describe('HTTP requests and streams at /mcp that are open'),
+      calls: count.describe('calls of tools that are not answered'),
+      servers: count.describe('hosted servers that run'),
+      running: z.boolean().describe('the thread that speaks MCP has been started'),
+    })
+    .describe('clients of MCP and hosted servers'),
   guardian: z
     .object({
       pid: count,

@@ -14,6 +14,7 @@ import {
   workerView,
 } from '../runtime.ts';
 import { keptState } from '../status.ts';
+import { explanation } from './telemetry.ts';
 
 const worker = z.strictObject({ runtimeId: placeId, workerId: placeId });
 const after = z.string().min(1).max(1024).optional();
@@ -71,6 +72,13 @@ export const workerOperations = {
     result: workerView,
     errors: workerErrors,
     audience: 'browser',
+  }),
+  'worker.explain': operation({
+    summary: 'How a worker is, what went wrong with its inputs, why, and what to do about it, in sentences',
+    http: { method: 'GET', path: '/api/runtimes/{runtimeId}/workers/{workerId}/explanation' },
+    params: worker,
+    result: z.object({ explanation: z.array(explanation) }),
+    errors: workerErrors,
   }),
   'worker.input': operation({
     summary: 'Gives a worker an input; answers when it is on disk and in the transcript, before anything runs',

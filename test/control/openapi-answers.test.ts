@@ -165,6 +165,8 @@ const walk: readonly [name: OperationName, status: number, values?: Values][] = 
   ['worker.create', 501, { runtimeId: 'local', intent: 'x' }],
   ['worker.show', 200, { runtimeId: 'local', workerId: greeter }],
   ['worker.show', 404, { runtimeId, workerId: greeter }],
+  ['worker.explain', 200, { runtimeId: 'local', workerId: greeter }],
+  ['worker.explain', 404, { runtimeId, workerId: greeter }],
   ['worker.state', 200, { runtimeId: 'local', workerId: greeter }],
   ['worker.state', 404, { runtimeId, workerId: greeter }],
   ['worker.show', 400, { runtimeId, workerId: 'no id' }],
@@ -204,6 +206,7 @@ async function walkWorker(): Promise<void> {
   await expect('worker.input', 413, { ...worker, content: 'x'.repeat(100_000) });
   await expect('worker.transcript', 200, worker);
   await expect('worker.transcript', 400, { ...worker, limit: 1000 });
+  await expect('worker.explain', 200, worker);
   await expect('worker.state', 200, worker);
   await expect('worker.cancel', 200, worker);
   await expect('worker.stop', 200, worker);

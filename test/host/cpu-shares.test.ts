@@ -5,6 +5,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { CpuShares, type SharingPlugin } from '../../daemon/host/cpu-shares.ts';
+import { connect } from '../../protocol/client/client.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
 import type { CpuShare, ServiceStatus } from '../../protocol/status.ts';
 import { repository, serve, temporaryFolder } from '../labs/cli-process.ts';
@@ -147,4 +148,23 @@ test('a real burner is paused, says so everywhere, and goes on once its share ha
   await until('it goes on', async () => (await statusOf()).counters.handled > counters.handled + 1, 60_000);
   const { cpuShare } = await statusOf();
   assert.ok((cpuShare?.pausedMs ?? 0) > 0);
+});
+
+test('calls of tools wait while their plugin is paused, and go on behind the pause', { skip }, async (t) => {
+  const config = join(temporaryFolder(t), 'nagaya.json');
+  const overrides = { 'test.burner': { limits: { cpuShare: 0.05 }, queue: { durability: 'memory' } } };
+  writeFileSync(config, JSON.stringify({ plugins: { overrides } }));
+  const daemon = await serve(t, ['--config', config, '--plugins', join(repository, 'test/fixtures/burners')]);
+  const client = await connect({ socket: daemon.socket, callMs: 60_000 });
+  t.after(() => client.close());
+  const pause = async (): Promise<CpuShare | null | undefined> =>
+    (await client.call('service.status', { plugin: 'test.burner' })).cpuShare;
+  const call = async (forMs: number, timeoutMs: number): Promise<unknown> =>
+    await client.call('tool.call', { plugin: 'test.burner', tool: 'pooled', input: { forMs }, timeoutMs });
+  // Each of them costs the share of several seconds.
+  await until('it is paused', async () => (await call(300, 60_000), (await pause())?.state === 'paused'), 60_000);
+  const before = (await pause())?.pausedMs ?? 0;
+  await assert.rejects(call(0, 100), { code: 'tool_timeout' });
+  await call(0, 60_000);
+  assert.ok(((await pause())?.pausedMs ?? 0) > before, 'the call waited for the end of the pause');
 });

@@ -19,7 +19,7 @@ export function Daemon() {
   const store = useLook(() => get('/api/store'), 10_000, []);
   const audit = useLook(() => get('/api/audit?limit=100'), 5000, []);
   if (daemon.value === undefined) return html`<main class="console" id="daemon"><h2 id="title" tabindex="-1">The daemon</h2><p>${daemon.error === undefined ? 'Reading …' : wordsOf(daemon.error)}</p></main>`;
-  const { counts, memory, eventLoopDelayMs, descriptors, threadPool, limits, guardian, notes, standstills } = daemon.value;
+  const { counts, memory, eventLoopDelayMs, descriptors, threadPool, limits, guardian, mcp, notes, standstills } = daemon.value;
   const used = { ...inUse(daemon.value), storeBytes: store.value?.usedBytes };
   return html`<main class="console" id="daemon">
     <h2 id="title" tabindex="-1">The daemon</h2>
@@ -32,6 +32,7 @@ export function Daemon() {
       ['Descriptors', `${number(descriptors.open ?? 0)} of ${number(descriptors.limit ?? 0)}`],
       ['Pool of threads', threadPool.fullSince === null ? `${threadPool.threads} threads, not full` : `full since ${time(threadPool.fullSince)}`],
       ['Connections', `${counts.connections} on the socket`],
+      ['MCP', mcp.running ? `${plural(mcp.connections, 'client')} on the socket, ${plural(mcp.calls, 'call')} pending, ${plural(mcp.servers, 'hosted server')}` : 'not used'],
       ['Workers', `${counts.workers}, ${counts.workersBusy} busy`],
       ['Unkillable cells', number(counts.unkillable)],
       ['Stood still', `${plural(standstills.count, 'time')}, ${duration(standstills.totalMs)} in all`],

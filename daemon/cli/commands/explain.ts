@@ -1,9 +1,12 @@
 // `nagaya explain PLUGIN [--event ID]`: tells in sentences how a plugin is, what went wrong, why and what to do about
-// it; or in order what became of one event.
+// it; or in order what became of one event. `nagaya explain RUNTIME/WORKER` tells the same of a worker.
 import type { Command } from 'commander';
-import { exitCodes } from '../failure.ts';
+import type { Client } from '../../../protocol/client/client.ts';
+import { type ExitCode, exitCodes } from '../failure.ts';
 import { groups } from '../groups.ts';
 import { examples, runs, wholeNumber } from '../invocation.ts';
+import { addressOf, suggesting } from '../worker-address.ts';
+import type { Terminal } from '../views/terminal.ts';
 import { plural } from '../views/quantity.ts';
 import { explanationLines } from '../views/explanation-view.ts';
 import { eventStoryLines } from '../views/story-view.ts';
@@ -18,9 +21,9 @@ export function register(program: Command): void {
     .command('explain')
     .helpGroup(groups.see)
     .description(
-      'tell in sentences what happened to a plugin, why, and what to do about it; or what became of one event',
+      'tell in sentences what happened to a plugin or a worker, why, and what to do about it; or what became of one event',
     )
-    .argument('<plugin>', 'id of a loaded plugin')
+    .argument('<plugin>', 'id of a loaded plugin, or RUNTIME/WORKER')
     .option('--event <id>', 'only this event, by its id, or those of a correlation id')
     .option('-n, --lines <count>', 'how many entries and events at most', wholeNumber(1, 1000), 50)
     .addHelpText(
@@ -28,11 +31,13 @@ export function register(program: Command): void {
       examples(
         'nagaya explain example.greeter',
         'nagaya explain example.greeter --event 0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f',
+        'nagaya explain backend-internal/0196fd0e-7a3b-7c1d-8e2f-0a1b2c3d4e5f',
       ),
     )
     .action(
       runs<[string], ExplainOptions>(async ({ terminal, withDaemon }, { event, lines }, plugin) => {
         return await withDaemon(async (client) => {
+          if (plugin.includes('/') && event === undefined) return await explainWorker(client, terminal, plugin);
           const story = await client.call('event.explain', {
             plugin,
             limit: lines,
@@ -56,6 +61,16 @@ export function register(program: Command): void {
         });
       }),
     );
+}
+
+async function explainWorker(client: Client, terminal: Terminal, text: string): Promise<ExitCode> {
+  const address = addressOf(text, {});
+  const told = await suggesting(client, address, () => client.call('worker.explain', address));
+  terminal.answer(told, () => {
+    terminal.lines(explanationLines(told.explanation));
+    terminal.note(`all that was said: \`nagaya worker transcript ${text}\``);
+  });
+  return exitCodes.fine;
 }
 
 function unknownText(event: string, forgotten: number): string {

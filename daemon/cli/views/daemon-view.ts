@@ -5,7 +5,8 @@ import { type Piece, styled } from './terminal.ts';
 
 export function daemonLines(daemon: DaemonStatus): Piece[][] {
   const { counts, memory, eventLoopDelayMs: delay } = daemon;
-  // A daemon of an older version does not tell it.
+  // A daemon of an older version does not tell them.
+  const mcp = daemon.mcp as DaemonStatus['mcp'] | undefined;
   const pool = daemon.threadPool as DaemonStatus['threadPool'] | undefined;
   const label = (text: string): Piece => styled('dim', text.padEnd(10));
   const dropped = Object.entries(daemon.dropped).filter(([, count]) => count > 0);
@@ -28,6 +29,14 @@ export function daemonLines(daemon: DaemonStatus): Piece[][] {
       counts.servicesFailed > 0 ? styled('red', `, ${String(counts.servicesFailed)} failed`) : '',
       `; ${plural(counts.tools, 'tool')}, ${plural(counts.toolCallsPending, 'call')} pending on ${plural(counts.toolThreads, 'thread')}`,
     ],
+    ...(mcp?.running === true
+      ? [
+          [
+            label('mcp'),
+            `${plural(mcp.connections, 'client')} on the socket, ${plural(mcp.requests, 'request')} open, ${plural(mcp.calls, 'call')} pending; ${plural(mcp.servers, 'hosted server')}`,
+          ],
+        ]
+      : []),
     ...daemon.notes.map((note) => [label('note'), styled('yellow', note)]),
     ...(counts.unkillable > 0
       ? [

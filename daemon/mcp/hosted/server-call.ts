@@ -18,7 +18,7 @@ export interface ServerCallTerms {
   readonly signal: AbortSignal;
   readonly waiter: CallWaiter;
   /** Comes once, before its waiter is told. */
-  over(error: HostError | undefined): void;
+  over(error: HostError | undefined, tookMs: number, ranMs: number): void;
 }
 
 export class ServerCall {
@@ -103,7 +103,8 @@ export class ServerCall {
     this.#over = true;
     this.#timer.cancel();
     this.#unwatch();
-    this.#terms.over(error);
+    const nowMs = this.#terms.clock.monotonicMs();
+    this.#terms.over(error, nowMs - this.#arrivedMs, nowMs - (this.#beganMs ?? nowMs));
     return true;
   }
 }

@@ -106,6 +106,7 @@ export class ServerCell implements Cell {
     records.add(child.pid, spec.name);
     this.#lookForStarted(child.pid);
     this.#vitals = new ProcessVitals(child.pid, cellOwner(spec.name), spec, {
+      silent: true,
       idle: () => false,
       overstepped: (reason, error) => this.#endFor({ reason, error, exitCode: null }),
     });

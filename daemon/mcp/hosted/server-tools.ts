@@ -9,6 +9,7 @@ import type { McpSection } from '../../../protocol/manifest.ts';
 import type { ServerAbout, ServerAnswer, ServerTool } from '../../../protocol/mcp/messages.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { CallWaiter } from '../../tools/pending-call.ts';
+import type { ToolBooks } from '../../tools/tool-books.ts';
 import type { ToolRequest } from '../../tools/plugin-tools.ts';
 import { cancelled, inputTooLarge, overloaded, unknownTool } from '../../tools/tool-errors.ts';
 import type { OpenServer } from '../mcp-gateway.ts';
@@ -23,6 +24,8 @@ export interface ServerToolsOptions {
   changed(): void;
   refused(method: string): void;
   failed(error: HostError, callId: string | undefined): void;
+  /** Where its calls are counted. */
+  readonly books: ToolBooks;
 }
 
 export interface NamedServerTool extends ServerTool {
@@ -39,6 +42,7 @@ export class ServerTools implements ServerUser {
   readonly #waiting: ServerCall[] = [];
   #next = 1;
   #closed = false;
+  #held = false;
 
   constructor(section: McpSection, options: ServerToolsOptions) {
     this.#section = section;
@@ -85,9 +89,15 @@ export class ServerTools implements ServerUser {
       mostMs: timeoutMs === undefined ? mostMs : Math.min(timeoutMs, mostMs),
       signal,
       waiter,
-      over: (error) => this.#over(call, error),
+      over: (error, tookMs, ranMs) => this.#over(call, error, { tookMs, ranMs }),
     });
     this.#waiting.push(call);
+    this.#pump();
+  }
+
+  /** While it is held no call begins. */
+  hold(held: boolean): void {
+    this.#held = held;
     this.#pump();
   }
 
@@ -177,7 +187,7 @@ export class ServerTools implements ServerUser {
 
   #pump(): void {
     const server = this.#live;
-    while (server !== undefined && this.#calls.size < this.#section.concurrency) {
+    while (!this.#held && server !== undefined && this.#calls.size < this.#section.concurrency) {
       const call = this.#waiting.shift();
       if (call === undefined) return;
       const tool = this.#tools.get(call.tool);
@@ -192,7 +202,15 @@ export class ServerTools implements ServerUser {
   }
 
   /** It is answered; a server that still has it is told. */
-  #over(call: ServerCall, error: HostError | undefined): void {
+  #over(
+    call: ServerCall,
+    error: HostError | undefined,
+    { tookMs, ranMs }: Readonly<Record<'tookMs' | 'ranMs', number>>,
+  ): void {
+    const { books } = this.#options;
+    // A name that the server does not list is anybody's.
+    if (error === undefined) books.answered(call.tool, tookMs, ranMs);
+    else if (this.#tools.has(call.tool)) books.ended(call.tool, error.code);
     const at = this.#waiting.indexOf(call);
     if (at !== -1) this.#waiting.splice(at, 1);
     const wasWithServer = this.#calls.delete(call.number);
