@@ -41,7 +41,7 @@ function pluginUsage({ id, plugin, service, tools, toolBooks, inputs, log, shari
     service:
       service === undefined ? null : { ...used.service, ...serviceFigures(service), outputs: outputFigures(outputs) },
     tools:
-      manifest.tools.length === 0
+      manifest.tools.length === 0 && manifest.mcp === undefined
         ? null
         : {
             ...used.tools,

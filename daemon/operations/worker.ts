@@ -13,7 +13,7 @@ export function workerHandlers(registry: Registry): Pick<Handlers, keyof typeof 
     'worker.explain': async (address) => {
       const worker = await registry.worker(address);
       const { totalItems } = worker.transcript;
-      const start = Math.max(0, totalItems - explainedItems);
+      const start = Math.max(0, totalItems - explainedItems + 1);
       const items = worker.capabilities.canReadTranscript
         ? (await registry.transcript(address, start, explainedItems)).items
         : [];

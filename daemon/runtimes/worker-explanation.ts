@@ -112,10 +112,10 @@ function ofInputs({ worker, nowMs, items }: ExplainedWorker): Explanation[] {
 }
 
 function ofTranscript({ worker, items }: ExplainedWorker): Explanation[] {
-  const { totalItems, firstSequence } = worker.transcript;
+  const { totalItems, keptItems } = worker.transcript;
   if (totalItems === 0) return worker.capabilities.canReadTranscript ? [fact('It has had no input yet.')] : [];
   const done = items.filter(({ role, status }) => role === 'worker' && status === 'done').length;
-  const gone = firstSequence > 0 ? ` The oldest ${plural(firstSequence, 'item')} are gone.` : '';
+  const gone = totalItems > keptItems ? ` The oldest ${String(totalItems - keptItems)} are gone.` : '';
   return [
     fact(
       `Of the newest ${plural(items.length, 'item')} of ${String(totalItems)} that were said, ${plural(done, 'answer')} came to the end.${gone}`,
