@@ -15,7 +15,8 @@ import { type Holder, Subscriptions } from './mcp/subscriptions.ts';
 
 // The host starts this file with them.
 const options = workerData as McpThreadOptions;
-const { post } = new Outbox((messages) => parentPort?.postMessage(messages));
+const outbox = new Outbox((messages) => parentPort?.postMessage(messages));
+const { post } = outbox;
 const calls = new HostCalls(post);
 const offer = new Offer();
 const hosted: HostedServers = new HostedServers(options, post, {
@@ -32,7 +33,7 @@ const subscriptions = new Subscriptions(
 );
 const connections = new Map<number, ServedClient>();
 const newServer = (): Server => makeServer({ options, offer, calls, hosted, subscriptions });
-const exchanges = new HttpExchanges(options, post, newServer, { subscriptions, plain: { offer, calls } });
+const exchanges = new HttpExchanges(options, outbox, newServer, { subscriptions, plain: { offer, calls } });
 /** Lists that have changed and were not told of yet. */
 const changed = new Set<'resources' | 'prompts'>();
 let offered = false;
@@ -50,7 +51,7 @@ function open(connection: number): void {
     holder: { resourceUpdated: (uri) => void served.server?.sendResourceUpdated({ uri }).catch(() => undefined) },
   };
   connections.set(connection, served);
-  served.lines = new LineConnection(connection, options, post, {
+  served.lines = new LineConnection(connection, options, outbox, {
     plain: { offer, calls },
     makeServer: () => {
       served.server = newServer();

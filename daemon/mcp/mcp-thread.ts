@@ -35,6 +35,7 @@ export const spawnMcpThread: SpawnMcpThread = (options, listener) => {
   // One wake-up of the thread for all that it is told in one turn.
   let outbox: ToMcpThread[] = [];
   const flush = (): void => {
+    if (outbox.length === 0) return;
     const messages = outbox;
     outbox = [];
     worker.postMessage(messages);
@@ -42,6 +43,8 @@ export const spawnMcpThread: SpawnMcpThread = (options, listener) => {
   return {
     post: (message) => {
       if (outbox.push(message) === 1) setImmediate(flush);
+      // Clients drop progress that comes in one piece with the answer.
+      if (message.type === 'progress') flush();
     },
     end: async () => {
       await worker.terminate();

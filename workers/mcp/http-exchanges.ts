@@ -10,8 +10,9 @@ import {
   isLegacyRequest,
   legacyStatelessFallback,
 } from '@modelcontextprotocol/server';
-import type { FromMcpThread, HttpRequest, McpThreadOptions } from '../../protocol/mcp/messages.ts';
+import type { HttpRequest, McpThreadOptions } from '../../protocol/mcp/messages.ts';
 import { isFields } from './hosted/listed-tools.ts';
+import type { Outbox } from './outbox.ts';
 import { type PlainCallParts, beginPlainCall, plainCallOf } from './plain-calls.ts';
 import { plainBodyOf, sessionHeader, sessionOf } from './plain-http.ts';
 import { type Holder, type Subscriptions, resourcesListenedTo } from './subscriptions.ts';
@@ -28,7 +29,8 @@ interface Session {
 
 export class HttpExchanges {
   readonly #options: McpThreadOptions;
-  readonly #post: (message: FromMcpThread) => void;
+  readonly #post: Outbox['post'];
+  readonly #postAtOnce: Outbox['postAtOnce'];
   readonly #makeServer: () => Server;
   readonly #subscriptions: Subscriptions;
   readonly #plain: PlainCallParts;
@@ -43,13 +45,14 @@ export class HttpExchanges {
 
   constructor(
     options: McpThreadOptions,
-    post: (message: FromMcpThread) => void,
+    { post, postAtOnce }: Pick<Outbox, 'post' | 'postAtOnce'>,
     makeServer: () => Server,
     { subscriptions, plain }: { readonly subscriptions: Subscriptions; readonly plain: PlainCallParts },
   ) {
     this.#options = options;
     this.#plain = plain;
     this.#post = post;
+    this.#postAtOnce = postAtOnce;
     this.#makeServer = makeServer;
     this.#subscriptions = subscriptions;
     this.#modern = createMcpHandler(makeServer, { legacy: 'reject', maxRequestBodySize: options.lineBytes });
@@ -245,7 +248,7 @@ export class HttpExchanges {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
-      this.#post({ type: 'chunk', exchange, bytes: value });
+      this.#postAtOnce({ type: 'chunk', exchange, bytes: value });
     }
   }
 

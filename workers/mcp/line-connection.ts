@@ -5,6 +5,7 @@ import { parseJSONRPCMessage } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { LineCutter, asText, nestsDeeper } from '../../protocol/framing.ts';
 import type { FromMcpThread, McpThreadOptions } from '../../protocol/mcp/messages.ts';
+import type { Outbox } from './outbox.ts';
 import { type PlainCallParts, beginPlainCall, plainCallOf } from './plain-calls.ts';
 import { resourcesListenedTo } from './subscriptions.ts';
 
@@ -20,6 +21,7 @@ export class LineConnection implements Transport {
   onmessage?: (message: JSONRPCMessage) => void;
   readonly #id: number;
   readonly #post: (message: FromMcpThread) => void;
+  readonly #postAtOnce: (message: FromMcpThread) => void;
   readonly #options: McpThreadOptions;
   readonly #cutter: LineCutter;
   readonly #listens: (uris: readonly string[]) => void;
@@ -39,7 +41,7 @@ export class LineConnection implements Transport {
   constructor(
     id: number,
     options: McpThreadOptions,
-    post: (message: FromMcpThread) => void,
+    { post, postAtOnce }: Pick<Outbox, 'post' | 'postAtOnce'>,
     {
       makeServer,
       listens,
@@ -49,6 +51,7 @@ export class LineConnection implements Transport {
     this.#plain = plain;
     this.#id = id;
     this.#post = post;
+    this.#postAtOnce = postAtOnce;
     this.#listens = listens;
     this.#options = options;
     this.#cutter = new LineCutter(options.lineBytes, {
@@ -91,8 +94,9 @@ export class LineConnection implements Transport {
 
   send(message: JSONRPCMessage): Promise<void> {
     if (this.#closed) return Promise.resolve();
-    this.#write(JSON.stringify(message));
-    if (!('method' in message)) {
+    if ('method' in message) this.#postAtOnce(this.#written(JSON.stringify(message)));
+    else {
+      this.#write(JSON.stringify(message));
       const { id } = message as Answered;
       if ('result' in message && id === this.#initializeId) this.#older = true;
       this.#pending.delete(id);
@@ -179,7 +183,11 @@ export class LineConnection implements Transport {
   }
 
   #write(json: string): void {
-    if (!this.#closed) this.#post({ type: 'write', connection: this.#id, text: `${json}\n` });
+    if (!this.#closed) this.#post(this.#written(json));
+  }
+
+  #written(json: string): FromMcpThread {
+    return { type: 'write', connection: this.#id, text: `${json}\n` };
   }
 
   #closeIfDone(): void {

@@ -25,7 +25,14 @@ export class Outbox {
     else this.#texts.set(message.connection, this.#messages.push(message) - 1);
   };
 
+  /** At once, with all before it: clients drop progress that comes in one piece with the answer. */
+  readonly postAtOnce = (message: FromMcpThread): void => {
+    this.post(message);
+    this.#flush();
+  };
+
   readonly #flush = (): void => {
+    if (this.#messages.length === 0) return;
     const messages = this.#messages;
     this.#messages = [];
     this.#texts.clear();
