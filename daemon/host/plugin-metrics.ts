@@ -41,6 +41,7 @@ function usageMetrics(text: PrometheusText, hosted: HostedPlugin, plugin: Labels
   let utilization = 0;
   for (const part of cellParts) {
     const used = cellMeters.usage(hosted.id, part);
+    if (used.cells === 0 && used.cpuSeconds === 0 && !hasPart(hosted, part)) continue;
     const labels = plugin.and('part', part);
     cpuSeconds += used.cpuSeconds;
     heapMb += used.heapUsedMb;
@@ -85,6 +86,13 @@ function usageMetrics(text: PrometheusText, hosted: HostedPlugin, plugin: Labels
   text.counter('nagaya_plugin_log_bytes_total', "Bytes in the plugin's log.", bytes, plugin);
   text.counter('nagaya_plugin_log_dropped_lines_total', 'Lines beyond a budget.', droppedLines, plugin);
 }
+
+const hasPart = ({ service, plugin, toolList }: HostedPlugin, part: (typeof cellParts)[number]): boolean =>
+  part === 'service'
+    ? service !== undefined
+    : part === 'tools'
+      ? toolList.length > 0
+      : plugin.manifest.profiles.length > 0;
 
 /** Only of plugins that are held to a share. */
 function shareMetrics(text: PrometheusText, { sharing: { view } }: HostedPlugin, plugin: Labels): void {

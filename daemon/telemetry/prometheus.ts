@@ -102,10 +102,12 @@ export class Labels {
   }
 }
 
+/** One that has counted nothing has the bucket of all alone: most plugins rest, and buckets are most of the text. */
 function histogramText(heads: readonly string[], histogram: Histogram): string {
   const { counts, count, sumMs } = histogram.below(powers);
   let text = '';
-  for (let at = 0; at < powers.length; at += 1) text += `${heads[at] ?? ''}${String(counts[at] ?? count)}\n`;
+  for (let at = 0; at < powers.length && count > 0; at += 1)
+    text += `${heads[at] ?? ''}${String(counts[at] ?? count)}\n`;
   const [all = '', sum = '', number = ''] = heads.slice(powers.length);
   text += `${all}${String(count)}\n`;
   text += `${sum}${String(Number((sumMs / 1000).toPrecision(6)))}\n`;
