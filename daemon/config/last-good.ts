@@ -1,6 +1,6 @@
 // The last configuration that a daemon could start with, for `nagaya serve --last-good`: a broken file then does not
-// keep the machine's daemon from coming up after a boot. Each daemon keeps the file that it has started with; one is used
-// only where a daemon is asked to.
+// keep the machine's daemon from coming up after a boot. Each daemon keeps the file that it has started
+// with; one is used only where a daemon is asked to.
 import { join } from 'node:path';
 import { HostError } from '../../protocol/errors.ts';
 import { issueText } from '../../protocol/errors.ts';

@@ -1,5 +1,6 @@
 // Holds plugins to their share of the processor (`limits.cpuShare`): what has used more gets a lower priority, and a
-// service is then paused between events, and its tools between calls, until its share has caught up. Plugins without a share cost nothing here.
+// service is then paused between events, and its tools between calls, until its share has caught up. Plugins without a
+// share cost nothing here.
 import type { CpuShare } from '../../protocol/status.ts';
 import { type BudgetState, CpuBudget } from '../isolates/cpu-budget.ts';
 import type { Clock, Timer } from '../time/clock.ts';

@@ -2,7 +2,7 @@
 import { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { workerOperations } from '../../protocol/operations/worker.ts';
 import type { Handlers } from './caller.ts';
-import { workerExplanation } from '../runtimes/worker-explanation.ts';
+import { workerExplanation } from './worker-explanation.ts';
 import type { Registry } from '../runtimes/registry.ts';
 
 export function workerHandlers(registry: Registry): Pick<Handlers, keyof typeof workerOperations> {

@@ -1,7 +1,7 @@
 // `worker.explain` tells in sentences how a worker is and what went wrong with it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { workerExplanation } from '../../daemon/runtimes/worker-explanation.ts';
+import { workerExplanation } from '../../daemon/operations/worker-explanation.ts';
 import type { TranscriptItem, WorkerView } from '../../protocol/runtime.ts';
 
 const at = '2026-11-30T12:00:00.000Z';
