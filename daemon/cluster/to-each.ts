@@ -38,11 +38,14 @@ export function publishToEach(
     });
 }
 
+/** Of a member that is lost or has never run the service. */
+const bearable: ReadonlySet<string> = new Set(['queue_full', 'service_unavailable']);
+
 function combined(outcomes: ReadonlyMap<EachTarget, Parameters<Published>[0]>): Parameters<Published>[0] {
   let duplicate: boolean | undefined;
   for (const [{ member, needed }, outcome] of outcomes)
     if (!(outcome instanceof HostError)) duplicate = (duplicate ?? true) && outcome.duplicate;
-    else if (needed)
+    else if (needed || !bearable.has(outcome.code))
       return new HostError(
         outcome.code,
         `The member ${member} does not have the event: ${outcome.message} Others may have it; with an idempotencyKey it can be published again without harm.`,

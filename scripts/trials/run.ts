@@ -1,5 +1,6 @@
-// `npm run trial -- NAME [COUNT]`: a long trial of the edge, whose quick form is among the tests. Ends with 1 where it
-// has found a fault.
+// `npm run trial -- NAME [COUNT]`: a long trial, whose quick form is among the tests. Ends with 1 where it has found a
+// fault.
+import { clusterTrial } from './cluster.ts';
 import { edgeFloods } from './edge-floods.ts';
 import { edgeKills } from './edge-kills.ts';
 import { edgeRates } from './edge-rates.ts';
@@ -11,6 +12,7 @@ const trials: Readonly<Record<string, (count: number | undefined) => Promise<{ r
     'edge-kills': (kills = 200) => edgeKills({ kills, senders: 4, seed: Date.now() % 100_000, progress }),
     'edge-rates': (seconds = 3) => edgeRates({ seconds, progress }),
     'edge-floods': (seconds = 5) => edgeFloods({ seconds, progress }),
+    cluster: (seconds = 600) => clusterTrial({ seconds, progress }),
   };
 
 const [name = '', count] = process.argv.slice(2);

@@ -43,3 +43,24 @@ test('a commit of an instance that was taken over from is found', () => {
     'a: two/1 committed the event 4 after another instance had taken over',
   ]);
 });
+
+const sent = (n: number, key = `e${String(n)}/1`): HistoryLine => ({ what: 'sent', service, n, key });
+const withCommands = [...sound, sent(1), sent(2), sent(2), sent(3)];
+
+test('a history with commands has no violation, also where one arrived twice', () => {
+  assert.deepEqual(violations(withCommands), []);
+});
+
+test('a command that never arrived is found', () => {
+  assert.deepEqual(violations(withCommands.slice(0, -1)), ['a: the command of the event 3 never arrived']);
+});
+
+test('a command of an event without an effect is found', () => {
+  assert.deepEqual(violations([...withCommands, sent(4)]), [
+    'a: a command of the event 4 arrived, which has no effect',
+  ]);
+});
+
+test('a command under two keys is found', () => {
+  assert.deepEqual(violations([...withCommands, sent(3, 'other/1')]), ['a: the command of the event 3 has two keys']);
+});

@@ -1,10 +1,12 @@
 // Three members, one server and several services under load, while members are killed, stopped and continued, drained
 // and told to work again, and the server is restarted, in an order that a seed decides. The quick form is part of every
-// run; the long one is NAGAYA_TRIAL_SECONDS=600 NAGAYA_TRIAL_SEED=7 npm run test:only -- cluster/trial
+// run; the long one is `npm run trial -- cluster SECONDS`, with NAGAYA_TRIAL_SEED for another order.
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type HistoryLine, violations } from '../labs/cluster-history.ts';
+import { type Committed, type HistoryLine, type Sent, violations } from '../labs/cluster-history.ts';
 import { type Member, type NatsLab, noServer, startMember, startNats, until } from '../labs/nats-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
@@ -26,6 +28,7 @@ const code = `export const service = {
     if (payload.n % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 3));
     ctx.state.set('order', order);
     ctx.state.set('n' + order, [payload.n, ctx.config.member + '/' + process.pid + '/' + ctx.incarnation]);
+    await ctx.send('told', { unit: ctx.config.unit, n: payload.n });
   },
 };`;
 
@@ -40,6 +43,35 @@ function random(from: number): () => number {
   };
 }
 
+interface Arrived {
+  readonly key: string;
+  readonly body: { readonly unit: string; readonly n: number };
+}
+
+/** Takes the commands, and refuses one of twenty for a moment. */
+async function startReceiver(t: TestContext): Promise<{ readonly url: string; readonly arrived: Arrived[] }> {
+  const arrived: Arrived[] = [];
+  const refuses = random(seed + 2);
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => {
+      response.statusCode = refuses() < 0.05 ? 503 : 200;
+      if (response.statusCode === 200) {
+        const body = JSON.parse(Buffer.concat(parts).toString()) as Arrived['body'];
+        arrived.push({ key: String(request.headers['idempotency-key']), body });
+      }
+      response.end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/`, arrived };
+}
+
 /** For an answer to one publish, before the next is tried. */
 const patienceMs = 500;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -48,6 +80,9 @@ class Trial {
   readonly history: HistoryLine[] = [];
   readonly members: Member[] = [];
   readonly services = Array.from({ length: serviceCount }, (_, index) => `trial.s${String(index)}`);
+  /** How long it took until another member had what one had that was killed or stopped. */
+  readonly recoveriesMs: number[] = [];
+  readonly #arrived: readonly Arrived[];
   readonly #t: TestContext;
   readonly #nats: NatsLab;
   readonly #folder: string;
@@ -55,14 +90,17 @@ class Trial {
   #published = 0;
   over = false;
 
-  constructor(t: TestContext, nats: NatsLab, folder: string) {
+  constructor(t: TestContext, nats: NatsLab, folder: string, arrived: readonly Arrived[]) {
+    this.#arrived = arrived;
     this.#t = t;
     this.#nats = nats;
     this.#folder = folder;
   }
 
   async start(name: string, folder?: string): Promise<Member> {
-    const overrides = Object.fromEntries(this.services.map((id) => [id, { config: { member: name } }]));
+    const overrides = Object.fromEntries(
+      this.services.map((id) => [id, { config: { member: name, unit: unitOf(id, name) } }]),
+    );
     const member = await startMember(this.#t, this.#nats, name, {
       plugins: this.services.map((id) => join(this.#folder, id)),
       config: { limits: { leaseMs }, plugins: { overrides } },
@@ -86,7 +124,8 @@ class Trial {
       );
       const accepted = await Promise.race([answer, pause(patienceMs)]);
       // What a member that stands still has not answered counts for nothing here, whatever became of it.
-      if (accepted === true) this.history.push({ what: 'accepted', service, n });
+      if (accepted === true)
+        for (const unit of unitsOf(service)) this.history.push({ what: 'accepted', service: unit, n });
       await pause(accepted === true ? paceMs : 20);
     }
   }
@@ -97,12 +136,16 @@ class Trial {
     assert.ok(member !== undefined);
     const what = ['kill', 'stop', 'drain', 'server'][Math.floor(this.#random() * 4)];
     if (what === 'kill') {
+      const had = await this.#placesOf(member);
       member.daemon.signal('SIGKILL');
       await member.daemon.ended;
+      // Half of the killed are missed before they come back.
+      if (this.#random() < 0.5) await this.#taken(had, member);
       this.members[which] = await this.start(member.name, member.daemon.folder);
     } else if (what === 'stop') {
+      const had = await this.#placesOf(member);
       member.daemon.signal('SIGSTOP');
-      await pause(leaseMs * 1.5);
+      await this.#taken(had, member);
       member.daemon.signal('SIGCONT');
     } else if (what === 'drain') {
       await member.client.call('cluster.drain', {});
@@ -114,59 +157,124 @@ class Trial {
     return `${what ?? ''} ${what === 'server' ? '' : member.name}`;
   }
 
-  /** From the states of all services, once all that was accepted is in them. */
+  async whole(): Promise<void> {
+    for (const { client } of this.members)
+      await until(
+        'all instances',
+        () => client.call('cluster.status', {}),
+        ({ members }) =>
+          this.services
+            .flatMap(unitsOf)
+            .every((unit) =>
+              members.some(
+                ({ member, services }) =>
+                  (unit.split('@')[1] ?? member) === member &&
+                  services.some(({ plugin, fence }) => plugin === unit.split('@')[0] && fence !== null),
+              ),
+            ),
+      );
+  }
+
+  /** From the states of all instances, once all that was accepted is in them, and their commands have arrived. */
   async complete(): Promise<void> {
-    for (const service of this.services) {
-      const state = await this.#stateOf(service);
-      for (const [key, value] of Object.entries(state)) {
-        if (!/^n\d+$/.test(key)) continue;
-        const [n, tenure] = value as [number, string];
-        this.history.push({ what: 'committed', service, tenure, n, order: Number(key.slice(1)) });
-      }
+    for (const unit of this.services.flatMap(unitsOf)) {
+      const { committed, sent } = await this.#settled(unit);
+      this.history.push(...committed, ...sent);
     }
   }
 
-  async #stateOf(service: string): Promise<Record<string, unknown>> {
+  async #settled(unit: string): Promise<{ readonly committed: Committed[]; readonly sent: Sent[] }> {
+    const [service = '', only] = unit.split('@');
     const accepted = this.history.flatMap((line) =>
-      line.what === 'accepted' && line.service === service ? [line.n] : [],
+      line.what === 'accepted' && line.service === unit ? [line.n] : [],
     );
     return await until(
-      `all events of ${service}`,
+      `all events of ${unit}`,
       async () => {
-        const holder = await this.#holderOf(service);
+        // What has arrived must have been committed before.
+        const sent = this.#arrived
+          .filter(({ body }) => body.unit === unit)
+          .map(({ key, body }): Sent => ({ what: 'sent', service: unit, n: body.n, key }));
+        const holder = await this.#holderOf(service, only);
         const answer = await holder?.client.call('service.state', { plugin: service }).catch(() => undefined);
-        return answer?.state ?? {};
+        return { committed: committedIn(unit, answer?.state ?? {}), sent };
       },
-      (state) => {
-        const there = new Set(
-          Object.values(state).flatMap((value) => (Array.isArray(value) ? [value[0] as number] : [])),
-        );
-        return accepted.every((n) => there.has(n));
+      ({ committed, sent }) => {
+        const there = new Set(committed.map(({ n }) => n));
+        const told = new Set(sent.map(({ n }) => n));
+        return accepted.every((n) => there.has(n)) && [...there].every((n) => told.has(n));
       },
     );
   }
 
-  async #holderOf(service: string): Promise<Member | undefined> {
-    for (const member of this.members) {
+  async #holderOf(service: string, only?: string): Promise<Member | undefined> {
+    for (const member of this.members.filter(({ name }) => only === undefined || name === only)) {
       const status = await member.client.call('service.status', { plugin: service }).catch(() => undefined);
       if (status?.placement?.waits === null && status.lifecycle === 'running') return member;
     }
     return undefined;
   }
+
+  /** Services of which the one instance is there. */
+  async #placesOf(member: Member): Promise<string[]> {
+    const { members } = await member.client.call('cluster.status', {}).catch(() => ({ members: [] }));
+    const own = members.find(({ member: name }) => name === member.name);
+    return (own?.services ?? []).flatMap(({ plugin, placement, fence }) =>
+      placement === 'one' && fence !== null ? [plugin] : [],
+    );
+  }
+
+  /** Until other members have these services. */
+  async #taken(services: readonly string[], from: Member): Promise<void> {
+    const beganMs = performance.now();
+    if (services.length === 0) return await pause(leaseMs * 1.5);
+    const others = this.members.filter((member) => member !== from);
+    for (const service of services)
+      await until(
+        `${service} on another member than ${from.name}`,
+        async () => {
+          const all = await Promise.all(
+            others.map(({ client }) => client.call('service.status', { plugin: service }).catch(() => undefined)),
+          );
+          return all.some((status) => status?.placement?.waits === null && status.lifecycle === 'running');
+        },
+        (isThere) => isThere,
+      );
+    this.recoveriesMs.push(performance.now() - beganMs);
+  }
+}
+
+/** Every second service has an instance on each member; its promises are kept for each by itself. */
+const isEach = (service: string): boolean => Number(service.slice(-1)) % 2 === 1;
+const names = ['one', 'two', 'three'];
+const unitOf = (service: string, member: string): string => (isEach(service) ? `${service}@${member}` : service);
+const unitsOf = (service: string): string[] => [...new Set(names.map((name) => unitOf(service, name)))];
+
+function committedIn(unit: string, state: Readonly<Record<string, unknown>>): Committed[] {
+  return Object.entries(state).flatMap(([key, value]) => {
+    if (!/^n\d+$/.test(key)) return [];
+    const [n, tenure] = value as [number, string];
+    return [{ what: 'committed', service: unit, tenure, n, order: Number(key.slice(1)) }];
+  });
 }
 
 test('whatever happens to members and server, no promise is broken', { skip: noServer }, async (t) => {
   const folder = await temporaryFolder(t);
   const nats = await startNats(t);
-  const trial = new Trial(t, nats, folder);
+  const { url, arrived } = await startReceiver(t);
+  const trial = new Trial(t, nats, folder, arrived);
   for (const id of trial.services) {
-    const ingresses = [{ name: 'numbers', kinds: ['number'] }];
-    writePlugin(join(folder, id), {
-      manifest: { id, service: { ingresses, placement: 'one', queue: { capacity: 10_000 } } },
-      files: { 'index.js': code },
-    });
+    const service = {
+      ingresses: [{ name: 'numbers', kinds: ['number'] }],
+      outputs: [{ name: 'told', type: 'http', url }],
+      placement: isEach(id) ? 'each' : 'one',
+      queue: { capacity: 10_000 },
+    };
+    writePlugin(join(folder, id), { manifest: { id, service }, files: { 'index.js': code } });
   }
-  trial.members.push(...(await Promise.all(['one', 'two', 'three'].map((name) => trial.start(name)))));
+  trial.members.push(...(await Promise.all(names.map((name) => trial.start(name)))));
+  // Each instance is there once: from then on what is published is for it, whatever becomes of its member.
+  await trial.whole();
   // A publisher whose member stands still waits for it.
   const loading = Promise.all(trial.members.map(() => trial.load()));
   const endMs = Date.now() + seconds * 1000;
@@ -180,8 +288,12 @@ test('whatever happens to members and server, no promise is broken', { skip: noS
     trial.history.flatMap((line) => (line.what === 'committed' ? [`${line.service} ${line.tenure}`] : [])),
   ).size;
   t.diagnostic(
-    `seed ${String(seed)}: ${String(count('accepted'))} accepted, ${String(count('committed'))} committed, in ${String(tenures)} tenures`,
+    `seed ${String(seed)}: ${String(count('accepted'))} accepted, ${String(count('committed'))} committed, ${String(count('sent'))} commands, in ${String(tenures)} tenures`,
   );
+  const { recoveriesMs } = trial;
+  const [least = 0, most = 0] = [Math.min(...recoveriesMs), Math.max(...recoveriesMs)].map(Math.round);
+  if (recoveriesMs.length > 0)
+    t.diagnostic(`taken over ${String(recoveriesMs.length)} times, within ${String(least)} to ${String(most)} ms`);
   assert.ok(count('accepted') > 0);
   assert.deepEqual(violations(trial.history), []);
 });

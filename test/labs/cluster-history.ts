@@ -17,7 +17,16 @@ export interface Committed {
   readonly order: number;
 }
 
-export type HistoryLine = Accepted | Committed;
+/** A command that an event sends has arrived. */
+export interface Sent {
+  readonly what: 'sent';
+  readonly service: string;
+  readonly n: number;
+  /** Its Idempotency-Key. */
+  readonly key: string;
+}
+
+export type HistoryLine = Accepted | Committed | Sent;
 
 /** In words; none where every promise was kept. */
 export function violations(history: readonly HistoryLine[]): string[] {
@@ -25,7 +34,12 @@ export function violations(history: readonly HistoryLine[]): string[] {
   return [...services].flatMap((service) => {
     const own = history.filter((line) => line.service === service);
     const committed = own.filter((line) => line.what === 'committed').sort((one, other) => one.order - other.order);
-    return [...lost(service, own, committed), ...twice(service, committed), ...returned(service, committed)];
+    return [
+      ...lost(service, own, committed),
+      ...twice(service, committed),
+      ...returned(service, committed),
+      ...commands(service, own, committed),
+    ];
   });
 }
 
@@ -63,4 +77,21 @@ function returned(service: string, committed: readonly Committed[]): string[] {
       ? [`${service}: ${tenure} committed the event ${String(n)} after another instance had taken over`]
       : [];
   });
+}
+
+/** Each command arrives at least once, always under one key, and only of an event that has had its effect. */
+function commands(service: string, own: readonly HistoryLine[], committed: readonly Committed[]): string[] {
+  const sent = own.filter((line) => line.what === 'sent');
+  if (sent.length === 0) return [];
+  const there = new Set(committed.map(({ n }) => n));
+  const keys = new Map<number, string>();
+  const found: string[] = [];
+  for (const { n, key } of sent) {
+    if (!there.has(n)) found.push(`${service}: a command of the event ${String(n)} arrived, which has no effect`);
+    if ((keys.get(n) ?? key) !== key) found.push(`${service}: the command of the event ${String(n)} has two keys`);
+    keys.set(n, key);
+  }
+  for (const n of there)
+    if (!keys.has(n)) found.push(`${service}: the command of the event ${String(n)} never arrived`);
+  return found;
 }

@@ -222,6 +222,12 @@ function refusalOf(thrown: unknown, plugin: string): Pick<Extract<PublishAnswer,
     return { code: 'queue_full', message: `The queue of ${plugin} in the cluster is full (queue.capacity).` };
   if (codeOf(thrown) === apiCodes.bytes || /maximum bytes exceeded/.test(text))
     return { code: 'queue_full', message: `The queue of ${plugin} in the cluster is full (queue.maxBytes).` };
+  // Nobody hears the subject: the client's words for it mean the server as a whole.
+  if (/jetstream is not enabled|no responders/i.test(text))
+    return {
+      code: 'service_unavailable',
+      message: `The service of ${plugin.split('/')[0] ?? ''} has had no instance in the cluster yet: start it on a member.`,
+    };
   if (/max_payload|message size|payload/i.test(text))
     return {
       code: 'payload_too_large',
