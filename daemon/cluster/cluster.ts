@@ -183,7 +183,7 @@ export class Cluster {
         else if (placement !== 'each') publish(unit, answered);
         else
           publishToEach(
-            eachTargets(plugin, this.#members, this.member, service.fence !== undefined),
+            eachTargets(plugin, { members: this.#members, holders: this.#holders, own: this.member }),
             (member, told) => publish(unitOf(plugin, member), told),
             answered,
           );

@@ -11,7 +11,7 @@ import { type Member, type NatsLab, noServer, startMember, startNats, until } fr
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
 
-const seconds = Number(process.env['NAGAYA_TRIAL_SECONDS'] ?? 6);
+const seconds = Number(process.env['NAGAYA_TRIAL_SECONDS'] ?? 4);
 const seed = Number(process.env['NAGAYA_TRIAL_SEED'] ?? 1);
 const isLong = seconds > 60;
 const serviceCount = isLong ? 10 : 2;
@@ -183,11 +183,12 @@ class Trial {
     }
   }
 
-  async #settled(unit: string): Promise<{ readonly committed: Committed[]; readonly sent: Sent[] }> {
+  async #settled(unit: string): Promise<Settled> {
     const [service = '', only] = unit.split('@');
     const accepted = this.history.flatMap((line) =>
       line.what === 'accepted' && line.service === unit ? [line.n] : [],
     );
+    let last: Settled = { committed: [], sent: [] };
     return await until(
       `all events of ${unit}`,
       async () => {
@@ -197,14 +198,12 @@ class Trial {
           .map(({ key, body }): Sent => ({ what: 'sent', service: unit, n: body.n, key }));
         const holder = await this.#holderOf(service, only);
         const answer = await holder?.client.call('service.state', { plugin: service }).catch(() => undefined);
-        return { committed: committedIn(unit, answer?.state ?? {}), sent };
+        return (last = { committed: committedIn(unit, answer?.state ?? {}), sent });
       },
-      ({ committed, sent }) => {
-        const there = new Set(committed.map(({ n }) => n));
-        const told = new Set(sent.map(({ n }) => n));
-        return accepted.every((n) => there.has(n)) && [...there].every((n) => told.has(n));
-      },
-    );
+      (found) => missing(accepted, found) === '',
+    ).catch((thrown: unknown) => {
+      throw new Error(`${unit}: ${missing(accepted, last)}`, { cause: thrown });
+    });
   }
 
   async #holderOf(service: string, only?: string): Promise<Member | undefined> {
@@ -249,6 +248,21 @@ const isEach = (service: string): boolean => Number(service.slice(-1)) % 2 === 1
 const names = ['one', 'two', 'three'];
 const unitOf = (service: string, member: string): string => (isEach(service) ? `${service}@${member}` : service);
 const unitsOf = (service: string): string[] => [...new Set(names.map((name) => unitOf(service, name)))];
+
+interface Settled {
+  readonly committed: Committed[];
+  readonly sent: Sent[];
+}
+
+function missing(accepted: readonly number[], { committed, sent }: Settled): string {
+  const there = new Set(committed.map(({ n }) => n));
+  const told = new Set(sent.map(({ n }) => n));
+  const events = accepted.filter((n) => !there.has(n));
+  const commands = [...there].filter((n) => !told.has(n));
+  return events.length + commands.length === 0
+    ? ''
+    : `no effect of the events ${events.join(', ')}; no command of the events ${commands.join(', ')}`;
+}
 
 function committedIn(unit: string, state: Readonly<Record<string, unknown>>): Committed[] {
   return Object.entries(state).flatMap(([key, value]) => {

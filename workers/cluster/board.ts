@@ -19,6 +19,8 @@ export class Board {
   readonly #nowMs: () => number;
   readonly #changed: () => void;
   #watch: { stop(): void } | undefined;
+  /** All that was there when it was followed last has been seen. */
+  complete = false;
 
   constructor(nowMs: () => number, changed: () => void) {
     this.#nowMs = nowMs;
@@ -32,13 +34,15 @@ export class Board {
     this.#watch = watch;
     // Nobody was watched for a while: only what stays the same from now on is old.
     this.begin();
-    for await (const { key, value, revision, operation } of watch) {
+    for await (const { key, value, revision, operation, isUpdate, delta } of watch) {
       if (this.#watch !== watch) return;
       this.#take(key, operation === 'PUT' ? parsed(value) : undefined, revision);
+      if (isUpdate || delta === 0) this.complete = true;
     }
   }
 
   leave(): void {
+    this.complete = false;
     this.#watch?.stop();
     this.#watch = undefined;
   }

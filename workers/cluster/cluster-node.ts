@@ -191,7 +191,7 @@ export class ClusterNode {
   /** Only what is another than before. */
   #tell(): void {
     const fault = this.#fault ?? this.#membership.fault;
-    const connected = this.#nats !== undefined && this.#membership.joined;
+    const connected = this.#nats !== undefined && this.#membership.joined && this.#board.complete;
     const members = this.#membership.views();
     const holders = this.#leases.holders();
     const text = JSON.stringify([connected, fault, members, holders]);
