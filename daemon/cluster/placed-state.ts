@@ -29,6 +29,9 @@ export class PlacedState {
   readonly #values = new Map<string, string>();
   #handled: number[] = [];
   readonly #skipped = new Set<number>();
+  /** Events take effect in the order in which they were handled. */
+  #applied: Promise<void> = Promise.resolve();
+  #tenure = 0;
   #waiting: Waiting[] = [];
   #sent: { readonly id: number; readonly waiting: readonly Waiting[] } | undefined;
 
@@ -39,6 +42,8 @@ export class PlacedState {
   /** Of a new lease. Returns the values. */
   adopt({ values, handled }: StoredState): StoredState['values'] {
     this.lost('another lease began');
+    this.#tenure += 1;
+    this.#applied = Promise.resolve();
     this.#values.clear();
     for (const [key, json] of values) this.#values.set(key, json);
     this.#handled = [...handled];
@@ -58,14 +63,19 @@ export class PlacedState {
     sequence: number | undefined,
     others: (changes: readonly Change[]) => Promise<void>,
   ): Promise<void> {
-    const elsewhere: Change[] = [];
-    for (const change of changes)
-      if (change.table === placedStateTable) this.#apply(change);
-      else elsewhere.push(change);
-    if (sequence !== undefined) this.#handled = [...this.#handled, sequence].slice(-rememberedSequences);
+    const elsewhere = changes.filter(({ table }) => table !== placedStateTable);
+    // Commands first: what was lost in between is sent twice under the same id, and not never. Until they are stored,
+    // no write may hold the event as handled, neither its own nor that of another event.
+    const stored = elsewhere.length === 0 ? Promise.resolve() : others(elsewhere);
+    const tenure = this.#tenure;
+    const applied = Promise.all([this.#applied, stored]).then(() => {
+      if (tenure !== this.#tenure) throw notStored('the lease is over');
+      for (const change of changes) if (change.table === placedStateTable) this.#apply(change);
+      if (sequence !== undefined) this.#handled = [...this.#handled, sequence].slice(-rememberedSequences);
+    });
+    this.#applied = applied;
     try {
-      // Commands first: what was lost in between is sent twice under the same id, and not never.
-      if (elsewhere.length > 0) await others(elsewhere);
+      await applied;
       await this.#write();
     } catch (thrown) {
       this.#deps.broken(thrown instanceof Error ? thrown.message : String(thrown));
