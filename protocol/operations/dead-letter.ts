@@ -8,7 +8,13 @@ import { pageLimit } from '../parameters.ts';
 
 const count = z.int().min(0);
 const letterId = z.string().min(1).max(64);
-const errors = ['plugin_not_found', 'unsupported_operation', 'dead_letter_not_found'] as const;
+const errors = [
+  'plugin_not_found',
+  'unsupported_operation',
+  'dead_letter_not_found',
+  'cluster_unavailable',
+  'member_unavailable',
+] as const;
 const listed = deadLetter.extend({
   replaying: z.string().nullable().describe('the event that it is replayed as, while that has no outcome'),
 });

@@ -39,7 +39,7 @@ const command = z.object({
 
 const params = z.strictObject({ plugin: pluginId, output: localName });
 const ids = z.array(commandId).min(1).max(1000).optional();
-const errors = ['plugin_not_found', 'unsupported_operation', 'output_not_found'] as const;
+const errors = ['plugin_not_found', 'unsupported_operation', 'output_not_found', 'cluster_unavailable'] as const;
 
 export const outputOperations = {
   'output.list': operation({

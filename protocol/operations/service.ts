@@ -36,6 +36,8 @@ const admissionErrors = [
   'service_unavailable',
   'service_failed',
   'service_stopped',
+  'cluster_unavailable',
+  'member_unavailable',
 ] as const;
 const startErrors = [
   'plugin_not_found',
@@ -47,6 +49,7 @@ const startErrors = [
   'service_unavailable',
   'service_stopped',
   'storage_failed',
+  'cluster_unavailable',
 ] as const;
 
 export const serviceOperations = {

@@ -66,6 +66,7 @@ export const toolOperations = {
       'tool_crashed',
       'tool_cancelled',
       'tool_overloaded',
+      'member_unavailable',
     ],
   }),
   'tool.cancel': operation({
