@@ -72,3 +72,15 @@ test('beyond the bound a connection is cut at once, after its answer', async (t)
   await new Promise((resolve) => sender.once('close', resolve));
   assert.equal(String((await answer)[0]), 'refused');
 });
+
+test('who cannot prove who sends is answered once on a connection, and it is cut', async (t) => {
+  const sender = dial(t, await listening(t));
+  let answers = '';
+  sender.setEncoding('utf8').on('data', (text: string) => (answers += text));
+  const request = 'POST /hooks/any.thing/at-all HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}';
+  sender.write(request);
+  sender.on('data', () => sender.write(request));
+  await new Promise((resolve) => sender.once('close', resolve));
+  assert.deepEqual(answers.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 401']);
+  assert.match(answers, /\r\nconnection: close\r\n/i);
+});

@@ -46,6 +46,9 @@ export function problem(code: ErrorCode, options: ProblemOptions = {}): WebhookA
   };
 }
 
-/** To an unknown path as to a wrong signature: who cannot prove who sends learns nothing. */
+/**
+ * To an unknown path as to a wrong signature: who cannot prove who sends learns nothing. The connection ends with it,
+ * so that who tries many comes back no faster than refused connections are cut.
+ */
 export const stranger = (): WebhookAnswer =>
-  problem('unauthorized', { detail: 'The request does not prove who sends it.' });
+  problem('unauthorized', { detail: 'The request does not prove who sends it.', headers: { connection: 'close' } });
