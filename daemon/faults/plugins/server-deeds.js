@@ -114,9 +114,9 @@ export const deeds = {
   async 'mcp-asks-for-model'(io) {
     const methods = ['sampling/createMessage', 'elicitation/create', 'roots/list'];
     let granted = 0;
-    for (let at = 0; at < 300; at += 1) {
-      const { error } = await io.ask(`ask-${at}`, methods[at % 3], {});
-      if (error?.data?.code !== 'unsupported_operation') granted += 1;
+    for (let first = 0; first < 300; first += 30) {
+      const asked = Array.from({ length: 30 }, (_, at) => io.ask(`ask-${first + at}`, methods[at % 3], {}));
+      for (const { error } of await Promise.all(asked)) if (error?.data?.code !== 'unsupported_operation') granted += 1;
     }
     return granted === 0 ? 'done' : `${granted} were granted`;
   },
