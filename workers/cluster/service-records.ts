@@ -24,6 +24,13 @@ interface Bucket {
   readonly mostBytes: number;
 }
 
+interface Applying {
+  readonly bucket: Bucket;
+  readonly plugin: string;
+  /** Keys that the same commit puts: a range that is removed is what was there before it. */
+  readonly fresh: ReadonlySet<string>;
+}
+
 type Commit = Extract<ToCluster, { type: 'record' }>;
 type Recorded = Extract<FromCluster, { type: 'recorded' }>;
 
@@ -97,8 +104,10 @@ export class ServiceRecords {
         const bucket = this.#bucket;
         if (bucket === undefined) throw new Error('the NATS server is away');
         // What is new comes before what it is in place of goes.
-        for (const part of [changes.filter(({ op }) => op === 'put'), changes.filter(({ op }) => op !== 'put')])
-          await Promise.all(part.map((change) => this.#apply(bucket, plugin, open, change)));
+        const puts = changes.filter(({ op }) => op === 'put');
+        const fresh = new Set(puts.map((change) => keyOf(plugin, change.table, change.op === 'put' ? change.key : '')));
+        for (const part of [puts, changes.filter(({ op }) => op !== 'put')])
+          await Promise.all(part.map((change) => this.#apply({ bucket, plugin, fresh }, open, change)));
         return { type: 'recorded', id, refusal: null };
       } catch (thrown) {
         if (/max_payload|payload|message size/i.test(String(thrown)))
@@ -109,7 +118,7 @@ export class ServiceRecords {
     return refused(id, 'the lease is over');
   }
 
-  async #apply(bucket: Bucket, plugin: string, open: Open, change: Change): Promise<void> {
+  async #apply({ bucket, plugin, fresh }: Applying, open: Open, change: Change): Promise<void> {
     if (change.op === 'put') {
       const key = keyOf(plugin, change.table, change.key);
       const text = textOf(open.fence, decoded(change.value));
@@ -122,7 +131,11 @@ export class ServiceRecords {
       change.op === 'remove' ? name === change.key : name >= change.from && name < change.to;
     const prefix = keyOf(plugin, change.table, '');
     for (const [key, place] of open.places)
-      if (key.startsWith(prefix) && inRange(Buffer.from(key.slice(prefix.length), 'base64url').toString())) {
+      if (
+        key.startsWith(prefix) &&
+        !(change.op === 'removeRange' && fresh.has(key)) &&
+        inRange(Buffer.from(key.slice(prefix.length), 'base64url').toString())
+      ) {
         // A deletion by the KV's own means would leave an entry for ever.
         await bucket.manager.streams.deleteMessage(bucket.stream, place, false).catch(goneAlready);
         open.places.delete(key);
