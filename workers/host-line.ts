@@ -18,8 +18,6 @@ export function takeHostLine(): HostLine {
   // A fork has it; Node's types know it as what may be missing.
   const { send } = process;
   Object.defineProperty(process, 'send', { value: undefined, configurable: true, writable: true });
-  // Node itself calls it when the host is gone; what is to be done then is the watchdog's.
-  Object.defineProperty(process, 'disconnect', { value: () => {}, configurable: true, writable: true });
   return {
     post(message) {
       apply(send as () => unknown, process, [message, gone]);

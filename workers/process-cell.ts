@@ -8,6 +8,7 @@ import { type ProcessCellBoot, type RpcMessage, watchFd } from '../protocol/cell
 import { ProgressRegister } from '../protocol/cell/register.ts';
 import { CellLog } from './cell-log.ts';
 import { keepControlSocket } from './guard/process-control.ts';
+import { onHostGone } from './host-gone.ts';
 import { takeHostLine } from './host-line.ts';
 import { layOutInspection } from './inspection.ts';
 import { captured } from './primitives.ts';
@@ -31,6 +32,7 @@ for (const name of Object.keys(process.env)) {
 }
 
 const line = takeHostLine();
+onHostGone(endProcess);
 const log = new CellLog((message) => line.post(message), boot.logBytesPerSecond);
 
 let dying = false;

@@ -3,6 +3,7 @@
 import { Readable } from 'node:stream';
 import type { GuardHooks } from './guard.ts';
 import { shieldDaemonFromSignals } from './guard/process-signals.ts';
+import { onHostGone } from './host-gone.ts';
 import { endStarted } from './started-processes.ts';
 
 export interface HostChannel {
@@ -29,14 +30,13 @@ export const hostChannel: HostChannel = {
 /** As in a thread, an error that nobody caught ends the cell, whatever listeners the plugin has installed. */
 export function guardProcess({ fatal }: GuardHooks): void {
   Object.defineProperty(process, 'send', { value: undefined, configurable: true });
-  // Node itself calls it when the host is gone; what is to be done then is the watchdog's.
-  Object.defineProperty(process, 'disconnect', { value: () => {}, configurable: true });
   hideStdin();
   shieldDaemonFromSignals(false);
   const end = (): never => {
     endStarted();
     return reallyExit.call(process, 1);
   };
+  onHostGone(end);
   process.setUncaughtExceptionCaptureCallback((error) => {
     fatal('uncaught_exception', error);
     end();

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { startChild } from '../../daemon/cells/process/cell-child.ts';
 import { sweepOrphans } from '../../daemon/cells/process/orphan-sweep.ts';
 import { identityOf, thisProcess } from '../../daemon/isolates/process-identity.ts';
 import type { Client } from '../../protocol/client/client.ts';
@@ -149,3 +150,28 @@ test('a process cell whose watchdog ends without a word ends with it', async (t)
   const [, signal] = (await once(cell, 'exit', { signal: AbortSignal.timeout(60_000) })) as [unknown, string | null];
   assert.equal(signal, 'SIGKILL');
 });
+
+for (const when of ['while it starts', 'when it is up'] as const) {
+  test(`a cell whose watchdog hears nothing ends by the channel to its daemon: that closes ${when}`, async (t) => {
+    const folder = await temporaryFolder(t);
+    const cell = startChild({
+      isolation: 'process',
+      name: 'test.orphan',
+      folder,
+      env: {},
+      execArgv: [],
+      heapMb: 64,
+      rssMb: 256,
+      descriptors: 256,
+      logBytesPerSecond: 1000,
+      beginWithinMs: 1000,
+      spinMs: 1000,
+    });
+    t.after(() => cell.kill('SIGKILL'));
+    const ended = once(cell, 'exit');
+    if (when === 'when it is up') await once(cell, 'message');
+    // The watchdog's pipe stays open, as if another process had it too.
+    cell.disconnect();
+    assert.deepEqual(await ended, [null, 'SIGKILL']);
+  });
+}
