@@ -1,20 +1,20 @@
 // Events on their way into streams: those of one turn go to the thread together, each is answered once the server has
 // it, and no more wait than the configuration allows.
 import type { Publication, PublishAnswer, ToCluster } from '../../protocol/cluster/messages.ts';
+import { Gathered } from '../../protocol/gathered.ts';
 import { HostError } from '../../protocol/errors.ts';
 
 export type Published = (outcome: { readonly duplicate: boolean } | HostError) => void;
 
 export class Publications {
   readonly #most: number;
-  readonly #post: (message: ToCluster) => void;
   readonly #waiting = new Map<number, Published>();
-  #gathered: Publication[] = [];
+  readonly #gathered: Gathered<Publication>;
   #last = 0;
 
   constructor(most: number, post: (message: ToCluster) => void) {
     this.#most = most;
-    this.#post = post;
+    this.#gathered = new Gathered((events) => post({ type: 'publish', events }));
   }
 
   publish(event: Omit<Publication, 'id'>, answered: Published): void {
@@ -30,8 +30,7 @@ export class Publications {
     }
     const id = (this.#last += 1);
     this.#waiting.set(id, answered);
-    if (this.#gathered.length === 0) setImmediate(() => this.#send());
-    this.#gathered.push({ id, ...event });
+    this.#gathered.add({ id, ...event });
   }
 
   answered(answers: readonly PublishAnswer[]): void {
@@ -45,7 +44,6 @@ export class Publications {
   }
 
   lost(why: string): void {
-    this.#gathered = [];
     for (const [id, answered] of [...this.#waiting]) {
       this.#waiting.delete(id);
       answered(
@@ -55,12 +53,6 @@ export class Publications {
         ),
       );
     }
-  }
-
-  #send(): void {
-    const events = this.#gathered;
-    this.#gathered = [];
-    if (events.length > 0) this.#post({ type: 'publish', events });
   }
 }
 

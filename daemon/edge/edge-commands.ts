@@ -1,5 +1,5 @@
 // Commands on their way through the edge's thread: who waits for which answer.
-import { Gathered } from '../../protocol/edge/gathered.ts';
+import { Gathered } from '../../protocol/gathered.ts';
 import type {
   CommandAnswer,
   EdgeCommand,

@@ -1,7 +1,7 @@
 // All sources of all plugins: which there are, whether they are paused, and what is known of each. It runs the edge's
 // thread while any of them needs it, and hands what arrives to the services.
 import { HostError } from '../../protocol/errors.ts';
-import { Gathered } from '../../protocol/edge/gathered.ts';
+import { Gathered } from '../../protocol/gathered.ts';
 import type {
   CommandAnswer,
   EdgeAnswer,

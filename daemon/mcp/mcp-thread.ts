@@ -1,5 +1,6 @@
 // The MCP thread as the host holds it: started when MCP is first used, so that a daemon without MCP pays nothing.
 import { Worker } from 'node:worker_threads';
+import { Gathered } from '../../protocol/gathered.ts';
 import type { FromMcpThread, McpThreadOptions, ToMcpThread } from '../../protocol/mcp/messages.ts';
 import { cellEntry, directReads } from '../isolates/entries.ts';
 
@@ -32,19 +33,12 @@ export const spawnMcpThread: SpawnMcpThread = (options, listener) => {
     why = error instanceof Error ? error.message : String(error);
   });
   worker.once('exit', () => listener.ended(why));
-  // One wake-up of the thread for all that it is told in one turn.
-  let outbox: ToMcpThread[] = [];
-  const flush = (): void => {
-    if (outbox.length === 0) return;
-    const messages = outbox;
-    outbox = [];
-    worker.postMessage(messages);
-  };
+  const gathered = new Gathered<ToMcpThread>((messages) => worker.postMessage(messages));
   return {
     post: (message) => {
-      if (outbox.push(message) === 1) setImmediate(flush);
+      gathered.add(message);
       // Clients drop progress that comes in one piece with the answer.
-      if (message.type === 'progress') flush();
+      if (message.type === 'progress') gathered.flush();
     },
     end: async () => {
       await worker.terminate();

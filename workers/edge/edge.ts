@@ -11,7 +11,7 @@ import type {
   SourceReport,
   ToEdge,
 } from '../../protocol/edge/messages.ts';
-import { Gathered } from '../../protocol/edge/gathered.ts';
+import { Gathered } from '../../protocol/gathered.ts';
 import type { SourceType } from '../../protocol/sources.ts';
 import { commandText } from './command-text.ts';
 import { Credentials } from './credentials.ts';

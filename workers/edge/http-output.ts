@@ -26,6 +26,8 @@ interface Attempt {
   readonly headers: Readonly<Record<string, string>>;
   readonly json: string;
   readonly timeoutMs: number;
+  /** When that is over, by the monotonic clock. */
+  readonly untilMs: number;
 }
 
 export class HttpOutput {
@@ -53,7 +55,14 @@ export class HttpOutput {
         return missing('The credential of the output holds characters that a header cannot carry.');
       headers[auth.header] = `${auth.prefix}${found.value}`;
     }
-    const attempt: Attempt = { url: new URL(target.url), method, headers, json, timeoutMs };
+    const attempt: Attempt = {
+      url: new URL(target.url),
+      method,
+      headers,
+      json,
+      timeoutMs,
+      untilMs: performance.now() + timeoutMs,
+    };
     try {
       return await this.#attempt(attempt, false);
     } catch (error) {
@@ -62,7 +71,7 @@ export class HttpOutput {
   }
 
   #attempt(attempt: Attempt, fresh: boolean): Promise<CommandAnswer> {
-    const { url, method, headers, json, timeoutMs } = attempt;
+    const { url, method, headers, json, timeoutMs, untilMs } = attempt;
     const secure = url.protocol === 'https:';
     return new Promise((resolve, reject) => {
       const sent: ClientRequest = (secure ? httpsRequest : httpRequest)(url, {
@@ -73,13 +82,15 @@ export class HttpOutput {
       const late = setTimeout(() => {
         reject(new Late(timeoutMs));
         sent.destroy();
-      }, timeoutMs);
+      }, untilMs - performance.now());
       sent.once('response', (response) => discard(response, () => resolve(answerTo(response))));
       sent.once('error', (error: NodeJS.ErrnoException) => {
         // The receiver had closed the connection, and had not said so before it was used again.
         if (sent.reusedSocket && stale.has(error.code ?? '')) resolve(this.#attempt(attempt, true));
         else reject(error);
       });
+      // A second error has nothing to say, and must not end the thread.
+      sent.on('error', () => undefined);
       sent.once('close', () => {
         clearTimeout(late);
         reject(new Error('the connection ended'));

@@ -1,7 +1,7 @@
 // Events on their way to the host, each with who waits for the answer. There are never more than the bound: whoever
 // reads from the network looks here first and stops reading.
 import type { EdgeAnswer, EdgeEvent } from '../../protocol/edge/messages.ts';
-import { Gathered } from '../../protocol/edge/gathered.ts';
+import { Gathered } from '../../protocol/gathered.ts';
 import type { SourceEvent } from './driver.ts';
 
 export class InFlight {
