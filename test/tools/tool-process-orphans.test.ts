@@ -15,16 +15,15 @@ import { until, withTools } from '../labs/tool-lab.ts';
 
 const host = fileURLToPath(new URL('../fixtures/tools/host-that-dies.ts', import.meta.url));
 const watched = fileURLToPath(new URL('../fixtures/tools/watched', import.meta.url));
-const unrestricted = undefined;
-const restricted = { childProcess: true };
+const models = [
+  [{}, ''],
+  [{ permissions: { childProcess: true } }, ', under the permission model'],
+] as const;
 
-for (const [permissions, under] of [
-  [unrestricted, ''],
-  [restricted, ', under the permission model'],
-] as const) {
+for (const [permissions, under] of models) {
   for (const way of ['loops', 'waits', 'sits in native code']) {
     test(`a tool's process whose daemon is killed ends, and its child with it, also while the tool ${way}${under}`, async () => {
-      const dying = spawn(process.execPath, ['--import', 'tsx', host, JSON.stringify({ way, permissions })], {
+      const dying = spawn(process.execPath, ['--import', 'tsx', host, JSON.stringify({ way, ...permissions })], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       try {
@@ -41,23 +40,26 @@ for (const [permissions, under] of [
   }
 }
 
-for (const way of ['is idle', 'exits', 'throws later']) {
-  test(`what a tool's process has started ends with it, when it ${way}`, async () => {
-    await withTools('watched', { isolation: 'process', limits: { toolIdleMs: 300 } }, async ({ call, logs }) => {
-      await call('leave', { way }).catch(() => {});
-      await until('its log is here', () => logs.length > 0);
-      const { pid, child } = JSON.parse(String(logs[0]?.type === 'log' && logs[0].fields)) as {
-        pid: number;
-        child: number;
-      };
-      await untilGone(pid, 10_000);
-      await untilGone(child, 10_000);
+for (const [permissions, under] of models) {
+  for (const way of ['is idle', 'exits', 'throws later']) {
+    test(`what a tool's process has started ends with it, when it ${way}${under}`, async () => {
+      const options = { isolation: 'process', limits: { toolIdleMs: 300 }, ...permissions } as const;
+      await withTools('watched', options, async ({ call, logs }) => {
+        await call('leave', { way }).catch(() => {});
+        await until('its log is here', () => logs.length > 0);
+        const { pid, child } = JSON.parse(String(logs[0]?.type === 'log' && logs[0].fields)) as {
+          pid: number;
+          child: number;
+        };
+        await untilGone(pid, 10_000);
+        await untilGone(child, 10_000);
+      });
     });
-  });
+  }
 }
 
 test('a tool may start threads where its plugin is granted them, and not otherwise', async () => {
-  for (const permissions of [unrestricted, { worker: true }]) {
+  for (const permissions of [undefined, { worker: true }]) {
     await withTools(
       'watched',
       { isolation: 'process', ...(permissions === undefined ? {} : { permissions }) },
