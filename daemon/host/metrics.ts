@@ -27,6 +27,7 @@ export class Metrics {
   readonly #parts: () => MetricsParts;
   /** Lines of an unloaded plugin go with it. */
   readonly #labels = new WeakMap<HostedPlugin, Labels>();
+  readonly #text = new PrometheusText();
   #making: Promise<string> | undefined;
 
   constructor(parts: () => MetricsParts) {
@@ -39,8 +40,18 @@ export class Metrics {
   }
 
   async #make(): Promise<string> {
-    const parts = this.#parts();
-    const text = new PrometheusText();
+    let all = '';
+    try {
+      await this.#write(this.#parts());
+    } finally {
+      // Also what was left half written: the next scrape begins at its start.
+      all = this.#text.take();
+    }
+    return all;
+  }
+
+  async #write(parts: MetricsParts): Promise<void> {
+    const text = this.#text;
     daemonMetrics(text, parts);
     for (let at = 0; at < parts.plugins.length; at += pluginsInOneTurn) {
       if (at > 0) await new Promise<void>((resolve) => setImmediate(resolve));
@@ -52,7 +63,6 @@ export class Metrics {
       const hosted = byId.get(source.plugin);
       if (hosted !== undefined) sourceMetrics(text, source, this.#labelsOf(hosted).and('source', source.name));
     }
-    return text.toString();
   }
 
   #labelsOf(hosted: HostedPlugin): Labels {

@@ -1,6 +1,6 @@
 // Keeps some of the process's descriptors back. When plugins have taken all others, the daemon could neither take new
 // clients in nor say what is wrong; the reserve is opened in advance and let go of at that moment.
-import { closeSync, openSync, readFileSync, readdirSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readdirSync, statSync } from 'node:fs';
 
 export const reservedDescriptors = 32;
 /** Below this many free ones the process is short of them. */
@@ -36,7 +36,8 @@ export class DescriptorReserve {
   /** How many are open, the reserve included; undefined where the system does not tell. */
   open(): number | undefined {
     try {
-      return readdirSync('/proc/self/fd').length;
+      // Linux tells the number as the folder's size since 6.2; before, it is 0 and they are counted.
+      return statSync('/proc/self/fd').size || readdirSync('/proc/self/fd').length;
     } catch {
       // No /proc, or not even one is left to look with.
       return undefined;

@@ -5,8 +5,9 @@ import type { Incarnation } from '../dispatch/incarnation.ts';
 
 export class LiveIncarnations {
   live: Incarnation | undefined;
+  /** Of incarnations that are gone, as is the next figure. */
   readonly #handleTimes = new Histogram();
-  /** Of incarnations that are gone. */
+  #anyGone = false;
   #malformed = 0;
   /** Given up by the kill ladder, and still there. */
   readonly #leftBehind = new Set<Incarnation>();
@@ -18,8 +19,10 @@ export class LiveIncarnations {
     this.#present.add(incarnation);
   }
 
-  /** Of every incarnation there was. */
+  /** Of every incarnation there was. They may go on counting. */
   handleTimes(): Histogram {
+    const [only, ...others] = this.#present;
+    if (only !== undefined && others.length === 0 && !this.#anyGone) return only.handleTimes;
     const all = new Histogram();
     all.add(this.#handleTimes);
     for (const { handleTimes } of this.#present) all.add(handleTimes);
@@ -36,6 +39,7 @@ export class LiveIncarnations {
   remove(incarnation: Incarnation): void {
     this.#malformed += incarnation.malformed;
     this.#handleTimes.add(incarnation.handleTimes);
+    this.#anyGone = true;
     this.#present.delete(incarnation);
     if (this.#leaving === incarnation) this.#leaving = undefined;
   }

@@ -1,7 +1,7 @@
 // Metrics in Prometheus' text format, written by hand over the figures that the daemon has anyway: a library would keep
 // a second set of them. Families are written in the order in which they were first mentioned. A scraper comes every few
-// seconds and finds most figures as they were, so that lines are kept with their label set and written again only where
-// a value is another one.
+// seconds and finds most figures as they were, so that lines are kept with their label set, and the text of a family
+// with its lines, and both are put together again only where a value is another one.
 import type { Histogram } from '../../protocol/cell/histogram.ts';
 
 type Kind = 'counter' | 'gauge' | 'histogram';
@@ -114,32 +114,66 @@ function histogramText(heads: readonly string[], histogram: Histogram): string {
   return `${text}${number}${String(count)}\n`;
 }
 
+interface Family {
+  readonly lines: string[];
+  /** As many as this scrape has written so far. */
+  length: number;
+  /** All lines as they were last, or undefined since one of them is another. */
+  text: string | undefined;
+}
+
+/** Kept from one scrape to the next: a family whose lines are all the same need not be joined again. */
 export class PrometheusText {
-  readonly #families = new Map<string, string[]>();
+  readonly #families = new Map<string, Family>();
 
   /** A value that is not known is left out. */
   counter(name: string, help: string, value: number | null | undefined, labels: Labels = Labels.none): void {
-    if (value !== null && value !== undefined) this.#family(name, 'counter', help).push(labels.line(name, value));
+    if (value !== null && value !== undefined) this.#write(name, 'counter', help, labels.line(name, value));
   }
 
   gauge(name: string, help: string, value: number | null | undefined, labels: Labels = Labels.none): void {
-    if (value !== null && value !== undefined) this.#family(name, 'gauge', help).push(labels.line(name, value));
+    if (value !== null && value !== undefined) this.#write(name, 'gauge', help, labels.line(name, value));
   }
 
   /** In seconds. */
   histogram(name: string, help: string, histogram: Histogram, labels: Labels): void {
-    this.#family(name, 'histogram', help).push(labels.histogram(name, histogram));
+    this.#write(name, 'histogram', help, labels.histogram(name, histogram));
   }
 
-  toString(): string {
-    return [...this.#families.values()].flat().join('');
+  /** What was written since the last time it was taken. */
+  take(): string {
+    let all = '';
+    for (const [name, family] of this.#families) {
+      // Nothing is told of it any more.
+      if (family.length === 0) {
+        this.#families.delete(name);
+        continue;
+      }
+      const { lines, length } = family;
+      if (lines.length > length) {
+        lines.length = length;
+        family.text = undefined;
+      }
+      family.text ??= whole(lines.join(''));
+      family.length = 0;
+      all += family.text;
+    }
+    return all;
   }
 
-  #family(name: string, kind: Kind, help: string): string[] {
-    const known = this.#families.get(name);
-    if (known !== undefined) return known;
-    const lines = [`# HELP ${name} ${help}\n`, `# TYPE ${name} ${kind}\n`];
-    this.#families.set(name, lines);
-    return lines;
+  #write(name: string, kind: Kind, help: string, line: string): void {
+    let family = this.#families.get(name);
+    if (family === undefined) {
+      family = { lines: [`# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n`], length: 0, text: undefined };
+      this.#families.set(name, family);
+    }
+    // Behind the description.
+    family.length = Math.max(family.length, 1);
+    // Lines that are kept are the same texts, which takes no look at their characters.
+    if (family.lines[family.length] !== line) {
+      family.lines[family.length] = line;
+      family.text = undefined;
+    }
+    family.length += 1;
   }
 }

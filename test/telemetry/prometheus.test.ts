@@ -13,7 +13,7 @@ test('a family stands together, with its help and type once, whatever the order 
   text.gauge('nagaya_depth', 'How deep.', 2, other);
   text.gauge('nagaya_unknown', 'Not there.', undefined, other);
   assert.equal(
-    text.toString(),
+    text.take(),
     [
       '# HELP nagaya_depth How deep.',
       '# TYPE nagaya_depth gauge',
@@ -38,6 +38,34 @@ test('what is kept of the scrape before is never told for another value', () => 
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 20 }), (values) => {
       for (const value of values) assert.equal(labels.line('x', value), `x{plugin="a"} ${String(value)}\n`);
+    }),
+  );
+});
+
+test('a text that is kept over scrapes is what a new one would be, whatever comes, changes and goes between them', () => {
+  const plugin = fc.record({ id: fc.constantFrom('a', 'b', 'c'), depth: fc.option(fc.nat(2)), open: fc.nat(1) });
+  const scrapes = fc.array(fc.uniqueArray(plugin, { selector: ({ id }) => id }), { maxLength: 12 });
+  const write = (
+    text: PrometheusText,
+    labels: Labels,
+    { depth, open }: { depth: number | null; open: number },
+  ): void => {
+    text.gauge('depth', 'How deep.', depth, labels);
+    if (open === 1) text.counter('opened_total', 'Open.', open, labels.and('state', 'open'));
+  };
+  fc.assert(
+    fc.property(scrapes, (all) => {
+      const kept = new PrometheusText();
+      const known = new Map(['a', 'b', 'c'].map((id) => [id, Labels.of('plugin', id)]));
+      for (const plugins of all) {
+        const fresh = new PrometheusText();
+        for (const figures of plugins) {
+          write(kept, known.get(figures.id) ?? Labels.none, figures);
+          write(fresh, Labels.of('plugin', figures.id), figures);
+        }
+        const families = (text: string): string[] => text.split(/(?=# HELP)/).sort();
+        assert.deepEqual(families(kept.take()), families(fresh.take()));
+      }
     }),
   );
 });
