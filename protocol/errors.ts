@@ -531,6 +531,27 @@ export const errorKinds = {
     'The members of the cluster are of versions that do not understand each other.',
     'Upgrade the older member.',
   ),
+  runtime_unreachable: kind(
+    -32103,
+    503,
+    true,
+    'The daemon that has the runtime cannot be reached over the network.',
+    'Start that daemon, or correct `url` of the entry in `runtimes`; `details.cause` names what the network said.',
+  ),
+  runtime_unauthorized: kind(
+    -32104,
+    502,
+    false,
+    'The daemon that has the runtime does not accept the token, or there is no token.',
+    'Correct what `tokenFile` of the entry in `runtimes` holds, then run `nagaya config reload`.',
+  ),
+  runtime_timeout: kind(
+    -32105,
+    504,
+    true,
+    'The daemon that has the runtime did not answer in time; whether the request took effect is not known.',
+    'Try again: with the same `requestKey` or `inputId` nothing happens twice.',
+  ),
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof errorKinds;

@@ -8,7 +8,7 @@ const instant = z.iso.datetime();
 
 /**
  * `embedded` lives in the daemon itself, `local-compatibility` shows the daemon's own services as workers, `remote` is
- * one of these of another member of the cluster.
+ * one of these of another member of the cluster, or of a daemon outside it.
  */
 export const runtimeKind = z.enum(['embedded', 'local-compatibility', 'remote']);
 export type RuntimeKind = z.output<typeof runtimeKind>;

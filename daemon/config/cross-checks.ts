@@ -2,6 +2,7 @@
 import type { Issue } from '../../protocol/errors.ts';
 import { memberOf } from './cluster.ts';
 import { isLoopback } from './listener.ts';
+import { type RemoteDaemonConfig, ownRuntimeIds } from './remote-daemons.ts';
 import type { Config, Limits } from './schema.ts';
 
 interface Ordered {
@@ -38,12 +39,13 @@ const order: readonly Ordered[] = [
   { smaller: 'killMs', larger: 'shutdownMs', strictly: true, because: 'cells end before the daemon does' },
 ];
 
-export function crossChecks({ limits, http, webhooks, cluster }: Config): Issue[] {
+export function crossChecks({ limits, http, webhooks, cluster, runtimes }: Config): Issue[] {
   return [
     ...orderIssues(limits),
     ...(http === undefined ? [] : httpIssues(http)),
     ...(webhooks === undefined ? [] : webhookIssues(webhooks)),
     ...(cluster === undefined || memberOf(cluster) !== undefined ? [] : [namelessMember]),
+    ...remoteIssues(runtimes, cluster !== undefined),
   ];
 }
 
@@ -51,6 +53,39 @@ const namelessMember: Issue = {
   path: 'cluster.member',
   message: "is missing: the machine's name cannot be used; write 1-63 characters of a-z 0-9 -",
 };
+
+/** Ids of the registry are unique, and a token is not sent through a network in which everybody can read it. */
+function remoteIssues(daemons: readonly RemoteDaemonConfig[], inCluster: boolean): Issue[] {
+  return daemons.flatMap(({ id, url, allowPlain }, index): Issue[] => {
+    const path = `runtimes.${String(index)}`;
+    const first = daemons.findIndex((other) => other.id === id);
+    const host = new URL(url).hostname;
+    return [
+      ...(ownRuntimeIds.includes(id)
+        ? [{ path: `${path}.id`, message: `"${id}" is a runtime of this daemon itself; choose another id` }]
+        : []),
+      ...(first < index
+        ? [{ path: `${path}.id`, message: `"${id}" is the id of runtimes.${String(first)} already; choose another` }]
+        : []),
+      ...(inCluster && id.includes('.')
+        ? [
+            {
+              path: `${path}.id`,
+              message: 'must hold no dot where there is a cluster: ids with a dot are those of its members',
+            },
+          ]
+        : []),
+      ...(url.startsWith('http:') && !isLoopback(host.replace(/^\[|\]$/g, '')) && !allowPlain
+        ? [
+            {
+              path: `${path}.url`,
+              message: `${host} is another machine, and nothing is encrypted, the token neither; use https://, or set allowPlain of this entry to true`,
+            },
+          ]
+        : []),
+    ];
+  });
+}
 
 function webhookIssues({ host, allowRemote, limits }: NonNullable<Config['webhooks']>): Issue[] {
   const issues: Issue[] = [];

@@ -9,6 +9,7 @@ import { readBoundedText } from '../files/bounded-file.ts';
 import { type ParsedText, parseJsonText } from '../files/json-text.ts';
 import { crossChecks } from './cross-checks.ts';
 import { clusterWithPaths } from './cluster.ts';
+import { remoteDaemonsWithPaths } from './remote-daemons.ts';
 import { type Config, config } from './schema.ts';
 import { baseFolder } from './state-folder.ts';
 import { parseYamlText } from './yaml-text.ts';
@@ -96,6 +97,7 @@ function withPathsFrom(folder: string, found: Config, env: Environment): Config 
     ...(found.socket === undefined ? {} : { socket: absolute(found.socket) }),
     ...(found.stateFolder === undefined ? {} : { stateFolder: absolute(found.stateFolder) }),
     ...(found.cluster === undefined ? {} : { cluster: clusterWithPaths(found.cluster, absolute) }),
+    runtimes: remoteDaemonsWithPaths(found.runtimes, absolute),
     plugins: {
       ...found.plugins,
       folders: found.plugins.folders.map(absolute),

@@ -21,6 +21,7 @@ import {
 } from '../../protocol/manifest.ts';
 import { cluster } from './cluster.ts';
 import { http } from './http.ts';
+import { remoteDaemons } from './remote-daemons.ts';
 import { webhooks } from './webhooks.ts';
 
 const kib = 1024;
@@ -191,7 +192,9 @@ export const limits = z.strictObject({
     .describe('events of all sources that wait to be accepted; beyond it nothing more is read'),
   edgeStalledMs: durationMs(500, 3_600_000)
     .default(5000)
-    .describe('the thread of sources and outputs is replaced when it does not answer for this long'),
+    .describe(
+      'the thread of sources and outputs, and that of runtimes of other daemons, is replaced when it does not answer for this long',
+    ),
   leaseMs: durationMs(500, 600_000)
     .default(10_000)
     .describe('how long a member of a cluster may be silent before its services move to other members'),
@@ -359,6 +362,7 @@ export const config = z.strictObject({
     })
     .prefault({}),
   cluster: cluster.optional(),
+  runtimes: remoteDaemons,
   guardian: guardian.prefault({}),
   mcp: mcp.prefault({}),
   limits: limits.prefault({}),

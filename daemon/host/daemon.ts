@@ -25,6 +25,7 @@ import { AuditFile } from './audit-file.ts';
 import { health } from './health.ts';
 import { Metrics } from './metrics.ts';
 import { joinCluster } from './cluster-parts.ts';
+import { showRemoteDaemons } from './remote-daemons.ts';
 import { McpParts } from './mcp-parts.ts';
 import { reloadConfig } from './config-reload.ts';
 import { Host } from './host.ts';
@@ -109,6 +110,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     },
   });
   const cluster: Cluster | undefined = await joinCluster(options, { host, version, feed, log });
+  const remote = await showRemoteDaemons(config, host.registry, log);
   const watches = new HostWatches(host, limits, log);
   const faults = new HostFaults(log);
   let autostarted = false;
@@ -121,6 +123,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       await Promise.all([control.close(controlCloseMs), browser?.close(controlCloseMs)]);
       await mcp.gateway.close();
       await cluster?.close();
+      remote?.close();
       watches.stop();
       await store.close(storeCloseMs);
       await daemonLog.close(logFlushMs);
@@ -169,7 +172,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         log: { info: (fields, message) => log.info({ ...fields }, message), setLevel: daemonLog.setLevel },
         loaded: (plugin) => host.catalog.has(plugin),
         envFile,
-        rereadCredentials: () => host.edge.reread(),
+        rereadCredentials: () => {
+          remote?.reread();
+          return host.edge.reread();
+        },
       }),
     shutdown: (reason) => shutdown.begin(reason),
     servicesStopped: host.stopped,

@@ -38,9 +38,9 @@ export class RemoteRuntimes {
       this.#shown.set(id, JSON.stringify({ member, runtime }));
       this.#registry.add(
         new RemoteRuntime({
-          member,
+          runtimeId: id,
           ownId: runtime.runtimeId,
-          displayName: runtime.displayName,
+          displayName: `${runtime.displayName} (${member})`,
           capabilities: runtime.capabilities,
           clock: this.#clock,
           ask: (operation, params, { timeoutMs, signal }) =>

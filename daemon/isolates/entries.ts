@@ -34,7 +34,8 @@ export function cellEntry(
     | 'storekeeper'
     | 'edge-thread'
     | 'mcp-thread'
-    | 'cluster-thread',
+    | 'cluster-thread'
+    | 'remote-thread',
 ): URL {
   return builtFile(`${name}.js`);
 }

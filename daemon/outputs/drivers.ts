@@ -67,6 +67,7 @@ const passing: ReadonlySet<string> = new Set([
   'tool_not_found',
   'tool_cancelled',
   'runtime_unavailable',
+  'runtime_unauthorized',
   'profile_not_found',
 ]);
 

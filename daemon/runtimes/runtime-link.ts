@@ -1,7 +1,7 @@
 // The registry's line to one runtime: every question has a deadline, and a runtime that let one pass is not waited for
 // in lists again until it has answered something in time. So one that hangs or is always slow costs the others' readers
 // one deadline, once.
-import { HostError } from '../../protocol/errors.ts';
+import { HostError, asHostError } from '../../protocol/errors.ts';
 import { plural } from '../../protocol/plural.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Limits } from '../config/schema.ts';
@@ -96,7 +96,10 @@ export class RuntimeLink {
           else late?.(value);
         },
         (thrown: unknown) => {
-          if (settled()) reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
+          if (!settled()) return;
+          // Somebody nearer to it kept the deadline.
+          this.#silent = asHostError(thrown).code === 'runtime_timeout';
+          reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
         },
       );
     });

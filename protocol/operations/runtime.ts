@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { placeId } from '../identifiers.ts';
 import { operation } from '../operation.ts';
 import { pageLimit } from '../parameters.ts';
+import { remoteErrors } from '../remote/errors.ts';
 import { profileSummary, runtimeSummary, workerPage } from '../runtime.ts';
 
 export const runtimeOperations = {
@@ -18,7 +19,7 @@ export const runtimeOperations = {
     http: { method: 'GET', path: '/api/runtimes/{runtimeId}' },
     params: z.strictObject({ runtimeId: placeId }),
     result: runtimeSummary.extend({ profiles: z.array(profileSummary) }),
-    errors: ['invalid_identifier', 'runtime_not_found', 'runtime_unavailable'],
+    errors: ['invalid_identifier', 'runtime_not_found', 'runtime_unavailable', ...remoteErrors],
     audience: 'browser',
   }),
   'runtime.workers': operation({
@@ -35,6 +36,7 @@ export const runtimeOperations = {
       'limit_too_large',
       'runtime_not_found',
       'runtime_unavailable',
+      ...remoteErrors,
       'unsupported_operation',
     ],
     audience: 'browser',

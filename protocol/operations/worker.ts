@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { openId, placeId } from '../identifiers.ts';
 import { operation } from '../operation.ts';
 import { pageLimit } from '../parameters.ts';
+import { remoteErrors } from '../remote/errors.ts';
 import {
   inputAnswer,
   inputCancellation,
@@ -22,6 +23,7 @@ const runtimeErrors = [
   'invalid_identifier',
   'runtime_not_found',
   'runtime_unavailable',
+  ...remoteErrors,
   'unsupported_operation',
 ] as const;
 const workerErrors = [...runtimeErrors, 'worker_not_found', 'storage_failed'] as const;

@@ -19,6 +19,7 @@ const cells = [
   'edge-thread',
   'mcp-thread',
   'cluster-thread',
+  'remote-thread',
 ].map((name) => `workers/${name}`);
 const command = 'daemon/cli/nagaya';
 /** What the command imports only when it needs it stays in files of its own. */

@@ -127,7 +127,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       services: 'types: the local runtime shows services as workers',
       dispatch: 'runs programs on the shared kernel',
       cells: 'spawns the cells of programs',
-      isolates: 'says where a program was when its time was over',
+      isolates: 'says where a program was when its time was over, and keeps the thread of remote daemons alive',
       telemetry: "keeps transcripts and events in its rings, and tells the daemon's log",
       plugins: 'finds the profiles of plugins',
       store: kept,

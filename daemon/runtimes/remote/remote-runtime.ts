@@ -1,5 +1,5 @@
-// A runtime of another member of the cluster, as one more runtime of this daemon: each question is asked there, and the
-// answer is told with the id by which the runtime is known here.
+// A runtime of another daemon, a member of the cluster or one outside it, as one more runtime of this daemon: each
+// question is asked there, and the answer is told with the id by which the runtime is known here.
 import { HostError, asHostError } from '../../../protocol/errors.ts';
 import type {
   InputAnswer,
@@ -31,11 +31,14 @@ import type {
 import { RemoteEvents } from './remote-events.ts';
 
 export interface RemoteRuntimeOptions {
+  /** The id by which it is known here. */
+  readonly runtimeId: string;
   /** The id that it has there. */
   readonly ownId: string;
-  readonly member: string;
   readonly displayName: string;
   readonly capabilities: RuntimeCapabilities;
+  /** What an answer may take beyond the usual, where somebody else keeps the deadline. */
+  readonly moreMs?: number;
   readonly clock: Clock;
   /** Resolves to what the operation answers there. */
   ask(
@@ -52,19 +55,26 @@ export class RemoteRuntime implements Runtime {
   readonly runtimeId: string;
   readonly displayName: string;
   readonly kind = 'remote';
-  readonly capabilities: RuntimeCapabilities;
+  readonly moreMs: number;
   readonly #options: RemoteRuntimeOptions;
+  #capabilities: RuntimeCapabilities;
   readonly #followers = new Set<RemoteEvents>();
 
   constructor(options: RemoteRuntimeOptions) {
     this.#options = options;
-    this.runtimeId = `${options.member}.${options.ownId}`;
-    this.displayName = `${options.displayName} (${options.member})`;
-    this.capabilities = options.capabilities;
+    this.runtimeId = options.runtimeId;
+    this.displayName = options.displayName;
+    this.moreMs = options.moreMs ?? 0;
+    this.#capabilities = options.capabilities;
+  }
+
+  get capabilities(): RuntimeCapabilities {
+    return this.#capabilities;
   }
 
   async report(): Promise<RuntimeReport> {
-    const { status, workers, diagnostics } = await this.#ask<RuntimeSummary>('runtime.show', {});
+    const { status, workers, diagnostics, capabilities } = await this.#ask<RuntimeSummary>('runtime.show', {});
+    this.#capabilities = capabilities;
     // Its link would have said so.
     return { status: status === 'unavailable' ? 'stopped' : status, workers, diagnostics };
   }

@@ -1,0 +1,64 @@
+// What the host and the thread of remote daemons tell each other. Both sides are this program's own; what came from the
+// network has been parsed, bounded and checked by the thread.
+import type { ErrorCode } from '../errors.ts';
+
+/** A daemon outside the cluster, and which of its runtimes is one of this daemon's. */
+export interface RemoteDaemon {
+  /** By which the runtime is known here. */
+  readonly id: string;
+  readonly url: string;
+  readonly tokenFile: string;
+  /** The id that the runtime has there. */
+  readonly runtime: string;
+}
+
+export interface RemoteData {
+  readonly daemons: readonly RemoteDaemon[];
+  /** Of one answer. */
+  readonly answerBytes: number;
+  /** Of the JSON of an answer. */
+  readonly nesting: number;
+  /** How long a daemon may take to begin a stream of events. */
+  readonly answerMs: number;
+}
+
+export type RemoteOperation =
+  | 'runtime.show'
+  | 'worker.list'
+  | 'worker.show'
+  | 'worker.create'
+  | 'worker.input'
+  | 'worker.stop'
+  | 'worker.cancel'
+  | 'worker.transcript'
+  | 'worker.events';
+
+export type RemoteAnswer =
+  | { readonly ok: true; readonly value: unknown }
+  | {
+      readonly ok: false;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly details: Readonly<Record<string, unknown>>;
+    };
+
+export interface RemoteAsk {
+  readonly id: number;
+  /** The id of the runtime. */
+  readonly daemon: string;
+  readonly operation: RemoteOperation;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly timeoutMs: number;
+}
+
+export type ToRemote =
+  | ({ readonly type: 'ask' } & RemoteAsk)
+  | { readonly type: 'cancel'; readonly id: number }
+  /** The files with the tokens may hold others by now. */
+  | { readonly type: 'reread' }
+  | { readonly type: 'look'; readonly id: number }
+  | { readonly type: 'close' };
+
+export type FromRemote =
+  | { readonly type: 'answered'; readonly id: number; readonly answer: RemoteAnswer }
+  | { readonly type: 'looked'; readonly look: number };
