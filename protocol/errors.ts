@@ -543,7 +543,7 @@ export const errorKinds = {
     502,
     false,
     'The daemon that has the runtime does not accept the token, or there is no token.',
-    'Correct what `tokenFile` of the entry in `runtimes` holds, then run `nagaya config reload`.',
+    'Correct what `tokenFile` of the entry in `runtimes` holds, then run `nagaya reload-config`.',
   ),
   runtime_timeout: kind(
     -32105,

@@ -57,7 +57,7 @@ const namelessMember: Issue = {
 /** Ids of the registry are unique, and a token is not sent through a network in which everybody can read it. */
 function remoteIssues(daemons: readonly RemoteDaemonConfig[], inCluster: boolean): Issue[] {
   return daemons.flatMap(({ id, url, allowPlain }, index): Issue[] => {
-    const path = `runtimes.${String(index)}`;
+    const path = `runtimes[${String(index)}]`;
     const first = daemons.findIndex((other) => other.id === id);
     const host = new URL(url).hostname;
     return [
@@ -65,7 +65,7 @@ function remoteIssues(daemons: readonly RemoteDaemonConfig[], inCluster: boolean
         ? [{ path: `${path}.id`, message: `"${id}" is a runtime of this daemon itself; choose another id` }]
         : []),
       ...(first < index
-        ? [{ path: `${path}.id`, message: `"${id}" is the id of runtimes.${String(first)} already; choose another` }]
+        ? [{ path: `${path}.id`, message: `"${id}" is the id of runtimes[${String(first)}] already; choose another` }]
         : []),
       ...(inCluster && id.includes('.')
         ? [

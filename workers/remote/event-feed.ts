@@ -1,7 +1,8 @@
 // The events of one worker of a remote daemon, from one cursor on: a stream that stays open between the pages that are
 // asked for. It reads ahead within a bound, and what nobody asks for waits at the other side.
 import type { IncomingMessage } from 'node:http';
-import { HostError, asHostError } from '../../protocol/errors.ts';
+import type { HostError} from '../../protocol/errors.ts';
+import { asHostError } from '../../protocol/errors.ts';
 import type { WorkerEvent, WorkerEventPage } from '../../protocol/runtime.ts';
 import { type Origin, eventOf, resultOf } from './answers.ts';
 import { cancelled, ended, late, nonsense } from './failures.ts';
@@ -33,7 +34,7 @@ export class EventFeed {
   readonly #options: FeedOptions;
   readonly #ending = new AbortController();
   readonly #opened: Promise<void>;
-  #events: { readonly event: WorkerEvent; readonly bytes: number }[] = [];
+  readonly #events: { readonly event: WorkerEvent; readonly bytes: number }[] = [];
   #bytes = 0;
   #response: IncomingMessage | undefined;
   #silence: NodeJS.Timeout | undefined;
