@@ -19,6 +19,15 @@ test('without cluster in the configuration nothing of it is loaded', async (t) =
   assert.deepEqual(loaded.filter(ofCluster), []);
 });
 
+test('a daemon loads what asks other daemons only where its configuration names one', async (t) => {
+  const folder = temporaryFolder(t);
+  writeFileSync(join(folder, 'token'), 'a-token-0123456789-0123456789', { mode: 0o600 });
+  const runtimes = [{ id: 'far', url: 'http://127.0.0.1:1', tokenFile: 'token' }];
+  writeFileSync(join(folder, 'nagaya.json'), JSON.stringify({ stateFolder: 'state', runtimes }));
+  const loaded = await modulesLoaded(t, folder);
+  assert.ok(loaded.includes('daemon/runtimes/remote/remote-daemons.ts'), loaded.join('\n'));
+});
+
 test('with it it is, and the daemon listens although no server answers', async (t) => {
   const folder = temporaryFolder(t);
   const cluster = { name: 'c', member: 'm', nats: { servers: 'nats://127.0.0.1:1' } };

@@ -61,6 +61,51 @@ const faults: readonly [what: string, config: unknown, path: string, message: Re
     'limits.killMs',
     /must be less than limits\.shutdownMs/,
   ],
+  [
+    'a runtime of another daemon with a password in its address',
+    { runtimes: [{ id: 'far', url: 'https://me:secret@far.example', tokenFile: 't' }] },
+    'runtimes[0].url',
+    /without a name, a password/,
+  ],
+  [
+    'a runtime of another daemon without a token',
+    { runtimes: [{ id: 'far', url: 'https://far.example' }] },
+    'runtimes[0].tokenFile',
+    /is missing/,
+  ],
+  [
+    'a runtime of another daemon that only shows it',
+    { runtimes: [{ id: 'far', url: 'https://far.example', tokenFile: 't', runtime: 'third' }] },
+    'runtimes[0].runtime',
+    /must be "backend-internal" or "local"|"backend-internal", "local"/,
+  ],
+  [
+    'a token that would be sent in the open',
+    { runtimes: [{ id: 'far', url: 'http://far.example:7979', tokenFile: 't' }] },
+    'runtimes[0].url',
+    /use https:\/\/, or set allowPlain/,
+  ],
+  [
+    'a runtime of another daemon with an id of this one',
+    { runtimes: [{ id: 'local', url: 'https://far.example', tokenFile: 't' }] },
+    'runtimes[0].id',
+    /is a runtime of this daemon itself/,
+  ],
+  [
+    'two runtimes with one id',
+    { runtimes: ['a', 'b'].map((host) => ({ id: 'far', url: `https://${host}.example`, tokenFile: 't' })) },
+    'runtimes[1].id',
+    /is the id of runtimes\[0\] already/,
+  ],
+  [
+    'an id that a member of the cluster may have',
+    {
+      cluster: { name: 'c', member: 'm', nats: { servers: 'nats://127.0.0.1:1' } },
+      runtimes: [{ id: 'attic.local', url: 'https://far.example', tokenFile: 't' }],
+    },
+    'runtimes[0].id',
+    /must hold no dot/,
+  ],
   ['no object at all', [], '', /must be an object, but it is a list/],
 ];
 
