@@ -239,6 +239,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
   guardian.ready(shutdown, config.guardian.restart, daemonParts.reloadConfig);
   log.info({ socket: options.socket, pid: process.pid, plugins: host.catalog.size }, 'listening');
+  remote?.start();
   cluster?.start(memberOperations(surface.handlers, () => shutdown.begun));
   await host.autostart();
   autostarted = true;

@@ -1,5 +1,5 @@
 // Runtimes of daemons outside the cluster in this daemon's registry. Without `runtimes` in the configuration nothing of
-// them is loaded.
+// them is loaded. What asks them begins when the daemon listens.
 import type { Config } from '../config/schema.ts';
 import type { Registry } from '../runtimes/registry.ts';
 import type { RemoteDaemons } from '../runtimes/remote/remote-daemons.ts';
@@ -15,6 +15,5 @@ export async function showRemoteDaemons(
   const { RemoteDaemons } = await import('../runtimes/remote/remote-daemons.ts');
   const daemons = new RemoteDaemons({ daemons: runtimes, limits, clock: realClock, log });
   for (const runtime of daemons.runtimes) registry.add(runtime);
-  daemons.start();
   return daemons;
 }

@@ -58,8 +58,6 @@ export class RemoteConnection {
 
   reread(): void {
     this.#token = this.#readToken();
-    // A connection may have been let in by the token before.
-    this.#agent.destroy();
   }
 
   close(): void {
