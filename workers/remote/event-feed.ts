@@ -1,7 +1,7 @@
 // The events of one worker of a remote daemon, from one cursor on: a stream that stays open between the pages that are
 // asked for. It reads ahead within a bound, and what nobody asks for waits at the other side.
 import type { IncomingMessage } from 'node:http';
-import type { HostError} from '../../protocol/errors.ts';
+import type { HostError } from '../../protocol/errors.ts';
 import { asHostError } from '../../protocol/errors.ts';
 import type { WorkerEvent, WorkerEventPage } from '../../protocol/runtime.ts';
 import { type Origin, eventOf, resultOf } from './answers.ts';
