@@ -181,9 +181,11 @@ export class Registry {
   }
 
   async #summary(link: RuntimeLink): Promise<RuntimeSummary> {
-    const { runtimeId, displayName, kind, capabilities } = link.runtime;
+    const { runtimeId, displayName, kind } = link.runtime;
     try {
       const { status, workers, diagnostics } = await link.askIfHeard((runtime) => runtime.report());
+      // One that is somewhere else may have said with its report what it can do.
+      const { capabilities } = link.runtime;
       return { runtimeId, displayName, kind, status, capabilities, workers, diagnostics: [...diagnostics] };
     } catch (thrown) {
       const code = this.#noted(link, thrown);
@@ -194,7 +196,7 @@ export class Registry {
         displayName,
         kind,
         status: 'unavailable',
-        capabilities,
+        capabilities: link.runtime.capabilities,
         workers,
         diagnostics: [{ at, level: 'error', code, message: errorKinds[code].meaning }],
       };

@@ -67,11 +67,12 @@ test('a stream of events goes on behind its cursor when the other daemon was kil
   const { workerId } = await near.client.call('worker.create', { runtimeId: 'far', intent: 'to be followed' });
   const worker = { runtimeId: 'far', workerId };
   const stream = await openStream(t, near.daemon.socket, `/api/runtimes/far/workers/${workerId}/events`);
+  // What was said before a stream begins anew stands in its snapshot.
   const said = (): string[] =>
     stream
       .events()
-      .filter(({ event }) => event === 'item')
-      .map(({ data }) => (data['item'] as { content: string }).content);
+      .flatMap(({ data }) => (data['items'] ?? [data['item'] ?? {}]) as { content?: string }[])
+      .flatMap(({ content }) => content ?? []);
   const sent = async (content: string): Promise<void> => {
     await until(
       'the input',
