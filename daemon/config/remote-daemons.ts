@@ -1,9 +1,9 @@
-// The section of nagaya.json that names daemons outside the cluster, each with a runtime that is shown here as one more.
-// Without it nothing of them is loaded.
+// The section of nagaya.json that names daemons outside the cluster, each with a runtime that is shown here as one of
+// this daemon's. Without it nothing of them is loaded.
 import * as z from 'zod';
 import { openId } from '../../protocol/identifiers.ts';
 
-/** What every daemon has itself; only these can be had of another one, so that two cannot ask each other in a circle. */
+/** What every daemon has itself. Only these can be had of another one, so that two never ask each other in a circle. */
 export const ownRuntimeIds: readonly string[] = ['backend-internal', 'local'];
 
 /** A name and a password in an address would stand in every place that shows the configuration. */

@@ -12,7 +12,34 @@ export interface RemoteDaemon {
   readonly runtime: string;
 }
 
+/** The part of JSON Schema that the results of operations are described with. */
+export interface Shape {
+  readonly type?: string | readonly string[];
+  readonly properties?: Readonly<Record<string, Shape>>;
+  readonly required?: readonly string[];
+  readonly items?: Shape;
+  readonly oneOf?: readonly Shape[];
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly pattern?: string;
+}
+
+/** An operation as it is asked of a remote daemon. */
+export interface RemoteRow {
+  readonly method: string;
+  readonly path: string;
+  readonly errors: readonly ErrorCode[];
+  readonly result: Shape;
+}
+
+export type RemoteRows = Readonly<Record<RemoteOperation, RemoteRow>>;
+
 export interface RemoteData {
+  readonly rows: RemoteRows;
+  /** Of one event of a worker. */
+  readonly event: Shape;
   readonly daemons: readonly RemoteDaemon[];
   /** Of one answer. */
   readonly answerBytes: number;

@@ -67,7 +67,7 @@ test('a stream of events goes on behind its cursor when the other daemon was kil
   const { workerId } = await near.client.call('worker.create', { runtimeId: 'far', intent: 'to be followed' });
   const worker = { runtimeId: 'far', workerId };
   const stream = await openStream(t, near.daemon.socket, `/api/runtimes/far/workers/${workerId}/events`);
-  // What was said before a stream begins anew stands in its snapshot.
+  // What was said before a stream was opened again may stand in its snapshot.
   const said = (): string[] =>
     stream
       .events()

@@ -2,14 +2,12 @@
 // is one that the operation may give. Anything else makes the runtime unavailable.
 import { type ErrorCode, HostError, errorKinds, isErrorCode } from '../../protocol/errors.ts';
 import { openIdForm } from '../../protocol/identifier-forms.ts';
-import type { Operation } from '../../protocol/operation.ts';
-import { runtimeOperations } from '../../protocol/operations/runtime.ts';
-import { workerOperations } from '../../protocol/operations/worker.ts';
-import type { RemoteOperation } from '../../protocol/remote/messages.ts';
-import { type WorkerEvent, workerEvent } from '../../protocol/runtime.ts';
+import type { RemoteRow, Shape } from '../../protocol/remote/messages.ts';
+import type { WorkerEvent } from '../../protocol/runtime.ts';
 import { nestsDeeper } from '../edge/nesting.ts';
 import { nonsense, unauthorized } from './failures.ts';
 import type { Answer } from './remote-connection.ts';
+import { fitted } from './shape.ts';
 
 /** What the reader of an answer has to know of its daemon. */
 export interface Origin {
@@ -20,10 +18,6 @@ export interface Origin {
 }
 
 type Params = Readonly<Record<string, unknown>>;
-
-export function rowOf(operation: RemoteOperation): Operation {
-  return operation === 'runtime.show' ? runtimeOperations[operation] : workerOperations[operation];
-}
 
 /** Beside those of the operation itself. */
 const always: ReadonlySet<ErrorCode> = new Set(['invalid_request', 'payload_too_large', 'too_many_requests']);
@@ -42,18 +36,19 @@ const maxCursorLength = 1024;
 const maxNameLength = 200;
 
 /** Throws a HostError where there is no result. */
-export function resultOf(origin: Origin, operation: RemoteOperation, params: Params, answer: Answer): unknown {
-  if (answer.status !== 200) throw refusalOf(origin, operation, answer);
-  const checked = rowOf(operation).result.safeParse(jsonOf(origin, answer.text));
-  if (!checked.success) throw nonsense(origin.id, 'its answer is not what this version understands');
-  return fitting(origin, params, checked.data as Record<string, unknown>);
+export function resultOf(origin: Origin, row: RemoteRow, params: Params, answer: Answer): unknown {
+  if (answer.status !== 200) throw refusalOf(origin, row, answer);
+  const checked = fitted(row.result, jsonOf(origin, answer.text));
+  if (!checked.ok) throw nonsense(origin.id, 'its answer is not what this version understands');
+  return fitting(origin, params, checked.value as Record<string, unknown>);
 }
 
 /** One event of a stream. */
-export function eventOf(origin: Origin, workerId: unknown, text: string): WorkerEvent {
-  const checked = workerEvent.safeParse(jsonOf(origin, text));
-  if (!checked.success) throw nonsense(origin.id, 'an event of it is not what this version understands');
-  const event = checked.data;
+export function eventOf(origin: Origin, shape: Shape, workerId: unknown, text: string): WorkerEvent {
+  const checked = fitted(shape, jsonOf(origin, text));
+  if (!checked.ok) throw nonsense(origin.id, 'an event of it is not what this version understands');
+  // The shape is that of the type's own schema.
+  const event = checked.value as WorkerEvent;
   const long = event.cursor !== null && (event.cursor === '' || event.cursor.length > maxCursorLength);
   if (long || (event.type === 'snapshot' && event.worker.workerId !== workerId))
     throw nonsense(origin.id, 'an event of it does not fit what was asked');
@@ -105,7 +100,7 @@ function named<Told extends object>(origin: Origin, told: Told): Told {
   };
 }
 
-function refusalOf(origin: Origin, operation: RemoteOperation, { status, text }: Answer): HostError {
+function refusalOf(origin: Origin, row: RemoteRow, { status, text }: Answer): HostError {
   const { id } = origin;
   if (status === 401) return unauthorized(id, 'its daemon does not accept the token', 'token');
   if (status === 403)
@@ -117,7 +112,7 @@ function refusalOf(origin: Origin, operation: RemoteOperation, { status, text }:
   const problem = problemOf(origin, text);
   const code = problem?.['code'];
   if (!isErrorCode(code)) return nonsense(id, `its daemon answered with status ${String(status)}`, { status });
-  if (never.has(code) || (!always.has(code) && !rowOf(operation).errors.includes(code)))
+  if (never.has(code) || (!always.has(code) && !row.errors.includes(code)))
     return nonsense(id, `its daemon answered ${code}: ${errorKinds[code].meaning.replace(/\.$/, '')}`, { status });
   const detail = typeof problem?.['detail'] === 'string' ? problem['detail'] : errorKinds[code].meaning;
   return new HostError(code, plain(origin, detail, maxTextLength), {

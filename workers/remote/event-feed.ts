@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { HostError } from '../../protocol/errors.ts';
 import { asHostError } from '../../protocol/errors.ts';
+import type { RemoteRow, Shape } from '../../protocol/remote/messages.ts';
 import type { WorkerEvent, WorkerEventPage } from '../../protocol/runtime.ts';
 import { type Origin, eventOf, resultOf } from './answers.ts';
 import { cancelled, ended, late, nonsense } from './failures.ts';
@@ -12,6 +13,10 @@ import { SentEvents } from './sent-events.ts';
 export interface FeedOptions {
   readonly origin: Origin;
   readonly connection: Pick<RemoteConnection, 'open'>;
+  /** `worker.events`. */
+  readonly row: RemoteRow;
+  /** Of one event. */
+  readonly shape: Shape;
   /** With the query that begins behind the cursor. */
   readonly path: string;
   readonly workerId: string;
@@ -84,13 +89,13 @@ export class EventFeed {
   }
 
   async #open(): Promise<void> {
-    const { connection, path, answerMs, origin } = this.#options;
+    const { connection, path, row, answerMs, origin } = this.#options;
     try {
       const { signal } = this.#ending;
       const found = await connection.open({ method: 'GET', path, timeoutMs: answerMs, signal });
       if ('text' in found) {
         // It refuses: what else a whole answer would be is none.
-        resultOf(origin, 'worker.events', {}, found);
+        resultOf(origin, row, {}, found);
         throw nonsense(origin.id, 'it answered without a stream of events');
       }
       this.#read(found);
@@ -102,10 +107,10 @@ export class EventFeed {
   }
 
   #read(response: IncomingMessage): void {
-    const { origin, eventBytes, workerId } = this.#options;
+    const { origin, shape, eventBytes, workerId } = this.#options;
     this.#response = response;
     const events = new SentEvents(eventBytes, (text) => {
-      this.#events.push({ event: eventOf(origin, workerId, text), bytes: text.length });
+      this.#events.push({ event: eventOf(origin, shape, workerId, text), bytes: text.length });
       this.#bytes += text.length;
     });
     this.#listen();

@@ -2,7 +2,6 @@
 // next page, so that following a worker is one stream and not one for each page.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { WorkerEventPage } from '../../protocol/runtime.ts';
-import { workerOperations } from '../../protocol/operations/worker.ts';
 import { EventFeed, type FeedOptions } from './event-feed.ts';
 import { requestOf } from './requests.ts';
 
@@ -40,7 +39,7 @@ export class EventFeeds {
       this.#taken(key) ??
       new EventFeed({
         ...this.#options,
-        path: requestOf(workerOperations['worker.events'].http, { runtimeId, workerId, after }).path,
+        path: requestOf(this.#options.row, { runtimeId, workerId, after }).path,
         workerId,
         after,
       });

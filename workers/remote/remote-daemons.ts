@@ -7,10 +7,11 @@ import type {
   RemoteAsk,
   RemoteData,
   RemoteDaemon,
+  RemoteRows,
   ToRemote,
 } from '../../protocol/remote/messages.ts';
 import { Credentials } from '../edge/credentials.ts';
-import { type Origin, resultOf, rowOf } from './answers.ts';
+import { type Origin, resultOf } from './answers.ts';
 import { EventFeeds } from './event-feeds.ts';
 import { RemoteConnection, type Room } from './remote-connection.ts';
 import { requestOf } from './requests.ts';
@@ -27,11 +28,16 @@ const largestAnswers = 2;
 
 export class RemoteDaemons {
   readonly #tell: (message: FromRemote) => void;
+  readonly #rows: RemoteRows;
   readonly #reached: ReadonlyMap<string, Reached>;
   readonly #asking = new Map<number, AbortController>();
 
-  constructor({ daemons, answerBytes, nesting, answerMs }: RemoteData, tell: (message: FromRemote) => void) {
+  constructor(
+    { daemons, rows, event, answerBytes, nesting, answerMs }: RemoteData,
+    tell: (message: FromRemote) => void,
+  ) {
     this.#tell = tell;
+    this.#rows = rows;
     const room = roomOf(largestAnswers * answerBytes);
     // Tokens stand in files alone.
     const credentials = new Credentials({});
@@ -44,7 +50,14 @@ export class RemoteDaemons {
           withoutSecrets: connection.withoutSecrets,
           refuseToken: (text) => connection.refuseToken(text),
         };
-        const feeds = new EventFeeds({ origin, connection, answerMs, eventBytes: answerBytes });
+        const feeds = new EventFeeds({
+          row: rows['worker.events'],
+          shape: event,
+          origin,
+          connection,
+          answerMs,
+          eventBytes: answerBytes,
+        });
         return [daemon.id, { daemon, connection, origin, feeds }];
       }),
     );
@@ -94,9 +107,10 @@ export class RemoteDaemons {
     const { daemon, connection, origin, feeds } = reached;
     const there = { ...params, runtimeId: daemon.runtime };
     if (operation === 'worker.events') return await feeds.page(there, signal);
-    const { path, body } = requestOf(rowOf(operation).http, there);
-    const answer = await connection.ask({ method: rowOf(operation).http.method, path, body, timeoutMs, signal });
-    return resultOf(origin, operation, params, answer);
+    const row = this.#rows[operation];
+    const { path, body } = requestOf(row, there);
+    const answer = await connection.ask({ method: row.method, path, body, timeoutMs, signal });
+    return resultOf(origin, row, params, answer);
   }
 }
 

@@ -13,6 +13,7 @@ import type { Limits } from '../../config/schema.ts';
 import { ThreadSupervisor } from '../../isolates/thread-supervisor.ts';
 import type { Logger } from '../../telemetry/daemon-log.ts';
 import type { Clock, Timer } from '../../time/clock.ts';
+import { remoteRows } from './remote-rows.ts';
 import { RemoteRuntime } from './remote-runtime.ts';
 import { type SpawnRemote, spawnRemote } from './remote-thread.ts';
 
@@ -54,7 +55,10 @@ export class RemoteDaemons {
   constructor(options: RemoteDaemonsOptions) {
     this.#options = options;
     const { daemons, limits, clock, log, spawn = spawnRemote } = options;
+    const { rows, event } = remoteRows();
     const data = {
+      rows,
+      event,
       // Nothing but what the thread needs.
       daemons: daemons.map(({ id, url, tokenFile, runtime }) => ({ id, url, tokenFile, runtime })),
       answerBytes: limits.answerBytes,
