@@ -29,7 +29,7 @@ const remoteDaemon = z.strictObject({
     .min(1)
     .max(4096)
     .describe(
-      "a file of mode 0600 that holds that daemon's http.token, or its http.readToken to look only; relative to this file",
+      "a file of mode 0600 with that daemon's http.token, or its http.readToken to look only; relative to this file",
     ),
   runtime: z
     .enum(['backend-internal', 'local'])

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import { type Limits, limits as limitsSchema } from '../../daemon/config/schema.ts';
 import { Registry } from '../../daemon/runtimes/registry.ts';
 import { RemoteDaemons } from '../../daemon/runtimes/remote/remote-daemons.ts';
+import type { SpawnRemote } from '../../daemon/runtimes/remote/remote-thread.ts';
 import { realClock } from '../../daemon/time/real-clock.ts';
 import type { Client } from '../../protocol/client/client.ts';
 import { type TestDaemon, type TestDaemonOptions, startTestDaemon } from './test-daemon.ts';
@@ -116,6 +117,7 @@ export async function remoteLab(
   t: TestContext,
   peers: Readonly<Record<string, number>>,
   limits: Partial<Limits> = {},
+  spawn?: SpawnRemote,
 ): Promise<RemoteLab> {
   const folder = await temporaryFolder(t);
   const tokenFile = join(folder, 'token');
@@ -133,6 +135,7 @@ export async function remoteLab(
     limits: bounds,
     clock: realClock,
     log,
+    ...(spawn === undefined ? {} : { spawn }),
   });
   const registry = new Registry({ clock: realClock, limits: bounds, log });
   for (const runtime of daemons.runtimes) registry.add(runtime);

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
+import { spawnRemote } from '../../daemon/runtimes/remote/remote-thread.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { WorkerEvent } from '../../protocol/runtime.ts';
 import { until } from '../labs/nats-lab.ts';
@@ -264,6 +265,36 @@ test('calls that wait for one peer are bounded', async (t) => {
     (await Promise.all(waiting)).map(({ code }) => code),
     Array(3).fill('runtime_unavailable'),
   );
+});
+
+test('what waits for a thread that dies is told so, and the next thread answers', async (t) => {
+  let hears = false;
+  const peer = await startPeer(t, (socket) => {
+    if (hears) socket.write(answerText(JSON.stringify(view)));
+  });
+  let end: () => void = () => undefined;
+  const { registry, told } = await remoteLab(t, { far: peer.port }, {}, (data, listener) => {
+    const worker = spawnRemote(data, listener);
+    end = () => worker.end();
+    return worker;
+  });
+  const address = { runtimeId: 'far', workerId: 'w-1' };
+  const waiting = failure(Promise.resolve(registry.worker(address)));
+  await until(
+    'the request',
+    () => Promise.resolve(peer.heard.join('')),
+    (heard) => heard.includes('w-1'),
+  );
+  end();
+  assert.equal((await waiting).code, 'runtime_unavailable');
+  hears = true;
+  const shown = await until(
+    'the next thread',
+    () => Promise.resolve(registry.worker(address)).catch(() => undefined),
+    (found) => found !== undefined,
+  );
+  assert.equal(shown?.runtimeId, 'far');
+  assert.match(told.join('\n'), /another one is started/);
 });
 
 const streamHead = 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n';
