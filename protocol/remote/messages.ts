@@ -86,6 +86,12 @@ export type ToRemote =
   | { readonly type: 'look'; readonly id: number }
   | { readonly type: 'close' };
 
+export interface NumberedAnswer {
+  /** Of the question. */
+  readonly id: number;
+  readonly answer: RemoteAnswer;
+}
+
 export type FromRemote =
-  | { readonly type: 'answered'; readonly id: number; readonly answer: RemoteAnswer }
+  | { readonly type: 'answered'; readonly answers: readonly NumberedAnswer[] }
   | { readonly type: 'looked'; readonly look: number };

@@ -47,18 +47,29 @@ export interface Near extends Started {
 /** No answer is late, however slow the machine is. */
 const patient = { runtimeMs: 30_000 };
 
+interface NearOptions {
+  readonly token?: string;
+  /** What else the runtime `far` has; with several, each has an id of its own. */
+  readonly entry?: object | readonly object[];
+  readonly config?: object;
+  readonly env?: TestDaemonOptions['env'];
+}
+
 /** A daemon with a runtime `far` of the daemon on this port. */
 export async function startNear(
   t: TestContext,
   port: number,
-  { token = farToken, entry = {}, config = {} }: { token?: string; entry?: object; config?: object } = {},
+  { token = farToken, entry = {}, config = {}, env = {} }: NearOptions = {},
 ): Promise<Near> {
   const tokenFile = join(await temporaryFolder(t), 'far.token');
   writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
   const daemon = await startTestDaemon(t, {
+    env,
     config: {
       limits: patient,
-      runtimes: [{ id: 'far', url: `http://127.0.0.1:${String(port)}`, tokenFile, ...entry }],
+      runtimes: [entry]
+        .flat()
+        .map((own) => ({ id: 'far', url: `http://127.0.0.1:${String(port)}`, tokenFile, ...own })),
       ...config,
     },
   });

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { HostError } from '../../protocol/errors.ts';
+import type { Finding } from '../../daemon/cli/doctor/finding.ts';
 import { openStream } from '../labs/browser-lab.ts';
+import { nagaya } from '../labs/cli-process.ts';
 import { ask } from '../labs/http-client.ts';
 import { until } from '../labs/nats-lab.ts';
 import { farReadToken, farToken, freePort, startFar, startNear } from '../labs/remote-lab.ts';
@@ -179,6 +181,25 @@ test('nobody there: other runtimes answer as always', async (t) => {
   const { workers, leftOut } = await near.client.call('worker.list', {});
   assert.equal(workers.length, 1);
   assert.deepEqual(leftOut.unavailable, [{ runtimeId: 'far', code: 'runtime_unreachable' }]);
+});
+
+test('the doctor says which daemon does not answer, why, and what to do', async (t) => {
+  const port = await freePort();
+  await startFar(t, port);
+  const url = `http://127.0.0.1:${String(await freePort())}`;
+  const { daemon } = await startNear(t, port, {
+    token: 'wrong-token-0123456789-0123',
+    entry: [{ id: 'refusing' }, { id: 'away', url }],
+  });
+  const { stdout } = await nagaya(t, ['doctor', '--json', '--socket', daemon.socket]);
+  const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+  const [refusing, away, ...others] = findings.filter(({ check }) => check === 'remote runtimes');
+  assert.deepEqual(others, []);
+  assert.match(refusing?.message ?? '', /refusing.*token/);
+  assert.match(refusing?.remedy ?? '', /`tokenFile`.*`nagaya reload-config`/);
+  assert.match(away?.message ?? '', /away cannot be reached \(ECONNREFUSED\)/);
+  assert.match(away?.remedy ?? '', /Start that daemon, or correct `url`/);
+  assert.doesNotMatch(stdout, /0123456789-0123/);
 });
 
 test('two daemons that show each other do not ask in a circle', async (t) => {

@@ -1,8 +1,10 @@
 // All remote daemons, in their thread: each question goes to its daemon by the paths of the operation table, and its
 // answer is told to the host once it has been checked.
 import { HostError, asHostError } from '../../protocol/errors.ts';
+import { Gathered } from '../../protocol/gathered.ts';
 import type {
   FromRemote,
+  NumberedAnswer,
   RemoteAnswer,
   RemoteAsk,
   RemoteData,
@@ -30,6 +32,7 @@ export class RemoteDaemons {
   readonly #tell: (message: FromRemote) => void;
   readonly #rows: RemoteRows;
   readonly #reached: ReadonlyMap<string, Reached>;
+  readonly #answers: Gathered<NumberedAnswer>;
   readonly #asking = new Map<number, AbortController>();
 
   constructor(
@@ -37,6 +40,7 @@ export class RemoteDaemons {
     tell: (message: FromRemote) => void,
   ) {
     this.#tell = tell;
+    this.#answers = new Gathered((answers) => tell({ type: 'answered', answers }));
     this.#rows = rows;
     const room = roomOf(largestAnswers * answerBytes);
     // Tokens stand in files alone.
@@ -66,7 +70,7 @@ export class RemoteDaemons {
   receive(message: ToRemote): void {
     switch (message.type) {
       case 'ask':
-        void this.#answer(message).then((answer) => this.#tell({ type: 'answered', id: message.id, answer }));
+        void this.#answer(message).then((answer) => this.#answers.add({ id: message.id, answer }));
         break;
       case 'cancel':
         this.#asking.get(message.id)?.abort();

@@ -33,6 +33,7 @@ async function examine(invocation: Invocation, configPath: string | undefined): 
     folders,
     socketChecks,
     { askDaemon, daemonFindings, storeFindings },
+    { otherDaemonFindings },
     { defaultStateFolder },
   ] = await Promise.all([
     import('../doctor/configuration.ts'),
@@ -40,6 +41,7 @@ async function examine(invocation: Invocation, configPath: string | undefined): 
     import('../doctor/folders.ts'),
     import('../doctor/socket.ts'),
     import('../doctor/running-daemon.ts'),
+    import('../doctor/other-daemons.ts'),
     import('../../config/state-folder.ts'),
   ]);
   const { config, findings } = await checkConfiguration(configPath);
@@ -60,6 +62,7 @@ async function examine(invocation: Invocation, configPath: string | undefined): 
     await checkOpenFiles(config.limits.connections),
     ...daemonFindings(daemon?.status, socket, daemon?.plugins),
     ...storeFindings(daemon?.store, socket),
+    ...(daemon === undefined ? [] : otherDaemonFindings(daemon.others, socket)),
   ];
 }
 

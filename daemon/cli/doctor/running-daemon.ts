@@ -8,6 +8,7 @@ import { packageVersion, pasteable } from '../install.ts';
 import { deathText, fullPoolText, lostText } from '../views/daemon-view.ts';
 import { durationText, plural, timeText } from '../views/quantity.ts';
 import { type Finding, ok, warning } from './finding.ts';
+import { type OtherDaemons, askOthers } from './other-daemons.ts';
 
 const answerMs = 3000;
 
@@ -18,6 +19,7 @@ export interface AnsweringDaemon {
   readonly status: DaemonStatus;
   readonly plugins: readonly PluginSummary[];
   readonly store: StoreStatus | undefined;
+  readonly others: OtherDaemons;
 }
 
 export async function askDaemon(socket: string): Promise<AnsweringDaemon | undefined> {
@@ -30,7 +32,7 @@ export async function askDaemon(socket: string): Promise<AnsweringDaemon | undef
       ]);
       // A daemon of an older version has no such operation.
       const store = await client.call('store.status', {}).catch(() => undefined);
-      return { status, plugins, store };
+      return { status, plugins, store, others: await askOthers(client) };
     } finally {
       await client.close();
     }

@@ -74,7 +74,8 @@ export class RemoteDaemons {
       clock,
       began: () => undefined,
       message: (message) => {
-        if (message.type === 'answered') this.#waiting.get(message.id)?.settle(message.answer);
+        if (message.type !== 'answered') return;
+        for (const { id, answer } of message.answers) this.#waiting.get(id)?.settle(answer);
       },
       lost: (why) => {
         log.warn({ why }, 'the thread of remote daemons is gone; another one is started');
