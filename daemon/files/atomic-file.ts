@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, constants, readdirSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { failpoint } from './failpoints.ts';
 import { makeFolders } from './make-folders.ts';
 
@@ -14,7 +14,7 @@ const openFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | co
 const chunkBytes = 256 * 1024;
 
 /** What a write that was cut off leaves behind, told apart from a file whose own name happens to end so. */
-const temporaryForm = /^\.[0-9a-f]{16}\.tmp$/;
+const temporaryForm = /.\.[0-9a-f]{16}\.tmp$/;
 
 /** For this user alone; one that was made before with a wider mode is narrowed. */
 export function ownFolder(path: string): void {
@@ -37,12 +37,12 @@ export async function writeAtomically(path: string, parts: Iterable<string>): Pr
   await syncFolder(dirname(path));
 }
 
-/** Removes what writes of this file left behind when the daemon was ended in the midst of them. */
-export function removeLeftovers(path: string): void {
-  const name = basename(path);
-  for (const found of readdirSync(dirname(path))) {
-    if (found.startsWith(name) && temporaryForm.test(found.slice(name.length)))
-      rmSync(join(dirname(path), found), { force: true });
+/** Removes what writes to a folder left behind when the daemon was ended in the midst of them. */
+export function removeLeftovers(folder: string): void {
+  try {
+    for (const name of readdirSync(folder)) if (temporaryForm.test(name)) rmSync(join(folder, name), { force: true });
+  } catch {
+    // They are in nobody's way.
   }
 }
 

@@ -12,6 +12,7 @@ import { ControlServer } from '../control/socket/control-server.ts';
 import { HalfLines } from '../control/half-lines.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { Store } from '../store/store.ts';
+import { removeLeftovers } from '../files/atomic-file.ts';
 import { type StateLock, lockState } from '../store/state-lock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { memberOperations } from '../control/member-operations.ts';
@@ -224,6 +225,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   try {
     await control.listen(guardian.control, async () => {
       stateLock = await lockState(options.stateFolder, (message) => log.warn({}, message));
+      removeLeftovers(options.stateFolder);
       await openStore(store, log);
       await browser?.listen();
       await sweepOrphans(options.stateFolder, log);

@@ -3,7 +3,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { arch, platform, release } from 'node:os';
-import { ownFolder, writeAtomically } from '../files/atomic-file.ts';
+import { ownFolder, removeLeftovers, writeAtomically } from '../files/atomic-file.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import type { Limits } from '../config/schema.ts';
 import { type BundleParts, bundleText } from './bundle.ts';
@@ -36,7 +36,6 @@ const lastWordsMs = 100;
 const leastPeriodMs = 1000;
 /** Plugins that fail at once are not all recorded: the first tell why. */
 const maxWaiting = 16;
-const temporaryForm = /\.json\.[0-9a-f]{16}\.tmp$/;
 
 export class FlightRecorder {
   readonly #options: FlightRecorderOptions;
@@ -119,10 +118,10 @@ export class FlightRecorder {
   async #forgetOldest(newest: string): Promise<void> {
     const { folder, limits } = this.#options;
     ownFolder(folder);
+    removeLeftovers(folder);
     const names = await readdir(folder);
     const older = names.filter((name) => bundleName.test(name) && name !== newest).sort();
-    const leftovers = names.filter((name) => temporaryForm.test(name));
-    for (const name of [...leftovers, ...older.slice(0, Math.max(0, older.length + 1 - limits.bundles))])
+    for (const name of older.slice(0, Math.max(0, older.length + 1 - limits.bundles)))
       await rm(join(folder, name), { force: true });
   }
 

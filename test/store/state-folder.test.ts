@@ -1,6 +1,6 @@
 // The state folder belongs to one daemon at a time, and a daemon that has stored nothing pays nothing for the store.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { put } from '../../protocol/store/change.ts';
@@ -31,6 +31,19 @@ test('a second daemon on a state folder is refused with the process id of the fi
   process.kill(pidOf(next), 'SIGKILL');
   await until('another daemon listens', () => jsonLines(next.running.stdout()).length === 2, 30_000);
   await next.json(['ping']);
+});
+
+test('what a daemon that was killed had not written to its end is removed by the next one, and nothing else', async (t) => {
+  const state = join(temporaryFolder(t), 'state');
+  mkdirSync(state);
+  const half = join(state, 'config.last-good.json.80fa33cf245e0b6e.tmp');
+  const others = [join(state, 'notes.tmp'), join(state, '.80fa33cf245e0b6e.tmp')];
+  for (const path of [half, ...others]) writeFileSync(path, '{');
+  await serve(t, ['--state', state, '--no-guardian']);
+  assert.deepEqual(
+    [half, ...others].map((path) => existsSync(path)),
+    [false, true, true],
+  );
 });
 
 test('a daemon whose state folder is removed while it runs keeps the folder for itself', async (t) => {
