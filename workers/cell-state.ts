@@ -1,7 +1,7 @@
 // `ctx.state` inside a cell: what the host has committed, and what events that were handled here have changed since.
 // Values are kept as JSON text, so that nothing a plugin does to a value that it was given changes the state.
 import { HostError } from '../protocol/errors.ts';
-import { type StateChanges, mostStateKeyBytes, mostStateKeys } from '../protocol/cell/effects.ts';
+import { type StateChanges, mostStateKeyBytes, mostStateKeys, partitionPrefix } from '../protocol/cell/effects.ts';
 import { captured, parseJson, stringifyJson } from './primitives.ts';
 import type { PluginState } from './sdk/index.ts';
 
@@ -9,6 +9,8 @@ export class CellState {
   readonly maxBytes: number;
   #values = new Map<string, string>();
   #bytes = 0;
+  /** Each with what of this it holds, once its first event has come. */
+  readonly #partitions = new Map<number, CellState>();
 
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes;
@@ -30,8 +32,24 @@ export class CellState {
     return this.#values.keys();
   }
 
+  /** What belongs to one partition of a service that the members of a cluster share. */
+  of(partition: number): CellState {
+    const known = this.#partitions.get(partition);
+    if (known !== undefined) return known;
+    const made = new CellState(this.maxBytes);
+    const prefix = partitionPrefix(partition);
+    for (const [key, json] of this.#values)
+      if (key.startsWith(prefix)) {
+        made.put(key.slice(prefix.length), json);
+        this.put(key, null);
+      }
+    this.#partitions.set(partition, made);
+    return made;
+  }
+
   /** The whole of it, as the host has it: one JSON object. */
   replace(json: string | undefined): void {
+    this.#partitions.clear();
     this.#values = new Map();
     this.#bytes = 0;
     if (json === undefined) return;

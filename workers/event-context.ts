@@ -1,6 +1,6 @@
 // What a handler gets as ctx: the service's, with a log that names the event and a state that the event may write. One
 // is made for each event, so it is kept thin: what an event does not ask for is not made.
-import type { EffectsOfEvent } from '../protocol/cell/effects.ts';
+import { type EffectsOfEvent, type StateChanges, partitionPrefix } from '../protocol/cell/effects.ts';
 import type { OutputOptions } from '../protocol/cell/messages.ts';
 import type { IngressEvent } from '../protocol/event.ts';
 import type { CellLog, PluginLogger } from './cell-log.ts';
@@ -22,22 +22,25 @@ export class EventContext implements IngressContext {
   readonly #cellState: CellState;
   readonly #outputs: OutputOptions | undefined;
   readonly #event: IngressEvent;
+  readonly #partition: number | undefined;
   /** Made when the plugin first asks for its state. */
   #draft: StateDraft | undefined;
   #state: StateView | undefined;
   #commands: EventCommands | undefined;
   #settled = false;
 
-  constructor(shared: SharedContext, event: IngressEvent) {
+  constructor(shared: SharedContext, event: IngressEvent, partition?: number) {
     this.#ctx = shared.ctx;
     this.#cellLog = shared.log;
-    this.#cellState = shared.state;
+    this.#cellState = partition === undefined ? shared.state : shared.state.of(partition);
     this.#outputs = shared.outputs;
     this.#event = event;
+    this.#partition = partition;
   }
 
   static changesOf(ctx: EventContext): EffectsOfEvent | undefined {
-    const state = ctx.#draft?.changes;
+    const changed = ctx.#draft?.changes;
+    const state = ctx.#partition === undefined ? changed : inPartition(changed, ctx.#partition);
     const commands = ctx.#commands?.sent;
     if (state === undefined && commands === undefined) return undefined;
     return { ...(state === undefined ? {} : { state }), ...(commands === undefined ? {} : { commands }) };
@@ -78,3 +81,7 @@ export class EventContext implements IngressContext {
     return this.#draft;
   }
 }
+
+/** With the keys that they have on the host. */
+const inPartition = (changes: StateChanges | undefined, partition: number): StateChanges | undefined =>
+  changes?.map((part, at) => (at % 2 === 0 && part !== null ? `${partitionPrefix(partition)}${part}` : part));

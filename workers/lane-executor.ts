@@ -109,7 +109,7 @@ export class LaneExecutor {
       const issues = this.#handler.payloadIssues(event);
       let ended: Ended = { ok: true, value: undefined };
       if (issues.length === 0) {
-        const running = this.#begin(event);
+        const running = this.#begin(event, events.partition);
         if (isThenable(running)) {
           this.#waiting = true;
           ended = await running;
@@ -139,9 +139,9 @@ export class LaneExecutor {
   }
 
   /** A handler that answers at once costs no promise; one that waits first lets earlier results go out. */
-  #begin(event: IngressEvent): Ended | Promise<Ended> {
+  #begin(event: IngressEvent, partition: number | undefined): Ended | Promise<Ended> {
     try {
-      const value = this.#handler.handle(event);
+      const value = this.#handler.handle(event, partition);
       if (!isThenable(value)) return { ok: true, value };
       this.#tellSoon();
       return settle(value);

@@ -96,7 +96,8 @@ export class ServiceRunner {
       this.#reports,
       {
         payloadIssues: (event) => checks.get(event.ingress)?.(event.payload) ?? [],
-        handle: (event) => service.handleIngress(event, (current = new EventContext(shared, event))),
+        handle: (event, partition) =>
+          service.handleIngress(event, (current = new EventContext(shared, event, partition))),
         changes: () => (current === undefined ? undefined : EventContext.changesOf(current)),
         settle: (handled) => {
           if (current !== undefined) EventContext.settle(current, handled);

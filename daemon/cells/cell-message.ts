@@ -15,6 +15,7 @@ import {
   mostCommandKeyLength,
   mostCommandPathLength,
   mostStateChanges,
+  mostPrefixLength,
   mostStateKeyBytes,
 } from '../../protocol/cell/effects.ts';
 import { isPlainError } from '../../protocol/cell/plain-error.ts';
@@ -60,7 +61,7 @@ export const isStateChanges = (value: unknown): value is StateChanges =>
   value.length <= mostStateChanges &&
   value.every((item, at) =>
     at % 2 === 0
-      ? isText(item) && item !== '' && item.length <= mostStateKeyBytes
+      ? isText(item) && item !== '' && item.length <= mostStateKeyBytes + mostPrefixLength
       : item === null || (isText(item) && item !== ''),
   );
 

@@ -33,6 +33,9 @@ export const mostCommandPathLength = 2048;
 
 /** Bytes of a key in UTF-8. */
 export const mostStateKeyBytes = 256;
+/** What stands before the keys of a partition's state, in a service that the members of a cluster share. */
+export const partitionPrefix = (partition: number): string => `${String(partition)}/`;
+export const mostPrefixLength = 8;
 export const mostStateKeys = 10_000;
 
 /** What one event can change at most: every key there may be is deleted, and as many others are set. */

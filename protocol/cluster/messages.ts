@@ -8,10 +8,18 @@ import type { Change } from '../store/change.ts';
 export const clusterProtocol = 1;
 
 /**
- * What has one live instance: a plugin's service as a whole, by the plugin's id, or with the placement `each` the
- * instance of a member, by `<plugin>/<member>`. In the messages it stands as `plugin`.
+ * What has one live instance: a plugin's service as a whole, by the plugin's id; with the placement `each` the instance
+ * of a member, by `<plugin>/<member>`; with `shared` a partition, by `<plugin>/_<number>`. In the messages it stands as
+ * `plugin`.
  */
 export const unitOf = (plugin: string, member: string): string => `${plugin}/${member}`;
+
+/** Of a service that the members share. The same for all: it decides to which partition a key belongs. */
+export const partitionCount = 8;
+/** No member has such a name. */
+export const partitionUnit = (plugin: string, partition: number): string => `${plugin}/_${String(partition)}`;
+/** Undefined for a unit that is no partition. */
+export const sharedPluginOf = (unit: string): string | undefined => /^(.+)\/_\d+$/.exec(unit)?.[1];
 
 /** A unit where NATS takes neither dot nor slash: in names of streams, in keys, and as one part of a subject. */
 export const tokenOf = (unit: string): string => unit.replaceAll('.', '=').replace('/', '=E=');
@@ -47,6 +55,13 @@ export interface MemberService {
   readonly lifecycle: string;
   /** Under which the instance acts, where only one may. */
   readonly fence: number | null;
+  /** Of a shared service: those that this member holds. Absent where it takes none, and for other placements. */
+  readonly partitions?: readonly HeldPartition[];
+}
+
+export interface HeldPartition {
+  readonly partition: number;
+  readonly fence: number;
 }
 
 export type MemberState = 'active' | 'draining' | 'lost';
