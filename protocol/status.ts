@@ -71,6 +71,16 @@ export const placementStatus = z.object({
   placement,
   member: z.string().nullable().describe('the member that has the live instance; null where nobody has it'),
   fence: count.nullable().describe('the fencing number under which it acts; null where nobody has it'),
+  partitions: z
+    .array(
+      z.object({
+        partition: z.int().min(0),
+        member: z.string().nullable().describe('the member that holds it; null where nobody does'),
+        fence: count.nullable().describe('the fencing number under which it acts; null where nobody does'),
+      }),
+    )
+    .optional()
+    .describe('of a shared service'),
   waits: z.string().nullable().describe('why no instance runs on this member; null where one does'),
   promises: z
     .object({

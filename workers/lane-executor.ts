@@ -21,7 +21,7 @@ export interface LaneExecutorOptions {
 }
 
 export interface LaneHandler {
-  handle(event: IngressEvent): unknown;
+  handle(event: IngressEvent, partition: number | undefined): unknown;
   /** Faults of the payload by the ingress's schema. */
   payloadIssues(event: IngressEvent): readonly Issue[];
   /** What the event that was handled last has changed so far; undefined where that is nothing. */

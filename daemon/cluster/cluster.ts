@@ -9,7 +9,7 @@ import {
   type MemberService,
   type MemberView,
   type ToCluster,
-  unitOf,
+  partitionUnit,
 } from '../../protocol/cluster/messages.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { ServiceSection } from '../../protocol/manifest.ts';
@@ -20,12 +20,13 @@ import { ThreadSupervisor } from '../isolates/thread-supervisor.ts';
 import type { Feed, FeedSubscription } from '../telemetry/feed.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import type { Clock } from '../time/clock.ts';
+import type { ClusterService } from './cluster-service.ts';
 import { type SpawnCluster, spawnCluster } from './cluster-thread.ts';
 import { instanceId } from './instance-id.ts';
 import { type AskRequest, MemberAsks, type Perform } from './member-asks.ts';
-import { type InstanceService, PlacedService, inFlightOf } from './placed-service.ts';
-import { type Published, Publications } from './publications.ts';
-import { eachTargets, publishToEach } from './to-each.ts';
+import { type PlacedHost, placeService } from './placing.ts';
+import { Publications } from './publications.ts';
+import { numberOf } from './shared-service.ts';
 
 export interface ClusterOptions {
   readonly config: ClusterConfig;
@@ -45,12 +46,6 @@ export interface ClusterOptions {
   runtimes(): readonly MemberRuntime[];
   /** Others came, went, or have other runtimes. */
   membersChanged(others: readonly MemberView[]): void;
-}
-
-/** What placed services need of the host. */
-export interface PlacedHost {
-  service(plugin: string): InstanceService;
-  start(plugin: string): Promise<void>;
 }
 
 /** Without a time, the configuration's. */
@@ -75,7 +70,7 @@ export class Cluster {
   #fault: ClusterFault | null = notAnswered;
   #members: readonly MemberView[] = [];
   #holders = new Map<string, LeaseHolder>();
-  readonly #services = new Map<string, PlacedService>();
+  readonly #services = new Map<string, ClusterService>();
   readonly #publications: Publications;
   #draining = false;
   #announced = '';
@@ -134,7 +129,10 @@ export class Cluster {
         member: name,
         version,
         state,
-        services: [...services],
+        services: services.map(({ partitions, ...service }) => ({
+          ...service,
+          ...(partitions === undefined ? {} : { partitions: [...partitions] }),
+        })),
       })),
       fault: this.#connected ? null : this.#fault,
     };
@@ -157,61 +155,44 @@ export class Cluster {
   }
 
   /** Undefined for a service that is each member's own. It is the same for as long as its plugin is loaded. */
-  place(plugin: string, section: ServiceSection): PlacedService | undefined {
-    const { placement, queue } = section;
-    if (placement === 'here') return undefined;
-    const unit = placement === 'each' ? unitOf(plugin, this.member) : plugin;
+  place(plugin: string, section: ServiceSection): ClusterService | undefined {
     const { placed, limits, log } = this.#options;
-    const service: PlacedService = new PlacedService({
-      terms: {
-        plugin: unit,
-        placement,
-        capacity: queue.capacity,
-        maxBytes: queue.maxBytes,
-        dedupeMs: limits.dedupeMs,
-        inFlight: inFlightOf(queue.capacity),
-      },
-      plugin,
-      service: () => placed.service(plugin),
-      start: () => placed.start(plugin),
+    const service = placeService(plugin, section, {
+      member: this.member,
+      limits,
+      host: placed,
+      members: () => this.#members,
+      holders: () => this.#holders,
       post: (message) => this.#supervisor.post(message),
-      publish: (messageId, body, answered) => {
-        const fault = this.#unavailable();
-        const publish = (to: string, told: Published): void =>
-          this.#publications.publish({ plugin: to, messageId, body }, told);
-        if (fault !== null) answered(new HostError(fault.code, `${fault.message} The event was not accepted.`));
-        else if (placement !== 'each') publish(unit, answered);
-        else
-          publishToEach(
-            eachTargets(plugin, { members: this.#members, holders: this.#holders, own: this.member }),
-            (member, told) => publish(unitOf(plugin, member), told),
-            answered,
-          );
+      publish: (event, told) => this.#publications.publish(event, told),
+      changed: () => {
+        this.#tellPlaced();
+        setImmediate(() => this.#announce());
       },
-      changed: () => this.#tellPlaced(),
-      holder: () => this.#holders.get(unit),
       fault: () => this.#unavailable(),
       draining: () => this.#draining,
-      tell: (level, message, fields) => log[level]({ plugin, member: this.member, ...fields }, message),
+      tell: (level, message, fields) => log[level](fields, message),
     });
+    if (service === undefined) return undefined;
     this.#services.set(plugin, service);
     this.#tellPlaced();
     return service;
   }
 
-  placed(plugin: string): PlacedService | undefined {
+  placed(plugin: string): ClusterService | undefined {
     return this.#services.get(plugin);
   }
 
-  #ofUnit(unit: string): PlacedService | undefined {
+  #ofUnit(unit: string): ClusterService | undefined {
     const [plugin = ''] = unit.split('/');
     const service = this.#services.get(plugin);
-    return service?.unit === unit ? service : undefined;
+    return service?.has(unit) === true ? service : undefined;
   }
 
   /** A member that lives and has the service: the one with the live instance, where there is one. */
-  memberWithService(plugin: string): string | undefined {
-    const holder = this.#holders.get(plugin)?.member;
+  memberWithService(plugin: string, key?: string): string | undefined {
+    const unit = key === undefined ? plugin : partitionUnit(plugin, numberOf(key));
+    const holder = (this.#holders.get(plugin) ?? this.#holders.get(unit))?.member;
     if (holder != null && holder !== this.member) return holder;
     return this.#others(({ services }) => services.some((service) => service.plugin === plugin))[0];
   }
@@ -282,7 +263,7 @@ export class Cluster {
   }
 
   #tellPlaced(): void {
-    this.#supervisor.post({ type: 'placed', services: [...this.#services.values()].map(({ terms }) => terms) });
+    this.#supervisor.post({ type: 'placed', services: [...this.#services.values()].flatMap(({ terms }) => terms) });
   }
 
   #unavailable(): ClusterFault | null {
@@ -315,17 +296,18 @@ export class Cluster {
         );
         this.#options.membersChanged(message.members.filter(({ self }) => !self));
         this.#holders = new Map(message.holders.map((holder) => [holder.plugin, holder]));
+        for (const service of this.#services.values()) service.membersChanged();
         break;
       case 'granted':
-        this.#ofUnit(message.plugin)?.granted(message.fence, message.until, message.state);
+        this.#ofUnit(message.plugin)?.granted(message.plugin, message, message.state);
         this.#announce();
         break;
       case 'lost':
-        this.#ofUnit(message.plugin)?.lost(message.fence, message.why);
+        this.#ofUnit(message.plugin)?.lost(message.plugin, message.fence, message.why);
         this.#announce();
         break;
       case 'events':
-        this.#ofUnit(message.plugin)?.arrived(message.fence, message.events);
+        this.#ofUnit(message.plugin)?.arrived(message.plugin, message.fence, message.events);
         break;
       case 'committed':
         for (const service of this.#services.values()) service.committed(message);

@@ -1,75 +1,48 @@
 // A service of which one instance lives in the cluster, on this member: it runs while this member has the lease, takes
 // its events from the stream, and is ended at once when the lease is over. Nothing it ends counts under a lease that
 // is not in force.
-import { createHash } from 'node:crypto';
 import type {
   ArrivedEvent,
-  ClusterFault,
   FromCluster,
   LeaseHolder,
-  LeaseTime,
   PlacedService as PlacedTerms,
   PlacedState as StoredState,
-  StreamedHead,
-  ToCluster,
 } from '../../protocol/cluster/messages.ts';
 import type { AttemptStory } from '../../protocol/dead-letter.ts';
 import { HostError, asHostError } from '../../protocol/errors.ts';
 import type { Placement } from '../../protocol/manifest.ts';
-import type { Lifecycle, PlacementStatus } from '../../protocol/status.ts';
+import type { PlacementStatus } from '../../protocol/status.ts';
 import type { QueuedEvent } from '../dispatch/queued-event.ts';
 import type { StateStore } from '../dispatch/kept-state.ts';
 import { ReadEvent } from '../dispatch/read-event.ts';
-import type { Arrival, MoveListener, PlacedQueue, Published } from '../services/placed.ts';
+import type { MoveListener, PlacedQueue, Published } from '../services/placed.ts';
+import {
+  type ClusterService,
+  type ClusterServiceDeps,
+  type Lease,
+  type Stored,
+  isBefore,
+  leftMs,
+  placementPromises,
+} from './cluster-service.ts';
 import { FailedAttempts } from './failed-attempts.ts';
 import { PlacedRecords } from './placed-records.ts';
 import { PlacedState } from './placed-state.ts';
+import { streamedMessage } from './streamed-message.ts';
 
-/** What of the service it needs. */
-export interface InstanceService {
-  readonly lifecycle: Lifecycle;
-  take(event: ReadEvent, arrival: Arrival): boolean;
-  stop(options?: { readonly now?: boolean }): Promise<unknown>;
-  leaveQueue(): number;
-}
-
-export interface PlacedServiceDeps {
+export interface PlacedServiceDeps extends ClusterServiceDeps {
   readonly terms: Omit<PlacedTerms, 'wanted'> & { readonly placement: Placement };
-  readonly plugin: string;
-  /** Throws where the plugin is not loaded. */
-  service(): InstanceService;
-  /** Rejects with what the start ended in. */
-  start(): Promise<void>;
-  post(message: ToCluster): void;
-  publish(
-    messageId: string,
-    body: string,
-    answered: (outcome: { readonly duplicate: boolean } | HostError) => void,
-  ): void;
-  /** What this member wants is another. */
-  changed(): void;
+  publish(messageId: string, body: string, answered: Stored): void;
   holder(): LeaseHolder | undefined;
-  /** Why the cluster cannot be reached; null where it can. */
-  fault(): ClusterFault | null;
-  /** This member takes nothing. */
-  draining(): boolean;
-  tell(level: 'info' | 'warn', message: string, fields: Readonly<Record<string, unknown>>): void;
-}
-
-interface Lease {
-  readonly fence: number;
-  until: LeaseTime;
 }
 
 /** Events that the instance has and that have not had their outcome. */
 const mostInFlight = 256;
 const againMs = 100;
-const promises = { events: 'at_least_once', state: 'exactly_once', commands: 'at_least_once' } as const;
-const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 export const inFlightOf = (capacity: number): number => Math.min(mostInFlight, capacity);
 
-export class PlacedService implements PlacedQueue {
+export class PlacedService implements ClusterService {
   readonly plugin: string;
   /** The plugin, or what of it has the instance of this member. */
   readonly unit: string;
@@ -112,9 +85,27 @@ export class PlacedService implements PlacedQueue {
     this.#attempts = new FailedAttempts(this.records);
   }
 
-  get terms(): PlacedTerms {
+  readonly partitions = undefined;
+
+  get terms(): readonly PlacedTerms[] {
     const { placement: _placement, ...terms } = this.#deps.terms;
-    return { ...terms, wanted: this.#wanted };
+    return [{ ...terms, wanted: this.#wanted }];
+  }
+
+  has(unit: string): boolean {
+    return unit === this.unit;
+  }
+
+  memberFor(): string | null {
+    return this.#deps.holder()?.member ?? null;
+  }
+
+  partitionHere(): undefined {
+    return undefined;
+  }
+
+  membersChanged(): void {
+    // Its place is decided by its one lease alone.
   }
 
   get placement(): Placement {
@@ -134,7 +125,7 @@ export class PlacedService implements PlacedQueue {
       member: holder?.member ?? null,
       fence: holder?.member == null ? null : holder.fence,
       waits,
-      promises,
+      promises: placementPromises,
     };
   }
 
@@ -166,14 +157,14 @@ export class PlacedService implements PlacedQueue {
     await (this.#turn = this.#turn.then(async () => {
       await this.#deps.service().stop();
       this.#flush();
-      this.#leave();
       if (this.#lease?.fence === lease.fence) this.#forget();
+      this.#leave();
       this.#deps.post({ type: 'release', plugin: this.unit, fence: lease.fence });
       this.#leaving = false;
     }));
   }
 
-  granted(fence: number, until: LeaseTime, state: StoredState | undefined): void {
+  granted(_unit: string, { fence, until }: Lease, state: StoredState | undefined): void {
     if (this.#lease?.fence === fence) {
       this.#lease.until = until;
       this.#arm();
@@ -188,7 +179,7 @@ export class PlacedService implements PlacedQueue {
     this.#turn = this.#turn.then(() => this.#begin(fence));
   }
 
-  lost(fence: number, why: string): void {
+  lost(_unit: string, fence: number, why: string): void {
     if (this.#lease?.fence === fence) this.#end(why);
   }
 
@@ -197,7 +188,7 @@ export class PlacedService implements PlacedQueue {
     this.#end('the thread of the cluster is gone');
   }
 
-  arrived(fence: number, events: readonly ArrivedEvent[]): void {
+  arrived(_unit: string, fence: number, events: readonly ArrivedEvent[]): void {
     if (this.#lease?.fence !== fence) return;
     this.#backlog.push(...events);
     this.#feed();
@@ -205,17 +196,8 @@ export class PlacedService implements PlacedQueue {
 
   /** The event is answered once the stream has it. */
   publish(event: QueuedEvent, answered: (outcome: Published | HostError) => void): void {
-    const { idempotencyKey } = event;
-    const eventId = idempotencyKey === undefined ? event.eventId : keyedId(this.plugin, idempotencyKey);
-    const correlationId = event.correlationId === event.eventId ? eventId : event.correlationId;
-    const head: StreamedHead = {
-      eventId,
-      correlationId,
-      ...event.head,
-      ...(event.hops === undefined ? {} : { hops: event.hops }),
-      ...(event.replayOf === undefined ? {} : { replayOf: event.replayOf }),
-    };
-    this.#deps.publish(eventId, `${JSON.stringify(head)}\n${event.payload}`, (outcome) =>
+    const { eventId, correlationId, body } = streamedMessage(this.plugin, event);
+    this.#deps.publish(eventId, body, (outcome) =>
       answered(outcome instanceof HostError ? outcome : { eventId, correlationId, duplicate: outcome.duplicate }),
     );
   }
@@ -228,8 +210,8 @@ export class PlacedService implements PlacedQueue {
     this.#forget();
   }
 
-  commit(...asked: Parameters<PlacedQueue['commit']>): Promise<void> {
-    return this.#state.commit(...asked);
+  commit(...[changes, event, others]: Parameters<PlacedQueue['commit']>): Promise<void> {
+    return this.#state.commit(changes, event?.origin?.sequence, others);
   }
 
   committed(message: Extract<FromCluster, { type: 'committed' }>): void {
@@ -270,8 +252,7 @@ export class PlacedService implements PlacedQueue {
   }
 
   get isInForce(): boolean {
-    const until = this.#lease?.until;
-    return until !== undefined && monotonicMs() < until.monotonicMs && Date.now() < until.wallMs;
+    return isBefore(this.#lease?.until);
   }
 
   /** A timer of Node, because the daemon's own stand while it is stopped. */
@@ -279,14 +260,10 @@ export class PlacedService implements PlacedQueue {
     clearTimeout(this.#expiry);
     const until = this.#lease?.until;
     if (until === undefined) return;
-    const leftMs = Math.min(until.monotonicMs - monotonicMs(), until.wallMs - Date.now());
-    this.#expiry = setTimeout(
-      () => {
-        if (this.isInForce) this.#arm();
-        else this.#end('it could not be renewed in time');
-      },
-      Math.max(1, Math.ceil(leftMs)),
-    );
+    this.#expiry = setTimeout(() => {
+      if (this.isInForce) this.#arm();
+      else this.#end('it could not be renewed in time');
+    }, leftMs(until));
   }
 
   async #begin(fence: number): Promise<void> {
@@ -396,10 +373,4 @@ export class PlacedService implements PlacedQueue {
     if (fence !== undefined && sequences.length > 0)
       this.#deps.post({ type: 'done', plugin: this.unit, fence, sequences });
   }
-}
-
-/** The same for each event under the same key, so that a repetition is answered with the first one's id. */
-function keyedId(plugin: string, key: string): string {
-  const hex = createHash('sha256').update(`${plugin} ${key}`).digest('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

@@ -52,6 +52,10 @@ export class PlacedState {
     return values;
   }
 
+  get values(): ReadonlyMap<string, string> {
+    return this.#values;
+  }
+
   /** Its changes are stored: it needs only to be acknowledged. */
   wasHandled(sequence: number): boolean {
     return this.#skipped.has(sequence);

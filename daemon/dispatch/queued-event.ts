@@ -70,6 +70,10 @@ export interface QueuedEvent extends EventIds {
   readonly idempotencyKey?: string | undefined;
   /** Undefined for an event that waits nowhere but here. */
   readonly origin?: EventOrigin | undefined;
+  /** Its sender's: events with the same are handled in order by services that the members of a cluster share. */
+  readonly key?: string | undefined;
+  /** Of such a service, to which it belongs. */
+  readonly partition?: number | undefined;
 }
 
 export const idsOf = ({ eventId, correlationId }: EventIds): EventIds => ({ eventId, correlationId });

@@ -1,6 +1,7 @@
 // What the daemon has for its cluster, put together. Without `cluster` in the configuration nothing of it is loaded.
 import type { MemberService } from '../../protocol/cluster/messages.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import type { ClusterService } from '../cluster/cluster-service.ts';
 import type { Feed } from '../telemetry/feed.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import { realClock } from '../time/real-clock.ts';
@@ -49,6 +50,7 @@ export async function joinCluster(
                   placement: plugin.manifest.service?.placement ?? 'here',
                   lifecycle: service.lifecycle,
                   fence: host.placed(id)?.fence ?? null,
+                  ...partitionsOf(host.placed(id)),
                 },
               ],
         ),
@@ -59,3 +61,6 @@ export async function joinCluster(
   });
   return cluster;
 }
+
+const partitionsOf = (placed: ClusterService | undefined): Pick<MemberService, 'partitions'> =>
+  placed?.partitions === undefined ? {} : { partitions: placed.partitions };

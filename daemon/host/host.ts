@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { HostError } from '../../protocol/errors.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { PlacedService } from '../cluster/placed-service.ts';
+import type { ClusterService } from '../cluster/cluster-service.ts';
 import type { Config } from '../config/schema.ts';
 import type { Guarding } from '../guardian/link.ts';
 import { AfterDeath } from './after-death.ts';
@@ -327,7 +327,7 @@ export class Host {
   }
 
   /** Of which one instance lives in the cluster; undefined for any other. */
-  placed(id: string): PlacedService | undefined {
+  placed(id: string): ClusterService | undefined {
     return this.#options.cluster?.()?.placed(id);
   }
 

@@ -356,7 +356,7 @@ export class HostedPlugin {
       commit: (changes, event) =>
         placed === undefined
           ? store.commit(changes)
-          : placed.commit(changes, event?.origin?.sequence, (others) => placed.records.commit(others)),
+          : placed.commit(changes, event, (others) => placed.records.commit(others)),
       random: Math.random,
       spawnCell: (spec, listener) =>
         spec.server === undefined

@@ -95,6 +95,7 @@ export async function openKept(
   await outputs.open(manifest.service?.outputs ?? []);
   placed?.whenMoved({
     came: () => Promise.all([deadLetters.reread(), outputs.reread()]),
+    settled: () => Promise.all([deadLetters.written(), outputs.settled()]),
     went: () => {
       deadLetters.forget();
       outputs.forget();

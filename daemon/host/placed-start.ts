@@ -1,6 +1,6 @@
 // Starting a service of which one instance lives in the cluster: this member takes it where nobody has it.
 import { HostError } from '../../protocol/errors.ts';
-import type { PlacedService } from '../cluster/placed-service.ts';
+import type { ClusterService } from '../cluster/cluster-service.ts';
 import type { LoadedPlugin } from '../plugins/plugin.ts';
 import type { Clock } from '../time/clock.ts';
 
@@ -8,7 +8,7 @@ import type { Clock } from '../time/clock.ts';
  * Resolves when it runs here or another member has it; rejects with what its start ended in, or where nobody has it
  * within the time.
  */
-export async function startPlaced(placed: PlacedService, clock: Clock, withinMs: number): Promise<void> {
+export async function startPlaced(placed: ClusterService, clock: Clock, withinMs: number): Promise<void> {
   const started = placed.fence === undefined ? placed.started() : Promise.resolve();
   placed.want();
   const endMs = clock.monotonicMs() + withinMs;
@@ -29,7 +29,7 @@ export async function startPlaced(placed: PlacedService, clock: Clock, withinMs:
 }
 
 /** What acts on an instance is for the member that has it. */
-export function requireInstance(placed: PlacedService | undefined): void {
+export function requireInstance(placed: ClusterService | undefined): void {
   if (placed === undefined || placed.fence !== undefined) return;
   const { waits, member } = placed.status();
   throw new HostError('service_unavailable', `The service of ${placed.plugin} does not run here: ${waits ?? ''}.`, {

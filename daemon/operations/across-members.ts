@@ -18,6 +18,12 @@ const serviceCalls = [
   'deadLetter.discard',
 ] as const;
 
+interface ServiceCall {
+  readonly plugin: string;
+  readonly timeoutMs?: number;
+  readonly event?: { readonly key?: string };
+}
+
 /** The deadline is the tool's own, on its member: here a call ends with its caller, or with the member. */
 const longestCallMs = 86_400_000;
 
@@ -31,9 +37,13 @@ export function acrossMembers(host: Host, cluster: Cluster, handlers: Handlers):
     );
 
   /** The member that answers for the service; undefined: this one. */
-  const answering = (operation: (typeof serviceCalls)[number], plugin: string): string | undefined => {
-    if (!host.catalog.has(plugin)) return cluster.memberWithService(plugin);
+  const answering = (operation: (typeof serviceCalls)[number], plugin: string, key?: string): string | undefined => {
+    if (!host.catalog.has(plugin)) return cluster.memberWithService(plugin, key);
     const placed = cluster.placed(plugin);
+    if (placed?.placement === 'shared' && operation === 'ingress.deliver') {
+      const member = placed.memberFor(key);
+      return member === null || member === cluster.member ? undefined : member;
+    }
     // What is published goes to the stream from wherever it is.
     if (placed === undefined || placed.fence !== undefined || operation === 'ingress.publish') return undefined;
     // Each member answers for its own instance.
@@ -51,8 +61,8 @@ export function acrossMembers(host: Host, cluster: Cluster, handlers: Handlers):
   const passed = Object.fromEntries(
     serviceCalls.map((name) => [
       name,
-      (params: { readonly plugin: string; readonly timeoutMs?: number }, caller: Caller) => {
-        const member = caller.member === undefined ? answering(name, params.plugin) : undefined;
+      (params: ServiceCall, caller: Caller) => {
+        const member = caller.member === undefined ? answering(name, params.plugin, params.event?.key) : undefined;
         const timeoutMs = params.timeoutMs ?? host.config.limits.deliverMs;
         return member === undefined
           ? (handlers[name] as (params: unknown, caller: Caller) => unknown)(params, caller)

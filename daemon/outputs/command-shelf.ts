@@ -23,6 +23,7 @@ export class CommandShelf {
   #changes = new Map<string, Change>();
   #flushes = false;
   #committing = false;
+  #commit: Promise<void> = Promise.resolve();
   #retry: Timer | undefined;
   #failed = false;
   #closed = false;
@@ -58,6 +59,15 @@ export class CommandShelf {
 
   unbury({ place }: DeadCommand): void {
     this.#change(remove(tables.dead, this.#key(place)));
+  }
+
+  /** Resolves when what was changed so far is in the store, or was refused. Never rejects. */
+  async settled(): Promise<void> {
+    for (;;) {
+      this.#flush();
+      if (!this.#committing) return;
+      await this.#commit;
+    }
   }
 
   /** Nothing that is here is to be written any more. */
@@ -108,7 +118,7 @@ export class CommandShelf {
     const changes = this.#changes;
     this.#changes = new Map();
     this.#committing = true;
-    this.#options.store.commit([...changes.values()]).then(
+    this.#commit = this.#options.store.commit([...changes.values()]).then(
       () => {
         this.#committing = false;
         this.#failed = false;

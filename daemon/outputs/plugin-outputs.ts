@@ -84,6 +84,11 @@ export class PluginOutputs {
     }
   }
 
+  /** Resolves when what has changed is kept, or was refused. Never rejects. */
+  settled(): Promise<void> {
+    return this.#shelf.settled();
+  }
+
   /** They are another member's now: what is on its way is given up, and nothing more is sent. */
   forget(): void {
     for (const { queue } of this.#rows.values()) queue.close();

@@ -24,10 +24,11 @@ interface Parts {
   readonly payloadBytes: number;
   readonly correlationId: string | undefined;
   readonly idempotencyKey: string | undefined;
+  readonly key?: string | undefined;
 }
 
 /** What the host knows of an event beside what its sender says. */
-export interface AdmittedWith extends Pick<QueuedEvent, 'waiter' | 'replayOf' | 'hops' | 'origin'> {
+export interface AdmittedWith extends Pick<QueuedEvent, 'waiter' | 'replayOf' | 'hops' | 'origin' | 'partition'> {
   /** Of an event that another member has accepted. */
   readonly eventId?: string;
   readonly createdAt?: string;
@@ -74,7 +75,7 @@ export class Admission {
   }
 
   #queued(
-    { head, payload, payloadBytes, correlationId: given, idempotencyKey }: Parts,
+    { head, payload, payloadBytes, correlationId: given, idempotencyKey, key }: Parts,
     more: AdmittedWith,
   ): QueuedEvent {
     const eventId = more.eventId ?? uuidv7();
@@ -96,6 +97,8 @@ export class Admission {
       place: undefined,
       idempotencyKey,
       origin: more.origin,
+      key,
+      partition: more.partition,
     };
   }
 
@@ -134,7 +137,7 @@ export class Admission {
     event: Partial<PlainEvent> &
       Pick<PlainEvent, 'ingress' | 'kind' | 'source'> & { readonly createdAt?: string | undefined },
   ): Parts {
-    const { ingress, kind, source, createdAt, correlationId, idempotencyKey } = event;
+    const { ingress, kind, source, createdAt, correlationId, idempotencyKey, key } = event;
     const payload = payloadText(event.payload);
     return {
       head: this.#heads.of(ingress, kind, source, createdAt),
@@ -142,6 +145,7 @@ export class Admission {
       payloadBytes: Buffer.byteLength(payload),
       correlationId,
       idempotencyKey,
+      key,
     };
   }
 

@@ -190,6 +190,12 @@ export class Intake {
         ]),
       );
     this.#requireRoom(event);
+    if (this.#placed !== undefined) {
+      const partition = this.#placed.partitionHere(event);
+      const placed = partition === undefined ? event : { ...event, partition };
+      this.#push(placed);
+      return placed;
+    }
     if (this.#kept?.follow(event) !== true) this.#push(event);
     return event;
   }
@@ -350,7 +356,7 @@ export class Intake {
     const absent = reason === 'not_kept' || reason === 'moved' ? 0 : (this.#kept?.discardAbsent() ?? 0);
     if (absent > 0) this.#books.discardedUnseen(absent, reason);
     const removed = this.queue.removeWhere(({ place, origin }) =>
-      reason === 'moved' ? origin !== undefined : reason !== 'not_kept' || place === undefined,
+      reason === 'moved' ? origin?.isOver() === true : reason !== 'not_kept' || place === undefined,
     );
     this.#retries.rearm();
     this.discard(removed, reason);

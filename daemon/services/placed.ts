@@ -28,7 +28,7 @@ export interface PlacedQueue {
   /** Stores what an event has changed, by `others` what is no state. Rejects only where the service is lost with it. */
   commit(
     changes: readonly Change[],
-    sequence: number | undefined,
+    event: Pick<QueuedEvent, 'origin' | 'partition'> | undefined,
     others: (changes: readonly Change[]) => Promise<void>,
   ): Promise<void>;
   /** Where its ctx.state is kept; `adopted` is told what it holds when the service comes to this member. */
@@ -37,6 +37,11 @@ export interface PlacedQueue {
   readonly records: EntryStore;
   /** What is kept in `records` belongs to the member that has the lease. */
   whenMoved(listener: MoveListener): void;
+  /**
+   * The partition of an event that is not stored; undefined where the service has none. Throws where this member does
+   * not hold it.
+   */
+  partitionHere(event: Pick<QueuedEvent, 'key'>): number | undefined;
   /** This member has a lease in force: it may act. */
   readonly isInForce: boolean;
   status(): PlacementStatus;
@@ -46,6 +51,8 @@ export interface PlacedQueue {
 export interface MoveListener {
   /** The service comes to this member: what is kept can be read. */
   came(): Promise<unknown>;
+  /** Resolves when what has changed here is kept there, or cannot be. Never rejects. */
+  settled(): Promise<unknown>;
   /** It is another member's now. */
   went(): void;
 }
@@ -72,6 +79,7 @@ export interface Arrival {
   readonly origin: NonNullable<QueuedEvent['origin']>;
   readonly replayOf?: string | undefined;
   readonly hops?: number | undefined;
+  readonly partition?: number | undefined;
   /** Attempts that failed on other members. */
   readonly story: readonly AttemptStory[];
 }

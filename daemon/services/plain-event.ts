@@ -9,6 +9,7 @@ export interface PlainEvent {
   readonly payload: unknown;
   readonly correlationId: string | undefined;
   readonly idempotencyKey: string | undefined;
+  readonly key: string | undefined;
 }
 
 /** The same text comes again and again; a regular expression costs more than this. */
@@ -33,6 +34,7 @@ export function plainEvent(raw: unknown, declares: (ingress: string, kind: strin
   let payload: unknown;
   let correlationId: unknown;
   let idempotencyKey: unknown;
+  let orderKey: unknown;
   for (const key in raw) {
     const value = (raw as Readonly<Record<string, unknown>>)[key];
     switch (key) {
@@ -54,6 +56,9 @@ export function plainEvent(raw: unknown, declares: (ingress: string, kind: strin
       case 'idempotencyKey':
         idempotencyKey = value;
         break;
+      case 'key':
+        orderKey = value;
+        break;
       default:
         // A time, an attempt, or what should not be there at all.
         return undefined;
@@ -61,6 +66,7 @@ export function plainEvent(raw: unknown, declares: (ingress: string, kind: strin
   }
   if (typeof ingress !== 'string' || typeof kind !== 'string' || !declares(ingress, kind) || !isSource(source))
     return undefined;
-  if (!isCorrelationId(correlationId) || !isCorrelationId(idempotencyKey)) return undefined;
-  return { ingress, kind, source, payload, correlationId, idempotencyKey };
+  if (!isCorrelationId(correlationId) || !isCorrelationId(idempotencyKey) || !isCorrelationId(orderKey))
+    return undefined;
+  return { ingress, kind, source, payload, correlationId, idempotencyKey, key: orderKey };
 }

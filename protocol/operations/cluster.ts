@@ -10,6 +10,10 @@ const memberService = z.object({
   placement,
   lifecycle: z.string().describe('of the instance on this member; ready or stopped where another member has it'),
   fence: z.int().min(0).nullable().describe('the fencing number under which it acts; null where it needs none'),
+  partitions: z
+    .array(z.object({ partition: z.int().min(0), fence: z.int().min(0) }))
+    .optional()
+    .describe('of a shared service: those that this member holds; absent where it takes none'),
 });
 
 const member = z.object({

@@ -1,7 +1,14 @@
 // The cluster's thread as a whole: the connection, this daemon among the members, its leases, the streams of clustered
 // services, and calls between members. It knows nothing of plugins but their ids.
 import { randomUUID } from 'node:crypto';
-import type { ClusterData, ClusterFault, FromCluster, ToCluster } from '../../protocol/cluster/messages.ts';
+import {
+  type ClusterData,
+  type ClusterFault,
+  type FromCluster,
+  type PlacedService,
+  type ToCluster,
+  sharedPluginOf,
+} from '../../protocol/cluster/messages.ts';
 import { Board } from './board.ts';
 import { EventStreams } from './event-streams.ts';
 import { Leases } from './leases.ts';
@@ -35,6 +42,9 @@ export class ClusterNode {
   readonly #timer: NodeJS.Timeout;
   #tickedMs = monotonicMs();
   #nats: Nats | undefined;
+  /** Partitions of shared services that this member takes. */
+  #shared: readonly PlacedService[] = [];
+  readonly #ensured = new Set<string>();
   #fault: ClusterFault | null = { code: 'cluster_unavailable', message: 'The NATS server has not answered yet.' };
   #told = '';
   readonly #releasing = new Set<Promise<void>>();
@@ -93,6 +103,8 @@ export class ClusterNode {
       case 'placed':
         for (const { plugin, inFlight } of message.services) this.#inFlight.set(plugin, inFlight);
         this.#leases.place(message.services);
+        this.#shared = message.services.filter(({ plugin, wanted }) => wanted && sharedPluginOf(plugin) !== undefined);
+        this.#ensureShared();
         break;
       case 'consume':
         if (this.#leases.holds(message.plugin, message.fence)) this.#consume(message.plugin, message.fence);
@@ -134,6 +146,17 @@ export class ClusterNode {
     }
   }
 
+  /** What is published goes to any partition, also to one that nobody has taken yet. */
+  #ensureShared(): void {
+    if (this.#nats === undefined) return;
+    for (const service of this.#shared) {
+      if (this.#ensured.has(service.plugin)) continue;
+      this.#ensured.add(service.plugin);
+      // Whoever takes it does the same, and is told.
+      this.#streams.ensure(service).catch(() => this.#ensured.delete(service.plugin));
+    }
+  }
+
   #release(plugin: string, fence: number): void {
     const releasing = this.#leases.release(this.#nats?.board, plugin, fence);
     this.#releasing.add(releasing);
@@ -158,6 +181,8 @@ export class ClusterNode {
       mostBytes: nats.connection.info?.max_payload ?? defaultPayloadBytes,
     });
     this.#calls.up(nats);
+    this.#ensured.clear();
+    this.#ensureShared();
     this.#board.follow(nats.board).catch((thrown: unknown) => {
       const reason = thrown instanceof Error ? thrown.message : String(thrown);
       this.#down({ code: 'cluster_unavailable', message: `The members cannot be followed: ${reason}` });

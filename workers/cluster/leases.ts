@@ -8,7 +8,9 @@ import {
   type LeaseTime,
   type PlacedService,
   type PlacedState,
+  type MemberRecord,
   pluginOf,
+  sharedPluginOf,
   tokenOf,
 } from '../../protocol/cluster/messages.ts';
 import { type Board, isOutdated, leaseKey, parsed } from './board.ts';
@@ -131,19 +133,36 @@ export class Leases {
     }
     const since = this.#freeSince.get(token) ?? nowMs;
     this.#freeSince.set(token, since);
-    return nowMs - since >= politenessMs(this.#held.size, this.#leastHeld(), data.leaseMs);
+    const shared = sharedPluginOf(plugin);
+    const own = shared === undefined ? this.#held.size : this.#ownOf(shared);
+    return nowMs - since >= politenessMs(own, this.#leastHeld(shared), data.leaseMs);
   }
 
-  /** By the other members that live. */
-  #leastHeld(): number {
+  /** Partitions of a shared service that this member has, or is about to have. */
+  #ownOf(shared: string): number {
+    return [...new Set([...this.#held.keys(), ...this.#taking])].filter((unit) => sharedPluginOf(unit) === shared)
+      .length;
+  }
+
+  /** By the other members that live; of a shared service, its partitions, by those that take some. */
+  #leastHeld(shared: string | undefined): number {
     const { board, data } = this.#deps;
     const nowMs = this.#deps.nowMs();
     const counts = [...board.members.values()]
       .filter(
         ({ value, sinceMs }) =>
-          value.member !== data.member && value.state === 'active' && nowMs - sinceMs < staleAfterMs(data.leaseMs),
+          value.member !== data.member &&
+          value.state === 'active' &&
+          nowMs - sinceMs < staleAfterMs(data.leaseMs) &&
+          (shared === undefined || takesPartitions(value, shared)),
       )
-      .map(({ value: { member } }) => [...board.leases.values()].filter(({ value }) => value.member === member).length);
+      .map(
+        ({ value: { member } }) =>
+          [...board.leases].filter(
+            ([token, { value }]) =>
+              value.member === member && (shared === undefined || sharedPluginOf(pluginOf(token)) === shared),
+          ).length,
+      );
     return Math.min(Infinity, ...counts);
   }
 
@@ -225,3 +244,7 @@ export class Leases {
     this.#deps.tell({ type: 'granted', plugin, fence, until, ...(state === undefined ? {} : { state }) });
   }
 }
+
+/** A member of another version may not say which services it has. */
+const takesPartitions = ({ services }: Partial<MemberRecord>, shared: string): boolean =>
+  services?.some(({ plugin, partitions }) => plugin === shared && partitions !== undefined) ?? false;

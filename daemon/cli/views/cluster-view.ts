@@ -20,13 +20,14 @@ export function memberTable(terminal: Terminal, { member: own, members }: Cluste
 
 export function serviceTable(terminal: Terminal, { members }: ClusterStatus): void {
   const rows = members.flatMap(({ member, services }) =>
-    services.map(({ plugin, placement, lifecycle, fence }) => [
+    services.map(({ plugin, placement, lifecycle, fence, partitions }) => [
       plugin,
       placement,
       member,
       lifecycle,
       fence === null ? '-' : String(fence),
+      partitions === undefined ? '-' : partitions.map(({ partition }) => partition).join(' '),
     ]),
   );
-  if (rows.length > 0) printTable(terminal, ['PLUGIN', 'PLACEMENT', 'MEMBER', 'STATE', 'FENCE'], rows);
+  if (rows.length > 0) printTable(terminal, ['PLUGIN', 'PLACEMENT', 'MEMBER', 'STATE', 'FENCE', 'PARTITIONS'], rows);
 }

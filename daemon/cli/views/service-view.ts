@@ -1,5 +1,5 @@
 // A service's status as a row of a table and as lines in full.
-import type { Lifecycle, ServiceStatus } from '../../../protocol/status.ts';
+import type { Lifecycle, PlacementStatus, ServiceStatus } from '../../../protocol/status.ts';
 import { causeLines } from '../failure.ts';
 import { agoText, bytesText, durationText, percentText, plural, timeText } from './quantity.ts';
 import { type Piece, type Style, styled } from './terminal.ts';
@@ -143,9 +143,21 @@ const headSection: Section = (status) => [
   ],
 ];
 
+function sharedRows(partitions: NonNullable<PlacementStatus['partitions']>, waits: string | null): Piece[][] {
+  const members = [...new Set(partitions.map(({ member }) => member))].sort();
+  const held = members.map(
+    (member) =>
+      `${member ?? 'nobody'} has ${partitions.flatMap((one) => (one.member === member ? [one.partition] : [])).join(' ')}`,
+  );
+  return [row('placement', `shared; of its partitions, ${held.join('; ')}`)].concat(
+    waits === null ? [] : [row('', styled('yellow', `not here: ${waits}`))],
+  );
+}
+
 const placementSection: Section = ({ placement: placed }) => {
   if (placed === null) return [];
-  const { placement, member, fence, waits } = placed;
+  const { placement, member, fence, waits, partitions } = placed;
+  if (partitions !== undefined) return sharedRows(partitions, waits);
   const held = member === null ? 'no member has it' : `the member ${member} has it, under ${String(fence)}`;
   return [row('placement', `${placement}; ${waits === null ? `runs here, under ${String(fence)}` : held}`)].concat(
     waits === null ? [] : [row('', styled('yellow', `not here: ${waits}`))],
