@@ -289,15 +289,19 @@ export class SharedService implements ClusterService {
     return 'this member has no partition yet';
   }
 
-  /** At once: its cell is ended, and what it still ends of these partitions counts for nothing. */
+  /** At once: its cell is ended with all its partitions, and what it still ends counts for nothing. */
   #end(numbers: readonly number[], why: string): void {
-    const ended = numbers.map((number) => this.#at(number)).filter((partition) => partition.giveUp(why));
+    const lost = numbers.map((number) => this.#at(number)).filter(({ isHeld }) => isHeld);
+    const works = lost.some((partition) => this.#running.has(partition));
+    // What of the other partitions was handled and is not stored yet is decided where they are taken next.
+    const ended = works ? [...new Set([...lost, ...this.#running])] : lost;
     if (ended.length === 0) return;
+    for (const partition of ended) partition.giveUp(why);
     this.#deps.tell('warn', `this member has lost partitions: ${why}`, {
       partitions: ended.map(({ number }) => number),
     });
-    if (!ended.some((partition) => this.#running.has(partition))) return;
-    this.#running = new Set([...this.#running].filter((partition) => !ended.includes(partition)));
+    if (!works) return;
+    this.#running = new Set();
     this.#endsNow = true;
     this.#went();
     void this.#deps.service().stop({ now: true });

@@ -64,3 +64,19 @@ test('a command of an event without an effect is found', () => {
 test('a command under two keys is found', () => {
   assert.deepEqual(violations([...withCommands, sent(3, 'other/1')]), ['a: the command of the event 3 has two keys']);
 });
+
+const keyed = (n: number, beganMs: number, toldMs: number, key = 'k'): HistoryLine => ({
+  what: 'accepted',
+  service,
+  n,
+  ordered: { key, beganMs, toldMs },
+});
+
+test('events of one key out of order are found, and those that were published side by side are not', () => {
+  const inPlace = [committed('one/1', 2, 1), committed('one/1', 1, 2)];
+  assert.deepEqual(violations([keyed(1, 0, 10), keyed(2, 11, 20), ...inPlace]), [
+    'a: the event 1 of the key k had its effect behind the later event 2',
+  ]);
+  assert.deepEqual(violations([keyed(1, 0, 10), keyed(2, 5, 20), ...inPlace]), []);
+  assert.deepEqual(violations([keyed(1, 0, 10), keyed(2, 11, 20, 'other'), ...inPlace]), []);
+});

@@ -6,6 +6,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { numberOf } from '../../daemon/cluster/shared-service.ts';
+import { partitionCount } from '../../protocol/cluster/messages.ts';
 import { type Committed, type HistoryLine, type Sent, violations } from '../labs/cluster-history.ts';
 import { type Member, type NatsLab, noServer, startMember, startNats, until } from '../labs/nats-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
@@ -14,7 +16,7 @@ import { writePlugin } from '../labs/written-plugin.ts';
 const seconds = Number(process.env['NAGAYA_TRIAL_SECONDS'] ?? 4);
 const seed = Number(process.env['NAGAYA_TRIAL_SEED'] ?? 1);
 const isLong = seconds > 60;
-const serviceCount = isLong ? 10 : 2;
+const serviceCount = isLong ? 10 : 3;
 const leaseMs = 2000;
 /** Each event leaves a line in ctx.state, which is bounded. */
 const mostPublished = 2000 * serviceCount;
@@ -28,7 +30,7 @@ const code = `export const service = {
     if (payload.n % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 3));
     ctx.state.set('order', order);
     ctx.state.set('n' + order, [payload.n, ctx.config.member + '/' + process.pid + '/' + ctx.incarnation]);
-    await ctx.send('told', { unit: ctx.config.unit, n: payload.n });
+    await ctx.send('told', { unit: payload.unit ?? ctx.config.unit, n: payload.n });
   },
 };`;
 
@@ -116,7 +118,11 @@ class Trial {
     while (!this.over && this.#published < mostPublished) {
       const n = (this.#published += 1);
       const service = this.services[n % serviceCount] ?? '';
-      const event = { ingress: 'numbers', kind: 'number', payload: { n }, idempotencyKey: `n-${String(n)}` };
+      const key = isShared(service) ? `k${String(n % keyCount)}` : undefined;
+      const units = key === undefined ? unitsOf(service) : [partitionOf(service, numberOf(key))];
+      const payload = key === undefined ? { n } : { n, unit: units[0] };
+      const event = { ingress: 'numbers', kind: 'number', payload, idempotencyKey: `n-${String(n)}`, key };
+      const beganMs = performance.now();
       const member = this.members[Math.floor(pick() * this.members.length)];
       const answer = member?.client.call('ingress.publish', { plugin: service, event }).then(
         () => true,
@@ -125,7 +131,13 @@ class Trial {
       const accepted = await Promise.race([answer, pause(patienceMs)]);
       // What a member that stands still has not answered counts for nothing here, whatever became of it.
       if (accepted === true)
-        for (const unit of unitsOf(service)) this.history.push({ what: 'accepted', service: unit, n });
+        for (const unit of units)
+          this.history.push({
+            what: 'accepted',
+            service: unit,
+            n,
+            ...(key === undefined ? {} : { ordered: { key, beganMs, toldMs: performance.now() } }),
+          });
       await pause(accepted === true ? paceMs : 20);
     }
   }
@@ -166,11 +178,13 @@ class Trial {
           this.services
             .flatMap(unitsOf)
             .every((unit) =>
-              members.some(
-                ({ member, services }) =>
-                  (unit.split('@')[1] ?? member) === member &&
-                  services.some(({ plugin, fence }) => plugin === unit.split('@')[0] && fence !== null),
-              ),
+              unit.includes('#')
+                ? isHeld(members, unit)
+                : members.some(
+                    ({ member, services }) =>
+                      (unit.split('@')[1] ?? member) === member &&
+                      services.some(({ plugin, fence }) => plugin === unit.split('@')[0] && fence !== null),
+                  ),
             ),
       );
   }
@@ -184,7 +198,7 @@ class Trial {
   }
 
   async #settled(unit: string): Promise<Settled> {
-    const [service = '', only] = unit.split('@');
+    const [service = '', only] = unit.split(/[@#]/);
     const accepted = this.history.flatMap((line) =>
       line.what === 'accepted' && line.service === unit ? [line.n] : [],
     );
@@ -196,7 +210,9 @@ class Trial {
         const sent = this.#arrived
           .filter(({ body }) => body.unit === unit)
           .map(({ key, body }): Sent => ({ what: 'sent', service: unit, n: body.n, key }));
-        const holder = await this.#holderOf(service, only);
+        const holder = unit.includes('#')
+          ? await this.#holderOfPartition(service, Number(only))
+          : await this.#holderOf(service, only);
         const answer = await holder?.client.call('service.state', { plugin: service }).catch(() => undefined);
         return (last = { committed: committedIn(unit, answer?.state ?? {}), sent });
       },
@@ -210,6 +226,15 @@ class Trial {
     for (const member of this.members.filter(({ name }) => only === undefined || name === only)) {
       const status = await member.client.call('service.status', { plugin: service }).catch(() => undefined);
       if (status?.placement?.waits === null && status.lifecycle === 'running') return member;
+    }
+    return undefined;
+  }
+
+  async #holderOfPartition(service: string, partition: number): Promise<Member | undefined> {
+    for (const member of this.members) {
+      const status = await member.client.call('service.status', { plugin: service }).catch(() => undefined);
+      const held = status?.placement?.partitions?.find((one) => one.partition === partition)?.member;
+      if (held === member.name && status?.placement?.waits === null && status.lifecycle === 'running') return member;
     }
     return undefined;
   }
@@ -243,11 +268,30 @@ class Trial {
   }
 }
 
-/** Every second service has an instance on each member; its promises are kept for each by itself. */
-const isEach = (service: string): boolean => Number(service.slice(-1)) % 2 === 1;
+/** Of three services, one has an instance on each member; its promises are kept for each by itself. */
+const isEach = (service: string): boolean => Number(service.slice(-1)) % 3 === 1;
+/** And the members share the next one; its promises are kept for each partition. */
+const isShared = (service: string): boolean => Number(service.slice(-1)) % 3 === 2;
+const keyCount = 20;
+const partitionOf = (service: string, partition: number): string => `${service}#${String(partition)}`;
 const names = ['one', 'two', 'three'];
 const unitOf = (service: string, member: string): string => (isEach(service) ? `${service}@${member}` : service);
-const unitsOf = (service: string): string[] => [...new Set(names.map((name) => unitOf(service, name)))];
+const unitsOf = (service: string): string[] =>
+  isShared(service)
+    ? Array.from({ length: partitionCount }, (_, partition) => partitionOf(service, partition))
+    : [...new Set(names.map((name) => unitOf(service, name)))];
+
+type Members = Awaited<ReturnType<typeof statusOf>>['members'];
+const statusOf = ({ client }: Member) => client.call('cluster.status', {});
+const isHeld = (members: Members, unit: string): boolean => {
+  const [service, partition] = unit.split('#');
+  return members.some(({ services }) =>
+    services.some(
+      ({ plugin, partitions = [] }) =>
+        plugin === service && partitions.some((one) => one.partition === Number(partition)),
+    ),
+  );
+};
 
 interface Settled {
   readonly committed: Committed[];
@@ -266,9 +310,11 @@ function missing(accepted: readonly number[], { committed, sent }: Settled): str
 
 function committedIn(unit: string, state: Readonly<Record<string, unknown>>): Committed[] {
   return Object.entries(state).flatMap(([key, value]) => {
-    if (!/^n\d+$/.test(key)) return [];
+    const [, partition] = unit.split('#');
+    const name = partition === undefined ? key : key.replace(`${partition}/`, '');
+    if (!/^n\d+$/.test(name)) return [];
     const [n, tenure] = value as [number, string];
-    return [{ what: 'committed', service: unit, tenure, n, order: Number(key.slice(1)) }];
+    return [{ what: 'committed', service: unit, tenure, n, order: Number(name.slice(1)) }];
   });
 }
 
@@ -281,7 +327,7 @@ test('whatever happens to members and server, no promise is broken', { skip: noS
     const service = {
       ingresses: [{ name: 'numbers', kinds: ['number'] }],
       outputs: [{ name: 'told', type: 'http', url }],
-      placement: isEach(id) ? 'each' : 'one',
+      placement: isEach(id) ? 'each' : isShared(id) ? 'shared' : 'one',
       queue: { capacity: 10_000 },
     };
     writePlugin(join(folder, id), { manifest: { id, service }, files: { 'index.js': code } });

@@ -5,6 +5,8 @@ export interface Accepted {
   readonly what: 'accepted';
   readonly service: string;
   readonly n: number;
+  /** Of an event with a key: when its publisher began, and when it was told. */
+  readonly ordered?: { readonly key: string; readonly beganMs: number; readonly toldMs: number };
 }
 
 /** What an event changed is in ctx.state: the `order`-th change there. */
@@ -39,6 +41,7 @@ export function violations(history: readonly HistoryLine[]): string[] {
       ...twice(service, committed),
       ...returned(service, committed),
       ...commands(service, own, committed),
+      ...disordered(service, own, committed),
     ];
   });
 }
@@ -75,6 +78,25 @@ function returned(service: string, committed: readonly Committed[]): string[] {
     present = tenure;
     return over.has(tenure)
       ? [`${service}: ${tenure} committed the event ${String(n)} after another instance had taken over`]
+      : [];
+  });
+}
+
+/** What was accepted before another one of the same key was published has its effect before it. */
+function disordered(service: string, own: readonly HistoryLine[], committed: readonly Committed[]): string[] {
+  const accepted = new Map(own.flatMap((line) => (line.what === 'accepted' ? [[line.n, line.ordered] as const] : [])));
+  /** By the key, of those that have had their effect, the one that was published last. */
+  const last = new Map<string, { readonly n: number; readonly beganMs: number }>();
+  return committed.flatMap(({ n }) => {
+    const ordered = accepted.get(n);
+    if (ordered === undefined) return [];
+    const { key, beganMs, toldMs } = ordered;
+    const before = last.get(key);
+    if (before === undefined || beganMs > before.beganMs) last.set(key, { n, beganMs });
+    return before !== undefined && toldMs < before.beganMs
+      ? [
+          `${service}: the event ${String(n)} of the key ${key} had its effect behind the later event ${String(before.n)}`,
+        ]
       : [];
   });
 }
