@@ -194,7 +194,11 @@ export class Cluster {
     const unit = key === undefined ? plugin : partitionUnit(plugin, numberOf(key));
     const holder = (this.#holders.get(plugin) ?? this.#holders.get(unit))?.member;
     if (holder != null && holder !== this.member) return holder;
-    return this.#others(({ services }) => services.some((service) => service.plugin === plugin))[0];
+    const having = (works: boolean): string[] =>
+      this.#others(({ services }) =>
+        services.some((service) => service.plugin === plugin && (!works || service.fence !== null)),
+      );
+    return having(true)[0] ?? having(false)[0];
   }
 
   /** The member with the plugin that has the fewest calls of this one. */

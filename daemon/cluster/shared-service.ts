@@ -254,6 +254,8 @@ export class SharedService implements ClusterService {
     if (!this.#wanted || this.#deps.draining() || this.#isChanging || this.#settling !== undefined) return;
     const { member, sharers, holder } = this.#deps;
     const holders = this.#all.map(({ unit }) => holder(unit)?.member ?? null);
+    // What is known of the leases is older than what this member has.
+    if (this.#all.some(({ isHeld, number }) => isHeld !== (holders[number] === member))) return;
     const given = partitionsToGive(member, sharers(), holders);
     for (const number of given) this.#at(number).leaving = this.#at(number).isHeld;
     if (given.length > 0) this.#changeSoon();
@@ -327,10 +329,13 @@ export class SharedService implements ClusterService {
         this.#deps.tell('warn', `what this member works on could not be changed: ${message}`, {});
       });
       this.#isChanging = false;
+      this.membersChanged();
     }));
   }
 
   async #changeNow(): Promise<void> {
+    // A lease may have come when nothing was to be taken any more.
+    if (!this.#wanted || this.#deps.draining()) for (const partition of this.#held) partition.leaving = true;
     const isSame = this.#held.length === this.#running.size && this.#held.every((one) => this.#running.has(one));
     if (!this.#endsNow && isSame && !this.#held.some(({ leaving }) => leaving)) return;
     await this.#stop();
