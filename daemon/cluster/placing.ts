@@ -58,15 +58,15 @@ export function placeService(
     tell: (level, message, fields) => deps.tell(level, message, { plugin, member, ...fields }),
   };
   if (placement === 'shared') {
-    const part = (whole: number): number => Math.ceil(whole / partitionCount);
     return new SharedService({
       ...common,
       member,
       terms: {
-        capacity: part(queue.capacity),
-        maxBytes: part(queue.maxBytes),
+        capacity: queue.capacity,
+        maxBytes: queue.maxBytes,
         dedupeMs: limits.dedupeMs,
-        inFlight: part(inFlightOf(queue.capacity)),
+        // The instance has one queue for all of them.
+        inFlight: Math.ceil(inFlightOf(queue.capacity) / partitionCount),
       },
       settleMs: Math.min(mostSettleMs, limits.leaseMs * settleShare),
       publish,
