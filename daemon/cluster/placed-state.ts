@@ -33,6 +33,8 @@ export class PlacedState {
   #applied: Promise<void> = Promise.resolve();
   #tenure = 0;
   #waiting: Waiting[] = [];
+  /** Events of which it is not decided yet whether their changes are stored. */
+  readonly #undecided = new Set<Promise<unknown>>();
   #sent: { readonly id: number; readonly waiting: readonly Waiting[] } | undefined;
 
   constructor(deps: PlacedStateDeps) {
@@ -61,8 +63,25 @@ export class PlacedState {
     return this.#skipped.has(sequence);
   }
 
+  /** Resolves when of each event so far it is decided whether its changes are stored. Never rejects. */
+  async settled(): Promise<void> {
+    while (this.#undecided.size > 0) await Promise.allSettled(this.#undecided);
+  }
+
   /** Resolves when the cluster has the changes, and the event under this number as handled. */
-  async commit(
+  commit(
+    changes: readonly Change[],
+    sequence: number | undefined,
+    others: (changes: readonly Change[]) => Promise<void>,
+  ): Promise<void> {
+    const decided = this.#commit(changes, sequence, others);
+    this.#undecided.add(decided);
+    const forget = (): void => void this.#undecided.delete(decided);
+    decided.then(forget, forget);
+    return decided;
+  }
+
+  async #commit(
     changes: readonly Change[],
     sequence: number | undefined,
     others: (changes: readonly Change[]) => Promise<void>,

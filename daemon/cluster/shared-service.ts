@@ -356,12 +356,15 @@ export class SharedService implements ClusterService {
     await this.#start(this.#running);
   }
 
-  /** What is kept is written before: it is read again afterwards. */
+  /** What is kept is written before: it is read again afterwards, by this member or another. */
   async #stop(): Promise<void> {
     const { service } = this.#deps;
     // A start may have been under way when a lease was lost.
     await service().stop(this.#endsNow ? { now: true } : {});
     this.#endsNow = false;
+    // An event of a partition that stays must not come again because one of a partition that goes was not stored.
+    await Promise.all(this.#held.map(({ state }) => state.settled()));
+    await new Promise((resolve) => setImmediate(resolve));
     await Promise.all(this.#movers.map((mover) => mover.settled()));
   }
 
