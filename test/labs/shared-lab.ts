@@ -1,0 +1,75 @@
+// Members that share the service `test.one`, and what its journal says of the order of events.
+import assert from 'node:assert/strict';
+import { type Member, until } from './nats-lab.ts';
+import { journalIn, number, plugin, statusOf } from './placed-plugin.ts';
+
+export const keys = ['k0', 'k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7', 'k8', 'k9', 'ka', 'kb'];
+
+/** Which partitions each member has, as one of them sees it. */
+const spreadOf = async ({ client }: Member): Promise<Record<string, number>> => {
+  const { members } = await client.call('cluster.status', {});
+  return Object.fromEntries(
+    members.map(({ member, services }) => [
+      member,
+      services.find((service) => service.plugin === plugin)?.partitions?.length ?? 0,
+    ]),
+  );
+};
+
+/** All partitions are held, by so many each, and every instance runs. */
+export async function spread(members: readonly Member[], counts: Record<string, number>): Promise<void> {
+  for (const member of members)
+    await until(
+      `${JSON.stringify(counts)} as ${member.name} sees it`,
+      () => spreadOf(member),
+      (found) => Object.entries(counts).every(([name, count]) => found[name] === count),
+    );
+  for (const member of members)
+    if ((counts[member.name] ?? 0) > 0)
+      await until(
+        `an instance on ${member.name}`,
+        () => statusOf(member),
+        ({ lifecycle, placement }) => lifecycle === 'running' && placement?.waits === null,
+      );
+}
+
+export const publishAll = async (
+  members: readonly Member[],
+  from: number,
+  to: number,
+  more: object = {},
+): Promise<void> => {
+  for (let n = from; n < to; n += 1) {
+    const key = keys[n % keys.length];
+    const member = members[n % members.length];
+    await member?.client.call('ingress.publish', { plugin, event: { ...number(n, more), key } });
+  }
+};
+
+export const allEnded = (folder: string, count: number) =>
+  until(
+    `all ${String(count)} events`,
+    () => Promise.resolve(new Set(journalIn(folder).flatMap(({ what, n }) => (what === 'ended' ? [n] : []))).size),
+    (size) => size === count,
+  );
+
+/** By the key, as they ended first. */
+function orderByKey(folder: string): number[][] {
+  const seen = new Set<number>();
+  const orders = keys.map((): number[] => []);
+  for (const { what, n } of journalIn(folder))
+    if (what === 'ended' && n !== null && !seen.has(n)) {
+      seen.add(n);
+      orders[n % keys.length]?.push(n);
+    }
+  return orders;
+}
+
+export function assertInOrder(folder: string): void {
+  for (const [at, order] of orderByKey(folder).entries())
+    assert.deepEqual(
+      order,
+      [...order].sort((one, other) => one - other),
+      `under ${keys[at] ?? ''}`,
+    );
+}
