@@ -1,6 +1,6 @@
 // Dead letters and commands of all partitions that this member holds of a shared service, as one store. Each entry is
 // kept in the cluster with the partition of its event. A copy of them is here, because they are read again whenever the
-// member has other partitions than before, and because places that other members have given are given anew.
+// member has other partitions than before, and because places that other members have given are given again.
 import { HostError } from '../../protocol/errors.ts';
 import { type Change, put, remove, storeKey } from '../../protocol/store/change.ts';
 import type { RangePage } from '../../protocol/store/messages.ts';
