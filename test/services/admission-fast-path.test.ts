@@ -60,6 +60,7 @@ const plain = fc.record(
     payload: fc.jsonValue(),
     correlationId: fc.constantFrom('a', 'x.y-z'),
     idempotencyKey: fc.constantFrom('k1', 'not valid', 7),
+    key: fc.constantFrom('k1', 'not valid', 7),
   },
   { requiredKeys: ['ingress', 'kind'] },
 );
@@ -79,8 +80,8 @@ test('what is admitted without the schema is exactly what the schema makes of it
       seen += 1;
       const { data, success } = ingressEventInput.safeParse(raw);
       assert.ok(success, `the schema refuses ${JSON.stringify(raw)}`);
-      const { ingress, kind, source, payload, correlationId, idempotencyKey, createdAt } = data;
-      assert.deepEqual({ ...fast }, { ingress, kind, source, payload, correlationId, idempotencyKey });
+      const { ingress, kind, source, payload, correlationId, idempotencyKey, key, createdAt } = data;
+      assert.deepEqual({ ...fast }, { ingress, kind, source, payload, correlationId, idempotencyKey, key });
       assert.ok(createdAt === undefined && declares(ingress, kind));
     }),
     { numRuns: 5000 },
