@@ -13,7 +13,7 @@ import type { WakeTurn } from '../dispatch/wake-turns.ts';
 import type { IdempotencyKeys, KnownKey } from './durable/idempotency-keys.ts';
 import type { KeptQueue } from './durable/kept-queue.ts';
 import type { Journal } from './journal.ts';
-import type { Arrival, PlacedQueue } from './placed.ts';
+import { type Arrival, type PlacedQueue, inPartition } from './placed.ts';
 import type { ReadEvent } from '../dispatch/read-event.ts';
 import { QueueBounds } from './queue-bounds.ts';
 import type { Retries } from './retries.ts';
@@ -178,7 +178,7 @@ export class Intake {
 
   /** Queues an event whose outcome somebody waits for, or throws why not. It is never stored. */
   deliver(raw: unknown, waiter: Waiter): QueuedEvent {
-    const event = this.#admitted(raw, { waiter });
+    const event = inPartition(this.#admitted(raw, { waiter }), this.#placed);
     if (event.idempotencyKey !== undefined)
       throw this.#rejected(
         'invalidEvent',
@@ -190,12 +190,6 @@ export class Intake {
         ]),
       );
     this.#requireRoom(event);
-    if (this.#placed !== undefined) {
-      const partition = this.#placed.partitionHere(event);
-      const placed = partition === undefined ? event : { ...event, partition };
-      this.#push(placed);
-      return placed;
-    }
     if (this.#kept?.follow(event) !== true) this.#push(event);
     return event;
   }

@@ -47,6 +47,12 @@ export interface PlacedQueue {
   status(): PlacementStatus;
 }
 
+/** An event that is not stored, as it is handled here. Throws where its partition is another member's. */
+export function inPartition(event: QueuedEvent, placed: PlacedQueue | undefined): QueuedEvent {
+  const partition = placed?.partitionHere(event);
+  return partition === undefined ? event : { ...event, partition };
+}
+
 /** Holds a copy of what is kept in the cluster. */
 export interface MoveListener {
   /** The service comes to this member: what is kept can be read. */

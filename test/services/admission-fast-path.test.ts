@@ -60,13 +60,13 @@ const plain = fc.record(
     payload: fc.jsonValue(),
     correlationId: fc.constantFrom('a', 'x.y-z'),
     idempotencyKey: fc.constantFrom('k1', 'not valid', 7),
-    key: fc.constantFrom('k1', 'not valid', 7),
+    key: fc.constantFrom('k1', 'k2', 'k3', 'k4', 'not valid'),
   },
   { requiredKeys: ['ingress', 'kind'] },
 );
 const sent = fc.oneof(
   { weight: 4, arbitrary: event },
-  { weight: 2, arbitrary: plain },
+  { weight: 3, arbitrary: plain },
   { weight: 1, arbitrary: fc.jsonValue() },
 );
 
@@ -110,10 +110,11 @@ test('an admission refuses and accepts what the schema and the declared names do
       }
       assert.ok(right, `it accepts ${JSON.stringify(raw)}`);
       const { createdAt, correlationId, eventId, attempt, ...rest } = wholeEvent(admitted);
-      const { createdAt: givenAt, correlationId: givenId, idempotencyKey, payload = null, ...given } = parsed.data;
-      // The key is between the sender and the host: the plugin does not see it.
+      const { createdAt: givenAt, correlationId: givenId, idempotencyKey, key, payload = null, ...given } = parsed.data;
+      // The keys are between the sender and the host: the plugin does not see them.
       assert.deepEqual(rest, { ...given, payload });
       assert.equal(admitted.idempotencyKey, idempotencyKey);
+      assert.equal(admitted.key, key);
       assert.equal(correlationId, givenId ?? eventId);
       assert.equal(attempt, 1);
       if (givenAt !== undefined) assert.equal(createdAt, new Date(givenAt).toISOString());
