@@ -261,7 +261,8 @@ export class Intake {
   #storeNow(event: QueuedEvent, answered: Answered, changes?: readonly Change[]): void {
     const kept = this.#kept;
     if (kept === undefined) throw new HostError('internal', 'This service has no store.');
-    if (kept.refusal !== undefined) throw notStored(kept.refusal);
+    const refusal = kept.refusal();
+    if (refusal !== undefined) throw notStored(refusal);
     this.#remember(event, true);
     kept.offer(
       event,

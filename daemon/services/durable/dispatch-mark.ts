@@ -1,7 +1,10 @@
 // How far a durable queue was given to a cell: written before each batch is sent, with one short call of the system
 // that is not synced. A page that is written survives the process. It says after a kill which events may have begun.
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+// Its place on the disk is taken before the first event is accepted and kept from then on: a disk that is full later
+// does not keep the mark from being written.
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { HostError } from '../../../protocol/errors.ts';
 import type { QueuedEvent } from '../../dispatch/queued-event.ts';
 
 export interface Mark {
@@ -20,6 +23,7 @@ const head = { magic: 0, generation: 1, upTo: 2, moved: 3, done: 4, end: 5 } as 
 /** More than two batches hold. */
 const mostMoved = 250;
 const words = head.end + 2 * mostMoved;
+const noRoom: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 
 export class DispatchMark {
   readonly #path: string;
@@ -59,6 +63,20 @@ export class DispatchMark {
   begin(generation: number): void {
     this.#words[head.magic] = magic;
     this.#words[head.generation] = generation;
+  }
+
+  /** Takes its place on the disk. Returns the refusal of an event that is to be accepted where the disk is full. */
+  reserve(): HostError | undefined {
+    if (this.#file !== undefined || this.#failed) return undefined;
+    try {
+      this.#file = this.#open();
+      return undefined;
+    } catch (error) {
+      if (noRoom.has((error as NodeJS.ErrnoException).code ?? ''))
+        return new HostError('storage_full', 'The file system of the state folder has no room for another file.');
+      this.#fail(error as Error);
+      return undefined;
+    }
   }
 
   /** `isMoved`: the event has left its page. */
@@ -104,15 +122,25 @@ export class DispatchMark {
       this.#file ??= this.#open();
       writeSync(this.#file, this.#bytes, 0, at * 8, 0);
     } catch (error) {
-      if (!this.#failed) this.#trouble(error as Error);
-      this.#failed = true;
+      this.#fail(error as Error);
     }
   }
 
+  #fail(error: Error): void {
+    if (!this.#failed) this.#trouble(error);
+    this.#failed = true;
+  }
+
+  /** What an earlier daemon wrote is replaced where it lies: a file that is made shorter first gives its place away. */
   #open(): number {
     mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-    const file = openSync(this.#path, 'w', 0o600);
-    ftruncateSync(file, this.#bytes.length);
-    return file;
+    const file = openSync(this.#path, existsSync(this.#path) ? 'r+' : 'w', 0o600);
+    try {
+      writeSync(file, this.#bytes, 0, this.#bytes.length, 0);
+      return file;
+    } catch (error) {
+      closeSync(file);
+      throw error;
+    }
   }
 }

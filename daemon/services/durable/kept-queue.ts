@@ -117,9 +117,9 @@ export class KeptQueue {
     return this.#gathered.pendingBytes;
   }
 
-  /** Why nothing can be stored now. */
-  get refusal(): HostError | undefined {
-    return this.#unread ?? this.#commits.doubt;
+  /** Why nothing can be stored now. The first time, what an event needs beside the store is made ready. */
+  refusal(): HostError | undefined {
+    return this.#unread ?? this.#commits.doubt ?? this.mark.reserve();
   }
 
   /** A cell gets one event at a time: one of them may take the daemon down again, and then it is known which. */
