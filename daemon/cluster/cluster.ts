@@ -24,7 +24,7 @@ import type { ClusterService } from './cluster-service.ts';
 import { type SpawnCluster, spawnCluster } from './cluster-thread.ts';
 import { instanceId } from './instance-id.ts';
 import { type AskRequest, MemberAsks, type Perform } from './member-asks.ts';
-import { type PlacedHost, placeService } from './placing.ts';
+import { type PlacedHost, placeService, takesPartitions } from './placing.ts';
 import { Publications } from './publications.ts';
 import { numberOf } from './shared-service.ts';
 
@@ -103,6 +103,10 @@ export class Cluster {
 
   get member(): string {
     return this.#options.member;
+  }
+
+  get clock(): Clock {
+    return this.#options.clock;
   }
 
   /** `perform` carries out what other members ask. */
@@ -199,6 +203,15 @@ export class Cluster {
         services.some((service) => service.plugin === plugin && (!works || service.fence !== null)),
       );
     return having(true)[0] ?? having(false)[0];
+  }
+
+  /** Members live that take partitions of the service. */
+  isShared(plugin: string): boolean {
+    return this.#unavailable() === null && this.#members.some((member) => takesPartitions(member, plugin));
+  }
+
+  isLost(member: string): boolean {
+    return this.#members.some((one) => one.member === member && one.state === 'lost');
   }
 
   /** The member with the plugin that has the fewest calls of this one. */

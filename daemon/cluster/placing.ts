@@ -98,5 +98,6 @@ export function placeService(
   });
 }
 
-const takesPartitions = ({ state, services }: MemberView, plugin: string): boolean =>
+/** It lives, and is given partitions of the service. */
+export const takesPartitions = ({ state, services }: MemberView, plugin: string): boolean =>
   state === 'active' && services.some((service) => service.plugin === plugin && service.partitions !== undefined);

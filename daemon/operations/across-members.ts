@@ -8,6 +8,7 @@ import { ReadEvent } from '../dispatch/read-event.ts';
 import type { Host } from '../host/host.ts';
 import type { Caller, Handlers } from './caller.ts';
 import { Deferred } from './deferred.ts';
+import { MovingDeliveries } from './moving-deliveries.ts';
 
 const serviceCalls = [
   'ingress.publish',
@@ -36,13 +37,26 @@ export function acrossMembers(host: Host, cluster: Cluster, handlers: Handlers):
       { holds: false },
     );
 
+  const deliveries = new MovingDeliveries({ clock: cluster.clock, most: host.config.limits.clusterPending });
+
+  /** What another member takes over in a moment is not asked of one that is lost. */
+  const requireLiving = (member: string, plugin: string): string => {
+    if (!cluster.isLost(member)) return member;
+    throw new HostError('service_unavailable', `The member ${member}, which has the service of ${plugin}, is lost.`, {
+      plugin,
+    });
+  };
+
   /** The member that answers for the service; undefined: this one. */
   const answering = (operation: (typeof serviceCalls)[number], plugin: string, key?: string): string | undefined => {
-    if (!host.catalog.has(plugin)) return cluster.memberWithService(plugin, key);
+    if (!host.catalog.has(plugin)) {
+      const member = cluster.memberWithService(plugin, key);
+      return member === undefined ? undefined : requireLiving(member, plugin);
+    }
     const placed = cluster.placed(plugin);
     if (placed?.placement === 'shared' && operation === 'ingress.deliver') {
       const member = placed.memberFor(key);
-      return member === null || member === cluster.member ? undefined : member;
+      return member === null || member === cluster.member ? undefined : requireLiving(member, plugin);
     }
     // What is published goes to the stream from wherever it is.
     if (placed === undefined || placed.fence !== undefined || operation === 'ingress.publish') return undefined;
@@ -74,6 +88,21 @@ export function acrossMembers(host: Host, cluster: Cluster, handlers: Handlers):
   return {
     ...handlers,
     ...passed,
+    'ingress.deliver': (params, caller) => {
+      const { plugin, timeoutMs = host.config.limits.deliverMs } = params;
+      // What another member asks waits there.
+      if (caller.member !== undefined || !cluster.isShared(plugin)) return passed['ingress.deliver'](params, caller);
+      return Deferred.of(
+        deliveries.deliver<OperationResult<'ingress.deliver'> | EncodedJson>({
+          plugin,
+          timeoutMs,
+          signal: caller.signal,
+          isShared: () => cluster.isShared(plugin),
+          deliver: (leftMs) => passed['ingress.deliver']({ ...params, timeoutMs: leftMs }, caller),
+        }),
+        { holds: false },
+      );
+    },
     'tool.call': (params, caller) => {
       const member =
         caller.member === undefined && !host.catalog.has(params.plugin)

@@ -78,6 +78,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       store: 'types: reports on the store',
       mcp: 'types: gives MCP clients the tools',
       cluster: 'types: reports on the members',
+      time: 'types: a delivery waits while the partition of its event moves',
     },
   },
   control: {
