@@ -39,24 +39,16 @@ export function acrossMembers(host: Host, cluster: Cluster, handlers: Handlers):
 
   const deliveries = new MovingDeliveries({ clock: cluster.clock, most: host.config.limits.clusterPending });
 
-  /** What another member takes over in a moment is not asked of one that is lost. */
-  const requireLiving = (member: string, plugin: string): string => {
-    if (!cluster.isLost(member)) return member;
-    throw new HostError('service_unavailable', `The member ${member}, which has the service of ${plugin}, is lost.`, {
-      plugin,
-    });
-  };
-
   /** The member that answers for the service; undefined: this one. */
   const answering = (operation: (typeof serviceCalls)[number], plugin: string, key?: string): string | undefined => {
     if (!host.catalog.has(plugin)) {
       const member = cluster.memberWithService(plugin, key);
-      return member === undefined ? undefined : requireLiving(member, plugin);
+      return member === undefined ? undefined : requireLiving(cluster, member, plugin);
     }
     const placed = cluster.placed(plugin);
     if (placed?.placement === 'shared' && operation === 'ingress.deliver') {
       const member = placed.memberFor(key);
-      return member === null || member === cluster.member ? undefined : requireLiving(member, plugin);
+      return member === null || member === cluster.member ? undefined : requireLiving(cluster, member, plugin);
     }
     // What is published goes to the stream from wherever it is.
     if (placed === undefined || placed.fence !== undefined || operation === 'ingress.publish') return undefined;
@@ -118,6 +110,13 @@ export function acrossMembers(host: Host, cluster: Cluster, handlers: Handlers):
       );
     },
   };
+}
+
+/** What another member takes over in a moment is not asked of one that is lost. */
+function requireLiving(cluster: Cluster, member: string, plugin: string): string {
+  if (!cluster.isLost(member)) return member;
+  const message = `The member ${member}, which has the service of ${plugin}, is lost.`;
+  throw new HostError('service_unavailable', message, { plugin });
 }
 
 /** As it was sent: what the host has not read is passed on unread. */

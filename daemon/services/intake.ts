@@ -264,11 +264,8 @@ export class Intake {
     const refusal = kept.refusal();
     if (refusal !== undefined) throw notStored(refusal);
     this.#remember(event, true);
-    kept.offer(
-      event,
-      (error) => answered(error === undefined ? this.#accepted(event) : notStored(error)),
-      changes ?? [],
-    );
+    const told = (error?: HostError): void => answered(error === undefined ? this.#accepted(event) : notStored(error));
+    kept.offer(event, told, changes ?? []);
   }
 
   #accepted({ eventId, correlationId }: QueuedEvent): Accepted {

@@ -1,5 +1,5 @@
-// How far a queue was given to a cell is noted on disk, also where the disk is full by then: on a small file system that
-// is filled, where one may be mounted.
+// How far a queue was given to a cell is noted on disk, also where the disk is full by then: on a small file system
+// that is filled, where one may be mounted.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
