@@ -210,6 +210,14 @@ export class Cluster {
     return this.#unavailable() === null && this.#members.some((member) => takesPartitions(member, plugin));
   }
 
+  /** Members that live and have some, this one included. */
+  membersWithPartitions(plugin: string): string[] {
+    const having = this.#others(({ services }) =>
+      services.some((service) => service.plugin === plugin && (service.partitions?.length ?? 0) > 0),
+    );
+    return (this.placed(plugin)?.partitions?.length ?? 0) > 0 ? [this.member, ...having] : having;
+  }
+
   isLost(member: string): boolean {
     return this.#members.some((one) => one.member === member && one.state === 'lost');
   }

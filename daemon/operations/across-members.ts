@@ -8,7 +8,6 @@ import { ReadEvent } from '../dispatch/read-event.ts';
 import type { Host } from '../host/host.ts';
 import type { Caller, Handlers } from './caller.ts';
 import { Deferred } from './deferred.ts';
-import { MovingDeliveries } from './moving-deliveries.ts';
 
 const serviceCalls = [
   'ingress.publish',
@@ -36,8 +35,6 @@ export function acrossMembers(host: Host, cluster: Cluster, handlers: Handlers):
         .then((json) => new EncodedJson(json)),
       { holds: false },
     );
-
-  const deliveries = new MovingDeliveries({ clock: cluster.clock, most: host.config.limits.clusterPending });
 
   /** The member that answers for the service; undefined: this one. */
   const answering = (operation: (typeof serviceCalls)[number], plugin: string, key?: string): string | undefined => {
@@ -80,21 +77,6 @@ export function acrossMembers(host: Host, cluster: Cluster, handlers: Handlers):
   return {
     ...handlers,
     ...passed,
-    'ingress.deliver': (params, caller) => {
-      const { plugin, timeoutMs = host.config.limits.deliverMs } = params;
-      // What another member asks waits there.
-      if (caller.member !== undefined || !cluster.isShared(plugin)) return passed['ingress.deliver'](params, caller);
-      return Deferred.of(
-        deliveries.deliver<OperationResult<'ingress.deliver'> | EncodedJson>({
-          plugin,
-          timeoutMs,
-          signal: caller.signal,
-          isShared: () => cluster.isShared(plugin),
-          deliver: (leftMs) => passed['ingress.deliver']({ ...params, timeoutMs: leftMs }, caller),
-        }),
-        { holds: false },
-      );
-    },
     'tool.call': (params, caller) => {
       const member =
         caller.member === undefined && !host.catalog.has(params.plugin)

@@ -1,5 +1,6 @@
 // Every operation with what it does: the one place where the table's names meet the host. Nothing here knows of a wire.
 import { acrossMembers } from './across-members.ts';
+import { acrossPartitions } from './across-partitions.ts';
 import type { Handlers } from './caller.ts';
 import type { AuditLog } from './audit.ts';
 import { type BrowserLinks, browserHandlers } from './browser.ts';
@@ -57,5 +58,7 @@ export function handlers(
     ...clusterHandlers(cluster),
     ...audit.handlers(),
   };
-  return audit.watching(cluster === undefined ? own : acrossMembers(host, cluster, own));
+  if (cluster === undefined) return audit.watching(own);
+  const { limits } = host.config;
+  return audit.watching(acrossPartitions({ cluster, limits, own, across: acrossMembers(host, cluster, own) }));
 }

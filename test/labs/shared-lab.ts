@@ -1,7 +1,9 @@
 // Members that share the service `test.one`, and what its journal says of the order of events.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { type Member, until } from './nats-lab.ts';
 import { journalIn, number, plugin, statusOf } from './placed-plugin.ts';
+import { writePlugin } from './written-plugin.ts';
 
 export const keys = ['k0', 'k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7', 'k8', 'k9', 'ka', 'kb'];
 
@@ -73,3 +75,32 @@ export function assertInOrder(folder: string): void {
       `under ${keys[at] ?? ''}`,
     );
 }
+
+/** It counts by its state, fails where it is told to, and sends what it has. */
+const keeping = `export const service = {
+  start() {},
+  async handleIngress({ payload }, ctx) {
+    if (payload.fails) throw new Error('not this one');
+    const key = payload.key;
+    ctx.state.set(key, (ctx.state.get(key) ?? 0) + 1);
+    return { key, count: ctx.state.get(key), keys: ctx.state.keys() };
+  },
+};`;
+
+export function writeKeeping(folder: string, code = keeping): string {
+  const place = join(folder, 'keeping');
+  const service = {
+    ingresses: [{ name: 'numbers', kinds: ['number'] }],
+    placement: 'shared',
+    retry: { maxAttempts: 1 },
+  };
+  writePlugin(place, { manifest: { id: plugin, service }, files: { 'index.js': code } });
+  return place;
+}
+
+export const keyed = (key: string, more: object = {}): object => ({
+  ingress: 'numbers',
+  kind: 'number',
+  key,
+  payload: { key, ...more },
+});
