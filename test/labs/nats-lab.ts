@@ -82,6 +82,8 @@ const longLeaseMs = 30_000;
 
 export interface MemberOptions extends TestDaemonOptions {
   readonly config?: { readonly limits?: object; readonly plugins?: object };
+  /** What else stands in its `cluster.nats`. */
+  readonly nats?: object;
   /** False: it cannot become a member. */
   readonly joins?: boolean;
 }
@@ -90,13 +92,13 @@ export async function startMember(
   t: TestContext,
   nats: Pick<NatsLab, 'url'>,
   name: string,
-  { config, joins = true, ...options }: MemberOptions = {},
+  { config, nats: more, joins = true, ...options }: MemberOptions = {},
 ): Promise<Member> {
   const daemon = await startTestDaemon(t, {
     ...options,
     config: {
       ...config,
-      cluster: { name: 'test', member: name, nats: { servers: [nats.url] } },
+      cluster: { name: 'test', member: name, nats: { servers: [nats.url], ...more } },
       limits: { leaseMs: longLeaseMs, ...config?.limits },
     },
   });

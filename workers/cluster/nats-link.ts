@@ -5,6 +5,10 @@ import type { KV } from '@nats-io/kv';
 import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node';
 import type { ClusterData, ClusterFault } from '../../protocol/cluster/messages.ts';
 import { Credentials } from '../edge/credentials.ts';
+import { heldForMs } from './lease-rules.ts';
+import { faultOf } from './link-faults.ts';
+import { authenticatorOf, tlsOf } from './security.ts';
+import { tlsRefusal } from './tls-probe.ts';
 
 /** What works while the server is there. */
 export interface Nats {
@@ -27,19 +31,9 @@ export interface LinkListener {
 
 export const recordsOf = (cluster: string): string => `nagaya-${cluster}-records`;
 
-const retryMs = [250, 5000] as const;
+const retryMs = [250, 2000] as const;
 const pingMs = 2000;
 const mostPingsOut = 2;
-
-/** Words for the operator; the client's own message is added where it is no riddle. */
-function faultOf(error: unknown, { servers }: ClusterData): ClusterFault {
-  const message = error instanceof Error ? error.message : String(error);
-  const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-  return {
-    code: 'cluster_unavailable',
-    message: `The NATS server (${servers.join(', ')}) cannot be used: ${message.slice(0, 300)}${cause.slice(0, 200)}`,
-  };
-}
 
 export class NatsLink {
   readonly #data: ClusterData;
@@ -61,8 +55,9 @@ export class NatsLink {
       try {
         const nats = await this.#connect();
         failures = 0;
-        this.#listener.up(nats);
-        await this.#follow(nats);
+        const up = (): void => this.#listener.up(nats);
+        up();
+        await this.#follow(nats, up);
       } catch (thrown) {
         this.#listener.down(faultOf(thrown, this.#data));
       }
@@ -80,8 +75,8 @@ export class NatsLink {
   }
 
   async #connect(): Promise<Nats> {
-    const [{ connect }, { jetstream, jetstreamManager }, { Kvm }] = await load();
-    const connection = await connect(await this.#options());
+    const [client, { jetstream, jetstreamManager }, { Kvm }] = await load();
+    const connection = await this.#open(client);
     this.#connection = connection;
     const { requestMs, name } = this.#data;
     const manager = await jetstreamManager(connection, { timeout: requestMs });
@@ -94,47 +89,57 @@ export class NatsLink {
     return { connection, manager, streams, board, states, records };
   }
 
-  async #options(): Promise<ConnectionOptions> {
-    const { servers, tls, credentials, name, member, requestMs } = this.#data;
+  async #open(client: Client[0]): Promise<NatsConnection> {
+    const settings = this.#settings(client);
+    try {
+      return await client.connect(settings);
+    } catch (thrown) {
+      const [server] = this.#data.servers;
+      const isLate = thrown instanceof Error && thrown.name === 'TimeoutError';
+      if (!isLate || !settings.tls || server === undefined) throw thrown;
+      throw (await tlsRefusal(server, settings.tls, this.#data.requestMs)) ?? thrown;
+    }
+  }
+
+  #settings(client: Client[0]): ConnectionOptions {
+    const { servers, credentials, name, member, requestMs } = this.#data;
+    const authenticator = authenticatorOf(credentials, this.#credentials, client);
+    const tls = tlsOf(this.#data);
     return {
       servers: [...servers],
       name: `nagaya ${name} ${member}`,
       timeout: requestMs,
       maxReconnectAttempts: -1,
       reconnectTimeWait: retryMs[0],
-      ignoreAuthErrorAbort: true,
       pingInterval: pingMs,
       maxPingOut: mostPingsOut,
       ...(tls === undefined ? {} : { tls }),
-      ...(credentials === undefined ? {} : await this.#authentication(credentials)),
+      ...(authenticator === undefined ? {} : { authenticator }),
     };
   }
 
-  async #authentication(credentials: NonNullable<ClusterData['credentials']>): Promise<Partial<ConnectionOptions>> {
-    if (typeof credentials === 'string') {
-      const [{ credsAuthenticator }] = await load();
-      const text = this.#found({ file: credentials });
-      return { authenticator: credsAuthenticator(new TextEncoder().encode(text)) };
+  /**
+   * Until the connection is closed for good. The client connects again by itself, with what it knows, and does not say
+   * why that fails; when this member has lost its leases anyway, a new connection is made, which tells the reason.
+   */
+  async #follow({ connection }: Nats, up: () => void): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      for await (const status of connection.status()) {
+        if (status.type === 'disconnect') {
+          this.#listener.down(faultOf(new Error('the connection is lost'), this.#data));
+          timer ??= setTimeout(() => void connection.close().catch(() => undefined), heldForMs(this.#data.leaseMs));
+        } else if (status.type === 'reconnect') {
+          clearTimeout(timer);
+          timer = undefined;
+          up();
+        }
+      }
+    } finally {
+      clearTimeout(timer);
     }
-    return 'tokenEnv' in credentials
-      ? { token: this.#found(credentials.tokenEnv) }
-      : { user: credentials.user, pass: this.#found(credentials.passwordEnv) };
-  }
-
-  #found(name: string | { readonly file: string }): string {
-    const found = this.#credentials.find(name);
-    if (!found.ok) throw new Error(`cluster.nats.credentials: ${found.message}`);
-    return found.value;
-  }
-
-  /** Until the connection is closed for good. */
-  async #follow(nats: Nats): Promise<void> {
-    for await (const status of nats.connection.status()) {
-      if (status.type === 'disconnect') this.#listener.down(faultOf(new Error('the connection is lost'), this.#data));
-      else if (status.type === 'reconnect') this.#listener.up(nats);
-    }
-    const error = await nats.connection.closed();
-    if (!this.#closed) throw error instanceof Error ? error : new Error('the connection was closed');
+    const error = await connection.closed();
+    if (!this.#closed) throw error instanceof Error ? error : new Error('the connection is lost');
   }
 
   #pause(ms: number): Promise<void> {
