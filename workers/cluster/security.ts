@@ -43,7 +43,7 @@ export function authenticatorOf(
   return client.usernamePasswordAuthenticator(credentials.user, found(credentials.passwordEnv));
 }
 
-/** The client would only wait in vain with one that throws. */
+/** The client would wait for nothing with one that throws, until its time is over. */
 function tried(authenticator: Authenticator): void {
   try {
     authenticator('nonce');
