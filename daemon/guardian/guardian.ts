@@ -8,6 +8,7 @@ import { type RestartOptions, RestartPolicy } from '../services/restart-policy.t
 import { type DaemonExit, DaemonProcess } from './daemon-process.ts';
 import { Deaths } from './deaths.ts';
 import { type Tell, guardianLog } from './guardian-log.ts';
+import { exitProcess } from './lost-terminal.ts';
 import { OwnedListeners, asRefusal } from './owned-listeners.ts';
 import { ServiceManager, activatedDescriptor } from './service-manager.ts';
 import type { FromDaemon } from './wire.ts';
@@ -188,7 +189,7 @@ export class Guardian {
       process.kill(process.pid, signal);
     }
     // A signal that does not end this process, as where it is ignored, is told by the shell's number for it.
-    setImmediate(() => process.exit(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+    setImmediate(() => exitProcess(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
   }
 }
 

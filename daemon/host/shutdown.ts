@@ -1,6 +1,7 @@
 // The end of the daemon: graceful once, hard at its deadline or at a second signal. A thread that sits in native code
 // would keep the process for ever; the last rung is SIGKILL to itself.
 import type { Limits } from '../config/schema.ts';
+import { exitProcess } from '../guardian/lost-terminal.ts';
 import type { Logger } from '../telemetry/daemon-log.ts';
 import { awakeTime } from '../time/awake-time.ts';
 
@@ -68,7 +69,7 @@ export class Shutdown {
   /** A plain exit waits for every thread, so it is taken only where none was given up. */
   exit(code: number): never {
     if (this.#deps.leftover() > 0) process.kill(process.pid, 'SIGKILL');
-    process.exit(code);
+    exitProcess(code);
   }
 
   async #stop(): Promise<number> {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect } from '../../protocol/client/client.ts';
@@ -284,3 +285,32 @@ for (const how of ['SIGHUP', 'Ctrl-C'] as const) {
     },
   );
 }
+
+test(
+  'when its terminal is closed, guardian and daemon end gracefully by SIGHUP',
+  { skip: spawnSync('script', ['--version']).status !== 0 && 'needs the program "script" for a terminal' },
+  async (t) => {
+    const folder = temporaryFolder(t);
+    const [socket, code] = [join(folder, 's'), join(folder, 'code')];
+    const command = [process.execPath, daemonCommand, 'serve', '--socket', socket].join(' ');
+    // The system tells the shell of the end, which passes it on as shells do, and says how the guardian ended.
+    const words = `${command} & trap "kill -HUP $!" HUP; wait $!; wait $!; echo $? > ${code}`;
+    const terminal = spawn('script', ['-qec', words, '/dev/null'], {
+      env: { ...process.env, TERM: 'xterm', HOME: folder, XDG_STATE_HOME: folder },
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    t.after(() => void terminal.kill('SIGKILL'));
+    for await (const text of terminal.stdout.setEncoding('utf8')) if (String(text).includes('listening')) break;
+    const client = await connect({ socket, callMs: backMs });
+    const { pid, guardian } = await client.call('daemon.status', {});
+    await client.close();
+    terminal.kill('SIGKILL');
+    await Promise.all([gone(pid), gone(guardian?.pid ?? 0)]);
+    await until(
+      'the shell has said how the guardian ended',
+      () => existsSync(code) && readFileSync(code, 'utf8') !== '',
+    );
+    assert.equal(readFileSync(code, 'utf8').trim(), String(128 + constants.signals.SIGHUP));
+    assert.deepEqual([existsSync(socket), existsSync(`${socket}.lock`)], [false, false]);
+  },
+);
