@@ -43,6 +43,7 @@ const takenFromBody = z.strictObject({
     .regex(/^(?:\/(?:[^/~]|~[01])*)+$/, 'must be a JSON pointer such as /action'),
 });
 const taken = z.union([z.strictObject({ header: headerName }), takenFromBody]);
+const orderKey = 'the key of the event: with the placement shared, events of one key are handled in order';
 
 /** How a credential is found: a manifest names a variable, the operator's overrides may name a file. */
 export type CredentialName = string | z.output<typeof credentialFile>;
@@ -122,6 +123,7 @@ const webhookSource = (credential: CredentialSchema) =>
     idFrom: taken
       .optional()
       .describe("the header, or the place in the body, with the sender's id: what comes twice is accepted once"),
+    keyFrom: taken.optional().describe(`the header, or the place in the body, with ${orderKey}`),
     headers: z
       .array(headerName)
       .max(32)
@@ -179,6 +181,7 @@ const websocketSource = (credential: CredentialSchema) =>
     idFrom: takenFromBody
       .optional()
       .describe("the place in a message with the sender's id: what comes twice is accepted once"),
+    keyFrom: takenFromBody.optional().describe(`the place in a message with ${orderKey}`),
     hello: messages.describe(
       'messages that are sent when the connection is open; {env} in a text stands for the credential',
     ),
@@ -264,6 +267,7 @@ const mqttSource = (credential: CredentialSchema) =>
     idFrom: takenFromBody
       .optional()
       .describe("the place in a message with the sender's id: what comes twice is accepted once"),
+    keyFrom: takenFromBody.optional().describe(`the place in a message with ${orderKey}`),
     connectMs,
     heartbeat: z.strictObject({ everyMs: heartbeatFields.everyMs, expectMs: heartbeatFields.expectMs }).prefault({}),
     reconnect,
@@ -327,6 +331,8 @@ export function sourceIssues(
       ];
     if ((one.type === 'webhook' || one.type === 'websocket') && one.kind === undefined && one.kindFrom === undefined)
       return [{ path: [at, 'kind'], message: 'is missing; give kind, or kindFrom' }];
+    if (one.type === 'webhook' && one.answer === 'output' && one.keyFrom !== undefined)
+      return [{ path: [at, 'keyFrom'], message: 'is for requests that are answered with "accepted"' }];
     return [];
   });
 }

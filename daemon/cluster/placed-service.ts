@@ -86,6 +86,7 @@ export class PlacedService implements ClusterService {
   }
 
   readonly partitions = undefined;
+  readonly subscribes = true;
 
   get terms(): readonly PlacedTerms[] {
     const { placement: _placement, ...terms } = this.#deps.terms;

@@ -104,6 +104,11 @@ export class SharedService implements ClusterService {
     return this.#running.size > 0 && [...this.#running].every(({ isInForce }) => isInForce);
   }
 
+  /** The member with the first partition: there is one, and the instance is started again when it is another. */
+  get subscribes(): boolean {
+    return this.#running.has(this.#at(0));
+  }
+
   has(unit: string): boolean {
     return this.#of(unit) !== undefined;
   }

@@ -6,6 +6,7 @@ export interface ReadParts {
   readonly source: string;
   readonly correlationId: string | undefined;
   readonly idempotencyKey: string | undefined;
+  readonly key?: string | undefined;
 }
 
 export class ReadEvent {
@@ -14,23 +15,25 @@ export class ReadEvent {
   readonly source: string;
   readonly correlationId: string | undefined;
   readonly idempotencyKey: string | undefined;
+  readonly key: string | undefined;
   /** Checked to be JSON. */
   readonly payload: string;
   readonly payloadBytes: number;
 
-  constructor({ ingress, kind, source, correlationId, idempotencyKey }: ReadParts, payload: string) {
+  constructor({ ingress, kind, source, correlationId, idempotencyKey, key }: ReadParts, payload: string) {
     this.ingress = ingress;
     this.kind = kind;
     this.source = source;
     this.correlationId = correlationId;
     this.idempotencyKey = idempotencyKey;
+    this.key = key;
     this.payload = payload;
     this.payloadBytes = Buffer.byteLength(payload);
   }
 
   /** As a parser would have made it. */
   whole(): unknown {
-    const { ingress, kind, source, correlationId, idempotencyKey } = this;
+    const { ingress, kind, source, correlationId, idempotencyKey, key } = this;
     return {
       ingress,
       kind,
@@ -38,6 +41,7 @@ export class ReadEvent {
       payload: JSON.parse(this.payload) as unknown,
       ...(correlationId === undefined ? {} : { correlationId }),
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+      ...(key === undefined ? {} : { key }),
     };
   }
 }

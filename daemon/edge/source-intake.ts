@@ -11,6 +11,8 @@ export interface SourceService {
   readonly lifecycle: Lifecycle;
   /** An event that arrives now is queued. */
   readonly acceptsEvents: boolean;
+  /** Of the members that share the service, this one listens to brokers: each would get the same from them. */
+  readonly subscribes: boolean;
   publish(raw: unknown): Accepted | Promise<Accepted>;
   /** Undefined: there is no room. Throws what it refuses. */
   tryPublish(raw: unknown): Accepted | Promise<Accepted | Refused> | undefined;
@@ -44,6 +46,7 @@ export interface IncomingEvent {
   readonly payload: string;
   readonly senderId?: string | undefined;
   readonly correlationId?: string | undefined;
+  readonly orderKey?: string | undefined;
   readonly outputMs?: number | undefined;
   /** It waits for room in a full queue. */
   readonly patient?: boolean | undefined;
@@ -147,6 +150,6 @@ async function acceptedOrThrown(found: Accepted | Promise<Accepted | Refused>): 
 }
 
 const readEvent = (
-  { ingress, kind, source, payload, correlationId }: IncomingEvent,
+  { ingress, kind, source, payload, correlationId, orderKey }: IncomingEvent,
   idempotencyKey?: string,
-): ReadEvent => new ReadEvent({ ingress, kind, source, correlationId, idempotencyKey }, payload);
+): ReadEvent => new ReadEvent({ ingress, kind, source, correlationId, idempotencyKey, key: orderKey }, payload);

@@ -231,7 +231,9 @@ export class Sources {
       if (declaration.type === 'schedule') return [];
       const { name } = declaration;
       const own: EdgeDeclaration = declaration;
-      const accepting = this.#options.service(plugin)?.acceptsEvents ?? false;
+      const service = this.#options.service(plugin);
+      const isOpenHere = declaration.type !== 'mqtt' || service?.subscribes === true;
+      const accepting = service?.acceptsEvents === true && isOpenHere;
       const { key, paused, asked } = row;
       return [{ key, plugin, name, declaration: own, kinds, folder, readable, paused, asked, accepting }];
     });

@@ -25,6 +25,8 @@ export interface SentEvent {
   /** JSON. */
   readonly payload: string;
   readonly idempotencyKey: string;
+  /** That of its command. */
+  readonly key: string | undefined;
   readonly hops: number;
 }
 
@@ -99,10 +101,10 @@ export function driverOf(output: Output, from: string, targets: OutputTargets): 
 }
 
 const eventDriver = ({ plugin, ingress, kind }: EventOutputSection, from: string, targets: OutputTargets): Driver => ({
-  send: ({ id, correlationId, hops, json }) =>
-    delivered(
-      targets.publish(plugin, { ingress, kind, source: from, correlationId, payload: json, idempotencyKey: id, hops }),
-    ),
+  send: ({ id, key, correlationId, hops, json }) => {
+    const event = { ingress, kind, source: from, correlationId, payload: json, idempotencyKey: id, key, hops };
+    return delivered(targets.publish(plugin, event));
+  },
 });
 
 const edgeDriver = (targets: OutputTargets, commandOf: (command: Command) => EdgeCommand): Driver => ({
@@ -171,8 +173,8 @@ const answered = (
   targets: OutputTargets,
   plugin: string,
   answer: { readonly ingress: string; readonly kind: string; readonly source: string; readonly payload: string },
-  { id, correlationId, hops }: Command,
-): Promise<Delivery> => delivered(targets.publish(plugin, { ...answer, correlationId, idempotencyKey: id, hops }));
+  { id, key, correlationId, hops }: Command,
+): Promise<Delivery> => delivered(targets.publish(plugin, { ...answer, correlationId, idempotencyKey: id, key, hops }));
 
 const toolDriver = ({ plugin, tool, answer }: ToolOutputSection, from: string, targets: OutputTargets): Driver => ({
   async send(command, signal) {

@@ -104,17 +104,18 @@ export class Admission {
 
   /** As it came, where nothing is wrong with it; else it is looked at like any other. */
   #read(event: ReadEvent, createdAt: string | undefined): Parts {
-    const { ingress, kind, source, payload, payloadBytes, correlationId, idempotencyKey } = event;
+    const { ingress, kind, source, payload, payloadBytes, correlationId, idempotencyKey, key } = event;
     if (
       !this.#declares(ingress, kind) ||
       !isSource(source) ||
       !isCorrelationId(correlationId) ||
       !isCorrelationId(idempotencyKey) ||
+      !isCorrelationId(key) ||
       payloadBytes > this.#eventBytes - mostFrameBytes
     )
       return this.#checked(event.whole());
     const head = this.#heads.of(ingress, kind, source, createdAt);
-    return { head, payload, payloadBytes, correlationId, idempotencyKey };
+    return { head, payload, payloadBytes, correlationId, idempotencyKey, key };
   }
 
   #checked(raw: unknown): Parts {

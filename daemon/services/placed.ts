@@ -42,6 +42,8 @@ export interface PlacedQueue {
    * not hold it.
    */
   partitionHere(event: Pick<QueuedEvent, 'key'>): number | undefined;
+  /** Of the members that have an instance, this one listens to brokers. */
+  readonly subscribes: boolean;
   /** This member has a lease in force: it may act. */
   readonly isInForce: boolean;
   status(): PlacementStatus;

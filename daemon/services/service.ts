@@ -150,6 +150,10 @@ export class Service {
     return this.#life.state.acceptsEvents;
   }
 
+  get subscribes(): boolean {
+    return this.#deps.placed?.subscribes ?? true;
+  }
+
   get incarnation(): number {
     return this.#life.incarnation;
   }

@@ -154,6 +154,8 @@ export interface EdgeEvent {
   readonly senderId?: string;
   /** The sender's own id for it, in the form of an identifier. */
   readonly correlationId?: string;
+  /** Events with the same are handled in order where the members of a cluster share the service. */
+  readonly orderKey?: string;
   /** The handler's output is wanted, within this. */
   readonly outputMs?: number;
   /** It waits for room in a full queue in place of being refused. */

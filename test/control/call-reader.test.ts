@@ -127,7 +127,7 @@ const name = fc.oneof(
 );
 const rarely = fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: fc.constant(1) });
 const event = fc.record(
-  { ingress: name, kind: name, source: name, payload, correlationId: name, extra: rarely },
+  { ingress: name, kind: name, source: name, payload, correlationId: name, key: name, extra: rarely },
   { requiredKeys: ['ingress', 'kind', 'payload'] },
 );
 const unusual = fc.constantFrom<unknown[]>(86_400_001, 0, 1.5, null, 'true', true);
@@ -236,7 +236,14 @@ const plainCalls = {
       plugin: 'test.plugin',
       events: [
         { ingress: 'work', kind: 'do', payload: { a: [1, 2.5, { b: 'text é' }], c: null, d: true } },
-        { kind: 'do', ingress: 'work', source: 's', correlationId: 'id-1', payload: [[], {}, false, '\u0001"'] },
+        {
+          kind: 'do',
+          ingress: 'work',
+          source: 's',
+          correlationId: 'id-1',
+          key: 'k',
+          payload: [[], {}, false, '\u0001"'],
+        },
       ],
     },
   },

@@ -241,6 +241,7 @@ for (const [own, count] of [
     const service = {
       lifecycle: 'running',
       acceptsEvents: true,
+      subscribes: true,
       publish: (event: unknown) => (fired.push(event), { eventId: 'e', correlationId: 'c' }),
     };
     // It needs no more of a service and of the store than this.

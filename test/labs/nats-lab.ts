@@ -81,7 +81,7 @@ export const shortLease = { limits: { leaseMs: 6000 } };
 const longLeaseMs = 30_000;
 
 export interface MemberOptions extends TestDaemonOptions {
-  readonly config?: { readonly limits?: object; readonly plugins?: object };
+  readonly config?: { readonly limits?: object; readonly plugins?: object; readonly webhooks?: object };
   /** What else stands in its `cluster.nats`. */
   readonly nats?: object;
   /** False: it cannot become a member. */

@@ -16,7 +16,7 @@ import type { Credentials } from './credentials.ts';
 
 export type SourceEvent = Pick<
   EdgeEvent,
-  'kind' | 'source' | 'payload' | 'senderId' | 'correlationId' | 'outputMs' | 'patient'
+  'kind' | 'source' | 'payload' | 'senderId' | 'correlationId' | 'orderKey' | 'outputMs' | 'patient'
 >;
 
 export interface DriverContext {

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { EdgeSource, MemoryEntry } from '../../protocol/edge/messages.ts';
 import type { MqttSource } from '../../protocol/sources.ts';
 import type { DriverContext, SourceDriver, SourceEvent } from './driver.ts';
-import { identifier } from './identifier.ts';
+import { senderNames } from './identifier.ts';
 import { scalarAt } from './json-pointer.ts';
 import { KeptConnection } from './kept-connection.ts';
 import { type BrokerEnd, type BrokerMessage, BrokerConnection } from './mqtt-connection.ts';
@@ -140,14 +140,10 @@ export class MqttDriver implements SourceDriver {
     const json = `{"topic":${JSON.stringify(topic)},"payload":${text},"retained":${String(retained)}}`;
     if (Buffer.byteLength(json) > eventBytes)
       return `its event is larger than ${String(eventBytes)} bytes (limits.eventBytes)`;
-    const { idFrom, kind } = declaration as MqttSource;
-    const id = idFrom === undefined || value === undefined ? '' : (scalarAt(value, idFrom.body)?.toString() ?? '');
-    return {
-      kind,
-      source: name,
-      payload: json,
-      ...(id === '' ? {} : { senderId: identifier(id), correlationId: identifier(id) }),
-    };
+    const { idFrom, keyFrom, kind } = declaration as MqttSource;
+    const take = (from: MqttSource['idFrom']): string | number | undefined =>
+      from === undefined || value === undefined ? undefined : scalarAt(value, from.body);
+    return { kind, source: name, payload: json, ...senderNames(take(idFrom), take(keyFrom)) };
   }
 
   #ended({ by, isFinal, message }: BrokerEnd): void {

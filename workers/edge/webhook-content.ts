@@ -2,9 +2,8 @@
 // wherever it is JSON.
 import type { WebhookSource } from '../../protocol/sources.ts';
 import { signatureHeaders } from '../../protocol/edge/signatures.ts';
-import type { EdgeEvent } from '../../protocol/edge/messages.ts';
 import { type CloudEvent, readCloudEvent } from './cloud-event.ts';
-import { identifier } from './identifier.ts';
+import { type SenderNames, identifier, senderNames } from './identifier.ts';
 import { scalarAt } from './json-pointer.ts';
 import { nestsDeeper, tooDeep } from './nesting.ts';
 
@@ -16,10 +15,8 @@ export interface WebhookRequest {
   readonly body: Buffer;
 }
 
-export type SenderIds = Pick<EdgeEvent, 'senderId' | 'correlationId'>;
-
 export type WebhookContent =
-  | { readonly kind: string; readonly source: string; readonly ids: SenderIds; readonly payload: string }
+  | { readonly kind: string; readonly source: string; readonly ids: SenderNames; readonly payload: string }
   | { readonly ignoredKind: string }
   | { readonly fault: string };
 
@@ -50,7 +47,10 @@ export function contentOf(request: WebhookRequest, rules: ContentRules): Webhook
   return {
     kind,
     source: event === undefined ? rules.name : identifier(event.source),
-    ids: idsFrom(take(declaration.idFrom) ?? rules.signedId, event),
+    ids: {
+      ...idsFrom(take(declaration.idFrom) ?? rules.signedId, event),
+      ...senderNames(undefined, take(declaration.keyFrom)),
+    },
     payload: payloadText(request, declaration, body, event?.headers ?? {}),
   };
 }
@@ -72,8 +72,8 @@ function takerOf(request: WebhookRequest, body: string): (from: WebhookSource['k
 }
 
 /** A CloudEvent is told apart by its source and its id together. */
-function idsFrom(given: string | undefined, event: CloudEvent | undefined): SenderIds {
-  if (given !== undefined && given !== '') return { senderId: identifier(given), correlationId: identifier(given) };
+function idsFrom(given: string | undefined, event: CloudEvent | undefined): SenderNames {
+  if (given !== undefined && given !== '') return senderNames(given);
   if (event === undefined) return {};
   return { senderId: identifier(`${event.source} ${event.id}`), correlationId: identifier(event.id) };
 }

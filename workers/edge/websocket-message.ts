@@ -1,7 +1,7 @@
 // Makes of what a websocket's peer sends what the service gets, and of what is declared what the peer is sent.
 import type { WebsocketSource } from '../../protocol/sources.ts';
 import type { SourceEvent } from './driver.ts';
-import { identifier } from './identifier.ts';
+import { senderNames } from './identifier.ts';
 import { scalarAt } from './json-pointer.ts';
 import { nestsDeeper, tooDeep } from './nesting.ts';
 
@@ -31,14 +31,13 @@ export function messageContent(data: Buffer, isBinary: boolean, rules: MessageRu
   const position = take(declaration.resume?.from);
   const kind = take(declaration.kindFrom)?.toString() ?? declaration.kind;
   if (kind === undefined || !kinds.includes(kind)) return { ignored: true, position };
-  const id = take(declaration.idFrom)?.toString() ?? '';
   return {
     position,
     event: {
       kind,
       source: name,
       payload: payloadOf(data, text, parsed !== undefined),
-      ...(id === '' ? {} : { senderId: identifier(id), correlationId: identifier(id) }),
+      ...senderNames(take(declaration.idFrom), take(declaration.keyFrom)),
     },
   };
 }

@@ -37,6 +37,7 @@ interface EventParts {
   source: string | undefined;
   correlationId: string | undefined;
   idempotencyKey: string | undefined;
+  key: string | undefined;
   payload: string | undefined;
 }
 
@@ -52,6 +53,7 @@ const keys = {
   payload: keyOf('payload'),
   correlationId: keyOf('correlationId'),
   idempotencyKey: keyOf('idempotencyKey'),
+  key: keyOf('key'),
 } as const;
 const yes = Buffer.from('true');
 const no = Buffer.from('false');
@@ -121,15 +123,16 @@ export class EventParamsReader {
       source: undefined,
       correlationId: undefined,
       idempotencyKey: undefined,
+      key: undefined,
       payload: undefined,
     };
     if (!this.#cursor.opensObject()) return undefined;
     do {
       if (!this.#eventMember(parts)) return undefined;
     } while (this.#cursor.nextMember());
-    const { ingress, kind, source = defaultSource, correlationId, idempotencyKey, payload } = parts;
+    const { ingress, kind, source = defaultSource, correlationId, idempotencyKey, key, payload } = parts;
     if (ingress === undefined || kind === undefined || payload === undefined) return undefined;
-    return new ReadEvent({ ingress, kind, source, correlationId, idempotencyKey }, payload);
+    return new ReadEvent({ ingress, kind, source, correlationId, idempotencyKey, key }, payload);
   }
 
   #eventMember(parts: EventParts): boolean {
@@ -141,6 +144,7 @@ export class EventParamsReader {
       return (parts.correlationId = cursor.ownText()) !== undefined;
     if (parts.idempotencyKey === undefined && cursor.key(keys.idempotencyKey))
       return (parts.idempotencyKey = cursor.ownText()) !== undefined;
+    if (parts.key === undefined && cursor.key(keys.key)) return (parts.key = cursor.ownText()) !== undefined;
     return (
       parts.payload === undefined &&
       cursor.key(keys.payload) &&
