@@ -1,7 +1,7 @@
 // The plugins that are measured: their code is in plugins/, their manifests are made here, as each row needs them.
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Durability, ToolIsolation } from '../../protocol/manifest.ts';
+import type { Durability, Placement, ToolIsolation } from '../../protocol/manifest.ts';
 import { ingress, kind } from './payload.ts';
 import { root } from './place.ts';
 
@@ -21,6 +21,7 @@ export interface ServiceOptions {
   readonly durability?: Durability;
   readonly maxBytes?: number;
   readonly sources?: readonly object[];
+  readonly placement?: Placement;
 }
 
 /** A webhook whose signature is verified. */
@@ -55,12 +56,14 @@ export function writeService(
     durability = 'memory',
     maxBytes = 512 * 1024 * 1024,
     sources = [],
+    placement = 'here',
   }: ServiceOptions = {},
 ): Promise<string> {
   return writePlugin(folder, id, code, {
     service: {
       ingresses: [{ name: ingress, kinds: [kind] }],
       sources,
+      placement,
       // A publisher may outrun its service for the length of a round: the clock runs until the last event is handled.
       queue: { durability, capacity, maxBytes },
       timeouts: { handleMs },

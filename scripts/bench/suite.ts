@@ -1,5 +1,6 @@
 // The rows of the suite, in the order in which they are measured.
 import type { Row } from './row.ts';
+import { clusterRow } from './rows/cluster.ts';
 import { dispatch } from './rows/dispatch.ts';
 import { durableRow } from './rows/durable.ts';
 import { endToEnd } from './rows/end-to-end.ts';
@@ -31,6 +32,7 @@ export const suite: readonly Row[] = [
   many,
   durableRow,
   webhookRow,
+  clusterRow,
   output,
   footprint,
   soak,

@@ -51,6 +51,10 @@ export class Broker {
     this.#child.once('error', () => undefined); // it is seen as not ready
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** Asks until `ready` does not throw. */
   async ready<Connection>(connect: () => Promise<Connection>): Promise<Connection> {
     for (const byMs = performance.now() + readyMs; ; await sleep(50)) {
