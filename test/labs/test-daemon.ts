@@ -42,6 +42,9 @@ export interface TestDaemon {
   readonly ended: Promise<Ended>;
 }
 
+/** By the folder in which they are, or were: how each is ended. */
+const daemonsIn = new Map<string, (() => Promise<void>)[]>();
+
 export async function startTestDaemon(t: TestContext, options: TestDaemonOptions = {}): Promise<TestDaemon> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'nagaya-daemon-')));
   const socket = join(folder, 'n.sock');
@@ -70,13 +73,23 @@ export async function startTestDaemon(t: TestContext, options: TestDaemonOptions
     log = (log + text).slice(-1_000_000);
   });
   const clients: Client[] = [];
-  t.after(async () => {
+  const end = async (): Promise<void> => {
     for (const client of clients) await client.close();
     child.kill('SIGTERM');
     const hard = setTimeout(() => child.kill('SIGKILL'), 20_000);
     await ended;
     clearTimeout(hard);
-    if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
+  };
+  const inFolder = daemonsIn.get(folder) ?? [];
+  daemonsIn.set(folder, inFolder);
+  inFolder.push(end);
+  t.after(async () => {
+    await end();
+    if (options.folder !== undefined) return;
+    // What was begun first is ended first: a later daemon still writes here.
+    for (const one of inFolder) await one();
+    daemonsIn.delete(folder);
+    await rm(folder, { recursive: true, force: true });
   });
   await ready(child, options.readyMs ?? 30_000, () => log);
   return {
