@@ -1,4 +1,5 @@
-// One process that places jobs in BullMQ on a redis of its own that syncs every second, with a window of unanswered ones.
+// One process that places jobs in BullMQ on a redis of its own that syncs every second, with a window of them
+// unanswered.
 import { join } from 'node:path';
 import { attend } from '../attendant.ts';
 import type { Flow } from '../load/load-station.ts';
