@@ -44,7 +44,7 @@ interface ServedClient {
   readonly holder: Holder;
 }
 
-function open(connection: number): void {
+function open({ connection, callsItself }: Extract<ToMcpThread, { readonly type: 'open' }>): void {
   const served: ServedClient = {
     lines: undefined,
     server: undefined,
@@ -53,6 +53,7 @@ function open(connection: number): void {
   connections.set(connection, served);
   served.lines = new LineConnection(connection, options, outbox, {
     plain: { offer, calls },
+    callsItself,
     makeServer: () => {
       served.server = newServer();
       return served.server;
@@ -85,7 +86,8 @@ function tellChanged(): void {
 
 function toolsChanged(): void {
   exchanges.toolsChanged();
-  for (const { server } of connections.values()) {
+  for (const { server, lines } of connections.values()) {
+    lines?.tellPlainOffer();
     // Who has not said initialize yet asks for the list later anyway.
     if (server?.transport !== undefined) server.sendToolListChanged().catch(() => undefined);
   }
@@ -99,7 +101,7 @@ function receive(message: ToMcpThread): void {
       offered = true;
       return;
     case 'open':
-      open(message.connection);
+      open(message);
       return;
     case 'bytes':
       connections.get(message.connection)?.lines?.push(message.bytes);

@@ -1,33 +1,20 @@
-// The thin process between an MCP client and the daemon: bytes pass both ways until either side ends. It starts no
-// daemon unless it is told to, and a daemon that it has started ends with it.
+// The thin process between an MCP client and the daemon: messages pass both ways until either side ends, but plain
+// calls it makes itself. It starts no daemon unless it is told to, and a daemon that it has started ends with it.
 import { spawn } from 'node:child_process';
 import { type Socket, createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HostError } from '../../protocol/errors.ts';
-import { mcpHead } from '../../protocol/mcp/first-line.ts';
 import { type ExitCode, exitCodes } from './failure.ts';
+import { McpRelay } from './mcp-relay.ts';
 
 const startMs = 30_000;
 const lookMs = 50;
 
 export async function servePipe(path: string, mayServe: boolean): Promise<ExitCode> {
   const socket = await connected(path, mayServe);
-  socket.write(`${mcpHead}\n`);
-  process.stdin.pipe(socket);
-  socket.pipe(process.stdout);
-  // A client that is gone ends the connection: the daemon then ends its calls.
-  process.stdout.on('error', () => socket.destroy());
-  process.stdin.on('error', () => socket.end());
-  return await new Promise((resolve) => {
-    socket.on('error', () => undefined); // told by 'close'
-    socket.once('close', () => {
-      const asked = process.stdin.readableEnded;
-      // Nothing else is waited for, neither the client's next word nor what it does not read.
-      process.stdin.destroy();
-      if (!asked) process.stderr.write('nagaya mcp: the daemon closed the connection\n');
-      resolve(asked ? exitCodes.fine : exitCodes.failed);
-    });
-  });
+  const asked = await new McpRelay(socket, path).over;
+  if (!asked) process.stderr.write('nagaya mcp: the daemon closed the connection\n');
+  return asked ? exitCodes.fine : exitCodes.failed;
 }
 
 async function connected(path: string, mayServe: boolean): Promise<Socket> {

@@ -1,18 +1,18 @@
 // The host's side of MCP: passes bytes between clients and the MCP thread, and the calls that the thread asks for to
 // the tools. It parses nothing of what a client sends.
 import type { CallProgress } from '../../protocol/cell/tool-messages.ts';
-import { type HostError, type Issue, errorKinds, issueText } from '../../protocol/errors.ts';
+import type { HostError } from '../../protocol/errors.ts';
 import type {
   FromMcpThread,
   HttpRequest,
   McpThreadOptions,
   OfferedTool,
-  Refusal,
   ServerAbout,
   ServerAnswer,
   ServerOptions,
   ServerTool,
 } from '../../protocol/mcp/messages.ts';
+import { refusalOf } from '../../protocol/mcp/refusal.ts';
 import { type McpThread, type SpawnMcpThread, spawnMcpThread } from './mcp-thread.ts';
 
 /** A client that sends frames in lines. */
@@ -81,6 +81,11 @@ export interface OpenServer {
   gone(): void;
 }
 
+/** Calls of an MCP client that do not come by way of the thread. */
+export interface PendingCalls {
+  readonly pending: number;
+}
+
 export interface McpCounts {
   readonly connections: number;
   readonly requests: number;
@@ -97,6 +102,7 @@ export class McpGateway {
   readonly #exchanges = new Map<number, HttpClient>();
   readonly #calls = new Map<number, AbortController>();
   readonly #servers = new Map<number, ServerListener>();
+  readonly #callers = new Set<PendingCalls>();
   readonly #spare: AbortController[] = [];
   #nextId = 1;
   #closed = false;
@@ -109,17 +115,18 @@ export class McpGateway {
     return {
       connections: this.#lines.size,
       requests: this.#exchanges.size,
-      calls: this.#calls.size,
+      calls: [...this.#callers].reduce((sum, { pending }) => sum + pending, this.#calls.size),
       servers: this.#servers.size,
       running: this.#thread !== undefined,
     };
   }
 
-  openLines(client: LineClient): { push(bytes: Uint8Array): void; ended(): void; gone(): void } {
+  /** `callsItself`: it makes plain calls itself. */
+  openLines(client: LineClient, callsItself: boolean): { push(bytes: Uint8Array): void; ended(): void; gone(): void } {
     const connection = this.#nextId++;
     const thread = this.#running();
     this.#lines.set(connection, client);
-    thread.post({ type: 'open', connection });
+    thread.post({ type: 'open', connection, callsItself });
     // Of a thread that has ended meanwhile, nobody hears.
     return {
       push: (bytes) => thread.post({ type: 'bytes', connection, bytes }),
@@ -155,6 +162,12 @@ export class McpGateway {
         if (this.#servers.delete(server)) thread.post({ type: 'serverGone', server });
       },
     };
+  }
+
+  /** A connection for the plain calls that a client makes itself. Answers how to forget it. */
+  openCalls(calls: PendingCalls): () => void {
+    this.#callers.add(calls);
+    return () => this.#callers.delete(calls);
   }
 
   /** A plugin came, went or changed. */
@@ -230,7 +243,7 @@ export class McpGateway {
         },
         failed: (error) => {
           this.#over(call, controller);
-          thread?.post({ type: 'refusal', call, error: refusalOf(error) });
+          thread?.post({ type: 'refusal', call, error: refusalOf(error.toWire()) });
         },
         ...(progress ? { progressed: (told) => thread?.post({ type: 'progress', call, progress: told }) } : {}),
       },
@@ -287,19 +300,4 @@ function tellServer(listener: ServerListener, message: Extract<FromMcpThread, { 
   }
 }
 
-/** Of the details only what is wrong with the input: others may hold stacks and paths. */
-function refusalOf({ code, message, retryable, details }: HostError): Refusal {
-  const issues =
-    code === 'tool_input_invalid' && Array.isArray(details['issues']) ? (details['issues'] as Issue[]) : [];
-  return {
-    code,
-    message,
-    retryable,
-    remedy: errorKinds[code].remedy.replaceAll('`', ''),
-    ...('mcpResult' in details ? { result: details['mcpResult'] } : {}),
-    ...(issues.length > 1 ? { issues: issues.slice(0, maxIssues).map(issueText) } : {}),
-  };
-}
-
-const maxIssues = 20;
 const maxSpare = 64;

@@ -5,8 +5,8 @@ import { uuidv7 } from '../../protocol/uuid.ts';
 import type { Host } from '../host/host.ts';
 import type { KnownTool } from '../mcp/exposure.ts';
 import type { McpCall, McpCallWaiter, McpTools } from '../mcp/mcp-gateway.ts';
-import type { OfferedTool } from '../../protocol/mcp/messages.ts';
-import { callWorkerTool, workerTools, workerToolsOwner } from './mcp-worker-tools.ts';
+import { type OfferedTool, workerToolsOwner } from '../../protocol/mcp/messages.ts';
+import { callWorkerTool, workerTools } from './mcp-worker-tools.ts';
 import { beginToolCall } from './tool.ts';
 
 export interface McpToolsOptions {

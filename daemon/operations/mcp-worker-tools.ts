@@ -4,12 +4,11 @@ import * as z from 'zod';
 import { HostError } from '../../protocol/errors.ts';
 import { parseOr } from '../../protocol/issues.ts';
 import { workerOperations } from '../../protocol/operations/worker.ts';
+import { workerToolsOwner } from '../../protocol/mcp/messages.ts';
 import type { TranscriptItem } from '../../protocol/runtime.ts';
 import type { KnownTool } from '../mcp/exposure.ts';
 import type { Registry, WorkerAddress } from '../runtimes/registry.ts';
 
-/** In place of a plugin's id. */
-export const workerToolsOwner = 'nagaya';
 const usualRuntime = 'backend-internal';
 const mostWaitMs = 50_000;
 const mostItems = 50;

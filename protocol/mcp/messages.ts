@@ -2,6 +2,9 @@
 // owns the sockets, and the calls go to its operations.
 import type { CallProgress } from '../cell/tool-messages.ts';
 
+/** Of the tools that are workers and belong to no plugin. */
+export const workerToolsOwner = 'nagaya';
+
 /** As a manifest tells it. */
 export interface ToolAnnotations {
   readonly readOnly?: boolean | undefined;
@@ -79,7 +82,12 @@ export interface HttpRequest {
 export type ToMcpThread =
   | { readonly type: 'offer'; readonly tools: readonly OfferedTool[] }
   /** A client that sends frames in lines. */
-  | { readonly type: 'open'; readonly connection: number }
+  | {
+      readonly type: 'open';
+      readonly connection: number;
+      /** The peer makes plain calls itself. */
+      readonly callsItself: boolean;
+    }
   | { readonly type: 'bytes'; readonly connection: number; readonly bytes: Uint8Array }
   /** The client has ended its side, and may still read. */
   | { readonly type: 'ended'; readonly connection: number }

@@ -7,8 +7,9 @@ import { type TestContext, test } from 'node:test';
 import { HostCalls } from '../../workers/mcp/host-calls.ts';
 import { Offer } from '../../workers/mcp/offer.ts';
 import { Outbox } from '../../workers/mcp/outbox.ts';
-import { beginPlainCall, plainCallOf } from '../../workers/mcp/plain-calls.ts';
+import { beginPlainCall } from '../../workers/mcp/plain-calls.ts';
 import type { FromMcpThread } from '../../protocol/mcp/messages.ts';
+import { plainCallOf } from '../../protocol/mcp/plain-calls.ts';
 import { startMcpLab } from '../labs/mcp-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { until, writtenIn } from '../labs/tool-lab.ts';
@@ -33,7 +34,7 @@ const call = (name: string, more: object = {}): object => ({
 });
 
 test('only a call that says nothing but which tool and with what is read without the SDK', () => {
-  const tools = offer();
+  const tools = offer().plain;
   assert.equal(plainCallOf(call('p__say'), tools)?.tool.tool, 'say');
   assert.equal(plainCallOf({ ...call('p__say'), id: 'a', params: { name: 'p__say' } }, tools)?.id, 'a');
   const others = [
@@ -57,7 +58,7 @@ test('only a call that says nothing but which tool and with what is read without
 function answered(name: string, json: string): unknown {
   const calls = new HostCalls(() => undefined);
   let answer: string | undefined;
-  const plain = plainCallOf(call(name), offer()) ?? assert.fail();
+  const plain = plainCallOf(call(name), offer().plain) ?? assert.fail();
   beginPlainCall(plain, calls, (given) => (answer = given));
   calls.receive({ type: 'answer', call: 1, json });
   return JSON.parse(answer ?? assert.fail());
@@ -81,7 +82,7 @@ test('a call that is withdrawn has no answer, and the host is told', () => {
   const told: FromMcpThread[] = [];
   const calls = new HostCalls((message) => told.push(message));
   const answers: unknown[] = [];
-  const withdraw = beginPlainCall(plainCallOf(call('p__say'), offer()) ?? assert.fail(), calls, (json) =>
+  const withdraw = beginPlainCall(plainCallOf(call('p__say'), offer().plain) ?? assert.fail(), calls, (json) =>
     answers.push(json),
   );
   withdraw('enough');

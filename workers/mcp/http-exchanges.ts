@@ -10,10 +10,11 @@ import {
   isLegacyRequest,
   legacyStatelessFallback,
 } from '@modelcontextprotocol/server';
+import { isFields } from '../../protocol/mcp/fields.ts';
 import type { HttpRequest, McpThreadOptions } from '../../protocol/mcp/messages.ts';
-import { isFields } from './hosted/listed-tools.ts';
+import { plainCallOf } from '../../protocol/mcp/plain-calls.ts';
 import type { Outbox } from './outbox.ts';
-import { type PlainCallParts, beginPlainCall, plainCallOf } from './plain-calls.ts';
+import { type PlainCallParts, beginPlainCall } from './plain-calls.ts';
 import { plainBodyOf, sessionHeader, sessionOf } from './plain-http.ts';
 import { type Holder, type Subscriptions, resourcesListenedTo } from './subscriptions.ts';
 
@@ -99,7 +100,7 @@ export class HttpExchanges {
     const message = plainBodyOf(request, this.#options.nesting);
     const cancelled = isFields(message) && message['method'] === 'notifications/cancelled' ? message['params'] : {};
     if (isFields(cancelled)) session.withdrawals.get(cancelled['requestId'])?.(cancelled['reason']);
-    const call = plainCallOf(message, this.#plain.offer);
+    const call = plainCallOf(message, this.#plain.offer.plain);
     if (call === undefined || session.withdrawals.has(call.id)) return false;
     session.usedMs = performance.now();
     session.open += 1;

@@ -4,9 +4,12 @@ import type { JSONRPCMessage, Server, Transport } from '@modelcontextprotocol/se
 import { parseJSONRPCMessage } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { LineCutter, asText, nestsDeeper } from '../../protocol/framing.ts';
+import { plainOfferMark } from '../../protocol/mcp/first-line.ts';
 import type { FromMcpThread, McpThreadOptions } from '../../protocol/mcp/messages.ts';
+import { plainCallOf } from '../../protocol/mcp/plain-calls.ts';
+import type { PlainOffer } from '../../protocol/mcp/plain-offer.ts';
 import type { Outbox } from './outbox.ts';
-import { type PlainCallParts, beginPlainCall, plainCallOf } from './plain-calls.ts';
+import { type PlainCallParts, beginPlainCall } from './plain-calls.ts';
 import { resourcesListenedTo } from './subscriptions.ts';
 
 const parseErrorNumber = -32700;
@@ -14,6 +17,15 @@ const invalidRequestNumber = -32600;
 const busyNumber = -32000;
 
 type Answered = Extract<JSONRPCMessage, { readonly id?: unknown }>;
+
+export interface LineConnectionParts {
+  makeServer(): Server;
+  /** Is told which resources the client of the newer protocol wants to hear of. */
+  listens(uris: readonly string[]): void;
+  readonly plain: PlainCallParts;
+  /** The peer makes plain calls itself. */
+  readonly callsItself: boolean;
+}
 
 export class LineConnection implements Transport {
   onclose?: () => void;
@@ -26,6 +38,7 @@ export class LineConnection implements Transport {
   readonly #cutter: LineCutter;
   readonly #listens: (uris: readonly string[]) => void;
   readonly #plain: PlainCallParts;
+  readonly #callsItself: boolean;
   /** Requests that were not answered yet. */
   readonly #pending = new Set<unknown>();
   /** How to withdraw the plain calls among them. */
@@ -37,17 +50,13 @@ export class LineConnection implements Transport {
   #closed = false;
   #linger: NodeJS.Timeout | undefined;
 
-  /** `listens` is told which resources the client of the newer protocol wants to hear of. */
   constructor(
     id: number,
     options: McpThreadOptions,
     { post, postAtOnce }: Pick<Outbox, 'post' | 'postAtOnce'>,
-    {
-      makeServer,
-      listens,
-      plain,
-    }: { makeServer(): Server; listens(uris: readonly string[]): void; plain: PlainCallParts },
+    { makeServer, listens, plain, callsItself }: LineConnectionParts,
   ) {
+    this.#callsItself = callsItself;
     this.#plain = plain;
     this.#id = id;
     this.#post = post;
@@ -65,6 +74,14 @@ export class LineConnection implements Transport {
   push(bytes: Uint8Array): void {
     if (!this.#closed) this.#cutter.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     this.#post({ type: 'taken', connection: this.#id, bytes: bytes.byteLength });
+  }
+
+  /** To a peer that makes plain calls itself. */
+  tellPlainOffer(): void {
+    if (!this.#callsItself || !this.#older) return;
+    const { lingerMs, pendingCalls, nesting } = this.#options;
+    const offer: PlainOffer = { lingerMs, pendingCalls, nesting, tools: this.#plain.offer.plainTools() };
+    this.#write(`${plainOfferMark}${JSON.stringify(offer)}`);
   }
 
   /** The client has said all it wants to say, and gets the answers to that. */
@@ -98,7 +115,10 @@ export class LineConnection implements Transport {
     else {
       this.#write(JSON.stringify(message));
       const { id } = message as Answered;
-      if ('result' in message && id === this.#initializeId) this.#older = true;
+      if ('result' in message && id === this.#initializeId) {
+        this.#older = true;
+        this.tellPlainOffer();
+      }
       this.#pending.delete(id);
       this.#closeIfDone();
     }
@@ -162,7 +182,7 @@ export class LineConnection implements Transport {
 
   /** False where the SDK is to read it. */
   #beginPlain(value: unknown): boolean {
-    const call = plainCallOf(value, this.#plain.offer);
+    const call = plainCallOf(value, this.#plain.offer.plain);
     if (call === undefined || this.#pending.has(call.id) || this.#pending.size >= this.#options.pendingCalls)
       return false;
     const { id } = call;

@@ -1,24 +1,19 @@
 // The tools that clients are offered, as the MCP thread keeps them: listed by name in pages, with the schemas that MCP
 // wants: an input is always an object there.
 import type { Tool } from '@modelcontextprotocol/server';
-import type { OfferedTool } from '../../protocol/mcp/messages.ts';
+import { type OfferedTool, workerToolsOwner } from '../../protocol/mcp/messages.ts';
+import { type PlainTool, wrapper } from '../../protocol/mcp/plain-calls.ts';
+import type { PlainOffer } from '../../protocol/mcp/plain-offer.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
-export interface ListedTool {
-  readonly plugin: string;
-  readonly tool: string;
+export interface ListedTool extends PlainTool {
   readonly listing: Tool;
-  /** The member of the arguments that is the tool's input, where that is no object. */
-  readonly wrapped: boolean;
   /** Undefined where the tool declares none. */
   readonly outputSchema: Schema | undefined;
-  readonly hosted: boolean;
   /** What it answers needs no change for clients of the older protocol, which know objects alone. */
   readonly plain: boolean;
 }
-
-const wrapper = 'input';
 
 export class Offer {
   #byName = new Map<string, ListedTool>();
@@ -31,6 +26,19 @@ export class Offer {
 
   find(name: string): ListedTool | undefined {
     return this.#byName.get(name);
+  }
+
+  /** Whose calls may be plain. */
+  readonly plain = (name: string): ListedTool | undefined => {
+    const tool = this.#byName.get(name);
+    return tool?.plain === true ? tool : undefined;
+  };
+
+  /** For `nagaya mcp`, which calls them with `tool.call`; that knows no tools but those of plugins. */
+  plainTools(): PlainOffer['tools'] {
+    return [...this.#byName].flatMap(([name, { plugin, tool, wrapped, declared, hosted, plain }]) =>
+      plain && plugin !== workerToolsOwner ? [{ name, plugin, tool, wrapped, declared, hosted }] : [],
+    );
   }
 
   /** The names after the cursor, which need not be one of them any more: pages stay right while tools come and go. */
@@ -53,10 +61,6 @@ function readCursor(cursor: string): string | undefined {
   return /^[A-Za-z0-9_-]{1,64}$/.test(name) && Buffer.from(name).toString('base64url') === cursor ? name : undefined;
 }
 
-export function inputOf({ wrapped }: ListedTool, args: Readonly<Record<string, unknown>> | undefined): unknown {
-  return wrapped ? args?.[wrapper] : (args ?? {});
-}
-
 function listed({
   name,
   plugin,
@@ -76,6 +80,7 @@ function listed({
     tool,
     wrapped: input.wrapped,
     outputSchema: output,
+    declared: output !== undefined,
     hosted: hosted === true,
     plain: output === undefined || output['type'] === 'object',
     // Passed on as the plugin wrote them: nobody here compiles a schema.

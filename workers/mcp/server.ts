@@ -1,14 +1,15 @@
 // One MCP server for one client, or for one of its requests: what it lists is the offer, what it calls are the host's
 // operations. The SDK's low-level server is used because plugins' schemas are passed on and never compiled here.
-import { ProtocolError, ProtocolErrorCode, Server } from '@modelcontextprotocol/server';
+import { type CallToolResult, ProtocolError, ProtocolErrorCode, Server } from '@modelcontextprotocol/server';
 import type { CallProgress } from '../../protocol/cell/tool-messages.ts';
 import type { McpThreadOptions } from '../../protocol/mcp/messages.ts';
+import { inputOf } from '../../protocol/mcp/plain-calls.ts';
+import { refusedResult, toolResult } from '../../protocol/mcp/tool-result.ts';
 import type { HostCalls } from './host-calls.ts';
 import type { HostedServers } from './hosted/hosted-servers.ts';
 import { passOnCompletions, passOnPrompts, passOnResources } from './pass-on.ts';
-import { type Offer, inputOf } from './offer.ts';
+import type { Offer } from './offer.ts';
 import type { Subscriptions } from './subscriptions.ts';
-import { hostedResult, refusedResult, toolResult } from './tool-result.ts';
 
 const instructions =
   'The tools of the plugins that this Nagaya daemon hosts. A name is made of the plugin and its tool. A call that fails answers with an error code and what to do about it.';
@@ -77,12 +78,13 @@ export function makeServer({ options, offer, calls, hosted, subscriptions }: Ser
       // Nobody hears of a call that was withdrawn.
       if (outcome.refusal === undefined)
         throw new ProtocolError(ProtocolErrorCode.InternalError, 'the call was withdrawn');
-      return refusedResult(outcome.refusal);
+      return refusedResult(outcome.refusal) as CallToolResult;
     }
+    // What a hosted server's tool answers is passed on as the server gave it.
     const result = found.hosted
-      ? hostedResult(outcome.json)
+      ? (JSON.parse(outcome.json) as unknown)
       : toolResult(outcome.json, found.outputSchema !== undefined);
-    return server.projectCallToolResult(result, found.outputSchema);
+    return server.projectCallToolResult(result as CallToolResult, found.outputSchema);
   });
   passOnResources(server, hosted, subscriptions);
   passOnPrompts(server, hosted);

@@ -1,16 +1,14 @@
 // An MCP client on the control socket, as `nagaya mcp` passes it on: after a first line that says so, the bytes are the
 // client's frames, and go to the MCP thread as they are.
 import type { Socket } from 'node:net';
-import { HostError } from '../../../protocol/errors.ts';
+import type { HostError } from '../../../protocol/errors.ts';
 import { encodeRefusal } from '../../../protocol/json-rpc.ts';
-import { mcpHead } from '../../../protocol/mcp/first-line.ts';
 import { type Connection, noticeDeparture, partFrom, partOnceRead } from '../connection.ts';
 import type { ControlContext } from '../control-context.ts';
 import type { LineClient, McpGateway } from '../../mcp/mcp-gateway.ts';
 
 /** More than this on its way to the thread, and nothing more is read from the client. */
 const windowBytes = 1024 * 1024;
-const empty = Buffer.alloc(0);
 
 export class McpConnection implements Connection, LineClient {
   readonly unfinished = undefined;
@@ -18,15 +16,14 @@ export class McpConnection implements Connection, LineClient {
   readonly #context: ControlContext;
   readonly #lines: ReturnType<McpGateway['openLines']>;
   #onTheWay = 0;
-  /** What has come of the first line, until it is there. */
-  #head: string | undefined = '';
   #gone = false;
 
-  constructor(socket: Socket, context: ControlContext, gateway: McpGateway) {
+  /** `callsItself`: the peer makes plain calls itself. */
+  constructor(socket: Socket, context: ControlContext, gateway: McpGateway, callsItself: boolean) {
     this.#socket = socket;
     this.#context = context;
-    this.#lines = gateway.openLines(this);
-    socket.on('data', (chunk: Buffer) => this.#receive(this.#withoutHead(chunk)));
+    this.#lines = gateway.openLines(this, callsItself);
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('drain', () => this.#goOn());
     socket.on('end', () => {
       if (this.#gone) return;
@@ -74,27 +71,8 @@ export class McpConnection implements Connection, LineClient {
     partOnceRead(this.#socket);
   }
 
-  /** What is behind the first line; nothing while that has not come whole. */
-  #withoutHead(chunk: Buffer): Buffer {
-    if (this.#head === undefined) return chunk;
-    const end = chunk.indexOf('\n');
-    this.#head += chunk.toString('latin1', 0, end === -1 ? chunk.length : end);
-    const head = this.#head.trim();
-    if (end === -1 ? !mcpHead.startsWith(head) : head !== mcpHead) {
-      this.cutOff(
-        new HostError('invalid_request', `A connection for MCP begins with the line ${mcpHead}.`, {
-          expected: mcpHead,
-        }),
-      );
-      return empty;
-    }
-    if (end === -1) return empty;
-    this.#head = undefined;
-    return chunk.subarray(end + 1);
-  }
-
   #receive(bytes: Buffer): void {
-    if (this.#gone || bytes.length === 0) return;
+    if (this.#gone) return;
     this.#onTheWay += bytes.length;
     // The chunk may be a part of memory that others use.
     this.#lines.push(new Uint8Array(bytes));

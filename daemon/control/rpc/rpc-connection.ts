@@ -73,6 +73,11 @@ export class RpcConnection implements Connection {
     return this.#cutter.pendingBytes > 0 && !ours ? this.#lines : undefined;
   }
 
+  /** Calls that were not answered. */
+  get pending(): number {
+    return this.#dispatcher.pending;
+  }
+
   cutOff(reason: HostError): void {
     if (this.#gone) return;
     this.#count(reason.code);

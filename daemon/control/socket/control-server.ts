@@ -3,6 +3,7 @@
 import { type Server, type Socket, createServer } from 'node:net';
 import { HostError } from '../../../protocol/errors.ts';
 import { encodeRefusal } from '../../../protocol/json-rpc.ts';
+import { mcpCallsHead, mcpPlainHead } from '../../../protocol/mcp/first-line.ts';
 import { plural } from '../../../protocol/plural.ts';
 import type { Limits } from '../../config/schema.ts';
 import type { Feed } from '../../telemetry/feed.ts';
@@ -19,6 +20,7 @@ import { HttpServer } from '../http/http-server.ts';
 import type { HalfLines } from '../half-lines.ts';
 import type { Reports } from '../http/reports.ts';
 import { McpConnection } from '../mcp/mcp-connection.ts';
+import { McpOpening } from '../mcp/mcp-opening.ts';
 import type { McpGateway } from '../../mcp/mcp-gateway.ts';
 import { OpenConnections } from './open-connections.ts';
 import { OpeningConnection } from './opening-connection.ts';
@@ -161,8 +163,19 @@ export class ControlServer {
       case 'http':
         return this.#http.adopt(id, socket);
       case 'mcp':
-        return new McpConnection(socket, this.#context, this.#context.mcp);
+        return new McpOpening(socket, (head) => {
+          this.#connections.set(socket, this.#mcpConnection(socket, id, head));
+          socket.resume();
+        });
     }
+  }
+
+  #mcpConnection(socket: Socket, id: string, head: string): Connection {
+    const { mcp } = this.#context;
+    if (head !== mcpCallsHead) return new McpConnection(socket, this.#context, mcp, head === mcpPlainHead);
+    const connection = new RpcConnection(id, socket, this.#context);
+    socket.once('close', mcp.openCalls(connection));
+    return connection;
   }
 
   #refuse(socket: Socket, connection: string): void {

@@ -1,9 +1,6 @@
 // What a hosted server lists, looked at by hand: it comes from a program that nobody here has written.
+import { type Fields, isFields } from '../../../protocol/mcp/fields.ts';
 import type { ServerTool, ToolAnnotations } from '../../../protocol/mcp/messages.ts';
-
-export type Fields = Record<string, unknown>;
-export const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const maxNameLength = 256;
 

@@ -1,5 +1,6 @@
 // The whole list of a hosted server's tools, page by page and within bounds.
-import { type Fields, listedTool } from './listed-tools.ts';
+import type { Fields } from '../../../protocol/mcp/fields.ts';
+import { listedTool } from './listed-tools.ts';
 import type { RequestOutcome } from './server-requests.ts';
 import type { ServerTool } from '../../../protocol/mcp/messages.ts';
 
