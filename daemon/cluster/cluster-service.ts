@@ -81,6 +81,10 @@ export interface Lease {
   until: LeaseTime;
 }
 
+/** Why this member does not take a service that nobody has. */
+export const laterText = (version: string): string =>
+  `a daemon of the version ${version} has had it, and this one is older and does not understand what that has written: upgrade this member`;
+
 export type HolderOf = (unit: string) => LeaseHolder | undefined;
 
 const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;

@@ -22,6 +22,7 @@ import {
   type Lease,
   type Stored,
   isBefore,
+  laterText,
   leftMs,
   placementPromises,
 } from './cluster-service.ts';
@@ -248,6 +249,7 @@ export class PlacedService implements ClusterService {
     const fault = this.#deps.fault();
     if (fault !== null) return fault.message;
     if (holder?.member != null) return `the member ${holder.member} has it`;
+    if (holder?.later !== undefined) return laterText(holder.later);
     if (this.#deps.draining()) return 'this member is drained, and no other has it yet';
     return 'no member has it yet; the next one takes it in a moment';
   }

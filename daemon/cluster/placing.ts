@@ -4,6 +4,7 @@ import {
   type LeaseHolder,
   type MemberView,
   type ToCluster,
+  clusterProtocol,
   partitionCount,
   unitOf,
 } from '../../protocol/cluster/messages.ts';
@@ -71,7 +72,12 @@ export function placeService(
       settleMs: Math.min(mostSettleMs, limits.leaseMs * settleShare),
       publish,
       holder: (unit) => deps.holders().get(unit),
-      sharers: () => deps.members().flatMap((one) => (takesPartitions(one, plugin) ? [one.member] : [])),
+      // An older one would not take what this one has had.
+      sharers: () =>
+        deps
+          .members()
+          .filter((one) => takesPartitions(one, plugin) && one.protocol >= clusterProtocol)
+          .map((one) => one.member),
     });
   }
   const unit = placement === 'each' ? unitOf(plugin, member) : plugin;

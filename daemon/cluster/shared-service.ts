@@ -24,6 +24,7 @@ import {
   type HolderOf,
   type Lease,
   type Stored,
+  laterText,
   placementPromises,
 } from './cluster-service.ts';
 import { Partition } from './partition.ts';
@@ -287,10 +288,12 @@ export class SharedService implements ClusterService {
   }
 
   #waits(allHeld: boolean): string {
+    const later = this.#all.flatMap(({ unit }) => this.#deps.holder(unit)?.later ?? [])[0];
     if (!this.#wanted) return 'it was stopped on this member, or does not start by itself';
     const fault = this.#deps.fault();
     if (fault !== null) return fault.message;
     if (this.#held.length > 0) return 'its partitions are being taken over';
+    if (later !== undefined) return laterText(later);
     if (this.#deps.draining()) return 'this member is drained';
     if (allHeld) return 'other members have all of its partitions; some move here in a moment';
     return 'this member has no partition yet';

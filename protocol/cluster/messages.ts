@@ -4,7 +4,10 @@ import type { ErrorCode } from '../errors.ts';
 import type { RuntimeCapabilities } from '../runtime.ts';
 import type { Change } from '../store/change.ts';
 
-/** Members that speak another number refuse each other by name. */
+/**
+ * What members say to each other and what they write for each other. Calls of a member with another number are refused
+ * by name, and a service that one with a greater number has had is not taken back by one with a lesser.
+ */
 export const clusterProtocol = 1;
 
 /**
@@ -113,6 +116,8 @@ export interface LeaseHolder {
   /** Null: nobody has it. */
   readonly member: string | null;
   readonly fence: number;
+  /** The version of a daemon that has written what this one does not understand: it does not take the lease. */
+  readonly later?: string;
 }
 
 export interface ClusterFault {

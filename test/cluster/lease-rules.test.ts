@@ -5,6 +5,7 @@ import {
   type LeaseValue,
   heldForMs,
   isFree,
+  isUnderstood,
   politenessMs,
   renewAfterMs,
   staleAfterMs,
@@ -21,6 +22,13 @@ const seen = (value: Partial<LeaseValue>, sinceMs = 0) => ({
 test('a lease that nobody has, or that was given back, is free', () => {
   assert.equal(isFree(undefined, self, 0, leaseMs), true);
   assert.equal(isFree(seen({ member: null }), self, 0, leaseMs), true);
+});
+
+test('one under which somebody wrote in a later way is not understood, and one of the first version is', () => {
+  assert.equal(isUnderstood(undefined, 1), true);
+  assert.equal(isUnderstood(seen({}), 1), true);
+  assert.equal(isUnderstood(seen({ protocol: 2, member: null }), 1), false);
+  assert.equal(isUnderstood(seen({ protocol: 1 }), 2), true);
 });
 
 test('one that is renewed is not free, and one that stayed the same for long enough is', () => {

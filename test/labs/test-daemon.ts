@@ -18,6 +18,8 @@ export interface TestDaemonOptions {
   readonly readyMs?: number;
   /** Under a guardian, as users start it; without one, the process is the daemon itself. */
   readonly guardian?: boolean;
+  /** The compiled file of another build. */
+  readonly command?: string;
   /** By the command that npm links, instead of the compiled file. */
   readonly launcher?: boolean;
   /** Where an earlier daemon was, to begin where that one ended; it stays. */
@@ -55,7 +57,7 @@ export async function startTestDaemon(t: TestContext, options: TestDaemonOptions
   const child = spawn(
     process.execPath,
     [
-      options.launcher === true ? launcher : command,
+      options.launcher === true ? launcher : (options.command ?? command),
       'serve',
       '--json',
       ...(options.guardian === true ? [] : ['--no-guardian']),

@@ -10,6 +10,10 @@ export interface LeaseValue {
   readonly session: string;
   /** Grows with each acquisition. */
   readonly fence: number;
+  /** How whoever had it last writes what the service keeps; absent: as the first version did. */
+  readonly protocol?: number;
+  /** Of that daemon. */
+  readonly version?: string;
 }
 
 export interface Seen<Value> {
@@ -44,6 +48,10 @@ export function isFree(seen: Seen<LeaseValue> | undefined, self: Self, nowMs: nu
   if (seen.value.instance === self.instance && seen.value.member === self.member) return true;
   return nowMs - seen.sinceMs >= staleAfterMs(leaseMs);
 }
+
+/** Whether this member can read what whoever had the lease last has written. */
+export const isUnderstood = (seen: Seen<LeaseValue> | undefined, protocol: number): boolean =>
+  (seen?.value.protocol ?? 1) <= protocol;
 
 /** A member that has more than another waits a little, so that the other takes the lease. */
 export const politenessMs = (own: number, least: number, leaseMs: number): number =>

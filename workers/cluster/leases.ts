@@ -9,6 +9,7 @@ import {
   type PlacedService,
   type PlacedState,
   type MemberRecord,
+  clusterProtocol,
   pluginOf,
   sharedPluginOf,
   tokenOf,
@@ -20,6 +21,7 @@ import {
   type Self,
   heldForMs,
   isFree,
+  isUnderstood,
   politenessMs,
   renewAfterMs,
   staleAfterMs,
@@ -92,7 +94,7 @@ export class Leases {
     if (held?.fence !== fence) return;
     this.#held.delete(plugin);
     this.#deps.ended(plugin);
-    const value: LeaseValue = { ...this.#deps.self, member: null, fence };
+    const value: LeaseValue = { ...this.#written(fence), member: null };
     await kv?.update(leaseKey(tokenOf(plugin)), JSON.stringify(value), held.revision).catch(() => undefined);
     this.#deps.tell({ type: 'released', plugin });
   }
@@ -108,10 +110,11 @@ export class Leases {
   holders(): LeaseHolder[] {
     const nowMs = this.#deps.nowMs();
     const { leaseMs } = this.#deps.data;
-    return [...this.#deps.board.leases].map(([token, { value, sinceMs }]) => ({
+    return [...this.#deps.board.leases].map(([token, seen]) => ({
       plugin: pluginOf(token),
-      member: nowMs - sinceMs >= staleAfterMs(leaseMs) ? null : value.member,
-      fence: value.fence,
+      member: nowMs - seen.sinceMs >= staleAfterMs(leaseMs) ? null : seen.value.member,
+      fence: seen.value.fence,
+      ...(isUnderstood(seen, clusterProtocol) ? {} : { later: versionText(seen.value.version) }),
     }));
   }
 
@@ -127,7 +130,8 @@ export class Leases {
     const { board, self, data } = this.#deps;
     const token = tokenOf(plugin);
     const nowMs = this.#deps.nowMs();
-    if (!isFree(board.leases.get(token), self, nowMs, data.leaseMs)) {
+    const seen = board.leases.get(token);
+    if (!isFree(seen, self, nowMs, data.leaseMs) || !isUnderstood(seen, clusterProtocol)) {
       this.#freeSince.delete(token);
       return false;
     }
@@ -189,9 +193,9 @@ export class Leases {
   }
 
   async #acquire(kv: KV, token: string, seen: Seen<LeaseValue> | undefined): Promise<Held> {
-    const { data, self, nowMs, wallMs } = this.#deps;
+    const { data, nowMs, wallMs } = this.#deps;
     const fence = (seen?.value.fence ?? 0) + 1;
-    const text = JSON.stringify({ ...self, fence } satisfies LeaseValue);
+    const text = JSON.stringify(this.#written(fence));
     const sent = { ms: nowMs(), wallMs: wallMs() };
     const revision =
       seen === undefined
@@ -208,10 +212,15 @@ export class Leases {
     };
   }
 
+  #written(fence: number): LeaseValue {
+    const { self, data } = this.#deps;
+    return { ...self, fence, protocol: clusterProtocol, version: data.version };
+  }
+
   async #renew(kv: KV, plugin: string, held: Held): Promise<void> {
-    const { data, self, nowMs, wallMs } = this.#deps;
+    const { data, nowMs, wallMs } = this.#deps;
     const sent = { ms: nowMs(), wallMs: wallMs() };
-    const text = JSON.stringify({ ...self, fence: held.fence } satisfies LeaseValue);
+    const text = JSON.stringify(this.#written(held.fence));
     held.busy = true;
     held.renewedMs = sent.ms;
     try {
@@ -244,6 +253,10 @@ export class Leases {
     this.#deps.tell({ type: 'granted', plugin, fence, until, ...(state === undefined ? {} : { state }) });
   }
 }
+
+/** Anybody may write into the bucket. */
+const versionText = (version: unknown): string =>
+  typeof version === 'string' && /^[0-9A-Za-z.+-]{1,64}$/.test(version) ? version : 'that is unknown';
 
 /** A member of another version may not say which services it has. */
 const takesPartitions = ({ services }: Partial<MemberRecord>, shared: string): boolean =>
