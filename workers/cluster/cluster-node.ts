@@ -5,10 +5,12 @@ import {
   type ClusterData,
   type ClusterFault,
   type FromCluster,
+  type PublishAnswer,
   type PlacedService,
   type ToCluster,
   sharedPluginOf,
 } from '../../protocol/cluster/messages.ts';
+import { Gathered } from '../../protocol/gathered.ts';
 import { Board } from './board.ts';
 import { EventStreams } from './event-streams.ts';
 import { Leases } from './leases.ts';
@@ -47,6 +49,7 @@ export class ClusterNode {
   readonly #ensured = new Set<string>();
   #fault: ClusterFault | null = { code: 'cluster_unavailable', message: 'The NATS server has not answered yet.' };
   #told = '';
+  readonly #published = new Gathered<PublishAnswer>((answers) => this.#post({ type: 'published', answers }));
   readonly #releasing = new Set<Promise<void>>();
   #closing = false;
 
@@ -62,7 +65,6 @@ export class ClusterNode {
     this.#membership = new Membership(data, self, this.#board, monotonicMs);
     this.#streams = new EventStreams({
       cluster: data.name,
-      requestMs: data.requestMs,
       tell: post,
       overtaken: (plugin) => this.#leases.lose(plugin, 'another instance has taken its events over'),
     });
@@ -113,9 +115,8 @@ export class ClusterNode {
         this.#release(message.plugin, message.fence);
         break;
       case 'publish':
-        void Promise.all(message.events.map((event) => this.#streams.publish(event))).then((answers) =>
-          this.#post({ type: 'published', answers }),
-        );
+        for (const event of message.events)
+          void this.#streams.publish(event).then((answer) => this.#published.add(answer));
         break;
       case 'done':
         // What was decided under a lease that is over counts for nothing: the event comes again where it is now.

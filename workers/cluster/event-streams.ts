@@ -36,7 +36,6 @@ interface Consumption {
 
 export class EventStreams {
   readonly #cluster: string;
-  readonly #requestMs: number;
   readonly #tell: (message: FromCluster) => void;
   /** Another instance has taken over, as the server says. */
   readonly #overtaken: (plugin: string) => void;
@@ -45,12 +44,10 @@ export class EventStreams {
 
   constructor(options: {
     readonly cluster: string;
-    readonly requestMs: number;
     tell(message: FromCluster): void;
     overtaken(plugin: string): void;
   }) {
     this.#cluster = options.cluster;
-    this.#requestMs = options.requestMs;
     this.#tell = (message) => options.tell(message);
     this.#overtaken = (plugin) => options.overtaken(plugin);
   }
@@ -153,13 +150,10 @@ export class EventStreams {
 
   async publish({ id, plugin, messageId, body }: Publication): Promise<PublishAnswer> {
     try {
-      const { streams, connection } = this.#required();
+      const { publishes, connection } = this.#required();
       const most = (connection.info?.max_payload ?? Infinity) - letterRoomBytes;
       if (Buffer.byteLength(body) > most) throw new Error('max_payload exceeded');
-      const { duplicate } = await streams.publish(this.#subject(plugin), body, {
-        msgID: messageId,
-        timeout: this.#requestMs,
-      });
+      const duplicate = await publishes.publish({ subject: this.#subject(plugin), messageId, body });
       return { id, ok: true, duplicate };
     } catch (thrown) {
       return { id, ok: false, ...refusalOf(thrown, plugin) };

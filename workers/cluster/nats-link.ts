@@ -8,12 +8,15 @@ import { Credentials } from '../edge/credentials.ts';
 import { heldForMs } from './lease-rules.ts';
 import { faultOf } from './link-faults.ts';
 import { authenticatorOf, tlsOf } from './security.ts';
+import { StoredPublishes } from './stored-publishes.ts';
 import { tlsRefusal } from './tls-probe.ts';
 
 /** What works while the server is there. */
 export interface Nats {
   readonly connection: NatsConnection;
   readonly streams: JetStreamClient;
+  /** Into streams, answered when it is stored. */
+  readonly publishes: StoredPublishes;
   readonly manager: JetStreamManager;
   /** What all members see. */
   readonly board: KV;
@@ -86,7 +89,12 @@ export class NatsLink {
     const board = await buckets.create(`nagaya-${name}`, options);
     const states = await buckets.create(`nagaya-${name}-state`, options);
     const records = await buckets.create(recordsOf(name), options);
-    return { connection, manager, streams, board, states, records };
+    const publishes = new StoredPublishes(
+      { connection, timeoutMs: requestMs, headers: () => client.headers() },
+      client.createInbox(),
+    );
+    void connection.closed().then(() => publishes.close());
+    return { connection, manager, streams, publishes, board, states, records };
   }
 
   async #open(client: Client[0]): Promise<NatsConnection> {
