@@ -34,6 +34,8 @@ export interface PlacingDeps extends Pick<ClusterServiceDeps, 'changed' | 'fault
 /** Of `limits.leaseMs`: leases that come together are one change of what the instance works on. */
 const settleShare = 0.05;
 const mostSettleMs = 500;
+/** Of all partitions together: with fewer of each, an instance that has them all waits for the server. */
+const mostSharedInFlight = 1024;
 
 /** Undefined for a service that is each member's own. */
 export function placeService(
@@ -67,7 +69,7 @@ export function placeService(
         maxBytes: queue.maxBytes,
         dedupeMs: limits.dedupeMs,
         // The instance has one queue for all of them.
-        inFlight: Math.ceil(inFlightOf(queue.capacity) / partitionCount),
+        inFlight: Math.ceil(Math.min(mostSharedInFlight, queue.capacity) / partitionCount),
       },
       settleMs: Math.min(mostSettleMs, limits.leaseMs * settleShare),
       publish,

@@ -53,7 +53,6 @@ export class StoredPublishes {
       },
     });
     this.#timer = setInterval(() => this.#look(), Math.max(1, timeoutMs / looksEach));
-    this.#timer.unref();
   }
 
   /** Resolves to whether it was stored before. Rejects with the code of JetStream's API, where that refuses. */
