@@ -4,7 +4,7 @@ import type { Session } from './session.ts';
 import type { Placement } from './subject.ts';
 
 /** How a figure is shown. */
-export type Unit = 'perSecond' | 'micros' | 'millis' | 'megabytes' | 'times';
+export type Unit = 'perSecond' | 'micros' | 'millis' | 'megabytes' | 'percent' | 'times';
 
 export interface Column {
   /** The name of the figure in the samples. */

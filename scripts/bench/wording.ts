@@ -13,6 +13,7 @@ const shown: Readonly<Record<Unit, (value: number) => string>> = {
   micros: (value) => `${digits(value)} µs`,
   millis: (value) => `${digits(value)} ms`,
   megabytes: (value) => `${digits(value)} MB`,
+  percent: (value) => `${digits(value)} %`,
   times: (value) => `${digits(value)} ×`,
 };
 

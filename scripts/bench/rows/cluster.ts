@@ -37,7 +37,7 @@ const columns: readonly Column[] = [
   { figure: 'allMicros', title: 'members or workers, all threads, per event', unit: 'micros' },
   { figure: 'serverMicros', title: 'the server (NATS or redis), per event', unit: 'micros' },
   { figure: 'loadMicros', title: 'publishers, per event', unit: 'micros' },
-  { figure: 'serverPercent', title: "the server's share of all processor time, %", unit: 'times' },
+  { figure: 'serverPercent', title: "the server's share of all processor time", unit: 'percent' },
 ];
 
 const missingServer = (): string[] => (hasProgram('nats-server') ? [] : ['nats-server']);
