@@ -8,8 +8,12 @@ export interface NamedCall {
   end(): void;
 }
 
+const maxSpare = 64;
+
 export class ToolCalls {
   readonly #named = new Map<string, AbortController>();
+  /** Of calls that are over: nobody listens to them any more, and to make one costs more than the rest of a name. */
+  readonly #spare: AbortController[] = [];
 
   /** `own`: the caller's controller where the call has it for itself. */
   begin(callId: string, callerSignal: AbortSignal, own?: AbortController): NamedCall {
@@ -17,13 +21,18 @@ export class ToolCalls {
       throw invalid('invalid_request', 'The call', [
         { path: 'callId', message: 'names a call that is pending already' },
       ]);
-    const controller = own ?? new AbortController();
+    const controller = own ?? this.#spare.pop() ?? new AbortController();
     const unfollow = own === undefined ? followed(controller, callerSignal) : undefined;
     this.#named.set(callId, controller);
+    let over = false;
     return {
       signal: controller.signal,
       end: () => {
+        if (over) return;
+        over = true;
         unfollow?.();
+        if (own === undefined && !controller.signal.aborted && this.#spare.length < maxSpare)
+          this.#spare.push(controller);
         // The name may be another call's by now.
         if (this.#named.get(callId) === controller) this.#named.delete(callId);
       },

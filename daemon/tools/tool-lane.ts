@@ -128,7 +128,7 @@ export class ToolLane {
   }
 
   readonly #handOver = (): void => {
-    const opened = this.#opened;
+    const opened = this.#withoutSpare(this.#opened);
     this.#opened = [];
     for (const [at, batch] of opened.entries()) {
       const sharers = opened.slice(at).filter(({ toolName }) => toolName === batch.toolName).length;
@@ -136,6 +136,31 @@ export class ToolLane {
       else this.#begin(this.#pool, batch, sharers);
     }
   };
+
+  /** To wake another thread for calls that are through sooner than it is awake helps nobody: these wait again. */
+  #withoutSpare(opened: readonly CallBatch[]): readonly CallBatch[] {
+    if (opened.length === 1 || this.#pool === undefined) return opened;
+    const most = this.#pool.callsAtOnce;
+    const kept = new Map<string, number>();
+    const spare = new Set<CallBatch>();
+    for (const batch of opened) {
+      const { toolName } = batch;
+      const others = kept.get(toolName) ?? 0;
+      if (others > 0 && others * Math.min(most, this.#pace.perWakeUp(toolName)) >= this.#inThisTurn(opened, toolName))
+        spare.add(batch);
+      else kept.set(toolName, others + 1);
+    }
+    for (const batch of spare) {
+      this.#running.splice(this.#running.indexOf(batch), 1);
+      this.#queue.ended(batch);
+    }
+    this.#queue.putBack([...spare].flatMap(({ open }) => open.filter(({ answered }) => !answered)));
+    return opened.filter((batch) => !spare.has(batch));
+  }
+
+  #inThisTurn(opened: readonly CallBatch[], name: string): number {
+    return opened.filter(({ toolName }) => toolName === name).length + this.#queue.waitingOf(name);
+  }
 
   async #beginInNewPool(batch: CallBatch): Promise<void> {
     for (const call of batch.open) call.handOver(this.#parts.clock.monotonicMs());

@@ -6,6 +6,8 @@ const latestWeight = 0.2;
 /** A thread may have waited for a core: one call that took long does not make its tool a slow one. */
 const longestTimes = 2;
 const longestMoreMs = 0.05;
+/** About what it takes to wake a thread, with what its waking takes from the others. */
+const wakeMs = 0.1;
 /** What goes to a thread together is to be through in about this time. */
 const togetherMs = 1;
 
@@ -28,7 +30,16 @@ export class ToolPace {
 
   /** How many calls may go together; one, as long as nothing is known. */
   together(toolName: string): number {
+    return this.#within(toolName, togetherMs);
+  }
+
+  /** How many calls are through in the time that waking another thread takes; one, as long as nothing is known. */
+  perWakeUp(toolName: string): number {
+    return this.#within(toolName, wakeMs);
+  }
+
+  #within(toolName: string, timeMs: number): number {
     const meanMs = this.#meanMs.get(toolName);
-    return meanMs === undefined ? 1 : Math.max(1, Math.floor(togetherMs / meanMs));
+    return meanMs === undefined ? 1 : Math.max(1, Math.floor(timeMs / meanMs));
   }
 }
