@@ -1,9 +1,10 @@
 // `nagaya mcp add NAME -- COMMAND…`: writes a plugin that is an MCP server into the state folder, and loads it.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from '../../protocol/client/client.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
+import { makeFolders } from '../files/make-folders.ts';
 
 /** What most programs need to find others, and where they may keep files. */
 const usualNames = ['PATH', 'HOME'];
@@ -38,7 +39,7 @@ export async function addServer(
         ? { command: program, args }
         : { url, ...(authEnv === undefined ? {} : { auth: { env: authEnv, prefix: 'Bearer ' } }) },
   };
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolders(folder);
   try {
     writeFileSync(join(folder, 'plugin.json'), `${JSON.stringify(manifest, null, 2)}\n`, { flag: 'wx', mode: 0o600 });
   } catch (error) {

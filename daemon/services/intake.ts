@@ -190,6 +190,8 @@ export class Intake {
         ]),
       );
     this.#requireRoom(event);
+    const doubt = this.#kept?.doubt;
+    if (doubt !== undefined) throw notStored(doubt);
     if (this.#kept?.follow(event) !== true) this.#push(event);
     return event;
   }

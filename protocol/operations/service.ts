@@ -150,6 +150,14 @@ export const serviceOperations = {
       queuedMs: z.number().min(0),
       durationMs: z.number().min(0),
     }),
-    errors: [...admissionErrors, 'payload_invalid', 'dispatch_timeout', 'dispatch_failed', 'cell_crashed'],
+    errors: [
+      ...admissionErrors,
+      'payload_invalid',
+      'dispatch_timeout',
+      'dispatch_failed',
+      'cell_crashed',
+      'storage_full',
+      'storage_failed',
+    ],
   }),
 };

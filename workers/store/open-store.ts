@@ -64,7 +64,9 @@ export function openStore(options: OpenOptions): OpenedStore {
   const { folder } = options;
   const repairs: Repair[] = [];
   const isNew = !existsSync(folder);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // Node's recursive `mkdir` says ENOENT where the file system can only be read.
+  mkdirSync(dirname(folder), { recursive: true, mode: 0o700 });
+  if (isNew) mkdirSync(folder, { mode: 0o700 });
   chmodSync(folder, 0o700);
   const kept = openKept(options, repairs);
   try {

@@ -46,10 +46,11 @@ async function examine(invocation: Invocation, configPath: string | undefined): 
   ]);
   const { config, findings } = await checkConfiguration(configPath);
   const socket = resolve(invocation.namedSocket ?? process.env['NAGAYA_SOCKET'] ?? config.socket ?? invocation.socket);
-  const stateFolder = config.stateFolder ?? defaultStateFolder();
   const path = socketChecks.checkSocketPath(socket);
   // A path the kernel would cut leads to some other socket, or to none.
   const daemon = path.state === 'fault' ? undefined : await askDaemon(socket);
+  // That of the daemon which runs, which may have been started with another one.
+  const stateFolder = daemon?.status.stateFolder ?? config.stateFolder ?? defaultStateFolder();
   return [
     checkNode(),
     checkCommand(),

@@ -1,9 +1,10 @@
 // The sessions of browsers in the state folder, so that a page goes on when the daemon comes back. What is kept of each
 // is the digest of its secret, by which nobody can sign in, in a file for this user alone.
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { readBoundedText } from '../../files/bounded-file.ts';
+import { makeFolders } from '../../files/make-folders.ts';
 import type { ControlLog } from '../control-log.ts';
 
 const maxFileBytes = 4 * 1024 * 1024;
@@ -39,7 +40,7 @@ export class KeptSessions {
   /** Sign-ins are few. What cannot be kept costs a browser its session at the next restart, and no more. */
   write(sessions: readonly KeptSession[]): void {
     try {
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+      makeFolders(dirname(this.#path));
       const next = `${this.#path}.new`;
       writeFileSync(next, JSON.stringify(sessions), { mode: 0o600 });
       renameSync(next, this.#path);

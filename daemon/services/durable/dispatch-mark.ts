@@ -2,10 +2,11 @@
 // that is not synced. A page that is written survives the process. It says after a kill which events may have begun.
 // Its place on the disk is taken before the first event is accepted and kept from then on: a disk that is full later
 // does not keep the mark from being written.
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { HostError } from '../../../protocol/errors.ts';
 import type { QueuedEvent } from '../../dispatch/queued-event.ts';
+import { makeFolders } from '../../files/make-folders.ts';
 
 export interface Mark {
   /** Of the recovery since which it was written. */
@@ -133,7 +134,7 @@ export class DispatchMark {
 
   /** What an earlier daemon wrote is replaced where it lies: a file that is made shorter first gives its place away. */
   #open(): number {
-    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+    makeFolders(dirname(this.#path));
     const file = openSync(this.#path, existsSync(this.#path) ? 'r+' : 'w', 0o600);
     try {
       writeSync(file, this.#bytes, 0, this.#bytes.length, 0);

@@ -147,6 +147,11 @@ export class KeptQueue {
     this.#schedule();
   }
 
+  /** Why it is not known when an event that follows now can be queued; undefined where it is. */
+  get doubt(): HostError | undefined {
+    return this.#gathered.isEmpty && this.#onItsWay === 0 ? undefined : this.#commits.doubt;
+  }
+
   /** An event that is not stored keeps its place behind those that are. False: it can be queued at once. */
   follow(event: QueuedEvent): boolean {
     if (!this.#gathered.isEmpty || this.#onItsWay > 0) this.#gathered.follow(event);
@@ -391,8 +396,7 @@ export class KeptQueue {
 
   /** The books as they are when this commit is on disk. */
   #totals(offers: number): ServiceCounters {
-    const totals = this.#owner?.totals() ?? nothingCounted;
-    return withOthers(totals, offers + this.#unbooked, this.#concluding.size);
+    return withOthers(this.#owner?.totals() ?? nothingCounted, offers + this.#unbooked, this.#concluding.size);
   }
 
   // Recovery.
@@ -439,9 +443,8 @@ export class KeptQueue {
 
   /** The store was opened again. It may be another one, or may lack what was committed last. */
   #lost(serial: number): void {
-    if (!this.#ledger.exists || serial === this.#ledger.serial || this.#closed) return;
     const owner = this.#owner;
-    if (owner === undefined) return;
+    if (owner === undefined || !this.#ledger.exists || serial === this.#ledger.serial || this.#closed) return;
     const dropped = this.discardAbsent();
     if (dropped > 0) owner.damaged(dropped);
     this.#options.onTrouble(
