@@ -82,8 +82,8 @@ export interface Lease {
 }
 
 /** Why this member does not take a service that nobody has. */
-export const laterText = (version: string): string =>
-  `a daemon of the version ${version} has had it, and this one is older and does not understand what that has written: upgrade this member`;
+export const laterText = (later: string): string =>
+  `a daemon of ${later} has had it or published to it, and this one is older and does not understand what that has written: upgrade this member`;
 
 export type HolderOf = (unit: string) => LeaseHolder | undefined;
 

@@ -116,7 +116,7 @@ export interface LeaseHolder {
   /** Null: nobody has it. */
   readonly member: string | null;
   readonly fence: number;
-  /** The version of a daemon that has written what this one does not understand: it does not take the lease. */
+  /** Of which version a daemon has written what this one does not understand: it does not take the lease. */
   readonly later?: string;
 }
 
@@ -214,7 +214,10 @@ export type PublishAnswer =
   | { readonly id: number; readonly ok: true; readonly duplicate: boolean }
   | { readonly id: number; readonly ok: false; readonly code: ErrorCode; readonly message: string };
 
-/** An event in a stream, without its payload, which stands behind it on a line of its own. */
+/**
+ * An event in a stream, without its payload, which stands behind it on a line of its own. A version whose events earlier
+ * ones do not understand adds its `protocol`: they then leave the service to a member that does.
+ */
 export interface StreamedHead {
   readonly eventId: string;
   readonly correlationId: string;

@@ -67,6 +67,8 @@ export class ClusterNode {
       cluster: data.name,
       tell: post,
       overtaken: (plugin) => this.#leases.lose(plugin, 'another instance has taken its events over'),
+      later: (plugin, fence, protocol) =>
+        void this.#leases.leaveToLater(this.#nats?.board, { plugin, fence, protocol }),
     });
     this.#leases = new Leases({
       data,

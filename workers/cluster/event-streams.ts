@@ -39,6 +39,8 @@ export class EventStreams {
   readonly #tell: (message: FromCluster) => void;
   /** Another instance has taken over, as the server says. */
   readonly #overtaken: (plugin: string) => void;
+  /** An event waits that only a later version understands. */
+  readonly #later: (plugin: string, fence: number, protocol: number) => void;
   readonly #consumptions = new Map<string, Consumption>();
   #nats: Nats | undefined;
 
@@ -46,10 +48,12 @@ export class EventStreams {
     readonly cluster: string;
     tell(message: FromCluster): void;
     overtaken(plugin: string): void;
+    later(plugin: string, fence: number, protocol: number): void;
   }) {
     this.#cluster = options.cluster;
     this.#tell = (message) => options.tell(message);
     this.#overtaken = (plugin) => options.overtaken(plugin);
+    this.#later = (...event) => options.later(...event);
   }
 
   up(nats: Nats): void {
@@ -171,6 +175,8 @@ export class EventStreams {
       message.term();
       return;
     }
+    // It stays in the stream.
+    if (event !== undefined && 'later' in event) return this.#later(plugin, consumption.fence, event.later);
     consumption.open.set(seq, message);
     if (event === undefined) return;
     if (consumption.gathered.length === 0) setImmediate(() => this.#pass(plugin, consumption));

@@ -99,6 +99,19 @@ export class Leases {
     this.#deps.tell({ type: 'released', plugin });
   }
 
+  /** From now on only a member takes it that speaks the protocol of what waits for it. */
+  async leaveToLater(
+    kv: KV | undefined,
+    { plugin, fence, protocol }: { readonly plugin: string; readonly fence: number; readonly protocol: number },
+  ): Promise<void> {
+    const held = this.#held.get(plugin);
+    if (held?.fence !== fence) return;
+    this.lose(plugin, 'an event waits for it that a daemon of a later version has written; upgrade this member');
+    const value = { ...this.#deps.self, member: null, fence, protocol } satisfies LeaseValue;
+    // Where that fails, this member takes the lease again, and meets the same event.
+    await kv?.update(leaseKey(tokenOf(plugin)), JSON.stringify(value), held.revision).catch(() => undefined);
+  }
+
   lose(plugin: string, why: string): void {
     const held = this.#held.get(plugin);
     if (held === undefined) return;
@@ -256,7 +269,7 @@ export class Leases {
 
 /** Anybody may write into the bucket. */
 const versionText = (version: unknown): string =>
-  typeof version === 'string' && /^[0-9A-Za-z.+-]{1,64}$/.test(version) ? version : 'that is unknown';
+  typeof version === 'string' && /^[0-9A-Za-z.+-]{1,64}$/.test(version) ? `the version ${version}` : 'a later version';
 
 /** A member of another version may not say which services it has. */
 const takesPartitions = ({ services }: Partial<MemberRecord>, shared: string): boolean =>

@@ -1,6 +1,6 @@
 // An event as it lies in a stream: its head on the first line, its payload behind it. Read here, so that the host need
 // not parse what came from the network.
-import type { StreamedHead } from '../../protocol/cluster/messages.ts';
+import { type StreamedHead, clusterProtocol } from '../../protocol/cluster/messages.ts';
 import { nameForm, openIdForm } from '../../protocol/identifier-forms.ts';
 
 const texts = {
@@ -12,13 +12,21 @@ const texts = {
   createdAt: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/,
 } as const;
 
+export type StreamedEvent =
+  | { readonly head: StreamedHead; readonly payload: string }
+  /** Only members that speak this protocol, or a later one, understand it. */
+  | { readonly later: number };
+
 /** Undefined for what no member writes. */
-export function streamedEvent(body: string): { readonly head: StreamedHead; readonly payload: string } | undefined {
+export function streamedEvent(body: string): StreamedEvent | undefined {
   const at = body.indexOf('\n');
   if (at === -1) return undefined;
   const payload = body.slice(at + 1);
   try {
     const head = JSON.parse(body.slice(0, at)) as Record<string, unknown>;
+    const { protocol } = head;
+    if (typeof protocol === 'number' && Number.isSafeInteger(protocol) && protocol > clusterProtocol)
+      return { later: protocol };
     JSON.parse(payload);
     for (const [name, form] of Object.entries(texts)) {
       const value = head[name];
