@@ -215,8 +215,8 @@ export type PublishAnswer =
   | { readonly id: number; readonly ok: false; readonly code: ErrorCode; readonly message: string };
 
 /**
- * An event in a stream, without its payload, which stands behind it on a line of its own. A version whose events earlier
- * ones do not understand adds its `protocol`: they then leave the service to a member that does.
+ * An event in a stream, without its payload, which stands behind it on a line of its own. A version whose events
+ * earlier ones do not understand adds its `protocol`: they then leave the service to a member that does.
  */
 export interface StreamedHead {
   readonly eventId: string;

@@ -1,5 +1,5 @@
-// An event that only a later version understands waits in the stream of a service: a member of an earlier version leaves
-// the service to one that understands it, and loses nothing.
+// An event that only a later version understands waits in the stream of a service: a member of an earlier version
+// leaves the service to one that understands it, and loses nothing.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
