@@ -26,12 +26,13 @@ export async function loadServer(
   fault: string,
   more: object = {},
   manifest: object = {},
+  config: object = {},
 ): Promise<HostedLab> {
   const folder = await temporaryFolder(t);
   const mcp = { command: process.execPath, args: [program, fault], ...more };
   const whole = { schemaVersion: 1, id: plugin, name: 'Server', version: '1.0.0', mcp, ...manifest };
   writeFileSync(join(folder, 'plugin.json'), JSON.stringify(whole));
-  const daemon = await startTestDaemon(t, { env: { NAMED: 'yes', UNNAMED: 'no' } });
+  const daemon = await startTestDaemon(t, { env: { NAMED: 'yes', UNNAMED: 'no' }, config });
   const client = await daemon.connect();
   await client.call('plugin.load', { path: folder });
   const call = async (tool: string, input: object = {}, timeoutMs?: number): Promise<string> => {
@@ -65,8 +66,9 @@ export const startServer = async (
   fault = 'none',
   more: object = {},
   manifest: object = {},
+  config: object = {},
 ): Promise<HostedLab> => {
-  const lab = await loadServer(t, fault, more, manifest);
+  const lab = await loadServer(t, fault, more, manifest, config);
   await lab.client.call('service.start', { plugin });
   return lab;
 };
