@@ -199,15 +199,21 @@ export class Tab {
   }
 
   /** Waits until the element is there. Twice within a moment is a double click. */
+  /** The page may move while it is clicked: what would hit something else is kept from it, and is tried again. */
   async click(selector: string, times = 1): Promise<void> {
-    await this.until(`there is ${selector} to click`, `document.querySelector(${JSON.stringify(selector)}) !== null`);
-    const found = await this.evaluate(
-      `(() => { const e = document.querySelector(${JSON.stringify(selector)}); e.scrollIntoView({ block: 'center' }); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`,
-    );
-    const [x, y] = found as [number, number];
-    for (let clickCount = 1; clickCount <= times; clickCount += 1) {
-      for (const type of ['mousePressed', 'mouseReleased'])
-        await this.send('Input.dispatchMouseEvent', { type, x, y, button: 'left', clickCount });
+    const quoted = JSON.stringify(selector);
+    const endMs = performance.now() + conditionMs;
+    for (;;) {
+      await this.until(`there is ${selector} to click`, `document.querySelector(${quoted}) !== null`);
+      const [x, y] = (await this.evaluate(`(${aim})(${quoted})`)) as [number, number];
+      for (let clickCount = 1; clickCount <= times; clickCount += 1) {
+        for (const type of ['mousePressed', 'mouseReleased'])
+          await this.send('Input.dispatchMouseEvent', { type, x, y, button: 'left', clickCount });
+      }
+      // A page that was left has been clicked.
+      if ((await this.evaluate('window.endAim?.() ?? true')) === true) return;
+      if (performance.now() > endMs)
+        throw new Error(`${selector} could not be clicked: it moves, or lies under another`);
     }
   }
 
@@ -220,6 +226,30 @@ export class Tab {
     return [...thrown, ...refused].map((each) => JSON.stringify(each));
   }
 }
+
+/** Runs in the page. Returns where the element is; `endAim` then says whether it was hit. */
+const aim = `(selector) => {
+  const element = document.querySelector(selector);
+  if (element === null) return [0, 0];
+  element.scrollIntoView({ block: 'center' });
+  let hit = false;
+  const kinds = ['pointerdown', 'pointerup', 'mousedown', 'mouseup', 'click', 'dblclick'];
+  const listen = (event) => {
+    const target = document.querySelector(selector);
+    if (target !== null && target.contains(event.target)) hit ||= event.type === 'click';
+    else {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+  };
+  for (const kind of kinds) window.addEventListener(kind, listen, true);
+  window.endAim = () => {
+    for (const kind of kinds) window.removeEventListener(kind, listen, true);
+    return hit;
+  };
+  const { x, y, width, height } = element.getBoundingClientRect();
+  return [x + width / 2, y + height / 2];
+}`;
 
 function endGroup({ pid }: ChildProcess): void {
   try {
