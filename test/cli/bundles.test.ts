@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type ServedDaemon, fileCleanup, nagaya, serve } from '../labs/cli-process.ts';
-import { until } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 const file = fileCleanup();
 let daemon: ServedDaemon;

@@ -9,7 +9,7 @@ import type { DeadLetterWithEvent } from '../../protocol/dead-letter.ts';
 import { operations } from '../../protocol/operations.ts';
 import { type ServiceStatus, serviceStatus } from '../../protocol/status.ts';
 import { type ServedDaemon, fileCleanup, serve, temporaryFolder } from '../labs/cli-process.ts';
-import { until } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 const file = fileCleanup();
 const lab = 'test.lab';

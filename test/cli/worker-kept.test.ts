@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type ServedDaemon, jsonLines, serve, temporaryFolder } from '../labs/cli-process.ts';
 import { newWorker } from '../labs/cli-worker-lab.ts';
-import { until } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 const id = 'test.kept';
 

@@ -6,7 +6,7 @@ import { connect } from '../../protocol/client/client.ts';
 import { operations } from '../../protocol/operations.ts';
 import { type ServedDaemon, fileCleanup, jsonLines, startProcess } from '../labs/cli-process.ts';
 import { labFolder, labWorker, newWorker, order, serveWorkers } from '../labs/cli-worker-lab.ts';
-import { until } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 const file = fileCleanup();
 let daemon: ServedDaemon;

@@ -7,7 +7,7 @@ import { type Client, connect } from '../../protocol/client/client.ts';
 import { type TranscriptPage, transcriptPage } from '../../protocol/runtime.ts';
 import { type ServedDaemon, fileCleanup, serve, temporaryFolder } from '../labs/cli-process.ts';
 import { labFolder, labWorker, newWorker, order } from '../labs/cli-worker-lab.ts';
-import { until } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 const file = fileCleanup();
 const kept = 450;

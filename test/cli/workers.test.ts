@@ -8,7 +8,7 @@ import { operations } from '../../protocol/operations.ts';
 import type { WorkerSummary } from '../../protocol/runtime.ts';
 import { type ServedDaemon, fileCleanup, startCommand, startProcess, temporaryFolder } from '../labs/cli-process.ts';
 import { labFolder, labProfile, labWorker, newWorker, order, serveWorkers } from '../labs/cli-worker-lab.ts';
-import { until } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 const file = fileCleanup();
 let daemon: ServedDaemon;

@@ -5,10 +5,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { noServer as skip, shortLease, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { noServer as skip, shortLease, startMember, startNats } from '../labs/nats-lab.ts';
 import { holderOf, number, plugin, statusOf } from '../labs/placed-plugin.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 interface Receiver {
   readonly url: string;
@@ -54,30 +55,30 @@ test('commands that wait go out on the member that takes over, and on no other',
   const other = all.find((member) => member !== holder);
   assert.ok(other !== undefined);
   await other.client.call('ingress.publish', { plugin, event: number(1) });
-  await until(
+  await untilAnswer(
     'it was refused',
     () => Promise.resolve(receiver.refused),
     (refused) => refused > 0,
   );
-  await until(
+  await untilAnswer(
     'handled',
     () => statusOf(holder),
     ({ counters }) => counters.handled === 1,
   );
   holder.daemon.signal('SIGSTOP');
-  await until(
+  await untilAnswer(
     'the other has the command',
     () => statusOf(other),
     ({ outputs }) => outputs[0]?.pending === 1,
   );
   receiver.open = true;
-  await until(
+  await untilAnswer(
     'it is sent',
     () => statusOf(other),
     ({ outputs }) => outputs[0]?.sent === 1,
   );
   holder.daemon.signal('SIGCONT');
-  const woken = await until(
+  const woken = await untilAnswer(
     'the old one has let go of it',
     () => statusOf(holder),
     ({ lifecycle, outputs }) => lifecycle === 'stopped' && outputs[0]?.pending === 0,

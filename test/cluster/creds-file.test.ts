@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { joined, refused, startGuarded, status, tellsNothingOf } from '../labs/guarded-nats.ts';
 import { makeAccounts } from '../labs/nats-accounts.ts';
-import { noServer, startMember, until } from '../labs/nats-lab.ts';
+import { noServer, startMember } from '../labs/nats-lab.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const skip = noServer;
 
@@ -36,7 +37,7 @@ test(
     for (const lifeMs of [3000, 9000, 27_000]) {
       const short = accounts.creds({ expires: new Date(Date.now() + lifeMs) });
       write(short.text);
-      const { connected } = await until(
+      const { connected } = await untilAnswer(
         'a member, or too late to be one',
         () => status(member),
         (told) => told.connected || /expired at 20[3-9]|expired at 202[6-9]/.test(told.fault?.message ?? ''),

@@ -1,12 +1,13 @@
 // A service with the placement `each` has an instance on every member, and each of them gets what is published on any.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Member, noServer as skip, shortLease, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { type Member, noServer as skip, shortLease, startMember, startNats } from '../labs/nats-lab.ts';
 import { journalIn, number, plugin, statusOf, writePlacedPlugin } from '../labs/placed-plugin.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const runs = (member: Member) =>
-  until(
+  untilAnswer(
     `an instance on ${member.name}`,
     () => statusOf(member),
     ({ lifecycle, placement }) => lifecycle === 'running' && placement?.waits === null,
@@ -26,7 +27,7 @@ test('each member handles what is published on any, and what came while it was g
   const [one, two, bare] = await Promise.all([start('one'), start('two'), start('bare', { plugins: [] })]);
   for (const member of [one, two]) await runs(member);
   for (const member of [one, two])
-    await until(
+    await untilAnswer(
       'each sees the other as one with an instance',
       () => member.client.call('cluster.status', {}),
       ({ members }) => members.filter(({ services }) => services.some(({ fence }) => fence !== null)).length === 2,
@@ -34,7 +35,7 @@ test('each member handles what is published on any, and what came while it was g
   for (const [index, { client }] of [one, two, bare].entries())
     await client.call('ingress.publish', { plugin, event: number(index) });
   for (const member of [one, two])
-    await until(
+    await untilAnswer(
       `all on ${member.name}`,
       () => Promise.resolve(endedOn(folder, member)),
       (ended) => [0, 1, 2].every((n) => ended.includes(n)),
@@ -43,13 +44,13 @@ test('each member handles what is published on any, and what came while it was g
   two.daemon.signal('SIGKILL');
   await two.daemon.ended;
   await one.client.call('ingress.publish', { plugin, event: number(3) });
-  await until(
+  await untilAnswer(
     'it goes on',
     () => Promise.resolve(endedOn(folder, one)),
     (ended) => ended.includes(3),
   );
   const back = await start('two', { folder: two.daemon.folder });
-  await until(
+  await untilAnswer(
     'what it missed',
     () => Promise.resolve(endedOn(folder, back)),
     (ended) => ended.includes(3),

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from '@nats-io/transport-node';
 import { jetstream } from '@nats-io/jetstream';
-import { noServer, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { noServer, startMember, startNats } from '../labs/nats-lab.ts';
 import { makeOtherBuild } from '../labs/other-build.ts';
 import { journalIn, number, plugin, statusOf, writePlacedPlugin } from '../labs/placed-plugin.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const later = (n: number): string => {
   const head = {
@@ -32,7 +33,7 @@ test('an event of a later version waits for a member that understands it', { ski
       ...new Set(journalIn(folder).flatMap(({ what, n }) => (what === 'ended' && n !== null ? [n] : []))),
     ]);
   const has = (numbers: readonly number[]) =>
-    until(`the events ${numbers.join(', ')}`, handled, (found) => numbers.every((n) => found.includes(n)));
+    untilAnswer(`the events ${numbers.join(', ')}`, handled, (found) => numbers.every((n) => found.includes(n)));
 
   const a = await startMember(t, nats, 'a', { plugins });
   await a.client.call('ingress.publish', { plugin, event: number(1) });
@@ -40,7 +41,7 @@ test('an event of a later version waits for a member that understands it', { ski
   const connection = await connect({ servers: nats.url });
   t.after(() => connection.close());
   await jetstream(connection).publish('nagaya.test.in.test=one', later(2));
-  const { placement } = await until(
+  const { placement } = await untilAnswer(
     'a refusal',
     () => statusOf(a),
     ({ placement: found, lifecycle }) => lifecycle !== 'running' && /later version/.test(found?.waits ?? ''),
@@ -53,7 +54,7 @@ test('an event of a later version waits for a member that understands it', { ski
   const b = await startMember(t, nats, 'b', { plugins, command: next.command });
   await has([1, 2, 3]);
   assert.equal((await statusOf(b)).placement?.member, 'b');
-  await until(
+  await untilAnswer(
     'the other member, seen from here',
     () => statusOf(a),
     ({ placement: found }) => found?.waits === 'the member b has it',

@@ -6,10 +6,11 @@ import { type TestContext, test } from 'node:test';
 import { connect } from '@nats-io/transport-node';
 import { jetstream } from '@nats-io/jetstream';
 import { type KV, Kvm } from '@nats-io/kv';
-import { type Member, noServer as skip, shortLease, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { type Member, noServer as skip, shortLease, startMember, startNats } from '../labs/nats-lab.ts';
 import { holderOf, journalIn, number, plugin, statusOf, writePlacedPlugin } from '../labs/placed-plugin.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const lettersOf = async ({ client }: Member) => (await client.call('deadLetter.list', { plugin })).deadLetters;
 
@@ -49,7 +50,7 @@ export const service = { start() {}, handleIngress() { if (!existsSync(${JSON.st
     writePlugin(join(folder, 'p'), { manifest: { id: plugin, service }, files: { 'index.js': code } });
     const [holder, other] = await members(t, [join(folder, 'p')], shortLease);
     await other.client.call('ingress.publish', { plugin, event: number(1) });
-    const [letter] = await until(
+    const [letter] = await untilAnswer(
       'a dead letter',
       () => lettersOf(other),
       ({ length }) => length === 1,
@@ -57,19 +58,19 @@ export const service = { start() {}, handleIngress() { if (!existsSync(${JSON.st
     assert.equal(letter?.attempts.length, 2);
     assert.deepEqual(await lettersOf(holder), [letter]);
     // It is in the cluster once its event has gone from the stream.
-    await until(
+    await untilAnswer(
       'counted',
       () => statusOf(holder),
       ({ deadLetters }) => deadLetters.count === 1,
     );
     holder.daemon.signal('SIGKILL');
     await holder.daemon.ended;
-    await until(
+    await untilAnswer(
       'it runs there',
       () => statusOf(other),
       ({ placement, lifecycle }) => placement?.waits === null && lifecycle === 'running',
     );
-    const after = await until(
+    const after = await untilAnswer(
       'the letter there',
       () => lettersOf(other),
       ({ length }) => length === 1,
@@ -78,7 +79,7 @@ export const service = { start() {}, handleIngress() { if (!existsSync(${JSON.st
     writeFileSync(repaired, '');
     const { results } = await other.client.call('deadLetter.replay', { plugin });
     assert.equal(results[0]?.accepted, true);
-    await until(
+    await untilAnswer(
       'no letter',
       () => lettersOf(other),
       ({ length }) => length === 0,
@@ -91,7 +92,7 @@ test('attempts that failed on a member are counted on the next one', { skip }, a
   const retry = { maxAttempts: 5, backoffMs: [100_000, 100_000] };
   const [holder, other, url] = await members(t, [writePlacedPlugin(folder, { id: plugin, retry })], shortLease);
   await other.client.call('ingress.publish', { plugin, event: number(1, { failures: 1 }) });
-  await until(
+  await untilAnswer(
     'it waits',
     () => statusOf(holder),
     ({ retrying }) => retrying.count === 1,
@@ -99,14 +100,14 @@ test('attempts that failed on a member are counted on the next one', { skip }, a
   const connection = await connect({ servers: url });
   t.after(() => connection.close());
   const records = await new Kvm(jetstream(connection)).open('nagaya-test-records');
-  await until(
+  await untilAnswer(
     'the cluster knows of it',
     async () => await attemptsIn(records),
     ({ length }) => length === 1,
   );
   holder.daemon.signal('SIGKILL');
   await holder.daemon.ended;
-  const lines = await until(
+  const lines = await untilAnswer(
     'it begins again',
     () => Promise.resolve(journalIn(folder).filter(({ what }) => what === 'began')),
     ({ length }) => length === 2,
@@ -131,7 +132,7 @@ test('an event that the member with the service does not know is a dead letter',
   const newer = await startMember(t, nats, 'newer', { plugins: [version('b', ['number', 'letter'])] });
   const event = { ingress: 'numbers', kind: 'letter', payload: { n: 1 } };
   await newer.client.call('ingress.publish', { plugin, event });
-  const [letter] = await until(
+  const [letter] = await untilAnswer(
     'a dead letter',
     () => lettersOf(newer),
     ({ length }) => length === 1,

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HostError } from '../../protocol/errors.ts';
-import { noServer, shortLease, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { noServer, shortLease, startMember, startNats } from '../labs/nats-lab.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const skip = noServer;
 
@@ -13,7 +14,7 @@ test('members see each other, one that is killed is lost, and one that leaves is
   );
   assert.ok(one !== undefined && two !== undefined && three !== undefined);
   const status = () => one.client.call('cluster.status', {});
-  const seen = await until(
+  const seen = await untilAnswer(
     'three members',
     status,
     ({ connected, members }) => connected && members.filter(({ state }) => state === 'active').length === 3,
@@ -27,14 +28,14 @@ test('members see each other, one that is killed is lost, and one that leaves is
     ['one', 'three', 'two'].map((member) => ({ member, state: 'active', services: [] })),
   );
   two.daemon.signal('SIGKILL');
-  await until(
+  await untilAnswer(
     'one lost member',
     status,
     ({ members }) =>
       members.every(({ member, state }) => (state === 'lost') === (member === 'two')) && members.length === 3,
   );
   await three.client.call('daemon.shutdown', {});
-  await until('a member less', status, ({ members }) => !members.some(({ member }) => member === 'three'));
+  await untilAnswer('a member less', status, ({ members }) => !members.some(({ member }) => member === 'three'));
 });
 
 test('a member is drained by itself or by another, and told to work again', { skip }, async (t) => {
@@ -43,19 +44,19 @@ test('a member is drained by itself or by another, and told to work again', { sk
   assert.ok(one !== undefined && two !== undefined);
   const stateOf = async (name: string) =>
     (await one.client.call('cluster.status', {})).members.find(({ member }) => member === name)?.state;
-  await until(
+  await untilAnswer(
     'both',
     () => one.client.call('cluster.status', {}),
     ({ members }) => members.length === 2,
   );
   assert.deepEqual(await one.client.call('cluster.drain', { member: 'two' }), { member: 'two', state: 'draining' });
-  await until(
+  await untilAnswer(
     'two draining',
     () => stateOf('two'),
     (state) => state === 'draining',
   );
   assert.deepEqual(await two.client.call('cluster.drain', { undo: true }), { member: 'two', state: 'active' });
-  await until(
+  await untilAnswer(
     'two active',
     () => stateOf('two'),
     (state) => state === 'active',
@@ -74,7 +75,7 @@ test(
     await nats.stop();
     const { client } = await startMember(t, nats, 'one', { joins: false });
     const status = () => client.call('cluster.status', {});
-    const alone = await until(
+    const alone = await untilAnswer(
       'a reason',
       status,
       ({ fault }) => fault !== null && !/not answered yet/.test(fault.message),
@@ -83,11 +84,11 @@ test(
     assert.equal(alone.fault?.code, 'cluster_unavailable');
     assert.equal((await client.call('daemon.ping', {})).pong, true);
     await nats.start();
-    await until('connected', status, ({ connected }) => connected);
+    await untilAnswer('connected', status, ({ connected }) => connected);
     await nats.stop();
-    await until('alone again', status, ({ connected }) => !connected);
+    await untilAnswer('alone again', status, ({ connected }) => !connected);
     await nats.start();
-    await until('connected again', status, ({ connected, members }) => connected && members.length === 1);
+    await untilAnswer('connected again', status, ({ connected, members }) => connected && members.length === 1);
   },
 );
 
@@ -99,13 +100,13 @@ test(
     const config = { limits: { leaseMs: 60_000 } };
     const one = await startMember(t, nats, 'one', { config });
     const connected = (answer: { connected: boolean }): boolean => answer.connected;
-    await until('connected', () => one.client.call('cluster.status', {}), connected);
+    await untilAnswer('connected', () => one.client.call('cluster.status', {}), connected);
     one.daemon.signal('SIGKILL');
     await one.daemon.ended;
     const again = await startMember(t, nats, 'one', { config, folder: one.daemon.folder });
-    await until('connected again', () => again.client.call('cluster.status', {}), connected);
+    await untilAnswer('connected again', () => again.client.call('cluster.status', {}), connected);
     const namesake = await startMember(t, nats, 'one', { config, joins: false });
-    const refused = await until(
+    const refused = await untilAnswer(
       'a refusal',
       () => namesake.client.call('cluster.status', {}),
       ({ fault }) => fault?.code === 'cluster_member_taken',

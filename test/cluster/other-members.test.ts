@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { HostError } from '../../protocol/errors.ts';
-import { noServer, shortLease, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { noServer, shortLease, startMember, startNats } from '../labs/nats-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const skip = noServer;
 
@@ -26,13 +27,13 @@ test('a tool of a plugin that another member has is called there, and cancelled 
     startMember(t, nats, 'bare', { config: shortLease }),
     startMember(t, nats, 'full', { plugins: [place], config: shortLease }),
   ]);
-  await until(
+  await untilAnswer(
     'both',
     () => bare.client.call('cluster.status', {}),
     ({ members }) => members.length === 2,
   );
   const call = { plugin: 'test.tools', tool: 'where', input: { a: 1 } };
-  const { output } = await until(
+  const { output } = await untilAnswer(
     'an answer',
     () => bare.client.call('tool.call', call).catch(() => ({ output: null })),
     (answer) => answer.output !== null,
@@ -48,7 +49,7 @@ test('a tool of a plugin that another member has is called there, and cancelled 
     () => bare.client.call('tool.call', { ...call, tool: 'wait', callId: 'c-1' }),
     refused('tool_cancelled'),
   );
-  await until(
+  await untilAnswer(
     'the cancel',
     () => bare.client.call('tool.cancel', { callId: 'c-1' }),
     ({ cancelled }) => cancelled,
@@ -58,7 +59,7 @@ test('a tool of a plugin that another member has is called there, and cancelled 
     () => bare.client.call('tool.call', { ...call, tool: 'wait' }),
     refused('member_unavailable'),
   );
-  await until(
+  await untilAnswer(
     'it runs',
     () => full.client.call('daemon.status', {}),
     ({ counts }) => counts.toolCallsPending > 0,
@@ -76,7 +77,7 @@ test("another member's runtimes are here as kind remote, with all that workers d
   );
   assert.ok(one !== undefined && two !== undefined);
   const runtimeId = 'two.backend-internal';
-  const listed = await until(
+  const listed = await untilAnswer(
     'the runtime of the other',
     () => one.client.call('runtime.list', {}),
     ({ runtimes }) => runtimes.some((runtime) => runtime.runtimeId === runtimeId && runtime.status === 'running'),
@@ -88,7 +89,7 @@ test("another member's runtimes are here as kind remote, with all that workers d
   const worker = { runtimeId, workerId };
   assert.equal((await two.client.call('worker.show', { runtimeId: 'backend-internal', workerId })).intent, made.intent);
   const { eventId } = await one.client.call('worker.input', { ...worker, content: 'hello' });
-  const said = await until(
+  const said = await untilAnswer(
     'an answer',
     () => one.client.call('worker.transcript', worker),
     ({ items }) => items.some(({ role, status }) => role === 'worker' && status === 'done'),
@@ -97,7 +98,7 @@ test("another member's runtimes are here as kind remote, with all that workers d
   const first = await one.client.call('worker.events', worker);
   assert.equal(first.events[0]?.type === 'snapshot' && first.events[0].worker.runtimeId, runtimeId);
   await one.client.call('worker.input', { ...worker, content: 'again' });
-  const more = await until(
+  const more = await untilAnswer(
     'what came after the cursor',
     () => one.client.call('worker.events', { ...worker, after: first.next, waitMs: 1000 }),
     ({ events }) => events.length > 0,
@@ -115,7 +116,7 @@ test("another member's runtimes are here as kind remote, with all that workers d
     (error: HostError) => error.code === 'worker_not_found',
   );
   two.daemon.signal('SIGKILL');
-  await until(
+  await untilAnswer(
     'it is unavailable',
     () => one.client.call('runtime.list', {}),
     ({ runtimes }) => runtimes.some((runtime) => runtime.runtimeId === runtimeId && runtime.status === 'unavailable'),

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HostError } from '../../protocol/errors.ts';
-import { noServer, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { noServer, startMember, startNats } from '../labs/nats-lab.ts';
 import { holderOf, journalIn, number, plugin, statusOf, writePlacedPlugin } from '../labs/placed-plugin.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const skip = noServer;
 
@@ -18,7 +19,7 @@ test('one instance runs, and takes what is published on any member', { skip }, a
     const answer = await client.call('ingress.publish', { plugin, event: number(index) });
     assert.ok('accepted' in answer && answer.accepted);
   }
-  const handled = await until(
+  const handled = await untilAnswer(
     'three handled',
     () => statusOf(holder),
     ({ counters }) => counters.handled === 3,
@@ -27,7 +28,7 @@ test('one instance runs, and takes what is published on any member', { skip }, a
   const promises = { events: 'at_least_once', state: 'exactly_once', commands: 'at_least_once' };
   assert.deepEqual(handled.placement, { placement: 'one', member: holder.name, fence, waits: null, promises });
   for (const member of members.filter((one) => one !== holder)) {
-    const { lifecycle, placement } = await until(
+    const { lifecycle, placement } = await untilAnswer(
       'another that waits',
       () => statusOf(member),
       (status) => status.placement?.fence === fence,
@@ -36,7 +37,7 @@ test('one instance runs, and takes what is published on any member', { skip }, a
     const waits = `the member ${holder.name} has it`;
     assert.deepEqual(placement, { placement: 'one', member: holder.name, fence, waits, promises });
   }
-  const seen = await until(
+  const seen = await untilAnswer(
     'the service in the list of members',
     () => holder.client.call('cluster.status', {}),
     ({ members: all }) => all.some(({ services }) => services.some(({ lifecycle }) => lifecycle === 'running')),
@@ -58,7 +59,7 @@ test('deliver is answered by the instance, from any member and from one without 
   ]);
   const holder = await holderOf([one, two]);
   for (const { client } of [one, two, bare]) {
-    const { output } = await until(
+    const { output } = await untilAnswer(
       'an answer',
       () =>
         client
@@ -85,14 +86,14 @@ test('a drained member gives its service away in order, and a stopped one is not
   const other = members.find((member) => member !== holder);
   assert.ok(other !== undefined);
   await holder.client.call('cluster.drain', {});
-  await until(
+  await untilAnswer(
     'the other runs',
     () => statusOf(other),
     ({ placement }) => placement?.waits === null,
   );
   await holder.client.call('cluster.drain', { undo: true });
   await other.client.call('service.stop', { plugin });
-  await until(
+  await untilAnswer(
     'the first runs again',
     () => statusOf(holder),
     ({ placement }) => placement?.waits === null,

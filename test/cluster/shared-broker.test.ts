@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { needsBroker, startBroker } from '../labs/broker-lab.ts';
-import { type Member, noServer, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { type Member, noServer, startMember, startNats } from '../labs/nats-lab.ts';
 import { plugin } from '../labs/placed-plugin.ts';
 import { spread } from '../labs/shared-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const skip = needsBroker.skip === false ? noServer : needsBroker.skip;
 
@@ -54,14 +55,14 @@ test('each message of a broker is one event, on whichever member it is handled',
   const [one, two] = members;
   await spread(members, { one: 4, two: 4 });
   const openOn = (): Promise<(string | undefined)[]> => Promise.all(members.map(stateOf));
-  const states = await until('the source', openOn, (found) => found.includes('open'));
+  const states = await untilAnswer('the source', openOn, (found) => found.includes('open'));
   assert.equal(states.filter((state) => state === 'open').length, 1, states.join());
   const client = await broker.client();
   const publish = async (from: number, to: number): Promise<void> => {
     for (let n = from; n < to; n += 1) await client.publishAsync('home/n', JSON.stringify({ n }), { qos: 1 });
   };
   await publish(0, 20);
-  const all = await until(
+  const all = await untilAnswer(
     'all messages',
     async () => (await Promise.all(members.map(handledOf))).flat(),
     ({ length }) => length >= 20,
@@ -75,8 +76,8 @@ test('each message of a broker is one event, on whichever member it is handled',
   await leaving.client.call('cluster.drain', {});
   await publish(20, 30);
   await spread([staying], { [staying.name]: 8 });
-  await until('the source on the other member', openOn, (found) => found[members.indexOf(staying)] === 'open');
-  await until(
+  await untilAnswer('the source on the other member', openOn, (found) => found[members.indexOf(staying)] === 'open');
+  await untilAnswer(
     'all messages',
     () => handledOf(staying),
     (handled) => new Set(handled.flatMap(([n]) => (n >= 20 ? [n] : []))).size === 10,

@@ -4,11 +4,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type Member, noServer as skip, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { type Member, noServer as skip, startMember, startNats } from '../labs/nats-lab.ts';
 import { plugin } from '../labs/placed-plugin.ts';
 import { keys, spread } from '../labs/shared-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 interface Line {
   readonly pid: number;
@@ -70,7 +71,7 @@ export const service = {
 }
 
 async function hookOf({ client }: Member): Promise<string> {
-  const { sources } = await until(
+  const { sources } = await untilAnswer(
     'where the webhook is',
     () => client.call('source.list', { plugin }),
     ({ sources: [hook] }) => hook?.url !== undefined && hook.state === 'open',
@@ -102,7 +103,7 @@ test('events of sources and outputs go to the member that has their key', { skip
       });
     }
   }
-  const lines = await until(
+  const lines = await untilAnswer(
     'all events',
     () => {
       const text = readFileSync(journal, { encoding: 'utf8', flag: 'a+' });

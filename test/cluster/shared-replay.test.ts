@@ -1,10 +1,11 @@
 // Dead letters of a shared service are replayed from any member, wherever they are kept.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Member, noServer as skip, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { type Member, noServer as skip, startMember, startNats } from '../labs/nats-lab.ts';
 import { plugin } from '../labs/placed-plugin.ts';
 import { keyed, keys, spread, writeKeeping } from '../labs/shared-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 test('dead letters of all members are replayed from any', { skip }, async (t) => {
   const folder = await temporaryFolder(t);
@@ -15,7 +16,7 @@ test('dead letters of all members are replayed from any', { skip }, async (t) =>
   await spread([one, two], { one: 4, two: 4 });
   for (const key of keys) await one.client.call('ingress.publish', { plugin, event: keyed(key, { fails: true }) });
   const letters = ({ client }: Member) => client.call('deadLetter.list', { plugin });
-  const { deadLetters } = await until(
+  const { deadLetters } = await untilAnswer(
     'a dead letter of each key',
     () => letters(two),
     ({ total }) => total === keys.length,
@@ -27,14 +28,14 @@ test('dead letters of all members are replayed from any', { skip }, async (t) =>
     results.map(({ id, accepted }) => [id, accepted]),
     [[last, true]],
   );
-  await until(
+  await untilAnswer(
     'the one that works is gone',
     () => letters(one),
     ({ total }) => total === keys.length - 1,
   );
   const again = await one.client.call('deadLetter.replay', { plugin });
   assert.equal(again.results.length, keys.length - 1);
-  await until(
+  await untilAnswer(
     'each is another letter now',
     () => letters(two),
     ({ deadLetters: now }) =>

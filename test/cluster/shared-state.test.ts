@@ -1,10 +1,11 @@
 // What a shared service keeps belongs to the partition of the event: ctx.state and dead letters.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Member, noServer as skip, shortLease, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { type Member, noServer as skip, shortLease, startMember, startNats } from '../labs/nats-lab.ts';
 import { plugin, statusOf } from '../labs/placed-plugin.ts';
 import { keyed, keys, spread, writeKeeping } from '../labs/shared-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 test('state and dead letters belong to the partition and move with it', { skip }, async (t) => {
   const folder = await temporaryFolder(t);
@@ -24,7 +25,7 @@ test('state and dead letters belong to the partition and move with it', { skip }
   const bare = await startMember(t, nats, 'bare', { config: shortLease });
   const lettersOf = async ({ client }: Member) =>
     (await client.call('deadLetter.list', { plugin })).deadLetters.map(({ id }) => id);
-  const before = await until(
+  const before = await untilAnswer(
     'a dead letter of each key',
     () => lettersOf(one),
     ({ length }) => length === keys.length,
@@ -63,7 +64,7 @@ test('start(ctx) of a shared service cannot write ctx.state', { skip }, async (t
   const plugins = [writeKeeping(folder, code)];
   const nats = await startNats(t);
   const one = await startMember(t, nats, 'one', { plugins });
-  await until(
+  await untilAnswer(
     'the fault',
     () => statusOf(one),
     ({ lastError }) => /belongs to the partition of an event/.test(lastError?.message ?? ''),

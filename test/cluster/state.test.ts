@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { noServer, shortLease, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { noServer, shortLease, startMember, startNats } from '../labs/nats-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const skip = noServer;
 const plugin = 'test.counter';
@@ -34,7 +35,7 @@ test('what events changed is there after a kill, once for each of them', { skip 
   );
   const [one, two] = members;
   assert.ok(one !== undefined && two !== undefined);
-  const status = await until(
+  const status = await untilAnswer(
     'a holder',
     () => one.client.call('service.status', { plugin }),
     ({ placement }) => placement?.member != null,
@@ -43,7 +44,7 @@ test('what events changed is there after a kill, once for each of them', { skip 
   const count = 300;
   const events = Array.from({ length: count }, (_, n) => ({ ingress: 'numbers', kind: 'number', payload: { n } }));
   const publishing = other.client.call('ingress.publish', { plugin, events });
-  await until(
+  await untilAnswer(
     'some handled',
     () => holder.client.call('service.status', { plugin }),
     ({ counters }) => counters.handled >= 30,
@@ -51,7 +52,7 @@ test('what events changed is there after a kill, once for each of them', { skip 
   holder.daemon.signal('SIGKILL');
   const answer = await publishing;
   assert.ok('results' in answer && answer.results.every(({ accepted }) => accepted));
-  const { state } = await until(
+  const { state } = await untilAnswer(
     'all in the state',
     () => other.client.call('service.state', { plugin }),
     ({ state: now }) => Object.keys(now['seen'] ?? {}).length === count,

@@ -4,9 +4,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { HostError } from '../../protocol/errors.ts';
-import { noServer, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { noServer, startMember, startNats } from '../labs/nats-lab.ts';
 import { holderOf, number, plugin, statusOf, writePlacedPlugin } from '../labs/placed-plugin.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const skip = noServer;
 
@@ -31,7 +32,7 @@ test('a full stream refuses with queue_full, and a key is accepted once', { skip
     (error: HostError) => error.code === 'queue_full' && typeof error.details['retryAfterMs'] === 'number',
   );
   writeFileSync(gate, '');
-  await until(
+  await untilAnswer(
     'the three',
     () => statusOf(member),
     ({ counters }) => counters.handled === 3,
@@ -51,7 +52,7 @@ test('a handler that throws is tried again, and what is used up is a dead letter
     plugin,
     events: [number(1, { failures: 2 }), number(2, { failures: 9 })],
   });
-  const { counters } = await until(
+  const { counters } = await untilAnswer(
     'both ended',
     () => statusOf(holder),
     ({ counters: now }) => now.handled === 1 && now.deadLettered === 1,

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HostError } from '../../protocol/errors.ts';
-import { noServer, shortLease, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { noServer, shortLease, startMember, startNats } from '../labs/nats-lab.ts';
 import { holderOf, journalIn, number, plugin, statusOf, writePlacedPlugin } from '../labs/placed-plugin.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const skip = noServer;
 
@@ -21,21 +22,21 @@ test('when its member is killed another takes over, and no accepted event is los
   const events = Array.from({ length: 300 }, (_, n) => number(n, { waitMs: 5 }));
   const answer = await other.client.call('ingress.publish', { plugin, events });
   assert.ok('results' in answer && answer.results.every(({ accepted }) => accepted));
-  await until(
+  await untilAnswer(
     'some that ended',
     () => Promise.resolve(journalIn(folder)),
     (lines) => lines.some(({ n }) => n === 20),
   );
   holder.daemon.signal('SIGKILL');
   const killedMs = Date.now();
-  const all = await until(
+  const all = await untilAnswer(
     'all ended',
     () => Promise.resolve(journalIn(folder)),
     (lines) => new Set(lines.filter(({ what }) => what === 'ended').map(({ n }) => n)).size === 300,
   );
   const began = all.find(({ what, pid }) => what === 'started' && pid === other.daemon.pid);
   t.diagnostic(`another instance ran ${String((began?.at ?? 0) - killedMs)} ms after the kill`);
-  await until(
+  await untilAnswer(
     'the other has it',
     () => statusOf(other),
     ({ placement }) => (placement?.fence ?? 0) > 1 && placement?.waits === null,
@@ -53,31 +54,31 @@ test('a member that was stopped and wakes acknowledges nothing under its old num
   const other = members.find((member) => member !== holder);
   assert.ok(other !== undefined);
   await other.client.call('ingress.publish', { plugin, event: number(1, { waitMs: 1500 }) });
-  await until(
+  await untilAnswer(
     'it began',
     () => Promise.resolve(journalIn(folder)),
     (lines) => lines.some(({ what }) => what === 'began'),
   );
   holder.daemon.signal('SIGSTOP');
-  await until(
+  await untilAnswer(
     'the other runs',
     () => statusOf(other),
     ({ placement }) => placement?.waits === null,
   );
-  await until(
+  await untilAnswer(
     'the other has handled it',
     () => statusOf(other),
     ({ counters }) => counters.handled === 1,
   );
   holder.daemon.signal('SIGCONT');
-  const woken = await until(
+  const woken = await untilAnswer(
     'its cell is ended',
     () => statusOf(holder),
     ({ lifecycle, placement }) => lifecycle === 'stopped' && placement?.member === other.name,
   );
   assert.equal(woken.counters.handled, 0);
   await other.client.call('ingress.publish', { plugin, event: number(2) });
-  await until(
+  await untilAnswer(
     'the next one',
     () => Promise.resolve(journalIn(folder)),
     (lines) => lines.some(({ what, n }) => what === 'ended' && n === 2),
@@ -91,13 +92,13 @@ test('while the server is away the service waits and says why, and goes on by it
   const member = await startMember(t, nats, 'one', { plugins, config: shortLease });
   await holderOf([member]);
   await member.client.call('ingress.publish', { plugin, event: number(1) });
-  await until(
+  await untilAnswer(
     'the first',
     () => statusOf(member),
     ({ counters }) => counters.handled === 1,
   );
   await nats.stop();
-  const waiting = await until(
+  const waiting = await untilAnswer(
     'it waits',
     () => statusOf(member),
     ({ placement }) => placement?.waits !== null,
@@ -111,7 +112,7 @@ test('while the server is away the service waits and says why, and goes on by it
   await holderOf([member]);
   await member.client.call('ingress.publish', { plugin, event: number(3) });
   // The first may come again: a server that is killed may forget an acknowledgement.
-  await until(
+  await untilAnswer(
     'the next',
     () => Promise.resolve(journalIn(folder)),
     (lines) => lines.some(({ what, n }) => what === 'ended' && n === 3),

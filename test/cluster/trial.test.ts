@@ -9,9 +9,10 @@ import { type TestContext, test } from 'node:test';
 import { numberOf } from '../../daemon/cluster/shared-service.ts';
 import { partitionCount } from '../../protocol/cluster/messages.ts';
 import { type Committed, type HistoryLine, type Sent, violations } from '../labs/cluster-history.ts';
-import { type Member, type NatsLab, noServer, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { type Member, type NatsLab, noServer, startMember, startNats } from '../labs/nats-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const seconds = Number(process.env['NAGAYA_TRIAL_SECONDS'] ?? 4);
 const seed = Number(process.env['NAGAYA_TRIAL_SEED'] ?? 1);
@@ -171,7 +172,7 @@ class Trial {
 
   async whole(): Promise<void> {
     for (const { client } of this.members)
-      await until(
+      await untilAnswer(
         'all instances',
         () => client.call('cluster.status', {}),
         ({ members }) =>
@@ -203,7 +204,7 @@ class Trial {
       line.what === 'accepted' && line.service === unit ? [line.n] : [],
     );
     let last: Settled = { committed: [], sent: [] };
-    return await until(
+    return await untilAnswer(
       `all events of ${unit}`,
       async () => {
         // What has arrived must have been committed before.
@@ -254,7 +255,7 @@ class Trial {
     if (services.length === 0) return await pause(leaseMs * 1.5);
     const others = this.members.filter((member) => member !== from);
     for (const service of services)
-      await until(
+      await untilAnswer(
         `${service} on another member than ${from.name}`,
         async () => {
           const all = await Promise.all(

@@ -4,10 +4,11 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { HostError } from '../../protocol/errors.ts';
-import { type Member, type NatsLab, noServer, startMember, startNats, until } from '../labs/nats-lab.ts';
+import { type Member, type NatsLab, noServer, startMember, startNats } from '../labs/nats-lab.ts';
 import { makeOtherBuild } from '../labs/other-build.ts';
 import { type JournalLine, journalIn, number, writePlacedPlugin } from '../labs/placed-plugin.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const skip = noServer;
 const one = 'test.one';
@@ -53,7 +54,7 @@ class Upgrade {
     });
     this.pids.set(member.daemon.pid, name);
     // Its instance of the service that each member has.
-    await until(
+    await untilAnswer(
       `an instance on ${name}`,
       () => member.client.call('service.status', { plugin: each }),
       ({ lifecycle }) => lifecycle === 'running',
@@ -133,7 +134,7 @@ class Upgrade {
   async accepts(count: number): Promise<void> {
     const told = (): number => this.accepted.filter(({ members }) => members.length === 2).length;
     const before = told();
-    await until(
+    await untilAnswer(
       `${String(count)} accepted events`,
       () => Promise.resolve(told() - before),
       (more) => more >= count,
@@ -141,7 +142,7 @@ class Upgrade {
   }
 
   async runsOn(name: string): Promise<void> {
-    await until(
+    await untilAnswer(
       `the service on ${name}`,
       () => this.member(name).client.call('service.status', { plugin: one }),
       ({ lifecycle, placement }) => lifecycle === 'running' && placement?.member === name,
@@ -168,7 +169,7 @@ test(
 
     const b = await upgrade.replace('b', next);
     await upgrade.runsOn('a');
-    const seen = await until(
+    const seen = await untilAnswer(
       'both versions',
       () => upgrade.member('a').client.call('cluster.status', {}),
       ({ members }) => members.some(({ member, version }) => member === 'b' && version === '9.9.9'),
@@ -195,7 +196,7 @@ test(
     await a.client.call('cluster.drain', { undo: true });
     await upgrade.leaves('b', () => Promise.resolve(b.daemon.signal('SIGKILL')));
     await b.daemon.ended;
-    const waiting = await until(
+    const waiting = await untilAnswer(
       'a refusal',
       () => a.client.call('service.status', { plugin: one }),
       ({ placement }) => /version 9\.9\.9/.test(placement?.waits ?? ''),
@@ -206,7 +207,7 @@ test(
     await upgrade.start('b', next, b.daemon.folder);
     await upgrade.runsOn('b');
     await upgrade.replace('a', next);
-    await until(
+    await untilAnswer(
       'one version',
       () => upgrade.member('b').client.call('cluster.status', {}),
       ({ members }) =>
@@ -216,7 +217,7 @@ test(
     assert.ok(answered);
     await upgrade.accepts(30);
     await upgrade.end();
-    await until(
+    await untilAnswer(
       'everything that was accepted',
       () => Promise.resolve(upgrade.missing()),
       (missing) => missing.length === 0,

@@ -5,10 +5,10 @@ import { test } from 'node:test';
 import { tokenFile } from '../../daemon/control/browser/tokens.ts';
 import { operationNames, operations } from '../../protocol/operations.ts';
 import { openStream, runtimePath, startBrowserLab } from '../labs/browser-lab.ts';
-import { until } from '../labs/control-lab.ts';
 import { ask } from '../labs/http-client.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { VirtualClock } from '../labs/virtual-clock.ts';
+import { until } from '../labs/until.ts';
 
 const refusal = ({ status, json, headers }: Awaited<ReturnType<typeof ask>>): unknown[] => [
   status,
@@ -236,11 +236,11 @@ test("a session's streams end with it, and those of another go on", async (t) =>
   const [one, other] = [await lab.signIn(), await lab.signIn()];
   const stream = await openStream(t, lab.place, path, { cookie: one });
   const neighbour = await openStream(t, lab.place, path, { cookie: other });
-  await until(() => stream.events().length === 1 && neighbour.events().length === 1, 'both have their snapshot');
+  await until('both have their snapshot', () => stream.events().length === 1 && neighbour.events().length === 1);
   assert.equal(lab.server.status()?.streams, 2);
   await lab.ask('DELETE', '/session', { headers: { cookie: one } });
   await stream.ended;
-  await until(() => lab.server.status()?.streams === 1, 'one is left');
+  await until('one is left', () => lab.server.status()?.streams === 1);
   await lab.registry.input({ runtimeId: 'backend-internal', workerId }, { kind: 'user', content: 'x' });
-  await until(() => neighbour.events().some(({ event }) => event === 'item'), 'the other goes on');
+  await until('the other goes on', () => neighbour.events().some(({ event }) => event === 'item'));
 });

@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { openStream, runtimePath } from '../labs/browser-lab.ts';
 import { nagaya, temporaryFolder } from '../labs/cli-process.ts';
-import { until } from '../labs/control-lab.ts';
 import { ask } from '../labs/http-client.ts';
 import { type TestDaemon, startTestDaemon } from '../labs/test-daemon.ts';
+import { until } from '../labs/until.ts';
 
 async function placeOf(daemon: TestDaemon): Promise<{ host: string; port: number }> {
   const { browser } = await (await daemon.connect()).call('daemon.status', {});
@@ -163,7 +163,7 @@ test('an address that others can reach needs a second setting, and is warned of'
   );
   assert.match((await refusedServe(t, { http: { port: 0, token: 'short' } })).stderr, /http\.token/);
   const daemon = await startTestDaemon(t, { config: { http: { port: 0, host: '0.0.0.0', allowRemote: true } } });
-  await until(() => /can be reached from other machines/.test(daemon.log()), 'the warning');
+  await until('the warning', () => /can be reached from other machines/.test(daemon.log()));
   const { port } = await placeOf(daemon);
   assert.equal((await ask({ host: '127.0.0.1', port }, 'GET', '/')).status, 200);
 });
@@ -177,7 +177,7 @@ test('streams and connections of browsers do not keep the daemon from ending', a
     authorization: `Bearer ${tokens.readToken}`,
   });
   const bySocket = await openStream(t, daemon.socket, `${runtimePath}/workers/${workerId}/events`);
-  await until(() => stream.events().length === 1 && bySocket.events().length === 1, 'both streams');
+  await until('both streams', () => stream.events().length === 1 && bySocket.events().length === 1);
   const before = performance.now();
   daemon.signal('SIGTERM');
   assert.deepEqual(await daemon.ended, { code: 0, signal: null });

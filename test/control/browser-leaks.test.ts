@@ -13,9 +13,9 @@ import { type ErrorCode, HostError, errorCodes, errorKinds } from '../../protoco
 import type { Operation } from '../../protocol/operation.ts';
 import { type OperationName, operationNames, operations } from '../../protocol/operations.ts';
 import { openStream, startBrowserLab } from '../labs/browser-lab.ts';
-import { until } from '../labs/control-lab.ts';
 import { type HttpAnswer, ask } from '../labs/http-client.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
+import { until } from '../labs/until.ts';
 
 const fixture = fileURLToPath(new URL('../fixtures/leaks', import.meta.url));
 const browserNames = operationNames.filter((name) => operations[name].audience === 'browser');
@@ -114,16 +114,16 @@ test(
       workers.map((id) => openStream(t, place, `/api/runtimes/backend-internal/workers/${id}/events`, headers)),
     );
     for (const id of workers) {
-      await until(() => streams.every((stream) => stream.events().length > 0), 'snapshots');
-      await untilAsync(
-        async () =>
-          !['busy'].includes((await client.call('worker.show', { runtimeId: 'backend-internal', workerId: id })).state),
+      await until('snapshots', () => streams.every((stream) => stream.events().length > 0));
+      await until(
         'each has come to its end',
+        async () =>
+          (await client.call('worker.show', { runtimeId: 'backend-internal', workerId: id })).state !== 'busy',
       );
     }
-    await untilAsync(
-      async () => (await client.call('service.status', { plugin: 'leaks.everything' })).lifecycle === 'failed',
+    await until(
       'the service has failed',
+      async () => (await client.call('service.status', { plugin: 'leaks.everything' })).lifecycle === 'failed',
     );
 
     const guesses: Guesses = {
@@ -365,11 +365,3 @@ test('the answers that browsers get are made of named fields only', () => {
     [],
   );
 });
-
-async function untilAsync(condition: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  while (!(await condition())) {
-    assert.ok(performance.now() < deadline, `not in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}

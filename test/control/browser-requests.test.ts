@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { HostError } from '../../protocol/errors.ts';
 import { runtimePath, startBrowserLab } from '../labs/browser-lab.ts';
-import { until } from '../labs/control-lab.ts';
 import { type HttpAnswer, ask } from '../labs/http-client.ts';
 import { RawSocket } from '../labs/raw-socket.ts';
+import { until } from '../labs/until.ts';
 
 const refusal = ({ status, json, headers }: HttpAnswer): unknown[] => [status, json['code'], headers['content-type']];
 const problem = 'application/problem+json';
@@ -203,7 +203,7 @@ test('a connection that says nothing is closed, and so is one that has said all 
   done.send(`GET / HTTP/1.1\r\nhost: 127.0.0.1:${String(place.port)}\r\n\r\n`);
   assert.equal(await silent.rest(), '');
   assert.match(await done.rest(), /^HTTP\/1\.1 200 /);
-  await until(() => server.status()?.connections === 0, 'both are gone');
+  await until('both are gone', () => server.status()?.connections === 0);
 });
 
 test('who does not read his answer does not keep it in memory', async (t) => {
@@ -212,18 +212,18 @@ test('who does not read his answer does not keep it in memory', async (t) => {
   unread.socket.pause();
   const get = `GET /page.js HTTP/1.1\r\nhost: 127.0.0.1:${String(lab.place.port)}\r\n\r\n`;
   unread.send(get.repeat(5000));
-  await until(() => lab.server.status()?.connections === 0, 'it is cut off');
+  await until('it is cut off', () => lab.server.status()?.connections === 0);
 });
 
 test('connections beyond the bound are told so, and a place that is free again is given', async (t) => {
   const { place, server, ask: asks } = await startBrowserLab(t, { http: { limits: { connections: 3 } } });
   const held = await Promise.all(Array.from({ length: 3 }, () => RawSocket.connect(t, place)));
-  await until(() => server.status()?.connections === 3, 'all are open');
+  await until('all are open', () => server.status()?.connections === 3);
   const beyond = await RawSocket.connect(t, place);
   assert.deepEqual(refusedWith(await beyond.rest()), [429, 'too_many_requests']);
   assert.equal(server.status()?.dropped.connectionsRefused, 1);
   held[0]?.socket.destroy();
-  await until(() => server.status()?.connections === 2, 'one has gone');
+  await until('one has gone', () => server.status()?.connections === 2);
   assert.equal((await asks('GET', '/api/runtimes')).status, 200);
 });
 

@@ -5,9 +5,10 @@ import { test } from 'node:test';
 import { runtimeHandlers } from '../../daemon/operations/runtime.ts';
 import { workerHandlers } from '../../daemon/operations/worker.ts';
 import { type Stream, openStream, runtimePath, startBrowserLab } from '../labs/browser-lab.ts';
-import { startControl, until } from '../labs/control-lab.ts';
+import { startControl } from '../labs/control-lab.ts';
 import { ask } from '../labs/http-client.ts';
 import { runtimeLab } from '../labs/runtime-lab.ts';
+import { until } from '../labs/until.ts';
 
 const address = (workerId: string): { runtimeId: string; workerId: string } => ({
   runtimeId: 'backend-internal',
@@ -30,14 +31,14 @@ test('a stream begins with a snapshot and tells what happens as it happens', asy
     [stream.response.statusCode, stream.response.headers['content-type']],
     [200, 'text/event-stream; charset=utf-8'],
   );
-  await until(() => stream.events().length === 1, 'the snapshot');
+  await until('the snapshot', () => stream.events().length === 1);
   await lab.registry.input(address(workerId), { kind: 'user', content: 'hello\n\nthere' });
-  await until(() => lab.program(workerId).current !== undefined, 'it runs');
+  await until('it runs', () => lab.program(workerId).current !== undefined);
   lab.program(workerId).current?.say('one ');
-  await until(() => output(stream) === 'one ', 'the first piece is there before the end');
+  await until('the first piece is there before the end', () => output(stream) === 'one ');
   lab.program(workerId).current?.say('two');
   lab.program(workerId).current?.end('done');
-  await until(() => types(stream).at(-1) === 'state' && types(stream).includes('end'), 'the end');
+  await until('the end', () => types(stream).at(-1) === 'state' && types(stream).includes('end'));
   assert.deepEqual(types(stream), ['snapshot', 'item', 'state', 'item', 'output', 'output', 'end', 'state']);
   assert.equal(output(stream), 'one two');
   assert.equal((stream.events()[1]?.data['item'] as { content: string }).content, 'hello\n\nthere');
@@ -50,9 +51,9 @@ test('a reader that comes back goes on behind what it has seen, and the header c
   const authorization = `Bearer ${lab.token}`;
   const first = await openStream(t, lab.place, eventsOf(workerId), { authorization });
   await lab.registry.input(address(workerId), { kind: 'user', content: 'x' });
-  await until(() => lab.program(workerId).current !== undefined, 'it runs');
+  await until('it runs', () => lab.program(workerId).current !== undefined);
   lab.program(workerId).current?.say('seen ');
-  await until(() => output(first) === 'seen ', 'the first piece');
+  await until('the first piece', () => output(first) === 'seen ');
   const [snapshot] = first.events();
   const seen = first.events().at(-1)?.id ?? '';
   first.response.destroy();
@@ -62,12 +63,12 @@ test('a reader that comes back goes on behind what it has seen, and the header c
     'last-event-id': seen,
   });
   lab.program(workerId).current?.say('new');
-  await until(() => output(second) === 'missed new', 'nothing is lost and nothing comes twice');
+  await until('nothing is lost and nothing comes twice', () => output(second) === 'missed new');
   assert.deepEqual(types(second), ['output', 'output']);
   const third = await openStream(t, lab.place, `${eventsOf(workerId)}?after=${String(snapshot?.id)}`, {
     authorization,
   });
-  await until(() => output(third) === 'seen missed new', 'by the address alone');
+  await until('by the address alone', () => output(third) === 'seen missed new');
 });
 
 test('a cursor that is foreign or too old is answered by its diagnostic and a fresh snapshot', async (t) => {
@@ -75,7 +76,7 @@ test('a cursor that is foreign or too old is answered by its diagnostic and a fr
   const { workerId } = await lab.create();
   const authorization = `Bearer ${lab.token}`;
   const first = await openStream(t, lab.place, eventsOf(workerId), { authorization });
-  await until(() => first.events().length === 1, 'the snapshot');
+  await until('the snapshot', () => first.events().length === 1);
   lab.program(workerId).onInput = ({ say, end }) => {
     for (let n = 0; n < 20; n += 1) say(String(n));
     end('done');
@@ -86,7 +87,7 @@ test('a cursor that is foreign or too old is answered by its diagnostic and a fr
     [first.events()[0]?.id ?? '', 'cursor_expired'],
   ] as const) {
     const stream = await openStream(t, lab.place, eventsOf(workerId), { authorization, 'last-event-id': cursor });
-    await until(() => stream.events().length >= 2, 'diagnostic and snapshot');
+    await until('diagnostic and snapshot', () => stream.events().length >= 2);
     const [diagnostic, snapshot] = stream.events();
     assert.deepEqual([diagnostic?.event, diagnostic?.id, diagnostic?.data['code']], ['diagnostic', undefined, code]);
     assert.equal(snapshot?.event, 'snapshot');
@@ -126,7 +127,7 @@ test('streams of one token are bounded, and a place is free again when one ends'
     [429, 'too_many_requests', { maximum: 2, limit: 'http.limits.streams' }],
   );
   streams[0]?.response.destroy();
-  await until(() => lab.server.status()?.streams === 1, 'one has ended');
+  await until('one has ended', () => lab.server.status()?.streams === 1);
   const next = await openStream(t, lab.place, eventsOf(workerId), headers);
   assert.equal(next.response.statusCode, 200);
 });
@@ -137,10 +138,10 @@ test('a reader that is slow is not buffered for: it gets a fresh snapshot, or is
   });
   const { workerId } = await lab.create();
   const stream = await openStream(t, lab.place, eventsOf(workerId), { authorization: `Bearer ${lab.token}` });
-  await until(() => stream.events().length === 1, 'the snapshot');
+  await until('the snapshot', () => stream.events().length === 1);
   stream.response.pause();
   await lab.registry.input(address(workerId), { kind: 'user', content: 'x' });
-  await until(() => lab.program(workerId).current !== undefined, 'it runs');
+  await until('it runs', () => lab.program(workerId).current !== undefined);
   const before = process.memoryUsage().arrayBuffers;
   for (let n = 0; n < 800; n += 1) {
     lab.program(workerId).current?.say('x'.repeat(16 * 1024));
@@ -149,7 +150,7 @@ test('a reader that is slow is not buffered for: it gets a fresh snapshot, or is
   assert.ok(process.memoryUsage().arrayBuffers - before < 8 * 1024 * 1024, 'what was said is not kept for it');
   lab.program(workerId).current?.end('done');
   stream.response.resume();
-  await until(() => types(stream).includes('diagnostic'), 'it is told of the gap');
+  await until('it is told of the gap', () => types(stream).includes('diagnostic'));
   const at = types(stream).indexOf('diagnostic');
   assert.deepEqual([stream.events()[at]?.data['code'], types(stream)[at + 1]], ['events_dropped', 'snapshot']);
 
@@ -166,15 +167,15 @@ test('a reader that is slow is not buffered for: it gets a fresh snapshot, or is
   const never = await openStream(t, cutting.place, eventsOf(worker.workerId), {
     authorization: `Bearer ${cutting.token}`,
   });
-  await until(() => never.events().length === 1, 'the snapshot');
+  await until('the snapshot', () => never.events().length === 1);
   never.response.pause();
   await cutting.registry.input(address(worker.workerId), { kind: 'user', content: 'x' });
-  await until(() => cutting.program(worker.workerId).current !== undefined, 'it runs');
+  await until('it runs', () => cutting.program(worker.workerId).current !== undefined);
   for (let n = 0; n < 600; n += 1) {
     cutting.program(worker.workerId).current?.say('x'.repeat(64 * 1024));
     if (n % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
-  await until(() => cutting.server.status()?.connections === 0, 'who never reads is cut off');
+  await until('who never reads is cut off', () => cutting.server.status()?.connections === 0);
 });
 
 test('streams end when the daemon does', async (t) => {
@@ -182,7 +183,7 @@ test('streams end when the daemon does', async (t) => {
   const { workerId } = await lab.create();
   const byToken = await openStream(t, lab.place, eventsOf(workerId), { authorization: `Bearer ${lab.token}` });
   const byCookie = await openStream(t, lab.place, eventsOf(workerId), { cookie: await lab.signIn() });
-  await until(() => byToken.events().length === 1 && byCookie.events().length === 1, 'both have begun');
+  await until('both have begun', () => byToken.events().length === 1 && byCookie.events().length === 1);
   await lab.server.close(5000);
   await Promise.all([byToken.ended, byCookie.ended]);
 });
@@ -194,10 +195,10 @@ test('the same stream is at the unix socket, and a page of events where the call
   });
   const { workerId } = await lab.create();
   const stream = await openStream(t, path, eventsOf(workerId));
-  await until(() => types(stream).includes('snapshot'), 'the snapshot');
+  await until('the snapshot', () => types(stream).includes('snapshot'));
   const answer = await ask(path, 'POST', `${runtimePath}/workers/${workerId}/input`, { body: { content: 'hello' } });
   assert.equal(answer.json['state'], 'accepted');
-  await until(() => types(stream).includes('item'), 'the input');
+  await until('the input', () => types(stream).includes('item'));
   const { connect } = await import('../../protocol/client/client.ts');
   const client = await connect({ socket: path });
   t.after(() => client.close());

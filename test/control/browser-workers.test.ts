@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Runtime } from '../../daemon/runtimes/runtime.ts';
 import type { RuntimeSummary, TranscriptItem, WorkerPage } from '../../protocol/runtime.ts';
 import { openStream, runtimePath, startBrowserLab } from '../labs/browser-lab.ts';
-import { until } from '../labs/control-lab.ts';
+import { until } from '../labs/until.ts';
 
 const never = new Promise<never>(() => {});
 const hanging = (): Promise<never> => never;
@@ -87,11 +87,11 @@ test('a cancel and a stop are told in transcript and stream as what they are', a
     assert.equal((await lab.ask('POST', `${path}/input`, { body: { content } })).status, 200);
   await give('cancelled');
   assert.equal((await lab.ask('POST', `${path}/cancel`, { body: {} })).json['changed'], true);
-  await until(() => told().length === 1, 'the cancel is told');
+  await until('the cancel is told', () => told().length === 1);
   await give('runs');
   await give('waits');
   await lab.ask('POST', `${path}/stop`, { body: {} });
-  await until(() => told().length === 3, 'the stop is told');
+  await until('the stop is told', () => told().length === 3);
   const expected = [
     'The input was cancelled.',
     'The worker was stopped before it came to this.',

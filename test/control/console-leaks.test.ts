@@ -8,9 +8,9 @@ import { test } from 'node:test';
 import type { Operation } from '../../protocol/operation.ts';
 import { operationNames, operations } from '../../protocol/operations.ts';
 import { type HttpAnswer, ask } from '../labs/http-client.ts';
-import { until } from '../labs/log-lab.ts';
 import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
+import { until } from '../labs/until.ts';
 
 const plugin = 'test.telltale';
 const secrets = {

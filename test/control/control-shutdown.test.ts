@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
-import { startControl, until } from '../labs/control-lab.ts';
+import { startControl } from '../labs/control-lab.ts';
 import { RawSocket } from '../labs/raw-socket.ts';
+import { until } from '../labs/until.ts';
 
 test('while the daemon shuts down new work is refused, and what is allowed then is still answered', async (t) => {
   let shuttingDown = false;
@@ -76,7 +77,7 @@ test('a call that does not end and a client that does not read are left behind a
   deaf.request(2, 'plugin.list');
   const http = await RawSocket.connect(t, path);
   http.send('POST /api/tools/p/t HTTP/1.1\r\nhost: x\r\n\r\n');
-  await until(() => server.counts().connections === 3, 'three connections');
+  await until('three connections', () => server.counts().connections === 3);
   const began = performance.now();
   await server.close(300);
   const tookMs = performance.now() - began;

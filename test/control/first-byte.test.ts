@@ -1,8 +1,9 @@
 // One socket, two languages: the first byte tells, and what is neither is told so.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startControl, until } from '../labs/control-lab.ts';
+import { startControl } from '../labs/control-lab.ts';
 import { RawSocket } from '../labs/raw-socket.ts';
+import { until } from '../labs/until.ts';
 
 test('a brace or bracket opens JSON-RPC, a letter HTTP, on the same socket and at the same time', async (t) => {
   const { path } = await startControl(t);
@@ -54,10 +55,10 @@ test('a connection that says nothing is left in peace, and one that leaves unhea
   const { path, server } = await startControl(t, { limits: { idleHalfLineMs: 100 } });
   const silent = await RawSocket.connect(t, path);
   const leaving = await RawSocket.connect(t, path);
-  await until(() => server.counts().connections === 2, 'both are counted');
+  await until('both are counted', () => server.counts().connections === 2);
   leaving.socket.end();
   await leaving.rest();
-  await until(() => server.counts().connections === 1, 'one has gone');
+  await until('one has gone', () => server.counts().connections === 1);
   // Other connections come and go for several times as long as a half line may last.
   const end = performance.now() + 400;
   while (performance.now() < end) {
@@ -74,7 +75,7 @@ test('one connection more than there may be is told so and closed, and there is 
   const { path, server } = await startControl(t, { limits: { connections: 2 } });
   const first = await RawSocket.connect(t, path);
   const second = await RawSocket.connect(t, path);
-  await until(() => server.counts().connections === 2, 'two connections');
+  await until('two connections', () => server.counts().connections === 2);
   const third = await RawSocket.connect(t, path);
   const { id, error } = await third.message();
   assert.equal(id, null);
@@ -85,7 +86,7 @@ test('one connection more than there may be is told so and closed, and there is 
   first.request(1, 'daemon.ping');
   assert.equal((await first.message()).id, 1);
   second.socket.destroy();
-  await until(() => server.counts().connections === 1, 'one has left');
+  await until('one has left', () => server.counts().connections === 1);
   const fourth = await RawSocket.connect(t, path);
   fourth.request(4, 'daemon.ping');
   assert.equal((await fourth.message()).id, 4);

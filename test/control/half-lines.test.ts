@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { type Socket, createConnection } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
-import { startControl, until } from '../labs/control-lab.ts';
+import { startControl } from '../labs/control-lab.ts';
 import { RawSocket } from '../labs/raw-socket.ts';
+import { until } from '../labs/until.ts';
 
 const mib = 1024 * 1024;
 const begin = '{"jsonrpc":"2.0","id":1,"method":"tool.call","params":{"plugin":"p","tool":"echo","input":"';
@@ -20,9 +21,9 @@ async function halfLine(t: TestContext, path: string, bytes: number): Promise<Ra
 test('what all unfinished lines hold together is bounded, and the line that finds no room is refused by name', async (t) => {
   const { path, server, halfLines } = await startControl(t, { limits: { halfLineBytes: 16 * mib } });
   const first = await halfLine(t, path, 7 * mib);
-  await until(() => halfLines.bytes >= 7 * mib, 'the first line is held');
+  await until('the first line is held', () => halfLines.bytes >= 7 * mib);
   const others = await Promise.all([halfLine(t, path, 7 * mib), halfLine(t, path, 7 * mib)]);
-  await until(() => server.counts().connectionsCutOff >= 1, 'one is cut off');
+  await until('one is cut off', () => server.counts().connectionsCutOff >= 1);
   const answers = await Promise.all(
     others.map(async (raw) => (raw.text.includes('\n') ? (await raw.message()).error?.data : undefined)),
   );
@@ -37,16 +38,16 @@ test('what all unfinished lines hold together is bounded, and the line that find
   first.send('"}}\n');
   assert.equal((await first.message()).id, 1);
   for (const raw of others) raw.socket.destroy();
-  await until(() => halfLines.bytes === 0, 'everything is given back');
+  await until('everything is given back', () => halfLines.bytes === 0);
 });
 
 test('a small line is taken also while large ones hold all the room', async (t) => {
   const { path, halfLines } = await startControl(t, { limits: { halfLineBytes: 8 * mib + 64, lineBytes: 8 * mib } });
   await halfLine(t, path, 7 * mib);
-  await until(() => halfLines.bytes >= 7 * mib, 'the room is taken');
+  await until('the room is taken', () => halfLines.bytes >= 7 * mib);
   const small = await RawSocket.connect(t, path);
   small.send(`${begin}${'y'.repeat(32 * 1024)}`);
-  await until(() => halfLines.bytes > 7 * mib + 32 * 1024, 'its beginning is held');
+  await until('its beginning is held', () => halfLines.bytes > 7 * mib + 32 * 1024);
   small.send('"}}\n');
   assert.equal((await small.message()).id, 1);
 });
@@ -57,14 +58,14 @@ test('an unfinished HTTP body counts among them, and is given back when its clie
     'POST /api/tools/p/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 7000000\r\n\r\n';
   const first = await RawSocket.connect(t, path);
   first.send(head).send(Buffer.alloc(6_000_000, ' '));
-  await until(() => halfLines.bytes >= 6_000_000, 'the body is held');
+  await until('the body is held', () => halfLines.bytes >= 6_000_000);
   const second = await RawSocket.connect(t, path);
   second.send(head).send(Buffer.alloc(6_000_000, ' '));
-  await until(() => second.text.includes('\r\n\r\n'), 'the second is answered');
+  await until('the second is answered', () => second.text.includes('\r\n\r\n'));
   assert.match(second.text, /^HTTP\/1\.1 429 /);
   assert.match(second.text, /limits\.halfLineBytes/);
   for (const raw of [first, second]) raw.socket.destroy();
-  await until(() => halfLines.bytes === 0, 'everything is given back');
+  await until('everything is given back', () => halfLines.bytes === 0);
 });
 
 test('sixty clients that go with eight megabytes of unfinished line each do not keep the host from anything', async (t) => {
@@ -80,13 +81,13 @@ test('sixty clients that go with eight megabytes of unfinished line each do not 
     await new Promise((written) => client.write(almost, written));
     clients.push(client);
   }
-  await until(() => halfLines.bytes >= 60 * almost.length, 'all of it is held');
+  await until('all of it is held', () => halfLines.bytes >= 60 * almost.length);
   const delay = monitorEventLoopDelay({ resolution: 5 });
   delay.enable();
   for (const client of clients) client.destroy();
   neighbour.request(1, 'daemon.ping');
   await neighbour.message();
-  await until(() => server.counts().connections === 1, 'they are gone');
+  await until('they are gone', () => server.counts().connections === 1);
   delay.disable();
   assert.equal(halfLines.bytes, 0);
   assert.ok(delay.max / 1e6 < 300, `the host stood for ${String(Math.round(delay.max / 1e6))} ms`);

@@ -4,9 +4,10 @@ import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { startControl, until } from '../labs/control-lab.ts';
+import { startControl } from '../labs/control-lab.ts';
 import { ask } from '../labs/http-client.ts';
 import { RawSocket } from '../labs/raw-socket.ts';
+import { until } from '../labs/until.ts';
 
 const mib = 1024 * 1024;
 const echo = '/api/tools/p/echo';
@@ -78,7 +79,7 @@ test('a body beyond its bound is refused, declared or not, and never kept', asyn
   for (let sent = 0; sent < 20 * mib; sent += chunk.length)
     await new Promise((written) => chunked.socket.write(chunk, written));
   // The collector gives the memory back in its own time.
-  await until(() => keptBytes() - before < 4 * mib, 'no more is kept of it than its bound');
+  await until('no more is kept of it than its bound', () => keptBytes() - before < 4 * mib);
   chunked.send(`0\r\n\r\nGET /api/ping HTTP/1.1\r\nhost: x\r\n\r\n`);
   const answers = await chunked.includes('"pong":true');
   assert.match(
@@ -153,7 +154,7 @@ test('half a head or half a body that is not finished in time is answered and cu
   for (const raw of [head, body, second]) assert.match(await raw.rest(), /HTTP\/1\.1 400 [^]*limits\.idleHalfLineMs/);
   assert.equal(server.counts().connectionsCutOff, 3);
   idle.send('GET /api/ping HTTP/1.1\r\nhost: x\r\n\r\n');
-  await until(() => idle.text.split('"pong":true').length === 3, 'the idle one is answered again');
+  await until('the idle one is answered again', () => idle.text.split('"pong":true').length === 3);
 });
 
 test('a call that takes longer than half a request may is not a half request', async (t) => {
@@ -215,5 +216,5 @@ test('what a call waits for is told that its HTTP client has gone', async (t) =>
   raw.send(`POST ${echo} HTTP/1.1\r\nhost: x\r\n\r\n`);
   await pause(50);
   raw.socket.destroy();
-  await until(() => aborted, 'the call is told');
+  await until('the call is told', () => aborted);
 });

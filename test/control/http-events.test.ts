@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { type IncomingMessage, request } from 'node:http';
 import { test } from 'node:test';
 import type { FeedEvent, FeedNotification } from '../../protocol/operations/telemetry.ts';
-import { startControl, until } from '../labs/control-lab.ts';
+import { startControl } from '../labs/control-lab.ts';
 import { ask } from '../labs/http-client.ts';
 import { RawSocket } from '../labs/raw-socket.ts';
+import { until } from '../labs/until.ts';
 
 const event = (data: Record<string, unknown>, topic: FeedEvent['topic'] = 'lifecycle', plugin = 'p'): FeedEvent => ({
   topic,
@@ -63,7 +64,7 @@ test('events come as they happen, with their sequence and topic', async (t) => {
   const { response, text } = await open(t, path, '/api/events?topics=lifecycle,failure&plugin=p');
   assert.equal(response.statusCode, 200);
   assert.equal(response.headers['content-type'], 'text/event-stream; charset=utf-8');
-  await until(() => text().includes('\n\n'), 'the stream is open');
+  await until('the stream is open', () => text().includes('\n\n'));
   assert.equal(server.counts().subscriptions, 1);
   for (const each of [
     event({ n: 1, text: 'line\nbreak' }),
@@ -72,7 +73,7 @@ test('events come as they happen, with their sequence and topic', async (t) => {
     event({ n: 4 }, 'failure'),
   ])
     feed.publish(each);
-  await until(() => read(text()).length === 2, 'two events');
+  await until('two events', () => read(text()).length === 2);
   const [first, second] = read(text());
   assert.deepEqual(
     [first?.id, first?.event, first?.data.event],
@@ -83,15 +84,15 @@ test('events come as they happen, with their sequence and topic', async (t) => {
     ['2', 'failure', { n: 4 }, 0],
   );
   response.destroy();
-  await until(() => server.counts().subscriptions === 0, 'the subscription ends with the connection');
+  await until('the subscription ends with the connection', () => server.counts().subscriptions === 0);
 });
 
 test('topics may be repeated keys as well, and unknown ones are refused before the stream begins', async (t) => {
   const { path, feed } = await startControl(t);
   const { text } = await open(t, path, '/api/events?topics=failure&topics=plugin');
-  await until(() => text().includes(': open'), 'the stream is open');
+  await until('the stream is open', () => text().includes(': open'));
   for (const topic of ['plugin', 'lifecycle', 'failure'] as const) feed.publish(event({}, topic));
-  await until(() => read(text()).length === 2, 'two events');
+  await until('two events', () => read(text()).length === 2);
   assert.deepEqual(
     read(text()).map((received) => received.event),
     ['plugin', 'failure'],
@@ -104,32 +105,28 @@ test('a stream that is not read loses the oldest events, counts them, and holds 
   const { path, feed, server } = await startControl(t, { limits: { subscriptionBuffer: 10 } });
   const slow = await open(t, path, '/api/events?topics=lifecycle');
   const quick = await open(t, path, '/api/events?topics=lifecycle');
-  await until(() => slow.text().includes(': open') && quick.text().includes(': open'), 'both are open');
+  await until('both are open', () => slow.text().includes(': open') && quick.text().includes(': open'));
   slow.response.pause();
   const filler = 'x'.repeat(16 * 1024);
   const count = 300;
   for (let n = 0; n < count; n += 1) {
     feed.publish(event({ n, filler }));
-    await until(
-      () =>
-        quick
-          .text()
-          .slice(-20_000)
-          .includes(`"n":${String(n)},`),
-      'the quick one has it',
+    await until('the quick one has it', () =>
+      quick
+        .text()
+        .slice(-20_000)
+        .includes(`"n":${String(n)},`),
     );
   }
   assert.ok(server.counts().subscriptionEvents > 0);
   slow.response.resume();
-  await until(
-    () =>
-      slow
-        .text()
-        .slice(-20_000)
-        .includes(`"n":${String(count - 1)},`),
-    'the slow one has the last',
+  await until('the slow one has the last', () =>
+    slow
+      .text()
+      .slice(-20_000)
+      .includes(`"n":${String(count - 1)},`),
   );
-  await until(() => slow.text().endsWith('\n\n'), 'all of it');
+  await until('all of it', () => slow.text().endsWith('\n\n'));
   const received = read(slow.text());
   const numbers = received.map(({ data }) => data.event.data['n'] as number);
   assert.deepEqual(

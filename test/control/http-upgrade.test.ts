@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { startBrowserLab } from '../labs/browser-lab.ts';
-import { startControl, until } from '../labs/control-lab.ts';
+import { startControl } from '../labs/control-lab.ts';
 import type { Place } from '../labs/http-client.ts';
 import { RawSocket } from '../labs/raw-socket.ts';
+import { until } from '../labs/until.ts';
 
 const offer = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n';
 const echo = (input: unknown, fields = ''): string => {
@@ -34,7 +35,7 @@ async function answers(
     raw.send(chunk);
     await new Promise((resolve) => setImmediate(resolve));
   }
-  await until(() => bodies().length >= count && /\}\s*$/.test(raw.text), `${String(count)} answers are there`);
+  await until(`${String(count)} answers are there`, () => bodies().length >= count && /\}\s*$/.test(raw.text));
   return bodies().map((body) => JSON.parse(body) as Record<string, unknown>);
 }
 

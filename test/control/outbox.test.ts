@@ -9,8 +9,8 @@ import fc from 'fast-check';
 import { Outbox } from '../../daemon/control/rpc/outbox.ts';
 import { RpcBatch } from '../../daemon/control/rpc/rpc-batch.ts';
 import { EncodedJson } from '../../protocol/json-rpc.ts';
-import { until } from '../labs/control-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { until } from '../labs/until.ts';
 
 interface Wire {
   /** The daemon's end. */
@@ -115,9 +115,9 @@ test('a peer that reads again makes room, once', async (t) => {
     overflow: () => assert.fail('it is not full'),
   });
   for (let n = 0; n < 8; n += 1) outbox.add(new EncodedJson('[', new Uint8Array(1024 * 1024).fill(0x31), ']'));
-  await until(() => near.writableLength > 0, 'what the peer does not read stays here');
+  await until('what the peer does not read stays here', () => near.writableLength > 0);
   assert.equal(rooms, 0);
   far.resume();
-  await until(() => !outbox.full, 'there is room again');
+  await until('there is room again', () => !outbox.full);
   assert.equal(rooms, 1);
 });

@@ -1,8 +1,9 @@
 // Batches and notifications of JSON-RPC 2.0.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startControl, until } from '../labs/control-lab.ts';
+import { startControl } from '../labs/control-lab.ts';
 import { RawSocket } from '../labs/raw-socket.ts';
+import { until } from '../labs/until.ts';
 
 const ping = (id?: unknown): object => ({ jsonrpc: '2.0', ...(id === undefined ? {} : { id }), method: 'daemon.ping' });
 const later = (id: unknown, ms: number): object => ({
@@ -75,7 +76,7 @@ test('notifications are executed and never answered; the failed ones are counted
   raw.request('end', 'daemon.ping');
   assert.equal((await raw.message()).id, 'end', 'the first answer is that of the first request with an id');
   assert.equal(published, 2);
-  await until(() => server.counts().notificationsFailed === 3, 'three failed notifications');
+  await until('three failed notifications', () => server.counts().notificationsFailed === 3);
 });
 
 test('a batch of many costly requests leaves room for other connections', async (t) => {

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { startControl, until } from '../labs/control-lab.ts';
+import { startControl } from '../labs/control-lab.ts';
 import { RawSocket } from '../labs/raw-socket.ts';
+import { until } from '../labs/until.ts';
 
 const mib = 1024 * 1024;
 
@@ -138,8 +139,8 @@ test('a client that leaves more unread than it may is cut off and counted', asyn
   const neighbour = await RawSocket.connect(t, path);
   // All are taken before the first is answered, so that stopping to read cannot help.
   deaf.send('{"jsonrpc":"2.0","id":1,"method":"tool.call","params":{"plugin":"p","tool":"t"}}\n'.repeat(2000));
-  await until(() => server.counts().connectionsCutOff === 1, 'it is cut off');
-  await until(() => server.counts().connections === 1, 'it is gone');
+  await until('it is cut off', () => server.counts().connectionsCutOff === 1);
+  await until('it is gone', () => server.counts().connections === 1);
   assert.ok(logged.some(({ fields }) => 'reason' in fields && fields.reason === 'answers_unread'));
   neighbour.request(1, 'daemon.ping');
   assert.equal((await neighbour.message()).id, 1);

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { startControl, until } from '../labs/control-lab.ts';
+import { startControl } from '../labs/control-lab.ts';
 import { RawSocket } from '../labs/raw-socket.ts';
+import { until } from '../labs/until.ts';
 
 test('answers still pending are delivered after the client has ended its side, and then the connection ends', async (t) => {
   const { path, server } = await startControl(t);
@@ -20,7 +21,7 @@ test('answers still pending are delivered after the client has ended its side, a
     [3, 2, 1],
   );
   assert.equal(await raw.rest(), '');
-  await until(() => server.counts().connections === 0, 'the connection is gone');
+  await until('the connection is gone', () => server.counts().connections === 0);
   assert.equal(server.counts().connectionsCutOff, 0);
 });
 
@@ -71,7 +72,7 @@ test('what a call waits for is told that its caller has gone', async (t) => {
   raw.request('marker', 'daemon.ping');
   await raw.message();
   raw.socket.destroy();
-  await until(() => aborted.length === 2, 'both calls are told');
+  await until('both calls are told', () => aborted.length === 2);
 });
 
 test('every connection has an id of its own, and its calls share it', async (t) => {

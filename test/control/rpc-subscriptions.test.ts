@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FeedEvent } from '../../protocol/operations/telemetry.ts';
-import { startControl, until } from '../labs/control-lab.ts';
+import { startControl } from '../labs/control-lab.ts';
 import { type Message, RawSocket } from '../labs/raw-socket.ts';
+import { until } from '../labs/until.ts';
 
 const event = (data: Record<string, unknown>, topic: FeedEvent['topic'] = 'lifecycle', plugin = 'p'): FeedEvent => ({
   topic,
@@ -99,5 +100,5 @@ test('a connection has as many subscriptions as it may and they end with it', as
   assert.deepEqual(answers[2].error.data.details, { limit: 'limits.subscriptions', maximum: 2 });
   assert.equal(server.counts().subscriptions, 2);
   raw.socket.destroy();
-  await until(() => server.counts().subscriptions === 0, 'both have ended');
+  await until('both have ended', () => server.counts().subscriptions === 0);
 });

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '../../protocol/client/client.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
+import { until } from '../labs/until.ts';
 
 const lab = fileURLToPath(new URL('../fixtures/services/lab', import.meta.url));
 const plugin = 'test.lab';
@@ -23,14 +24,6 @@ async function daemonWith(t: TestContext, limits: object, more: object = {}, kil
 
 const deliver = (client: Client, payload: object): Promise<{ output?: unknown }> =>
   client.call('ingress.deliver', { plugin, event: { ingress: 'work', kind: 'do', payload } });
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const began = Date.now();
-  while (!(await holds())) {
-    assert.ok(Date.now() - began < 20_000, what);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 test('a thread that sits in native code is followed by a process, and the timeline says so', async (t) => {
   const client = await daemonWith(t, { escalate: 'process' });

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { realClock } from '../../daemon/time/real-clock.ts';
 import { WakeTurns } from '../../daemon/dispatch/wake-turns.ts';
-import { until } from '../labs/control-lab.ts';
 import { lab } from '../labs/service-lab.ts';
+import { until } from '../labs/until.ts';
 
 const waitMs = 2000;
 
@@ -19,7 +19,7 @@ for (const isolation of ['thread', 'process'] as const) {
       await Promise.all(labs.map(({ service }) => service.start()));
       const beganMs = performance.now();
       for (const { publish } of labs) publish({ do: 'sleep', ms: waitMs });
-      await until(() => labs.every(({ service }) => service.status().counters.handled === 1), 'all have been handled');
+      await until('all have been handled', () => labs.every(({ service }) => service.status().counters.handled === 1));
       const tookMs = performance.now() - beganMs;
       assert.ok(tookMs < 3 * waitMs, `one after the other: ${String(Math.round(tookMs))} ms`);
     } finally {

@@ -4,7 +4,8 @@ import { chmodSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '../labs/cli-process.ts';
-import { githubHeaders, githubSource, pluginId, secret, send, until, webhookLab } from '../labs/webhook-lab.ts';
+import { githubHeaders, githubSource, pluginId, secret, send, webhookLab } from '../labs/webhook-lab.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const body = '{"ref":"main"}';
 const configPath = (folder: string): string => join(folder, 'nagaya.json');
@@ -34,7 +35,8 @@ test('a file of the operator gives the secret, and is read again by config.reloa
 
   chmodSync(file, 0o644);
   await lab.client.call('config.reload', {});
-  const open = await until(
+  const open = await untilAnswer(
+    'the answer fits',
     () => lab.source('github'),
     ({ state }) => state === 'faulty',
   );
@@ -44,7 +46,8 @@ test('a file of the operator gives the secret, and is read again by config.reloa
 
   chmodSync(file, 0o600);
   await lab.client.call('config.reload', {});
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => lab.source('github'),
     ({ state }) => state === 'open',
   );
@@ -139,7 +142,8 @@ export const service = {
     }
   }
   told(await send(await lab.url('github'), '{"exit":true}', githubHeaders('{"exit":true}')));
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => lab.client.call('service.status', { plugin: pluginId }),
     ({ lifecycle }) => lifecycle === 'failed',
   );

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { pluginId, until } from '../labs/webhook-lab.ts';
+import { pluginId } from '../labs/webhook-lab.ts';
 import { temporaryFolder } from '../labs/cli-process.ts';
 import { reported, websocketLab } from '../labs/websocket-lab.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const inbox = (paths: readonly string[], more: object = {}) => ({
   name: 'inbox',
@@ -32,13 +33,13 @@ test('a file that has settled is reported once, and again when it has changed', 
   writeFileSync(join(lab.inbox, '.hidden'), 'x');
   mkdirSync(join(lab.inbox, 'below'));
   symlinkSync('/etc/hostname', join(lab.inbox, 'link'));
-  await until(lab.handled, (count) => count === 1);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 1);
   const { mtimeMs } = statSync(path);
   assert.deepEqual((await reported(lab)).payloads, [
     { path, bytes: 5, modifiedAt: new Date(Math.floor(mtimeMs)).toISOString() },
   ]);
   writeFileSync(path, 'hello again');
-  await until(lab.handled, (count) => count === 2);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 2);
   const { state, counters, lastError } = await lab.source('inbox');
   assert.equal(state, 'open');
   assert.equal(lastError, null);
@@ -53,7 +54,7 @@ test('a file that is being written is not reported before it is whole', async (t
     writeFileSync(path, 'x'.repeat((bytes += 100)));
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  await until(lab.handled, (count) => count >= 1);
+  await untilAnswer('the answer fits', lab.handled, (count) => count >= 1);
   assert.deepEqual(
     (await reported(lab)).payloads.map((payload) => payload['bytes']),
     [2000],
@@ -63,13 +64,14 @@ test('a file that is being written is not reported before it is whole', async (t
 test('what was reported is remembered by the next daemon, and what came meanwhile is reported', async (t) => {
   const lab = await inboxLab(t);
   for (const name of ['a', 'b', 'c']) writeFileSync(join(lab.inbox, name), name);
-  await until(lab.handled, (count) => count === 3);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 3);
   lab.daemon.signal('SIGKILL');
   await lab.daemon.ended;
   writeFileSync(join(lab.inbox, 'd'), 'd');
   const next = await websocketLab(t, { sources: [inbox([lab.inbox])], folder: lab.daemon.folder });
   // An event whose handling was not written down comes again, but no file is accepted a second time.
-  await until(
+  await untilAnswer(
+    'the answer fits',
     async () => (await reported(next)).payloads.map(({ path }) => path),
     (paths) => paths.includes(join(lab.inbox, 'd')),
   );
@@ -79,24 +81,26 @@ test('what was reported is remembered by the next daemon, and what came meanwhil
 test('a folder that is deleted and made again is watched again, and shown while it is gone', async (t) => {
   const lab = await inboxLab(t);
   writeFileSync(join(lab.inbox, 'a'), 'a');
-  await until(lab.handled, (count) => count === 1);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 1);
   renameSync(lab.inbox, `${lab.inbox}-away`);
-  const { lastError } = await until(
+  const { lastError } = await untilAnswer(
+    'the answer fits',
     () => lab.source('inbox'),
     ({ state }) => state === 'retrying',
   );
   assert.match(lastError?.message ?? '', /ENOENT/);
   renameSync(`${lab.inbox}-away`, lab.inbox);
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => lab.source('inbox'),
     ({ state }) => state === 'open',
   );
   writeFileSync(join(lab.inbox, 'b'), 'b');
-  await until(lab.handled, (count) => count === 2);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 2);
   rmSync(lab.inbox, { recursive: true });
   mkdirSync(lab.inbox);
   writeFileSync(join(lab.inbox, 'c'), 'c');
-  await until(lab.handled, (count) => count === 3);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 3);
   assert.deepEqual(
     await lab.paths(),
     ['a', 'b', 'c'].map((name) => join(lab.inbox, name)),
@@ -109,14 +113,15 @@ test('files wait while the service is stopped, and beyond maxFiles none is looke
   for (let at = 0; at < 8; at += 1) writeFileSync(join(lab.inbox, `f${String(at)}`), 'x');
   assert.equal((await lab.source('inbox')).state, 'paused');
   await lab.client.call('service.start', { plugin: pluginId });
-  await until(lab.handled, (count) => count === 5);
-  const { lastError } = await until(
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 5);
+  const { lastError } = await untilAnswer(
+    'the answer fits',
     () => lab.source('inbox'),
     ({ state }) => state === 'faulty',
   );
   assert.equal(lastError?.code, 'too_many_files');
   for (const path of await lab.paths()) rmSync(String(path));
-  await until(lab.handled, (count) => count === 8);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 8);
   assert.equal(new Set(await lab.paths()).size, 8);
 });
 
@@ -135,9 +140,10 @@ test("a relative folder lies in the plugin's own, whatever links say, and permis
   });
   mkdirSync(join(lab.folder, 'inside'));
   writeFileSync(join(lab.folder, 'inside', 'a'), 'a');
-  await until(lab.handled, (count) => count === 1);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 1);
   for (const name of ['up', 'outside']) {
-    const { lastError } = await until(
+    const { lastError } = await untilAnswer(
+      'the answer fits',
       () => lab.source(name),
       ({ state }) => state === 'faulty' || state === 'retrying',
     );
@@ -145,7 +151,8 @@ test("a relative folder lies in the plugin's own, whatever links say, and permis
   }
   rmSync(join(lab.folder, 'inside'), { recursive: true });
   symlinkSync(outside, join(lab.folder, 'inside'));
-  const { lastError } = await until(
+  const { lastError } = await untilAnswer(
+    'the answer fits',
     () => lab.source('inside'),
     ({ state }) => state === 'faulty',
   );

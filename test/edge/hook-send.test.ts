@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { commandFile, startProcess } from '../labs/cli-process.ts';
-import { githubSource, pluginId, secret, until, webhookLab } from '../labs/webhook-lab.ts';
+import { githubSource, pluginId, secret, webhookLab } from '../labs/webhook-lab.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 test('hook send signs for each scheme what the source then accepts', async (t) => {
   const key = `whsec_${Buffer.from('a secret of twenty-four bytes').toString('base64')}`;
@@ -33,7 +34,7 @@ test('hook send signs for each scheme what the source then accepts', async (t) =
   assert.deepEqual(JSON.parse(ping.stdout), { status: 202, body: { ignored: true } });
   const push = await sendHook('github', ['--kind', 'push', '--id', 'd-7']);
   assert.deepEqual(JSON.parse(push.stdout), { status: 202, body: { accepted: true, correlationId: 'd-7' } });
-  await until(lab.handled, (count) => count === 5);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 5);
 
   const wrong = await sendHook('github', [], { GITHUB_SECRET: 'another' });
   assert.equal(wrong.code, 4);

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { type Socket, connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { githubHeaders, githubSource, send, until, webhookLab } from '../labs/webhook-lab.ts';
+import { githubHeaders, githubSource, send, webhookLab } from '../labs/webhook-lab.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const open = { name: 'open', type: 'webhook', ingress: 'pushes', kind: 'push', verify: { scheme: 'none' } };
 
@@ -110,7 +111,7 @@ test('a flood of bad signatures keeps neither the daemon nor a right one from be
   assert.equal(state, 'open');
   assert.equal(counters.refused, flooded);
   assert.equal(counters.accepted, 10);
-  await until(lab.handled, (count) => count === 10);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 10);
 });
 
 test('more requests of one source at once than may wait are asked to come back', async (t) => {

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import type { EdgeSource, FromEdge, SourceReport } from '../../protocol/edge/messages.ts';
 import { source as sourceSchema } from '../../protocol/sources.ts';
 import { Edge } from '../../workers/edge/edge.ts';
-import { until } from '../labs/webhook-lab.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const connack = Buffer.from([0x20, 0x03, 0x00, 0x00, 0x00]);
 const refused = Buffer.from([0x20, 0x03, 0x00, 0x88, 0x00]);
@@ -79,11 +79,13 @@ test('200 connections to a broker that cuts them leave no socket and no timer be
   const declare = (paused: boolean): void => edge.receive({ type: 'sources', sources: [declared(url, paused)] });
   const held = async (): Promise<{ sockets: number; timers: number }> => {
     declare(true);
-    await until(
+    await untilAnswer(
+      'the answer fits',
       () => report?.state,
       (state) => state === 'paused',
     );
-    await until(
+    await untilAnswer(
+      'the answer fits',
       () => countOf('TCPSocketWrap'),
       (count) => count === 0,
     );
@@ -96,13 +98,15 @@ test('200 connections to a broker that cuts them leave no socket and no timer be
     return { sockets: countOf('TCPSocketWrap'), timers };
   };
   declare(false);
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => cut,
     (count) => count >= 20,
   );
   const few = await held();
   declare(false);
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => cut,
     (count) => count >= 200,
     60_000,
@@ -110,7 +114,8 @@ test('200 connections to a broker that cuts them leave no socket and no timer be
   const many = await held();
   assert.equal(many.sockets, 0);
   // The library ends some of its own a moment later.
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => countOf('Timeout'),
     (timers) => timers <= few.timers,
   );

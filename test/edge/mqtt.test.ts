@@ -5,7 +5,8 @@ import { type AddressInfo, type Socket, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { PacketGuard } from '../../workers/edge/mqtt-packet-guard.ts';
 import { brokerPassword, brokerUser, needsBroker, startBroker } from '../labs/broker-lab.ts';
-import { type WebhookLab, pluginId, until, webhookLab } from '../labs/webhook-lab.ts';
+import { type WebhookLab, pluginId, webhookLab } from '../labs/webhook-lab.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const service = `
 const handled = [];
@@ -40,7 +41,8 @@ async function payloads(lab: WebhookLab): Promise<unknown[]> {
 }
 
 const opened = (lab: WebhookLab): Promise<unknown> =>
-  until(
+  untilAnswer(
+    'the answer fits',
     () => lab.source('sensors'),
     ({ state }) => state === 'open',
   );
@@ -59,7 +61,7 @@ for (const version of ['5', '3.1.1'] as const) {
       await client.publishAsync('home/bath/temperature', 'warm', { qos: 0 });
       await client.publishAsync('home/cellar/temperature', Buffer.from([0xff, 0xfe]), { qos: 1 });
       await client.publishAsync('home/cellar/humidity', '50', { qos: 1 });
-      await until(lab.handled, (count) => count === 3);
+      await untilAnswer('the answer fits', lab.handled, (count) => count === 3);
       assert.deepEqual(await payloads(lab), [
         { topic: 'home/kitchen/temperature', payload: { celsius: 21.5 }, retained: false },
         { topic: 'home/bath/temperature', payload: 'warm', retained: false },
@@ -87,17 +89,18 @@ test(
     await opened(lab);
     const client = await broker.client();
     await lab.client.call('service.stop', { plugin: pluginId });
-    await until(
+    await untilAnswer(
+      'the answer fits',
       () => lab.source('sensors'),
       ({ state }) => state === 'paused',
     );
     for (const n of [1, 2, 3]) await client.publishAsync('home/hall/temperature', String(n), { qos: 1 });
     await lab.client.call('service.start', { plugin: pluginId });
-    await until(lab.handled, (count) => count === 3);
+    await untilAnswer('the answer fits', lab.handled, (count) => count === 3);
     await lab.client.call('source.pause', { plugin: pluginId, source: 'sensors' });
     await client.publishAsync('home/hall/temperature', '4', { qos: 1 });
     await lab.client.call('source.resume', { plugin: pluginId, source: 'sensors' });
-    await until(lab.handled, (count) => count === 4);
+    await untilAnswer('the answer fits', lab.handled, (count) => count === 4);
     assert.deepEqual(
       (await payloads(lab)).map((one) => (one as { payload: number }).payload),
       [1, 2, 3, 4],
@@ -117,7 +120,7 @@ test('a full queue leaves messages with the broker, and all are handled in order
   const client = await broker.client();
   await client.publishAsync('home/a/temperature', '{"waitMs":3000}', { qos: 1 });
   for (let n = 0; n < 40; n += 1) await client.publishAsync('home/a/temperature', String(n), { qos: 1 });
-  await until(lab.handled, (count) => count === 41);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 41);
   const numbers = (await payloads(lab)).slice(1).map((one) => (one as { payload: number }).payload);
   assert.deepEqual(
     numbers,
@@ -140,20 +143,22 @@ test(
     const before = connections();
     await lab.client.call('plugin.reload', { plugin: pluginId });
     await client.publishAsync('home/a/temperature', '1', { qos: 1 });
-    await until(lab.handled, (count) => count === 1);
+    await untilAnswer('the answer fits', lab.handled, (count) => count === 1);
     assert.equal(connections(), before);
     writeHooks(lab.folder, { code: service, sources: [sensors(broker.url, { topics: ['home/+/humidity'] })] });
     await lab.client.call('plugin.reload', { plugin: pluginId });
-    await until(
+    await untilAnswer(
+      'the answer fits',
       () => broker.log(),
       (log) => log.includes('home/+/humidity'),
     );
     await opened(lab);
     await client.publishAsync('home/a/temperature', '2', { qos: 1 });
     await client.publishAsync('home/a/humidity', '3', { qos: 1 });
-    await until(lab.handled, (count) => count >= 1);
+    await untilAnswer('the answer fits', lab.handled, (count) => count >= 1);
     await client.publishAsync('home/a/humidity', '4', { qos: 1 });
-    await until(
+    await untilAnswer(
+      'the answer fits',
       () => payloads(lab),
       (all) => all.length === 2,
     );
@@ -169,14 +174,16 @@ test('a broker that dies is found again, and one that only stops answering count
   const lab = await mqttLab(t, broker.url, { heartbeat: { everyMs: 200, expectMs: 400 } });
   await opened(lab);
   await broker.stop();
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => lab.source('sensors'),
     ({ state, counters }) => state !== 'open' && counters.reconnects > 1,
   );
   await broker.start();
   await opened(lab);
   broker.freeze();
-  const silent = await until(
+  const silent = await untilAnswer(
+    'the answer fits',
     () => lab.source('sensors'),
     ({ lastError }) => lastError?.code === 'connection_silent',
   );
@@ -185,7 +192,7 @@ test('a broker that dies is found again, and one that only stops answering count
   await opened(lab);
   const client = await broker.client();
   await client.publishAsync('home/a/temperature', '1', { qos: 1 });
-  await until(lab.handled, (count) => count >= 1);
+  await untilAnswer('the answer fits', lab.handled, (count) => count >= 1);
 });
 
 test(
@@ -202,12 +209,14 @@ test(
       ],
       env: { BROKER_PASSWORD: 'wrong' },
     });
-    const faulty = await until(
+    const faulty = await untilAnswer(
+      'the answer fits',
       () => lab.source('sensors'),
       ({ state }) => state === 'faulty',
     );
     assert.match(faulty.lastError?.message ?? '', /refused the connection: the user/);
-    const unset = await until(
+    const unset = await untilAnswer(
+      'the answer fits',
       () => lab.source('unset'),
       ({ state }) => state === 'faulty',
     );
@@ -223,7 +232,7 @@ test('a message that is too large or too deep is refused once and does not come 
   await client.publishAsync('home/a/temperature', 'x'.repeat(10_000), { qos: 1 });
   await client.publishAsync('home/a/temperature', `${'['.repeat(900)}${']'.repeat(900)}`, { qos: 1 });
   await client.publishAsync('home/a/temperature', '1', { qos: 1 });
-  await until(lab.handled, (count) => count === 1);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 1);
   const { counters, lastError } = await lab.source('sensors');
   assert.equal(counters.refused, 2);
   assert.equal(lastError?.code, 'invalid_event');
@@ -256,7 +265,8 @@ test('brokers that send anything, nothing or a packet without end harm nobody', 
     heartbeat: { everyMs: 100, expectMs: 200 },
     reconnect: { backoffMs: [10, 20] },
   });
-  const { state } = await until(
+  const { state } = await untilAnswer(
+    'the answer fits',
     () => lab.source('sensors'),
     ({ counters }) => counters.reconnects >= 10,
   );

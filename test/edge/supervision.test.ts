@@ -5,8 +5,9 @@ import type { EdgeDeclaration, FromEdge, ToEdge } from '../../protocol/edge/mess
 import { EdgeSupervisor } from '../../daemon/edge/edge-supervisor.ts';
 import { type EdgeThread, type EdgeThreadListener, spawnEdge } from '../../daemon/edge/edge-thread.ts';
 import { realClock } from '../../daemon/time/real-clock.ts';
-import { send, until } from '../labs/webhook-lab.ts';
+import { send } from '../labs/webhook-lab.ts';
 import { VirtualClock } from '../labs/virtual-clock.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 class Fake implements EdgeThread {
   readonly posted: ToEdge[] = [];
@@ -184,15 +185,16 @@ function realEdge(t: TestContext) {
 
 test('a thread that is ended in the middle of its work is replaced, and listens on the same port again', async (t) => {
   const edge = realEdge(t);
-  await until(edge.post, (status) => status === 202);
+  await untilAnswer('the answer fits', edge.post, (status) => status === 202);
   const port = edge.port();
   for (let nth = 1; nth <= 3; nth += 1) {
     edge.threads.at(-1)?.end();
-    await until(
+    await untilAnswer(
+      'the answer fits',
       () => edge.lost.length,
       (count) => count === nth,
     );
-    await until(edge.post, (status) => status === 202);
+    await untilAnswer('the answer fits', edge.post, (status) => status === 202);
     assert.equal(edge.port(), port);
   }
   assert.equal(edge.supervisor.restarts, 3);

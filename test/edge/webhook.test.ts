@@ -1,7 +1,8 @@
 // Webhooks as a sender and an operator meet them: the real daemon, real HTTP.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { githubHeaders, githubSource, pluginId, secret, send, until, webhookLab } from '../labs/webhook-lab.ts';
+import { githubHeaders, githubSource, pluginId, secret, send, webhookLab } from '../labs/webhook-lab.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const open = { name: 'open', type: 'webhook', ingress: 'pushes', kind: 'push', verify: { scheme: 'none' } };
 const body = '{"ref":"main"}';
@@ -21,7 +22,7 @@ test('a signed webhook is accepted once, a repetition is a duplicate, an undecla
   assert.equal(ping.status, 202);
   assert.deepEqual(ping.json(), { ignored: true });
 
-  await until(lab.handled, (count) => count === 1);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 1);
   const { counters, state, lastEventAt, lastError } = await lab.source('github');
   assert.equal(state, 'open');
   assert.notEqual(lastEventAt, null);
@@ -61,7 +62,8 @@ test('either of two secrets is right while the sender changes from one to the ot
 test('a secret that is not set is a visible fault of its source and of nothing else', async (t) => {
   const faulty = { ...githubSource, name: 'unset', verify: { scheme: 'github', secretEnv: ['NOBODY_SET_THIS'] } };
   const lab = await webhookLab(t, { sources: [githubSource, faulty] });
-  const { state, lastError } = await until(
+  const { state, lastError } = await untilAnswer(
+    'the answer fits',
     () => lab.source('unset'),
     (source) => source.state === 'faulty',
   );
@@ -185,7 +187,7 @@ test('CloudEvents fill kind, id and source, in binary and in structured mode', a
 test('no secret of a source reaches its cell', async (t) => {
   const lab = await webhookLab(t, { sources: [githubSource] });
   await send(await lab.url('github'), body, githubHeaders(body, { authorization: `Bearer ${secret}` }));
-  await until(lab.handled, (count) => count === 1);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 1);
   const status = await lab.client.call('service.status', { plugin: pluginId, wait: true });
   assert.ok(!JSON.stringify(status).includes(secret));
 });

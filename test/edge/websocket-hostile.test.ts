@@ -12,8 +12,8 @@ import { Credentials } from '../../workers/edge/credentials.ts';
 import { InFlight } from '../../workers/edge/in-flight.ts';
 import { RunningSource } from '../../workers/edge/running-source.ts';
 import { WebsocketDriver } from '../../workers/edge/websocket-driver.ts';
-import { until } from '../labs/webhook-lab.ts';
 import { chatSource, reported, startPeer, websocketLab } from '../labs/websocket-lab.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const mib = 1024 * 1024;
 
@@ -77,13 +77,14 @@ test('huge frames, text that is not UTF-8 and compressed bombs end the connectio
   });
   const lab = await websocketLab(t, { sources: [chatSource(url, { reconnect: { backoffMs: [300, 300] } })] });
   for (const [at, [, said]] of attacks.entries()) {
-    const { lastError } = await until(
+    const { lastError } = await untilAnswer(
+      'the answer fits',
       () => lab.source('chat'),
       (source) => said.test(source.lastError?.message ?? ''),
     );
     assert.equal(lastError?.code, 'connection_failed', String(at));
   }
-  await until(lab.handled, (count) => count === 1);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 1);
   assert.deepEqual((await reported(lab)).payloads, [{ data: { fine: true } }]);
 });
 
@@ -94,7 +95,7 @@ test('a message that fits its frame but no event is refused, and the connection 
   connection.send(Buffer.alloc(4000));
   connection.send(`${'['.repeat(300)}${']'.repeat(300)}`);
   connection.send('"fine"');
-  await until(lab.handled, (count) => count === 1);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 1);
   const { counters, lastError } = await lab.source('chat');
   assert.equal(counters.refused, 2);
   assert.equal(lastError?.code, 'invalid_event');
@@ -110,7 +111,8 @@ test('while the queue is full the peer is held up by TCP, and nothing is lost or
   const total = 1000;
   for (let n = 1; n < total; n += 1) connection.send(JSON.stringify({ n, padding }));
   // 30 MB are more than both kernels' buffers take.
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => lab.source('chat'),
     ({ counters }) => counters.received > 4,
   );
@@ -118,7 +120,7 @@ test('while the queue is full the peer is held up by TCP, and nothing is lost or
   assert.ok(held > mib, String(held));
   const { counters } = await lab.source('chat');
   assert.ok(counters.received < 400, String(counters.received));
-  await until(lab.handled, (count) => count === total);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === total);
   const { payloads } = await reported(lab);
   assert.deepEqual(
     payloads.map(({ data }) => (data as { n: number }).n),
@@ -186,11 +188,13 @@ test('500 forced reconnects leave no socket, timer or listener behind', async (t
   const { counters } = running.report();
   assert.equal(counters.reconnects, 500);
   running.close();
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => peer.connections.filter(({ readyState }) => readyState !== 3).length,
     (open) => open === 0,
   );
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => [...resources()].filter(([name, count]) => count > (before.get(name) ?? 0) + 2),
     (grown) => grown.length === 0,
   );
@@ -206,12 +210,14 @@ test('a source that is closed while it connects leaves nothing', async (t) => {
     connectMs: 200,
     reconnect: { backoffMs: [10, 10] },
   });
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => running.report(),
     ({ lastError }) => /not open within 200 ms/.test(lastError?.message ?? ''),
   );
   running.close();
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => [...sockets].filter(({ closed }) => !closed).length,
     (open) => open === 0,
   );

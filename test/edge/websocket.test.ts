@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { pluginId, until } from '../labs/webhook-lab.ts';
+import { pluginId } from '../labs/webhook-lab.ts';
 import { chatSource, credential, reported, startPeer, websocketLab } from '../labs/websocket-lab.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 test('messages become events, and the credential goes to the peer alone', async (t) => {
   const peer = await startPeer(t);
@@ -13,7 +14,8 @@ test('messages become events, and the credential goes to the peer alone', async 
   const connection = await peer.connection(0);
   assert.equal(peer.requests[0]?.headers.authorization, `Bearer ${credential}`);
   assert.equal(peer.requests[0].headers['sec-websocket-extensions'], undefined);
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => peer.received.length,
     (count) => count === 2,
   );
@@ -23,7 +25,7 @@ test('messages become events, and the credential goes to the peer alone', async 
   connection.send('{"id":"m-1","text":"hello"}');
   connection.send('no JSON');
   connection.send(Buffer.from([1, 2, 3]));
-  await until(lab.handled, (count) => count === 3);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 3);
   const { payloads } = await reported(lab);
   assert.deepEqual(payloads, [{ data: { id: 'm-1', text: 'hello' } }, { data: 'no JSON' }, { base64: 'AQID' }]);
   const { state, counters, lastError, lastEventAt } = await lab.source('chat');
@@ -44,11 +46,12 @@ test('kindFrom names the kind, and what is of another kind is ignored', async (t
   const lab = await websocketLab(t, { sources: [source] });
   const connection = await peer.connection(0);
   for (const message of ['{"t":"issues"}', '{"t":"other"}', '{"op":11}', 'text']) connection.send(message);
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => lab.source('chat'),
     ({ counters }) => counters.ignored === 3,
   );
-  await until(lab.handled, (count) => count === 1);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 1);
   assert.equal((await reported(lab)).newest?.['kind'], 'issues');
 });
 
@@ -78,7 +81,8 @@ test('a peer that answers heartbeats stays, and a declared heartbeat is sent in 
       chatSource(peer.url, { heartbeat: { everyMs: 100, expectMs: 60_000, message: { op: 1, d: '{position}' } } }),
     ],
   });
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => peer.received.length,
     (count) => count >= 3,
   );
@@ -93,7 +97,8 @@ test('close codes are final or not, and a final one is tried again when somebody
   (await peer.connection(1)).close(4000);
   (await peer.connection(2)).terminate();
   (await peer.connection(3)).close(4004, `bad ${credential}`);
-  const { lastError } = await until(
+  const { lastError } = await untilAnswer(
+    'the answer fits',
     () => lab.source('chat'),
     ({ state }) => state === 'faulty',
   );
@@ -101,7 +106,8 @@ test('close codes are final or not, and a final one is tried again when somebody
   assert.equal(peer.connections.length, 4);
   await lab.client.call('source.resume', { plugin: pluginId, source: 'chat' });
   await peer.connection(4);
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => lab.source('chat'),
     ({ state }) => state === 'open',
   );
@@ -117,12 +123,14 @@ test('a peer that refuses the credential is a fault, and one that is not there i
       chatSource(peer.url, { name: 'unset', auth: { env: 'NOBODY_SET_THIS' } }),
     ],
   });
-  const faulty = await until(
+  const faulty = await untilAnswer(
+    'the answer fits',
     () => lab.source('chat'),
     ({ state }) => state === 'faulty',
   );
   assert.match(faulty.lastError?.message ?? '', /refused the connection with HTTP 401/);
-  const nobody = await until(
+  const nobody = await untilAnswer(
+    'the answer fits',
     () => lab.source('nobody'),
     ({ counters }) => counters.reconnects >= 2,
   );
@@ -145,16 +153,18 @@ test('a new connection goes on where the last one ended, unless the peer does no
   });
   const first = await peer.connection(0);
   first.send('{"s":7}');
-  await until(lab.handled, (count) => count === 1);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 1);
   first.terminate();
   const second = await peer.connection(1);
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => peer.received.length,
     (count) => count === 2,
   );
   second.close(4009);
   await peer.connection(2);
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => peer.received.length,
     (count) => count === 3,
   );
@@ -165,13 +175,14 @@ test('a stopped or paused source is closed, and a reload keeps the connection', 
   const peer = await startPeer(t);
   const lab = await websocketLab(t, { sources: [chatSource(peer.url)] });
   const first = await peer.connection(0);
-  await until(
+  await untilAnswer(
+    'the answer fits',
     () => lab.source('chat'),
     ({ state }) => state === 'open',
   );
   await lab.client.call('plugin.reload', { plugin: pluginId });
   first.send('{"n":1}');
-  await until(lab.handled, (count) => count === 1);
+  await untilAnswer('the answer fits', lab.handled, (count) => count === 1);
   assert.equal(peer.connections.length, 1);
   assert.equal(first.readyState, 1);
 

@@ -10,10 +10,10 @@ import {
   deathLab,
   fatalCodes,
   handledIn,
-  until,
   writeCounter,
   writeKiller,
 } from '../labs/death-lab.ts';
+import { until } from '../labs/until.ts';
 
 const rounds = Number(process.env['GUARDIAN_DEATHS'] ?? 1);
 const counters = Array.from({ length: 20 }, (_, index) => `test.counter-${String(index)}`);

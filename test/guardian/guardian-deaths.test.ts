@@ -10,10 +10,10 @@ import {
   fatalCodes,
   handledIn,
   quickDeath,
-  until,
   writeCounter,
   writeKiller,
 } from '../labs/death-lab.ts';
+import { until } from '../labs/until.ts';
 
 const killer = 'test.killer';
 const other = 'test.other';

@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect } from '../../protocol/client/client.ts';
 import type { DaemonStatus } from '../../protocol/operations/daemon.ts';
-import { until } from '../labs/log-lab.ts';
 import {
   type ServedDaemon,
   commandFile as daemonCommand,
@@ -19,6 +18,7 @@ import {
   startProcess,
   temporaryFolder,
 } from '../labs/cli-process.ts';
+import { until } from '../labs/until.ts';
 
 /** A loaded machine takes a multiple of what is promised. */
 const backMs = 15_000;
@@ -260,14 +260,7 @@ for (const how of ['SIGHUP', 'Ctrl-C'] as const) {
       let shown = '';
       terminal.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text));
       const ended = new Promise<number | null>((resolve) => terminal.once('exit', resolve));
-      const until = async (holds: () => boolean): Promise<void> => {
-        const deadline = performance.now() + backMs;
-        while (!holds()) {
-          assert.ok(performance.now() < deadline, shown);
-          await new Promise((resolve) => setTimeout(resolve, 20));
-        }
-      };
-      await until(() => shown.includes('listening'));
+      await until('it listens', () => shown.includes('listening'), backMs);
       assert.match(shown, /\u001b\[\d+m/, 'colours');
       assert.doesNotMatch(shown, /^\{/m, 'no JSON');
       const client = await connect({ socket, callMs: backMs });

@@ -8,7 +8,7 @@ import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { commandFile, jsonLines, nagaya, startProcess, temporaryFolder } from '../labs/cli-process.ts';
-import { until } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 const has = (program: string): boolean => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
 const withoutManager = has('python3') && has('systemd-notify') ? false : 'needs python3 and systemd-notify';

@@ -7,7 +7,7 @@ import { before, test } from 'node:test';
 import type { OperationResult } from '../../protocol/operations.ts';
 import type { PluginUsage } from '../../protocol/usage.ts';
 import { type ServedDaemon, fileCleanup, repository, serve } from '../labs/cli-process.ts';
-import { until } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 const skip = existsSync('/proc/thread-self/stat') ? false : 'needs /proc';
 const files = fileCleanup();

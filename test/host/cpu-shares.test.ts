@@ -10,8 +10,8 @@ import type { OperationResult } from '../../protocol/operations.ts';
 import type { CpuShare, ServiceStatus } from '../../protocol/status.ts';
 import { repository, serve, temporaryFolder } from '../labs/cli-process.ts';
 import { ask } from '../labs/http-client.ts';
-import { until } from '../labs/log-lab.ts';
 import { VirtualClock } from '../labs/virtual-clock.ts';
+import { until } from '../labs/until.ts';
 
 const stepMs = 10;
 

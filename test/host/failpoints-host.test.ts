@@ -9,9 +9,9 @@ import { connect } from '../../protocol/client/client.ts';
 import type { HostError } from '../../protocol/errors.ts';
 import { failpointsVariable, testVariable } from '../../daemon/files/failpoints.ts';
 import { endsWell, event, failingDaemon, goesOn, lab, loseEvent } from '../labs/failpoint-daemon.ts';
-import { until } from '../labs/log-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
+import { until } from '../labs/until.ts';
 
 test('cells that will not start are tried again by the restart policy, and what was queued meanwhile is handled', async (t) => {
   const failing = await failingDaemon(t, 'cell-will-not-start@1*3');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { openLetters } from '../labs/dead-letter-lab.ts';
 import { endsWell, failingDaemon, goesOn, lab, loseEvent } from '../labs/failpoint-daemon.ts';
-import { until } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 /** A durable service would refuse its events meanwhile. */
 const inMemory = { queue: { durability: 'memory' } };

@@ -8,6 +8,7 @@ import { daemonFindings } from '../../daemon/cli/doctor/running-daemon.ts';
 import type { DaemonStatus } from '../../protocol/operations/daemon.ts';
 import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const manifest = (id: string): object => ({
   schemaVersion: 1,
@@ -107,14 +108,9 @@ for (const [jobs, threads, iterations] of [
         plugin: 'test.filler',
         event: { ingress: 'in', kind: 'do', payload: { fill: true, jobs, iterations } },
       });
-      const until = async (holds: (status: DaemonStatus) => boolean): Promise<DaemonStatus> => {
-        for (;;) {
-          const status = await client.call('daemon.status', {});
-          if (holds(status)) return status;
-          await sleep(50);
-        }
-      };
-      const full = await until(({ threadPool }) => threadPool.suspects.length > 0);
+      const until = (what: string, holds: (status: DaemonStatus) => boolean): Promise<DaemonStatus> =>
+        untilAnswer(what, () => client.call('daemon.status', {}), holds);
+      const full = await until('somebody is suspected', ({ threadPool }) => threadPool.suspects.length > 0);
       const requests = full.threadPool.suspects[0]?.requests ?? 0;
       assert.deepEqual(full.threadPool.suspects, [{ plugin: 'test.filler', requests }]);
       assert.ok(requests > 0 && requests <= jobs, String(requests));
@@ -124,7 +120,7 @@ for (const [jobs, threads, iterations] of [
           .join('\n'),
         new RegExp(`pool of ${String(threads)} threads is full.*test\\.filler \\(${String(requests)} requests\\)`),
       );
-      await until(({ threadPool }) => threadPool.fullSince === null);
+      await until('the pool has room again', ({ threadPool }) => threadPool.fullSince === null);
       while (!daemon.log().includes('takes requests again')) await sleep(50);
       assert.match(
         daemon.log(),

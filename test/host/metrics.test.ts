@@ -15,7 +15,7 @@ import {
   temporaryFolder,
 } from '../labs/cli-process.ts';
 import { type HttpAnswer, ask } from '../labs/http-client.ts';
-import { until } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 const files = fileCleanup();
 let daemon: ServedDaemon;

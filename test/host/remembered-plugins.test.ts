@@ -14,7 +14,7 @@ import {
   temporaryFolder,
 } from '../labs/cli-process.ts';
 import { awkwardPlugin } from '../labs/cli-plugin.ts';
-import { until } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 type Listed = OperationResult<'plugin.list'>;
 

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HostError } from '../../protocol/errors.ts';
-import { until } from '../labs/log-lab.ts';
 import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
+import { until } from '../labs/until.ts';
 
 const manifest = (id: string, stopMs: number): object => ({
   schemaVersion: 1,

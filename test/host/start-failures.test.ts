@@ -8,8 +8,8 @@ import { type TestContext, test } from 'node:test';
 import { StartFailures } from '../../daemon/host/start-failures.ts';
 import type { Health } from '../../protocol/health.ts';
 import { type ServedDaemon, serve } from '../labs/cli-process.ts';
-import { until } from '../labs/log-lab.ts';
 import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
+import { until } from '../labs/until.ts';
 
 const log = { info: () => {}, warn: () => assert.fail('the file can be written'), error: () => {} };
 

@@ -5,8 +5,8 @@ import { readdirSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { test } from 'node:test';
 import { cellLab } from '../labs/cell-lab.ts';
-import { until } from '../labs/control-lab.ts';
 import { withTools } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 const options = { skip: process.platform !== 'linux' };
 const spin = 'const until = performance.now() + payload.ms; while (performance.now() < until);';
@@ -14,7 +14,7 @@ const spin = 'const until = performance.now() + payload.ms; while (performance.n
 test('a handler that computes on and on is lowered while it does, and its thread stays so', options, async (t) => {
   const lab = await cellLab(t);
   const computed = lab.run(`${spin} return 1`, { ms: 3000 });
-  await until(() => getPriority(lab.cell.register.osThread) === 2, 'the thread is lowered');
+  await until('the thread is lowered', () => getPriority(lab.cell.register.osThread) === 2);
   assert.equal(await computed, 1);
   assert.equal(getPriority(lab.cell.register.osThread), 2);
   assert.equal(getPriority(process.pid), 0);
@@ -25,7 +25,7 @@ test('a handler that goes on for ever between turns of its event loop is lowered
   lab.begin(
     'for (;;) { const until = performance.now() + 1; while (performance.now() < until); await new Promise((resolve) => setImmediate(resolve)); }',
   );
-  await until(() => getPriority(lab.cell.register.osThread) === 2, 'the thread is lowered');
+  await until('the thread is lowered', () => getPriority(lab.cell.register.osThread) === 2);
 });
 
 test('many short events, and a long one that waits, lower nothing', options, async (t) => {
@@ -56,9 +56,9 @@ for (const isolation of ['pooled', 'fresh'] as const) {
     await withTools('plain', { isolation }, async (lab) => {
       const before = loweredThreads();
       const refused = lab.refusal('loop', {}, { timeoutMs: 6000 });
-      await until(() => loweredThreads() === before + 1, 'a thread is lowered');
+      await until('a thread is lowered', () => loweredThreads() === before + 1);
       assert.equal((await refused).code, 'tool_timeout');
-      await until(() => loweredThreads() === before, 'the lowered thread is gone');
+      await until('the lowered thread is gone', () => loweredThreads() === before);
     });
   });
 }

@@ -96,12 +96,3 @@ export async function startControl(t: TestContext, options: ControlOptions = {})
   t.after(() => server.close(500));
   return { path, server, feed, halfLines, logged };
 }
-
-/** Waits for a condition instead of for a time. */
-export async function until(condition: () => boolean, what: string, withinMs = 20_000): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not within ${String(withinMs)} ms: ${what}`);
-    await pause(5);
-  }
-}

@@ -1,7 +1,6 @@
 // Plugins that take the daemon down, plugins that count what they handle, and a daemon under a guardian to run them.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, connect } from '../../protocol/client/client.ts';
 import type { Death, DaemonStatus } from '../../protocol/operations/daemon.ts';
 import { type Cleanup, type ServedDaemon, serve, temporaryFolder } from './cli-process.ts';
@@ -158,12 +157,4 @@ export async function deathLab(t: Cleanup, write: (folder: string) => void, conf
       return { death, backMs };
     },
   };
-}
-
-export async function until(what: string, holds: () => Promise<boolean> | boolean, withinMs = 30_000): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`waited without success until ${what}`);
-    await sleep(20);
-  }
 }

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import assert from 'node:assert/strict';
 import type { Client } from '../../protocol/client/client.ts';
 import { failpointsVariable, testVariable } from '../../daemon/files/failpoints.ts';
-import { until } from './log-lab.ts';
 import { type TestDaemon, startTestDaemon } from './test-daemon.ts';
+import { until } from './until.ts';
 
 export const lab = 'test.lab';
 const labFolder = fileURLToPath(new URL('../fixtures/services/lab', import.meta.url));

@@ -6,8 +6,9 @@ import type { TestContext } from 'node:test';
 import type { Finding } from '../../daemon/cli/doctor/finding.ts';
 import type { ClusterStatus } from '../../protocol/operations/cluster.ts';
 import { nagaya } from './cli-process.ts';
-import { type Member, type NatsLab, startNats, until } from './nats-lab.ts';
+import { type Member, type NatsLab, startNats } from './nats-lab.ts';
 import { temporaryFolder } from './temporary-folder.ts';
+import { untilAnswer } from './until.ts';
 
 export interface Guarded {
   readonly nats: NatsLab;
@@ -35,14 +36,14 @@ export async function startGuarded(t: TestContext, config: string): Promise<Guar
 export const status = async ({ client }: Member): Promise<ClusterStatus> => await client.call('cluster.status', {});
 
 export const joined = (member: Member): Promise<ClusterStatus> =>
-  until(
+  untilAnswer(
     'a member',
     () => status(member),
     ({ connected }) => connected,
   );
 
 export const refused = (member: Member, reason: RegExp): Promise<ClusterStatus> =>
-  until(
+  untilAnswer(
     'a reason',
     () => status(member),
     ({ connected, fault }) => !connected && reason.test(fault?.message ?? ''),

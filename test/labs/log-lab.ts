@@ -49,11 +49,3 @@ export async function fileLines(path: string): Promise<LogLine[]> {
     .split('\n')
     .flatMap((line, index, all) => (line === '' && index === all.length - 1 ? [] : [JSON.parse(line) as LogLine]));
 }
-
-export async function until(what: string, holds: () => boolean | Promise<boolean>, deadlineMs = 20_000): Promise<void> {
-  const end = performance.now() + deadlineMs;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`still waiting after ${String(deadlineMs)} ms until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Client } from '../../protocol/client/client.ts';
 import { type TestDaemon, type TestDaemonOptions, startTestDaemon } from './test-daemon.ts';
+import { untilAnswer } from './until.ts';
 
 /** What a test is skipped with; continuous integration has the server. */
 export const noServer: string | false =
@@ -104,26 +105,10 @@ export async function startMember(
   });
   const client = await daemon.connect();
   if (joins)
-    await until(
+    await untilAnswer(
       'a member',
       () => client.call('cluster.status', {}),
       ({ connected }) => connected,
     );
   return { name, daemon, client };
-}
-
-/** Resolves to the first answer that fits; a daemon that says something else is asked again. */
-export async function until<Answer>(
-  what: string,
-  ask: () => Promise<Answer>,
-  fits: (answer: Answer) => boolean,
-  withinMs = 60_000,
-): Promise<Answer> {
-  const endMs = Date.now() + withinMs;
-  for (;;) {
-    const answer = await ask();
-    if (fits(answer)) return answer;
-    if (Date.now() > endMs) throw new Error(`not in time: ${what}; last was ${JSON.stringify(answer)}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }

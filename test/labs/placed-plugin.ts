@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Member } from './nats-lab.ts';
-import { until } from './nats-lab.ts';
 import { writePlugin } from './written-plugin.ts';
+import { untilAnswer } from './until.ts';
 
 export interface PlacedPluginOptions {
   readonly id: string;
@@ -90,7 +90,7 @@ export const statusOf = ({ client }: Member) => client.call('service.status', { 
 
 /** The member whose instance runs. */
 export async function holderOf(members: readonly Member[]): Promise<Member> {
-  const found = await until(
+  const found = await untilAnswer(
     'an instance that runs',
     async () => {
       const all = await Promise.all(members.map(async (member) => ({ member, status: await statusOf(member) })));

@@ -4,7 +4,8 @@ import { type TestContext, test } from 'node:test';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
 import type { HistoryItem, ProgramEnd } from '../../daemon/runtimes/programs/program.ts';
-import { type LabSetting, type LabWorker, profileLab, until } from './profile-lab.ts';
+import { type LabSetting, type LabWorker, profileLab } from './profile-lab.ts';
+import { until } from './until.ts';
 
 export function failed(end: ProgramEnd, code: ErrorCode): Extract<ProgramEnd, { kind: 'failed' }>['error'] {
   assert.equal(end.kind, 'failed', JSON.stringify(end));

@@ -147,12 +147,3 @@ function workerOf(program: Program): LabWorker {
     },
   };
 }
-
-/** Waits for what comes about by itself. */
-export async function until(what: string, holds: () => boolean, withinMs = 20_000): Promise<void> {
-  const byMs = performance.now() + withinMs;
-  while (!holds()) {
-    if (performance.now() > byMs) throw new Error(`not within ${String(withinMs)} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

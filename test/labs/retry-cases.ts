@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Isolation } from '../../protocol/manifest.ts';
-import type { ServiceStatus } from '../../protocol/status.ts';
-import { type Lab, lab } from './service-lab.ts';
+import { type Lab, lab, untilStatus } from './service-lab.ts';
 
 /** Longer than any of these tests. */
 const longMs = 600_000;
@@ -20,20 +19,6 @@ export function retryCases(isolation: Isolation): void {
     return made;
   }
 
-  async function until(
-    { service }: Lab,
-    what: string,
-    holds: (status: ServiceStatus) => boolean,
-  ): Promise<ServiceStatus> {
-    for (const dueMs = performance.now() + 20_000; ;) {
-      const status = service.status();
-      assert.equal(service.unaccounted, 0);
-      if (holds(status)) return status;
-      assert.ok(performance.now() < dueMs, `never came: ${what}; ${JSON.stringify(status.counters)}`);
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-  }
-
   const letterOf = ({ deadLetters }: Lab): { reason: string | undefined; codes: string[]; messages: string[] } => {
     const { reason, attempts } = deadLetters.get(deadLetters.ids()[0] ?? '');
     return {
@@ -47,7 +32,7 @@ export function retryCases(isolation: Isolation): void {
     const made = await running(t, { maxAttempts: 3, backoffMs: [30, 1000] });
     const began = performance.now();
     made.publish({ do: 'throwBelow', attempt: 3 });
-    const { counters } = await until(made, 'it is handled', ({ counters: { handled } }) => handled === 1);
+    const { counters } = await untilStatus(made, 'it is handled', ({ counters: { handled } }) => handled === 1);
     assert.ok(performance.now() - began >= 30 + 60 - 2, 'the back-off doubles with each attempt');
     assert.deepEqual(
       [counters.threw, counters.retried, counters.dispatched, counters.failed, counters.deadLettered],
@@ -62,7 +47,7 @@ export function retryCases(isolation: Isolation): void {
     const restart = { policy: 'on-failure', intensity: 5, periodMs: 60_000, backoffMs: [1, 20] };
     const made = await running(t, { maxAttempts: 2, backoffMs: [10, 10] }, { restart });
     made.publish({ do: 'throwThenExit' });
-    await until(made, 'it is a dead letter', ({ counters: { deadLettered } }) => deadLettered === 1);
+    await untilStatus(made, 'it is a dead letter', ({ counters: { deadLettered } }) => deadLettered === 1);
     const { reason, codes } = letterOf(made);
     assert.deepEqual([reason, codes], ['attempts', ['dispatch_failed', 'cell_crashed']]);
   });
@@ -71,7 +56,7 @@ export function retryCases(isolation: Isolation): void {
     const made = await running(t, { maxAttempts: 2, backoffMs: [300, 300] });
     made.publish({ n: 0, do: 'throwBelow', attempt: 2 });
     for (let n = 1; n <= 20; n += 1) made.publish({ n, do: 'echo' });
-    await until(made, 'all are handled', ({ counters: { handled } }) => handled === 21);
+    await untilStatus(made, 'all are handled', ({ counters: { handled } }) => handled === 21);
     assert.deepEqual(await made.deliver({ do: 'seen' }), [0, ...Array.from({ length: 20 }, (_, i) => i + 1), 0, null]);
   });
 
@@ -84,7 +69,7 @@ export function retryCases(isolation: Isolation): void {
       expected.push(...(throws ? [n, n, n] : [n]));
     }
     const seen = made.deliver({ do: 'seen' }, 15_000);
-    const { retrying } = await until(made, 'one waits', ({ retrying: { count } }) => count === 1);
+    const { retrying } = await untilStatus(made, 'one waits', ({ retrying: { count } }) => count === 1);
     assert.notEqual(retrying.nextAt, null);
     assert.deepEqual(await seen, [...expected, null]);
     assert.deepEqual(made.service.status().retrying, { count: 0, nextAt: null });
@@ -111,7 +96,7 @@ export function retryCases(isolation: Isolation): void {
     test(`a PermanentError skips the retries, known by its ${marked ? 'mark' : 'name'}`, async (t) => {
       const made = await running(t, { maxAttempts: 3, backoffMs: [longMs, longMs] });
       made.publish({ do: 'permanent', marked });
-      const { counters } = await until(
+      const { counters } = await untilStatus(
         made,
         'it is a dead letter',
         ({ counters: { deadLettered } }) => deadLettered === 1,
@@ -128,14 +113,14 @@ export function retryCases(isolation: Isolation): void {
   test('a RetryLater says itself how long its event waits', async (t) => {
     const made = await running(t, { maxAttempts: 2, backoffMs: [longMs, longMs] });
     made.publish({ do: 'retryLater', afterMs: 20 });
-    await until(made, 'it is handled', ({ counters: { handled } }) => handled === 1);
+    await untilStatus(made, 'it is handled', ({ counters: { handled } }) => handled === 1);
     assert.equal(made.service.status().counters.threw, 1);
   });
 
   test('a published event that breaks its payload schema is a dead letter at once, and never reaches the handler', async (t) => {
     const made = await running(t, { maxAttempts: 3, backoffMs: [longMs, longMs] });
     made.service.publishToMemory({ ingress: 'strict', kind: 'do', payload: { id: 'x' } });
-    const { counters } = await until(
+    const { counters } = await untilStatus(
       made,
       'it is a dead letter',
       ({ counters: { deadLettered } }) => deadLettered === 1,
@@ -151,7 +136,7 @@ export function retryCases(isolation: Isolation): void {
     test(`a stop and a restart keep what waits for a retry and do not wait for it; --discard drops it (${order})`, async (t) => {
       const made = await running(t, { maxAttempts: 2, backoffMs: [longMs, longMs], order });
       made.publish({ do: 'throw' });
-      await until(made, 'it waits', ({ retrying: { count } }) => count === 1);
+      await untilStatus(made, 'it waits', ({ retrying: { count } }) => count === 1);
       if (order === 'hold') made.publish({ do: 'echo' });
       const waiting = order === 'hold' ? 2 : 1;
       const began = performance.now();

@@ -5,6 +5,7 @@ import type { LogMessage } from '../../protocol/cell/messages.ts';
 import { HostError } from '../../protocol/errors.ts';
 import { EncodedJson } from '../../protocol/json-rpc.ts';
 import type { FeedEvent, TimelineEntry } from '../../protocol/operations/telemetry.ts';
+import type { ServiceStatus } from '../../protocol/status.ts';
 import { cellEnvironment } from '../../daemon/cells/environment.ts';
 import { spawnCellFor } from '../../daemon/cells/spawn.ts';
 import { limits as limitsSchema } from '../../daemon/config/schema.ts';
@@ -16,6 +17,7 @@ import { Service } from '../../daemon/services/service.ts';
 import { WakeTurns } from '../../daemon/dispatch/wake-turns.ts';
 import type { ServicePlan } from '../../daemon/dispatch/service-plan.ts';
 import { pluginOverride } from '../../daemon/config/schema.ts';
+import { untilAnswer } from './until.ts';
 
 export const limits = limitsSchema.parse({});
 
@@ -121,3 +123,18 @@ export function balanced({ service }: Lab): void {
     'what is in flight is counted as dispatched',
   );
 }
+
+/** The books are right at each look. */
+export const untilStatus = (
+  { service }: Lab,
+  what: string,
+  holds: (status: ServiceStatus) => boolean,
+): Promise<ServiceStatus> =>
+  untilAnswer(
+    what,
+    () => {
+      assert.equal(service.unaccounted, 0);
+      return service.status();
+    },
+    holds,
+  );

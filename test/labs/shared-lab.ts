@@ -1,9 +1,10 @@
 // Members that share the service `test.one`, and what its journal says of the order of events.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { type Member, until } from './nats-lab.ts';
+import { type Member } from './nats-lab.ts';
 import { journalIn, number, plugin, statusOf } from './placed-plugin.ts';
 import { writePlugin } from './written-plugin.ts';
+import { untilAnswer } from './until.ts';
 
 export const keys = ['k0', 'k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7', 'k8', 'k9', 'ka', 'kb'];
 
@@ -21,14 +22,14 @@ const spreadOf = async ({ client }: Member): Promise<Record<string, number>> => 
 /** All partitions are held, by so many each, and every instance runs. */
 export async function spread(members: readonly Member[], counts: Record<string, number>): Promise<void> {
   for (const member of members)
-    await until(
+    await untilAnswer(
       `${JSON.stringify(counts)} as ${member.name} sees it`,
       () => spreadOf(member),
       (found) => Object.entries(counts).every(([name, count]) => found[name] === count),
     );
   for (const member of members)
     if ((counts[member.name] ?? 0) > 0)
-      await until(
+      await untilAnswer(
         `an instance on ${member.name}`,
         () => statusOf(member),
         ({ lifecycle, placement }) => lifecycle === 'running' && placement?.waits === null,
@@ -49,7 +50,7 @@ export const publishAll = async (
 };
 
 export const allEnded = (folder: string, count: number) =>
-  until(
+  untilAnswer(
     `all ${String(count)} events`,
     () => Promise.resolve(new Set(journalIn(folder).flatMap(({ what, n }) => (what === 'ended' ? [n] : []))).size),
     (size) => size === count,

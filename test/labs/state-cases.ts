@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Isolation } from '../../protocol/manifest.ts';
-import { until } from './log-lab.ts';
 import { counter, counterPlugin, stateDaemon } from './state-plugin.ts';
 import { refusal } from './service-lab.ts';
+import { until } from './until.ts';
 
 export function stateCases(isolation: Isolation): void {
   test(`${isolation}: what handled events write is kept, and what failed ones write is not`, async (t) => {

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { HostError } from '../../protocol/errors.ts';
 import type { Isolation } from '../../protocol/manifest.ts';
 import { type Lab, lab, limits, balanced } from './service-lab.ts';
+import { until } from './until.ts';
 
 /** What a promise was rejected with. */
 const refusalOf = (promise: Promise<unknown>): Promise<HostError> =>
@@ -15,11 +16,6 @@ const refusalOf = (promise: Promise<unknown>): Promise<HostError> =>
       return error;
     },
   );
-
-async function until(holds: () => boolean): Promise<void> {
-  for (const dueMs = performance.now() + 10_000; !holds(); await new Promise((resolve) => setTimeout(resolve, 2)))
-    assert.ok(performance.now() < dueMs, 'it did not come to pass');
-}
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, at) => from + at);
 
@@ -35,7 +31,7 @@ export function stopCases(isolation: Isolation): void {
   async function busy(made: Lab, first: Record<string, unknown>, behind: number): Promise<void> {
     made.publish({ n: 0, ...first });
     for (let n = 1; n <= behind; n += 1) made.publish({ n, do: 'echo' });
-    await until(() => (made.service.status().inFlight?.sinceMs ?? 0) > 0);
+    await until('an event is in flight', () => (made.service.status().inFlight?.sinceMs ?? 0) > 0);
   }
 
   test('a stop with now keeps what has not begun, cuts the running event off and is done within the grace and the kill', async (t) => {
@@ -49,7 +45,7 @@ export function stopCases(isolation: Isolation): void {
     balanced(made);
     await made.service.reload(await made.plan({ isolation, timeouts: { handleMs: 200 } }));
     await made.service.start();
-    await until(() => made.service.status().counters.timedOut === 1);
+    await until('1 are counted as timedOut', () => made.service.status().counters.timedOut === 1);
   });
 
   test('what a stop with now kept is handled in its order after the next start, the event that ran first and as its next attempt', async (t) => {
@@ -71,11 +67,11 @@ export function stopCases(isolation: Isolation): void {
     const made = await running(t, { retry: { maxAttempts: 1 } });
     await busy(made, { do: 'loopBelow', attempt: 4 }, 0);
     for (let stops = 0; stops < 3; stops += 1) {
-      await until(() => (made.service.status().inFlight?.sinceMs ?? 0) > 0);
+      await until('an event is in flight', () => (made.service.status().inFlight?.sinceMs ?? 0) > 0);
       await made.service.stop({ now: true });
       await made.service.start();
     }
-    await until(() => made.service.status().counters.handled === 1);
+    await until('1 are counted as handled', () => made.service.status().counters.handled === 1);
     assert.equal(made.service.status().counters.deadLettered, 0);
   });
 
@@ -131,7 +127,7 @@ export function stopCases(isolation: Isolation): void {
     const ran = refusalOf(made.deliver({ do: 'hang' }));
     const waited = Array.from({ length: 5 }, () => refusalOf(made.deliver({ do: 'echo' })));
     made.publish({ do: 'echo' });
-    await until(() => (made.service.status().inFlight?.sinceMs ?? 0) > 0);
+    await until('an event is in flight', () => (made.service.status().inFlight?.sinceMs ?? 0) > 0);
     const { kept, discarded } = await made.service.stop({ now: true });
     assert.deepEqual([kept, discarded], [1, 6]);
     assert.deepEqual(
@@ -150,7 +146,7 @@ export function stopCases(isolation: Isolation): void {
         const made = await running(t, { ...override, retry: { maxAttempts }, restart: { policy: 'on-failure' } });
         const caller = refusalOf(made.deliver(first));
         for (let n = 1; n <= 3; n += 1) made.publish({ n, do: 'echo' });
-        await until(() => (made.service.status().inFlight?.sinceMs ?? 0) > 0);
+        await until('an event is in flight', () => (made.service.status().inFlight?.sinceMs ?? 0) > 0);
         const { kept, discarded, error } = await made.service.stop();
         assert.equal((await caller).code, code);
         const { lifecycle, lastError, restart, counters } = made.service.status();
@@ -173,13 +169,16 @@ export function stopCases(isolation: Isolation): void {
     const first = made.deliver({ n: 0, do: 'sleep', ms: 200 });
     for (let n = 1; n <= 30; n += 1) made.publish({ n, do: 'echo' });
     const caller = made.deliver({ do: 'seen' });
-    await until(() => (made.service.status().inFlight?.sinceMs ?? 0) > 0);
+    await until('an event is in flight', () => (made.service.status().inFlight?.sinceMs ?? 0) > 0);
     const restarting = made.service.restart();
     made.publish({ n: 31, do: 'echo' });
     assert.deepEqual(await restarting, { kept: 32, discarded: 0 });
     assert.equal(await first, 'slept');
     assert.deepEqual(await caller, [...range(1, 31), null]);
-    await until(() => made.service.status().queue.depth === 0 && made.service.status().inFlight === null);
+    await until(
+      'nothing waits and nothing runs',
+      () => made.service.status().queue.depth === 0 && made.service.status().inFlight === null,
+    );
     const { counters, incarnation } = made.service.status();
     assert.deepEqual(
       [counters.handled, counters.discarded, counters.rejected.notAccepting, incarnation],
@@ -191,10 +190,10 @@ export function stopCases(isolation: Isolation): void {
     const made = await running(t, { retry: { maxAttempts: 2 } });
     const crashing = made.deliver({ n: 0, do: 'exitLater', ms: 100, below: 2 });
     for (let n = 1; n <= 50; n += 1) made.publish({ n, do: 'echo' });
-    await until(() => (made.service.status().inFlight?.sinceMs ?? 0) > 0);
+    await until('an event is in flight', () => (made.service.status().inFlight?.sinceMs ?? 0) > 0);
     assert.deepEqual(await made.service.restart(), { kept: 51, discarded: 0 });
     assert.equal(await crashing, 'handled at attempt 2');
-    await until(() => made.service.status().counters.handled === 51);
+    await until('51 are counted as handled', () => made.service.status().counters.handled === 51);
     assert.deepEqual([made.service.status().incarnation, made.service.status().counters.crashed], [2, 1]);
     balanced(made);
   });
@@ -203,7 +202,7 @@ export function stopCases(isolation: Isolation): void {
     const made = await running(t);
     await busy(made, { do: 'sleep', ms: 100 }, 5);
     const restarted = refusalOf(made.service.restart());
-    await until(() => made.service.lifecycle === 'stopping');
+    await until('the service is stopping', () => made.service.lifecycle === 'stopping');
     const { kept } = await made.service.stop();
     assert.equal((await restarted).code, 'service_stopped');
     assert.deepEqual([kept, made.service.lifecycle], [5, 'stopped']);
@@ -239,10 +238,10 @@ export function stopCases(isolation: Isolation): void {
   test('where the supervisor gives up, a published event that crashed stays queued while it has attempts, and then is a dead letter', async (t) => {
     const made = await running(t, { retry: { maxAttempts: 2 } });
     made.publish({ do: 'exit', code: 1 });
-    await until(() => made.service.lifecycle === 'failed');
+    await until('the service is failed', () => made.service.lifecycle === 'failed');
     assert.deepEqual([made.service.status().queue.depth, made.service.status().counters.retried], [1, 0]);
     await made.service.start();
-    await until(() => made.service.lifecycle === 'failed');
+    await until('the service is failed', () => made.service.lifecycle === 'failed');
     const { counters, queue } = made.service.status();
     assert.deepEqual(
       [queue.depth, counters.deadLettered, counters.retried, counters.dispatched, counters.crashed],
@@ -255,11 +254,11 @@ export function stopCases(isolation: Isolation): void {
     made.publish({ do: 'sleep', ms: 200 });
     const { inFlight, counters, queue } = made.service.status();
     assert.deepEqual([inFlight, counters.dispatched, queue.depth], [null, 0, 1]);
-    await until(() => made.service.status().inFlight !== null);
+    await until('an event is in flight', () => made.service.status().inFlight !== null);
     for (let n = 0; n < 3; n += 1) made.publish({ do: 'echo' });
     balanced(made);
     assert.equal(made.service.status().counters.dispatched, 1);
-    await until(() => made.service.status().counters.handled === 4);
+    await until('4 are counted as handled', () => made.service.status().counters.handled === 4);
     assert.equal(made.service.status().counters.dispatched, 4);
   });
 }

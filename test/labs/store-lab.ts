@@ -8,8 +8,8 @@ import { armFailpoints, failpointsVariable, testVariable } from '../../daemon/fi
 import type { StoreLimits } from '../../daemon/store/store-calls.ts';
 import { Store, type StoreOptions } from '../../daemon/store/store.ts';
 import { realClock } from '../../daemon/time/real-clock.ts';
-import { until } from './log-lab.ts';
 import { temporaryFolder } from './temporary-folder.ts';
+import { until } from './until.ts';
 
 export interface StoreLab {
   readonly store: Store;

@@ -1,7 +1,6 @@
 // Runs a fixture plugin's tools in real pools, as the daemon does, and keeps what they tell the host.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Limits, limits as limitsSchema } from '../../daemon/config/schema.ts';
 import type { ToolResult } from '../../daemon/tools/pending-call.ts';
@@ -112,14 +111,6 @@ export const answerOf = (tools: PluginTools, request: ToolRequest): Promise<Tool
     tools.call(request, { succeeded: resolve, failed: reject });
   });
 
-export async function until(what: string, holds: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
-  const endMs = performance.now() + withinMs;
-  while (!(await holds())) {
-    if (performance.now() > endMs) throw new Error(`in ${String(withinMs)} ms it did not come about that ${what}`);
-    await sleep(5);
-  }
-}
-
 /** A file that a fixture writes as it goes; empty before that. */
 export async function writtenIn(path: string): Promise<string> {
   try {
@@ -127,15 +118,5 @@ export async function writtenIn(path: string): Promise<string> {
   } catch {
     // Not written yet.
     return '';
-  }
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    // No such process.
-    return false;
   }
 }

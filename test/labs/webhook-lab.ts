@@ -9,6 +9,7 @@ import type { Client } from '../../protocol/client/client.ts';
 import type { SourceStatus } from '../../protocol/operations/source.ts';
 import { type TestDaemon, type TestDaemonOptions, startTestDaemon } from './test-daemon.ts';
 import { writePlugin } from './written-plugin.ts';
+import { untilAnswer } from './until.ts';
 
 export const secret = 'a-secret-of-the-test';
 
@@ -79,7 +80,8 @@ export async function webhookLab(t: TestContext, options: WebhookLabOptions): Pr
     folder,
     source,
     url: async (name) => {
-      const { url } = await until(
+      const { url } = await untilAnswer(
+        'the answer fits',
         () => source(name),
         ({ url }) => url !== undefined,
       );
@@ -100,21 +102,6 @@ export function writeHooks(folder: string, { sources, service, code = countingSe
     },
     files: { 'index.js': code },
   });
-}
-
-/** Looks again until it is so; generous, because machines of CI are slow. */
-export async function until<Value>(
-  look: () => Promise<Value> | Value,
-  isSo: (value: Value) => boolean,
-  withinMs = 30_000,
-): Promise<Value> {
-  const endMs = Date.now() + withinMs;
-  for (;;) {
-    const value = await look();
-    if (isSo(value)) return value;
-    if (Date.now() > endMs) throw new Error(`not so within ${String(withinMs)} ms: ${JSON.stringify(value)}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 export const githubHeaders = (

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HostError } from '../../protocol/errors.ts';
 import { plugin, startServer } from '../labs/hosted-lab.ts';
-import { isAlive, until } from '../labs/tool-lab.ts';
+import { isGone } from '../labs/process-watch.ts';
+import { until } from '../labs/until.ts';
 
 const patienceMs = 60_000;
 
@@ -65,7 +66,7 @@ test('a server that does not stop is ended when the time for that is over', asyn
   // It ignores the end of its input as long as a call is with it, and signals for ever.
   const hanging = client.call('tool.call', { plugin, tool: 'hang' }).catch((thrown: unknown) => thrown);
   await client.call('service.stop', { plugin });
-  await until('it is gone', () => !isAlive(first), patienceMs);
+  await until('it is gone', () => isGone(first), patienceMs);
   const outcome = await hanging;
   assert.ok(outcome instanceof HostError, 'the call has ended with it');
 });

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HostError } from '../../protocol/errors.ts';
 import { plugin, startServer } from '../labs/hosted-lab.ts';
-import { isAlive, until } from '../labs/tool-lab.ts';
+import { isGone } from '../labs/process-watch.ts';
+import { until } from '../labs/until.ts';
 
 test('a server that dies in a call fails that call, comes back, and is stopped whole', async (t) => {
   const { call, refusal, pid, client } = await startServer(t, 'leaves children');
@@ -16,7 +17,7 @@ test('a server that dies in a call fails that call, comes back, and is stopped w
   const last = await pid();
   assert.notEqual(last, first);
   await client.call('service.stop', { plugin });
-  await until('its process is gone', () => !isAlive(last) && !isAlive(first));
+  await until('its process is gone', () => isGone(last) && isGone(first));
   const stopped = await refusal('echo');
   assert.equal(stopped.code, 'service_stopped');
   await client.call('service.start', { plugin });
@@ -41,7 +42,7 @@ test('a call ends at its deadline, and a server that answers nothing any more is
   assert.equal((await refusal('hang', {}, 200)).code, 'tool_timeout');
   assert.equal(await pid(), first, 'one that answers a ping goes on');
   assert.equal((await refusal('block', {}, 200)).code, 'tool_timeout');
-  await until('it is ended', () => !isAlive(first));
+  await until('it is ended', () => isGone(first));
   assert.equal(await call('echo', { message: 'back' }, 30_000), 'back');
 });
 

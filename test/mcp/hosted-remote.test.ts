@@ -9,7 +9,7 @@ import { startHttpMcpServer } from '../labs/http-mcp-server.ts';
 import { connectNewer, startMcpLab } from '../labs/mcp-lab.ts';
 import { type TestDaemon, startTestDaemon } from '../labs/test-daemon.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { until } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 const plugin = 'remote';
 const secret = 'the-secret-of-the-remote-server';

@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type McpLab, connectNewer, connectOlder, startMcpLab } from '../labs/mcp-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { until } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 const program = fileURLToPath(new URL('../fixtures/mcp/servers/watched.mjs', import.meta.url));
 const plugin = 'watched';

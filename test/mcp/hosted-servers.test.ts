@@ -8,7 +8,7 @@ import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { connectNewer, startMcpLab } from '../labs/mcp-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { until } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 const require = createRequire(import.meta.url);
 /** Undefined where the development packages are not installed. */

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Way, connectBy, connectNewer, startMcpLab, ways } from '../labs/mcp-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { until, writtenIn } from '../labs/tool-lab.ts';
+import { writtenIn } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 const textOf = ({ content }: { content: readonly { readonly text?: string }[] }): string => content[0]?.text ?? '';
 

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import { connectBy, startMcpLab } from '../labs/mcp-lab.ts';
 import { ask } from '../labs/http-client.ts';
-import { until } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 const list = { jsonrpc: '2.0', id: 1, method: 'tools/list' };
 const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };

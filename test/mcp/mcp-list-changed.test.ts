@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectNewer, startMcpLab } from '../labs/mcp-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { until } from '../labs/tool-lab.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
+import { until } from '../labs/until.ts';
 
 for (const way of ['stdio', 'http'] as const) {
   for (const modern of [false, true]) {

@@ -8,7 +8,8 @@ import { type TestContext, test } from 'node:test';
 import type { Client } from '../../protocol/client/client.ts';
 import { type McpLab, startMcpLab } from '../labs/mcp-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { until, writtenIn } from '../labs/tool-lab.ts';
+import { writtenIn } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 const patienceMs = 60_000;
 

@@ -10,7 +10,8 @@ import { connect } from '../../protocol/client/client.ts';
 import { command } from '../labs/mcp-lab.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { isAlive, until } from '../labs/tool-lab.ts';
+import { isGone } from '../labs/process-watch.ts';
+import { until } from '../labs/until.ts';
 
 interface Pipe {
   readonly pid: number;
@@ -64,11 +65,7 @@ for (const way of ['ends its input', 'kills the process'] as const)
       pipe.end();
       assert.equal(await pipe.ended, 0, pipe.said());
     } else pipe.kill();
-    await until(
-      'the daemon has ended',
-      () => !isAlive(pid) && (guardian === null || !isAlive(guardian.pid)),
-      patienceMs,
-    );
+    await until('the daemon has ended', () => isGone(pid) && (guardian === null || isGone(guardian.pid)), patienceMs);
     await until('its socket is gone', () => !existsSync(socket), patienceMs);
   });
 

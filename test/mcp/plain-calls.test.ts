@@ -12,7 +12,8 @@ import type { FromMcpThread } from '../../protocol/mcp/messages.ts';
 import { plainCallOf } from '../../protocol/mcp/plain-calls.ts';
 import { startMcpLab } from '../labs/mcp-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { until, writtenIn } from '../labs/tool-lab.ts';
+import { writtenIn } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 const described = { description: '', inputSchema: { type: 'object' }, outputSchema: {} };
 

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { until } from '../labs/log-lab.ts';
 import { outputLab, receiver, sender } from '../labs/output-lab.ts';
+import { until } from '../labs/until.ts';
 
 test('commands that wait when the daemon is killed are delivered by the next one, each once, in order', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'nagaya-commands-'));

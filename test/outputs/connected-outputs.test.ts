@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { belowTopic } from '../../protocol/topics.ts';
 import { brokerPassword, brokerUser, needsBroker, startBroker } from '../labs/broker-lab.ts';
-import { until } from '../labs/log-lab.ts';
 import { outputLab, sender } from '../labs/output-lab.ts';
 import { startPeer } from '../labs/websocket-lab.ts';
+import { until } from '../labs/until.ts';
 
 const lamp = (url: string, more: object = {}): object => ({
   name: 'lamp',

@@ -7,10 +7,10 @@ import { type AddressInfo, createServer as createSocketServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { nagaya } from '../labs/cli-process.ts';
-import { until } from '../labs/log-lab.ts';
 import { outputLab, sender } from '../labs/output-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { startPeer } from '../labs/websocket-lab.ts';
+import { until } from '../labs/until.ts';
 
 const planted = {
   HTTP_TOKEN: 'planted-http-5d20',

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { belowUrl } from '../../protocol/edge/below-url.ts';
-import { until } from '../labs/log-lab.ts';
 import { outputLab, sender } from '../labs/output-lab.ts';
+import { until } from '../labs/until.ts';
 
 interface Request {
   readonly method: string | undefined;

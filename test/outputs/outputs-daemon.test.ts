@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nagaya } from '../labs/cli-process.ts';
-import { until } from '../labs/log-lab.ts';
 import { circle, outputLab, receiver, sender, usualOutputs } from '../labs/output-lab.ts';
 import { refusal } from '../labs/service-lab.ts';
+import { until } from '../labs/until.ts';
 
 for (const isolation of ['thread', 'process'] as const) {
   test(`${isolation}: commands of handled events arrive, those of failed ones never do`, async (t) => {

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Client, HostError, connect } from '../../protocol/client/client.ts';
 import type { FeedNotification } from '../../protocol/operations/telemetry.ts';
-import { startControl, until } from '../labs/control-lab.ts';
+import { startControl } from '../labs/control-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { until } from '../labs/until.ts';
 
 async function open(t: test.TestContext, socket: string, callMs = 20_000): Promise<Client> {
   const client = await connect({ socket, callMs });
@@ -63,7 +64,7 @@ test('events reach the one listener, with the answer to the subscription before 
   client.onEvent((notification) => received.push(notification));
   const { subscriptionId } = await client.call('events.subscribe', { topics: ['failure'] });
   feed.publish({ topic: 'failure', at: '2026-01-01T00:00:00.000Z', plugin: 'p', data: { n: 1 } });
-  await until(() => received.length === 1, 'an event');
+  await until('an event', () => received.length === 1);
   assert.deepEqual([received[0]?.subscriptionId, received[0]?.event.data], [subscriptionId, { n: 1 }]);
   assert.deepEqual(await client.call('events.unsubscribe', { subscriptionId }), { unsubscribed: true, dropped: 0 });
 });

@@ -14,8 +14,8 @@ import {
   stackWithCauses,
 } from '../../protocol/cell/plain-error.ts';
 import { type ServedDaemon, fileCleanup, serve, temporaryFolder } from '../labs/cli-process.ts';
-import { until } from '../labs/log-lab.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
+import { until } from '../labs/until.ts';
 
 /** Nobody listens there any more; `fetch` itself refuses the well-known unused ports. */
 const closedPort = await new Promise<number>((resolve) => {

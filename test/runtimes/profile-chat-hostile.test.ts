@@ -8,8 +8,9 @@ import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { delta, event } from '../labs/chat-server.ts';
 import { examplesFolder } from '../labs/cli-process.ts';
-import { type LabWorker, profileLab, until } from '../labs/profile-lab.ts';
+import { type LabWorker, profileLab } from '../labs/profile-lab.ts';
 import { failed } from '../labs/profile-cases.ts';
+import { until } from '../labs/until.ts';
 
 const key = 'sk-test-0123456789abcdef';
 

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Answering, type ChatServer, beginStream, chatServer, delta, event, pause } from '../labs/chat-server.ts';
 import { examplesFolder } from '../labs/cli-process.ts';
-import { type LabWorker, profileLab, until } from '../labs/profile-lab.ts';
+import { type LabWorker, profileLab } from '../labs/profile-lab.ts';
 import { failed } from '../labs/profile-cases.ts';
+import { until } from '../labs/until.ts';
 
 const key = 'sk-test-0123456789abcdef';
 

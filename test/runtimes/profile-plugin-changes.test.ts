@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { HostError } from '../../protocol/errors.ts';
 import { failed } from '../labs/profile-cases.ts';
-import { type LabSetting, type ProfileLab, labId, profileLab, until } from '../labs/profile-lab.ts';
+import { type LabSetting, type ProfileLab, labId, profileLab } from '../labs/profile-lab.ts';
 import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
+import { until } from '../labs/until.ts';
 
 const manifestOf = (profiles: readonly object[]): object => ({
   schemaVersion: 1,

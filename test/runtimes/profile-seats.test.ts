@@ -4,8 +4,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { CellSlots, type CellSlot } from '../../daemon/runtimes/programs/cell-slots.ts';
 import { failed } from '../labs/profile-cases.ts';
-import { profileLab, until } from '../labs/profile-lab.ts';
+import { profileLab } from '../labs/profile-lab.ts';
 import { VirtualClock } from '../labs/virtual-clock.ts';
+import { until } from '../labs/until.ts';
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { failed, profileCases } from '../labs/profile-cases.ts';
-import { profileLab, until } from '../labs/profile-lab.ts';
+import { profileLab } from '../labs/profile-lab.ts';
+import { until } from '../labs/until.ts';
 
 profileCases('thread');
 

@@ -7,9 +7,9 @@ import type { Finding } from '../../daemon/cli/doctor/finding.ts';
 import { openStream } from '../labs/browser-lab.ts';
 import { nagaya } from '../labs/cli-process.ts';
 import { ask } from '../labs/http-client.ts';
-import { until } from '../labs/nats-lab.ts';
 import { farReadToken, farToken, freePort, startFar, startNear } from '../labs/remote-lab.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const refused = (code: string) => (error: HostError) => {
   assert.equal(error.code, code, error.message);
@@ -35,7 +35,7 @@ test('workers of another daemon do here all that workers do', async (t) => {
   assert.equal((await far.client.call('worker.show', { runtimeId: 'backend-internal', workerId })).intent, made.intent);
   const { eventId } = await client.call('worker.input', { ...worker, content: 'hello', inputId: 'i-1' });
   assert.equal((await client.call('worker.input', { ...worker, content: 'hello', inputId: 'i-1' })).eventId, eventId);
-  await until(
+  await untilAnswer(
     'an answer',
     () => client.call('worker.transcript', worker),
     ({ items }) => items.some(({ role, status }) => role === 'worker' && status === 'done'),
@@ -76,12 +76,12 @@ test('a stream of events goes on behind its cursor when the other daemon was kil
       .flatMap(({ data }) => (data['items'] ?? [data['item'] ?? {}]) as { content?: string }[])
       .flatMap(({ content }) => content ?? []);
   const sent = async (content: string): Promise<void> => {
-    await until(
+    await untilAnswer(
       'the input',
       () => near.client.call('worker.input', { ...worker, content, inputId: content }).catch(() => undefined),
       (answer) => answer !== undefined,
     );
-    await until(
+    await untilAnswer(
       `what came of ${content}`,
       () => Promise.resolve(said()),
       (texts) => texts.includes(content),

@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { spawnRemote } from '../../daemon/runtimes/remote/remote-thread.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { WorkerEvent } from '../../protocol/runtime.ts';
-import { until } from '../labs/nats-lab.ts';
 import { answerText, farToken, remoteLab, startPeer } from '../labs/remote-lab.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 const capabilities = {
   canListWorkers: true,
@@ -282,7 +282,7 @@ test('what waits for a thread that dies is told so, and the next thread answers'
   });
   const address = { runtimeId: 'far', workerId: 'w-1' };
   const waiting = failure(Promise.resolve(registry.worker(address)));
-  await until(
+  await untilAnswer(
     'the request',
     () => Promise.resolve(peer.heard.join('')),
     (heard) => heard.includes('w-1'),
@@ -290,7 +290,7 @@ test('what waits for a thread that dies is told so, and the next thread answers'
   end();
   assert.equal((await waiting).code, 'runtime_unavailable');
   hears = true;
-  const shown = await until(
+  const shown = await untilAnswer(
     'the next thread',
     () => Promise.resolve(registry.worker(address)).catch(() => undefined),
     (found) => found !== undefined,
@@ -347,7 +347,7 @@ test('pages of events share one stream, and one that breaks is opened again behi
     },
   });
   const came = (count: number) =>
-    until(
+    untilAnswer(
       `${String(count)} events`,
       () => Promise.resolve(got.length),
       (length) => length >= count,
@@ -361,7 +361,7 @@ test('pages of events share one stream, and one that breaks is opened again behi
   const first = got[0];
   assert.equal(first?.type === 'snapshot' && first.worker.runtimeId, 'far');
   current?.destroy();
-  await until(
+  await untilAnswer(
     'another stream',
     () => Promise.resolve(opened.length),
     (count) => count === 2,
@@ -395,7 +395,7 @@ test('a peer that ends each stream after one event is not asked again and again 
       },
     },
   );
-  await until(
+  await untilAnswer(
     'some events',
     () => Promise.resolve(got),
     (count) => count >= 5,
@@ -433,14 +433,14 @@ test('a listener that takes nothing stops the stream, and a stream that floods i
       },
     },
   );
-  await until(
+  await untilAnswer(
     'what it takes',
     () => Promise.resolve(got.length),
     (count) => count === 3,
   );
   takes = 500;
   subscription.resume();
-  await until(
+  await untilAnswer(
     'the rest',
     () => Promise.resolve(got.length),
     (count) => count === 500,

@@ -9,9 +9,9 @@ import { type TestContext, test } from 'node:test';
 import type { HostError } from '../../protocol/errors.ts';
 import { type Authority, type Signed, makeAuthority, noOpenssl } from '../labs/certificates.ts';
 import { nagaya } from '../labs/cli-process.ts';
-import { until } from '../labs/nats-lab.ts';
 import { farToken, freePort, startFar, startNear } from '../labs/remote-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { untilAnswer } from '../labs/until.ts';
 
 /** Ends TLS and passes everything on. Resolves to its port. */
 async function startProxy(t: TestContext, { certFile, keyFile }: Signed, far: number): Promise<number> {
@@ -57,7 +57,7 @@ test('workers are made and followed through a proxy with TLS', { skip: noOpenssl
   await client.call('worker.input', { ...worker, content: 'hello' });
   const { events } = await client.call('worker.events', { ...worker, after: next, waitMs: 30_000 });
   assert.ok(events.length > 0);
-  await until(
+  await untilAnswer(
     'an answer',
     () => client.call('worker.transcript', worker),
     ({ items }) => items.some(({ role, status }) => role === 'worker' && status === 'done'),

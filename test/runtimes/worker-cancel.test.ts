@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Client } from '../../protocol/client/client.ts';
 import { RawSocket } from '../labs/raw-socket.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
+import { until } from '../labs/until.ts';
 
 const lab = fileURLToPath(new URL('../fixtures/profiles/lab', import.meta.url));
 const runtimeId = 'backend-internal';
@@ -38,16 +39,11 @@ async function scene(t: TestContext): Promise<Scene> {
     (await client.call('worker.input', { ...address, content: JSON.stringify({ do: deed }) })).eventId;
   const one = await give('obey');
   const two = await give('hang');
-  await until(async () =>
+  await until('the second input waits in its handler', async () =>
     (await client.call('worker.transcript', address)).items.some(({ content }) => content === 'waiting'),
   );
   const running = async (): Promise<string | null> => (await client.call('worker.show', address)).inputs.running;
   return { client, raw: await RawSocket.connect(t, daemon.socket), address, one, two, running };
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (const deadline = performance.now() + 20_000; !(await holds());)
-    assert.ok(performance.now() < deadline, 'in time');
 }
 
 test('two cancels in one write end the input that ran, and not the next one', { timeout: 60_000 }, async (t) => {
@@ -65,7 +61,7 @@ test('two cancels in one write end the input that ran, and not the next one', { 
   const told = (id: string): unknown[] =>
     answers.filter((answer) => answer.id === id).map(({ result }) => [result?.['changed'], result?.['eventId']]);
   assert.deepEqual([told('first'), told('second')], [[[true, one]], [[false, one]]]);
-  await until(async () => (await running()) === two);
+  await until('the second input runs', async () => (await running()) === two);
   assert.equal(answers.at(-1)?.id, 'second');
 });
 
@@ -84,7 +80,7 @@ test(
       [...raw.text.matchAll(/\{"runtimeId".*?"changed":(true|false),"eventId":"([^"]+)"\}/g)].map(
         ([, changed, eventId]) => [changed, eventId],
       );
-    await until(async () => (await running()) !== one && cancelled().length === 2);
+    await until('both cancels are answered', async () => (await running()) !== one && cancelled().length === 2);
     assert.deepEqual(cancelled(), [
       ['true', one],
       ['false', one],

@@ -5,9 +5,9 @@ import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { InputAnswer, TranscriptItem } from '../../protocol/runtime.ts';
-import { until } from '../labs/log-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
+import { until } from '../labs/until.ts';
 
 const runtimeId = 'backend-internal';
 const ends = new Set(['done', 'failed', 'cancelled']);

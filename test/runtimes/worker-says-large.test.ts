@@ -5,9 +5,9 @@ import { type TestContext, test } from 'node:test';
 import type { Client } from '../../protocol/client/client.ts';
 import type { TranscriptItem } from '../../protocol/runtime.ts';
 import { type Stream, openStream } from '../labs/browser-lab.ts';
-import { until } from '../labs/control-lab.ts';
 import { labFolder } from '../labs/profile-lab.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
+import { until } from '../labs/until.ts';
 
 const runtimeId = 'backend-internal';
 const token = 'token-for-everything-of-it';
@@ -50,9 +50,9 @@ async function listening(t: TestContext, isolation: 'thread' | 'process'): Promi
       await openStream(t, { host, port: Number(port) }, path, { authorization: `Bearer ${token}` }),
       await openStream(t, daemon.socket, path),
     ];
-    await until(() => streams.every((stream) => stream.events().length > 0), 'both have begun');
+    await until('both have begun', () => streams.every((stream) => stream.events().length > 0));
     await client.call('worker.input', { ...worker, content: JSON.stringify(order) });
-    await until(() => streams.every(isOver), 'both have heard the end', 60_000);
+    await until('both have heard the end', () => streams.every(isOver), 60_000);
     const { items } = await client.call('worker.transcript', worker);
     const { events } = await client.call('worker.events', worker);
     const [first] = events;

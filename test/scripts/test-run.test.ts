@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { runTests } from '../../scripts/test-run.ts';
 import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
+import { untilGone } from '../labs/process-watch.ts';
 
 const longMs = 60_000;
 
@@ -65,17 +65,6 @@ test(
     const { folder, code } = await runOf(t, body, longMs);
     assert.notEqual(code, 0);
     const pid = Number(await readFile(join(folder, 'pid'), 'utf8'));
-    for (let tries = 0; isAlive(pid) && tries < 100; tries += 1) await sleep(50);
-    assert(!isAlive(pid));
+    await untilGone(pid);
   },
 );
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    // No such process.
-    return false;
-  }
-}

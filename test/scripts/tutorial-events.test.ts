@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { needsBroker } from '../labs/broker-lab.ts';
 import { commandFile, examplesFolder, repository, startProcess, temporaryFolder } from '../labs/cli-process.ts';
-import { until } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 const page = await readFile(join(repository, 'docs/tutorial-events.md'), 'utf8');
 const ports = ['8480', '8090', '8091', '8092', '1883'];

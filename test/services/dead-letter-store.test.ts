@@ -6,9 +6,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { letter, oldFile, oldFileOf, openLetters } from '../labs/dead-letter-lab.ts';
-import { until } from '../labs/log-lab.ts';
 import { orderFault } from '../labs/store-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { until } from '../labs/until.ts';
 
 test('letters are found again by the next daemon, in order and with their events', async (t) => {
   const folder = join(await temporaryFolder(t), 'state');

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { HostError } from '../../protocol/errors.ts';
-import { until } from '../labs/log-lab.ts';
 import { type TestDaemon, startTestDaemon } from '../labs/test-daemon.ts';
+import { until } from '../labs/until.ts';
 
 const labFolder = fileURLToPath(new URL('../fixtures/services/lab', import.meta.url));
 const overrides = {

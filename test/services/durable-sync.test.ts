@@ -5,10 +5,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { until } from '../labs/log-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
 import { spawn } from 'node:child_process';
+import { until } from '../labs/until.ts';
 
 const labFolder = fileURLToPath(new URL('../fixtures/services/lab', import.meta.url));
 const hasStrace = spawnSync('strace', ['-f', '-e', 'trace=none', 'true']).status === 0;

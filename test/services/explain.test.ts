@@ -7,7 +7,7 @@ import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { operations } from '../../protocol/operations.ts';
 import { type ServedDaemon, examplesFolder, fileCleanup, serve, temporaryFolder } from '../labs/cli-process.ts';
-import { until } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 const file = fileCleanup();
 const lab = 'test.lab';

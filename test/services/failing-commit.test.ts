@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { failpointsVariable, testVariable } from '../../daemon/files/failpoints.ts';
-import { until } from '../labs/log-lab.ts';
 import { counter, counterPlugin, stateDaemon } from '../labs/state-plugin.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { until } from '../labs/until.ts';
 
 const failing = (order: string): Record<string, string> => ({ [failpointsVariable]: order, [testVariable]: 'yes' });
 

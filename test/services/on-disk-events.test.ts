@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Client } from '../../protocol/client/client.ts';
-import { until } from '../labs/log-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { type TestDaemon, startTestDaemon } from '../labs/test-daemon.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
+import { until } from '../labs/until.ts';
 
 const plugin = 'test.large';
 

@@ -6,9 +6,9 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { HostError } from '../../protocol/errors.ts';
-import { until } from '../labs/log-lab.ts';
 import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
 import { type TestDaemon, startTestDaemon } from '../labs/test-daemon.ts';
+import { until } from '../labs/until.ts';
 
 const plugin = 'test.port';
 

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { EncodedJson } from '../../protocol/json-rpc.ts';
-import type { ServiceStatus } from '../../protocol/status.ts';
-import { type Lab, lab, refusal, balanced } from '../labs/service-lab.ts';
+import { type Lab, lab, refusal, balanced, untilStatus } from '../labs/service-lab.ts';
 
 const supervised = {
   restart: { policy: 'on-failure', intensity: 5, periodMs: 60_000, backoffMs: [1, 20] },
@@ -15,16 +14,6 @@ async function running(t: TestContext, override: Record<string, unknown> = {}): 
   t.after(() => made.service.stop({ now: true }).catch(() => {}));
   await made.service.start();
   return made;
-}
-
-async function until(made: Lab, what: string, holds: (status: ServiceStatus) => boolean): Promise<ServiceStatus> {
-  const began = Date.now();
-  for (;;) {
-    const status = made.service.status();
-    if (holds(status)) return status;
-    assert.ok(Date.now() - began < 20_000, `${what}: still ${JSON.stringify(status)}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }
 
 for (const deed of ['exitBelow', 'loopBelow'] as const) {
@@ -55,7 +44,7 @@ test('a poison event becomes a dead letter with its story, and those behind it a
     poison,
     refusal('cell_crashed', ({ details }) => assert.equal(details['attempts'], 3)),
   );
-  const status = await until(made, 'the ten behind it', ({ counters }) => counters.handled === 10);
+  const status = await untilStatus(made, 'the ten behind it', ({ counters }) => counters.handled === 10);
   assert.equal(status.counters.deadLettered, 1);
   assert.deepEqual(await made.deliver({ do: 'seen' }), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, null]);
   const [letter] = made.deadLetters.list(undefined, 10).deadLetters;
@@ -92,7 +81,7 @@ test('a service that fails more often than its intensity allows is given up, say
     retry: { maxAttempts: 1 },
   });
   for (let n = 0; n < 3; n += 1) made.publish({ do: 'exit', code: 0 });
-  const status = await until(made, 'given up', ({ restart }) => restart?.pending === false);
+  const status = await untilStatus(made, 'given up', ({ restart }) => restart?.pending === false);
   assert.equal(status.lifecycle, 'failed');
   assert.equal(status.counters.restarts, 2);
   assert.ok(status.diagnostics.some(({ event, message }) => event === 'gave_up' && /supervisor gave up/.test(message)));
@@ -110,7 +99,7 @@ test('while a restart is pending events are queued, the restart is visible, and 
     restart: { policy: 'on-failure', intensity: 5, periodMs: 60_000, backoffMs: [30_000, 30_000] },
   });
   made.publish({ do: 'exit', code: 1 });
-  const { restart } = await until(made, 'failed', ({ lifecycle }) => lifecycle === 'failed');
+  const { restart } = await untilStatus(made, 'failed', ({ lifecycle }) => lifecycle === 'failed');
   assert.deepEqual([restart?.pending, restart?.attempt, typeof restart?.nextAt], [true, 1, 'string']);
   made.publish({ do: 'echo' });
   assert.equal(made.service.status().queue.depth, 2);
@@ -131,7 +120,7 @@ test('a start that fails counts: it is tried again by the policy until that give
   });
   t.after(() => made.service.stop({ now: true }));
   await assert.rejects(made.service.start(), refusal('start_failed'));
-  const status = await until(made, 'given up', ({ restart }) => restart?.pending === false);
+  const status = await untilStatus(made, 'given up', ({ restart }) => restart?.pending === false);
   assert.equal(status.incarnation, 3);
 });
 
@@ -162,7 +151,7 @@ test('a reload hands over between two events: none is lost, doubled or out of or
   stop = true;
   await sending;
   await Promise.all(answers);
-  await until(made, 'all handled', ({ counters }) => counters.handled === sent);
+  await untilStatus(made, 'all handled', ({ counters }) => counters.handled === sent);
   const { counters, incarnation, lifecycle } = made.service.status();
   assert.deepEqual(
     [counters.enqueued, counters.handled, counters.failed, counters.crashed, incarnation, lifecycle],
@@ -194,7 +183,7 @@ test("a reload while an event hangs waits no longer than that event's deadline, 
     { ingress: 'work', kind: 'do', payload: { do: 'loopBelow', attempt: 2 } },
     20_000,
   );
-  await until(made, 'running', ({ inFlight }) => (inFlight?.sinceMs ?? 0) > 0);
+  await untilStatus(made, 'running', ({ inFlight }) => (inFlight?.sinceMs ?? 0) > 0);
   await made.service.reload(await made.plan(supervised));
   assert.equal((await answer).attempt, 2);
   const { lifecycle, incarnation } = made.service.status();

@@ -2,20 +2,9 @@
 // signal from outside is brought back and counted just as one that crashes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ServiceStatus } from '../../protocol/status.ts';
-import { type Lab, lab } from '../labs/service-lab.ts';
+import { lab, untilStatus } from '../labs/service-lab.ts';
 
 const restart = { policy: 'on-failure', intensity: 5, periodMs: 60_000, backoffMs: [1, 20] };
-
-async function until(made: Lab, what: string, holds: (status: ServiceStatus) => boolean): Promise<ServiceStatus> {
-  const began = Date.now();
-  for (;;) {
-    const status = made.service.status();
-    if (holds(status)) return status;
-    assert.ok(Date.now() - began < 20_000, `${what}: still ${JSON.stringify(status)}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGKILL'] as const) {
   test(`an idle process cell that somebody ends by ${signal} comes back, and that counts`, async (t) => {
@@ -25,7 +14,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGKILL'] as const) {
     const pid = made.service.status().cell?.pid;
     assert.ok(pid !== undefined);
     process.kill(pid, signal);
-    const { counters, lastError, incarnation } = await until(
+    const { counters, lastError, incarnation } = await untilStatus(
       made,
       'it is back',
       ({ lifecycle, incarnation: now }) => lifecycle === 'running' && now === 2,
@@ -42,9 +31,9 @@ for (const isolation of ['thread', 'process'] as const) {
     t.after(() => made.service.stop({ now: true }).catch(() => {}));
     await made.service.start();
     made.publish({ do: 'exit', code: 0 });
-    await until(made, 'it is back', ({ lifecycle, incarnation }) => lifecycle === 'running' && incarnation === 2);
+    await untilStatus(made, 'it is back', ({ lifecycle, incarnation }) => lifecycle === 'running' && incarnation === 2);
     made.publish({ do: 'exit', code: 0 });
-    const { lifecycle, counters } = await until(
+    const { lifecycle, counters } = await untilStatus(
       made,
       'it is given up',
       ({ restart: coming }) => coming?.pending === false,

@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { daemonFindings } from '../../daemon/cli/doctor/running-daemon.ts';
 import { HostError } from '../../protocol/errors.ts';
-import { until } from '../labs/log-lab.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
+import { until } from '../labs/until.ts';
 
 const lab = fileURLToPath(new URL('../fixtures/services/lab', import.meta.url));
 

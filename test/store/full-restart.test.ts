@@ -8,7 +8,7 @@ import { connect } from '../../protocol/client/client.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
 import { SmallDisk, canMount } from '../../scripts/soak/small-disk.ts';
 import { type ServedDaemon, jsonLines, serve } from '../labs/cli-process.ts';
-import { until } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 const id = 'test.fills';
 

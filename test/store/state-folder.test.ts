@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { put } from '../../protocol/store/change.ts';
 import { type ServedDaemon, examplesFolder, jsonLines, nagaya, serve, temporaryFolder } from '../labs/cli-process.ts';
-import { until } from '../labs/log-lab.ts';
 import { storeLab } from '../labs/store-lab.ts';
+import { until } from '../labs/until.ts';
 
 const isLinux = process.platform === 'linux';
 /** It has no source, which would keep what it has seen. */

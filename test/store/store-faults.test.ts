@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { put } from '../../protocol/store/change.ts';
-import { until } from '../labs/log-lab.ts';
 import { orderFault, refusalOf, storeLab, text, untilItWorks } from '../labs/store-lab.ts';
+import { until } from '../labs/until.ts';
 
 test('a storekeeper that ends before the commit is a typed outage for all that wait; it comes back and nothing of the commit is there', async (t) => {
   const { store, told, reopened } = await storeLab(t);

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
 import { keysUnder, storeKey } from '../../protocol/store/change.ts';
-import { until } from '../labs/log-lab.ts';
 import { storeLab, text } from '../labs/store-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { until } from '../labs/until.ts';
 
 const script = join(import.meta.dirname, '..', 'labs', 'store-process.ts');
 const command = (...args: readonly string[]): string[] => ['--import', 'tsx', script, ...args];

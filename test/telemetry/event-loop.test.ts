@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { EventLoopMonitor, memory } from '../../daemon/telemetry/event-loop.ts';
-import { until } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 function stall(ms: number): void {
   const end = performance.now() + ms;

@@ -13,9 +13,9 @@ import { type BundleParts, bundleText } from '../../daemon/telemetry/bundle.ts';
 import { FlightRecorder } from '../../daemon/telemetry/flight-recorder.ts';
 import { manifest } from '../../protocol/manifest.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
-import { until } from '../labs/log-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { type TestDaemon, startTestDaemon } from '../labs/test-daemon.ts';
+import { until } from '../labs/until.ts';
 
 const labFolder = fileURLToPath(new URL('../fixtures/services/lab', import.meta.url));
 

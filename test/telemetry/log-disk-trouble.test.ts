@@ -6,8 +6,9 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type LineTarget, LineWriter } from '../../daemon/telemetry/line-writer.ts';
-import { fileLines, message, openPluginLog, until } from '../labs/log-lab.ts';
+import { fileLines, message, openPluginLog } from '../labs/log-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
+import { until } from '../labs/until.ts';
 
 const present = (path: string): Promise<boolean> =>
   stat(path).then(

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import type { PluginLogOptions } from '../../daemon/telemetry/plugin-log.ts';
-import { fileLines, message, openPluginLog, until } from '../labs/log-lab.ts';
+import { fileLines, message, openPluginLog } from '../labs/log-lab.ts';
+import { until } from '../labs/until.ts';
 
 const fileBytes = 64 * 1024;
 

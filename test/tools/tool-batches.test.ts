@@ -5,7 +5,8 @@ import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { HostError } from '../../protocol/errors.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { type ToolLab, type ToolSetting, until, withTools, writtenIn } from '../labs/tool-lab.ts';
+import { type ToolLab, type ToolSetting, withTools, writtenIn } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 /** So many that the pool has learnt how quick they are. */
 const enoughToLearn = 120;

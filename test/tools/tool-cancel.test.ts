@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { isolations, until, withTools, writtenIn } from '../labs/tool-lab.ts';
+import { isolations, withTools, writtenIn } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 for (const isolation of isolations) {
   test(`a running ${isolation} call is cancelled at once, and the tool is told by its signal`, async (context) => {

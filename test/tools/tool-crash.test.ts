@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { PlainError } from '../../protocol/cell/plain-error.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { answerOf, isolations, until, withTools, writtenIn } from '../labs/tool-lab.ts';
+import { answerOf, isolations, withTools, writtenIn } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 const crashes = [
   ['exit', /process\.exit\(7\)|exit code 7/],

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { isolations, until, withTools, writtenIn } from '../labs/tool-lab.ts';
+import { isolations, withTools, writtenIn } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 const handles = (): string[] =>
   process

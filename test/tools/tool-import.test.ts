@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { PlainError } from '../../protocol/cell/plain-error.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { isolations, until, withTools } from '../labs/tool-lab.ts';
+import { isolations, withTools } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 for (const isolation of isolations) {
   for (const fixture of ['hangs-at-import', 'loops-at-import']) {

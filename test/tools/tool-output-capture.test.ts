@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { LogDroppedMessage, LogMessage } from '../../protocol/cell/messages.ts';
-import { isolations, until, withTools } from '../labs/tool-lab.ts';
+import { isolations, withTools } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 const lines = (logs: readonly (LogMessage | LogDroppedMessage)[]): LogMessage[] =>
   logs.filter((message) => message.type === 'log');

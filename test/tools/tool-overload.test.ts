@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { HostError } from '../../protocol/errors.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { isolations, until, withTools, writtenIn } from '../labs/tool-lab.ts';
+import { isolations, withTools, writtenIn } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 for (const isolation of isolations) {
   test(`${isolation} calls beyond the waiting room are refused at once, and those inside it run in order`, async (context) => {

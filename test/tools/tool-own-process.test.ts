@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { isAlive, until, withTools } from '../labs/tool-lab.ts';
+import { withTools } from '../labs/tool-lab.ts';
+import { isGone } from '../labs/process-watch.ts';
+import { until } from '../labs/until.ts';
 
 const childrenOf = (pid: number): number[] =>
   readdirSync(`/proc/${String(pid)}/task`)
@@ -22,7 +24,7 @@ test('every call of a process tool has a process of its own, which ends with the
     const together = await Promise.all(Array.from({ length: 6 }, () => pidOf(call('where'))));
     const pids = [...oneByOne, ...together];
     assert.equal(new Set(pids).size, pids.length, pids.join(' '));
-    await until('each has ended', () => pids.every((pid) => !isAlive(pid)));
+    await until('each has ended', () => pids.every((pid) => isGone(pid)));
     await until('one process is ready for the next call', () => tools.threads === 1);
   });
 });

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { isAlive, until, withTools, writtenIn } from '../labs/tool-lab.ts';
+import { withTools, writtenIn } from '../labs/tool-lab.ts';
+import { isGone } from '../labs/process-watch.ts';
+import { until } from '../labs/until.ts';
 
 const pidsIn = async (path: string): Promise<number[]> =>
   (await writtenIn(path))
@@ -17,7 +19,7 @@ test('a process that catches SIGTERM and loops is gone right after its deadline'
     assert.equal((await refusal('ignoreTerm', { path }, { timeoutMs: 1500 })).code, 'tool_timeout');
     const [pid] = await pidsIn(path);
     assert.ok(pid !== undefined, 'it ran');
-    await until('it is gone', () => !isAlive(pid), 5000);
+    await until('it is gone', () => isGone(pid), 5000);
     assert.equal(await call('ok'), 'fine');
     await until('only the new one is left', () => tools.threads === 1);
   });
@@ -33,7 +35,7 @@ test(
       await until('child and grandchild run', async () => (await pidsIn(path)).length === 3);
       assert.equal((await refused).code, 'tool_timeout');
       const pids = await pidsIn(path);
-      await until('all three are gone', () => pids.every((pid) => !isAlive(pid)), 5000);
+      await until('all three are gone', () => pids.every((pid) => isGone(pid)), 5000);
       assert.equal(await call('ok'), 'fine');
     });
   },
@@ -49,7 +51,7 @@ test('close() leaves no process, looping or idle', async (context) => {
     await until('all of them run', async () => (await pidsIn(path)).length === 4);
     pids = await pidsIn(path);
   });
-  await until('all of them are gone', () => pids.every((pid) => !isAlive(pid)), 5000);
+  await until('all of them are gone', () => pids.every((pid) => isGone(pid)), 5000);
 });
 
 test('a process that is killed from outside during a call is tool_crashed with its signal', async (context) => {

@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { identityOf } from '../../daemon/isolates/process-identity.ts';
 import { isGone, untilGone } from '../labs/process-watch.ts';
 import { startTestDaemon } from '../labs/test-daemon.ts';
-import { until, withTools } from '../labs/tool-lab.ts';
+import { withTools } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 const host = fileURLToPath(new URL('../fixtures/tools/host-that-dies.ts', import.meta.url));
 const watched = fileURLToPath(new URL('../fixtures/tools/watched', import.meta.url));

@@ -5,7 +5,8 @@ import { closeSync, open, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { isolations, until, withTools } from '../labs/tool-lab.ts';
+import { isolations, withTools } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 /** Makes a child process take so long to start. */
 const slowStart = (ms: number): string => {

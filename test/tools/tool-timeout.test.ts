@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
-import { isolations, until, withTools, writtenIn } from '../labs/tool-lab.ts';
+import { isolations, withTools, writtenIn } from '../labs/tool-lab.ts';
+import { until } from '../labs/until.ts';
 
 for (const isolation of isolations) {
   test(`a ${isolation} call past its deadline is answered then, and ends no other call`, async (context) => {
