@@ -1,10 +1,9 @@
 // `nagaya mcp add NAME -- COMMAND…`: writes a plugin that is an MCP server into the state folder, and loads it.
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from '../../protocol/client/client.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
-import { makeFolders } from '../files/make-folders.ts';
 
 /** What most programs need to find others, and where they may keep files. */
 const usualNames = ['PATH', 'HOME'];
@@ -39,7 +38,7 @@ export async function addServer(
         ? { command: program, args }
         : { url, ...(authEnv === undefined ? {} : { auth: { env: authEnv, prefix: 'Bearer ' } }) },
   };
-  makeFolders(folder);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   try {
     writeFileSync(join(folder, 'plugin.json'), `${JSON.stringify(manifest, null, 2)}\n`, { flag: 'wx', mode: 0o600 });
   } catch (error) {
