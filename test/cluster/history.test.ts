@@ -80,3 +80,47 @@ test('events of one key out of order are found, and those that were published si
   assert.deepEqual(violations([keyed(1, 0, 10), keyed(2, 5, 20), ...inPlace]), []);
   assert.deepEqual(violations([keyed(1, 0, 10), keyed(2, 11, 20, 'other'), ...inPlace]), []);
 });
+
+const handled = (what: 'began' | 'ended', tenure: string, n: number): HistoryLine => ({ what, service, tenure, n });
+const whole = (tenure: string, n: number): HistoryLine[] => [handled('began', tenure, n), handled('ended', tenure, n)];
+const withHandlers = [...sound, ...whole('one/1', 1), ...whole('two/1', 2), ...whole('one/2', 3)];
+
+test('a history with handlers has no violation, also where one of them was cut off', () => {
+  assert.deepEqual(violations([...withHandlers, handled('began', 'one/2', 4), handled('began', 'two/2', 4)]), []);
+});
+
+test('two events at once in one instance are found', () => {
+  assert.deepEqual(violations([...withHandlers, handled('began', 'one/2', 4), handled('began', 'one/2', 5)]), [
+    'a: one/2 began the event 5 while the event 4 ran',
+  ]);
+});
+
+test('an end without a beginning is found', () => {
+  assert.deepEqual(violations([...withHandlers, handled('ended', 'one/2', 4)]), [
+    'a: one/2 ended the event 4, which did not run there',
+  ]);
+});
+
+test('a commit without the end of its handler is found', () => {
+  assert.deepEqual(violations([...withHandlers, handled('began', 'one/2', 4), committed('one/2', 4, 4)]), [
+    'a: one/2 committed the event 4, whose handler did not end there',
+  ]);
+});
+
+const granted = (tenure: string, fence: number): HistoryLine => ({ what: 'granted', service, tenure, fence });
+
+test('fencing numbers that rise have no violation, also where one was not seen', () => {
+  assert.deepEqual(violations([...sound, granted('one/1', 3), granted('one/1', 3), granted('one/2', 9)]), []);
+});
+
+test('a commit under a lower number than before is found', () => {
+  assert.deepEqual(violations([...sound, granted('one/1', 3), granted('two/1', 5), granted('one/2', 4)]), [
+    'a: one/2 committed the event 3 under 4, after 5',
+  ]);
+});
+
+test('an instance under two numbers is found', () => {
+  assert.deepEqual(violations([...sound, granted('one/1', 3), granted('one/1', 4)]), [
+    'a: one/1 acted under 3 and under 4',
+  ]);
+});

@@ -2,13 +2,14 @@
 // and told to work again, and the server is restarted, in an order that a seed decides. The quick form is part of every
 // run; the long one is `npm run trial -- cluster SECONDS`, with NAGAYA_TRIAL_SEED for another order.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { numberOf } from '../../daemon/cluster/shared-service.ts';
 import { partitionCount } from '../../protocol/cluster/messages.ts';
-import { type Committed, type HistoryLine, type Sent, violations } from '../labs/cluster-history.ts';
+import { type Committed, type Handled, type HistoryLine, type Sent, violations } from '../labs/cluster-history.ts';
 import { type Member, type NatsLab, noServer, startMember, startNats } from '../labs/nats-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
@@ -23,15 +24,21 @@ const leaseMs = 2000;
 const mostPublished = 2000 * serviceCount;
 const paceMs = (3 * seconds * 1000) / mostPublished;
 
-/** It keeps in its state which event came as which, and who handled it when. */
-const code = `export const service = {
+/** It keeps in its state which event came as which and who handled it, and writes down what it begins and ends. */
+const code = `import { appendFileSync } from 'node:fs';
+export const service = {
   start() {},
   async handleIngress({ payload }, ctx) {
+    const unit = payload.unit ?? ctx.config.unit;
+    const tenure = ctx.config.member + '/' + process.pid + '/' + ctx.incarnation;
+    const note = (what) => appendFileSync(ctx.config.notes, JSON.stringify({ what, service: unit, tenure, n: payload.n }) + '\\n');
+    note('began');
     const order = (ctx.state.get('order') ?? 0) + 1;
     if (payload.n % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 3));
     ctx.state.set('order', order);
-    ctx.state.set('n' + order, [payload.n, ctx.config.member + '/' + process.pid + '/' + ctx.incarnation]);
-    await ctx.send('told', { unit: payload.unit ?? ctx.config.unit, n: payload.n });
+    ctx.state.set('n' + order, [payload.n, tenure]);
+    await ctx.send('told', { unit, n: payload.n });
+    note('ended');
   },
 };`;
 
@@ -77,6 +84,8 @@ async function startReceiver(t: TestContext): Promise<{ readonly url: string; re
 
 /** For an answer to one publish, before the next is tried. */
 const patienceMs = 500;
+/** Between two looks at who acts under which number. */
+const lookMs = 100;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 class Trial {
@@ -102,7 +111,7 @@ class Trial {
 
   async start(name: string, folder?: string): Promise<Member> {
     const overrides = Object.fromEntries(
-      this.services.map((id) => [id, { config: { member: name, unit: unitOf(id, name) } }]),
+      this.services.map((id) => [id, { config: { member: name, unit: unitOf(id, name), notes: this.#notesOf(name) } }]),
     );
     const member = await startMember(this.#t, this.#nats, name, {
       plugins: this.services.map((id) => join(this.#folder, id)),
@@ -111,6 +120,26 @@ class Trial {
       ...(folder === undefined ? {} : { folder }),
     });
     return member;
+  }
+
+  readonly #notesOf = (name: string): string => join(this.#folder, `${name}.notes`);
+
+  /** Looks who acts under which number, for as long as the trial goes on. */
+  async watch(): Promise<void> {
+    while (!this.over) {
+      await Promise.race([Promise.all(this.members.map((member) => this.#look(member))), pause(patienceMs)]);
+      await pause(lookMs);
+    }
+  }
+
+  async #look({ name, client, daemon: { pid } }: Member): Promise<void> {
+    for (const service of this.services.filter((id) => !isShared(id))) {
+      const status = await client.call('service.status', { plugin: service }).catch(() => undefined);
+      if (status?.lifecycle !== 'running' || status.placement?.waits !== null) continue;
+      const { fence } = status.placement;
+      const tenure = `${name}/${String(pid)}/${String(status.incarnation)}`;
+      if (fence !== null) this.history.push({ what: 'granted', service: unitOf(service, name), tenure, fence });
+    }
   }
 
   /** Publishes for as long as the trial goes on; what was accepted is in the history. */
@@ -195,6 +224,10 @@ class Trial {
     for (const unit of this.services.flatMap(unitsOf)) {
       const { committed, sent } = await this.#settled(unit);
       this.history.push(...committed, ...sent);
+    }
+    for (const name of names) {
+      const lines = (await readFile(this.#notesOf(name), 'utf8')).split('\n').filter((line) => line !== '');
+      this.history.push(...lines.map((line) => JSON.parse(line) as Handled));
     }
   }
 
@@ -337,7 +370,7 @@ test('whatever happens to members and server, no promise is broken', { skip: noS
   // Each instance is there once: from then on what is published is for it, whatever becomes of its member.
   await trial.whole();
   // A publisher whose member stands still waits for it.
-  const loading = Promise.all(trial.members.map(() => trial.load()));
+  const loading = Promise.all([trial.watch(), ...trial.members.map(() => trial.load())]);
   const endMs = Date.now() + seconds * 1000;
   do t.diagnostic(await trial.disturb());
   while (Date.now() < endMs);
@@ -348,9 +381,10 @@ test('whatever happens to members and server, no promise is broken', { skip: noS
   const tenures = new Set(
     trial.history.flatMap((line) => (line.what === 'committed' ? [`${line.service} ${line.tenure}`] : [])),
   ).size;
-  t.diagnostic(
-    `seed ${String(seed)}: ${String(count('accepted'))} accepted, ${String(count('committed'))} committed, ${String(count('sent'))} commands, in ${String(tenures)} tenures`,
+  const counts = (['accepted', 'began', 'ended', 'committed', 'sent'] as const).map(
+    (what) => `${String(count(what))} ${what}`,
   );
+  t.diagnostic(`seed ${String(seed)}: ${counts.join(', ')}, in ${String(tenures)} tenures`);
   const { recoveriesMs } = trial;
   const [least = 0, most = 0] = [Math.min(...recoveriesMs), Math.max(...recoveriesMs)].map(Math.round);
   if (recoveriesMs.length > 0)

@@ -28,7 +28,23 @@ export interface Sent {
   readonly key: string;
 }
 
-export type HistoryLine = Accepted | Committed | Sent;
+/** A handler began an event, or came to its end; in the order in which it did so in this tenure. */
+export interface Handled {
+  readonly what: 'began' | 'ended';
+  readonly service: string;
+  readonly tenure: string;
+  readonly n: number;
+}
+
+/** The fencing number that a tenure was seen to act under. */
+export interface Granted {
+  readonly what: 'granted';
+  readonly service: string;
+  readonly tenure: string;
+  readonly fence: number;
+}
+
+export type HistoryLine = Accepted | Committed | Sent | Handled | Granted;
 
 /** In words; none where every promise was kept. */
 export function violations(history: readonly HistoryLine[]): string[] {
@@ -42,6 +58,8 @@ export function violations(history: readonly HistoryLine[]): string[] {
       ...returned(service, committed),
       ...commands(service, own, committed),
       ...disordered(service, own, committed),
+      ...handled(service, own, committed),
+      ...fenced(service, own, committed),
     ];
   });
 }
@@ -80,6 +98,57 @@ function returned(service: string, committed: readonly Committed[]): string[] {
       ? [`${service}: ${tenure} committed the event ${String(n)} after another instance had taken over`]
       : [];
   });
+}
+
+/** An instance handles one event at a time, and what it commits has come to its end there. */
+function handled(service: string, own: readonly HistoryLine[], committed: readonly Committed[]): string[] {
+  const lines = own.filter((line): line is Handled => line.what === 'began' || line.what === 'ended');
+  if (lines.length === 0) return [];
+  const running = new Map<string, number>();
+  const over = new Set<string>();
+  const found: string[] = [];
+  for (const { what, tenure, n } of lines) {
+    const before = running.get(tenure);
+    if (what === 'began') {
+      if (before !== undefined)
+        found.push(`${service}: ${tenure} began the event ${String(n)} while the event ${String(before)} ran`);
+      running.set(tenure, n);
+    } else {
+      if (before !== n) found.push(`${service}: ${tenure} ended the event ${String(n)}, which did not run there`);
+      running.delete(tenure);
+      over.add(`${tenure} ${String(n)}`);
+    }
+  }
+  for (const { tenure, n } of committed)
+    if (!over.has(`${tenure} ${String(n)}`))
+      found.push(`${service}: ${tenure} committed the event ${String(n)}, whose handler did not end there`);
+  return found;
+}
+
+/** Once something was committed under a number, nothing is committed under a lower one. */
+function fenced(service: string, own: readonly HistoryLine[], committed: readonly Committed[]): string[] {
+  const fences = new Map<string, number>();
+  const found: string[] = [];
+  for (const line of own) {
+    if (line.what !== 'granted') continue;
+    const { tenure, fence } = line;
+    const known = fences.get(tenure);
+    if (known !== undefined && known !== fence)
+      found.push(`${service}: ${tenure} acted under ${String(known)} and under ${String(fence)}`);
+    fences.set(tenure, fence);
+  }
+  let highest = 0;
+  for (const { tenure, n } of committed) {
+    const fence = fences.get(tenure);
+    // It was over before anybody looked.
+    if (fence === undefined) continue;
+    if (fence < highest)
+      found.push(
+        `${service}: ${tenure} committed the event ${String(n)} under ${String(fence)}, after ${String(highest)}`,
+      );
+    highest = Math.max(highest, fence);
+  }
+  return found;
 }
 
 /** What was accepted before another one of the same key was published has its effect before it. */
