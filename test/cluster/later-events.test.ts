@@ -7,7 +7,7 @@ import { connect } from '@nats-io/transport-node';
 import { jetstream } from '@nats-io/jetstream';
 import { noServer, startMember, startNats } from '../labs/nats-lab.ts';
 import { makeOtherBuild } from '../labs/other-build.ts';
-import { journalIn, number, plugin, statusOf, writePlacedPlugin } from '../labs/placed-plugin.ts';
+import { holderOf, journalIn, number, plugin, statusOf, writePlacedPlugin } from '../labs/placed-plugin.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { untilAnswer } from '../labs/until.ts';
 
@@ -36,6 +36,7 @@ test('an event of a later version waits for a member that understands it', { ski
     untilAnswer(`the events ${numbers.join(', ')}`, handled, (found) => numbers.every((n) => found.includes(n)));
 
   const a = await startMember(t, nats, 'a', { plugins });
+  await holderOf([a]);
   await a.client.call('ingress.publish', { plugin, event: number(1) });
   await has([1]);
   const connection = await connect({ servers: nats.url });
