@@ -82,21 +82,20 @@ for (const name of fatalCodes) {
   });
 }
 
-test('a tool that takes the daemon down runs as a process afterwards', async (t) => {
-  const lab = await deathLab(t, (folder) => writeKiller(join(folder, 'killer'), killer));
-  const { death } = await lab.die((client) =>
-    forgotten(client.call('tool.call', { plugin: killer, tool: 'run', input: { code: deathCodes[quickDeath] } })),
-  );
-  assert.equal(death.culprit, killer);
-  assert.equal(death.lost.calls, 1);
-  const client = await lab.client();
-  const { pid } = await lab.status();
-  await assert.rejects(
-    client.call('tool.call', { plugin: killer, tool: 'run', input: { code: deathCodes[quickDeath] } }),
-    { code: 'tool_crashed' },
-  );
-  assert.equal((await lab.status()).pid, pid);
-});
+for (const tool of ['run', 'runAlone']) {
+  test(`a tool that takes the daemon down runs as a process afterwards (${tool})`, async (t) => {
+    const lab = await deathLab(t, (folder) => writeKiller(join(folder, 'killer'), killer));
+    const call = (client: Client): Promise<unknown> =>
+      client.call('tool.call', { plugin: killer, tool, input: { code: deathCodes[quickDeath] } });
+    const { death } = await lab.die((client) => forgotten(call(client)));
+    assert.equal(death.culprit, killer);
+    assert.equal(death.lost.calls, 1);
+    const client = await lab.client();
+    const { pid } = await lab.status();
+    await assert.rejects(call(client), { code: 'tool_crashed' });
+    assert.equal((await lab.status()).pid, pid);
+  });
+}
 
 test('a worker that takes the daemon down is named by its plugin, and its input is counted as lost', async (t) => {
   const lab = await deathLab(t, (folder) => writeKiller(join(folder, 'killer'), killer));

@@ -41,7 +41,10 @@ export function writeKiller(
       entry: './index.js',
       limits,
       service: { ingresses: [{ name: 'work', kinds: ['do'] }], queue: { durability }, timeouts: { handleMs: 60_000 } },
-      tools: [{ name: 'run', description: 'Runs the code it is given.', inputSchema: {}, timeoutMs: 60_000 }],
+      tools: [
+        { name: 'run', description: 'Runs the code it is given.', timeoutMs: 60_000 },
+        { name: 'runAlone', description: 'The same in a thread of its own.', timeoutMs: 60_000, isolation: 'fresh' },
+      ],
       profiles: [{ name: 'run', description: 'Runs the code it is given.', timeoutMs: 60_000 }],
     }),
   );
@@ -49,7 +52,8 @@ export function writeKiller(
     join(folder, 'index.js'),
     `const run = (code) => new Function('return (async () => {' + code + '})()')();
 export const service = { start() {}, handleIngress: (event) => run(event.payload.code) };
-export const tools = { run: async ({ code }) => { await run(code); return {}; } };
+const tool = async ({ code }) => { await run(code); return {}; };
+export const tools = { run: tool, runAlone: tool };
 export const profiles = { run: { onInput: (input) => run(input.content) } };
 `,
   );

@@ -67,8 +67,7 @@ export class ToolThreadWatch implements WatchedCell {
     const { worker, register } = thread;
     this.#threadId = worker.threadId;
     threadInspector.register(this.#threadId, register.gate);
-    lossAccount.threadBegan(this.#threadId, this.#limits.name, register.osThread);
-    worker.once('exit', () => lossAccount.threadEnded(this.#threadId));
+    lossAccount.threadKnown(this.#threadId, register.osThread);
     this.#thread = new WatchedThread(worker, register, this.#limits, 'tools', {
       locate: (withinMs) => this.#owner.locate(withinMs),
       overstepped: (limit, what, locate) => void this.#overstepped(limit, what, locate),

@@ -5,6 +5,7 @@ import { MessageChannel, type Worker } from 'node:worker_threads';
 import { flattenError } from '../../../../protocol/cell/plain-error.ts';
 import type { CellPhase, ToolCellMessage, ToolTask } from '../../../../protocol/cell/tool-messages.ts';
 import { ToolRegister } from '../../../../protocol/cell/tool-register.ts';
+import { lossAccount } from '../../../files/loss-account.ts';
 import { hardHeapMb } from '../../../isolates/memory-budget.ts';
 import { locateThread } from '../../../isolates/stack-capture.ts';
 import { directReads } from '../../../isolates/entries.ts';
@@ -79,7 +80,7 @@ class FreshThread implements LoneCell {
       throw thrown;
     }
     const { thread } = this.#cell.worker;
-    if (thread !== undefined) this.#attend(thread);
+    if (thread !== undefined) this.#attend(thread, spec.cell.plugin.id);
     living.add(this.#cell.worker, this.#cell.worker.threadId, thread);
     this.#watch = new ToolThreadWatch(
       { name: spec.cell.plugin.id, heapMb: spec.cell.heapMb, rssMb: spec.rssMb, descriptors: spec.descriptors },
@@ -125,7 +126,11 @@ class FreshThread implements LoneCell {
   }
 
   /** Tinypool does not notice a thread that exits, and would end one in the middle of a start. */
-  #attend(thread: Worker): void {
+  #attend(thread: Worker, plugin: string): void {
+    const { threadId } = thread;
+    // Before its call begins, which may take the daemon down.
+    lossAccount.threadBegan(threadId, plugin);
+    thread.once('exit', () => lossAccount.threadEnded(threadId));
     let error: unknown = new Error('the thread ended');
     thread.on('error', (thrown: unknown) => (error = thrown));
     thread.once('exit', () => {
