@@ -180,7 +180,7 @@ export class Partition {
     clearTimeout(this.#expiry);
   }
 
-  /** A timer of Node, because the daemon's own stand while it is stopped. */
+  /** Node's own timer: the time of the daemon's clock does not go on while the daemon is stopped. */
   #arm(): void {
     clearTimeout(this.#expiry);
     const until = this.#lease?.until;

@@ -258,7 +258,7 @@ export class PlacedService implements ClusterService {
     return isBefore(this.#lease?.until);
   }
 
-  /** A timer of Node, because the daemon's own stand while it is stopped. */
+  /** Node's own timer: the time of the daemon's clock does not go on while the daemon is stopped. */
   #arm(): void {
     clearTimeout(this.#expiry);
     const until = this.#lease?.until;

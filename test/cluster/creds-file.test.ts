@@ -29,7 +29,7 @@ test(
     await refused(member, /the JWT in the credential file expired at 2020-01-01T00:00:00/);
     await tellsNothingOf(t, member, [...old.secrets, file]);
     write(good.text.slice(0, 200));
-    await refused(member, /is no \.creds file: it needs a JWT and a seed/);
+    await refused(member, /must be a \.creds file with a JWT and a seed/);
     write(good.text.replace(/\nSU[A-Z2-7]{8}/, '\nSUAAAAAAAA'));
     await refused(member, /the seed in the credential file is damaged/);
     await tellsNothingOf(t, member, [...good.secrets, file]);

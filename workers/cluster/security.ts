@@ -1,6 +1,6 @@
 // With what this daemon proves to the NATS server who it is, and by what it knows the server. Everything is read again
 // for each connection, in this thread, so that what is renewed on disk counts without a restart. What is wrong with it
-// is said in words that hold no path and nothing of what was read.
+// is said without paths and without anything of what was read.
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -63,7 +63,7 @@ interface Creds {
 function usableCreds(text: string): Creds {
   const [jwt, seed] = [...text.matchAll(block)].map(([, value]) => value);
   if (jwt === undefined || seed === undefined)
-    throw new Unusable('cluster.nats.credentials: the credential file is no .creds file: it needs a JWT and a seed');
+    throw new Unusable('cluster.nats.credentials: the credential file must be a .creds file with a JWT and a seed');
   const expires = expiryOf(jwt);
   if (expires !== undefined && expires.getTime() <= Date.now())
     throw new Unusable(`cluster.nats.credentials: the JWT in the credential file expired at ${expires.toISOString()}`);
@@ -100,7 +100,7 @@ export function tlsOf({ tls, servers }: Pick<ClusterData, 'tls' | 'servers'>): T
     throw new Unusable(
       code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
         ? 'cluster.nats.tls: keyFile is not the key of certFile'
-        : 'cluster.nats.tls.keyFile: it is no key in PEM form without a passphrase',
+        : 'cluster.nats.tls.keyFile: it must be a key in PEM form, without a passphrase',
     );
   }
   const hosts = servers.map(hostOf);

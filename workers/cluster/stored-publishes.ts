@@ -115,5 +115,5 @@ function acknowledgement(text: string): Acknowledgement | Error {
   } catch {
     // Said below.
   }
-  return new Error('the answer is none of JetStream');
+  return new Error('the answer does not come from JetStream');
 }

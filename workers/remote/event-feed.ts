@@ -94,7 +94,7 @@ export class EventFeed {
       const { signal } = this.#ending;
       const found = await connection.open({ method: 'GET', path, timeoutMs: answerMs, signal });
       if ('text' in found) {
-        // It refuses: what else a whole answer would be is none.
+        // A refusal is thrown here; any other whole answer is not a stream.
         resultOf(origin, row, {}, found);
         throw nonsense(origin.id, 'it answered without a stream of events');
       }

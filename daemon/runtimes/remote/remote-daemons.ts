@@ -6,6 +6,7 @@ import type {
   RemoteAnswer,
   RemoteDaemon,
   RemoteOperation,
+  RemoteRows,
   ToRemote,
 } from '../../../protocol/remote/messages.ts';
 import type { RuntimeCapabilities } from '../../../protocol/runtime.ts';
@@ -48,6 +49,8 @@ const presumed: RuntimeCapabilities = {
 export class RemoteDaemons {
   readonly runtimes: readonly RemoteRuntime[];
   readonly #options: RemoteDaemonsOptions;
+  /** What is asked of them. */
+  readonly #rows: RemoteRows;
   readonly #supervisor: ThreadSupervisor<ToRemote, FromRemote>;
   readonly #waiting = new Map<number, Waiting>();
   #last = 0;
@@ -56,6 +59,7 @@ export class RemoteDaemons {
     this.#options = options;
     const { daemons, limits, clock, log, spawn = spawnRemote } = options;
     const { rows, event } = remoteRows();
+    this.#rows = rows;
     const data = {
       rows,
       event,
@@ -118,7 +122,7 @@ export class RemoteDaemons {
     { timeoutMs, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal | undefined },
   ): Promise<unknown> {
     const { clock, limits } = this.#options;
-    if (!isRemote(operation)) return Promise.reject(unsupported(daemon, operation));
+    if (!isIn(this.#rows, operation)) return Promise.reject(unsupported(daemon, operation));
     if (this.#waitingFor(daemon) >= limits.runtimeCalls) return Promise.reject(tooMany(daemon, limits.runtimeCalls));
     if (!this.#supervisor.running) return Promise.reject(gone(daemon));
     const id = (this.#last += 1);
@@ -160,19 +164,7 @@ export class RemoteDaemons {
   }
 }
 
-const operations: ReadonlySet<string> = new Set<RemoteOperation>([
-  'runtime.show',
-  'worker.list',
-  'worker.show',
-  'worker.create',
-  'worker.input',
-  'worker.stop',
-  'worker.cancel',
-  'worker.transcript',
-  'worker.events',
-]);
-
-const isRemote = (operation: string): operation is RemoteOperation => operations.has(operation);
+const isIn = (rows: RemoteRows, operation: string): operation is RemoteOperation => Object.hasOwn(rows, operation);
 
 const unsupported = (runtimeId: string, operation: string): HostError =>
   new HostError(
