@@ -138,7 +138,7 @@ export class Cluster {
           ...(partitions === undefined ? {} : { partitions: [...partitions] }),
         })),
       })),
-      fault: this.#connected ? null : this.#fault,
+      fault: this.#unavailable(),
     };
   }
 

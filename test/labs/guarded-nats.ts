@@ -56,7 +56,18 @@ export async function tellsNothingOf(t: TestContext, member: Member, secrets: re
   const refusal = await client
     .call('ingress.publish', { plugin: 'example.none', event: { ingress: 'x', kind: 'x', payload: {} } })
     .catch((thrown: unknown) => JSON.stringify(thrown) + String(thrown));
-  const { stdout } = await nagaya(t, ['doctor', '--json', '--socket', daemon.socket]);
+  // It connects again and again: between two attempts it may say something else for a moment.
+  const { stdout } = await untilAnswer(
+    'the doctor says why the daemon is alone',
+    async () => {
+      const { stdout: answer } = await nagaya(t, ['doctor', '--json', '--socket', daemon.socket]);
+      const { findings } = JSON.parse(answer) as { findings: Finding[] };
+      const found = findings.find(({ check }) => check === 'cluster');
+      return { stdout: answer, found, status: await status(member) };
+    },
+    ({ found, status: { connected, fault } }) =>
+      !connected && found?.state === 'warning' && found.message === fault?.message,
+  );
   const told = [
     stdout,
     daemon.log(),
@@ -64,9 +75,4 @@ export async function tellsNothingOf(t: TestContext, member: Member, secrets: re
     ...(await Promise.all([status(member), client.call('daemon.status', {}), client.call('runtime.list', {})])),
   ].map((each) => JSON.stringify(each));
   for (const secret of secrets) for (const text of told) assert.ok(!text.includes(secret), text);
-  const { findings } = JSON.parse(stdout) as { findings: Finding[] };
-  const { connected, fault } = await status(member);
-  assert.equal(connected, false);
-  const found = findings.find(({ check }) => check === 'cluster');
-  assert.deepEqual([found?.state, found?.message], ['warning', fault?.message]);
 }
