@@ -67,7 +67,7 @@ test("dev loads, starts and reloads at every save, shows the plugin's log, and u
 
   writeFileSync(join(folder, 'index.js'), 'export const service = {{{');
   await dev.until('the error is told', ({ stderr }) => stderr.includes('what ran before goes on'));
-  assert.match(dev.stderr(), /could not be imported/);
+  await dev.says(/could not be imported/);
   assert.equal(await answer('test.dev'), 'two');
 
   // As many editors save: another file takes the name. And a new file in a new folder counts.

@@ -43,7 +43,7 @@ test('status and log tell the address and no token; links lead to it', async (t)
   const place = await placeOf(daemon);
   assert.equal(place.host, '127.0.0.1');
   const status = JSON.stringify(await (await daemon.connect()).call('daemon.status', {}));
-  assert.ok(daemon.log().includes(`"address":"127.0.0.1:${String(place.port)}"`));
+  await daemon.logged(new RegExp(`"address":"127\\.0\\.0\\.1:${String(place.port)}"`));
   const opened = await nagaya(t, ['open', '--socket', daemon.socket]);
   assert.equal(opened.code, 0);
   assert.match(opened.stdout, new RegExp(`^http://127\\.0\\.0\\.1:${String(place.port)}/open/[\\w-]{43}\n$`));

@@ -176,8 +176,9 @@ test('a guardian that is killed takes its daemon along, gracefully, and leaves n
   const [{ pid }] = listening(daemon) as [Listening];
   daemon.running.child.kill('SIGKILL');
   await gone(pid);
-  assert.match(daemon.running.stderr(), /the guardian is gone/);
-  assert.match(daemon.running.stderr(), /stopping → stopped/);
+  const { stderr } = await daemon.running.ended;
+  assert.match(stderr, /the guardian is gone/);
+  assert.match(stderr, /stopping → stopped/);
   assert.deepEqual([existsSync(daemon.socket), existsSync(`${daemon.socket}.lock`)], [false, false]);
 });
 

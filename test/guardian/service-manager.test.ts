@@ -96,7 +96,7 @@ test(
     writeFileSync(configPath, '{ "log": { "level": "loud" } }');
     process.kill(announced.guardianPid, 'SIGHUP');
     await until('the end of the next one', () => count('READY=1') === 3);
-    assert.match(serve.stderr(), /log\.level/, 'what is wrong with it is told');
+    await serve.says(/log\.level/);
     assert.equal((await nagaya(t, ['ping', '--socket', socket])).code, 0, 'the daemon goes on');
   },
 );

@@ -30,7 +30,7 @@ test('cells that will not start are tried again by the restart policy, and what 
       .length,
     3,
   );
-  assert.match(daemon.log(), /No cell could be made: EAGAIN/);
+  await daemon.logged(/No cell could be made: EAGAIN/);
   await goesOn(failing);
   await endsWell(failing);
 });
@@ -160,7 +160,7 @@ test('an event loop that is late again and again ends no innocent event, spares 
 
 test('one variable alone arms nothing and says so', async (t) => {
   const daemon = await startTestDaemon(t, { env: { [failpointsVariable]: 'disk-full,slow-loop=5000' } });
-  assert.match(daemon.log(), new RegExp(`${failpointsVariable} is set and has no effect`));
+  await daemon.logged(new RegExp(`${failpointsVariable} is set and has no effect`));
   assert.doesNotMatch(daemon.log(), /ARMED/);
   const client = await daemon.connect();
   assert.equal((await client.call('daemon.ping', {})).pong, true);

@@ -94,7 +94,7 @@ test('a daemon leaves it out and says so, and a file of variables, read again, l
     const { reasons } = JSON.parse((await daemon.nagaya(['health', '--json'])).stdout) as Health;
     return reasons.length > 0 && reasons.every(({ code: reason }) => reason === 'left_out');
   });
-  assert.match(daemon.running.stderr(), /test\.needy is left out, because it failed at the last 3 starts/);
+  await daemon.running.says(/test\.needy is left out, because it failed at the last 3 starts/);
   assert.match((await daemon.nagaya(['status'])).stdout, /note +The service of test\.needy is left out/);
   assert.match((await daemon.nagaya(['explain', 'test.needy'])).stdout, /is left out.*no database/);
 
@@ -130,7 +130,7 @@ test('a broken configuration keeps the daemon from starting, or starts on the la
   writeFileSync(config, '{ "plugins": { "folder": [] } }');
   await assert.rejects(serve(t, ['--config', config], { env }));
   const second = await serve(t, ['--config', config, '--last-good'], { env });
-  assert.match(second.running.stderr(), /is broken \(plugins\.folder.*runs on the last good one/);
+  await second.running.says(/is broken \(plugins\.folder.*runs on the last good one/);
   const { daemon } = (await second.json(['status'])) as { daemon: { notes: string[]; limits: Record<string, number> } };
   assert.equal(daemon.limits['subscriptions'], 17);
   assert.match(daemon.notes.join(), /runs on the last good one/);

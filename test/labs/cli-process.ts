@@ -81,7 +81,10 @@ export interface Ran {
 export interface Running {
   readonly child: ChildProcessWithoutNullStreams;
   stdout(): string;
+  /** What was read so far; a line that another channel lets expect may still come. */
   stderr(): string;
+  /** Waits until standard error holds it. */
+  says(pattern: RegExp): Promise<void>;
   /** Waits until what was printed so far fulfils the condition. */
   until(
     what: string,
@@ -125,7 +128,14 @@ export function startProcess(t: Cleanup, file: string, args: readonly string[], 
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   };
-  return { child, stdout: () => printed.stdout, stderr: () => printed.stderr, until, ended };
+  return {
+    child,
+    stdout: () => printed.stdout,
+    stderr: () => printed.stderr,
+    says: (pattern) => until(String(pattern), ({ stderr }) => pattern.test(stderr)),
+    until,
+    ended,
+  };
 }
 
 export function startCommand(t: Cleanup, args: readonly string[], options: RunOptions = {}): Running {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Client, connect } from '../../protocol/client/client.ts';
+import { until } from './until.ts';
 
 const command = fileURLToPath(new URL('../../dist/daemon/cli/nagaya.js', import.meta.url));
 const launcher = fileURLToPath(new URL('../../bin/nagaya.cjs', import.meta.url));
@@ -37,10 +38,13 @@ export interface TestDaemon {
   /** Of the guardian, where there is one. */
   readonly pid: number;
   readonly process: ChildProcessWithoutNullStreams;
-  /** Everything it wrote to its log so far. */
+  /** What it wrote to its log so far, as far as this process has read it. */
   log(): string;
+  /** Waits until the log holds it: what a daemon says may be read after what it answers. */
+  logged(pattern: RegExp): Promise<void>;
   connect(): Promise<Client>;
   signal(signal: NodeJS.Signals): void;
+  /** Then its log is whole. */
   readonly ended: Promise<Ended>;
 }
 
@@ -69,7 +73,7 @@ export async function startTestDaemon(t: TestContext, options: TestDaemonOptions
     ],
     { env: { PATH: process.env['PATH'], HOME: folder, ...options.env } },
   );
-  const ended = new Promise<Ended>((resolve) => void child.once('exit', (code, signal) => resolve({ code, signal })));
+  const ended = new Promise<Ended>((resolve) => void child.once('close', (code, signal) => resolve({ code, signal })));
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log = (log + text).slice(-1_000_000);
@@ -100,6 +104,7 @@ export async function startTestDaemon(t: TestContext, options: TestDaemonOptions
     pid: child.pid ?? 0,
     process: child,
     log: () => log,
+    logged: (pattern) => until(`the log holds ${String(pattern)}`, () => pattern.test(log)),
     async connect() {
       const client = await connect({ socket });
       clients.push(client);

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { nagaya, serve, startCommand, temporaryFolder } from '../labs/cli-process.ts';
+import { until } from '../labs/until.ts';
 import { writePlugin } from '../labs/written-plugin.ts';
 
 const service = { ingresses: [{ name: 'in', kinds: ['any'] }] };
@@ -50,7 +51,7 @@ test('an override for a plugin that is not loaded is told by log, status and doc
   const told = /plugins\.overrides\.test\.writen: no plugin with this id is loaded; did you mean "test\.written"\?/;
   assert.match((await daemon.nagaya(['status'])).stdout, told);
   assert.match((await daemon.nagaya(['doctor', '--config', config])).stdout, told);
-  assert.match(daemon.running.stderr().replaceAll('\\"', '"'), told);
+  await until('the log tells it', () => told.test(daemon.running.stderr().replaceAll('\\"', '"')));
   assert.doesNotMatch((await daemon.nagaya(['status'])).stdout, /overrides\.test\.written:/);
 });
 

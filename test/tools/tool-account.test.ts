@@ -18,10 +18,12 @@ for (const isolation of ['pooled', 'fresh'] as const) {
     const threads = (): string[] =>
       readAccount(readFileSync(path).subarray(0, accountBytes)).threads.map(({ plugin }) => plugin);
     await withTools('watched', { isolation }, async ({ call, logs }) => {
-      const left = call('leave', { way: 'is idle' });
+      const abort = new AbortController();
+      const staying = call('stay', { way: 'waits' }, { signal: abort.signal });
       await until('it has begun', () => logs.length > 0);
       assert.deepEqual([...new Set(threads())], ['fixture.watched']);
-      await left;
+      abort.abort();
+      await assert.rejects(staying);
     });
     await until('no thread is left', () => threads().length === 0);
   });
