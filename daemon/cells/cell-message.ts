@@ -19,7 +19,8 @@ import {
   mostStateKeyBytes,
 } from '../../protocol/cell/effects.ts';
 import { isPlainError } from '../../protocol/cell/plain-error.ts';
-import { type Fields, isAmount, isCount, isFields, isText } from '../isolates/untrusted-values.ts';
+import { type Fields, isFields } from '../../protocol/fields.ts';
+import { isAmount, isCount, isText } from '../isolates/untrusted-values.ts';
 
 const isOptionalText = (value: unknown): boolean => value === undefined || isText(value);
 const isOptionalFlag = (value: unknown): boolean => value === undefined || typeof value === 'boolean';

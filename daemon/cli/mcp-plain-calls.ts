@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { type Socket, createConnection } from 'node:net';
 import { isErrorCode } from '../../protocol/errors.ts';
 import { LineCutter, asText, nestsDeeper } from '../../protocol/framing.ts';
-import { type Fields, isFields } from '../../protocol/mcp/fields.ts';
+import { type Fields, isFields } from '../../protocol/fields.ts';
 import { mcpCallsHead } from '../../protocol/mcp/first-line.ts';
 import {
   type PlainCall,

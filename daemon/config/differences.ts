@@ -1,5 +1,6 @@
 // Where two configurations differ, by the path of each field that does.
 import { isDeepStrictEqual } from 'node:util';
+import { isFields } from '../../protocol/fields.ts';
 
 type Path = readonly [string, ...string[]];
 
@@ -7,12 +8,9 @@ export function differences(one: object, other: object): Path[] {
   return below([], one, other) as Path[];
 }
 
-const isSection = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 function below(path: readonly string[], one: unknown, other: unknown): (readonly string[])[] {
   if (isDeepStrictEqual(one, other)) return [];
-  if (!isSection(one) || !isSection(other)) return [path];
+  if (!isFields(one) || !isFields(other)) return [path];
   return [...new Set([...Object.keys(one), ...Object.keys(other)])].flatMap((key) =>
     below([...path, key], one[key], other[key]),
   );

@@ -2,6 +2,7 @@
 // and some take so much memory that V8 would end the whole daemon for it.
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Issue } from '../../protocol/errors.ts';
+import { isFields } from '../../protocol/fields.ts';
 import type { SchemaCheckAnswer, SchemaCheckRequest } from '../../workers/schema-check.ts';
 import { cellEntry } from './entries.ts';
 
@@ -11,8 +12,6 @@ const heapMb = 256;
 /** They accept everything. */
 const trivial: ReadonlySet<string> = new Set(['{}', 'true']);
 
-const isFields = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const listIn = (value: unknown, key: string): readonly unknown[] => {
   const list = isFields(value) ? value[key] : undefined;
   return Array.isArray(list) ? list : [];

@@ -2,7 +2,7 @@
 // protocol have them read and answered without the SDK, by the MCP thread and by `nagaya mcp`: the SDK reads each
 // message and each answer with several schemas, which costs more than all the rest of such a call. Whatever is not that
 // plain is the SDK's.
-import { type Fields, isFields } from './fields.ts';
+import { type Fields, isFields } from '../fields.ts';
 import type { Refusal } from './messages.ts';
 import { isContent, refusedResult, toolResult } from './tool-result.ts';
 

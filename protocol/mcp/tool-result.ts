@@ -1,6 +1,6 @@
 // A tool's answer as MCP has it: text beside structured output, content of MCP's own passed through, and refusals as
 // results with the registry's code, which a model can read and act on.
-import { type Fields, isFields } from './fields.ts';
+import { type Fields, isFields } from '../fields.ts';
 import type { Refusal } from './messages.ts';
 
 const isText = (value: unknown): value is string => typeof value === 'string';

@@ -10,7 +10,7 @@ import {
   isLegacyRequest,
   legacyStatelessFallback,
 } from '@modelcontextprotocol/server';
-import { isFields } from '../../protocol/mcp/fields.ts';
+import { isFields } from '../../protocol/fields.ts';
 import type { HttpRequest, McpThreadOptions } from '../../protocol/mcp/messages.ts';
 import { plainCallOf } from '../../protocol/mcp/plain-calls.ts';
 import type { Outbox } from './outbox.ts';

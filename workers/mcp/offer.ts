@@ -1,16 +1,15 @@
 // The tools that clients are offered, as the MCP thread keeps them: listed by name in pages, with the schemas that MCP
 // wants: an input is always an object there.
 import type { Tool } from '@modelcontextprotocol/server';
+import { type Fields, isFields } from '../../protocol/fields.ts';
 import { type OfferedTool, workerToolsOwner } from '../../protocol/mcp/messages.ts';
 import { type PlainTool, wrapper } from '../../protocol/mcp/plain-calls.ts';
 import type { PlainOffer } from '../../protocol/mcp/plain-offer.ts';
 
-type Schema = Readonly<Record<string, unknown>>;
-
 export interface ListedTool extends PlainTool {
   readonly listing: Tool;
   /** Undefined where the tool declares none. */
-  readonly outputSchema: Schema | undefined;
+  readonly outputSchema: Fields | undefined;
   /** What it answers needs no change for clients of the older protocol, which know objects alone. */
   readonly plain: boolean;
 }
@@ -73,7 +72,7 @@ function listed({
   hosted,
 }: OfferedTool): ListedTool {
   const input = inputSchemaOf(inputSchema);
-  const output = isSchemaObject(outputSchema) && Object.keys(outputSchema).length > 0 ? outputSchema : undefined;
+  const output = isFields(outputSchema) && Object.keys(outputSchema).length > 0 ? outputSchema : undefined;
   const hints = annotations === undefined ? {} : hintsOf(annotations);
   return {
     plugin,
@@ -95,12 +94,9 @@ function listed({
   };
 }
 
-const isSchemaObject = (schema: unknown): schema is Schema =>
-  typeof schema === 'object' && schema !== null && !Array.isArray(schema);
-
 /** MCP's arguments are an object; a tool that wants something else gets it as a member. */
-function inputSchemaOf(schema: unknown): { readonly schema: Schema; readonly wrapped: boolean } {
-  if (!isSchemaObject(schema)) return schema === false ? wrap(schema) : { schema: { type: 'object' }, wrapped: false };
+function inputSchemaOf(schema: unknown): { readonly schema: Fields; readonly wrapped: boolean } {
+  if (!isFields(schema)) return schema === false ? wrap(schema) : { schema: { type: 'object' }, wrapped: false };
   const { type } = schema;
   if (type === 'object') return { schema, wrapped: false };
   if (type === undefined || (Array.isArray(type) && type.includes('object')))
@@ -108,7 +104,7 @@ function inputSchemaOf(schema: unknown): { readonly schema: Schema; readonly wra
   return wrap(schema);
 }
 
-const wrap = (schema: Schema | false): { readonly schema: Schema; readonly wrapped: boolean } => ({
+const wrap = (schema: Fields | false): { readonly schema: Fields; readonly wrapped: boolean } => ({
   schema: { type: 'object', properties: { [wrapper]: schema }, required: [wrapper] },
   wrapped: true,
 });

@@ -5,7 +5,7 @@ import { ProtocolError, ProtocolErrorCode, type Server } from '@modelcontextprot
 import { toolNames } from '../../protocol/mcp/tool-names.ts';
 import type { HostedServer } from './hosted/hosted-server.ts';
 import type { HostedServers } from './hosted/hosted-servers.ts';
-import { type Fields, isFields } from '../../protocol/mcp/fields.ts';
+import { type Fields, isFields } from '../../protocol/fields.ts';
 import type { RequestOutcome } from './hosted/server-requests.ts';
 import type { Holder, Subscriptions } from './subscriptions.ts';
 

@@ -2,7 +2,7 @@
 // want to hear of it, again when it was restarted, and told when nobody wants to any more.
 import { ProtocolError, ProtocolErrorCode } from '@modelcontextprotocol/server';
 import type { HostedServer } from './hosted/hosted-server.ts';
-import { isFields } from '../../protocol/mcp/fields.ts';
+import { isFields } from '../../protocol/fields.ts';
 
 /** A client's own server object, or one of its HTTP requests. */
 export interface Holder {

@@ -4,7 +4,7 @@ import { type Endpoint, type Remote, wrap } from 'comlink';
 import type { ChildProcess } from 'node:child_process';
 import type { ServiceCellApi } from '../../../protocol/cell/messages.ts';
 import type { HostToProcess } from '../../../protocol/cell/process-messages.ts';
-import { isFields } from '../../isolates/untrusted-values.ts';
+import { isFields } from '../../../protocol/fields.ts';
 
 type FrameListener = (event: { data: unknown }) => void;
 

@@ -1,4 +1,5 @@
 // One line of a log for a person: time, level, what was written, then the fields that are left.
+import { isFields } from '../../../protocol/fields.ts';
 import type { LogLine } from '../../../protocol/operations/telemetry.ts';
 import { timeText } from './quantity.ts';
 import { type Piece, type Style, printable, styled } from './terminal.ts';
@@ -18,12 +19,11 @@ const placed = new Set(['level', 'time', 'msg', 'plugin', 'incarnation', 'stream
 /** What the plugin gave with the line, after what the daemon knows of it. */
 function fieldsOf(line: LogLine): [string, unknown][] {
   const data = line['data'];
-  const given =
-    typeof data === 'object' && data !== null && !Array.isArray(data)
-      ? Object.entries(data)
-      : data === undefined
-        ? []
-        : [['data', data] satisfies [string, unknown]];
+  const given = isFields(data)
+    ? Object.entries(data)
+    : data === undefined
+      ? []
+      : [['data', data] satisfies [string, unknown]];
   return [...given, ...Object.entries(line).filter(([name, value]) => !placed.has(name) && value !== undefined)];
 }
 

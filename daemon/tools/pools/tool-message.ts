@@ -14,7 +14,8 @@ import {
   progressMessageLength,
 } from '../../../protocol/cell/tool-messages.ts';
 import { isCellMessage } from '../../cells/cell-message.ts';
-import { type Fields, isAmount, isCount, isFields, isText } from '../../isolates/untrusted-values.ts';
+import { type Fields, isFields } from '../../../protocol/fields.ts';
+import { isAmount, isCount, isText } from '../../isolates/untrusted-values.ts';
 
 const answerCodes: readonly ToolErrorCode[] = [
   'tool_input_invalid',

@@ -9,7 +9,7 @@ import type {
   ServerOptions,
   ServerTool,
 } from '../../../protocol/mcp/messages.ts';
-import { type Fields, isFields } from '../../../protocol/mcp/fields.ts';
+import { type Fields, isFields } from '../../../protocol/fields.ts';
 import { type RequestOutcome, ServerRequests } from './server-requests.ts';
 import type { ServerWire } from './server-wire.ts';
 import { listTools } from './tool-list.ts';

@@ -1,5 +1,5 @@
 // What a hosted server lists, looked at by hand: it comes from a program that nobody here has written.
-import { type Fields, isFields } from '../../../protocol/mcp/fields.ts';
+import { type Fields, isFields } from '../../../protocol/fields.ts';
 import type { ServerTool, ToolAnnotations } from '../../../protocol/mcp/messages.ts';
 
 const maxNameLength = 256;

@@ -1,5 +1,5 @@
 // The whole list of a hosted server's tools, page by page and within bounds.
-import type { Fields } from '../../../protocol/mcp/fields.ts';
+import type { Fields } from '../../../protocol/fields.ts';
 import { listedTool } from './listed-tools.ts';
 import type { RequestOutcome } from './server-requests.ts';
 import type { ServerTool } from '../../../protocol/mcp/messages.ts';
