@@ -118,7 +118,9 @@ export class SharedService implements ClusterService {
     const partitions = this.#all.map(({ number, unit }) => {
       const holder = this.#deps.holder(unit);
       const member = holder?.member ?? null;
-      return { partition: number, member, fence: member === null ? null : (holder?.fence ?? null) };
+      // What this member holds and its instance does not work on yet, nobody acts on.
+      const acts = member !== null && (member !== this.#deps.member || this.#running.has(this.#at(number)));
+      return { partition: number, member, fence: acts ? (holder?.fence ?? null) : null };
     });
     const waits = this.isInForce ? null : this.#waits(partitions.every(({ member }) => member !== null));
     const own = partitions.find(({ member }) => member === this.#deps.member);

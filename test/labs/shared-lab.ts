@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type Member } from './nats-lab.ts';
-import { journalIn, number, plugin, statusOf } from './placed-plugin.ts';
+import { journalIn, number, plugin } from './placed-plugin.ts';
 import { writePlugin } from './written-plugin.ts';
 import { untilAnswer } from './until.ts';
 
@@ -19,7 +19,7 @@ const spreadOf = async ({ client }: Member): Promise<Record<string, number>> => 
   );
 };
 
-/** All partitions are held, by so many each, and every instance runs. */
+/** All partitions are held, by so many each, and every instance runs and works on those of its member. */
 export async function spread(members: readonly Member[], counts: Record<string, number>): Promise<void> {
   for (const member of members)
     await untilAnswer(
@@ -27,12 +27,15 @@ export async function spread(members: readonly Member[], counts: Record<string, 
       () => spreadOf(member),
       (found) => Object.entries(counts).every(([name, count]) => found[name] === count),
     );
-  for (const member of members)
-    if ((counts[member.name] ?? 0) > 0)
+  for (const { name, client } of members)
+    if ((counts[name] ?? 0) > 0)
       await untilAnswer(
-        `an instance on ${member.name}`,
-        () => statusOf(member),
-        ({ lifecycle, placement }) => lifecycle === 'running' && placement?.waits === null,
+        `an instance on ${name}`,
+        () => client.call('service.status', { plugin }),
+        // With one that it does not work on yet, it starts again in a moment.
+        ({ lifecycle, placement }) =>
+          lifecycle === 'running' &&
+          placement?.partitions?.filter((one) => one.member === name && one.fence !== null).length === counts[name],
       );
 }
 
