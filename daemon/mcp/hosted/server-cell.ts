@@ -37,6 +37,8 @@ export interface ServerUser {
   answer: ServerListener['answer'];
   progressed: ServerListener['progressed'];
   refused(method: string): void;
+  /** No call begins with it any more; those that are with it may still be answered. */
+  ending(server: OpenServer): void;
   /** Nothing more comes from it. */
   gone(server: OpenServer, why: string): void;
   /** Calls that are with it. */
@@ -276,6 +278,7 @@ export class ServerCell implements Cell {
   #endFor(end: CellEnd): void {
     if (this.#over) return;
     this.#cause ??= end;
+    this.#parts.user.ending(this.#server);
     this.#ladder.terminate();
     this.#signal('SIGKILL');
   }
@@ -295,6 +298,7 @@ export class ServerCell implements Cell {
 
   #exited(exit: ChildExit): void {
     this.#exit = exit;
+    this.#parts.user.ending(this.#server);
     this.#ladder.stop();
     this.#vitals?.stop();
     const { pid } = this.#child ?? {};

@@ -172,9 +172,13 @@ export class ServerTools implements ServerUser {
     return pending;
   }
 
+  ending(server: OpenServer): void {
+    if (this.#live === server) this.#live = undefined;
+  }
+
   /** The calls that were with it may have taken effect: they are not made again. */
   gone(server: OpenServer, why: string): void {
-    if (this.#live === server) this.#live = undefined;
+    this.ending(server);
     for (const call of [...this.#calls.values()])
       if (call.server === server)
         call.fail(

@@ -136,6 +136,8 @@ export class HostedServer {
   }
 
   call(call: number, tool: string, inputJson: string): void {
+    // The host is about to hear that it has ended, and tells its callers.
+    if (this.#faulty) return;
     let id = 0;
     const begun = this.#requests.begin({
       method: 'tools/call',
