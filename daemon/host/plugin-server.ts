@@ -127,6 +127,7 @@ export class PluginServer implements RunningTools {
         ...(remote === undefined ? {} : { remote }),
         outputBytes: limits.toolOutputBytes,
         requestMs: Math.max(timeouts.callMs, timeouts.startMs),
+        passOnMs: timeouts.callMs,
         passOn: mcp.passOn(id),
       },
       ...(command === undefined ? {} : { command: serverCommand({ command, args, cwd }, spec.folder, env['PATH']) }),

@@ -47,8 +47,10 @@ export interface ServerOptions {
   readonly remote?: { readonly url: string; readonly headers: readonly (readonly [string, string])[] } | undefined;
   /** One answer of a tool. */
   readonly outputBytes: number;
-  /** For everything that is not the call of a tool. */
+  /** For one page of the list of its tools. */
   readonly requestMs: number;
+  /** For one request about its resources and prompts, which a client waits for. */
+  readonly passOnMs: number;
   /** Resources and prompts are passed on to MCP clients. */
   readonly passOn: boolean;
 }

@@ -52,6 +52,23 @@ test('an input that is larger than a tool may have does not reach the server', a
   assert.equal(await call('echo', { message: 'small' }), 'small');
 });
 
+test('a server that does not read its input is ended before that fills the memory of the daemon', async (t) => {
+  const limits = { toolInputBytes: 7_000_000 };
+  const { call, refusal, pid } = await startServer(t, 'none', { concurrency: 100 }, {}, { limits });
+  const first = await pid();
+  assert.equal(await call('stop reading'), 'deaf');
+  // Ten of these are less than 64 MiB, and eleven are more.
+  const message = 'x'.repeat(6_500_000);
+  const early = Array.from({ length: 10 }, () => refusal('echo', { message }, patienceMs));
+  const last = await refusal('echo', { message }, patienceMs);
+  for (const refused of [...(await Promise.all(early)), last]) {
+    assert.equal(refused.code, 'tool_crashed');
+    assert.match(refused.message, /does not read its input/);
+  }
+  await until('it is gone', () => isGone(first), patienceMs);
+  assert.equal(await call('echo', { message: 'back' }, patienceMs), 'back');
+});
+
 test('a message that nests too deeply is no answer, and the server goes on', async (t) => {
   const { call, refusal, pid } = await startServer(t);
   const first = await pid();

@@ -1,86 +1,16 @@
 // `nagaya mcp` makes the plain calls of its client itself, and a client cannot tell: answers, refusals, withdrawals,
 // bounds and ends are those of any other call.
 import assert from 'node:assert/strict';
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Client } from '../../protocol/client/client.ts';
 import { type McpLab, startMcpLab } from '../labs/mcp-lab.ts';
+import { type LineAnswer, type Relay, linesOf, startRelay, toolCall, untilItCalls } from '../labs/mcp-lines.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { writtenIn } from '../labs/tool-lab.ts';
 import { until } from '../labs/until.ts';
 
 const patienceMs = 60_000;
-
-interface Answer {
-  readonly id?: unknown;
-  readonly error?: { readonly code: number; readonly message: string };
-  readonly result?: {
-    readonly content?: readonly { readonly text: string }[];
-    readonly structuredContent?: unknown;
-    readonly isError?: boolean;
-  };
-}
-
-interface Relay {
-  readonly child: ChildProcessWithoutNullStreams;
-  readonly heard: Map<unknown, Answer>;
-  readonly ended: Promise<number | null>;
-  say(...messages: object[]): void;
-}
-
-const toolCall = (id: unknown, name: string, args: object = {}): object => ({
-  id,
-  method: 'tools/call',
-  params: { name: `test_mcp__${name}`, arguments: args },
-});
-
-const lines = (messages: readonly object[]): string =>
-  messages.map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`).join('');
-
-/** `nagaya mcp` with its handshake behind it. */
-async function startRelay(t: TestContext, { stdio }: McpLab): Promise<Relay> {
-  const child = spawn(stdio.command, stdio.args, { stdio: 'pipe' });
-  t.after(() => child.kill('SIGKILL'));
-  child.stdin.on('error', () => undefined); // it has ended
-  const heard = new Map<unknown, Answer>();
-  let rest = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    const whole = (rest + text).split('\n');
-    rest = whole.pop() ?? '';
-    for (const line of whole) {
-      const answer = JSON.parse(line) as Answer;
-      assert.ok(answer.id === undefined || !heard.has(answer.id), `${String(answer.id)} has one answer`);
-      heard.set(answer.id, answer);
-    }
-  });
-  const say = (...messages: object[]): void => void child.stdin.write(lines(messages));
-  const clientInfo = { name: 'test', version: '1' };
-  say({ id: 0, method: 'initialize', params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo } });
-  await until('the session has begun', () => heard.has(0), patienceMs);
-  say({ method: 'notifications/initialized' });
-  return { child, heard, say, ended: once(child, 'exit').then(([code]) => code as number | null) };
-}
-
-/** Calls until the relay has a connection for them; the first ones go the long way. */
-async function untilItCalls({ say, heard }: Relay, control: Client): Promise<void> {
-  const before = (await control.call('daemon.status', {})).counts.connections;
-  let calls = 0;
-  await until(
-    'the relay makes calls itself',
-    async () => {
-      const id = `warm-${String((calls += 1))}`;
-      say(toolCall(id, 'echo'));
-      await until('it is answered', () => heard.has(id), patienceMs);
-      return (await control.call('daemon.status', {})).counts.connections > before;
-    },
-    patienceMs,
-  );
-  // What was on its way while it connected has gone the long way.
-  say(toolCall('warm', 'echo'));
-  await until('it is answered', () => heard.has('warm'), patienceMs);
-}
 
 async function callingRelay(t: TestContext, config: object = {}): Promise<Relay & { lab: McpLab; control: Client }> {
   const lab = await startMcpLab(t, { config });
@@ -90,7 +20,7 @@ async function callingRelay(t: TestContext, config: object = {}): Promise<Relay 
   return { ...relay, lab, control };
 }
 
-const textOf = (answer: Answer | undefined): string => answer?.result?.content?.[0]?.text ?? '';
+const textOf = (answer: LineAnswer | undefined): string => answer?.result?.content?.[0]?.text ?? '';
 
 test('calls of the relay are answered and refused as those of the MCP thread are', async (t) => {
   const { heard, say, child, lab } = await callingRelay(t);
@@ -110,11 +40,11 @@ test('calls of the relay are answered and refused as those of the MCP thread are
     { id: 'ping', method: 'ping' },
   ];
   // In pieces that end anywhere.
-  const bytes = Buffer.from(lines(all));
+  const bytes = Buffer.from(linesOf(all));
   for (let at = 0; at < bytes.length; at += 777) child.stdin.write(bytes.subarray(at, at + 777));
   await until(
     'all are answered',
-    () => heard.has('late') && all.every((one) => heard.has((one as Answer).id)),
+    () => heard.has('late') && all.every((one) => heard.has((one as LineAnswer).id)),
     patienceMs,
   );
   for (let at = 0; at < count; at += 1) {
@@ -127,8 +57,8 @@ test('calls of the relay are answered and refused as those of the MCP thread are
   const other = await startRelay(t, lab);
   assert.match(textOf(heard.get('late')), /Error code: tool_timeout/);
   const compared = ['text', 'image', 'list', 'steps', 'wrong', 'thrown', 'none', 'large'];
-  for (const one of all.filter((one) => compared.includes(String((one as Answer).id)))) {
-    const { id } = one as Answer;
+  for (const one of all.filter((one) => compared.includes(String((one as LineAnswer).id)))) {
+    const { id } = one as LineAnswer;
     const withToken = { ...one, params: { ...(one as { params: object }).params, _meta: { more: 1 } } };
     other.say(withToken);
     await until('it is answered', () => other.heard.has(id), patienceMs);
@@ -191,7 +121,7 @@ test('the tools that the relay may call follow the plugins', async (t) => {
 test('what a client has asked before it ends its input is answered, for as long as that may take', async (t) => {
   const { heard, child, ended } = await callingRelay(t);
   // The last line lacks its newline.
-  child.stdin.end(lines([toolCall('last', 'steps')]).trimEnd());
+  child.stdin.end(linesOf([toolCall('last', 'steps')]).trimEnd());
   assert.equal(await ended, 0);
   assert.equal(textOf(heard.get('last')), 'done');
 });
@@ -199,7 +129,7 @@ test('what a client has asked before it ends its input is answered, for as long 
 test('a call that does not end is not waited for when its client has ended its input', async (t) => {
   const { heard, child, ended, control } = await callingRelay(t, { mcp: { lingerMs: 200 } });
   const path = join(await temporaryFolder(t), 'hang');
-  child.stdin.end(lines([toolCall('last', 'hang', { path })]));
+  child.stdin.end(linesOf([toolCall('last', 'hang', { path })]));
   await ended;
   assert.notEqual(heard.get('last')?.result?.isError, false);
   await until(

@@ -1,9 +1,8 @@
 // Plain calls of clients of the older protocol are answered without the SDK, and a client cannot tell: the answers, the
 // refusals, withdrawals and bounds are the same.
 import assert from 'node:assert/strict';
-import { type Socket, createConnection } from 'node:net';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { HostCalls } from '../../workers/mcp/host-calls.ts';
 import { Offer } from '../../workers/mcp/offer.ts';
 import { Outbox } from '../../workers/mcp/outbox.ts';
@@ -11,6 +10,7 @@ import { beginPlainCall } from '../../workers/mcp/plain-calls.ts';
 import type { FromMcpThread } from '../../protocol/mcp/messages.ts';
 import { plainCallOf } from '../../protocol/mcp/plain-calls.ts';
 import { startMcpLab } from '../labs/mcp-lab.ts';
+import { type LineAnswer, connectLines, toolCall } from '../labs/mcp-lines.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 import { writtenIn } from '../labs/tool-lab.ts';
 import { until } from '../labs/until.ts';
@@ -119,50 +119,9 @@ test('what is told in one turn goes to the host as one message, with one text fo
   ]);
 });
 
-interface Answer {
-  readonly id?: unknown;
-  readonly error?: { readonly code: number; readonly message: string };
-  readonly result?: { readonly content?: readonly { readonly text: string }[]; readonly isError?: boolean };
-}
-
-/** A client that writes lines, behind its handshake. */
-async function begun(
-  t: TestContext,
-  socket: string,
-): Promise<{ say(...messages: object[]): void; heard: Map<unknown, Answer>; socket: Socket }> {
-  const connection = createConnection(socket);
-  t.after(() => connection.destroy());
-  const heard = new Map<unknown, Answer>();
-  let rest = '';
-  connection.setEncoding('utf8').on('data', (text: string) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) {
-      const answer = JSON.parse(line) as Answer;
-      assert.ok(answer.id === undefined || !heard.has(answer.id), 'each request has one answer');
-      heard.set(answer.id, answer);
-    }
-  });
-  const say = (...messages: object[]): void => {
-    connection.write(messages.map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`).join(''));
-  };
-  connection.write('!mcp\n');
-  const clientInfo = { name: 'test', version: '1' };
-  say({ id: 0, method: 'initialize', params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo } });
-  await until('the session has begun', () => heard.has(0));
-  say({ method: 'notifications/initialized' });
-  return { say, heard, socket: connection };
-}
-
-const toolCall = (id: unknown, name: string, args: object = {}): object => ({
-  id,
-  method: 'tools/call',
-  params: { name: `test_mcp__${name}`, arguments: args },
-});
-
 test('many calls at once on one connection are each answered, with refusals between them', async (t) => {
   const lab = await startMcpLab(t, { config: { limits: { pendingCalls: 400 } } });
-  const { say, heard } = await begun(t, lab.daemon.socket);
+  const { say, heard } = await connectLines(t, lab);
   const count = 200;
   say(...Array.from({ length: count }, (_, at) => toolCall(at + 1, 'echo', { a: at })));
   say(toolCall('wrong', 'echo', { a: 'one' }), toolCall('thrown', 'throws'), toolCall('none', 'nothing'));
@@ -176,7 +135,7 @@ test('many calls at once on one connection are each answered, with refusals betw
 
 test('a plain call is withdrawn by its client, and by the end of its connection', async (t) => {
   const lab = await startMcpLab(t);
-  const { say, heard, socket } = await begun(t, lab.daemon.socket);
+  const { say, heard, socket } = await connectLines(t, lab);
   const folder = await temporaryFolder(t);
   const pending = async (): Promise<number> =>
     (await (await lab.daemon.connect()).call('daemon.status', {})).counts.toolCallsPending;
@@ -196,7 +155,7 @@ test('a plain call is withdrawn by its client, and by the end of its connection'
 
 test('a connection may have so many plain calls unanswered, and then hears so', async (t) => {
   const lab = await startMcpLab(t, { config: { limits: { pendingCalls: 2 } } });
-  const { say, heard } = await begun(t, lab.daemon.socket);
+  const { say, heard } = await connectLines(t, lab);
   const folder = await temporaryFolder(t);
   const ids = ['a', 'b', 'c'];
   say(...ids.map((id) => toolCall(id, 'hang', { path: join(folder, id) })));
@@ -225,7 +184,7 @@ test('over HTTP a plain call in a session is answered as JSON, and an unknown to
   headers['mcp-protocol-version'] = '2025-06-18';
   const answer = await post(toolCall(1, 'echo', { a: 1 }));
   assert.deepEqual([answer.status, answer.headers.get('content-type')], [200, 'application/json']);
-  const { result } = (await answer.json()) as Answer;
+  const { result } = (await answer.json()) as LineAnswer;
   assert.equal(result?.content?.[0]?.text, '{"a":1}');
   assert.match(await (await post(toolCall(2, 'nothing'))).text(), /Unknown tool/);
   // A call that is withdrawn by another request ends without an answer.

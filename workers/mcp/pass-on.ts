@@ -5,38 +5,10 @@ import { ProtocolError, ProtocolErrorCode, type Server } from '@modelcontextprot
 import { toolNames } from '../../protocol/mcp/tool-names.ts';
 import type { HostedServer } from './hosted/hosted-server.ts';
 import type { HostedServers } from './hosted/hosted-servers.ts';
-import { type Fields, isFields } from '../../protocol/fields.ts';
+import type { Fields } from '../../protocol/fields.ts';
 import type { RequestOutcome } from './hosted/server-requests.ts';
+import { type Listed, isLate, listOf } from './passed-lists.ts';
 import type { Holder, Subscriptions } from './subscriptions.ts';
-
-const maxItems = 10_000;
-const maxPages = 100;
-
-interface Listed {
-  readonly server: HostedServer;
-  readonly item: Fields;
-}
-
-/** A server that does not answer is left out: the others are not held up for it. */
-async function listOf(servers: readonly HostedServer[], method: string, member: string): Promise<Listed[]> {
-  const lists = await Promise.all(servers.map((server) => listOfOne(server, method, member)));
-  return lists.flat().slice(0, maxItems);
-}
-
-async function listOfOne(server: HostedServer, method: string, member: string): Promise<Listed[]> {
-  const listed: Listed[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < maxPages && listed.length < maxItems; page += 1) {
-    const outcome = await server.request(method, cursor === undefined ? {} : { cursor });
-    const items = outcome.ok ? outcome.result[member] : undefined;
-    if (!outcome.ok || !Array.isArray(items)) break;
-    for (const item of items) if (isFields(item)) listed.push({ server, item });
-    const { nextCursor } = outcome.result;
-    if (typeof nextCursor !== 'string' || nextCursor === cursor) break;
-    cursor = nextCursor;
-  }
-  return listed;
-}
 
 function resultOf(outcome: RequestOutcome): Fields {
   if (outcome.ok) return outcome.result;
@@ -44,25 +16,26 @@ function resultOf(outcome: RequestOutcome): Fields {
   throw new ProtocolError(number, outcome.message, outcome.data);
 }
 
-/** The server that lists it; all of them where none does, because it may fit a template of any. */
+/**
+ * The server that lists it. Where none does, it may fit a template of any: then all of them, those last that did not
+ * answer in time.
+ */
 export async function serversOfResource(hosted: HostedServers, uri: string): Promise<readonly HostedServer[]> {
   const servers = hosted.offering('resources');
-  const listed = await listOf(servers, 'resources/list', 'resources');
+  const listed = await listOf(servers, 'resources');
   const owner = listed.find(({ item }) => item['uri'] === uri)?.server;
-  return owner === undefined ? servers : [owner];
+  if (owner !== undefined) return [owner];
+  return [...servers.filter((server) => !isLate(server)), ...servers.filter(isLate)];
 }
 
 export function passOnResources(server: Server, hosted: HostedServers, subscriptions: Subscriptions): void {
-  // What the servers answer is passed on as it is; the SDK looks at its shape.
   server.setRequestHandler('resources/list', async () => ({
-    resources: (await listOf(hosted.offering('resources'), 'resources/list', 'resources')).map(
-      ({ item }) => item as never,
-    ),
+    resources: (await listOf(hosted.offering('resources'), 'resources')).map(({ item }) => item as never),
   }));
   server.setRequestHandler('resources/templates/list', async () => ({
-    resourceTemplates: (
-      await listOf(hosted.offering('resources'), 'resources/templates/list', 'resourceTemplates')
-    ).map(({ item }) => item as never),
+    resourceTemplates: (await listOf(hosted.offering('resources'), 'resourceTemplates')).map(
+      ({ item }) => item as never,
+    ),
   }));
   server.setRequestHandler('resources/read', async ({ params }) => {
     const { uri } = params;
@@ -103,7 +76,7 @@ export function passOnCompletions(server: Server, hosted: HostedServers): void {
       const own = { ...rest, ref: { ...ref, name: found.own } };
       return resultOf(await found.server.request('completion/complete', own)) as never;
     }
-    const templates = await listOf(servers, 'resources/templates/list', 'resourceTemplates');
+    const templates = await listOf(servers, 'resourceTemplates');
     const owner = templates.find(({ item }) => item['uriTemplate'] === ref.uri)?.server;
     if (owner === undefined) return nothingToComplete;
     return resultOf(await owner.request('completion/complete', params)) as never;
@@ -113,7 +86,7 @@ export function passOnCompletions(server: Server, hosted: HostedServers): void {
 const nothingToComplete = { completion: { values: [], hasMore: false } };
 
 async function promptsOf(hosted: HostedServers): Promise<(Listed & { readonly name: string; readonly own: string })[]> {
-  const listed = await listOf(hosted.offering('prompts'), 'prompts/list', 'prompts');
+  const listed = await listOf(hosted.offering('prompts'), 'prompts');
   const owns = listed.map(({ item }) => (typeof item['name'] === 'string' ? item['name'] : ''));
   const names = toolNames(listed.map((one, at) => ({ plugin: one.server.plugin, tool: owns[at] ?? '' })));
   return listed.map((one, at) => ({ ...one, name: names[at] ?? '', own: owns[at] ?? '' }));

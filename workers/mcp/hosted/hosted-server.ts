@@ -60,6 +60,7 @@ export class HostedServer {
   #listed = '';
   #pinging = false;
   #begun = false;
+  readonly #warned = new Set<string>();
 
   constructor(id: number, parts: HostedServerParts) {
     this.#id = id;
@@ -161,13 +162,21 @@ export class HostedServer {
     void this.#ping();
   }
 
+  /** What a client of its resources and prompts waits for an answer. */
+  get passOnMs(): number {
+    return this.#parts.options.passOnMs;
+  }
+
   /** For what is passed on as it is. */
-  async request(method: string, params: unknown): Promise<RequestOutcome> {
-    return await this.#requests.begin({
-      method,
-      paramsJson: JSON.stringify(params ?? {}),
-      withinMs: this.#parts.options.requestMs,
-    }).outcome;
+  async request(method: string, params: unknown, withinMs = this.passOnMs): Promise<RequestOutcome> {
+    return await this.#requests.begin({ method, paramsJson: JSON.stringify(params ?? {}), withinMs }).outcome;
+  }
+
+  /** In its log, the same words only once. */
+  warnOnce(text: string): void {
+    if (this.#warned.has(text)) return;
+    this.#warned.add(text);
+    this.#post({ type: 'serverSaid', server: this.#id, level: 'warn', text });
   }
 
   tooLong(): void {
@@ -289,7 +298,8 @@ export class HostedServer {
   /** Undefined where that has failed, which is told. */
   async #list(): Promise<ServerTool[] | undefined> {
     if (!isFields(this.#capabilities['tools'])) return [];
-    const tools = await listTools((method, params) => this.request(method, params));
+    const { requestMs } = this.#parts.options;
+    const tools = await listTools((method, params) => this.request(method, params, requestMs));
     if (typeof tools !== 'string') return tools;
     this.#fault(tools);
     return undefined;
@@ -310,7 +320,7 @@ export class HostedServer {
     this.#pinging = true;
     const outcome = await this.#requests.begin({ method: 'ping', paramsJson: '{}', withinMs: pingMs }).outcome;
     this.#pinging = false;
-    if (!outcome.ok && outcome.number === timedOutNumber)
+    if (!outcome.ok && outcome.timedOut === true)
       this.#fault(`the server did not answer a ping within ${String(pingMs)} ms after a call was given up`);
   }
 
@@ -338,8 +348,6 @@ export class HostedServer {
     this.end();
   }
 }
-
-const timedOutNumber = -32001;
 
 const shortText = (value: unknown, most = 200): string => (typeof value === 'string' ? value.slice(0, most) : '');
 

@@ -5,7 +5,14 @@ import type { ServerWire } from './server-wire.ts';
 
 export type RequestOutcome =
   | { readonly ok: true; readonly result: Record<string, unknown> }
-  | { readonly ok: false; readonly number: number; readonly message: string; readonly data?: unknown };
+  | {
+      readonly ok: false;
+      readonly number: number;
+      readonly message: string;
+      readonly data?: unknown;
+      /** The server did not answer within the time of the request. */
+      readonly timedOut?: true;
+    };
 
 interface OpenRequest {
   readonly settle: (outcome: RequestOutcome) => void;
@@ -63,7 +70,8 @@ export class ServerRequests {
               resolve({
                 ok: false,
                 number: timedOutNumber,
-                message: `The server did not answer ${method} within ${String(withinMs)} ms.`,
+                timedOut: true,
+                message: `The server did not answer ${method} within ${String(Math.round(withinMs))} ms.`,
               });
             }, withinMs);
       this.#open.set(id, { settle: resolve, progressed, timer });
