@@ -355,8 +355,9 @@ export class SharedService implements ClusterService {
     this.#deps.service().leaveQueue();
     const found = new Map<Partition, readonly StoredRecord[]>();
     for (const partition of this.#held) {
-      const records = partition.adopt();
-      if (records !== undefined) found.set(partition, records);
+      const kept = partition.adopt();
+      if (kept !== undefined) found.set(partition, kept.records);
+      partition.records.forget();
     }
     this.#went();
     this.records.rebuild(found);
