@@ -4,6 +4,7 @@ import {
   type ClusterData,
   type ClusterFault,
   type FromCluster,
+  type HeldPartition,
   type LeaseHolder,
   type MemberRuntime,
   type MemberService,
@@ -210,12 +211,15 @@ export class Cluster {
     return this.#unavailable() === null && this.#members.some((member) => takesPartitions(member, plugin));
   }
 
-  /** Members that live and have some, this one included. */
-  membersWithPartitions(plugin: string): string[] {
-    const having = this.#others(({ services }) =>
-      services.some((service) => service.plugin === plugin && (service.partitions?.length ?? 0) > 0),
-    );
-    return (this.placed(plugin)?.partitions?.length ?? 0) > 0 ? [this.member, ...having] : having;
+  /** By member that lives and has some, this one included. */
+  heldPartitions(plugin: string): ReadonlyMap<string, readonly HeldPartition[]> {
+    const others = this.#members
+      .filter(({ member, state }) => member !== this.member && state !== 'lost')
+      .map(
+        ({ member, services }) => [member, services.find((one) => one.plugin === plugin)?.partitions ?? []] as const,
+      );
+    const own = [this.member, this.placed(plugin)?.partitions ?? []] as const;
+    return new Map([own, ...others].filter(([, partitions]) => partitions.length > 0));
   }
 
   isLost(member: string): boolean {

@@ -53,11 +53,11 @@ export class SharedRecords implements EntryStore {
     for (const [partition, records] of found)
       for (const { table, key, value } of records)
         if (table in families) all.push({ table, entry: { partition, key, value } });
-    all.sort((one, other) => (one.entry.key < other.entry.key ? -1 : 1));
+    const sorted = inOrder(all);
     for (const entries of this.#tables.values()) entries.clear();
     this.#places.clear();
     const given = new Map<string, number>();
-    for (const { table, entry } of all) {
+    for (const { table, entry } of sorted) {
       const family = families[table] ?? '';
       const own = `${family} ${String(entry.partition.number)} ${entry.key}`;
       const place = given.get(own) ?? given.size + 1;
@@ -146,6 +146,20 @@ export class SharedRecords implements EntryStore {
       .map(([key, { value }]) => ({ key, value: Buffer.from(value) }));
     yield { entries, damaged: [], more: false };
   }
+}
+
+interface Placed {
+  readonly table: string;
+  readonly entry: Entry;
+}
+
+/** Dead letters by their time, as all members list theirs; commands as they were sent. */
+function inOrder(all: readonly Placed[]): readonly Placed[] {
+  const times = new Map(
+    all.map(({ table, entry }) => [entry, table === 'letters' ? (textIn(entry.value, 'deadAt') ?? '') : '']),
+  );
+  const orderOf = ({ entry }: Placed): string => `${times.get(entry) ?? ''} ${entry.key}`;
+  return [...all].sort((one, other) => (orderOf(one) < orderOf(other) ? -1 : 1));
 }
 
 /** A command knows its place itself. */

@@ -6,6 +6,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Caller, Handlers } from './caller.ts';
 import { Deferred } from './deferred.ts';
 import { MovingDeliveries } from './moving-deliveries.ts';
+import { SeenLetters } from './seen-letters.ts';
 import { SharedLetters } from './shared-letters.ts';
 
 export interface AcrossPartitions {
@@ -18,12 +19,14 @@ export interface AcrossPartitions {
 }
 
 export function acrossPartitions({ cluster, limits, own, across }: AcrossPartitions): Handlers {
+  const seen = new SeenLetters();
   const deliveries = new MovingDeliveries({ clock: cluster.clock, most: limits.clusterPending });
 
   /** Undefined where this member answers by itself. */
   const lettersOf = (plugin: string, caller: Caller): SharedLetters | undefined => {
-    const members = caller.member === undefined ? cluster.membersWithPartitions(plugin) : [];
-    if (members.length === 0) return undefined;
+    if (caller.member !== undefined) return undefined;
+    const held = cluster.heldPartitions(plugin);
+    if (held.size === 0) return undefined;
     const ask = async <Name extends OperationName>(
       member: string,
       operation: Name,
@@ -33,7 +36,12 @@ export function acrossPartitions({ cluster, limits, own, across }: AcrossPartiti
       const asked = { member, operation, params: JSON.stringify(params), signal: caller.signal };
       return (await cluster.askValue(asked)) as OperationResult<Name>;
     };
-    return new SharedLetters(members, ask);
+    return new SharedLetters({
+      members: [...held.keys()],
+      ask,
+      seen,
+      spread: `${plugin} ${JSON.stringify([...held])}`,
+    });
   };
 
   return {

@@ -3,54 +3,55 @@
 import type { DeadLetter } from '../../protocol/dead-letter.ts';
 import { HostError, asHostError } from '../../protocol/errors.ts';
 import type { OperationParams, OperationResult } from '../../protocol/operations.ts';
-
-type LetterOperation = 'deadLetter.list' | 'deadLetter.show' | 'deadLetter.replay' | 'deadLetter.discard';
-
-/** Asks one member, or this one, for what it has itself. */
-export type AskLetters = <Name extends LetterOperation>(
-  member: string,
-  operation: Name,
-  params: OperationParams<Name>,
-) => Promise<OperationResult<Name>>;
-
-type Listed = OperationResult<'deadLetter.list'>['deadLetters'][number];
+import { type AskLetters, type ListedLetter, MemberLetters } from './member-letters.ts';
+import type { LetterPlaces, SeenLetters } from './seen-letters.ts';
 
 interface Kept {
   readonly member: string;
-  readonly letter: Listed;
+  readonly letter: ListedLetter;
+}
+
+interface PageOrder extends OperationParams<'deadLetter.list'> {
+  /** Where each member goes on; undefined: all of them from their first letter, until `after` is found. */
+  readonly places?: LetterPlaces | undefined;
+}
+
+export interface SharedLettersOptions {
+  /** Those that have partitions of the service. */
+  readonly members: readonly string[];
+  readonly ask: AskLetters;
+  readonly seen: SeenLetters;
+  /** Another one whenever the letters of the members are others than before. */
+  readonly spread: string;
 }
 
 /** Of one answer, which is one message of the server. */
-const mostInPage = 200;
+const mostInPiece = 200;
 const shownIds = 20;
 
 export class SharedLetters {
-  readonly #members: readonly string[];
-  readonly #ask: AskLetters;
+  readonly #options: SharedLettersOptions;
 
-  /** `members`: those that have partitions of the service. */
-  constructor(members: readonly string[], ask: AskLetters) {
-    this.#members = members;
-    this.#ask = ask;
+  constructor(options: SharedLettersOptions) {
+    this.#options = options;
   }
 
   /** Oldest first, whichever member has them. */
-  async list({
-    plugin,
-    after,
-    limit,
-  }: OperationParams<'deadLetter.list'>): Promise<OperationResult<'deadLetter.list'>> {
-    const { letters, evicted } = await this.#all(plugin);
-    const from = after === undefined ? 0 : letters.findIndex(({ letter: { id } }) => id === after) + 1;
-    if (after !== undefined && from === 0) throw notFound([after]);
-    const page = letters.slice(from, from + limit).map(({ letter }) => letter);
-    return { deadLetters: page, total: letters.length, evicted };
+  async list(params: OperationParams<'deadLetter.list'>): Promise<OperationResult<'deadLetter.list'>> {
+    const { after } = params;
+    const places = after === undefined ? undefined : this.#options.seen.of(this.#pageAt(after));
+    if (places === undefined) return await this.#page(params);
+    return await this.#page({ ...params, places }).catch((thrown: unknown) => {
+      if (asHostError(thrown).code !== 'dead_letter_not_found') throw thrown;
+      // One of those behind which the members go on is not there any more.
+      return this.#page(params);
+    });
   }
 
   async show(params: OperationParams<'deadLetter.show'>): Promise<OperationResult<'deadLetter.show'>> {
     const found = await Promise.all(
-      this.#members.map((member) =>
-        this.#ask(member, 'deadLetter.show', params).catch((thrown: unknown) => {
+      this.#options.members.map((member) =>
+        this.#options.ask(member, 'deadLetter.show', params).catch((thrown: unknown) => {
           if (asHostError(thrown).code === 'dead_letter_not_found') return undefined;
           throw thrown;
         }),
@@ -63,10 +64,10 @@ export class SharedLetters {
 
   /** In the order in which they are named; without names, oldest first. */
   async replay(params: OperationParams<'deadLetter.replay'>): Promise<OperationResult<'deadLetter.replay'>> {
-    const { letters } = await this.#all(params.plugin);
+    const letters = await this.#all(params.plugin);
     const answers = await Promise.all(
       this.#sharesOf(letters, params.ids).map(([member, ids]) =>
-        this.#ask(member, 'deadLetter.replay', { ...params, ids }),
+        this.#options.ask(member, 'deadLetter.replay', { ...params, ids }),
       ),
     );
     const results = answers.flatMap((answer) => answer.results);
@@ -76,10 +77,10 @@ export class SharedLetters {
   }
 
   async discard(params: OperationParams<'deadLetter.discard'>): Promise<OperationResult<'deadLetter.discard'>> {
-    const { letters } = params.ids === undefined ? { letters: [] } : await this.#all(params.plugin);
+    const letters = params.ids === undefined ? [] : await this.#all(params.plugin);
     const answers = await Promise.all(
       this.#sharesOf(letters, params.ids).map(([member, ids]) =>
-        this.#ask(member, 'deadLetter.discard', { ...params, ids }),
+        this.#options.ask(member, 'deadLetter.discard', { ...params, ids }),
       ),
     );
     return { discarded: answers.reduce((sum, { discarded }) => sum + discarded, 0) };
@@ -90,7 +91,7 @@ export class SharedLetters {
     letters: readonly Kept[],
     named: readonly string[] | undefined,
   ): readonly (readonly [member: string, ids: string[] | undefined])[] {
-    if (named === undefined) return this.#members.map((member) => [member, undefined]);
+    if (named === undefined) return this.#options.members.map((member) => [member, undefined]);
     const members = new Map(letters.map(({ member, letter: { id } }) => [id, member]));
     const missing = named.filter((id) => !members.has(id));
     // Then nothing is done with any.
@@ -103,29 +104,60 @@ export class SharedLetters {
     return [...shares];
   }
 
-  async #all(plugin: string): Promise<{ readonly letters: readonly Kept[]; readonly evicted: number }> {
-    const lists = await Promise.all(this.#members.map((member) => this.#ofMember(member, plugin)));
-    const letters = lists.flatMap((list) => list.letters);
-    letters.sort((one, other) => compare(one.letter, other.letter));
-    return { letters, evicted: lists.reduce((sum, { evicted }) => sum + evicted, 0) };
+  readonly #pageAt = (id: string): string => `${this.#options.spread} ${id}`;
+
+  async #page({ plugin, after, limit, places }: PageOrder): Promise<OperationResult<'deadLetter.list'>> {
+    const { members, seen } = this.#options;
+    let before = places === undefined ? after : undefined;
+    const most = before === undefined ? Math.min(mostInPiece, Math.ceil(limit / members.length)) : mostInPiece;
+    const lists = this.#listsOf(plugin, most, places);
+    const deadLetters: ListedLetter[] = [];
+    while (deadLetters.length < limit) {
+      const next = await oldestOf(lists);
+      if (next === undefined) break;
+      next.list.take();
+      if (before === undefined) deadLetters.push(next.letter);
+      else if (next.letter.id === before) before = undefined;
+    }
+    if (before !== undefined) throw notFound([before]);
+    const last = deadLetters.at(-1);
+    if (last !== undefined) seen.keep(this.#pageAt(last.id), new Map(lists.map((list) => [list.member, list.last])));
+    const sum = (of: 'total' | 'evicted'): number => lists.reduce((all, list) => all + list[of], 0);
+    return { deadLetters, total: sum('total'), evicted: sum('evicted') };
   }
 
-  async #ofMember(member: string, plugin: string): Promise<{ readonly letters: Kept[]; readonly evicted: number }> {
-    const letters: Kept[] = [];
-    let limit = mostInPage;
-    for (let after: string | undefined; ; after = letters.at(-1)?.letter.id) {
-      const params = { plugin, limit, ...(after === undefined ? {} : { after }) };
-      try {
-        const page = await this.#ask(member, 'deadLetter.list', params);
-        for (const letter of page.deadLetters) letters.push({ member, letter });
-        if (page.deadLetters.length < limit || letters.length >= page.total) return { letters, evicted: page.evicted };
-      } catch (thrown) {
-        // Their stories are long: fewer of them fit into one message.
-        if (asHostError(thrown).code !== 'payload_too_large' || limit === 1) throw thrown;
-        limit = Math.ceil(limit / 4);
-      }
-    }
+  #listsOf(plugin: string, most: number, places?: LetterPlaces): readonly MemberLetters[] {
+    const { members, ask } = this.#options;
+    return members.map((member) => new MemberLetters({ member, plugin, ask, most, behind: places?.get(member) }));
   }
+
+  /** Oldest first. */
+  async #all(plugin: string): Promise<readonly Kept[]> {
+    const lists = this.#listsOf(plugin, mostInPiece);
+    const letters: Kept[] = [];
+    for (let next = await oldestOf(lists); next !== undefined; next = await oldestOf(lists)) {
+      letters.push({ member: next.list.member, letter: next.letter });
+      next.list.take();
+    }
+    return letters;
+  }
+}
+
+async function oldestOf(
+  lists: readonly MemberLetters[],
+): Promise<{ readonly list: MemberLetters; readonly letter: ListedLetter } | undefined> {
+  const found = await Promise.all(
+    lists.map(async (list) => {
+      const letter = await list.next();
+      return letter === undefined ? [] : [{ list, letter }];
+    }),
+  );
+  return found
+    .flat()
+    .reduce<Awaited<ReturnType<typeof oldestOf>>>(
+      (oldest, one) => (oldest !== undefined && compare(oldest.letter, one.letter) <= 0 ? oldest : one),
+      undefined,
+    );
 }
 
 const compare = (one: Pick<DeadLetter, 'deadAt' | 'id'>, other: Pick<DeadLetter, 'deadAt' | 'id'>): number => {

@@ -1,7 +1,9 @@
 // The dead letters of a shared service as one list over the members that have its partitions.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type AskLetters, SharedLetters } from '../../daemon/operations/shared-letters.ts';
+import type { AskLetters } from '../../daemon/operations/member-letters.ts';
+import { SeenLetters } from '../../daemon/operations/seen-letters.ts';
+import { SharedLetters } from '../../daemon/operations/shared-letters.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { OperationParams, OperationResult } from '../../protocol/operations.ts';
 
@@ -28,11 +30,15 @@ const notThere = (id: string): HostError => new HostError('dead_letter_not_found
 /** Members with the letters of these seconds, which answer with no more than `most` at once. */
 function lab(kept: Readonly<Record<string, readonly number[]>>, most = 1000) {
   const asked: { member: string; operation: string; ids?: readonly string[] | undefined }[] = [];
+  const seen = new SeenLetters();
+  let sent = 0;
   const has = new Map(Object.entries(kept).map(([name, seconds]) => [name, seconds.map(letter)]));
   const answers = {
     'deadLetter.list': (letters: Letter[], { after, limit }: OperationParams<'deadLetter.list'>) => {
       if (limit > most) throw new HostError('payload_too_large', 'more than one message holds');
       const from = after === undefined ? 0 : letters.findIndex(({ id }) => id === after) + 1;
+      if (after !== undefined && from === 0) throw notThere(after);
+      sent += letters.slice(from, from + limit).length;
       return { deadLetters: letters.slice(from, from + limit), total: letters.length, evicted: 2 };
     },
     'deadLetter.show': (letters: Letter[], { id }: OperationParams<'deadLetter.show'>) => {
@@ -58,7 +64,9 @@ function lab(kept: Readonly<Record<string, readonly number[]>>, most = 1000) {
     const answer = answers[operation] as (letters: Letter[], params: unknown) => unknown;
     return answer(has.get(member) ?? [], params);
   };
-  return { letters: new SharedLetters([...has.keys()], ask as AskLetters), asked };
+  const onSpread = (spread: string): SharedLetters =>
+    new SharedLetters({ members: [...has.keys()], ask: ask as AskLetters, seen, spread });
+  return { letters: onSpread('first'), onSpread, asked, has, sent: () => sent };
 }
 
 const idsOf = (deadLetters: readonly Letter[]): string[] => deadLetters.map(({ id }) => id);
@@ -73,6 +81,40 @@ test('they are listed oldest first, whichever member has them, and page by page'
   const next = await letters.list({ plugin, limit: 3, after: 'letter-3' });
   assert.deepEqual(idsOf(next.deadLetters), ['letter-4', 'letter-5']);
   await assert.rejects(letters.list({ plugin, limit: 3, after: 'letter-9' }), { code: 'dead_letter_not_found' });
+});
+
+test('a page asks each member only for what stands on it, however many pages there were before', async () => {
+  const count = 900;
+  const seconds = (first: number): number[] => Array.from({ length: count / 3 }, (_, at) => first + at * 3);
+  const { letters, sent } = lab({ one: seconds(0), two: seconds(1), three: seconds(2) });
+  const limit = 30;
+  const ids: string[] = [];
+  for (let after: string | undefined; ids.length < count; after = ids.at(-1)) {
+    const before = sent();
+    const page = await letters.list({ plugin, limit, ...(after === undefined ? {} : { after }) });
+    ids.push(...idsOf(page.deadLetters));
+    assert.equal(page.total, count);
+    assert.ok(sent() - before <= 2 * limit, `${String(sent() - before)} letters for a page of ${String(limit)}`);
+  }
+  assert.deepEqual(
+    ids,
+    Array.from({ length: count }, (_, second) => `letter-${String(second)}`),
+  );
+});
+
+test('where a page before ended is found again, also when its letters or the members are others now', async () => {
+  const { letters, onSpread, has } = lab({ one: [1, 4, 5], two: [2, 3, 6] });
+  await letters.list({ plugin, limit: 4 });
+  has.set('two', [2, 6].map(letter));
+  const next = await letters.list({ plugin, limit: 4, after: 'letter-4' });
+  assert.deepEqual([idsOf(next.deadLetters), next.total], [['letter-5', 'letter-6'], 5]);
+  has.set('one', [1, 3, 4, 5].map(letter));
+  const moved = await onSpread('second').list({ plugin, limit: 2, after: 'letter-2' });
+  assert.deepEqual(idsOf(moved.deadLetters), ['letter-3', 'letter-4']);
+  has.set('one', [1, 3, 5].map(letter));
+  await assert.rejects(onSpread('second').list({ plugin, limit: 2, after: 'letter-4' }), {
+    code: 'dead_letter_not_found',
+  });
 });
 
 test('of long ones fewer are asked for at once', async () => {
