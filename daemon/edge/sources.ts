@@ -77,7 +77,7 @@ export class Sources {
       ...(options.spawn === undefined ? {} : { spawn: options.spawn }),
       began: () => this.#began(),
       message: (message) => this.#receive(message),
-      lost: (why) => this.#lost(why),
+      lost: (why, isReplaced) => this.#lost(why, isReplaced),
     });
   }
 
@@ -293,11 +293,11 @@ export class Sources {
     this.#supervisor.post({ type: 'recalled', key, entries });
   }
 
-  #lost(why: string): void {
+  #lost(why: string, isReplaced: boolean): void {
     this.#commands.lost();
     const nowMs = this.#options.clock.wallMs();
     for (const row of this.#rows.values()) if (row.declared.declaration.type !== 'schedule') row.lost(nowMs);
-    this.#options.log.error({ why }, 'the thread of sources and outputs is gone and is started again');
+    if (isReplaced) this.#options.log.error({ why }, 'the thread of sources and outputs is gone and is started again');
   }
 
   async #take(event: EdgeEvent): Promise<void> {

@@ -28,8 +28,8 @@ export interface ThreadSupervisorOptions<To, From> {
   /** A new thread runs and knows nothing. */
   began(): void;
   message(message: From): void;
-  /** The thread is gone; another comes. */
-  lost(why: string): void;
+  /** The thread is gone; another comes, unless it was told to end. */
+  lost(why: string, isReplaced: boolean): void;
 }
 
 const restartBackoffMs = [100, 30_000] as const;
@@ -74,7 +74,7 @@ export class ThreadSupervisor<To, From> {
       ended: (why) => {
         if (mine !== this.#thread) return;
         this.#lose();
-        lost(why ?? 'it ended');
+        lost(why ?? 'it ended', !this.#closed);
       },
     });
     this.#thread = mine;
@@ -141,7 +141,7 @@ export class ThreadSupervisor<To, From> {
         const why = `it did not answer for ${String(stalledMs)} ms`;
         this.#lose();
         stalled?.end();
-        lost(why);
+        lost(why, true);
         return;
       }
       if (this.#askedMs === undefined) this.#ask();

@@ -48,7 +48,7 @@ function lab(clock: VirtualClock) {
     },
     began: () => void told.push('began'),
     message: () => undefined,
-    lost: (why) => void told.push(why),
+    lost: (why, isReplaced) => void told.push(isReplaced ? why : `${why} for good`),
   });
   supervisor.start();
   return { supervisor, threads, told, newest: () => threads.at(-1) as Fake };
@@ -107,14 +107,15 @@ test('what an ended thread still says is not heard', () => {
   assert.deepEqual(told, ['began', 'told to', 'began']);
 });
 
-test('a closed supervisor starts nothing', () => {
+test('a closed supervisor starts nothing, and says so', () => {
   const clock = new VirtualClock();
-  const { supervisor, threads, newest } = lab(clock);
+  const { supervisor, threads, newest, told } = lab(clock);
   supervisor.drain();
   newest().listener.ended('closed');
   supervisor.close();
   clock.advance(60_000);
   assert.equal(threads.length, 1);
+  assert.deepEqual(told, ['began', 'closed for good']);
   assert.equal(clock.pendingTimers, 0);
 });
 

@@ -97,7 +97,7 @@ function registerRetry(group: Command): void {
         const done = await withDaemon((client) =>
           client.call('output.retry', { plugin, output, ...(ids.length === 0 ? {} : { ids }) }),
         );
-        terminal.answer(done, () => terminal.line(`${plural(done.retried, 'command')} are sent again`));
+        terminal.answer(done, () => terminal.line(`${plural(done.retried, 'command is', 'commands are')} sent again`));
       }),
     );
 }
@@ -115,7 +115,7 @@ function registerDiscard(group: Command): void {
         const done = await withDaemon((client) =>
           client.call('output.discard', { plugin, output, ...(ids.length === 0 ? {} : { ids }) }),
         );
-        terminal.answer(done, () => terminal.line(`${plural(done.discarded, 'command')} are discarded`));
+        terminal.answer(done, () => terminal.line(`${plural(done.discarded, 'command is', 'commands are')} discarded`));
       }),
     );
 }
