@@ -262,9 +262,14 @@ export function serviceCases(isolation: Isolation): void {
     assert.deepEqual(service.status().reported?.value, { handled: 1 });
     const stuck = deliver({ do: 'loop' }).catch(() => {});
     await new Promise((resolve) => setTimeout(resolve, 30));
-    const asked = performance.now();
+    // The best of several: a busy machine may stop this process for longer, the loop would hold up all of them.
+    const tookMs = Array.from({ length: 5 }, () => {
+      const asked = performance.now();
+      service.status();
+      return performance.now() - asked;
+    });
+    assert.ok(Math.min(...tookMs) < 50, tookMs.join());
     const status = service.status();
-    assert.ok(performance.now() - asked < 50);
     assert.equal(status.lifecycle, 'running');
     assert.ok((status.inFlight?.sinceMs ?? 0) >= 10);
     await stuck;
