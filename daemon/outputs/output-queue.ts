@@ -17,6 +17,8 @@ export interface OutputQueueOptions {
 
 interface Waiting {
   readonly command: Command;
+  /** When it was made, on a clock that nobody sets: its time is measured there. */
+  readonly madeMs: number;
   attempts: number;
   lastError: CommandFault | undefined;
 }
@@ -82,7 +84,9 @@ export class OutputQueue {
       line = { commands: [], sending: false, dueMs: undefined, timer: undefined };
       this.#keys.set(key, line);
     }
-    line.commands.push({ command, attempts: 0, lastError: undefined });
+    const { clock } = this.#options;
+    const madeMs = clock.steadyMs() - Math.max(0, clock.wallMs() - command.createdMs);
+    line.commands.push({ command, madeMs, attempts: 0, lastError: undefined });
     this.#pending += 1;
     if (line.commands.length === 1) this.#makeReady(line);
   }
@@ -172,8 +176,8 @@ export class OutputQueue {
   }
 
   #send(line: KeyLine, waiting: Waiting): void {
-    const expiresMs = waiting.command.createdMs + this.#ttlMs;
-    if (this.#options.clock.wallMs() >= expiresMs && waiting.attempts > 0) {
+    const expiresMs = waiting.madeMs + this.#ttlMs;
+    if (this.#options.clock.steadyMs() >= expiresMs && waiting.attempts > 0) {
       this.#die(line, waiting, 'expired', waiting.lastError ?? neverTried);
       return;
     }
@@ -207,7 +211,7 @@ export class OutputQueue {
     const [least, most] = backoffMs;
     const steps = Math.min(waiting.attempts - 1, 20);
     const delayMs = Math.max(Math.min(most, least * 2 ** steps) * (0.5 + random() / 2), delivery.afterMs ?? 0);
-    if (clock.wallMs() + delayMs >= expiresMs) {
+    if (clock.steadyMs() + delayMs >= expiresMs) {
       this.#die(line, waiting, 'expired', delivery.error);
       return;
     }

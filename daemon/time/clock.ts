@@ -9,6 +9,8 @@ export interface Clock {
   wallMs(): number;
   /** Milliseconds that the daemon was awake; never goes back, and stands while the daemon is stopped or asleep. */
   monotonicMs(): number;
+  /** For ages of hours: goes on while the daemon is stopped or the machine asleep, and nobody sets it. */
+  steadyMs(): number;
   /** An instant that a cell took on the clock of `protocol/cell/register.ts`, on this clock. */
   fromCellMs(atMs: number): number;
   /** A duration that a cell measured and has just reported, without what the daemon slept through. */

@@ -33,6 +33,10 @@ export class VirtualClock implements Clock {
     return this.#startMonotonicMs + this.#elapsedMs;
   }
 
+  steadyMs(): number {
+    return 2 * this.#startMonotonicMs + this.#elapsedMs;
+  }
+
   fromCellMs(atMs: number): number {
     return atMs;
   }

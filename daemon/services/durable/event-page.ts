@@ -105,6 +105,12 @@ export interface MovedEvent {
   readonly retryAtMs: number;
 }
 
+/** Where the clock was set back meanwhile, it waits from now on as long as it was to wait when its attempt failed. */
+export function remainingMs({ event: { story }, retryAtMs }: MovedEvent, nowMs: number): number {
+  const failedMs = Date.parse(story.at(-1)?.at ?? '');
+  return retryAtMs - (failedMs > nowMs ? failedMs : nowMs);
+}
+
 export const encodeMoved = ({ event, retryAtMs }: MovedEvent, clock: Clock): string =>
   `${String(retryAtMs)}\n${encodePage([event], clock)}`;
 

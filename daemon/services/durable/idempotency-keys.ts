@@ -11,6 +11,8 @@ export interface KnownKey {
   readonly eventId: string;
   readonly correlationId: string;
   readonly atMs: number;
+  /** The same on a clock that nobody sets: its age is measured there. */
+  readonly sinceMs: number;
   /** Where the event lies; undefined for an event in memory, or one that is not committed yet. */
   place: number | undefined;
   /** The first place of the commit whose value holds the key. */
@@ -48,24 +50,24 @@ export class IdempotencyKeys {
 
   find(key: string): KnownKey | undefined {
     const known = this.#keys.get(key);
-    if (known === undefined || known.atMs > this.#clock.wallMs() - this.#limits.dedupeMs) return known;
+    if (known === undefined || this.#clock.steadyMs() - known.sinceMs < this.#limits.dedupeMs) return known;
     this.#drop(key, known);
     return undefined;
   }
 
   /** `pending`: its event is still being stored. */
   remember(key: string, ids: { readonly eventId: string; readonly correlationId: string }, pending: boolean): void {
-    const atMs = this.#clock.wallMs();
     const known: KnownKey = {
       eventId: ids.eventId,
       correlationId: ids.correlationId,
-      atMs,
+      atMs: this.#clock.wallMs(),
+      sinceMs: this.#clock.steadyMs(),
       place: undefined,
       page: undefined,
       waiting: pending ? [] : undefined,
     };
     this.#keys.set(key, known);
-    this.#evict(atMs);
+    this.#evict();
   }
 
   /** Its event is on disk. */
@@ -143,23 +145,27 @@ export class IdempotencyKeys {
 
   /** What an earlier daemon had stored, in order. */
   found(page: number, text: string): void {
+    const [wallMs, steadyMs] = [this.#clock.wallMs(), this.#clock.steadyMs()];
     for (const [key, eventId, correlationId, atMs, place] of JSON.parse(text) as Stored[]) {
       this.#keys.set(key, {
         eventId,
         correlationId: correlationId === 0 ? eventId : correlationId,
         atMs,
+        // One of the future was remembered while the clock was ahead.
+        sinceMs: steadyMs - Math.max(0, wallMs - atMs),
         place,
         page,
         waiting: undefined,
       });
       this.#onPage(page, key);
     }
-    this.#evict(this.#clock.wallMs());
+    this.#evict();
   }
 
-  #evict(nowMs: number): void {
+  #evict(): void {
+    const nowMs = this.#clock.steadyMs();
     for (const [key, known] of this.#keys) {
-      if (this.#keys.size <= this.#limits.dedupeKeys && known.atMs > nowMs - this.#limits.dedupeMs) break;
+      if (this.#keys.size <= this.#limits.dedupeKeys && nowMs - known.sinceMs < this.#limits.dedupeMs) break;
       this.#drop(key, known, true);
     }
   }

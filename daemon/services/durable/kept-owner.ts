@@ -10,7 +10,7 @@ import type { Intake } from '../intake.ts';
 import type { Journal } from '../journal.ts';
 import type { Retries } from '../retries.ts';
 import type { KeptOwner } from './kept-contract.ts';
-import type { MovedEvent } from './event-page.ts';
+import { type MovedEvent, remainingMs } from './event-page.ts';
 import type { Recovered } from './queue-recovery.ts';
 
 export interface OwnerParts {
@@ -42,8 +42,9 @@ export function keptOwner({
 }: OwnerParts): KeptOwner {
   const comesAgain = (moved: readonly MovedEvent[], events: readonly QueuedEvent[] = []): void => {
     const due: QueuedEvent[] = [];
+    const nowMs = clock.wallMs();
     for (const { event, retryAtMs } of moved) {
-      const delayMs = retryAtMs - clock.wallMs();
+      const delayMs = remainingMs({ event, retryAtMs }, nowMs);
       if (delayMs > 0) retries.wait(event, delayMs, holds);
       else due.push(event);
     }
