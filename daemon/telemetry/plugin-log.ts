@@ -27,6 +27,8 @@ const flushMs = 500;
 const oldestMs = 600_000;
 /** Of its files, for one question. */
 const mostReadBytes = 64 * 1024 * 1024;
+/** After so many one after the other that are older than what is asked for, nothing newer is looked for. */
+const mostTooOldBytes = 1024 * 1024;
 
 export interface PluginLogOptions {
   readonly pluginId: string;
@@ -172,6 +174,7 @@ export class PluginLog {
     const { sinceMs = -Infinity } = query;
     const lines: LogLine[] = [];
     let bytes = 0;
+    let tooOld = 0;
     try {
       for await (const json of linesBackwards(this.#files)) {
         bytes += json.length;
@@ -182,8 +185,10 @@ export class PluginLog {
         }
         const line = parsedLine(json);
         if (line === undefined) continue;
-        // A line may be older than the one before it, by as much as its cell was late with it.
-        if (Date.parse(line.time) < sinceMs - oldestMs) break;
+        // A line may be older than the one before it, by as much as its cell was late with it; and where the clock was
+        // wrong for a while, there are older ones before it that are wanted.
+        tooOld = Date.parse(line.time) < sinceMs - oldestMs ? tooOld + json.length : 0;
+        if (tooOld > mostTooOldBytes) break;
         if (bytes > mostReadBytes) return { lines: lines.reverse(), truncated: true };
         if (!isWanted(line, query)) continue;
         if (lines.length === query.limit) return { lines: lines.reverse(), truncated: true };

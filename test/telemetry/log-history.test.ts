@@ -1,7 +1,7 @@
 // What is no longer in memory is read from the files: those of before a restart and those the log was rotated to,
 // without a gap and without a line twice.
 import assert from 'node:assert/strict';
-import { appendFile, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { LogLine } from '../../protocol/operations/telemetry.ts';
 import { logLimits, message, openPluginLog } from '../labs/log-lab.ts';
@@ -67,6 +67,38 @@ test('only lines since an instant, and of a level and above', async (context) =>
   assert.equal(since.truncated, false);
   const few = await next.read({ limit: 1, level: 'warn' });
   assert.deepEqual([texts(few.lines), few.truncated], [['new error'], true]);
+});
+
+test('lines since an instant come from rotated files too, also from before a time in which the clock was wrong', async (context) => {
+  const { log, folder, path } = await openPluginLog(context);
+  const now = Date.now();
+  const written = (from: number, to: number, at: (nth: number) => number): string =>
+    numbered(from, to)
+      .map((msg, nth) => `${JSON.stringify({ level: 'info', time: new Date(at(nth)).toISOString(), msg })}\n`)
+      .join('');
+  const minuteMs = 60_000;
+  await log.close();
+  await mkdir(folder, { recursive: true });
+  // The oldest first; two hours pass in all, and after a start without a clock it is 1970 for a while.
+  await writeFile(
+    `${path}.2`,
+    written(0, 120, (nth) => now - (240 - nth) * minuteMs),
+  );
+  await writeFile(
+    `${path}.1`,
+    written(120, 180, (nth) => now - (120 - nth) * minuteMs) + written(1000, 1100, (nth) => nth * minuteMs),
+  );
+  await writeFile(
+    path,
+    written(180, 240, (nth) => now - (60 - nth) * minuteMs),
+  );
+  const { log: next } = await openPluginLog(context, { folder });
+  const since = async (minutes: number): Promise<LogLine[]> =>
+    (await next.read({ limit: 1000, sinceMs: now - minutes * minuteMs })).lines;
+  assert.deepEqual(texts(await since(30)), numbered(210, 240));
+  assert.deepEqual(texts(await since(90)), numbered(150, 240));
+  assert.deepEqual(texts(await since(200)), numbered(40, 240));
+  assert.equal((await since(60 * 24 * 365 * 100)).length, 340);
 });
 
 test('what somebody has done to the files costs the lines that it hit, and nothing else', async (context) => {

@@ -45,18 +45,17 @@ test('a key that is read again while the clock is behind is known for its whole 
   assert.equal(keys.find('key'), undefined);
 });
 
-const commandAt = (createdMs: number): Command =>
-  ({
-    id: 'e/1',
-    place: 1,
-    eventId: 'e',
-    correlationId: 'e',
-    hops: 1,
-    createdMs,
-    kept: false,
-    output: 'o',
-    json: '1',
-  }) as Command;
+const commandAt = (createdMs: number): Command => ({
+  id: 'e/1',
+  place: 1,
+  eventId: 'e',
+  correlationId: 'e',
+  hops: 1,
+  createdMs,
+  kept: false,
+  output: 'o',
+  json: '1',
+});
 
 /** An output whose receiver is down, with a command of this time to live. */
 async function deadAfterMs(clock: VirtualClock, createdMs: number, jump: number): Promise<number> {
