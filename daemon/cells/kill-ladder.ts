@@ -48,8 +48,9 @@ export class KillLadder {
     this.#climbing = true;
     this.#terminating = true;
     this.#timer?.cancel();
-    this.#rungs.terminate();
+    // A cell without a thread or process is gone at once, and takes the timer with it.
     this.#timer = awakeTime.after(this.#limits.killMs, () => this.#rungs.giveUp());
+    this.#rungs.terminate();
   }
 
   /** The cell is gone, for good: its last word may be read after its end, and must not start the ladder again. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Client } from '../../protocol/client/client.ts';
 import { HostError } from '../../protocol/errors.ts';
 import type { OperationResult } from '../../protocol/operations.ts';
+import { sentence } from '../../protocol/plural.ts';
 
 /** What most programs need to find others, and where they may keep files. */
 const usualNames = ['PATH', 'HOME'];
@@ -38,18 +39,20 @@ export async function addServer(
         ? { command: program, args }
         : { url, ...(authEnv === undefined ? {} : { auth: { env: authEnv, prefix: 'Bearer ' } }) },
   };
+  const { plugins } = await client.call('plugin.list', {});
+  if (plugins.some((plugin) => plugin.id === id))
+    throw new HostError('plugin_already_loaded', `There is a plugin ${id} already.`, { plugin: id });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  try {
-    writeFileSync(join(folder, 'plugin.json'), `${JSON.stringify(manifest, null, 2)}\n`, { flag: 'wx', mode: 0o600 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new HostError('plugin_already_loaded', `There is a server ${id} already, in ${folder}.`, {
-      plugin: id,
-      path: folder,
-    });
-  }
+  // What is there is of a server that was unloaded.
+  writeFileSync(join(folder, 'plugin.json'), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 });
   const loaded = await client.call('plugin.load', { path: folder });
-  // It stays loaded where its start fails, for then the command can be corrected.
-  await client.call('service.start', { plugin: id });
+  try {
+    await client.call('service.start', { plugin: id });
+  } catch (thrown) {
+    if (!(thrown instanceof HostError)) throw thrown;
+    // It stays loaded, for then its plugin.json can be corrected.
+    const words = `${sentence(thrown.message)} It stays loaded. What it wrote is in \`nagaya logs ${id}\`; correct ${join(folder, 'plugin.json')} and \`nagaya reload ${id}\`, or take it away with \`nagaya unload ${id}\`.`;
+    throw new HostError(thrown.code, words, thrown.details);
+  }
   return { ...loaded, folder };
 }

@@ -232,7 +232,8 @@ function ofFailures({ id, timeline, plugin }: Explained): Explanation[] {
   const groups = new Map<string, TimelineEntry[]>();
   for (const entry of timeline.newest(1000)) {
     if (entry.level !== 'error' || !Object.hasOwn(errorKinds, entry.event)) continue;
-    const key = `${aboutOf(entry, plugin.manifest.service !== undefined)} ${entry.event}`;
+    const { service, mcp } = plugin.manifest;
+    const key = `${aboutOf(entry, service !== undefined || mcp !== undefined)} ${entry.event}`;
     groups.set(key, [...(groups.get(key) ?? []), entry]);
   }
   return [...groups].map(([key, entries]): Explanation => {

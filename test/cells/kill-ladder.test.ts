@@ -26,6 +26,17 @@ test('each rung is taken in its time', async () => {
   assert.deepEqual(told, ['abort', 'terminate', 'giveUp']);
 });
 
+test('a cell that is gone as soon as it is told to end is not given up', async () => {
+  const told: string[] = [];
+  const ladder: KillLadder = new KillLadder(
+    { abortGraceMs: 5, killMs: 20 },
+    { abort: () => undefined, terminate: () => ladder.stop(), giveUp: () => void told.push('giveUp') },
+  );
+  ladder.terminate();
+  await sleep(60);
+  assert.deepEqual(told, []);
+});
+
 test('nothing begins once the cell is gone', async () => {
   const { ladder, told } = climbed();
   ladder.stop();

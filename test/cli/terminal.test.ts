@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { table } from '../../daemon/cli/views/table.ts';
+import { listText, table } from '../../daemon/cli/views/table.ts';
 import {
   type Piece,
   type ScreenStream,
@@ -143,4 +143,11 @@ test('a cut line never exceeds the width and keeps its styles', () => {
       assert.ok([...cut(pieces, width).map(pieceText).join('')].length <= width);
     }),
   );
+});
+
+test('a long list of names in a table is cut, and says how many more there are', () => {
+  assert.equal(listText([]), '-');
+  assert.equal(listText(['one', 'two']), 'one, two');
+  assert.equal(listText(Array.from({ length: 40 }, () => 'seven77')), `${'seven77, '.repeat(5)}seven77 and 34 more`);
+  assert.equal(listText(['x'.repeat(100), 'y']), `${'x'.repeat(100)} and 1 more`);
 });

@@ -17,8 +17,19 @@ export function table(headings: readonly string[], rows: readonly (readonly Piec
   return [lineOf(headings.map((heading) => styled('dim', heading))), ...rows.map(lineOf)];
 }
 
-/** Names in one cell. */
-export const listText = (names: readonly string[]): string => (names.length === 0 ? '-' : names.join(', '));
+/** Of the names in one cell. */
+const mostListed = 60;
+
+/** Those that there is room for, and how many more there are. */
+export function listText(names: readonly string[]): string {
+  let text = '-';
+  for (const [at, name] of names.entries()) {
+    const longer = at === 0 ? name : `${text}, ${name}`;
+    if (at > 0 && longer.length > mostListed) return `${text} and ${String(names.length - at)} more`;
+    text = longer;
+  }
+  return text;
+}
 
 /** Prints it; on a terminal no line is wider than the screen. */
 export function printTable(terminal: Terminal, headings: readonly string[], rows: readonly (readonly Piece[])[]): void {
