@@ -142,7 +142,7 @@ interface Row {
 
 /**
  * What is told of one thing, such as a plugin. Most of it is told in the same order at each scrape: a row is looked for
- * where it stood last, and only from the first one that is another are rows made anew.
+ * where it stood last, and only from the first one that is another are rows made again.
  */
 export class Rows {
   /** Of this thing, for labels that are not known before: they go with it. */
