@@ -61,8 +61,7 @@ const cases: readonly (readonly [name: string, args?: object])[] = [
   ['echo', { text: 'x'.repeat(9000) }],
   ...['big', 'odd', 'nothing', 'wrong', 'exits', 'rejects', 'spin'].map((name) => [`test_written__${name}`] as const),
   ['test_late__hang'],
-  // It dies last, so that nobody has to wait for its next start.
-  ...['echo', 'huge', 'odd_name_with_slash', 'die'].map((name) => [`test_server__${name}`] as const),
+  ...['echo', 'huge', 'odd_name_with_slash'].map((name) => [`test_server__${name}`] as const),
 ];
 
 /** How long things took differs, and where a call was when its time was over is not always found in time. */
@@ -92,12 +91,15 @@ async function storyOf({ client, more }: Way, control: Client, folder: string): 
       patienceMs,
     );
   const before = await callsOf(control);
-  for (const [at, [name, args]] of cases.entries()) {
-    const id = `${String(at)} ${name}`;
-    ask(id, name, args);
+  const tell = async (id: string): Promise<void> => {
     await until(`${id} is answered`, () => heard.has(id), patienceMs);
     story[id] = comparable(heard.get(id));
-  }
+  };
+  for (const [at, [name, args]] of cases.entries()) ask(`${String(at)} ${name}`, name, args);
+  for (const [at, [name]] of cases.entries()) await tell(`${String(at)} ${name}`);
+  // Nobody else is with the server when it dies.
+  ask('dies', 'test_server__die');
+  await tell('dies');
   const path = join(folder, 'hang');
   const hang = async (id: string, then: () => unknown): Promise<void> => {
     writeFileSync(path, '');
@@ -113,12 +115,10 @@ async function storyOf({ client, more }: Way, control: Client, folder: string): 
   await until('nothing is pending', async () => (await pending()) === 0, patienceMs);
   // An id may be used again when its request was withdrawn.
   ask('withdrawn', 'echo', { a: 2 });
-  await until('it is answered', () => heard.has('withdrawn'), patienceMs);
-  story['withdrawn'] = comparable(heard.get('withdrawn'));
+  await tell('withdrawn');
   story['counted'] = difference(before, await callsOf(control));
   await hang('unloaded', () => control.call('plugin.unload', { plugin: written }));
-  await until('it is answered', () => heard.has('unloaded'), patienceMs);
-  story['unloaded'] = comparable(heard.get('unloaded'));
+  await tell('unloaded');
   let tries = 0;
   await until(
     'its tool is unknown',
