@@ -137,6 +137,7 @@ function declaredBy({ id, folder, enabled, manifest: { service, permissions } }:
   return service.sources.map((declaration) => ({
     plugin: id,
     declaration,
+    isRepliedTo: service.outputs.some((output) => output.type === 'websocket' && output.source === declaration.name),
     kinds: service.ingresses.find(({ name }) => name === declaration.ingress)?.kinds ?? [],
     folder,
     readable: permissions?.fs.read,

@@ -11,7 +11,7 @@ export interface SourceService {
   readonly lifecycle: Lifecycle;
   /** An event that arrives now is queued. */
   readonly acceptsEvents: boolean;
-  /** Of the members that share the service, this one listens to brokers: each would get the same from them. */
+  /** Of the members that share the service, this one listens to brokers and to peers that send to each the same. */
   readonly subscribes: boolean;
   publish(raw: unknown): Accepted | Promise<Accepted>;
   /** Undefined: there is no room. Throws what it refuses. */

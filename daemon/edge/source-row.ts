@@ -9,6 +9,8 @@ export interface DeclaredSource {
   readonly declaration: Source;
   /** What its ingress takes. */
   readonly kinds: readonly string[];
+  /** An output sends to its peer: it is open wherever an event may be handled. */
+  readonly isRepliedTo: boolean;
   readonly folder: string;
   /** What a plugin under permissions may read beside its folder. */
   readonly readable?: readonly string[] | undefined;

@@ -43,6 +43,10 @@ export interface SourcesOptions {
   readonly spawn?: SpawnEdge;
 }
 
+/** Of the members that share its service: each of them would be sent the same. */
+const isOnOneMember = ({ declaration: { type }, isRepliedTo }: DeclaredSource): boolean =>
+  type === 'mqtt' || (type === 'websocket' && !isRepliedTo);
+
 /** How long a list waits for the newest figures. */
 const refreshMs = 500;
 
@@ -232,7 +236,7 @@ export class Sources {
       const { name } = declaration;
       const own: EdgeDeclaration = declaration;
       const service = this.#options.service(plugin);
-      const isOpenHere = declaration.type !== 'mqtt' || service?.subscribes === true;
+      const isOpenHere = !isOnOneMember(row.declared) || service?.subscribes === true;
       const accepting = service?.acceptsEvents === true && isOpenHere;
       const { key, paused, asked } = row;
       return [{ key, plugin, name, declaration: own, kinds, folder, readable, paused, asked, accepting }];

@@ -41,7 +41,7 @@ class Lab {
     this.clock = new VirtualClock(Date.parse(at));
     const whole = { name: 's', type: 'schedule', ingress: 'times', kind: 'due', cron: '0 7 * * *', ...fields };
     this.#declaration = { withinMs: day, ...(operatorSource.parse(whole) as ScheduleSource) };
-    const declared = { plugin: 'p', declaration: this.#declaration, kinds: ['due'], folder: '/' };
+    const declared = { plugin: 'p', declaration: this.#declaration, kinds: ['due'], isRepliedTo: false, folder: '/' };
     this.row = new SourceRow(declared, false, this.clock.wallMs());
     this.schedule = this.begin(Date.parse(lastAt));
   }
@@ -253,7 +253,13 @@ for (const [own, count] of [
       note: () => undefined,
     });
     const whole = { name: 's', type: 'schedule', ingress: 'times', kind: 'due', ...limited, withinMs: own };
-    const declared = { plugin: 'p', declaration: operatorSource.parse(whole), kinds: ['due'], folder: '/' };
+    const declared = {
+      plugin: 'p',
+      declaration: operatorSource.parse(whole),
+      kinds: ['due'],
+      isRepliedTo: false,
+      folder: '/',
+    };
     schedules.declare([new SourceRow(declared, false, clock.wallMs())]);
     for (let step = 0; step < 10; step += 1) {
       clock.advance(10_000);
