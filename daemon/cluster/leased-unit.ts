@@ -6,9 +6,11 @@ import type {
   PlacedState as StoredState,
   ToCluster,
 } from '../../protocol/cluster/messages.ts';
+import type { AttemptStory } from '../../protocol/dead-letter.ts';
 import { ReadEvent } from '../dispatch/read-event.ts';
 import { type InstanceService, type Lease, isBefore, leftMs } from './cluster-service.ts';
 import { FailedAttempts } from './failed-attempts.ts';
+import { LostDeliveries } from './lost-deliveries.ts';
 import { PlacedRecords } from './placed-records.ts';
 import { PlacedState } from './placed-state.ts';
 
@@ -24,6 +26,12 @@ export interface LeasedUnitDeps {
   roomy(): void;
 }
 
+interface AloneEvent {
+  readonly sequence: number;
+  /** The cluster knows that it is alone. */
+  isStored: boolean;
+}
+
 export class LeasedUnit {
   readonly unit: string;
   readonly state: PlacedState;
@@ -32,8 +40,13 @@ export class LeasedUnit {
   leaving = false;
   readonly #deps: LeasedUnitDeps;
   readonly #attempts: FailedAttempts;
+  readonly #lost: LostDeliveries;
   /** Of events that the instance has and that have not had their outcome. */
   readonly #open = new Set<string>();
+  /** Those of them that wait for no retry. */
+  readonly #underWay = new Set<string>();
+  /** An event that may have taken members down: while it is under way, no other is. */
+  #alone: AloneEvent | undefined;
   #lease: Lease | undefined;
   #expiry: NodeJS.Timeout | undefined;
   /** What is over does not come back: a renewal may have been on its way. */
@@ -55,6 +68,7 @@ export class LeasedUnit {
     this.state = new PlacedState({ ...parts, broken: (why) => deps.failed(why) });
     this.records = new PlacedRecords(parts);
     this.#attempts = new FailedAttempts(this.records);
+    this.#lost = new LostDeliveries(this.records);
   }
 
   get isHeld(): boolean {
@@ -111,6 +125,7 @@ export class LeasedUnit {
     this.records.adopt(found.records);
     this.state.adopt(found);
     this.#attempts.adopt();
+    this.#lost.adopt(found.lost);
     return found;
   }
 
@@ -126,13 +141,28 @@ export class LeasedUnit {
     this.#backlog.push(...events);
   }
 
-  /** In order: what cannot be taken now holds up what is behind it. */
-  feed(service: InstanceService): void {
+  /** The instance handles none of its events. */
+  get isQuiet(): boolean {
+    return this.#underWay.size === 0;
+  }
+
+  get hasOneAlone(): boolean {
+    return this.#alone !== undefined;
+  }
+
+  /** Its next event comes alone. */
+  get wantsQuiet(): boolean {
+    const [next] = this.#backlog;
+    return next !== undefined && this.#comesAlone(next);
+  }
+
+  /** In order: what cannot be taken now holds up what is behind it. `isQuiet`: the instance handles nothing at all. */
+  feed(service: InstanceService, isQuiet: () => boolean): void {
     const { fence } = this;
     if (fence === undefined || this.leaving) return;
     let taken = 0;
     for (const event of this.#backlog) {
-      if (!this.#take(service, event, fence)) break;
+      if (!this.#mayBegin(event, isQuiet) || !this.#take(service, event, fence)) break;
       taken += 1;
     }
     this.#backlog.splice(0, taken);
@@ -158,6 +188,8 @@ export class LeasedUnit {
     this.#backlog = [];
     this.#done = [];
     this.#open.clear();
+    this.#underWay.clear();
+    this.#alone = undefined;
     clearTimeout(this.#expiry);
     this.state.lost(why);
     this.records.lost(why);
@@ -188,25 +220,63 @@ export class LeasedUnit {
     }, leftMs(until));
   }
 
-  #take(service: InstanceService, { sequence, head, payload }: ArrivedEvent, fence: number): boolean {
+  #mayBegin(event: ArrivedEvent, isQuiet: () => boolean): boolean {
+    const { sequence } = event;
+    if (this.#alone !== undefined) return this.#alone.sequence === sequence && this.#alone.isStored;
+    if (!this.#comesAlone(event)) return true;
+    if (!isQuiet()) return false;
+    const alone: AloneEvent = { sequence, isStored: false };
+    this.#alone = alone;
+    this.#lost.alone(sequence).then(
+      () => {
+        alone.isStored = true;
+        this.#deps.roomy();
+      },
+      // The lease is over.
+      () => undefined,
+    );
+    return false;
+  }
+
+  #comesAlone(event: ArrivedEvent): boolean {
+    return this.#lost.isSuspect(event.sequence) && !this.#hasEnded(event);
+  }
+
+  /** Its changes are stored, or its dead letter is: it needs only to be acknowledged. */
+  #hasEnded({ sequence, head: { eventId, createdAt } }: ArrivedEvent): boolean {
+    return this.state.wasHandled(sequence) || this.#attempts.wasBuried(eventId, createdAt);
+  }
+
+  #take(service: InstanceService, arrived: ArrivedEvent, fence: number): boolean {
+    const { sequence, head, payload } = arrived;
     const { eventId, createdAt, hops, replayOf, ...parts } = head;
-    // Its changes are stored, or its dead letter is: it needs only to be acknowledged.
-    if (this.state.wasHandled(sequence) || this.#attempts.wasBuried(eventId, createdAt)) {
+    if (this.#hasEnded(arrived)) {
       this.#ended(fence, sequence, eventId);
       return true;
     }
     const origin = {
       sequence,
       isOver: (): boolean => this.fence !== fence,
-      attempted: (story: Parameters<FailedAttempts['note']>[1]): void => this.#attempts.note(sequence, story),
+      attempted: (story: readonly AttemptStory[]): void => {
+        if (this.fence !== fence) return;
+        this.#attempts.note(sequence, story);
+        this.#notUnderWay(sequence, eventId);
+      },
       done: (): void => this.#ended(fence, sequence, eventId),
     };
     this.#open.add(eventId);
+    this.#underWay.add(eventId);
     const arrival = { eventId, createdAt, hops, replayOf, origin, partition: this.#deps.partition };
-    const story = this.#attempts.storyOf(sequence);
+    const known = this.#attempts.storyOf(sequence);
+    const story = this.#lost.storyOf(sequence, known);
+    if (story !== known) this.#attempts.note(sequence, story);
+    const attempt = this.#lost.attemptOf(sequence, story);
     const event = new ReadEvent({ ...parts, idempotencyKey: undefined }, payload);
-    const isTaken = service.take(event, { ...arrival, story });
-    if (!isTaken) this.#open.delete(eventId);
+    const isTaken = service.take(event, { ...arrival, story, attempt });
+    if (!isTaken) {
+      this.#open.delete(eventId);
+      this.#underWay.delete(eventId);
+    }
     return isTaken;
   }
 
@@ -214,9 +284,26 @@ export class LeasedUnit {
   #ended(fence: number, sequence: number, eventId: string): void {
     if (this.fence !== fence) return;
     this.#open.delete(eventId);
+    this.#notUnderWay(sequence, eventId);
     this.#attempts.ended(sequence);
     if (this.#done.length === 0) setImmediate(() => this.flush());
     this.#done.push(sequence);
     if (this.#backlog.length > 0) this.#deps.roomy();
   }
+
+  #notUnderWay(sequence: number, eventId: string): void {
+    this.#underWay.delete(eventId);
+    if (this.#alone?.sequence !== sequence) return;
+    this.#alone = undefined;
+    this.#lost.aloneNoMore();
+    this.#deps.roomy();
+  }
+}
+
+/** What the instance may take now, of all that works by it. */
+export function feedFrom(units: readonly LeasedUnit[], service: InstanceService): void {
+  const isQuiet = (): boolean => units.every((unit) => unit.isQuiet && !unit.hasOneAlone);
+  // The others begin nothing until the instance is quiet, and until it has ended.
+  const alone = units.find((unit) => unit.hasOneAlone) ?? units.find((unit) => unit.wantsQuiet);
+  for (const unit of alone === undefined ? units : [alone]) unit.feed(service, isQuiet);
 }

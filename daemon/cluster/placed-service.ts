@@ -22,7 +22,7 @@ import {
   laterText,
   placementPromises,
 } from './cluster-service.ts';
-import { LeasedUnit } from './leased-unit.ts';
+import { LeasedUnit, feedFrom } from './leased-unit.ts';
 import type { PlacedRecords } from './placed-records.ts';
 import { streamedMessage } from './streamed-message.ts';
 
@@ -268,7 +268,7 @@ export class PlacedService implements ClusterService {
   #feed(): void {
     clearTimeout(this.#again);
     if (this.#unit.waiting === 0) return;
-    this.#unit.feed(this.#deps.service());
+    feedFrom([this.#unit], this.#deps.service());
     if (this.#unit.waiting > 0) this.#again = setTimeout(() => this.#feed(), againMs);
   }
 }

@@ -27,6 +27,7 @@ import {
   laterText,
   placementPromises,
 } from './cluster-service.ts';
+import { feedFrom } from './leased-unit.ts';
 import { Partition } from './partition.ts';
 import { partitionsToGive } from './partition-shares.ts';
 import { SharedRecords } from './shared-records.ts';
@@ -399,7 +400,7 @@ export class SharedService implements ClusterService {
   #feed(): void {
     clearTimeout(this.#again);
     const service = this.#deps.service();
-    for (const partition of this.#running) partition.feed(service);
+    feedFrom([...this.#running], service);
     if ([...this.#running].some(({ waiting }) => waiting > 0)) this.#again = setTimeout(() => this.#feed(), againMs);
   }
 }

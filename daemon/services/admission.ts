@@ -34,6 +34,7 @@ export interface AdmittedWith extends Pick<QueuedEvent, 'waiter' | 'replayOf' | 
   readonly createdAt?: string;
   /** Attempts that failed elsewhere. */
   readonly story?: readonly AttemptStory[];
+  readonly attempt?: number;
 }
 
 /** Set by the host alone. */
@@ -87,7 +88,7 @@ export class Admission {
       payload,
       eventId,
       correlationId,
-      attempt: (story.at(-1)?.attempt ?? 0) + 1,
+      attempt: more.attempt ?? (story.at(-1)?.attempt ?? 0) + 1,
       bytes: eventBytes(head, payloadBytes, { eventId, correlationId }),
       acceptedMs: this.#clock.monotonicMs(),
       waiter: more.waiter,

@@ -13,7 +13,7 @@ import type { WakeTurn } from '../dispatch/wake-turns.ts';
 import type { IdempotencyKeys, KnownKey } from './durable/idempotency-keys.ts';
 import type { KeptQueue } from './durable/kept-queue.ts';
 import type { Journal } from './journal.ts';
-import { type Arrival, type PlacedQueue, inPartition } from './placed.ts';
+import { type Arrival, type IsBuried, type PlacedQueue, inPartition } from './placed.ts';
 import type { ReadEvent } from '../dispatch/read-event.ts';
 import { QueueBounds } from './queue-bounds.ts';
 import type { Retries } from './retries.ts';
@@ -165,14 +165,15 @@ export class Intake {
 
   /**
    * Queues an event that waits in the cluster until it has had its outcome. False: it cannot be taken now. Its
-   * publisher's plugin may be another version than this one: `unfit` is told of one that fits no ingress here.
+   * publisher's plugin may be another version than this one: `unfit` says why it fits no ingress here. `isBuried`: it
+   * has had its outcome.
    */
-  take(event: ReadEvent, arrival: Arrival, unfit: (event: QueuedEvent, error: HostError) => void): boolean {
+  take(event: ReadEvent, arrival: Arrival, isBuried: IsBuried): boolean {
     if (!this.#state.accepts) return false;
     const { event: admitted, fault } = this.#admission.arrived(event, arrival);
-    if (fault !== undefined) unfit(admitted, fault);
-    else if (this.#hasRoom(admitted)) this.#push(admitted);
-    else return false;
+    if (isBuried(admitted, fault)) return true;
+    if (!this.#hasRoom(admitted)) return false;
+    this.#push(admitted);
     return true;
   }
 

@@ -297,10 +297,16 @@ export class Outcomes {
     return undefined;
   }
 
-  /** It was accepted for another version of the plugin: no attempt is of any use. */
-  unfit(event: QueuedEvent, error: HostError): void {
+  /**
+   * An event that comes out of the cluster. True: another attempt is of no use, and it is a dead letter at once. It was
+   * accepted for another version of the plugin (`unfit`), or its attempts are used up.
+   */
+  isBuriedOnArrival(event: QueuedEvent, unfit: HostError | undefined): boolean {
+    if (unfit === undefined && event.story.length < this.#deps.retry().maxAttempts) return false;
     this.#deps.books.accepted();
-    this.#bury(event, [...event.story, this.#chapter(event, error, 0)], 'event_invalid', 0);
+    if (unfit === undefined) this.buryUsedUp(event);
+    else this.#bury(event, [...event.story, this.#chapter(event, unfit, 0)], 'event_invalid', 0);
+    return true;
   }
 
   /** It took the daemons down that handled it. */

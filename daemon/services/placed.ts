@@ -42,7 +42,7 @@ export interface PlacedQueue {
    * not hold it.
    */
   partitionHere(event: Pick<QueuedEvent, 'key'>): number | undefined;
-  /** Of the members that have an instance, this one listens to brokers. */
+  /** Of the members that have an instance, this one listens to what would send the same to each. */
   readonly subscribes: boolean;
   /** This member has a lease in force: it may act. */
   readonly isInForce: boolean;
@@ -80,6 +80,9 @@ export async function writeWherePlaced(
   if (there.length > 0) await placed?.records.commit(there);
 }
 
+/** True: no attempt at it is of use here, and it is a dead letter. `unfit`: why it is no event of this service. */
+export type IsBuried = (event: QueuedEvent, unfit: HostError | undefined) => boolean;
+
 /** An event that comes out of the cluster's queue, beside what a sender says of it. */
 export interface Arrival {
   readonly eventId: string;
@@ -90,4 +93,6 @@ export interface Arrival {
   readonly partition?: number | undefined;
   /** Attempts that failed on other members. */
   readonly story: readonly AttemptStory[];
+  /** Counts those too that ended with their member. */
+  readonly attempt: number;
 }

@@ -218,7 +218,7 @@ export class Service {
 
   /** Takes an event that waits in the cluster; false: it cannot be taken now. */
   take(event: ReadEvent, arrival: Arrival): boolean {
-    return this.#intake.take(event, arrival, (unfit, error) => this.#outcomes.unfit(unfit, error));
+    return this.#intake.take(event, arrival, (...found) => this.#outcomes.isBuriedOnArrival(...found));
   }
 
   /** Another member takes over what has not had its outcome here. Returns how many events that are. */

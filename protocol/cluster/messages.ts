@@ -149,6 +149,16 @@ export interface PlacedState {
   readonly handled: readonly number[];
   /** What is kept of single events. */
   readonly records: readonly StoredRecord[];
+  /** Absent where the lease before this one was given back. */
+  readonly lost?: LostTenure;
+}
+
+/** A lease that ended without being given back. */
+export interface LostTenure {
+  /** Events up to this place in the stream may have begun under it. */
+  readonly upTo: number;
+  /** Its member is not heard of any more. */
+  readonly died: boolean;
 }
 
 /** As an entry of the store would be, and kept in the cluster. */

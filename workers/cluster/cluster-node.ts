@@ -76,10 +76,11 @@ export class ClusterNode {
       board: this.#board,
       nowMs: monotonicMs,
       wallMs: () => Date.now(),
-      fenceOff: async (service, fence) => {
-        await this.#streams.fenceOff(service, fence);
+      fenceOff: async (service, fence, lost) => {
+        const upTo = await this.#streams.fenceOff(service, fence);
         const state = await this.#states.open(service.plugin, fence);
-        return { ...state, records: await this.#records.open(service.plugin, fence) };
+        const records = await this.#records.open(service.plugin, fence);
+        return { ...state, records, ...(lost === undefined ? {} : { lost: { ...lost, upTo } }) };
       },
       ended: (plugin) => {
         this.#streams.end(plugin);

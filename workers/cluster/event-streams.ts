@@ -97,14 +97,20 @@ export class EventStreams {
     }
   }
 
-  /** What an instance with a lesser number still says is ignored by the server from then on. */
-  async fenceOff(service: PlacedService, fence: number): Promise<void> {
+  /**
+   * What an instance with a lesser number still says is ignored by the server from then on. Answers up to which place
+   * events were given to one.
+   */
+  async fenceOff(service: PlacedService, fence: number): Promise<number> {
     await this.ensure(service);
     const { manager } = this.#required();
     const stream = this.#stream(service.plugin);
-    for await (const { name } of manager.consumers.list(stream)) {
+    let upTo = 0;
+    for await (const { name, delivered } of manager.consumers.list(stream)) {
       if (fenceOf(name) > fence) throw new Error('a later instance is there');
-      if (fenceOf(name) !== fence) await manager.consumers.delete(stream, name).catch(notThere);
+      if (fenceOf(name) === fence) continue;
+      if (fenceOf(name) > 0) upTo = Math.max(upTo, delivered.stream_seq);
+      await manager.consumers.delete(stream, name).catch(notThere);
     }
     await manager.consumers.add(stream, {
       durable_name: consumerOf(fence),
@@ -113,6 +119,7 @@ export class EventStreams {
       max_ack_pending: service.inFlight,
       max_deliver: -1,
     });
+    return upTo;
   }
 
   async consume(plugin: string, fence: number, inFlight: number): Promise<void> {

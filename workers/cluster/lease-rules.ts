@@ -33,6 +33,8 @@ export const renewAfterMs = (leaseMs: number): number => leaseMs * renewShare;
 /** From the moment at which the renewal was sent. */
 export const heldForMs = (leaseMs: number): number => leaseMs * heldShare;
 export const staleAfterMs = (leaseMs: number): number => leaseMs * staleShare;
+/** By its heartbeat, that a member lives whose lease is free: of one that died, the last one is older by then. */
+export const heardWithinMs = (leaseMs: number): number => leaseMs * (staleShare - renewShare - tickShare);
 export const tickMs = (leaseMs: number): number => Math.max(25, Math.min(1000, leaseMs * tickShare));
 
 export interface Self {

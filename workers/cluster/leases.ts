@@ -6,6 +6,7 @@ import {
   type FromCluster,
   type LeaseHolder,
   type LeaseTime,
+  type LostTenure,
   type PlacedService,
   type PlacedState,
   type MemberRecord,
@@ -19,6 +20,7 @@ import {
   type LeaseValue,
   type Seen,
   type Self,
+  heardWithinMs,
   heldForMs,
   isFree,
   isUnderstood,
@@ -34,7 +36,7 @@ export interface LeasesDeps {
   nowMs(): number;
   wallMs(): number;
   /** Keeps those that had it before from acting at the server. Rejects if a later one is there already. */
-  fenceOff(service: PlacedService, fence: number): Promise<PlacedState>;
+  fenceOff(service: PlacedService, fence: number, lost: Pick<LostTenure, 'died'> | undefined): Promise<PlacedState>;
   /** Nothing more of it is to be sent. */
   ended(plugin: string): void;
   tell(message: FromCluster): void;
@@ -192,7 +194,7 @@ export class Leases {
       const seen = this.#deps.board.leases.get(token);
       const held = await this.#acquire(kv, token, seen);
       this.#held.set(plugin, held);
-      const state = await this.#deps.fenceOff(service, held.fence);
+      const state = await this.#deps.fenceOff(service, held.fence, this.#lostBefore(seen));
       if (this.#held.get(plugin) !== held) return;
       held.granted = true;
       this.#tellGranted(plugin, held, state);
@@ -203,6 +205,17 @@ export class Leases {
     } finally {
       this.#taking.delete(plugin);
     }
+  }
+
+  /** Undefined: whoever had it last has given it back. */
+  #lostBefore(seen: Seen<LeaseValue> | undefined): Pick<LostTenure, 'died'> | undefined {
+    if (seen === undefined || seen.value.member === null) return undefined;
+    const { board, self, data, nowMs } = this.#deps;
+    const { session } = seen.value;
+    const isHeard = [...board.members.values()].some(
+      ({ value, sinceMs }) => value.session === session && nowMs() - sinceMs < heardWithinMs(data.leaseMs),
+    );
+    return { died: session !== self.session && !isHeard };
   }
 
   async #acquire(kv: KV, token: string, seen: Seen<LeaseValue> | undefined): Promise<Held> {
