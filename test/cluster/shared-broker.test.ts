@@ -1,4 +1,4 @@
-// Sources of the types mqtt and websocket of a shared service are open on one member, and move with the first partition.
+// Sources of the types mqtt and websocket of a shared service are open on one member and move with the first partition.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
