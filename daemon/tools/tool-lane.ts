@@ -42,6 +42,7 @@ export class ToolLane {
   #stallWatch: Timer | undefined;
   #look: Timer | undefined;
   #closed = false;
+  #whenEmpty: (() => void) | undefined;
   #held: boolean;
 
   constructor(parts: LaneParts) {
@@ -118,8 +119,23 @@ export class ToolLane {
     this.#look?.cancel();
     for (const call of [...this.#queue.everyone(), ...this.#running.flatMap(({ open }) => [...open])])
       call.cancel(reason);
+    const graceMs = Math.min(this.#parts.abortGraceMs, deadlineMs / 2);
+    const { clock } = this.#parts;
+    const beganMs = clock.monotonicMs();
+    if (this.#running.length > 0) await this.#emptied(graceMs);
     // A pool that is still being made has no cells yet, and gets no call any more.
-    await this.#pool?.close(deadlineMs);
+    await this.#pool?.close(deadlineMs - (clock.monotonicMs() - beganMs));
+  }
+
+  /** What runs has heard that it is to end: its cells are ended when it has, or when its grace is over. */
+  #emptied(withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#parts.clock.after(withinMs, resolve);
+      this.#whenEmpty = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
   }
 
   /** Threads that do not end are bounded too: as many as may run may be stuck beside them, then calls wait. */
@@ -276,6 +292,7 @@ export class ToolLane {
       else if (!call.answered) again.push(call);
     }
     this.#queue.putBack(again);
+    if (this.#running.length === 0) this.#whenEmpty?.();
     this.pump();
   }
 

@@ -42,6 +42,20 @@ for (const isolation of isolations) {
     });
   });
 
+  test(`a ${isolation} call that runs hears by its signal that its tools are closed, and is waited for no longer than it needs`, async (context) => {
+    const path = join(await temporaryFolder(context), 'sleeping');
+    await withTools('plain', { isolation, limits: { abortGraceMs: 40_000 } }, async ({ tools, refusal }) => {
+      const sleeping = refusal('sleep', { ms: 60_000, path });
+      await until('it sleeps', async () => (await writtenIn(path)) === 'began\n');
+      const beganMs = performance.now();
+      await tools.close(90_000);
+      assert.match(await writtenIn(path), /^began\naborted: /);
+      assert.ok(performance.now() - beganMs < 30_000, 'nobody waited for the whole grace');
+      assert.equal((await sleeping).code, 'tool_cancelled');
+      assert.equal(tools.threads, 0);
+    });
+  });
+
   test(`${isolation} cells that come and go by the dozen leave nothing behind`, async () => {
     const before = handles();
     await withTools('faults', { isolation, limits: { toolThreads: 2 } }, async ({ tools, refusal, call }) => {
