@@ -2,6 +2,7 @@
 // leaves the descriptor open in the daemon, for good. What only reads gets there soon; nobody waits for it longer than
 // its bound, and an import that loops or waits is ended then all the same.
 import type { Worker } from 'node:worker_threads';
+import { killStartedBy } from './process-tree.ts';
 import { threadInspector } from './thread-inspector.ts';
 import { awakeTime } from '../time/awake-time.ts';
 
@@ -30,11 +31,15 @@ export function whenSafeToTerminate(reading: () => Reading, end: () => void): vo
   look();
 }
 
-/** For a thread that a pool ends. */
-export function endsWhenRead(thread: Worker, reading: () => Reading): void {
+/**
+ * For a thread that a pool ends, for whatever reason. What its plugin has started would outlive it, and is found only
+ * while the thread is there; `osThread` is the system's number of it, 0 while that is not known.
+ */
+export function endsWhenRead(thread: Worker, reading: () => Reading, osThread: () => number): void {
   const terminate = thread.terminate.bind(thread);
   thread.terminate = () =>
     new Promise((resolve) => {
+      killStartedBy(osThread());
       whenSafeToTerminate(reading, () => {
         threadInspector.dismiss(thread.threadId);
         resolve(terminate());

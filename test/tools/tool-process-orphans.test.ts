@@ -41,6 +41,23 @@ for (const [permissions, under] of models) {
   }
 }
 
+for (const isolation of ['pooled', 'fresh'] as const) {
+  test(`what a ${isolation} tool's thread has started ends with it, when it is idle and when its tools are closed`, async () => {
+    for (const toolIdleMs of [100, 60_000]) {
+      const started: number[] = [];
+      await withTools('watched', { isolation, limits: { toolIdleMs } }, async ({ call, logs, tools }) => {
+        await call('leave', { way: 'is idle' });
+        await until('its log is here', () => logs.length > 0);
+        const { child } = JSON.parse(String(logs[0]?.type === 'log' && logs[0].fields)) as { child: number };
+        started.push(child);
+        if (toolIdleMs < 1000) await until('its thread is gone', () => tools.threads === 0);
+      });
+      assert.equal(started.length, 1);
+      for (const child of started) await untilGone(child, 10_000);
+    }
+  });
+}
+
 for (const [permissions, under] of models) {
   for (const way of ['is idle', 'exits', 'throws later']) {
     test(`what a tool's process has started ends with it, when it ${way}${under}`, async () => {

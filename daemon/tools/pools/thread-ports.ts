@@ -4,7 +4,6 @@ import type { MessagePort } from 'node:worker_threads';
 import type { AbortCallMessage, ToolCellMessage } from '../../../protocol/cell/tool-messages.ts';
 import type { ToolRegister } from '../../../protocol/cell/tool-register.ts';
 import { BoundedPort } from '../../isolates/bounded-port.ts';
-import { killStartedBy } from '../../isolates/process-tree.ts';
 import { isToolCellMessage } from './tool-message.ts';
 
 export class ThreadPorts {
@@ -37,11 +36,6 @@ export class ThreadPorts {
   /** What the thread said before it ended, and is not read yet. */
   drain(): void {
     this.#messages.drain();
-  }
-
-  /** Before the thread ends: what its tool started would outlive it. */
-  endStarted(): void {
-    killStartedBy(this.register.osThread);
   }
 
   close(): void {

@@ -118,7 +118,6 @@ class FreshThread implements LoneCell {
 
   end(): void {
     this.#watch.measure();
-    this.#seat.endStarted();
     this.#living.expectEnd(this.#cell.worker);
     this.#cell.destroy();
     this.#seat.close();
@@ -139,7 +138,11 @@ class FreshThread implements LoneCell {
     });
     // Its first word to the pool is that its own modules are there.
     thread.once('message', () => (this.#up = true));
-    endsWhenRead(thread, () => (this.#up ? (this.phase === 'importing' ? 'plugin' : undefined) : 'own'));
+    endsWhenRead(
+      thread,
+      () => (this.#up ? (this.phase === 'importing' ? 'plugin' : undefined) : 'own'),
+      () => this.#register.osThread,
+    );
   }
 
   #locate(withinMs: number): Promise<Whereabouts> {

@@ -146,7 +146,6 @@ export class PooledRun implements PoolRun, SharedCellRun {
   /** The thread first, so that the pool has room when this run's end is told. */
   endCell(end: RunEnd): void {
     if (this.#over) return;
-    this.#seat()?.endStarted();
     this.killSwitch.pull();
     this.#end(end, false);
   }
@@ -159,10 +158,6 @@ export class PooledRun implements PoolRun, SharedCellRun {
   #hearOut(): void {
     this.collect();
     if (this.#owes) this.#place.drain();
-  }
-
-  #seat(): ThreadPorts | undefined {
-    return this.#place.seatOf(this.task.calls[this.tray.begun - 1] ?? 0);
   }
 
   #tell(index: number, answer: ToolAnswer): void {

@@ -157,12 +157,13 @@ class PooledThreads implements ToolPool {
 
   #locate(threadId: number, withinMs: number): Promise<Whereabouts> {
     const worker = this.#workers.get(threadId);
-    const osThread = this.#seats.get(threadId)?.register.osThread ?? 0;
     return locateThread(
       threadId,
       this.#spec.folder,
       withinMs,
-      worker === undefined ? {} : { eventLoop: () => worker.performance.eventLoopUtilization(), osThread },
+      worker === undefined
+        ? {}
+        : { eventLoop: () => worker.performance.eventLoopUtilization(), osThread: this.#osThread(threadId) },
     );
   }
 
@@ -204,7 +205,11 @@ class PooledThreads implements ToolPool {
     }
     this.#workers.set(threadId, worker);
     // Its own modules are there by now.
-    endsWhenRead(worker, () => (this.#seats.get(threadId)?.register.phase === 'importing' ? 'plugin' : undefined));
+    endsWhenRead(
+      worker,
+      () => (this.#seats.get(threadId)?.register.phase === 'importing' ? 'plugin' : undefined),
+      () => this.#osThread(threadId),
+    );
     worker.once('exit', () => this.#exited(threadId));
     this.#living.add(worker, threadId, worker);
     const watch = new ToolThreadWatch(
@@ -231,7 +236,15 @@ class PooledThreads implements ToolPool {
     const { threadId } = worker;
     let gone = false;
     worker.once('exit', () => (gone = true));
-    endsWhenRead(worker, () => (gone || this.#seats.get(threadId)?.register.up === true ? undefined : 'own'));
+    endsWhenRead(
+      worker,
+      () => (gone || this.#seats.get(threadId)?.register.up === true ? undefined : 'own'),
+      () => this.#osThread(threadId),
+    );
+  }
+
+  #osThread(threadId: number): number {
+    return this.#seats.get(threadId)?.register.osThread ?? 0;
   }
 
   #overstepped(threadId: number, reason: 'heap_limit' | 'descriptor_limit', error: PlainError): void {
