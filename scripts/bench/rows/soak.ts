@@ -12,7 +12,7 @@ import { Station } from '../station.ts';
 const lookMs = 250;
 const floorMs = 5000;
 /** The first window is for warming up; the second is what the last one is held against. */
-const windows = { long: 60_000, short: 12_000, smoke: 150 } as const;
+const windows = { long: 60_000, short: 12_000, smoke: 600 } as const;
 const shortWindows = 5;
 
 const columns: readonly Column[] = [
