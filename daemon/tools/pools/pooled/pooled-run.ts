@@ -131,8 +131,17 @@ export class PooledRun implements PoolRun, SharedCellRun {
     if (!this.#over) this.#listener.progressed(call, progress);
   }
 
-  /** Its thread is through with it. */
+  /**
+   * Its thread is through with it. A new thread's port, by which an answer may come, is heard of on another way than
+   * this: within the same turn, be it later.
+   */
   finished(): void {
+    this.#hearOut();
+    if (this.#owes) setImmediate(() => this.#finished());
+    else this.#finished();
+  }
+
+  #finished(): void {
     this.#hearOut();
     this.#end(this.#owes ? threadEnd(new Error('the thread gave no answer')) : { kind: 'over' }, true);
   }
