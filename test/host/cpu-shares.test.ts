@@ -152,7 +152,7 @@ test('a real burner is paused, says so everywhere, and goes on once its share ha
 
 test('calls of tools wait while their plugin is paused, and go on behind the pause', { skip }, async (t) => {
   const config = join(temporaryFolder(t), 'nagaya.json');
-  const overrides = { 'test.burner': { limits: { cpuShare: 0.05 }, queue: { durability: 'memory' } } };
+  const overrides = { 'test.burner': { limits: { cpuShare: 0.02 }, queue: { durability: 'memory' } } };
   writeFileSync(config, JSON.stringify({ plugins: { overrides } }));
   const daemon = await serve(t, ['--config', config, '--plugins', join(repository, 'test/fixtures/burners')]);
   const client = await connect({ socket: daemon.socket, callMs: 60_000 });
@@ -162,7 +162,7 @@ test('calls of tools wait while their plugin is paused, and go on behind the pau
   const call = async (forMs: number, timeoutMs: number): Promise<unknown> =>
     await client.call('tool.call', { plugin: 'test.burner', tool: 'pooled', input: { forMs }, timeoutMs });
   // Each of them costs the share of several seconds.
-  await until('it is paused', async () => (await call(300, 60_000), (await pause())?.state === 'paused'), 60_000);
+  await until('it is paused', async () => (await call(100, 60_000), (await pause())?.state === 'paused'), 60_000);
   const before = (await pause())?.pausedMs ?? 0;
   await assert.rejects(call(0, 100), { code: 'tool_timeout' });
   await call(0, 60_000);

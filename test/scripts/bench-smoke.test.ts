@@ -18,7 +18,7 @@ async function bench(
   return { code: await ended, stdout, stderr };
 }
 
-test('every row of the suite runs to its end and measures what it judges', { timeout: 170_000 }, async () => {
+test('every row of the suite runs to its end and measures what it judges', { timeout: 230_000 }, async () => {
   const { code, stdout, stderr } = await bench('--smoke', '--json');
   assert.equal(code, 0, stderr);
   const { rows } = JSON.parse(stdout) as Report;
