@@ -9,7 +9,12 @@ import { ToolTray } from '../../protocol/cell/tool-tray.ts';
 
 const failed: ToolAnswer = { ok: false, error: { code: 'tool_failed', message: 'no', details: {} }, durationMs: 1 };
 
-function lab(): { run: PooledRun; cell: ToolTray; told: (number | RunEnd['kind'])[]; end: () => RunEnd | undefined } {
+function lab(drain: (run: PooledRun) => void = () => undefined): {
+  run: PooledRun;
+  cell: ToolTray;
+  told: (number | RunEnd['kind'])[];
+  end: () => RunEnd | undefined;
+} {
   const tray = new ToolTray(0);
   const told: (number | RunEnd['kind'])[] = [];
   let end: RunEnd | undefined;
@@ -18,7 +23,7 @@ function lab(): { run: PooledRun; cell: ToolTray; told: (number | RunEnd['kind']
     { tray, known: true },
     {
       seatOf: () => undefined,
-      drain: () => undefined,
+      drain: () => drain(run),
       locate: () => Promise.resolve({ kind: 'unknown', frames: [] }),
       complete: true,
       forget: () => undefined,
@@ -63,4 +68,16 @@ test('a run that is ended meanwhile is not ended again', async () => {
   run.kill();
   await turn();
   assert.deepEqual(told, ['killed']);
+});
+
+test('a run whose answer was there and not read yet is not taken for stalled', () => {
+  const { run, told } = lab((heard) => heard.answered(7, failed));
+  run.retract();
+  assert.deepEqual(told, [7]);
+});
+
+test('a run that has something else to do than its calls is taken back', () => {
+  const { run, told } = lab();
+  run.retract();
+  assert.equal(told.length, 1);
 });

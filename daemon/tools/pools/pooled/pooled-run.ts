@@ -117,8 +117,11 @@ export class PooledRun implements PoolRun, SharedCellRun {
     return this.#place.locate(call, withinMs);
   }
 
+  /** Not where an answer was there already and nobody had read it: its call would be run again. */
   retract(): void {
-    if (this.#place.complete) this.endCell(stalled);
+    const told = this.#told;
+    this.#hearOut();
+    if (this.#told === told && this.#place.complete) this.endCell(stalled);
   }
 
   /** An answer that came by message; those before it are on the tray. */
@@ -132,8 +135,8 @@ export class PooledRun implements PoolRun, SharedCellRun {
   }
 
   /**
-   * Its thread is through with it. A new thread's port, by which an answer may come, is heard of on another way than
-   * this: within the same turn, be it later.
+   * Its thread is through with it. An answer may come by the thread's own port, and the message that brings the port of
+   * a new thread may be read after this one, in the same turn.
    */
   finished(): void {
     this.#hearOut();
