@@ -3,6 +3,7 @@
 import { readFile, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { type BuildOptions, type Plugin, build } from 'esbuild';
+import { smaller } from './smaller.ts';
 
 /** They begin a thread or a process each. */
 const cells = [
@@ -31,12 +32,6 @@ const validator = 'workers/json-schema-validator';
 
 /** In the bundles: comlink because every cell loads it, zod because the command uses a third of it. */
 const bundledPackages = ['comlink', 'zod', 'ajv'];
-
-/**
- * Without comments and indentation the command and the cells are a fifth smaller; names stay, and so do lines that a
- * stack can name.
- */
-const withoutWhitespace: BuildOptions = { minifyWhitespace: true, lineLimit: 160 };
 
 /** Resolves to the packages whose text is in the bundles. */
 export async function bundle(root: string, dist: string): Promise<string[]> {
@@ -67,16 +62,14 @@ export async function bundle(root: string, dist: string): Promise<string[]> {
       chunkNames: chunks,
       external,
       mainFields,
-      ...withoutWhitespace,
-      plugins: [ownPlaces(root, [command])],
+      plugins: [ownPlaces(root, [command]), smaller],
     }),
     build({
       ...common,
       entryPoints: cells.map((name) => `${name}.ts`),
       external,
       mainFields,
-      ...withoutWhitespace,
-      plugins: [besideCells, ownPlaces(root, cells)],
+      plugins: [besideCells, ownPlaces(root, cells), smaller],
     }),
     build({ ...common, entryPoints: [`${validator}.ts`], mainFields, minify: true }),
     build({
