@@ -2,7 +2,7 @@
 // checks fail where the committed text says anything else.
 import * as z from 'zod';
 import { config } from '../../daemon/config/schema.ts';
-import { type ErrorKind, errorKinds } from '../../protocol/errors.ts';
+import { type ErrorCode, type ErrorKind, errorKinds, isRetryable } from '../../protocol/errors.ts';
 import { manifest } from '../../protocol/manifest.ts';
 import { type Operation, commonErrors } from '../../protocol/operation.ts';
 import { operations } from '../../protocol/operations.ts';
@@ -19,7 +19,14 @@ function errorsTable(): string {
   const rows = Object.entries<ErrorKind>(errorKinds);
   return table(
     ['code', 'HTTP', 'JSON-RPC', 'retryable', 'meaning', 'what to do'],
-    rows.map(([name, kind]) => [code(name), kind.status, kind.rpc, yes(kind.retryable), kind.meaning, kind.remedy]),
+    rows.map(([name, kind]) => [
+      code(name),
+      kind.status,
+      kind.rpc,
+      yes(isRetryable(name as ErrorCode)),
+      kind.meaning,
+      kind.remedy,
+    ]),
   );
 }
 

@@ -1,6 +1,6 @@
 // What the sender of a webhook is told: one document, accepted or refused. A refusal says the registry's words and
 // nothing of what is configured here.
-import { type ErrorCode, errorKinds } from '../../protocol/errors.ts';
+import { type ErrorCode, errorKinds, isRetryable } from '../../protocol/errors.ts';
 
 export interface WebhookAnswer {
   readonly status: number;
@@ -40,7 +40,7 @@ export function problem(code: ErrorCode, options: ProblemOptions = {}): WebhookA
       status,
       detail,
       code,
-      retryable: kind.retryable,
+      retryable: isRetryable(code),
       details: retryAfterMs === undefined ? {} : { retryAfterMs },
     }),
   };

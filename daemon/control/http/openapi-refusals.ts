@@ -1,5 +1,5 @@
 // The refusals of an operation as responses of the OpenAPI document: one for each status, with the codes that share it.
-import { type ErrorCode, errorCodes, errorKinds } from '../../../protocol/errors.ts';
+import { type ErrorCode, errorCodes, errorKinds, isRetryable } from '../../../protocol/errors.ts';
 
 type Json = Record<string, unknown>;
 
@@ -24,7 +24,7 @@ export function refusals(codes: readonly ErrorCode[]): Record<string, Json> {
 }
 
 function response(sharing: readonly ErrorCode[]): Json {
-  const later = sharing.some((code) => errorKinds[code].retryable);
+  const later = sharing.some(isRetryable);
   return {
     description: sharing
       .map((code) => `\`${code}\`: ${errorKinds[code].meaning} ${errorKinds[code].remedy}`)
