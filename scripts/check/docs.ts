@@ -121,7 +121,7 @@ function unlistedDecisions(pages: readonly Text[]): string[] {
     .map(({ path }) => `${decisionsList} does not link ${basename(path)}`);
 }
 
-const faultsPage = 'docs/operations.md';
+const faultsPage = 'docs/faults.md';
 
 /** The figures are those of one run; the faults are those of the catalogue. */
 function unlistedFaults(pages: readonly Text[]): string[] {

@@ -1,4 +1,4 @@
-// `npm run docs:faults`: writes the tables of faults into docs/operations.md from the kit's own reports. Apart from the
+// `npm run docs:faults`: writes the tables of faults into docs/faults.md from the kit's own reports. Apart from the
 // other sections, because a run takes minutes and its figures are those of one machine. Given files, it takes the
 // reports of earlier `nagaya faults --json` runs instead of making new ones.
 import { spawnSync } from 'node:child_process';
@@ -9,7 +9,7 @@ import type { Row } from '../../daemon/faults/verdict.ts';
 import { code, table } from './table.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const page = join(root, 'docs', 'operations.md');
+const page = join(root, 'docs', 'faults.md');
 const command = join(root, 'dist', 'daemon', 'cli', 'nagaya.js');
 const [opening, closing] = ['<!-- begin:faults -->', '<!-- end:faults -->'] as const;
 
@@ -106,11 +106,11 @@ function section(reports: readonly KitReport[]): string {
   const { answerMs, neighbourMs, recoveryMs } = first.goals;
   return [
     `Measured with Node ${first.node} on ${first.platform} with ${String(first.cores)} cores, ${first.at.slice(0, 10)}. The goals: answered by the deadline + ${String(answerMs)} ms, no gap of the neighbour's over ${String(neighbourMs)} ms, of use again within ${String(recoveryMs)} ms. The deadline is 500 ms for most handlers, 5000 ms for those that take memory, 3000 ms for an import. A trial that missed a goal was repeated twice, and the middle one of each figure counts.`,
-    ...services.flatMap((place) => [`### Services in a ${place.isolation}`, summaryText(place), serviceTable(place)]),
+    ...services.flatMap((place) => [`## Services in a ${place.isolation}`, summaryText(place), serviceTable(place)]),
     ...(tools.length === 0
       ? []
-      : ['### Tools', ...tools.map((place) => `${code(place.isolation)}: ${summaryText(place)}`), toolTable(tools)]),
-    ...servers.flatMap((place) => ['### Hosted MCP servers', summaryText(place), serviceTable(place)]),
+      : ['## Tools', ...tools.map((place) => `${code(place.isolation)}: ${summaryText(place)}`), toolTable(tools)]),
+    ...servers.flatMap((place) => ['## Hosted MCP servers', summaryText(place), serviceTable(place)]),
   ].join('\n\n');
 }
 

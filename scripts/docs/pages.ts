@@ -20,7 +20,7 @@ export const requiredSections: readonly (readonly [path: string, section: string
   ['docs/operations.md', 'commands'],
   ['docs/operations.md', 'errors'],
   ['docs/operations.md', 'operations'],
-  ['docs/operations.md', 'faults'],
+  ['docs/faults.md', 'faults'],
   ['docs/runtimes.md', 'worker-limits'],
   ['docs/sources.md', 'source-webhook'],
   ['docs/sources.md', 'source-schedule'],

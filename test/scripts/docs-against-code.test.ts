@@ -61,7 +61,7 @@ test('a fault of the kit that the table of faults does not have is found', async
   await writeTree(root, pagesWith(others));
   await written(root);
   assert.deepEqual(await docs.run(root), [
-    `docs/operations.md lists no fault ${String(missing)}; run npm run docs:faults`,
+    `docs/faults.md lists no fault ${String(missing)}; run npm run docs:faults`,
   ]);
 });
 
