@@ -17,11 +17,10 @@ const cells = [
   'entry-check',
   'store-check',
   'storekeeper',
-  'edge-thread',
   'mcp-thread',
-  'cluster-thread',
-  'remote-thread',
 ].map((name) => `workers/${name}`);
+/** They begin when something is configured for them, and need the words of errors, which stand in a file already. */
+const threadsWithWords = ['edge-thread', 'cluster-thread', 'remote-thread'].map((name) => `workers/${name}`);
 const command = 'daemon/cli/nagaya';
 /** What the command imports only when it needs it stays in files of its own. */
 const chunks = join(dirname(command), 'part-[name]-[hash]');
@@ -71,6 +70,13 @@ export async function bundle(root: string, dist: string): Promise<string[]> {
       mainFields,
       plugins: [besideCells, ownPlaces(root, cells), smaller],
     }),
+    build({
+      ...common,
+      entryPoints: threadsWithWords.map((name) => `${name}.ts`),
+      external,
+      mainFields,
+      plugins: [besideCells, besideClient(root), ownPlaces(root, threadsWithWords), smaller],
+    }),
     build({ ...common, entryPoints: [`${validator}.ts`], mainFields, minify: true }),
     build({
       ...common,
@@ -112,6 +118,19 @@ const besideCells: Plugin = {
     }));
   },
 };
+
+/** The registry of errors is a file of the client, which programs import as well. */
+function besideClient(root: string): Plugin {
+  const errors = join(root, 'protocol', 'errors.ts');
+  return {
+    name: 'beside the client',
+    setup({ onResolve }) {
+      onResolve({ filter: /\/errors\.ts$/ }, ({ path, resolveDir }) =>
+        join(resolveDir, path) === errors ? { path: '../protocol/errors.js', external: true } : undefined,
+      );
+    },
+  };
+}
 
 /** Whoever asks for its own place is told the one that the compiler gave it, whichever file it is in now. */
 function ownPlaces(root: string, entries: readonly string[]): Plugin {

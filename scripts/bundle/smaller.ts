@@ -1,6 +1,6 @@
 // Makes the files of the command and of the cells smaller, so that the package is small and a cell reads less at its
 // start, and keeps every name that a stack can show of them: those of functions, classes and methods of a module.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { type Plugin, type TransformOptions, transform } from 'esbuild';
 
@@ -35,8 +35,30 @@ export const smaller: Plugin = {
   },
 };
 
+/** For a file that stays as the compiler wrote it, with its map beside it. */
+export async function makeSmaller(path: string): Promise<void> {
+  const [text, map] = await Promise.all([readFile(path, 'utf8'), readFile(`${path}.map`, 'base64')]);
+  const withMap = text.replace(
+    /^\/\/# sourceMappingURL=.*$/m,
+    `//# sourceMappingURL=data:application/json;base64,${map}\n`,
+  );
+  await writeSmaller(path, withMap);
+}
+
+/**
+ * A class that names itself comes out of a bundle as `var Name = class _Name {`, whose second name would be shortened,
+ * and a stack shows that one. Places stay where they are, for the map's sake.
+ */
+function withOneName(text: string): string {
+  const found = [...text.matchAll(/^var (\w+) = class (_\w+) /gm)];
+  return found.reduce((before, [whole, outer = '', inner = '']) => {
+    const declared = before.replace(whole, `class ${outer} `.padEnd(whole.length));
+    return declared.replaceAll(new RegExp(`(?<![\\w$.#'"\`])${inner}\\b`, 'g'), outer.padStart(inner.length));
+  }, text);
+}
+
 async function writeSmaller(path: string, text: string): Promise<void> {
-  const { code, map } = await transform(`${text}${keepsNames}`, { ...options, sourcefile: path });
+  const { code, map } = await transform(`${withOneName(text)}${keepsNames}`, { ...options, sourcefile: path });
   if (!keepsNamesWritten.test(code)) throw new Error(`esbuild wrote in other words what keeps the names of ${path}`);
   await mkdir(dirname(path), { recursive: true });
   await Promise.all([

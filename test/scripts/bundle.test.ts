@@ -7,6 +7,7 @@ import { SourceMap, type SourceMapPayload } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
+import { errorKinds } from '../../protocol/errors.ts';
 import { bundle } from '../../scripts/bundle/bundle.ts';
 import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
 
@@ -95,6 +96,21 @@ test("a place in a cell's file leads back to its source", async (t) => {
   const source = join(dirname(file), entry.originalSource);
   assert.equal(source, join(root, 'workers/guard.ts'));
   assert.match((await readFile(source, 'utf8')).split('\n')[entry.originalLine] ?? '', /^export function hideParent\(/);
+});
+
+test('the files of cells keep the names that a stack shows, and leave out the words of errors', async (t) => {
+  const folder = await bundled(t);
+  const textOf = (name: string): Promise<string> => readFile(join(folder, 'dist', `${name}.js`), 'utf8');
+  const daemon = (await readdir(join(folder, 'dist/daemon/cli'))).find((name) => /^part-daemon-\w+\.js$/.test(name));
+  for (const [file, names] of [
+    ['workers/service-cell', ['function hideParent(', 'HostError=class extends', 'class CellState{']],
+    [`daemon/cli/${daemon?.replace('.js', '') ?? ''}`, ['class HostedPlugin{', 'class Incarnation{']],
+  ] as const)
+    for (const name of names) assert.ok((await textOf(file)).includes(name), `${file} has ${name}`);
+  for (const cell of ['service-cell', 'process-cell', 'tool-cell']) {
+    const text = await textOf(`workers/${cell}`);
+    assert.ok(text.includes('HostError') && !text.includes(errorKinds.queue_full.remedy), cell);
+  }
 });
 
 test('the notices name every package whose text is in a bundle', async (t) => {
