@@ -1,6 +1,6 @@
 // The last step of `npm pack`'s build: writes the types of the client's operations without zod. The compiler writes the
-// whole table of schemas where a program only wants what it sends and gets, which is five times as much. What is written
-// here is held against the table, name by name: to the compiler it must be the same.
+// whole table of schemas where a program only wants what it sends and gets, which is five times as much. What is
+// written here is held against the table, name by name: to the compiler it must be the same.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format } from 'prettier';
