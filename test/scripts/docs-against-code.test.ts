@@ -60,9 +60,7 @@ test('a fault of the kit that the table of faults does not have is found', async
   const [missing, ...others] = faultIds;
   await writeTree(root, pagesWith(others));
   await written(root);
-  assert.deepEqual(await docs.run(root), [
-    `docs/faults.md lists no fault ${String(missing)}; run npm run docs:faults`,
-  ]);
+  assert.deepEqual(await docs.run(root), [`docs/faults.md lists no fault ${String(missing)}; run npm run docs:faults`]);
 });
 
 test('a dead link, a decision that is not listed and a command that does not exist are found where they stand', async (t) => {
