@@ -87,7 +87,9 @@ export const laterText = (later: string): string =>
 
 export type HolderOf = (unit: string) => LeaseHolder | undefined;
 
-const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+/** `performance.now()` is the clock of `process.hrtime` from another moment on, and it costs less. */
+const zeroMs = -performance.now() + Number(process.hrtime.bigint()) / 1e6;
+const monotonicMs = (): number => zeroMs + performance.now();
 
 /** On clocks that do not stand while the daemon is stopped. */
 export const isBefore = (until: LeaseTime | undefined): boolean =>

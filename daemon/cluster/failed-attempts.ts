@@ -37,7 +37,7 @@ export class FailedAttempts {
   }
 
   wasBuried(eventId: string, createdAt: string): boolean {
-    return this.#buried.has(`${eventId} ${createdAt}`);
+    return this.#buried.size > 0 && this.#buried.has(`${eventId} ${createdAt}`);
   }
 
   note(sequence: number, story: readonly AttemptStory[]): void {

@@ -243,22 +243,22 @@ export class LeasedUnit {
   }
 
   /** Its changes are stored, or its dead letter is: it needs only to be acknowledged. */
-  #hasEnded({ sequence, head: { eventId, createdAt } }: ArrivedEvent): boolean {
+  #hasEnded({ sequence, eventId, head: { createdAt } }: ArrivedEvent): boolean {
     return this.state.wasHandled(sequence) || this.#attempts.wasBuried(eventId, createdAt);
   }
 
   #take(service: InstanceService, arrived: ArrivedEvent, fence: number): boolean {
-    const { sequence, head, payload } = arrived;
-    const { eventId, createdAt, hops, replayOf, ...parts } = head;
+    const { sequence, head, eventId, payload, hops, replayOf } = arrived;
+    const { ingress, kind, source, createdAt } = head;
     if (this.#hasEnded(arrived)) {
       this.#ended(fence, sequence, eventId);
       return true;
     }
     const origin = {
       sequence,
-      isOver: (): boolean => this.fence !== fence,
+      isOver: (): boolean => !this.#actsUnder(fence),
       attempted: (story: readonly AttemptStory[]): void => {
-        if (this.fence !== fence) return;
+        if (!this.#actsUnder(fence)) return;
         this.#attempts.note(sequence, story);
         this.#notUnderWay(sequence, eventId);
       },
@@ -271,7 +271,8 @@ export class LeasedUnit {
     const story = this.#lost.storyOf(sequence, known);
     if (story !== known) this.#attempts.note(sequence, story);
     const attempt = this.#lost.attemptOf(sequence, story);
-    const event = new ReadEvent({ ...parts, idempotencyKey: undefined }, payload);
+    const { correlationId } = arrived;
+    const event = new ReadEvent({ ingress, kind, source, correlationId, idempotencyKey: undefined }, payload);
     const isTaken = service.take(event, { ...arrival, story, attempt });
     if (!isTaken) {
       this.#open.delete(eventId);
@@ -280,9 +281,13 @@ export class LeasedUnit {
     return isTaken;
   }
 
+  #actsUnder(fence: number): boolean {
+    return this.#lease?.fence === fence && isBefore(this.#lease.until);
+  }
+
   /** The event has had its outcome. */
   #ended(fence: number, sequence: number, eventId: string): void {
-    if (this.fence !== fence) return;
+    if (!this.#actsUnder(fence)) return;
     this.#open.delete(eventId);
     this.#notUnderWay(sequence, eventId);
     this.#attempts.ended(sequence);

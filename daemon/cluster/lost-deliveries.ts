@@ -66,7 +66,7 @@ export class LostDeliveries {
   }
 
   #countOf(sequence: number): number {
-    return this.#ends.filter((upTo) => sequence <= upTo).length;
+    return this.#ends.length === 0 ? 0 : this.#ends.filter((upTo) => sequence <= upTo).length;
   }
 
   #commit(change: Parameters<PlacedRecords['commit']>[0][number]): void {

@@ -33,13 +33,13 @@ export class Publications {
     this.#gathered.add({ id, ...event });
   }
 
-  answered(answers: readonly PublishAnswer[]): void {
+  answered(answers: readonly (number | PublishAnswer)[]): void {
     for (const answer of answers) {
-      const waiting = this.#waiting.get(answer.id);
-      this.#waiting.delete(answer.id);
-      waiting?.(
-        answer.ok ? { duplicate: answer.duplicate } : new HostError(answer.code, answer.message, details(answer)),
-      );
+      const isNew = typeof answer === 'number';
+      const id = isNew ? answer : answer.id;
+      const waiting = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      waiting?.(isNew ? stored : outcomeOf(answer));
     }
   }
 
@@ -55,6 +55,10 @@ export class Publications {
     }
   }
 }
+
+const stored = { duplicate: false } as const;
+const outcomeOf = (answer: PublishAnswer): { readonly duplicate: boolean } | HostError =>
+  answer.ok ? answer : new HostError(answer.code, answer.message, details(answer));
 
 const fullMs = 250;
 const details = ({ code }: { readonly code: string }): Record<string, unknown> =>

@@ -1,7 +1,7 @@
 // A service that the members of a cluster share: each holds some of its partitions, by leases, and has one instance
 // that works on those. While it runs, they stay the same: where the member is to have others, the instance is stopped,
 // what is kept of its partitions is read again, and it is started.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   type ArrivedEvent,
   type FromCluster,
@@ -213,7 +213,7 @@ export class SharedService implements ClusterService {
     const { eventId, correlationId, body } = streamedMessage(this.plugin, event);
     const { key, replayOf } = event;
     const replayed = replayOf === undefined ? undefined : this.records.partitionOfLetter(replayOf);
-    const { unit } = replayed ?? this.#at(numberOf(key ?? eventId));
+    const { unit } = replayed ?? this.#at(key === undefined ? numberOf(eventId) : numberOfKey(key));
     this.#deps.publish(unit, eventId, body, (outcome) =>
       answered(outcome instanceof HostError ? outcome : { eventId, correlationId, duplicate: outcome.duplicate }),
     );
@@ -406,8 +406,20 @@ export class SharedService implements ClusterService {
 }
 
 /** The same on every member, for ever: keys stay with their partition. */
-export const numberOf = (key: string): number =>
-  createHash('sha256').update(key).digest().readUInt32BE(0) % partitionCount;
+export const numberOf = (key: string): number => hash('sha256', key, 'buffer').readUInt32BE(0) % partitionCount;
+
+/** Senders use the same keys again and again. */
+const mostKnownKeys = 4096;
+const knownKeys = new Map<string, number>();
+
+function numberOfKey(key: string): number {
+  const known = knownKeys.get(key);
+  if (known !== undefined) return known;
+  if (knownKeys.size >= mostKnownKeys) knownKeys.clear();
+  const number = numberOf(key);
+  knownKeys.set(key, number);
+  return number;
+}
 
 /** Of the state of one partition, as that has it. */
 function ownChange(change: Change, prefix: string): Change[] {

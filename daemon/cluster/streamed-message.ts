@@ -1,6 +1,6 @@
-// An event as it is published into a stream of the cluster.
+// An event as it is published into a stream of the cluster: a `StreamedHead` as JSON, and the payload on a line of its
+// own. Ids and names hold no character that JSON would escape.
 import { createHash } from 'node:crypto';
-import type { StreamedHead } from '../../protocol/cluster/messages.ts';
 import type { EventIds, QueuedEvent } from '../dispatch/queued-event.ts';
 
 export interface StreamedMessage extends EventIds {
@@ -11,15 +11,16 @@ export function streamedMessage(plugin: string, event: QueuedEvent): StreamedMes
   const { idempotencyKey } = event;
   const eventId = idempotencyKey === undefined ? event.eventId : keyedId(plugin, idempotencyKey);
   const correlationId = event.correlationId === event.eventId ? eventId : event.correlationId;
-  const head: StreamedHead = {
-    eventId,
-    correlationId,
-    ...event.head,
-    ...(event.hops === undefined ? {} : { hops: event.hops }),
-    ...(event.replayOf === undefined ? {} : { replayOf: event.replayOf }),
-  };
-  return { eventId, correlationId, body: `${JSON.stringify(head)}\n${event.payload}` };
+  const { ingress, kind, source, createdAt } = event.head;
+  const names = `"ingress":"${ingress}","kind":"${kind}","source":"${source}","createdAt":"${createdAt}"`;
+  const head = `"eventId":"${eventId}","correlationId":"${correlationId}",${names}${moreOf(event)}`;
+  return { eventId, correlationId, body: `{${head}}\n${event.payload}` };
 }
+
+/** What few events have. */
+const moreOf = ({ hops, replayOf }: QueuedEvent): string =>
+  (hops === undefined ? '' : `,"hops":${String(hops)}`) +
+  (replayOf === undefined ? '' : `,"replayOf":${JSON.stringify(replayOf)}`);
 
 /** The same for each event under the same key, so that a repetition is answered with the first one's id. */
 function keyedId(plugin: string, key: string): string {

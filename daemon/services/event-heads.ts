@@ -7,6 +7,9 @@ export class EventHeads {
   readonly #clock: Pick<Clock, 'wallMs'>;
   #nowMs = NaN;
   #now = '';
+  /** The time that was given last, as its sender wrote it, and as it is kept. */
+  #given = '';
+  #kept = '';
   #last: EventHead = { ingress: '', kind: '', source: '', createdAt: '' };
 
   constructor(clock: Pick<Clock, 'wallMs'>) {
@@ -15,11 +18,19 @@ export class EventHeads {
 
   /** `createdAt`: RFC 3339; absent: now. */
   of(ingress: string, kind: string, source: string, createdAt: string | undefined): EventHead {
-    const at = createdAt === undefined ? this.#present() : new Date(createdAt).toISOString();
+    const at = createdAt === undefined ? this.#present() : this.#ofSender(createdAt);
     const last = this.#last;
     if (at === last.createdAt && kind === last.kind && ingress === last.ingress && source === last.source) return last;
     this.#last = { ingress, kind, source, createdAt: at };
     return this.#last;
+  }
+
+  #ofSender(createdAt: string): string {
+    if (createdAt !== this.#given) {
+      this.#kept = new Date(createdAt).toISOString();
+      this.#given = createdAt;
+    }
+    return this.#kept;
   }
 
   #present(): string {

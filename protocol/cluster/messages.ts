@@ -239,9 +239,12 @@ export interface StreamedHead {
   readonly replayOf?: string;
 }
 
-export interface ArrivedEvent {
+/** One object for all events with the same: a message holds it once. */
+export type ArrivedHead = Pick<StreamedHead, 'ingress' | 'kind' | 'source' | 'createdAt'>;
+
+export interface ArrivedEvent extends Omit<StreamedHead, keyof ArrivedHead> {
   readonly sequence: number;
-  readonly head: StreamedHead;
+  readonly head: ArrivedHead;
   /** JSON, as a text that was looked at. */
   readonly payload: string;
 }
@@ -264,7 +267,8 @@ export type FromCluster =
   | { readonly type: 'recorded'; readonly id: number; readonly refusal: string | null }
   | { readonly type: 'lost'; readonly plugin: string; readonly fence: number; readonly why: string }
   | { readonly type: 'released'; readonly plugin: string }
-  | { readonly type: 'published'; readonly answers: readonly PublishAnswer[] }
+  /** A number instead of an answer: the event under it is stored, and was not before. */
+  | { readonly type: 'published'; readonly answers: readonly (number | PublishAnswer)[] }
   | {
       readonly type: 'events';
       readonly plugin: string;

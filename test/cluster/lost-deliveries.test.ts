@@ -10,14 +10,9 @@ const hourMs = 3_600_000;
 
 const arrived = (sequence: number): ArrivedEvent => ({
   sequence,
-  head: {
-    eventId: `event-${String(sequence)}`,
-    correlationId: `event-${String(sequence)}`,
-    ingress: 'numbers',
-    kind: 'number',
-    source: 'test',
-    createdAt: '2026-01-01T00:00:00.000Z',
-  },
+  eventId: `event-${String(sequence)}`,
+  correlationId: `event-${String(sequence)}`,
+  head: { ingress: 'numbers', kind: 'number', source: 'test', createdAt: '2026-01-01T00:00:00.000Z' },
   payload: '1',
 });
 

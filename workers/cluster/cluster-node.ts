@@ -49,7 +49,7 @@ export class ClusterNode {
   readonly #ensured = new Set<string>();
   #fault: ClusterFault | null = { code: 'cluster_unavailable', message: 'The NATS server has not answered yet.' };
   #told = '';
-  readonly #published = new Gathered<PublishAnswer>((answers) => this.#post({ type: 'published', answers }));
+  readonly #published = new Gathered<number | PublishAnswer>((answers) => this.#post({ type: 'published', answers }));
   readonly #releasing = new Set<Promise<void>>();
   #closing = false;
 
@@ -118,8 +118,7 @@ export class ClusterNode {
         this.#release(message.plugin, message.fence);
         break;
       case 'publish':
-        for (const event of message.events)
-          void this.#streams.publish(event).then((answer) => this.#published.add(answer));
+        for (const event of message.events) this.#streams.publish(event, (answer) => this.#published.add(answer));
         break;
       case 'done':
         // What was decided under a lease that is over counts for nothing: the event comes again where it is now.

@@ -22,13 +22,22 @@ const letterRoomBytes = 64 * 1024;
 const rememberedAcks = 2048;
 const apiCodes = { messages: 10077, bytes: 10122, streamNotFound: 10059, nameInUse: 10058, consumerNotFound: 10014 };
 
+const storedUnder = (id: number, duplicate: boolean): number | PublishAnswer =>
+  duplicate ? { id, ok: true, duplicate } : id;
+
+const acknowledgement = Buffer.from('+ACK');
+/** Of the subject of an acknowledgement that names neither domain nor account. */
+const oldAckParts = 9;
+
 const consumerOf = (fence: number): string => `f${String(fence)}`;
 const fenceOf = (name: string): number => (/^f\d+$/.test(name) ? Number(name.slice(1)) : 0);
 
 interface Consumption {
   readonly fence: number;
-  readonly open: Map<number, JsMsg>;
-  /** Reply subjects of what was acknowledged last. */
+  /** By its place in the stream, the subject under which an event is acknowledged. Its message is not kept: that would
+   * keep all that was read from the socket with it. */
+  readonly open: Map<number, string>;
+  /** Subjects of what was acknowledged last. */
   acked: string[];
   gathered: ArrivedEvent[];
   messages: ConsumerMessages | undefined;
@@ -58,8 +67,7 @@ export class EventStreams {
 
   up(nats: Nats): void {
     this.#nats = nats;
-    for (const { acked } of this.#consumptions.values())
-      for (const reply of acked) nats.connection.publish(reply, '+ACK');
+    for (const { acked } of this.#consumptions.values()) for (const reply of acked) this.#acknowledge(reply);
   }
 
   down(): void {
@@ -143,12 +151,11 @@ export class EventStreams {
     const consumption = this.#consumptions.get(plugin);
     if (consumption?.fence !== fence) return;
     for (const sequence of sequences) {
-      const message = consumption.open.get(sequence);
+      const reply = consumption.open.get(sequence);
+      if (reply === undefined) continue;
       consumption.open.delete(sequence);
-      if (message === undefined) continue;
-      message.ack();
-      // It has one, and its type does not say so.
-      consumption.acked.push((message as JsMsg & { readonly reply: string }).reply);
+      this.#acknowledge(reply);
+      consumption.acked.push(reply);
     }
     if (consumption.acked.length > rememberedAcks) consumption.acked = consumption.acked.slice(-rememberedAcks / 2);
   }
@@ -159,23 +166,37 @@ export class EventStreams {
     consumption?.messages?.stop();
   }
 
-  async publish({ id, plugin, messageId, body }: Publication): Promise<PublishAnswer> {
+  publish(publication: Publication, answered: (answer: number | PublishAnswer) => void): void {
+    const { id, plugin, messageId } = publication;
+    const tell = (outcome: boolean | Error): void =>
+      answered(outcome instanceof Error ? { id, ok: false, ...refusalOf(outcome, plugin) } : storedUnder(id, outcome));
     try {
       const { publishes, connection } = this.#required();
+      const body = Buffer.from(publication.body);
       const most = (connection.info?.max_payload ?? Infinity) - letterRoomBytes;
-      if (Buffer.byteLength(body) > most) throw new Error('max_payload exceeded');
-      const duplicate = await publishes.publish({ subject: this.#subject(plugin), messageId, body });
-      return { id, ok: true, duplicate };
+      if (body.length > most) throw new Error('max_payload exceeded');
+      publishes.publish({ subject: this.#subject(plugin), messageId, body }, tell);
     } catch (thrown) {
-      return { id, ok: false, ...refusalOf(thrown, plugin) };
+      tell(thrown instanceof Error ? thrown : new Error(String(thrown)));
+    }
+  }
+
+  #acknowledge(reply: string): void {
+    try {
+      this.#nats?.connection.publish(reply, acknowledgement);
+    } catch {
+      // The connection is being closed: the event comes again to whoever is next.
     }
   }
 
   #arrived(plugin: string, consumption: Consumption, message: JsMsg): void {
     if (this.#consumptions.get(plugin) !== consumption) return;
-    const { seq } = message;
+    // It has one, and its type does not say so.
+    const { reply } = message as JsMsg & { readonly reply: string };
+    const sequence = sequenceIn(reply);
+    if (!Number.isSafeInteger(sequence)) return;
     // It is here already: only its acknowledgement is awaited.
-    const isNew = !consumption.open.has(seq);
+    const isNew = !consumption.open.has(sequence);
     const event = isNew ? streamedEvent(message.string()) : undefined;
     if (isNew && event === undefined) {
       // Somebody else writes into the stream: what is none of ours is no event.
@@ -184,10 +205,10 @@ export class EventStreams {
     }
     // It stays in the stream.
     if (event !== undefined && 'later' in event) return this.#later(plugin, consumption.fence, event.later);
-    consumption.open.set(seq, message);
+    consumption.open.set(sequence, reply);
     if (event === undefined) return;
     if (consumption.gathered.length === 0) setImmediate(() => this.#pass(plugin, consumption));
-    consumption.gathered.push({ sequence: seq, ...event });
+    consumption.gathered.push({ sequence, ...event });
   }
 
   #pass(plugin: string, consumption: Consumption): void {
@@ -212,6 +233,13 @@ export class EventStreams {
 
   readonly #stream = (plugin: string): string => `nagaya-${this.#cluster}-${tokenOf(plugin)}`;
   readonly #subject = (plugin: string): string => `nagaya.${this.#cluster}.in.${tokenOf(plugin)}`;
+}
+
+/** Of the message that is acknowledged under this subject, its place in the stream. */
+function sequenceIn(reply: string): number {
+  const parts = reply.split('.');
+  // The longer form names a domain and an account as well.
+  return Number(parts[parts.length === oldAckParts ? 5 : 7]);
 }
 
 const codeOf = (thrown: unknown): number | undefined =>

@@ -89,10 +89,7 @@ export class NatsLink {
     const board = await buckets.create(`nagaya-${name}`, options);
     const states = await buckets.create(`nagaya-${name}-state`, options);
     const records = await buckets.create(recordsOf(name), options);
-    const publishes = new StoredPublishes(
-      { connection, timeoutMs: requestMs, headers: () => client.headers() },
-      client.createInbox(),
-    );
+    const publishes = new StoredPublishes({ connection, timeoutMs: requestMs }, client.createInbox());
     void connection.closed().then(() => publishes.close());
     return { connection, manager, streams, publishes, board, states, records };
   }

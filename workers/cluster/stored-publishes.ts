@@ -1,6 +1,6 @@
 // Publishes that are answered when JetStream has stored the message. The client's own way makes a request with a timer,
 // a token and two promises for each; here all of a connection share one subscription, and one timer looks for those
-// that are late. That costs a fifth of the time.
+// that are late. Nor is an object of headers built for each: the one header is written as the bytes that are sent.
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 
 /** What of a connection it needs. */
@@ -9,20 +9,21 @@ export type PublishConnection = Pick<NatsConnection, 'publish' | 'subscribe'>;
 export interface StoredPublishesOptions {
   readonly connection: PublishConnection;
   readonly timeoutMs: number;
-  headers(): MsgHdrs;
 }
 
 export interface StoredMessage {
   readonly subject: string;
   /** What comes twice under the same id is stored once. */
   readonly messageId: string;
-  readonly body: string;
+  readonly body: Uint8Array;
 }
+
+/** Whether it was stored before; or why it was not, with the code of JetStream's API where that refuses. */
+export type StoredAnswer = (outcome: boolean | Error) => void;
 
 interface Waiting {
   readonly dueMs: number;
-  readonly stored: (duplicate: boolean) => void;
-  readonly failed: (error: Error) => void;
+  readonly answered: StoredAnswer;
 }
 
 interface Acknowledgement {
@@ -55,22 +56,19 @@ export class StoredPublishes {
     this.#timer = setInterval(() => this.#look(), Math.max(1, timeoutMs / looksEach));
   }
 
-  /** Resolves to whether it was stored before. Rejects with the code of JetStream's API, where that refuses. */
-  publish({ subject, messageId, body }: StoredMessage): Promise<boolean> {
-    const { connection, timeoutMs, headers } = this.#options;
-    const named = headers();
-    named.set('Nats-Msg-Id', messageId);
+  /** Throws where the client does not send it. */
+  publish({ subject, messageId, body }: StoredMessage, answered: StoredAnswer): void {
+    const { connection, timeoutMs } = this.#options;
     const number = (this.#last += 1);
-    connection.publish(subject, body, { reply: `${this.#inbox}.${String(number)}`, headers: named });
-    return new Promise((stored, failed) =>
-      this.#waiting.set(number, { dueMs: performance.now() + timeoutMs, stored, failed }),
-    );
+    const reply = `${this.#inbox}.${String(number)}`;
+    connection.publish(subject, body, { reply, headers: new MessageIdHeader(messageId) as unknown as MsgHdrs });
+    this.#waiting.set(number, { dueMs: performance.now() + timeoutMs, answered });
   }
 
   /** The connection is gone for good: nothing is answered any more. */
   close(): void {
     clearInterval(this.#timer);
-    for (const { failed } of this.#take(() => true)) failed(new Error('the connection is closed'));
+    for (const { answered } of this.#take(() => true)) answered(new Error('the connection is closed'));
   }
 
   #answered(
@@ -80,15 +78,12 @@ export class StoredPublishes {
     const waiting = this.#waiting.get(number);
     this.#waiting.delete(number);
     if (waiting === undefined) return;
-    if (message.headers?.code === noResponders) return waiting.failed(new Error('no responders'));
-    const answer = acknowledgement(message.string());
-    if (answer instanceof Error) waiting.failed(answer);
-    else waiting.stored(answer.duplicate === true);
+    waiting.answered(message.headers?.code === noResponders ? new Error('no responders') : outcomeOf(message.string()));
   }
 
   #look(): void {
     const nowMs = performance.now();
-    for (const { failed } of this.#take(({ dueMs }) => dueMs <= nowMs)) failed(new Error('timeout'));
+    for (const { answered } of this.#take(({ dueMs }) => dueMs <= nowMs)) answered(new Error('timeout'));
   }
 
   /** From the first on, as long as that is so. */
@@ -103,15 +98,31 @@ export class StoredPublishes {
   }
 }
 
-function acknowledgement(text: string): Acknowledgement | Error {
+/** Of the client's headers it has what a publish asks of them. */
+class MessageIdHeader {
+  readonly #messageId: string;
+
+  constructor(messageId: string) {
+    this.#messageId = messageId;
+  }
+
+  encode(): Uint8Array {
+    return Buffer.from(`NATS/1.0\r\nNats-Msg-Id: ${this.#messageId}\r\n\r\n`);
+  }
+}
+
+/** Nearly all answers: it is stored, and was not before. */
+const plainAnswer = /^\{"stream":"[^"\\]+", ?"seq":\d+\}$/;
+
+function outcomeOf(text: string): boolean | Error {
+  if (plainAnswer.test(text)) return false;
   try {
-    const answer = JSON.parse(text) as Acknowledgement;
-    const { error, stream } = answer;
+    const { error, stream, duplicate } = JSON.parse(text) as Acknowledgement;
     if (error !== undefined) {
       const refusal = new Error(typeof error.description === 'string' ? error.description : 'it was refused');
       return Object.assign(refusal, { code: error.err_code });
     }
-    if (typeof stream === 'string') return answer;
+    if (typeof stream === 'string') return duplicate === true;
   } catch {
     // Said below.
   }
