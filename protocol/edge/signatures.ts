@@ -230,7 +230,8 @@ function signatureBytes(row: SignatureRow, secret: string, { body, timestamp, id
     else if (piece === '{id}') hmac.update(id ?? '');
     else hmac.update(piece);
   }
-  return hmac.digest();
+  // A text, whose characters are its bytes, is made in less time than a buffer.
+  return Buffer.from(hmac.digest('binary'), 'binary');
 }
 
 /** The headers with which a sender proves itself. */

@@ -37,6 +37,7 @@ export const edges: Readonly<Record<string, readonly string[]>> = {
   // Where it happens to be installed: no dependency of what is published.
   tsx: ['workers/plugin-module.ts'],
   yaml: ['daemon/config/'],
+  undici: ['workers/edge/'],
   ws: ['workers/edge/'],
   zod: ['protocol/', 'daemon/'],
 };

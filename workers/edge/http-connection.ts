@@ -6,7 +6,7 @@ import { answerText, bareAnswer, continueText } from './http-answer.ts';
 import { type WebhookAnswer, problem } from './problem.ts';
 import { ReceivedBody } from './received-body.ts';
 import type { RefusedConnections } from './refused-connections.ts';
-import { type RequestHead, RequestParser } from './request-parser.ts';
+import { type Parsers, type RequestHead, RequestParser } from './request-parser.ts';
 
 export interface HttpHandler {
   /** What its head alone is refused for; undefined: it is read to its end. */
@@ -16,6 +16,7 @@ export interface HttpHandler {
 
 /** What all connections share. */
 export interface HttpParts {
+  readonly parsers: Parsers;
   readonly bounds: WebhookListenerBounds;
   readonly refused: RefusedConnections;
   readonly handler: HttpHandler;
@@ -66,7 +67,7 @@ export class HttpConnection {
   constructor(socket: Socket, parts: HttpParts, closed: (connection: HttpConnection) => void) {
     this.#socket = socket;
     this.#parts = parts;
-    this.#parser = new RequestParser(parts.bounds);
+    this.#parser = new RequestParser(parts.parsers, parts.bounds);
     this.#deadlineMs = performance.now() + parts.bounds.requestMs;
     socket.on('data', (bytes) => this.#received(bytes));
     socket.on('drain', () => {

@@ -1,6 +1,5 @@
 // Reads requests off the bytes of one connection. The parser is llhttp, which node:http uses too, as the WebAssembly
 // that undici ships: what Node.js refuses as ambiguous is refused here by the same rules.
-import llhttpBytes from 'undici/lib/llhttp/llhttp-wasm.js';
 
 export interface RequestHead {
   readonly isPost: boolean;
@@ -53,24 +52,40 @@ const framing = { bytes: 16 * 1024, perBodyByte: 16 } as const;
 /** The parser whose bytes are being read: WebAssembly calls back while it reads, and knows no object. */
 let reading: RequestParser | undefined;
 
-const llhttp = new WebAssembly.Instance(new WebAssembly.Module(llhttpBytes), {
-  env: {
-    wasm_on_message_begin: () => 0,
-    wasm_on_status: () => 0,
-    wasm_on_url: (_parser: number, at: number, bytes: number) => reading?.readUrl(at, bytes) ?? 0,
-    wasm_on_header_field: (_parser: number, at: number, bytes: number) => reading?.readName(at, bytes) ?? 0,
-    wasm_on_header_value: (_parser: number, at: number, bytes: number) => reading?.readValue(at, bytes) ?? 0,
-    wasm_on_headers_complete: (_parser: number, _status: number, upgrades: number, keepsAlive: number) =>
-      reading?.completeHead(upgrades === 1, keepsAlive === 1) ?? 0,
-    wasm_on_body: (_parser: number, at: number, bytes: number) => reading?.readBody(at, bytes) ?? 0,
-    wasm_on_message_complete: () => reading?.complete() ?? 0,
-  },
-  // Its own interface, which its types cannot say.
-}).exports as unknown as Llhttp;
-llhttp._initialize();
-/** Bytes are copied here to be read. */
-const windowAt = llhttp.malloc(windowBytes);
-let window = new Uint8Array(llhttp.memory.buffer, windowAt, windowBytes);
+/** It is one for all connections. */
+export interface Parsers {
+  readonly llhttp: Llhttp;
+  /** Bytes are copied to this place to be read. */
+  readonly windowAt: number;
+  window: Uint8Array;
+}
+
+let loading: Promise<Parsers> | undefined;
+
+/** Loaded with the first port that is listened on. */
+export const loadParsers = (): Promise<Parsers> => (loading ??= load());
+
+async function load(): Promise<Parsers> {
+  const { default: bytes } = await import('undici/lib/llhttp/llhttp-wasm.js');
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+    env: {
+      wasm_on_message_begin: () => 0,
+      wasm_on_status: () => 0,
+      wasm_on_url: (_parser, at, length) => reading?.readUrl(at, length) ?? 0,
+      wasm_on_header_field: (_parser, at, length) => reading?.readName(at, length) ?? 0,
+      wasm_on_header_value: (_parser, at, length) => reading?.readValue(at, length) ?? 0,
+      wasm_on_headers_complete: (_parser, _status, upgrades, keepsAlive) =>
+        reading?.completeHead(upgrades === 1, keepsAlive === 1) ?? 0,
+      wasm_on_body: (_parser, at, length) => reading?.readBody(at, length) ?? 0,
+      wasm_on_message_complete: () => reading?.complete() ?? 0,
+    },
+  });
+  // What the module exports its types cannot say.
+  const llhttp = exports as Llhttp;
+  llhttp._initialize();
+  const windowAt = llhttp.malloc(windowBytes);
+  return { llhttp, windowAt, window: new Uint8Array(llhttp.memory.buffer, windowAt, windowBytes) };
+}
 
 export class RequestParser {
   /** Of the request that is being read, as soon as it is complete. */
@@ -79,8 +94,9 @@ export class RequestParser {
   pieces: Buffer[] = [];
   isComplete = false;
   fault: RequestFault | undefined;
+  readonly #parsers: Parsers;
   readonly #bounds: HeadBounds;
-  readonly #parser = llhttp.llhttp_alloc(typeRequest);
+  readonly #parser: number;
   #bytes: Buffer = Buffer.alloc(0);
   #from = 0;
   #url = '';
@@ -90,13 +106,15 @@ export class RequestParser {
   #bodyBytes = 0;
   #framingBytes = 0;
 
-  constructor(bounds: HeadBounds) {
+  constructor(parsers: Parsers, bounds: HeadBounds) {
+    this.#parsers = parsers;
     this.#bounds = bounds;
+    this.#parser = parsers.llhttp.llhttp_alloc(typeRequest);
   }
 
   /** Frees the memory that it has outside of JavaScript; nothing is read with it afterwards. */
   free(): void {
-    llhttp.llhttp_free(this.#parser);
+    this.#parsers.llhttp.llhttp_free(this.#parser);
   }
 
   /** Reads to the end of a request, or as far as there is something; answers how many bytes that was. */
@@ -108,12 +126,12 @@ export class RequestParser {
 
   /** The sender sends no more; false where the request that it began is not whole. */
   finish(): boolean {
-    return llhttp.llhttp_finish(this.#parser) === results.ok;
+    return this.#parsers.llhttp.llhttp_finish(this.#parser) === results.ok;
   }
 
   /** Before the next request is read. */
   next(): void {
-    llhttp.llhttp_resume(this.#parser);
+    this.#parsers.llhttp.llhttp_resume(this.#parser);
     this.head = undefined;
     this.pieces = [];
     this.isComplete = false;
@@ -125,10 +143,12 @@ export class RequestParser {
   }
 
   #readWindow(bytes: Buffer, from: number): number {
+    const parsers = this.#parsers;
+    const { llhttp, windowAt } = parsers;
     const end = Math.min(bytes.length, from + windowBytes);
     // A memory that has grown is another buffer.
-    if (window.length === 0) window = new Uint8Array(llhttp.memory.buffer, windowAt, windowBytes);
-    window.set(from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end));
+    if (parsers.window.length === 0) parsers.window = new Uint8Array(llhttp.memory.buffer, windowAt, windowBytes);
+    parsers.window.set(from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end));
     this.#bytes = bytes;
     this.#from = from - windowAt;
     const hadHead = this.head !== undefined;
@@ -174,6 +194,7 @@ export class RequestParser {
 
   completeHead(upgrades: boolean, keepsAlive: boolean): number {
     const parser = this.#parser;
+    const { llhttp } = this.#parsers;
     const method = llhttp.llhttp_get_method(parser);
     const headers = headersOf(this.#fields);
     if (headers === undefined) {

@@ -55,7 +55,7 @@ export class WebhookDriver implements SourceDriver, WebhookRoute {
     else context.state(state === 'none' ? 'faulty' : 'retrying', { code: 'port_unusable', message });
   }
 
-  async handle(request: WebhookRequest): Promise<WebhookAnswer> {
+  handle(request: WebhookRequest): WebhookAnswer | Promise<WebhookAnswer> {
     const { count, fault } = bound(this.#context);
     count('received');
     const { declaration } = this;
@@ -81,12 +81,15 @@ export class WebhookDriver implements SourceDriver, WebhookRoute {
       // Before it is accepted, so that of two copies at once one is refused.
       this.#seen.add(replay.key, replay.untilMs, nowMs);
     }
-    const answer = await this.#pass(request, verdict.id);
-    if (replay !== undefined && answer.status >= 300) this.#seen.remove(replay.key);
-    return answer;
+    const passed = this.#pass(request, verdict.id);
+    if (replay === undefined) return passed;
+    return Promise.resolve(passed).then((answer) => {
+      if (answer.status >= 300) this.#seen.remove(replay.key);
+      return answer;
+    });
   }
 
-  async #pass(request: WebhookRequest, signedId: string | undefined): Promise<WebhookAnswer> {
+  #pass(request: WebhookRequest, signedId: string | undefined): WebhookAnswer | Promise<WebhookAnswer> {
     const { count, fault } = bound(this.#context);
     const { name, kinds } = this.#source;
     const { nesting, eventBytes } = this.#context;
@@ -112,18 +115,17 @@ export class WebhookDriver implements SourceDriver, WebhookRoute {
     const { kind, source, ids, payload } = content;
     const { answer, answerMs } = this.declaration;
     this.#pending += 1;
-    try {
-      const outcome = await this.#context.send({
-        kind,
-        source,
-        payload,
-        ...ids,
-        ...(answer === 'output' ? { outputMs: answerMs } : {}),
-      });
-      return this.#answer(outcome);
-    } finally {
+    const sent = this.#context.send({
+      kind,
+      source,
+      payload,
+      ...ids,
+      ...(answer === 'output' ? { outputMs: answerMs } : {}),
+    });
+    return sent.then((outcome) => {
       this.#pending -= 1;
-    }
+      return this.#answer(outcome);
+    });
   }
 
   get declaration(): WebhookSource {

@@ -6,7 +6,7 @@ import type { ListenOrder, WebhookListenerBounds } from '../../protocol/edge/mes
 import { HttpConnection, type HttpParts, tooLarge } from './http-connection.ts';
 import { type WebhookAnswer, problem, stranger } from './problem.ts';
 import { RefusedConnections } from './refused-connections.ts';
-import type { RequestHead } from './request-parser.ts';
+import { type Parsers, type RequestHead, loadParsers } from './request-parser.ts';
 import type { WebhookRequest } from './webhook-content.ts';
 
 export interface WebhookRoute {
@@ -32,6 +32,7 @@ export class WebhookListener {
   #server: Server | undefined;
   readonly #connections = new Set<HttpConnection>();
   #order: ListenOrder | undefined;
+  #isClosed = false;
   #checking: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
 
@@ -56,7 +57,16 @@ export class WebhookListener {
   listen(order: ListenOrder): void {
     this.#order = order;
     this.state = 'opening';
-    const server = this.#open(order.bounds);
+    this.#showAll();
+    loadParsers().then(
+      (parsers) => this.#listenWith(parsers, order),
+      () => this.#failed(order, 'undici is not installed'),
+    );
+  }
+
+  #listenWith(parsers: Parsers, order: ListenOrder): void {
+    if (this.#isClosed) return;
+    const server = this.#open(parsers, order.bounds);
     this.#server = server;
     server.once('error', (error: NodeJS.ErrnoException) => this.#failed(order, error.code ?? error.message));
     server.once('listening', () => {
@@ -70,10 +80,10 @@ export class WebhookListener {
       this.#showAll();
     });
     server.listen(order.fd === undefined ? { host: order.host, port: order.port, exclusive: true } : { fd: order.fd });
-    this.#showAll();
   }
 
   close(): void {
+    this.#isClosed = true;
     clearTimeout(this.#retry);
     clearInterval(this.#checking);
     this.#server?.close();
@@ -92,10 +102,11 @@ export class WebhookListener {
     for (const route of this.#routes.values()) route.show();
   }
 
-  #open(bounds: WebhookListenerBounds): Server {
+  #open(parsers: Parsers, bounds: WebhookListenerBounds): Server {
     const refused = new RefusedConnections(Math.ceil(bounds.connections * refusedShare));
     let bodiesBytes = 0;
     const parts: HttpParts = {
+      parsers,
       bounds,
       refused,
       handler: {
