@@ -80,6 +80,7 @@ function registerAdd(group: Command): void {
     .argument('[command...]', 'the command that runs the server, behind --')
     .option('--url <url>', 'in place of a command: a server that is reached over HTTP')
     .option('--auth-env <name>', 'with --url: variable of the daemon with the token, which is sent as a bearer token')
+    .option('--replace', 'write over the plugin.json of an unloaded server of that name')
     .option('--env <names...>', 'variables of the daemon that the server sees, beside PATH and HOME')
     .addHelpText(
       'after',
@@ -90,13 +91,13 @@ function registerAdd(group: Command): void {
       ),
     )
     .action(
-      runs<[string, string[]], { url?: string; authEnv?: string; env?: string[] }>(
-        async ({ terminal, withDaemon }, { url, authEnv, env = [] }, name, command) => {
+      runs<[string, string[]], { url?: string; authEnv?: string; env?: string[]; replace?: boolean }>(
+        async ({ terminal, withDaemon }, { url, authEnv, env = [], replace }, name, command) => {
           if ((url === undefined) === (command.length === 0))
             throw new InvalidArgumentError('Give the command behind --, or --url, and not both.');
           if (url === undefined && authEnv !== undefined)
             throw new InvalidArgumentError('--auth-env goes with --url; a command sees the variables of --env.');
-          const server = { name, command, env, url, authEnv };
+          const server = { name, command, env, url, authEnv, replace };
           const { plugin, folder } = await withDaemon((client) => addServer(client, server));
           const { tools } = await withDaemon((client) => client.call('tool.list', { plugin: plugin.id }));
           terminal.answer({ plugin, folder, tools }, () => {
