@@ -9,7 +9,6 @@ import { HostedServers } from './mcp/hosted/hosted-servers.ts';
 import { LineConnection } from './mcp/line-connection.ts';
 import { Offer } from './mcp/offer.ts';
 import { Outbox } from './mcp/outbox.ts';
-import { serversOfResource } from './mcp/pass-on.ts';
 import { makeServer } from './mcp/server.ts';
 import { type Holder, Subscriptions } from './mcp/subscriptions.ts';
 
@@ -28,7 +27,7 @@ const hosted: HostedServers = new HostedServers(options, post, {
   resourceUpdated: (plugin, uri) => subscriptions.updated(plugin, uri),
 });
 const subscriptions = new Subscriptions(
-  (uri) => serversOfResource(hosted, uri),
+  () => hosted.offering('resources'),
   (plugin) => hosted.of(plugin),
 );
 const connections = new Map<number, ServedClient>();

@@ -7,25 +7,14 @@ import type { HostedServer } from './hosted/hosted-server.ts';
 import type { HostedServers } from './hosted/hosted-servers.ts';
 import type { Fields } from '../../protocol/fields.ts';
 import type { RequestOutcome } from './hosted/server-requests.ts';
-import { type Listed, isLate, listOf } from './passed-lists.ts';
+import { type NamedPrompt, askForResource, ownerOfTemplate, promptNamed } from './owners.ts';
+import { listOf } from './passed-lists.ts';
 import type { Holder, Subscriptions } from './subscriptions.ts';
 
 function resultOf(outcome: RequestOutcome): Fields {
   if (outcome.ok) return outcome.result;
   const number = outcome.number === 0 ? ProtocolErrorCode.InternalError : outcome.number;
   throw new ProtocolError(number, outcome.message, outcome.data);
-}
-
-/**
- * The server that lists it. Where none does, it may fit a template of any: then all of them, those last that did not
- * answer in time.
- */
-export async function serversOfResource(hosted: HostedServers, uri: string): Promise<readonly HostedServer[]> {
-  const servers = hosted.offering('resources');
-  const listed = await listOf(servers, 'resources');
-  const owner = listed.find(({ item }) => item['uri'] === uri)?.server;
-  if (owner !== undefined) return [owner];
-  return [...servers.filter((server) => !isLate(server)), ...servers.filter(isLate)];
 }
 
 export function passOnResources(server: Server, hosted: HostedServers, subscriptions: Subscriptions): void {
@@ -39,14 +28,11 @@ export function passOnResources(server: Server, hosted: HostedServers, subscript
   }));
   server.setRequestHandler('resources/read', async ({ params }) => {
     const { uri } = params;
-    let last: RequestOutcome | undefined;
-    for (const candidate of await serversOfResource(hosted, uri)) {
-      last = await candidate.request('resources/read', { uri });
-      if (last.ok) break;
-    }
-    if (last === undefined)
+    const read = (owner: HostedServer): Promise<RequestOutcome> => owner.request('resources/read', { uri });
+    const asked = await askForResource(hosted.offering('resources'), uri, read);
+    if (asked === undefined)
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown resource: ${uri.slice(0, 200)}`, { uri });
-    return resultOf(last) as never;
+    return resultOf(asked.outcome) as never;
   });
   // The client hears of changes for as long as it is there.
   const holder: Holder = { resourceUpdated: (uri) => void server.sendResourceUpdated({ uri }).catch(() => undefined) };
@@ -71,13 +57,12 @@ export function passOnCompletions(server: Server, hosted: HostedServers): void {
     const { ref, ...rest } = params;
     const servers = hosted.offering('completions');
     if (ref.type === 'ref/prompt') {
-      const found = (await promptsOf(hosted)).find(({ name }) => name === ref.name);
+      const found = await promptNamed(hosted.offering('prompts'), ref.name);
       if (found === undefined || !servers.includes(found.server)) return nothingToComplete;
       const own = { ...rest, ref: { ...ref, name: found.own } };
       return resultOf(await found.server.request('completion/complete', own)) as never;
     }
-    const templates = await listOf(servers, 'resourceTemplates');
-    const owner = templates.find(({ item }) => item['uriTemplate'] === ref.uri)?.server;
+    const owner = await ownerOfTemplate(servers, ref.uri);
     if (owner === undefined) return nothingToComplete;
     return resultOf(await owner.request('completion/complete', params)) as never;
   });
@@ -85,22 +70,26 @@ export function passOnCompletions(server: Server, hosted: HostedServers): void {
 
 const nothingToComplete = { completion: { values: [], hasMore: false } };
 
-async function promptsOf(hosted: HostedServers): Promise<(Listed & { readonly name: string; readonly own: string })[]> {
-  const listed = await listOf(hosted.offering('prompts'), 'prompts');
-  const owns = listed.map(({ item }) => (typeof item['name'] === 'string' ? item['name'] : ''));
-  const names = toolNames(listed.map((one, at) => ({ plugin: one.server.plugin, tool: owns[at] ?? '' })));
-  return listed.map((one, at) => ({ ...one, name: names[at] ?? '', own: owns[at] ?? '' }));
-}
-
 export function passOnPrompts(server: Server, hosted: HostedServers): void {
-  server.setRequestHandler('prompts/list', async () => ({
-    prompts: (await promptsOf(hosted)).map(({ item, name }) => ({ ...item, name }) as never),
-  }));
+  server.setRequestHandler('prompts/list', async () => {
+    const listed = await listOf(hosted.offering('prompts'), 'prompts');
+    const names = toolNames(
+      listed.map(({ server: owner, item }) => ({ plugin: owner.plugin, tool: String(item['name']) })),
+    );
+    return { prompts: listed.map(({ item }, at) => ({ ...item, name: names[at] }) as never) };
+  });
   server.setRequestHandler('prompts/get', async ({ params }) => {
-    const found = (await promptsOf(hosted)).find(({ name }) => name === params.name);
+    const get = ({ server: owner, own }: NamedPrompt): Promise<RequestOutcome> =>
+      owner.request('prompts/get', { name: own, arguments: params.arguments ?? {} });
+    const found = await promptNamed(hosted.offering('prompts'), params.name);
     if (found === undefined)
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown prompt: ${params.name.slice(0, 200)}`);
-    const outcome = await found.server.request('prompts/get', { name: found.own, arguments: params.arguments ?? {} });
-    return resultOf(outcome) as never;
+    const outcome = await get(found);
+    if (outcome.ok || outcome.timedOut === true) return resultOf(outcome) as never;
+    // It may be another's by now, without a word from either.
+    found.server.kept.forget('prompts');
+    const now = await promptNamed(hosted.offering('prompts'), params.name);
+    const same = now === undefined || (now.server === found.server && now.own === found.own);
+    return resultOf(same ? outcome : await get(now)) as never;
   });
 }

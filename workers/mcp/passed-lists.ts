@@ -4,9 +4,10 @@
 import { isSpecType } from '@modelcontextprotocol/server';
 import { type Fields, isFields } from '../../protocol/fields.ts';
 import type { HostedServer } from './hosted/hosted-server.ts';
+import type { ListKind } from './hosted/kept-lists.ts';
 
 /** Of all servers together. */
-const maxItems = 10_000;
+export const maxItems = 10_000;
 const maxPages = 100;
 /** Of one server, as JSON. */
 const maxListBytes = 4 * 1024 * 1024;
@@ -20,12 +21,17 @@ export interface Listed {
   readonly item: Fields;
 }
 
-export type ListKind = keyof typeof kinds;
+interface Kind {
+  readonly method: string;
+  readonly isItem: (item: Fields) => boolean;
+  /** What clients name one by. */
+  readonly key: 'uri' | 'uriTemplate' | 'name';
+}
 
-const kinds = {
-  resources: { method: 'resources/list', isItem: isSpecType.Resource },
-  resourceTemplates: { method: 'resources/templates/list', isItem: isSpecType.ResourceTemplate },
-  prompts: { method: 'prompts/list', isItem: isSpecType.Prompt },
+const kinds: Readonly<Record<ListKind, Kind>> = {
+  resources: { method: 'resources/list', isItem: isSpecType.Resource, key: 'uri' },
+  resourceTemplates: { method: 'resources/templates/list', isItem: isSpecType.ResourceTemplate, key: 'uriTemplate' },
+  prompts: { method: 'prompts/list', isItem: isSpecType.Prompt, key: 'name' },
 };
 
 /** They did not answer in time when they were asked last. */
@@ -34,11 +40,24 @@ const late = new WeakSet<HostedServer>();
 export const isLate = (server: HostedServer): boolean => late.has(server);
 
 export async function listOf(servers: readonly HostedServer[], kind: ListKind): Promise<Listed[]> {
-  const lists = await Promise.all(servers.map((server) => listOfOne(server, kind)));
+  const lists = await Promise.all(servers.map((server) => listedBy(server, kind)));
   return sharedOut(lists, maxItems);
 }
 
-async function listOfOne(server: HostedServer, kind: ListKind): Promise<Listed[]> {
+/** Asks the server, and keeps the addresses or names. */
+export async function listedBy(server: HostedServer, kind: ListKind): Promise<Listed[]> {
+  const changes = server.kept.changesOf(kind);
+  const { listed, isWhole } = await listOfOne(server, kind);
+  const keys = listed.map(({ item }) => String(item[kinds[kind].key]));
+  server.kept.keep(kind, { keys, isWhole }, changes);
+  return listed;
+}
+
+/** It is whole also where the server lists more than clients see. */
+async function listOfOne(
+  server: HostedServer,
+  kind: ListKind,
+): Promise<{ readonly listed: Listed[]; readonly isWhole: boolean }> {
   const { method, isItem } = kinds[kind];
   const dueMs = performance.now() + (late.has(server) ? lateListMs : Math.min(wholeListMs, server.passOnMs));
   const listed: Listed[] = [];
@@ -50,7 +69,7 @@ async function listOfOne(server: HostedServer, kind: ListKind): Promise<Listed[]
     if (outcome.ok) late.delete(server);
     else if (outcome.timedOut === true) late.add(server);
     const items = outcome.ok ? outcome.result[kind] : undefined;
-    if (!outcome.ok || !Array.isArray(items)) return listed;
+    if (!outcome.ok || !Array.isArray(items)) return { listed, isWhole: false };
     for (const item of items as unknown[]) {
       if (!isFields(item) || !isItem(item)) {
         server.warnOnce(`It lists something in ${method} that MCP has no form for; clients do not see that.`);
@@ -61,16 +80,16 @@ async function listOfOne(server: HostedServer, kind: ListKind): Promise<Listed[]
         server.warnOnce(
           `It lists more than ${String(maxItems)} items or ${String(maxListBytes)} bytes in ${method}; clients do not see the rest.`,
         );
-        return listed;
+        return { listed, isWhole: true };
       }
       listed.push({ server, item });
     }
     const { nextCursor } = outcome.result;
-    if (typeof nextCursor !== 'string' || nextCursor === cursor) return listed;
+    if (typeof nextCursor !== 'string' || nextCursor === cursor) return { listed, isWhole: true };
     cursor = nextCursor;
   }
   server.warnOnce(`It lists more than ${String(maxPages)} pages in ${method}; clients do not see the rest.`);
-  return listed;
+  return { listed, isWhole: true };
 }
 
 /** Short lists stay whole, and long ones share what is left. */

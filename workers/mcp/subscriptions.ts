@@ -2,6 +2,7 @@
 // want to hear of it, again when it was restarted, and told when nobody wants to any more.
 import { ProtocolError, ProtocolErrorCode } from '@modelcontextprotocol/server';
 import type { HostedServer } from './hosted/hosted-server.ts';
+import { askForResource } from './owners.ts';
 import { isFields } from '../../protocol/fields.ts';
 
 /** A client's own server object, or one of its HTTP requests. */
@@ -22,15 +23,12 @@ const maxHeld = 1000;
 export class Subscriptions {
   readonly #byUri = new Map<string, Subscription>();
   readonly #gone = new WeakSet<Holder>();
-  readonly #serversOf: (uri: string) => Promise<readonly HostedServer[]>;
+  readonly #servers: () => readonly HostedServer[];
   readonly #serverOf: (plugin: string) => HostedServer | undefined;
 
-  /** `serversOf`: those that may have a resource, the likeliest first. */
-  constructor(
-    serversOf: (uri: string) => Promise<readonly HostedServer[]>,
-    serverOf: (plugin: string) => HostedServer | undefined,
-  ) {
-    this.#serversOf = serversOf;
+  /** `servers`: those that offer resources. */
+  constructor(servers: () => readonly HostedServer[], serverOf: (plugin: string) => HostedServer | undefined) {
+    this.#servers = servers;
     this.#serverOf = serverOf;
   }
 
@@ -45,21 +43,18 @@ export class Subscriptions {
       known.holders.add(holder);
       return;
     }
-    let why = `No hosted server tells of changes of ${uri.slice(0, 200)}`;
-    for (const server of await this.#serversOf(uri)) {
-      if (!server.tellsOfResources) continue;
-      const outcome = await server.request('resources/subscribe', { uri });
-      if (!outcome.ok) {
-        why = outcome.message;
-        continue;
-      }
-      const { holders } = this.#byUri.get(uri) ?? { holders: new Set<Holder>() };
-      this.#byUri.set(uri, { plugin: server.plugin, holders: holders.add(holder) });
-      // It may have left while the server was asked.
-      if (this.#gone.has(holder)) this.release(holder, uri);
-      return;
-    }
-    throw new ProtocolError(ProtocolErrorCode.InvalidParams, why);
+    const nobody = `No hosted server tells of changes of ${uri.slice(0, 200)}`;
+    const asked = await askForResource(this.#servers(), uri, async (server) =>
+      server.tellsOfResources
+        ? await server.request('resources/subscribe', { uri })
+        : { ok: false, number: ProtocolErrorCode.InvalidParams, message: nobody },
+    );
+    if (asked?.outcome.ok !== true)
+      throw new ProtocolError(ProtocolErrorCode.InvalidParams, asked?.outcome.message ?? nobody);
+    const { holders } = this.#byUri.get(uri) ?? { holders: new Set<Holder>() };
+    this.#byUri.set(uri, { plugin: asked.server.plugin, holders: holders.add(holder) });
+    // It may have left while the server was asked.
+    if (this.#gone.has(holder)) this.release(holder, uri);
   }
 
   release(holder: Holder, uri: string): void {

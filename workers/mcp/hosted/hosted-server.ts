@@ -10,6 +10,7 @@ import type {
   ServerTool,
 } from '../../../protocol/mcp/messages.ts';
 import { type Fields, isFields } from '../../../protocol/fields.ts';
+import { KeptLists, type ListKind } from './kept-lists.ts';
 import { type RequestOutcome, ServerRequests } from './server-requests.ts';
 import type { ServerWire } from './server-wire.ts';
 import { listTools } from './tool-list.ts';
@@ -45,6 +46,8 @@ interface Call {
 }
 
 export class HostedServer {
+  /** What it has listed of what is passed on to clients. */
+  readonly kept = new KeptLists();
   readonly #id: number;
   readonly #parts: HostedServerParts;
   readonly #post: (message: FromMcpThread) => void;
@@ -87,6 +90,12 @@ export class HostedServer {
   get tellsOfResources(): boolean {
     const { resources } = this.#capabilities;
     return this.offers('resources') && isFields(resources) && resources['subscribe'] === true;
+  }
+
+  /** Whether it says when a list has changed. */
+  tellsOfLists(kind: ListKind): boolean {
+    const offered = this.#capabilities[kind === 'prompts' ? 'prompts' : 'resources'];
+    return isFields(offered) && offered['listChanged'] === true;
   }
 
   /** The deadline of the start is the host's. */
@@ -243,7 +252,7 @@ export class HostedServer {
       case 'notifications/resources/list_changed':
       case 'notifications/prompts/list_changed':
         this.#countUnasked();
-        this.#parts.changes.listChanged(method.includes('resources') ? 'resources' : 'prompts');
+        this.#listChanged(method.includes('resources') ? ['resources', 'resourceTemplates'] : ['prompts']);
         return;
       case 'notifications/resources/updated':
         this.#countUnasked();
@@ -261,6 +270,11 @@ export class HostedServer {
       default:
         this.#countUnasked();
     }
+  }
+
+  #listChanged(kinds: readonly ['resources', 'resourceTemplates'] | readonly ['prompts']): void {
+    for (const kind of kinds) this.kept.forget(kind);
+    this.#parts.changes.listChanged(kinds[0]);
   }
 
   /** `ping` alone is answered: a server gets neither a model nor a person nor folders. */
