@@ -1,5 +1,5 @@
-// Which hosted server a resource or a prompt belongs to is asked for once, and again when it may have changed: the server
-// says so, refuses, or was restarted.
+// Which hosted server a resource or a prompt belongs to is asked for once, and again when it may have changed: the
+// server says so, refuses, or was restarted.
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

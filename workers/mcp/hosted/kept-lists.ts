@@ -1,6 +1,6 @@
-// What one hosted server has listed, by its addresses and names alone: so that whoever reads a resource or gets a prompt
-// need not have every server list everything first. It holds until the server says that the list changed, refuses what
-// it has listed, or ends, because a server that was restarted is another object.
+// What one hosted server has listed, by its addresses and names alone: so that whoever reads a resource or gets a
+// prompt need not have every server list everything first. It holds until the server says that the list changed,
+// refuses what it has listed, or ends, because a server that was restarted is another object.
 
 export type ListKind = 'resources' | 'resourceTemplates' | 'prompts';
 
