@@ -13,6 +13,7 @@ import { FailedAttempts } from './failed-attempts.ts';
 import { LostDeliveries } from './lost-deliveries.ts';
 import { PlacedRecords } from './placed-records.ts';
 import { PlacedState } from './placed-state.ts';
+import { ScheduleRuns } from './schedule-runs.ts';
 
 export interface LeasedUnitDeps {
   /** As the cluster knows it. */
@@ -36,6 +37,7 @@ export class LeasedUnit {
   readonly unit: string;
   readonly state: PlacedState;
   readonly records: PlacedRecords;
+  readonly runs: ScheduleRuns;
   /** It is held, and to be given away: nothing more of it is taken. */
   leaving = false;
   readonly #deps: LeasedUnitDeps;
@@ -67,6 +69,7 @@ export class LeasedUnit {
     };
     this.state = new PlacedState({ ...parts, broken: (why) => deps.failed(why) });
     this.records = new PlacedRecords(parts);
+    this.runs = new ScheduleRuns(this.records);
     this.#attempts = new FailedAttempts(this.records);
     this.#lost = new LostDeliveries(this.records);
   }
@@ -124,6 +127,7 @@ export class LeasedUnit {
     this.#found = undefined;
     this.records.adopt(found.records);
     this.state.adopt(found);
+    this.runs.adopt();
     this.#attempts.adopt();
     this.#lost.adopt(found.lost);
     return found;

@@ -13,7 +13,7 @@ import type { Placement } from '../../protocol/manifest.ts';
 import type { PlacementStatus } from '../../protocol/status.ts';
 import type { QueuedEvent } from '../dispatch/queued-event.ts';
 import type { StateStore } from '../dispatch/kept-state.ts';
-import type { MoveListener, PlacedQueue, Published } from '../services/placed.ts';
+import type { MoveListener, PlacedQueue, Published, RunMemory } from '../services/placed.ts';
 import {
   type ClusterService,
   type ClusterServiceDeps,
@@ -99,6 +99,10 @@ export class PlacedService implements ClusterService {
 
   get isInForce(): boolean {
     return this.#unit.isInForce;
+  }
+
+  get runs(): RunMemory {
+    return this.#unit.runs;
   }
 
   status(): PlacementStatus {

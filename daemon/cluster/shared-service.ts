@@ -17,7 +17,7 @@ import type { PlacementStatus } from '../../protocol/status.ts';
 import { type Change, placedStateTable, storeKey } from '../../protocol/store/change.ts';
 import type { StateStore } from '../dispatch/kept-state.ts';
 import type { QueuedEvent } from '../dispatch/queued-event.ts';
-import type { MoveListener, PlacedQueue, Published } from '../services/placed.ts';
+import type { MoveListener, PlacedQueue, Published, RunMemory } from '../services/placed.ts';
 import {
   type ClusterService,
   type ClusterServiceDeps,
@@ -109,6 +109,11 @@ export class SharedService implements ClusterService {
   /** The member with the first partition: there is one, and the instance is started again when it is another. */
   get subscribes(): boolean {
     return this.#running.has(this.#at(0));
+  }
+
+  /** Of the partition with which the schedules move. */
+  get runs(): RunMemory {
+    return this.#at(0).runs;
   }
 
   has(unit: string): boolean {

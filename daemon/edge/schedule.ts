@@ -14,6 +14,8 @@ export interface ScheduleDeps {
   accepts(): boolean;
   /** What comes twice under the same id is accepted once. */
   publish(payload: object, id?: string): Promise<IntakeOutcome>;
+  /** Up to where the members of a cluster have made its runs; undefined where that is not known. */
+  madeElsewhere(): number | undefined;
   /** The last run up to which nothing is left to do. */
   remember(lastMs: number): void;
   /** For the plugin's timeline. */
@@ -80,12 +82,20 @@ export class Schedule {
     this.#timer?.cancel();
     const { clock, row, accepts } = this.#deps;
     const nowMs = clock.wallMs();
+    if (accepts()) this.#goOnFrom(this.#deps.madeElsewhere());
     if (this.#lastMs - nowMs > wrongClockMs) this.#clockWentBack(nowMs);
     if (row.paused) row.become('paused', nowMs);
     else if (accepts()) this.#fireDue(nowMs);
     else row.become(this.#isDue(nowMs) ? 'retrying' : 'open', nowMs);
     this.#arm(nowMs);
   };
+
+  #goOnFrom(madeMs: number | undefined): void {
+    if (madeMs === undefined) return;
+    this.#lastMs = Math.max(this.#lastMs, madeMs);
+    if (this.#pending.some(({ atMs }) => atMs <= madeMs))
+      this.#pending = this.#pending.filter(({ atMs }) => atMs > madeMs);
+  }
 
   #isDue(nowMs: number): boolean {
     const next = this.#deps.nextAfter(this.#lastMs);

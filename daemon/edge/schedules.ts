@@ -77,6 +77,7 @@ export class Schedules {
   #begin(row: SourceRow, declaration: DueSchedule, when: string): Schedule {
     const { clock, lastRuns, service, note } = this.#options;
     const { plugin } = row.declared;
+    const { name } = declaration;
     const intake = new SourceIntake(row.key);
     const known = lastRuns.get(row.key, when);
     // From now on the next daemon knows since when it is declared.
@@ -85,8 +86,15 @@ export class Schedules {
       clock,
       row,
       nextAfter: nextAfterOf(declaration),
-      accepts: () => ['running', 'starting'].includes(service(plugin)?.lifecycle ?? ''),
-      remember: (lastMs) => lastRuns.set(row.key, when, lastMs),
+      accepts: () => {
+        const target = service(plugin);
+        return target?.subscribes === true && ['running', 'starting'].includes(target.lifecycle);
+      },
+      madeElsewhere: () => service(plugin)?.runs?.lastRun(name, when),
+      remember: (lastMs) => {
+        lastRuns.set(row.key, when, lastMs);
+        service(plugin)?.runs?.ran(name, when, lastMs);
+      },
       note: (event, message, data) => note(plugin, event, message, data),
       publish: async (payload, id) => {
         const target = service(plugin);
@@ -95,7 +103,7 @@ export class Schedules {
             outcome: 'refused',
             error: new HostError('service_unavailable', `The service of ${plugin} is not there.`, { plugin }),
           };
-        const { ingress, kind, name } = declaration;
+        const { ingress, kind } = declaration;
         return await intake.take(target, {
           ingress,
           kind,

@@ -11,8 +11,15 @@ export interface SourceService {
   readonly lifecycle: Lifecycle;
   /** An event that arrives now is queued. */
   readonly acceptsEvents: boolean;
-  /** Of the members that share the service, this one listens to brokers and to peers that send to each the same. */
+  /** Of the members that share the service, this one has the sources that would bring the same to each. */
   readonly subscribes: boolean;
+  /** Where the members of a cluster keep up to where the runs of its schedules are made. */
+  readonly runs?:
+    | {
+        lastRun(source: string, when: string): number | undefined;
+        ran(source: string, when: string, atMs: number): void;
+      }
+    | undefined;
   publish(raw: unknown): Accepted | Promise<Accepted>;
   /** Undefined: there is no room. Throws what it refuses. */
   tryPublish(raw: unknown): Accepted | Promise<Accepted | Refused> | undefined;

@@ -35,6 +35,7 @@ export interface PlacedQueue {
   stateStore(adopted: (values: Iterable<readonly [key: string, json: string]>) => void): StateStore;
   /** Where its dead letters and commands are kept. */
   readonly records: EntryStore;
+  readonly runs: RunMemory;
   /** What is kept in `records` belongs to the member that has the lease. */
   whenMoved(listener: MoveListener): void;
   /**
@@ -47,6 +48,12 @@ export interface PlacedQueue {
   /** This member has a lease in force: it may act. */
   readonly isInForce: boolean;
   status(): PlacementStatus;
+}
+
+/** Up to where the runs of its schedules are made, by whichever member: known while this one has the service. */
+export interface RunMemory {
+  lastRun(source: string, when: string): number | undefined;
+  ran(source: string, when: string, atMs: number): void;
 }
 
 /** An event that is not stored, as it is handled here. Throws where its partition is another member's. */

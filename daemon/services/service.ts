@@ -21,7 +21,7 @@ import { publishOrWait } from './publish-or-wait.ts';
 import { IngressQueue } from '../dispatch/ingress-queue.ts';
 import type { ReadEvent } from '../dispatch/read-event.ts';
 import { type Handled, type Waiter, wholeEvent } from '../dispatch/queued-event.ts';
-import type { Arrival } from './placed.ts';
+import type { Arrival, RunMemory } from './placed.ts';
 import { PluginStatusCache } from './plugin-status-cache.ts';
 import type { CapacityWaiter } from './capacity-waiters.ts';
 import { ServiceController } from './service-controller.ts';
@@ -148,6 +148,10 @@ export class Service {
   /** Whether an event that arrives now is queued. */
   get acceptsEvents(): boolean {
     return this.#life.state.acceptsEvents;
+  }
+
+  get runs(): RunMemory | undefined {
+    return this.#deps.placed?.runs;
   }
 
   get subscribes(): boolean {

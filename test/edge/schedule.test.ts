@@ -33,6 +33,7 @@ class Lab {
   readonly notes: { event: string; done: unknown }[] = [];
   remembered: number | undefined;
   accepts = true;
+  madeElsewhere: number | undefined;
   refuse: HostError | undefined;
   schedule: Schedule;
   readonly #declaration: DueSchedule;
@@ -57,6 +58,7 @@ class Lab {
         this.fired.push(payload as Fired);
         return { outcome: 'accepted', eventId: 'e', correlationId: 'c', duplicate: false };
       },
+      madeElsewhere: () => this.madeElsewhere,
       remember: (lastMs) => (this.remembered = lastMs),
       note: (event, _message, { done }) => void this.notes.push({ event, done }),
     });
@@ -218,6 +220,31 @@ for (const [missed, count, done] of stops) {
     assert.equal(lab.row.state, 'open');
   });
 }
+
+test('runs that another member of a cluster has made are neither made up for nor told as missed', async () => {
+  const lab = new Lab({ cron: '0 * * * *', missed: 'all' }, '2026-05-01T09:30:00Z');
+  lab.accepts = false;
+  await lab.advance(3 * hour);
+  // The service comes to this member, which learns of them only then.
+  lab.madeElsewhere = Date.parse('2026-05-01T11:00:00Z');
+  lab.accepts = true;
+  await lab.advance(60_000);
+  assert.deepEqual(lab.times, ['2026-05-01T12:00Z']);
+  assert.deepEqual(
+    lab.notes.map(({ done }) => done),
+    ['fired'],
+  );
+});
+
+test('a run that waits to be taken is not made once another member has made it', async () => {
+  const lab = new Lab({ cron: '0 * * * *', missed: 'all' }, '2026-05-01T11:30:00Z');
+  lab.refuse = new HostError('queue_full', 'The queue is full.');
+  await lab.advance(hour);
+  lab.madeElsewhere = Date.parse('2026-05-01T12:00:00Z');
+  lab.refuse = undefined;
+  await lab.advance(hour);
+  assert.deepEqual(lab.times, ['2026-05-01T13:00Z']);
+});
 
 test('what is older than withinMs is not made up for', async () => {
   const lab = new Lab(
