@@ -370,3 +370,16 @@ test('a manifest cannot write to the terminal by what it holds', async (t) => {
   assert.equal(ran.code, 1);
   assert.doesNotMatch(ran.stdout, /(?!\n)\p{Cc}/u);
 });
+
+test('a plugin that hosts an MCP server is shown with its program or its address', async (t) => {
+  const base = { schemaVersion: 1, id: 'a', name: 'A', version: '1.0.0' };
+  for (const [mcp, shown] of [
+    [{ command: 'npx', args: ['-y', 'some-server'] }, 'npx'],
+    [{ url: 'https://mcp.example/mcp' }, 'https://mcp.example/mcp'],
+  ] as const) {
+    const { report, folder } = await check(t, { ...base, mcp });
+    assert.deepEqual([report.valid, (report.plugin as { server?: string } | null)?.server], [true, shown]);
+    const { stdout } = await nagaya(t, ['check', folder]);
+    assert.ok(stdout.startsWith(`a 1.0.0  an MCP server (${shown})`), stdout);
+  }
+});

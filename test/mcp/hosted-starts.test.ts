@@ -15,6 +15,15 @@ const starts: readonly [fault: string, code: string, message: RegExp][] = [
   ['lists nonsense', 'start_failed', /without a list of tools/],
 ];
 
+test('a program that is not there is named', async (t) => {
+  for (const command of ['nagaya-no-such-program', './bin/none', '/nowhere/none']) {
+    const lab = await loadServer(t, '', { command, restart: { policy: 'never' } });
+    await assert.rejects(lab.client.call('service.start', { plugin }), /there is no program "[^"]*\/?no[^"]*"/);
+    lab.daemon.signal('SIGTERM');
+    await lab.daemon.ended;
+  }
+});
+
 test('a server that does not start right is refused with what it did', async (t) => {
   for (const [fault, code, message] of starts) {
     const lab = await loadServer(t, fault, {

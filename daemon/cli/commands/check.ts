@@ -19,6 +19,8 @@ interface CheckReport {
     readonly hasService: boolean;
     readonly tools: readonly string[];
     readonly profiles: readonly string[];
+    /** The MCP server that it hosts: its program or its address. */
+    readonly server?: string;
   } | null;
   readonly issues: readonly Issue[];
   readonly notes: readonly string[];
@@ -61,6 +63,7 @@ async function checkPlugin(folder: string): Promise<CheckReport> {
   const issues = [...found, ...more.flat().filter((issue) => !found.some(({ path }) => path === issue.path))];
   if (plugin === undefined) return { valid: false, folder: root, plugin: null, issues, notes: [], credentials: [] };
   const { id, manifest, entry, notes } = plugin;
+  const server = manifest.mcp?.command ?? manifest.mcp?.url;
   return {
     valid: issues.length === 0,
     folder: root,
@@ -71,6 +74,7 @@ async function checkPlugin(folder: string): Promise<CheckReport> {
       hasService: manifest.service !== undefined,
       tools: manifest.tools.map(({ name }) => name),
       profiles: manifest.profiles.map(({ name }) => name),
+      ...(server === undefined ? {} : { server }),
     },
     issues,
     notes,
@@ -84,6 +88,7 @@ function showReport(terminal: Terminal, { valid, folder, plugin, issues, notes, 
       names.length === 0 ? [] : [`${plural(names.length, word)} (${names.join(', ')})`];
     const parts = [
       ...(plugin.hasService ? ['a service'] : []),
+      ...(plugin.server === undefined ? [] : [`an MCP server (${plugin.server})`]),
       ...named('tool', plugin.tools),
       ...named('profile', plugin.profiles),
     ];

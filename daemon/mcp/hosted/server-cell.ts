@@ -22,7 +22,7 @@ import { flattenError } from '../../../protocol/cell/plain-error.ts';
 import { ProgressRegister } from '../../../protocol/cell/register.ts';
 import type { ServerAbout, ServerTool } from '../../../protocol/mcp/messages.ts';
 import type { McpGateway, OpenServer, ServerListener } from '../mcp-gateway.ts';
-import { type ServerCommand, boundedShell } from './server-command.ts';
+import { type ServerCommand, boundedShell, isMissing, notFoundCode } from './server-command.ts';
 
 /** More than this on its way to the thread, and nothing more is read from the server. */
 const windowBytes = 1024 * 1024;
@@ -319,6 +319,16 @@ export class ServerCell implements Cell {
   }
 
   #own(exit: ChildExit): CellEnd {
+    const { command } = this.#parts;
+    if (exit.code === notFoundCode && command !== undefined && isMissing(command))
+      return {
+        reason: 'ended',
+        error: {
+          name: 'CellEnded',
+          message: `there is no program ${JSON.stringify(command.command)}: mcp.command is looked for in the daemon's PATH`,
+        },
+        exitCode: exit.code,
+      };
     const end = childEnd(exit, this.#output?.tail ?? '');
     return {
       ...end,

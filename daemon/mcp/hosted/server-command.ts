@@ -1,5 +1,5 @@
 // What is run for a hosted server. The program is found by the daemon's own PATH, which the server need not be given.
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 
 export interface ServerCommand {
@@ -39,6 +39,11 @@ function foundProgram(command: string, folder: string, path: string | undefined)
   // The shell says that there is none.
   return command;
 }
+
+/** What the shell ends with when there is no such program; a server may end with it too. */
+export const notFoundCode = 127;
+
+export const isMissing = ({ command }: ServerCommand): boolean => !command.includes('/') || !existsSync(command);
 
 function isProgram(file: string): boolean {
   try {
