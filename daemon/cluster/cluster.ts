@@ -1,5 +1,6 @@
 // The daemon as a member of a cluster, seen from the host: what the thread reports, what this member says of itself,
 // and what is asked of others.
+import { randomUUID } from 'node:crypto';
 import {
   type ClusterData,
   type ClusterFault,
@@ -387,6 +388,7 @@ function dataOf({ config: { name, nats }, member, version, limits }: ClusterOpti
     name,
     member,
     instance,
+    session: randomUUID(),
     version,
     servers: typeof servers === 'string' ? [servers] : servers,
     ...(credentials === undefined ? {} : { credentials }),

@@ -180,8 +180,11 @@ export class LeasedUnit {
       this.#deps.post({ type: 'done', plugin: this.unit, fence, sequences });
   }
 
-  /** Nothing is done under its lease any more; the cluster is told. Answers its number; undefined: there was none. */
-  giveUp(why: string): number | undefined {
+  /**
+   * Nothing is done under its lease any more; the cluster is told. Answers its number; undefined: there was none.
+   * `cutOff`: not in order.
+   */
+  giveUp(why: string, cutOff = false): number | undefined {
     const lease = this.#lease;
     if (lease === undefined) return undefined;
     this.#overFence = Math.max(this.#overFence, lease.fence);
@@ -197,7 +200,8 @@ export class LeasedUnit {
     clearTimeout(this.#expiry);
     this.state.lost(why);
     this.records.lost(why);
-    this.#deps.post({ type: 'release', plugin: this.unit, fence: lease.fence });
+    const { fence } = lease;
+    this.#deps.post({ type: 'release', plugin: this.unit, fence, ...(cutOff ? { cutOff } : {}) });
     return lease.fence;
   }
 

@@ -28,6 +28,8 @@ export class LostDeliveries {
     const ends = numbersIn(found.get(keys.ends));
     const [alone] = numbersIn(found.get(keys.alone));
     this.#charged = lost?.died === true ? alone : undefined;
+    // Nobody died while it was alone: the next member that dies may do so before it is alone again.
+    if (alone !== undefined && this.#charged === undefined) this.aloneNoMore();
     this.#ends = lost === undefined || lost.upTo === 0 ? ends : [...ends, lost.upTo].slice(-mostEnds);
     // Nobody waits for it: what is not written is an end that is not counted.
     if (this.#ends !== ends) this.#commit(put(table, keys.ends, JSON.stringify(this.#ends)));

@@ -120,6 +120,8 @@ export class MemberAsks {
       )
       .then((answer) => {
         timer.cancel();
+        // The thread that asked may be gone: the next one gives the same number to another call.
+        if (this.#performing.get(id) !== controller) return;
         this.#performing.delete(id);
         post({ type: 'reply', id, answer });
       });

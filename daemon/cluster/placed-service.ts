@@ -249,7 +249,7 @@ export class PlacedService implements ClusterService {
 
   /** At once: its cell is ended, and what it still ends counts for nothing. */
   #end(why: string): void {
-    const fence = this.#leave(why);
+    const fence = this.#leave(why, true);
     if (fence === undefined) return;
     this.#deps.tell('warn', `this member has lost the service: ${why}`, { fence });
     const ended = this.#deps.service().stop({ now: true });
@@ -262,9 +262,9 @@ export class PlacedService implements ClusterService {
   }
 
   /** Answers under what number it acted. */
-  #leave(why: string): number | undefined {
+  #leave(why: string, cutOff = false): number | undefined {
     clearTimeout(this.#again);
-    const fence = this.#unit.giveUp(why);
+    const fence = this.#unit.giveUp(why, cutOff);
     if (fence !== undefined) for (const mover of this.#movers) mover.went();
     return fence;
   }

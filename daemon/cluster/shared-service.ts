@@ -314,7 +314,7 @@ export class SharedService implements ClusterService {
     // What of the other partitions was handled and is not stored yet is decided where they are taken next.
     const ended = works ? [...new Set([...lost, ...this.#running])] : lost;
     if (ended.length === 0) return;
-    for (const partition of ended) partition.giveUp(why);
+    for (const partition of ended) partition.giveUp(why, works);
     this.#deps.tell('warn', `this member has lost partitions: ${why}`, {
       partitions: ended.map(({ number }) => number),
     });

@@ -33,6 +33,8 @@ export interface ClusterData {
   readonly member: string;
   /** Stays the same over restarts of the daemon: its state folder's. */
   readonly instance: string;
+  /** Another for each life of the daemon, and the same for each of its threads. */
+  readonly session: string;
   /** Of the daemon. */
   readonly version: string;
   readonly servers: readonly string[];
@@ -149,11 +151,11 @@ export interface PlacedState {
   readonly handled: readonly number[];
   /** What is kept of single events. */
   readonly records: readonly StoredRecord[];
-  /** Absent where the lease before this one was given back. */
+  /** Absent where the lease before this one was given back in order. */
   readonly lost?: LostTenure;
 }
 
-/** A lease that ended without being given back. */
+/** A lease that ended without being given back in order. */
 export interface LostTenure {
   /** Events up to this place in the stream may have begun under it. */
   readonly upTo: number;
@@ -174,7 +176,8 @@ export type ToCluster =
   | { readonly type: 'placed'; readonly services: readonly PlacedService[] }
   /** The instance runs: its events may come. */
   | { readonly type: 'consume'; readonly plugin: string; readonly fence: number }
-  | { readonly type: 'release'; readonly plugin: string; readonly fence: number }
+  /** `cutOff`: not in order; events had begun. */
+  | { readonly type: 'release'; readonly plugin: string; readonly fence: number; readonly cutOff?: true }
   | {
       readonly type: 'commit';
       readonly id: number;

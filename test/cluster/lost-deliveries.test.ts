@@ -140,3 +140,17 @@ test('only where the member of an event that was alone died, that is an attempt 
   assert.deepEqual((await lab.has())[1], [2, 5]);
   assert.deepEqual(lab.taken[1]?.story, [], 'it was not there alone when the members died');
 });
+
+test('an event that was alone when its lease was given back is not charged with the next death', async (t) => {
+  const lab = labOf(t);
+  lab.next(died(2), [1, 2]);
+  await lab.has();
+  lab.next(died(2), [1, 2]);
+  assert.deepEqual(await lab.has(), [[1, 3]]);
+  lab.next(undefined, []);
+  await lab.has();
+  // This member died before the event came to it.
+  lab.next(died(2), [1, 2]);
+  assert.deepEqual(await lab.has(), [[1, 4]]);
+  assert.deepEqual(lab.taken[0]?.story, []);
+});

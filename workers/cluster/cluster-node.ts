@@ -1,6 +1,5 @@
 // The cluster's thread as a whole: the connection, this daemon among the members, its leases, the streams of clustered
 // services, and calls between members. It knows nothing of plugins but their ids.
-import { randomUUID } from 'node:crypto';
 import {
   type ClusterData,
   type ClusterFault,
@@ -58,7 +57,7 @@ export class ClusterNode {
     env: Readonly<Record<string, string | undefined>>,
     post: (message: FromCluster) => void,
   ) {
-    const self: Self = { member: data.member, instance: data.instance, session: randomUUID() };
+    const self: Self = { member: data.member, instance: data.instance, session: data.session };
     this.#post = post;
     this.closed = new Promise((resolve) => (this.#finish = resolve));
     this.#board = new Board(monotonicMs, () => undefined);
@@ -115,7 +114,7 @@ export class ClusterNode {
         if (this.#leases.holds(message.plugin, message.fence)) this.#consume(message.plugin, message.fence);
         break;
       case 'release':
-        this.#release(message.plugin, message.fence);
+        this.#release(message);
         break;
       case 'publish':
         for (const event of message.events) this.#streams.publish(event, (answer) => this.#published.add(answer));
@@ -160,8 +159,9 @@ export class ClusterNode {
     }
   }
 
-  #release(plugin: string, fence: number): void {
-    const releasing = this.#leases.release(this.#nats?.board, plugin, fence);
+  #release({ plugin, fence, cutOff }: Extract<ToCluster, { type: 'release' }>): void {
+    const lost = cutOff === undefined ? undefined : { died: false };
+    const releasing = this.#leases.release(this.#nats?.board, plugin, fence, lost);
     this.#releasing.add(releasing);
     void releasing.finally(() => this.#releasing.delete(releasing));
   }

@@ -14,6 +14,8 @@ export interface LeaseValue {
   readonly protocol?: number;
   /** Of that daemon. */
   readonly version?: string;
+  /** It was given back, and not in order: events had begun that are not noted as such. */
+  readonly lost?: { readonly died: boolean };
 }
 
 export interface Seen<Value> {

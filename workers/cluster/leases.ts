@@ -91,12 +91,13 @@ export class Leases {
         void this.#take(kv, service);
   }
 
-  async release(kv: KV | undefined, plugin: string, fence: number): Promise<void> {
+  /** `lost`: with events that had begun. */
+  async release(kv: KV | undefined, plugin: string, fence: number, lost?: LeaseValue['lost']): Promise<void> {
     const held = this.#held.get(plugin);
     if (held?.fence !== fence) return;
     this.#held.delete(plugin);
     this.#deps.ended(plugin);
-    const value: LeaseValue = { ...this.#written(fence), member: null };
+    const value: LeaseValue = { ...this.#written(fence), member: null, ...(lost === undefined ? {} : { lost }) };
     await kv?.update(leaseKey(tokenOf(plugin)), JSON.stringify(value), held.revision).catch(() => undefined);
     this.#deps.tell({ type: 'released', plugin });
   }
@@ -109,7 +110,7 @@ export class Leases {
     const held = this.#held.get(plugin);
     if (held?.fence !== fence) return;
     this.lose(plugin, 'an event waits for it that a daemon of a later version has written; upgrade this member');
-    const value = { ...this.#deps.self, member: null, fence, protocol } satisfies LeaseValue;
+    const value = { ...this.#deps.self, member: null, fence, protocol, lost: { died: false } } satisfies LeaseValue;
     // Where that fails, this member takes the lease again, and meets the same event.
     await kv?.update(leaseKey(tokenOf(plugin)), JSON.stringify(value), held.revision).catch(() => undefined);
   }
@@ -190,26 +191,30 @@ export class Leases {
     const token = tokenOf(plugin);
     this.#taking.add(plugin);
     this.#freeSince.delete(token);
+    const seen = this.#deps.board.leases.get(token);
+    const lost = this.#lostBefore(seen);
     try {
-      const seen = this.#deps.board.leases.get(token);
       const held = await this.#acquire(kv, token, seen);
       this.#held.set(plugin, held);
-      const state = await this.#deps.fenceOff(service, held.fence, this.#lostBefore(seen));
+      const state = await this.#deps.fenceOff(service, held.fence, lost);
       if (this.#held.get(plugin) !== held) return;
       held.granted = true;
       this.#tellGranted(plugin, held, state);
     } catch {
       // Another member was faster, or the server is away: the next look decides again.
       const held = this.#held.get(plugin);
-      if (held?.granted === false) await this.release(kv, plugin, held.fence);
+      if (held?.granted === false) await this.release(kv, plugin, held.fence, lost);
     } finally {
       this.#taking.delete(plugin);
     }
   }
 
-  /** Undefined: whoever had it last has given it back. */
+  /** Undefined: whoever had it last has given it back in order. */
   #lostBefore(seen: Seen<LeaseValue> | undefined): Pick<LostTenure, 'died'> | undefined {
-    if (seen === undefined || seen.value.member === null) return undefined;
+    if (seen === undefined) return undefined;
+    // Anybody may write into the bucket.
+    if (seen.value.member === null)
+      return seen.value.lost === undefined ? undefined : { died: seen.value.lost.died === true };
     const { board, self, data, nowMs } = this.#deps;
     const { session } = seen.value;
     const isHeard = [...board.members.values()].some(
