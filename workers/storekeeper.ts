@@ -3,6 +3,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { FromKeeper, KeeperData, ToKeeper } from '../protocol/store/messages.ts';
 import { faultOfError } from './store/engine-fault.ts';
+import { openJournal } from './store/journal-file.ts';
 import { Keeper } from './store/keeper.ts';
 import { LmdbEngine } from './store/lmdb-engine.ts';
 
@@ -43,6 +44,7 @@ try {
   const keeper = new Keeper({
     ...data,
     openEngine: (path, options) => new LmdbEngine(path, options),
+    openJournal,
     post,
     carryOut: (order) => orders[order](),
   });

@@ -2,6 +2,7 @@
 // test names, and that keeps, as a disk does, exactly what its last finished transaction left.
 import { Keeper } from '../../workers/store/keeper.ts';
 import type { EngineEntry, EngineTables, RangeOptions, StoreEngine } from '../../workers/store/engine.ts';
+import type { Journal } from '../../workers/store/journal-file.ts';
 import type { FromKeeper, ToKeeper } from '../../protocol/store/messages.ts';
 import type { KeeperListener, SpawnKeeper } from '../../daemon/store/keeper-thread.ts';
 
@@ -13,21 +14,27 @@ type Tables = Map<string, Map<string, Uint8Array>>;
 const copyOf = (tables: Tables): Tables => new Map([...tables].map(([name, entries]) => [name, new Map(entries)]));
 const failure = (code: number | string): Error => Object.assign(new Error('the simulated disk fails'), { code });
 
+const byUnits = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
+
 /** What is on the simulated disk, however often the storekeeper dies. */
 export class SimulatedDisk {
   readonly files = new Map<string, Tables>();
+  readonly journals = new Map<string, Map<number, Uint8Array>>();
   /** Taken one after the other, one for each message with commits. */
   readonly steps: Step[] = [];
 }
 
-class SimulatedEngine implements StoreEngine {
+export class SimulatedEngine implements StoreEngine {
   readonly #disk: SimulatedDisk;
   readonly #path: string;
+  readonly #order: (left: string, right: string) => number;
   step: Step = 'none';
 
-  constructor(disk: SimulatedDisk, path: string) {
+  /** `order`: of the keys. */
+  constructor(disk: SimulatedDisk, path: string, order = byUnits) {
     this.#disk = disk;
     this.#path = path;
+    this.#order = order;
     if (!disk.files.has(path)) disk.files.set(path, new Map());
   }
 
@@ -55,11 +62,15 @@ class SimulatedEngine implements StoreEngine {
       remove: (table, key) => (counted(), void tableOf(table).delete(key)),
       removeRange: (table, from, to) => (
         counted(),
-        [...tableOf(table).keys()].filter((key) => key >= from && key < to).forEach((key) => tableOf(table).delete(key))
+        [...tableOf(table).keys()].filter(this.#within(from, to)).forEach((key) => tableOf(table).delete(key))
       ),
     });
     if (step === 'sync') throw failure(5);
     this.#disk.files.set(this.#path, next);
+  }
+
+  reserve(): void {
+    if (this.step === 'full') throw failure('ENOSPC');
   }
 
   get(table: string, key: string): Uint8Array | undefined {
@@ -68,9 +79,9 @@ class SimulatedEngine implements StoreEngine {
 
   range(table: string, { from, to, reverse = false }: RangeOptions): Iterable<EngineEntry> {
     const entries = [...(this.#tables.get(table) ?? [])]
-      .filter(([key]) => key >= from && key < to)
+      .filter(([key]) => this.#within(from, to)(key))
       .map(([key, value]) => ({ key, value }));
-    return entries.sort((left, right) => (left.key < right.key !== reverse ? -1 : 1));
+    return entries.sort((left, right) => (reverse ? -1 : 1) * this.#order(left.key, right.key));
   }
 
   count(table: string, options: RangeOptions): number {
@@ -99,6 +110,54 @@ class SimulatedEngine implements StoreEngine {
   close(): void {
     // Nothing is held.
   }
+
+  #within(from: string, to: string): (key: string) => boolean {
+    return (key) => this.#order(key, from) >= 0 && this.#order(key, to) < 0;
+  }
+}
+
+/** Holds a few records only, so that they are brought into the engine often. */
+const journalRecords = 5;
+
+class SimulatedJournal implements Journal {
+  readonly mostBytes = 10_000;
+  readonly #records: Map<number, Uint8Array>;
+  #waiting = 0;
+  step: Step = 'none';
+
+  constructor(disk: SimulatedDisk, path: string) {
+    this.#records = disk.journals.get(path) ?? new Map<number, Uint8Array>();
+    disk.journals.set(path, this.#records);
+  }
+
+  read(after: number): Uint8Array[] {
+    return [...this.#records].flatMap(([number, record]) => (number > after ? [record] : []));
+  }
+
+  fits(): boolean {
+    return this.#waiting < journalRecords;
+  }
+
+  append(number: number, record: Uint8Array): void {
+    if (this.step === 'between changes') throw failure(5);
+    this.#records.set(number, record);
+    this.#waiting += 1;
+    // It is there and was not answered for.
+    if (this.step === 'sync') throw failure(5);
+  }
+
+  rewind(): void {
+    this.#waiting = 0;
+    this.#records.clear();
+  }
+
+  inPlace(): boolean {
+    return true;
+  }
+
+  close(): void {
+    // Nothing is held.
+  }
 }
 
 /** `later` runs what the thread does in a turn of its own. */
@@ -114,7 +173,7 @@ class SimulatedThread {
   readonly #disk: SimulatedDisk;
   readonly #listener: KeeperListener;
   readonly #later: (run: () => void) => void;
-  readonly #engines: SimulatedEngine[] = [];
+  readonly #parts: (SimulatedEngine | SimulatedJournal)[] = [];
   #keeper: Keeper | undefined;
   #dead = false;
   #step: Step = 'none';
@@ -128,12 +187,18 @@ class SimulatedThread {
   begin(data: Parameters<SpawnKeeper>[0]): void {
     const openEngine = (path: string): StoreEngine => {
       const engine = new SimulatedEngine(this.#disk, path);
-      this.#engines.push(engine);
+      this.#parts.push(engine);
       return engine;
+    };
+    const openJournal = (path: string): Journal => {
+      const journal = new SimulatedJournal(this.#disk, path);
+      this.#parts.push(journal);
+      return journal;
     };
     this.#keeper = new Keeper({
       ...data,
       openEngine,
+      openJournal,
       post: (message) => this.#post(message),
       carryOut: () => undefined,
     });
@@ -148,7 +213,7 @@ class SimulatedThread {
     if (this.#dead) return;
     this.#step = message.commits.length === 0 ? 'none' : (this.#disk.steps.shift() ?? 'none');
     if (this.#step === 'died before') return this.#die();
-    for (const engine of this.#engines) engine.step = this.#step;
+    for (const part of this.#parts) part.step = this.#step;
     try {
       if (this.#keeper?.round([message]) === false) this.#die();
     } catch {

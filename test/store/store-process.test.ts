@@ -73,7 +73,7 @@ test(
     let synced = 0;
     let answered = 0;
     for (const line of readFileSync(trace, 'utf8').split('\n')) {
-      if (/fdatasync\(\d+<.*kept\.mdb>\) += 0|<\.\.\. fdatasync resumed>.*= 0/.test(line)) synced += 1;
+      if (/fdatasync\(\d+<.*kept\.journal>\) += 0|<\.\.\. fdatasync resumed>.*= 0/.test(line)) synced += 1;
       if (!/write\(1<[^>]*>, "stored \d+/.test(line)) continue;
       answered += 1;
       assert.ok(synced > answered - 1, `answer ${String(answered)} came after ${String(synced)} syncs`);

@@ -79,6 +79,10 @@ test('an answer is the truth about the disk, whatever fails between any two step
       disk.steps.length = 0;
       clock.advance(60_000);
       await settle();
+      // What waits in the journal is brought into the engine before it is read.
+      const read = store.kept.count('left', { from: '', to: 'z' });
+      await settle();
+      await read;
       const tables = disk.files.get(join(store.folder, 'kept.mdb')) ?? new Map<string, Map<string, Uint8Array>>();
       for (const [id, outcome] of outcomes.entries()) {
         const [left, right] = ['left', 'right'].map((table) => tables.get(table)?.has(storeKey(id)) ?? false);

@@ -45,6 +45,8 @@ export interface StoreEngine {
    * Without a size it is a small one.
    */
   transaction(run: (tables: EngineTables) => void, size?: TransactionSize): void;
+  /** Throws where there is no room for a transaction of this size. */
+  reserve(size: TransactionSize): void;
   get(table: string, key: string): Uint8Array | undefined;
   /** Whoever ends the iteration early ends its cursor with it. */
   range(table: string, options: RangeOptions): Iterable<EngineEntry>;

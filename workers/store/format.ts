@@ -2,7 +2,8 @@
 import { seal, unseal } from './sealed-value.ts';
 import type { EngineTables, StoreEngine } from './engine.ts';
 
-export const formatVersion = 1;
+/** From 2 on, what is kept may be in the journal only: a version that does not read it must not open the store. */
+export const formatVersion = 2;
 const formatTable = 'about';
 const formatKey = 'format';
 
@@ -18,7 +19,7 @@ export interface Format {
 export type Migration = (engine: StoreEngine, tables: EngineTables) => void;
 
 /** Each under the version that it starts from. */
-export const migrations: ReadonlyMap<number, Migration> = new Map();
+export const migrations: ReadonlyMap<number, Migration> = new Map([[1, () => undefined]]);
 
 /** Undefined in a store that is empty. A store that holds something and does not say what is not one of ours. */
 export function readFormat(engine: StoreEngine): Format | undefined {

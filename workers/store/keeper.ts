@@ -172,7 +172,10 @@ export class Keeper {
       }
       return [{ id, result: answerRead(read, this.#store) }];
     } catch (error) {
-      return [{ id, fault: faultOfError(error, this.#options.folder) }];
+      const fault = faultOfError(error, this.#options.folder);
+      // What is read is brought from the journal into the engine first, and that the disk may refuse.
+      if (fault.reason === 'io' && read.kind !== 'backup' && read.kind !== 'verify') this.#reopen(fault);
+      return [{ id, fault }];
     }
   }
 

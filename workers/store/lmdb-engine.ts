@@ -80,7 +80,8 @@ export class LmdbEngine implements StoreEngine {
   }
 
   transaction(run: (tables: EngineTables) => void, size: TransactionSize = smallSize): void {
-    this.#reserve(size);
+    this.reserve(size);
+    this.#usedTo += mostBytesOf(size);
     const known = new Set(this.#tables.keys());
     try {
       this.#root.transactionSync(() => run(this.#writes));
@@ -91,6 +92,18 @@ export class LmdbEngine implements StoreEngine {
     } finally {
       // A read in the same turn would otherwise see the state of before.
       this.#root.resetReadTxn();
+    }
+  }
+
+  reserve(size: TransactionSize): void {
+    const kept = size.removes
+      ? 0
+      : Math.min(mostKeptBytes, Math.max(leastKeptBytes, Math.ceil(this.#usedTo * keptShare)));
+    const ahead = mostBytesOf(size) + spareBytes + kept;
+    if (this.#usedTo === 0 || this.#usedTo + ahead > this.#space.to) {
+      const { pageSize, lastPageNumber } = this.#root.getStats() as RootStats;
+      this.#usedTo = (lastPageNumber + 1) * pageSize;
+      this.#space.reserve(this.#usedTo + ahead);
     }
   }
 
@@ -135,19 +148,6 @@ export class LmdbEngine implements StoreEngine {
   close(): void {
     this.#space.close();
     void this.#root.close();
-  }
-
-  /** Throws where there is no room for what is to be written. */
-  #reserve({ bytes, changes, removes }: TransactionSize): void {
-    const most = usualBytes + 2 * bytes + changes * bytesOfChange;
-    const kept = removes ? 0 : Math.min(mostKeptBytes, Math.max(leastKeptBytes, Math.ceil(this.#usedTo * keptShare)));
-    const ahead = most + spareBytes + kept;
-    if (this.#usedTo === 0 || this.#usedTo + ahead > this.#space.to) {
-      const { pageSize, lastPageNumber } = this.#root.getStats() as RootStats;
-      this.#usedTo = (lastPageNumber + 1) * pageSize;
-      this.#space.reserve(this.#usedTo + ahead);
-    }
-    this.#usedTo += most;
   }
 
   *#read(
@@ -197,5 +197,6 @@ interface TableStats {
   readonly overflowPages: number;
 }
 
+const mostBytesOf = ({ bytes, changes }: TransactionSize): number => usualBytes + 2 * bytes + changes * bytesOfChange;
 const bytesOf = (key: string): Buffer => Buffer.from(key);
 const asBuffer = (value: Uint8Array): Buffer => Buffer.from(value.buffer, value.byteOffset, value.byteLength);

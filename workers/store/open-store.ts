@@ -19,6 +19,8 @@ import type { Repair, StoreFault } from '../../protocol/store/messages.ts';
 import { checkInProcess } from './check-process.ts';
 import { lengthen, lookAtFile } from './data-file.ts';
 import type { StoreEngine } from './engine.ts';
+import type { Journal } from './journal-file.ts';
+import { JournaledEngine, type TakenJournal, takeJournal } from './journaled-engine.ts';
 import { type Format, type Migration, formatVersion, migrations, readFormat, writeFormat } from './format.ts';
 
 export interface OpenOptions {
@@ -27,6 +29,8 @@ export interface OpenOptions {
   /** There is a reason to believe that the file is damaged. */
   readonly suspect?: boolean;
   readonly openEngine: (path: string, options: { readonly sync: boolean }) => StoreEngine;
+  /** Undefined where there is no room for a journal. Without this option there is none. */
+  readonly openJournal?: (path: string, id: string) => Journal | undefined;
   readonly now?: () => Date;
   readonly version?: number;
   readonly migrations?: ReadonlyMap<number, Migration>;
@@ -40,6 +44,8 @@ export interface OpenedStore {
 }
 
 export const keptFile = 'kept.mdb';
+/** What was answered as stored and is not in the file of the engine yet. */
+export const journalName = 'kept.journal';
 export const notesFile = 'notes.mdb';
 /**
  * Is there while the file is being opened: a daemon that finds it was ended by that, or by something else in that
@@ -111,7 +117,7 @@ function openTrusted(
   options: OpenOptions,
   repairs: Repair[],
 ): { readonly engine: StoreEngine; readonly version: number } {
-  const { version = formatVersion } = options;
+  const { version = formatVersion, openJournal } = options;
   const engine = options.openEngine(path, { sync: true });
   let format: Format | undefined;
   try {
@@ -121,14 +127,18 @@ function openTrusted(
     putAside(path, error instanceof Error ? error.message : String(error), options, repairs);
     return openTrusted(path, options, repairs);
   }
+  let taken: TakenJournal | undefined;
   try {
     if (format !== undefined && format.version > version) throw newer(path, format, version);
+    if (openJournal !== undefined)
+      taken = takeJournal(engine, (id) => openJournal(join(dirname(path), journalName), id));
     if (format !== undefined && format.version < version) migrate(path, engine, format, options, repairs);
     engine.transaction((tables) =>
       writeFormat(tables, { version, madeBy: options.madeBy, generation: (format?.generation ?? 0) + 1 }),
     );
-    return { engine, version };
+    return { engine: taken === undefined ? engine : new JournaledEngine(engine, taken), version };
   } catch (error) {
+    taken?.journal.close();
     engine.close();
     throw error;
   }
@@ -201,17 +211,21 @@ function restartNotes(path: string, repairs: Repair[], why: string): void {
 }
 
 function putAside(path: string, why: string, options: OpenOptions, repairs: Repair[]): void {
-  const aside = `${path}.aside-${stamp(options)}`;
-  renameSync(path, aside);
+  const suffix = `.aside-${stamp(options)}`;
+  renameSync(path, `${path}${suffix}`);
   rmSync(`${path}-lock`, { force: true });
   const folder = dirname(path);
-  const asides = readdirSync(folder)
-    .filter((name) => name.startsWith(`${basename(path)}.aside-`))
-    .sort();
-  for (const name of asides.slice(0, -keptAside)) rmSync(join(folder, name), { force: true });
+  const journal = join(folder, journalName);
+  if (existsSync(journal)) renameSync(journal, `${journal}${suffix}`);
+  for (const file of [basename(path), journalName]) {
+    const asides = readdirSync(folder)
+      .filter((name) => name.startsWith(`${file}.aside-`))
+      .sort();
+    for (const name of asides.slice(0, -keptAside)) rmSync(join(folder, name), { force: true });
+  }
   repairs.push({
     kind: 'put_aside',
-    message: `The store is damaged: ${why}. It is put aside as ${aside}, and an empty one takes its place.`,
+    message: `The store is damaged: ${why}. It is put aside as ${path}${suffix}, and an empty one takes its place.`,
   });
 }
 

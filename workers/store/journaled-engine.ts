@@ -1,0 +1,199 @@
+// An engine with a journal before it. A transaction is one record of the journal with one sync, where the engine needs
+// two and a page for each table that it touches. What is in the journal goes into the engine later, many transactions
+// as one, before the journal is full and before anything is read. A daemon that begins takes from the journal what the
+// engine has not got.
+import { randomBytes } from 'node:crypto';
+import { seal, unseal } from './sealed-value.ts';
+import type {
+  EngineEntry,
+  EngineSnapshot,
+  EngineTables,
+  EngineUsage,
+  RangeOptions,
+  StoreEngine,
+  TransactionSize,
+} from './engine.ts';
+import { ChangeRecord, applyRecord } from './change-record.ts';
+import type { Journal } from './journal-file.ts';
+import { PendingChanges } from './pending-changes.ts';
+
+const table = 'about';
+const key = 'journal';
+/** Each may cost the engine a page, for which there must be room before its record is written. */
+const mostChanges = 1024;
+const smallSize: TransactionSize = { bytes: 0, changes: 0, removes: true };
+
+/** What the engine says of the journal, in the transaction that takes its records. */
+interface Mark {
+  readonly id: string;
+  /** The number of the last record that is in the engine. */
+  readonly taken: number;
+}
+
+export interface TakenJournal {
+  readonly journal: Journal;
+  readonly id: string;
+  /** The number of the last record that was taken. */
+  readonly taken: number;
+}
+
+/**
+ * Brings into the engine what a journal holds that the engine has not got. Undefined where `open` has no journal,
+ * because there is no room for one.
+ */
+export function takeJournal(engine: StoreEngine, open: (id: string) => Journal | undefined): TakenJournal | undefined {
+  const { id, taken } = markOf(engine) ?? begun(engine);
+  const journal = open(id);
+  if (journal === undefined) return undefined;
+  const records = journal.read(taken);
+  if (records.length > 0) {
+    const pending = new PendingChanges();
+    for (const record of records) applyRecord(record, pending);
+    engine.transaction((tables) => {
+      pending.applyTo(tables);
+      putMark(tables, { id, taken: taken + records.length });
+    }, pending.size);
+  }
+  return { journal, id, taken: taken + records.length };
+}
+
+export class JournaledEngine implements StoreEngine {
+  readonly #engine: StoreEngine;
+  readonly #journal: Journal;
+  readonly #id: string;
+  readonly #pending = new PendingChanges();
+  /** The number of the newest record, or of the newest transaction that was too large for one. */
+  #last: number;
+  /** The journal failed, and nobody knows what is on disk: everything has to be opened and read again. */
+  #fault: Error | undefined;
+
+  constructor(engine: StoreEngine, { journal, id, taken }: TakenJournal) {
+    this.#engine = engine;
+    this.#journal = journal;
+    this.#id = id;
+    this.#last = taken;
+  }
+
+  transaction(run: (tables: EngineTables) => void, size: TransactionSize = smallSize): void {
+    if (this.#fault !== undefined) throw this.#fault;
+    const record = new ChangeRecord();
+    run(record);
+    if (record.bytes > this.#journal.mostBytes || record.count > mostChanges) {
+      this.#take(record, size);
+      return;
+    }
+    if (!this.#journal.fits(record.bytes) || this.#pending.size.changes + record.count > mostChanges) this.#take();
+    this.reserve(size);
+    this.#append(record.encoded());
+    record.applyTo(this.#pending);
+  }
+
+  /** With what waits in the journal: that was answered as stored, so that there must be room for it. */
+  reserve(size: TransactionSize): void {
+    if (!this.#pending.isEmpty) {
+      try {
+        this.#engine.reserve(sum(this.#pending.size, size));
+        return;
+      } catch {
+        // It may fit when what waits is in the engine: until then it is counted for the most that it can need.
+        this.#take();
+      }
+    }
+    this.#engine.reserve(size);
+  }
+
+  get(...of: Parameters<StoreEngine['get']>): Uint8Array | undefined {
+    return this.#whole().get(...of);
+  }
+
+  range(...of: Parameters<StoreEngine['range']>): Iterable<EngineEntry> {
+    return this.#whole().range(...of);
+  }
+
+  count(name: string, options: RangeOptions): number {
+    return this.#whole().count(name, options);
+  }
+
+  snapshot(): EngineSnapshot {
+    return this.#whole().snapshot();
+  }
+
+  tables(): readonly string[] {
+    return this.#whole().tables();
+  }
+
+  usage(): EngineUsage {
+    return this.#whole().usage();
+  }
+
+  inPlace(): boolean {
+    return this.#journal.inPlace() && this.#engine.inPlace();
+  }
+
+  close(): void {
+    try {
+      if (this.#fault === undefined) this.#take();
+    } catch {
+      // It stays in the journal, from which the next one takes it.
+    }
+    this.#journal.close();
+    this.#engine.close();
+  }
+
+  #whole(): StoreEngine {
+    if (this.#fault !== undefined) throw this.#fault;
+    this.#take();
+    return this.#engine;
+  }
+
+  /** Brings into the engine what waits in the journal, and with it what is too large for the journal. */
+  #take(more = new ChangeRecord(), size: TransactionSize = smallSize): void {
+    if (this.#pending.isEmpty && more.count === 0) return;
+    const last = this.#last + (more.count === 0 ? 0 : 1);
+    this.#engine.transaction(
+      (tables) => {
+        this.#pending.applyTo(tables);
+        more.applyTo(tables);
+        putMark(tables, { id: this.#id, taken: last });
+      },
+      sum(this.#pending.size, size),
+    );
+    this.#last = last;
+    this.#pending.clear();
+    this.#journal.rewind();
+  }
+
+  #append(record: Uint8Array): void {
+    try {
+      this.#journal.append(this.#last + 1, record);
+      this.#last += 1;
+    } catch (error) {
+      // Never for want of room, whatever the disk says: that would mean that nothing has changed.
+      const message = error instanceof Error ? error.message : String(error);
+      this.#fault = Object.assign(new Error(message, { cause: error }), { code: 'EIO' });
+      throw this.#fault;
+    }
+  }
+}
+
+const sum = (left: TransactionSize, right: TransactionSize): TransactionSize => ({
+  bytes: left.bytes + right.bytes,
+  changes: left.changes + right.changes,
+  removes: left.removes && right.removes,
+});
+
+function markOf(engine: StoreEngine): Mark | undefined {
+  const sealed = engine.get(table, key);
+  const text = sealed === undefined ? undefined : unseal(key, sealed);
+  return text === undefined ? undefined : (JSON.parse(Buffer.from(text).toString()) as Mark);
+}
+
+function begun(engine: StoreEngine): Mark {
+  const mark = { id: randomBytes(8).toString('hex'), taken: 0 };
+  engine.transaction((tables) => putMark(tables, mark));
+  return mark;
+}
+
+function putMark(tables: EngineTables, mark: Mark): void {
+  tables.put(table, key, seal(key, JSON.stringify(mark)));
+}
