@@ -53,5 +53,23 @@ test(
   },
 );
 
+test('the end of an event waits for the next publish or for ackMs, and makes no commit of its own before', async (t) => {
+  const config = { store: { durability: 'disk' as const }, limits: { ackMs: 60_000 } };
+  const daemon = await startTestDaemon(t, { plugins: [labFolder], config });
+  const client = await daemon.connect();
+  const commits = async (): Promise<number> => (await client.call('store.status', {})).counters.commits;
+  const status = async () => await client.call('service.status', { plugin: 'test.lab' });
+  const handleOne = async (value: number): Promise<void> => {
+    const event = { ingress: 'work', kind: 'do', payload: { do: 'echo', value } };
+    const answer = await client.call('ingress.publish', { plugin: 'test.lab', event });
+    assert.ok('accepted' in answer && answer.accepted);
+    await until('it is handled', async () => (await status()).counters.handled === value);
+  };
+  await handleOne(1);
+  const before = await commits();
+  for (let value = 2; value <= 11; value += 1) await handleOne(value);
+  assert.equal((await commits()) - before, 10);
+});
+
 const isAnswer = (line: string): boolean => /writev?\(/.test(line) && line.includes('queueDepth');
 const answersOf = (text: string): string[] => text.split('\n').filter(isAnswer);

@@ -34,10 +34,10 @@ for (const [what, damage] of [
     await store.commit([put('q', 'new', 'v')]);
     assert.match(told.join('\n'), /^error: The store is damaged: .* put aside as .*kept\.mdb\.aside-/);
     const asides = readdirSync(store.folder).filter((name) => name.includes('aside'));
-  assert.deepEqual(
-    asides.map((name) => name.replace(/\.aside-.*/, '')),
-    ['kept.journal', 'kept.mdb'],
-  );
+    assert.deepEqual(
+      asides.map((name) => name.replace(/\.aside-.*/, '')),
+      ['kept.journal', 'kept.mdb'],
+    );
     assert.equal(reopened(), 1);
   });
 }

@@ -26,9 +26,8 @@ import { type Batch, QueueCommits } from './queue-commits.ts';
 import { QueueLedger } from './queue-ledger.ts';
 import { type Recovered, countersOf, recoverQueue } from './queue-recovery.ts';
 import { StoredRetries } from './stored-retries.ts';
+import { UncommittedEnds } from './uncommitted-ends.ts';
 
-/** Ends that are not committed: more would come again after a crash. */
-const mostUncommittedEnds = 4096;
 const closeMs = 2000;
 const againMs = 1000;
 
@@ -59,10 +58,8 @@ export class KeptQueue {
   #extras: Change[] = [];
   /** Handled events whose end is in a commit, and that are not in the books yet. */
   readonly #concluding = new Set<QueuedEvent>();
-  #dirty = false;
-  #ends = 0;
+  readonly #ends: UncommittedEnds;
   #scheduled = false;
-  #ackTimer: Timer | undefined;
   /** Nothing is offered in the next commit: it makes room. */
   #withoutOffers = false;
 
@@ -78,6 +75,7 @@ export class KeptQueue {
     this.#options = options;
     this.#turnEnd = options.turnEnd ?? ((run) => store.atTurnEnd(run));
     this.#ledger = new QueueLedger(pluginId, clock);
+    this.#ends = new UncommittedEnds({ clock, ackMs: limits.ackMs, onDue: () => this.#schedule() });
     this.keys = new IdempotencyKeys(pluginId, limits, clock);
     this.mark = new DispatchMark(markPath(stateFolder, pluginId), (error) =>
       onTrouble('what a cell is given cannot be noted; after a kill it may come again under its old number', error),
@@ -89,6 +87,8 @@ export class KeptQueue {
       take: () => this.#take(),
       // Followers alone are queued as they are taken, and have to come behind what is settled.
       mayFollow: () => this.#gathered.hasOffers && !this.#withoutOffers,
+      isUrgent: () =>
+        !this.#gathered.isEmpty || this.#effects.length > 0 || this.#extras.length > 0 || this.#ends.isDue,
       lost: (serial) => this.#lost(serial),
     });
   }
@@ -172,13 +172,12 @@ export class KeptQueue {
     if (this.#concluding.delete(event)) return;
     if (event.place === undefined) {
       // The books have changed.
-      if (this.#ledger.exists) this.#acknowledgeLater();
+      if (this.#ledger.exists) this.#ends.changed();
       return;
     }
     this.mark.ended(event.place);
     this.#ledger.done(event);
-    this.#ends += 1;
-    this.#acknowledgeLater();
+    this.#ends.ended();
   }
 
   /** The event comes again, with what is in it now. */
@@ -186,7 +185,7 @@ export class KeptQueue {
     if (event.place === undefined) return;
     this.mark.ended(event.place);
     this.#ledger.move(event, retryAtMs);
-    this.#acknowledgeLater();
+    this.#ends.changed();
   }
 
   /** Resolves when the end of the event is on disk with its effects; rejects only where neither is. */
@@ -201,7 +200,7 @@ export class KeptQueue {
   include(changes: readonly Change[]): void {
     if (changes.length === 0) return;
     this.#extras.push(...changes);
-    this.#dirty = true;
+    this.#ends.exists = true;
     this.#commits.flush();
   }
 
@@ -212,7 +211,7 @@ export class KeptQueue {
     const dropped = (this.#absent?.drop() ?? 0) + retries.size;
     if (dropped === 0) return 0;
     this.keys.forgetWhere((place) => place >= from || retries.has(place));
-    this.#acknowledgeLater();
+    this.#ends.changed();
     return dropped;
   }
 
@@ -233,7 +232,8 @@ export class KeptQueue {
   async close(): Promise<boolean> {
     const stored = !this.#ledger.exists || (await this.#commits.idle(closeMs));
     this.#closed = true;
-    for (const timer of [this.#ackTimer, this.#again]) timer?.cancel();
+    this.#ends.close();
+    this.#again?.cancel();
     this.#absent?.close();
     this.#retries?.close();
     this.#commits.close();
@@ -253,32 +253,15 @@ export class KeptQueue {
     });
   }
 
-  #acknowledgeLater(): void {
-    this.#dirty = true;
-    if (this.#ends >= mostUncommittedEnds) this.#schedule();
-    else this.#acknowledgeIn(this.#options.limits.ackMs);
-  }
-
-  #acknowledgeIn(delayMs: number): void {
-    if (this.#closed) return;
-    this.#ackTimer ??= this.#options.clock.after(delayMs, () => {
-      this.#ackTimer = undefined;
-      this.#commits.flush();
-    });
-  }
-
   #take(): Batch | undefined {
     const gathered = this.#takeGathered();
     const effects = this.#effects;
     const offers = gathered.filter(isOffer);
-    if (offers.length === 0 && effects.length === 0 && !this.#dirty) return undefined;
+    if (offers.length === 0 && effects.length === 0 && !this.#ends.exists) return undefined;
     const extras = this.#extras;
     this.#effects = [];
     this.#extras = [];
-    this.#dirty = false;
-    this.#ends = 0;
-    this.#ackTimer?.cancel();
-    this.#ackTimer = undefined;
+    this.#ends.taken();
     for (const { event } of effects) {
       this.#concluding.add(event);
       if (event.place === undefined) continue;
@@ -328,7 +311,7 @@ export class KeptQueue {
         this.#queue(gathered.filter(isFollower), true);
         this.keys.again(keyPages);
         this.#extras = [...extras, ...this.#extras];
-        this.#dirty = true;
+        this.#ends.exists = true;
         if (offers.length > 0) this.#tryRest(effects);
         else this.#uncommitted(effects, error);
       },
@@ -356,7 +339,7 @@ export class KeptQueue {
     }
     // Those behind them ran on what they had changed.
     for (const { failed } of this.#effects.splice(0)) failed(error);
-    this.#acknowledgeIn(againMs);
+    this.#ends.dueIn(againMs);
   }
 
   #takeGathered(): readonly Gathered[] {
@@ -436,7 +419,7 @@ export class KeptQueue {
     this.#retries?.adopt(found.later);
     owner.recovered(countersOf(found), found);
     if (found.damaged > 0) owner.damaged(found.damaged);
-    if (found.count + found.damaged > 0) this.#acknowledgeLater();
+    if (found.count + found.damaged > 0) this.#ends.changed();
     owner.wake();
     this.#retries?.needed();
   }
@@ -451,7 +434,7 @@ export class KeptQueue {
       'the store has lost what was kept of the queue; what is in memory of it is stored again, and what was only on disk is gone',
     );
     this.#extras.push(...this.#ledger.rewrite([...owner.queue].filter(({ place }) => place !== undefined)));
-    this.#dirty = true;
+    this.#ends.exists = true;
     this.#commits.flush();
   }
 }

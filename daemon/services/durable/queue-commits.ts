@@ -33,6 +33,8 @@ export interface CommitsOptions {
   take(): Batch | undefined;
   /** What has gathered can be taken before the batch that was applied last is settled. */
   mayFollow(): boolean;
+  /** What has gathered is to be committed now; else it has time, and goes with what comes next. */
+  isUrgent(): boolean;
   /** The store may hold something else than what was committed last. */
   lost(found: number): void;
 }
@@ -105,7 +107,7 @@ export class QueueCommits {
     const follows = this.#options.mayFollow();
     if (follows) this.flush();
     batch.settle();
-    if (!follows) this.flush();
+    if (!follows && (this.#whenIdle.length > 0 || this.#options.isUrgent())) this.flush();
   }
 
   #over(): void {
