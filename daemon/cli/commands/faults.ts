@@ -52,7 +52,7 @@ export function register(program: Command): void {
           throw usageFailure('--mcp and --tools do not go together.', 'Give one of them.');
         if (options.plugin !== undefined) return await putUnderPressure(terminal, options.plugin, options.payload);
         const faults = await chosenFaults(options);
-        if (options.list === true) return list(terminal, faults);
+        if (options.list === true) return list(terminal, faults, options.mcp === true);
         return await commit(terminal, faults, await chosenPlaces(options), options.guardian === true);
       }),
     );
@@ -93,13 +93,21 @@ async function chosenPlaces({ isolation, tools, mcp }: FaultsOptions): Promise<r
   return all.filter((place) => isolation === undefined || isolation.includes(place.isolation));
 }
 
-function list(terminal: Terminal, faults: readonly Fault[]): void {
+function list(terminal: Terminal, faults: readonly Fault[], ofServers: boolean): void {
   terminal.answer({ faults: faults.map(({ id, group, what, threads }) => ({ id, group, what, threads })) }, () => {
-    printTable(
-      terminal,
-      ['FAULT', 'THE PLUGIN …', 'THREADS'],
-      faults.map(({ id, what, threads }) => [id, what, threads.hold === 'contains' ? 'hold it' : threads.why]),
-    );
+    // A hosted server is always a process.
+    if (ofServers)
+      printTable(
+        terminal,
+        ['FAULT', 'THE SERVER …'],
+        faults.map(({ id, what }) => [id, what]),
+      );
+    else
+      printTable(
+        terminal,
+        ['FAULT', 'THE PLUGIN …', 'THREADS'],
+        faults.map(({ id, what, threads }) => [id, what, threads.hold === 'contains' ? 'hold it' : threads.why]),
+      );
   });
 }
 
