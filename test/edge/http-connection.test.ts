@@ -297,6 +297,18 @@ test('an answer is as many bytes as it says, whatever its characters', async (t)
   assert.match(sender.received(), /content-length: 21\r\n/);
 });
 
+test('a body in very many pieces, and one that comes with much else, are whole', async (t) => {
+  const sender = dial(t, await listening(t));
+  const text = Array.from({ length: 2000 }, (_, nth) => String(nth)).join(',');
+  const chunks = text.replaceAll(/./g, '1;x\r\n$&\r\n');
+  const begun = `"${'y'.repeat(5000)}"`;
+  sender.socket.write(`${chunkedHead}${chunks}0\r\n\r\n${post(`"${text}"`)}${post(begun).slice(0, -4000)}`);
+  await sender.until(`"${text}"`);
+  sender.socket.write(post(begun).slice(-4000));
+  await sender.until(begun);
+  assert.deepEqual(bodiesIn(sender.received()), [text, `"${text}"`, begun]);
+});
+
 test('a handler that fails is an answer too', async (t) => {
   const port = await listening(t, ({ body }) => {
     if (body.toString() === '"throw"') throw new Error('told to');

@@ -1,30 +1,23 @@
-// The body of a request while it is received. One that comes in one piece is not copied; of many small pieces no more
-// memory is held than twice their bytes.
-export class ReceivedBody {
-  #bytes: Buffer | undefined;
-  #length = 0;
+// The body of a request while it is received. One that comes in one piece is not copied; of very many small pieces each
+// would take more memory than its bytes, so that they are put together on the way.
+const mostPieces = 64;
 
-  get length(): number {
-    return this.#length;
-  }
+export class ReceivedBody {
+  length = 0;
+  #joined: Buffer[] = [];
+  #pieces: Buffer[] = [];
 
   add(piece: Buffer): void {
-    const length = this.#length + piece.length;
-    if (this.#bytes === undefined) {
-      this.#bytes = piece;
-    } else {
-      if (length > this.#bytes.length) {
-        const larger = Buffer.allocUnsafeSlow(length * 2);
-        this.#bytes.copy(larger, 0, 0, this.#length);
-        this.#bytes = larger;
-      }
-      piece.copy(this.#bytes, this.#length);
-    }
-    this.#length = length;
+    this.length += piece.length;
+    if (this.#pieces.push(piece) < mostPieces) return;
+    this.#joined.push(Buffer.concat(this.#pieces));
+    this.#pieces = [];
+    if (this.#joined.length === mostPieces) this.#joined = [Buffer.concat(this.#joined)];
   }
 
   whole(): Buffer {
-    return this.#bytes?.subarray(0, this.#length) ?? empty;
+    const [only = empty, ...more] = [...this.#joined, ...this.#pieces];
+    return more.length === 0 ? only : Buffer.concat([only, ...more], this.length);
   }
 }
 

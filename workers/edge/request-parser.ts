@@ -46,8 +46,12 @@ const results = { ok: 0, paused: 21, stopped: 24 } as const;
 const windowBytes = 64 * 1024;
 /** node:http shows as many to a program, and leaves out the others. */
 const mostHeaders = 1000;
+/** A piece of a body that is smaller than this part of what came with it is copied. */
+const smallShare = 4;
 /** What an endless extension of a chunk would be: so much frames a body, and so much more for each of its bytes. */
 const framing = { bytes: 16 * 1024, perBodyByte: 16 } as const;
+
+const nothing: Buffer = Buffer.alloc(0);
 
 /** The parser whose bytes are being read: WebAssembly calls back while it reads, and knows no object. */
 let reading: RequestParser | undefined;
@@ -97,7 +101,7 @@ export class RequestParser {
   readonly #parsers: Parsers;
   readonly #bounds: HeadBounds;
   readonly #parser: number;
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes = nothing;
   #from = 0;
   #url = '';
   /** Names and values in turn; a name or a value may come in several pieces. */
@@ -158,6 +162,8 @@ export class RequestParser {
     reading = this;
     const result = llhttp.llhttp_execute(this.#parser, windowAt, end - from);
     reading = undefined;
+    // A connection that waits for its next request keeps nothing of the last one.
+    this.#bytes = nothing;
     if (result === results.ok || result === results.paused) {
       const read = result === results.ok ? end - from : llhttp.llhttp_get_error_pos(this.#parser) - windowAt;
       if (hadHead) this.#framingBytes += read - (this.#bodyBytes - bodyBytes);
@@ -217,7 +223,9 @@ export class RequestParser {
 
   readBody(at: number, bytes: number): number {
     const from = at + this.#from;
-    this.pieces.push(this.#bytes.subarray(from, from + bytes));
+    const piece = this.#bytes.subarray(from, from + bytes);
+    // A small piece of much that came at once would keep all of it.
+    this.pieces.push(bytes * smallShare < this.#bytes.length ? Buffer.from(piece) : piece);
     this.#bodyBytes += bytes;
     return results.ok;
   }
