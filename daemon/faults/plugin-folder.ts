@@ -11,7 +11,7 @@ const fromSource = import.meta.url.endsWith('.ts');
 /** Plugins are JavaScript as their authors write it: nothing of them is compiled. */
 const modules = fileURLToPath(new URL(fromSource ? './plugins/' : '../../../daemon/faults/plugins/', import.meta.url));
 
-export const deadlines = { startMs: 3000, handleMs: 500, stopMs: 1000, toolMs: 800 } as const;
+export const deadlines = { startMs: 3000, slowStartMs: 15_000, handleMs: 500, stopMs: 1000, toolMs: 800 } as const;
 
 /** A restart without much delay shows what a restart takes; an intensity that no trial reaches keeps it coming. */
 const service = {
@@ -51,9 +51,14 @@ export const pluginIdOf = ({ id }: Fault): string => `fault.${id}`;
 export const deadlineOf = ({ deadlineMs }: Fault, subject: Place['subject']): number =>
   deadlineMs ?? (subject === 'service' ? deadlines.handleMs : deadlines.toolMs);
 
+/** Only what is to be late has little time: a process starts slowly on a machine that has much else to do. */
+export const serverStartMs = ({ atImport, answers }: Fault): number =>
+  atImport === true && answers.includes('timeout') ? deadlines.startMs : deadlines.slowStartMs;
+
 function writeServer(folder: string, fault: Fault): string {
   const callMs = deadlineOf(fault, 'server');
-  const { startMs, stopMs } = deadlines;
+  const startMs = serverStartMs(fault);
+  const { stopMs } = deadlines;
   return write(
     join(folder, fault.id),
     {

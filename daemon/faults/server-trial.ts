@@ -14,7 +14,7 @@ import {
   wordsOf,
 } from './observation.ts';
 import { Outage } from './outage.ts';
-import { deadlineOf, deadlines, repair, pluginIdOf } from './plugin-folder.ts';
+import { deadlineOf, repair, pluginIdOf, serverStartMs } from './plugin-folder.ts';
 
 /** What comes late comes within this. */
 const quietMs = 150;
@@ -70,9 +70,10 @@ class ServerTrial {
   }
 
   async #start(): Promise<Answer> {
+    const deadlineMs = serverStartMs(this.#fault);
     const answer = await answerTo(
-      () => this.#client.call('service.start', { plugin: this.#plugin }, { timeoutMs: deadlines.startMs + patienceMs }),
-      deadlines.startMs,
+      () => this.#client.call('service.start', { plugin: this.#plugin }, { timeoutMs: deadlineMs + patienceMs }),
+      deadlineMs,
     );
     repair(this.#folder);
     return answer;

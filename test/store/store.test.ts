@@ -1,7 +1,7 @@
 // The store as the host uses it: changes go in as transactions, come back by key and by range, and are there after a
 // restart.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { keysUnder, numberInKey, put, remove, removeRange, storeKey } from '../../protocol/store/change.ts';
@@ -194,7 +194,14 @@ test('a backup that is taken while commits go on is a state folder that a store 
   await Promise.all(meanwhile);
   assert.ok(((await taken)?.entries ?? 0) >= 2000);
   assert.deepEqual(readdirSync(join(backup, 'store')), ['kept.mdb']);
+  // Put over a store that went on, it takes nothing from the journal of that one.
+  const restored = `${stateFolder}-restored`;
+  cpSync(backup, restored, { recursive: true });
+  copyFileSync(join(store.folder, 'kept.journal'), join(restored, 'store', 'kept.journal'));
+  const later = { from: storeKey(100_000), to: 'z' };
   const copy = await storeLab(t, { stateFolder: backup });
+  const over = await storeLab(t, { stateFolder: restored });
+  assert.equal(await over.store.kept.count('q', later), await copy.store.kept.count('q', later));
   assert.equal(await copy.store.kept.count('q', { from: '', to: storeKey(2000) }), 2000);
   assert.equal((await copy.store.kept.verify()).damagedCount, 0);
   await assert.rejects(store.kept.backup(backup), { code: 'invalid_request' });

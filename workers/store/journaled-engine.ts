@@ -17,8 +17,8 @@ import { ChangeRecord, applyRecord } from './change-record.ts';
 import type { Journal } from './journal-file.ts';
 import { PendingChanges } from './pending-changes.ts';
 
-const table = 'about';
-const key = 'journal';
+const markTable = 'about';
+const markKey = 'journal';
 /** Each may cost the engine a page, for which there must be room before its record is written. */
 const mostChanges = 1024;
 const smallSize: TransactionSize = { bytes: 0, changes: 0, removes: true };
@@ -45,17 +45,26 @@ export function takeJournal(engine: StoreEngine, open: (id: string) => Journal |
   const { id, taken } = markOf(engine) ?? begun(engine);
   const journal = open(id);
   if (journal === undefined) return undefined;
-  const records = journal.read(taken);
-  if (records.length > 0) {
-    const pending = new PendingChanges();
-    for (const record of records) applyRecord(record, pending);
-    engine.transaction((tables) => {
-      pending.applyTo(tables);
-      putMark(tables, { id, taken: taken + records.length });
-    }, pending.size);
+  try {
+    const records = journal.read(taken);
+    const last = taken + records.length;
+    if (records.length > 0) {
+      const pending = new PendingChanges();
+      for (const record of records) applyRecord(record, pending);
+      engine.transaction((tables) => {
+        pending.applyTo(tables);
+        putMark(tables, { id, taken: last });
+      }, pending.size);
+    }
+    return { journal, id, taken: last };
+  } catch (error) {
+    journal.close();
+    throw error;
   }
-  return { journal, id, taken: taken + records.length };
 }
+
+/** The mark of the journal stays out of a copy: the records of this store are not those of the copy. */
+export const isMark = (table: string, key: string): boolean => table === markTable && key === markKey;
 
 export class JournaledEngine implements StoreEngine {
   readonly #engine: StoreEngine;
@@ -182,10 +191,13 @@ const sum = (left: TransactionSize, right: TransactionSize): TransactionSize => 
   removes: left.removes && right.removes,
 });
 
-function markOf(engine: StoreEngine): Mark | undefined {
-  const sealed = engine.get(table, key);
-  const text = sealed === undefined ? undefined : unseal(key, sealed);
-  return text === undefined ? undefined : (JSON.parse(Buffer.from(text).toString()) as Mark);
+/** Undefined in a store that never had a journal. Throws where it is not what was written. */
+export function markOf(engine: StoreEngine): Mark | undefined {
+  const sealed = engine.get(markTable, markKey);
+  if (sealed === undefined) return undefined;
+  const text = unseal(markKey, sealed);
+  if (text === undefined) throw new Error('what it says of its journal is not what was written');
+  return JSON.parse(Buffer.from(text).toString()) as Mark;
 }
 
 function begun(engine: StoreEngine): Mark {
@@ -195,5 +207,5 @@ function begun(engine: StoreEngine): Mark {
 }
 
 function putMark(tables: EngineTables, mark: Mark): void {
-  tables.put(table, key, seal(key, JSON.stringify(mark)));
+  tables.put(markTable, markKey, seal(markKey, JSON.stringify(mark)));
 }

@@ -6,6 +6,7 @@ import type { Half, Read, ReadAnswer, StoreFault, VerifyReport } from '../../pro
 import { type EngineEntry, type EngineSnapshot, type StoreEngine, everyKey } from './engine.ts';
 import { faultOfError } from './engine-fault.ts';
 import { type OpenOptions, UnusableStore, keptFile, syncFile, syncFolder } from './open-store.ts';
+import { isMark } from './journaled-engine.ts';
 import { unseal } from './sealed-value.ts';
 import type { Halves } from './reads.ts';
 
@@ -153,7 +154,7 @@ function backup(id: number, path: string, kept: StoreEngine, { openEngine }: Pic
         message: `The value of ${key} in ${table} is not what was written.`,
         details: { table, key },
       });
-    gathered.push({ table, key, value: Uint8Array.from(value) });
+    if (!isMark(table, key)) gathered.push({ table, key, value: Uint8Array.from(value) });
   });
   const close = (): void => {
     walk.done();

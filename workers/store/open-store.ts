@@ -20,7 +20,7 @@ import { checkInProcess } from './check-process.ts';
 import { lengthen, lookAtFile } from './data-file.ts';
 import type { StoreEngine } from './engine.ts';
 import type { Journal } from './journal-file.ts';
-import { JournaledEngine, type TakenJournal, takeJournal } from './journaled-engine.ts';
+import { JournaledEngine, type TakenJournal, markOf, takeJournal } from './journaled-engine.ts';
 import { type Format, type Migration, formatVersion, migrations, readFormat, writeFormat } from './format.ts';
 
 export interface OpenOptions {
@@ -122,6 +122,7 @@ function openTrusted(
   let format: Format | undefined;
   try {
     format = readFormat(engine);
+    markOf(engine);
   } catch (error) {
     engine.close();
     putAside(path, error instanceof Error ? error.message : String(error), options, repairs);
