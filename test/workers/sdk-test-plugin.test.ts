@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { HostError } from '../../protocol/errors.ts';
 import { testPlugin } from '../../workers/sdk/test-plugin.ts';
 import { startProcess, temporaryFolder } from '../labs/cli-process.ts';
+import { until } from '../labs/until.ts';
 
 const service = { ingresses: [{ name: 'in', kinds: ['k'] }] };
 
@@ -226,10 +227,12 @@ export const service = {
   const under = await testPlugin(folder, { overrides: { retry: { maxAttempts: 2, backoffMs: [600_000, 600_000] } } });
   t.after(() => under.close());
   for (const payload of ['never', 'later', 'waits']) await under.publish(payload);
-  let status = await under.status();
-  for (const dueMs = performance.now() + 20_000; status.counters.handled < 1 && performance.now() < dueMs;)
-    status = await under.status();
-  const { counters, retrying, deadLetters } = status;
+  const hasAllEnds = async (): Promise<boolean> => {
+    const { handled, threw } = (await under.status()).counters;
+    return handled === 1 && threw === 3;
+  };
+  await until('each has ended or waits', hasAllEnds, 20_000);
+  const { counters, retrying, deadLetters } = await under.status();
   assert.deepEqual([counters.handled, counters.threw, retrying.count, deadLetters.count], [1, 3, 1, 1]);
   await assert.rejects(under.deliver('never'), {
     code: 'dispatch_failed',
