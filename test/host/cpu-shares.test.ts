@@ -146,7 +146,7 @@ test('a real burner is paused, says so everywhere, and goes on once its share ha
   assert.match((await daemon.nagaya(['timeline', 'test.burner'])).stdout, /cpu_lowered[^]*cpu_paused/);
   assert.match((await daemon.nagaya(['status', 'test.burner'])).stdout, /1 % allowed \(limits\.cpuShare\)/);
   const { counters } = await statusOf();
-  await until('it goes on', async () => (await statusOf()).counters.handled > counters.handled + 1, 60_000);
+  await until('it goes on', async () => (await statusOf()).counters.handled > counters.handled + 1, 120_000);
   const { cpuShare } = await statusOf();
   assert.ok((cpuShare?.pausedMs ?? 0) > 0);
 });
