@@ -1,13 +1,12 @@
 // A queue that has filled its disk to the last byte: the next daemon reads it and works it off, without any help.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from '../../protocol/client/client.ts';
 import type { ServiceStatus } from '../../protocol/status.ts';
-import { SmallDisk, canMount } from '../../scripts/soak/small-disk.ts';
 import { type ServedDaemon, jsonLines, serve } from '../labs/cli-process.ts';
+import { mountSmallDisk } from '../labs/small-disk.ts';
 import { until } from '../labs/until.ts';
 
 const id = 'test.fills';
@@ -41,18 +40,10 @@ async function killed(daemon: ServedDaemon): Promise<void> {
 }
 
 test('a queue that has filled its disk is read and worked off by the next daemon', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'nagaya-full-'));
-  if (!canMount(join(folder, 'trial'))) {
-    rmSync(folder, { recursive: true, force: true });
-    t.skip('no small file system can be mounted here');
-    return;
-  }
-  const disk = new SmallDisk(join(folder, 'small'));
-  t.after(() => {
-    disk.end();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  const args = ['--no-guardian', '--state', join(folder, 'small')];
+  const mounted = mountSmallDisk(t);
+  if (mounted === undefined) return;
+  const { disk, folder: stateFolder, beside: folder } = mounted;
+  const args = ['--no-guardian', '--state', stateFolder];
   const first = await serve(t, args);
   await first.json(['load', writePlugin(join(folder, 'plugin'))]);
   await first.json(['start', id]);

@@ -1,18 +1,17 @@
 // The journal before the engine: what was written to it is there after an end at any moment, in the engine or in the
 // journal, exactly once and in its order.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { put, remove } from '../../protocol/store/change.ts';
-import { SmallDisk, canMount } from '../../scripts/soak/small-disk.ts';
 import { type EngineTables, everyKey } from '../../workers/store/engine.ts';
 import { openJournal } from '../../workers/store/journal-file.ts';
 import { JournaledEngine, takeJournal } from '../../workers/store/journaled-engine.ts';
 import { compareKeys } from '../../workers/store/pending-changes.ts';
 import { SimulatedDisk, SimulatedEngine } from '../labs/simulated-store.ts';
+import { mountSmallDisk } from '../labs/small-disk.ts';
 import { storeLab, text } from '../labs/store-lab.ts';
 import { temporaryFolder } from '../labs/temporary-folder.ts';
 
@@ -166,24 +165,16 @@ test('a store whose journal was removed while it runs refuses what it could not 
 });
 
 test('where the disk has no room for a journal, the store does without', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'nagaya-small-'));
-  if (!canMount(join(folder, 'trial'))) {
-    rmSync(folder, { recursive: true, force: true });
-    t.skip('no small file system can be mounted here');
-    return;
-  }
-  const disk = new SmallDisk(join(folder, 'small'));
-  t.after(() => {
-    disk.end();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  writeFileSync(join(folder, 'small', 'more'), Buffer.alloc(30_000_000));
-  const stateFolder = join(folder, 'small', 'state');
+  const mounted = mountSmallDisk(t);
+  if (mounted === undefined) return;
+  const { folder } = mounted;
+  writeFileSync(join(folder, 'more'), Buffer.alloc(30_000_000));
+  const stateFolder = join(folder, 'state');
   const { store } = await storeLab(t, { stateFolder });
   await store.commit([put('q', 'a', '1')]);
   assert.equal(statSync(join(store.folder, 'kept.journal'), { throwIfNoEntry: false }), undefined);
   await store.close(10_000);
-  rmSync(join(folder, 'small', 'more'));
+  rmSync(join(folder, 'more'));
   const next = await storeLab(t, { stateFolder });
   await next.store.commit([put('q', 'b', '2'), remove('q', 'none')]);
   assert.ok(statSync(join(store.folder, 'kept.journal')).size > 0);
