@@ -122,10 +122,7 @@ export class WebhookDriver implements SourceDriver, WebhookRoute {
       ...ids,
       ...(answer === 'output' ? { outputMs: answerMs } : {}),
     });
-    return sent.then((outcome) => {
-      this.#pending -= 1;
-      return this.#answer(outcome);
-    });
+    return sent.finally(() => (this.#pending -= 1)).then((outcome) => this.#answer(outcome));
   }
 
   get declaration(): WebhookSource {
