@@ -10,6 +10,14 @@ const tellAgainMs = 10_000;
 /** Older ones are forgotten. */
 const shownRepairs = 20;
 
+const levelOf = {
+  put_aside: 'error',
+  journal_lost: 'error',
+  notes_restarted: 'warn',
+  reopened: 'warn',
+  migrated: 'info',
+} as const satisfies Record<Repair['kind'], 'info' | 'warn' | 'error'>;
+
 export class StoreTrouble {
   readonly #clock: Clock;
   readonly #tell: TellStore;
@@ -59,7 +67,6 @@ export class StoreTrouble {
 
   repaired(repairs: readonly Repair[]): void {
     this.#repairs = [...this.#repairs, ...repairs].slice(-shownRepairs);
-    for (const { kind, message } of repairs)
-      this.#tell(kind === 'put_aside' ? 'error' : kind === 'migrated' ? 'info' : 'warn', message);
+    for (const { kind, message } of repairs) this.#tell(levelOf[kind], message);
   }
 }

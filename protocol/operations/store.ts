@@ -28,7 +28,12 @@ export const storeStatus = z.object({
     ends: count.describe('of its thread, without having been told to'),
   }),
   repairs: z
-    .array(z.object({ kind: z.enum(['put_aside', 'migrated', 'notes_restarted', 'reopened']), message: z.string() }))
+    .array(
+      z.object({
+        kind: z.enum(['put_aside', 'journal_lost', 'migrated', 'notes_restarted', 'reopened']),
+        message: z.string(),
+      }),
+    )
     .describe('since the daemon started'),
 });
 export type StoreStatus = z.output<typeof storeStatus>;

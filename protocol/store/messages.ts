@@ -117,7 +117,7 @@ export interface Opened {
 }
 
 export interface Repair {
-  readonly kind: 'put_aside' | 'migrated' | 'notes_restarted' | 'reopened';
+  readonly kind: 'put_aside' | 'journal_lost' | 'migrated' | 'notes_restarted' | 'reopened';
   readonly message: string;
 }
 

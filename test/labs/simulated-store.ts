@@ -2,7 +2,7 @@
 // test names, and that keeps, as a disk does, exactly what its last finished transaction left.
 import { Keeper } from '../../workers/store/keeper.ts';
 import type { EngineEntry, EngineTables, RangeOptions, StoreEngine } from '../../workers/store/engine.ts';
-import type { Journal } from '../../workers/store/journal-file.ts';
+import type { FoundRecords, Journal } from '../../workers/store/journal-file.ts';
 import type { FromKeeper, ToKeeper } from '../../protocol/store/messages.ts';
 import type { KeeperListener, SpawnKeeper } from '../../daemon/store/keeper-thread.ts';
 
@@ -121,17 +121,20 @@ const journalRecords = 5;
 
 class SimulatedJournal implements Journal {
   readonly mostBytes = 10_000;
+  readonly wasWhole: boolean;
   readonly #records: Map<number, Uint8Array>;
   #waiting = 0;
   step: Step = 'none';
 
   constructor(disk: SimulatedDisk, path: string) {
+    this.wasWhole = disk.journals.has(path);
     this.#records = disk.journals.get(path) ?? new Map<number, Uint8Array>();
     disk.journals.set(path, this.#records);
   }
 
-  read(after: number): Uint8Array[] {
-    return [...this.#records].flatMap(([number, record]) => (number > after ? [record] : []));
+  read(after: number): FoundRecords {
+    const records = [...this.#records].flatMap(([number, record]) => (number > after ? [record] : []));
+    return { records, behindDamage: 0 };
   }
 
   fits(): boolean {

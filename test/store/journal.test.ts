@@ -1,14 +1,15 @@
 // The journal before the engine: what was written to it is there after an end at any moment, in the engine or in the
 // journal, exactly once and in its order.
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { put, remove } from '../../protocol/store/change.ts';
 import { type EngineTables, everyKey } from '../../workers/store/engine.ts';
 import { openJournal } from '../../workers/store/journal-file.ts';
-import { JournaledEngine, takeJournal } from '../../workers/store/journaled-engine.ts';
+import { JournaledEngine, putMarkAtStart, takeJournal } from '../../workers/store/journaled-engine.ts';
+import { openStore } from '../../workers/store/open-store.ts';
 import { compareKeys } from '../../workers/store/pending-changes.ts';
 import { SimulatedDisk, SimulatedEngine } from '../labs/simulated-store.ts';
 import { mountSmallDisk } from '../labs/small-disk.ts';
@@ -67,8 +68,10 @@ test('whatever ends between two transactions, the next daemon finds each of them
       const opened = (): { engine: JournaledEngine; inner: SimulatedEngine } => {
         const inner = new SimulatedEngine(disk, 'engine', inOrder);
         const taken = takeJournal(inner, (id) => openJournal(path, id, bytes));
-        assert.ok(taken !== undefined);
-        return { engine: new JournaledEngine(inner, taken), inner };
+        assert.ok(taken.journal !== undefined);
+        assert.equal(taken.lost, undefined);
+        inner.transaction((tables) => putMarkAtStart(tables, taken));
+        return { engine: new JournaledEngine(inner, taken.journal, taken), inner };
       };
       let { engine, inner } = opened();
       let model: Model = new Map();
@@ -140,14 +143,68 @@ test('keys are compared as the engine orders them', () => {
   );
 });
 
+const none = { records: [], behindDamage: 0 };
+
+/** A store of simulated data and a real journal, which a daemon opens and leaves by being killed, or in order. */
+async function killedStore(t: TestContext): Promise<{
+  readonly journal: string;
+  /** Opens the store, writes the keys, a commit each, and returns what was found before and what was told. */
+  run(keys: readonly string[], end?: 'killed' | 'in order'): { found: string[]; told: string[] };
+}> {
+  const folder = join(await temporaryFolder(t), 'store');
+  const disk = new SimulatedDisk();
+  const run = (keys: readonly string[], end: 'killed' | 'in order' = 'killed') => {
+    const { kept, repairs } = openStore({
+      folder,
+      madeBy: 'test',
+      openEngine: (path) => new SimulatedEngine(disk, path),
+      openJournal: (path, id) => openJournal(path, id, bytes),
+    });
+    const found = [...kept.range('t', everyKey)].map((entry) => entry.key);
+    for (const key of keys) kept.transaction((tables) => tables.put('t', key, Buffer.from('v'.repeat(100))));
+    if (end === 'in order') kept.close();
+    return { found, told: repairs.map(({ kind, message }) => `${kind}: ${message}`) };
+  };
+  return { journal: join(folder, 'kept.journal'), run };
+}
+
+test('a journal that is gone after a kill is told, and one that is not needed any more is not missed', async (t) => {
+  const { journal, run } = await killedStore(t);
+  run(['a', 'b']);
+  rmSync(journal);
+  const lost = run(['c'], 'in order');
+  assert.deepEqual(lost.found, []);
+  assert.match(lost.told.join(), /^journal_lost: The newest commits .* missing or cut short after commit 0\.$/);
+  rmSync(journal);
+  assert.deepEqual(run(['d']), { found: ['c'], told: [] });
+  truncateSync(journal, 10);
+  const cut = run([]);
+  assert.deepEqual(cut.found, ['c']);
+  assert.match(cut.told.join(), /missing or cut short after commit 1\.$/);
+  assert.deepEqual(run([]).told, []);
+});
+
+test('a damaged record of the journal is told with the number of those lost, and nothing behind it comes back', async (t) => {
+  const { journal, run } = await killedStore(t);
+  run(['a', 'b', 'c', 'd', 'e']);
+  const file = readFileSync(journal);
+  const third = file.indexOf('c', file.indexOf('b', file.indexOf('a') + 1) + 1);
+  file.writeUInt8(file.readUInt8(third) ^ 1, third);
+  writeFileSync(journal, file, { flag: 'r+' });
+  const { found, told } = run(['f', 'g']);
+  assert.deepEqual(found, ['a', 'b']);
+  assert.match(told.join(), /^journal_lost: .*damaged behind commit 2, .* 3 later ones are lost\. A copy/);
+  assert.deepEqual(run([]), { found: ['a', 'b', 'f', 'g'], told: [] });
+});
+
 test('the records of another store are not taken for its own', async (t) => {
   const path = join(await temporaryFolder(t), 'journal');
   const first = openJournal(path, 'first', bytes);
   first?.append(1, Buffer.from('record'));
   first?.close();
-  assert.deepEqual(openJournal(path, 'first', bytes)?.read(0).map(text), ['record']);
-  assert.deepEqual(openJournal(path, 'first', bytes)?.read(1), []);
-  assert.deepEqual(openJournal(path, 'second', bytes)?.read(0), []);
+  assert.deepEqual(openJournal(path, 'first', bytes)?.read(0).records.map(text), ['record']);
+  assert.deepEqual(openJournal(path, 'first', bytes)?.read(1), none);
+  assert.deepEqual(openJournal(path, 'second', bytes)?.read(0), none);
 });
 
 test('a store whose journal was removed while it runs refuses what it could not keep, and makes a new one', async (t) => {

@@ -15,11 +15,23 @@ import {
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 
+export interface FoundRecords {
+  /** In order, up to the first that is not whole. */
+  readonly records: readonly Uint8Array[];
+  /**
+   * Whole records behind one that is not: that one was damaged after it was written. Zero where the last one was cut
+   * short, which nobody was told of.
+   */
+  readonly behindDamage: number;
+}
+
 export interface Journal {
   /** Bytes that a record may have where the journal is empty. */
   readonly mostBytes: number;
-  /** The records behind number `after`, in order, up to the first that is not whole. */
-  read(after: number): Uint8Array[];
+  /** False where the file was not there in its full length before it was opened. */
+  readonly wasWhole: boolean;
+  /** The records behind number `after`. */
+  read(after: number): FoundRecords;
   fits(bytes: number): boolean;
   /** On disk when it returns. Throws what the disk says; then nobody knows whether the record is there. */
   append(number: number, record: Uint8Array): void;
@@ -39,6 +51,7 @@ const head = { length: 0, number: 4, checksum: 12, bytes: 16 } as const;
 
 class JournalFile implements Journal {
   readonly mostBytes: number;
+  readonly wasWhole: boolean;
   readonly #path: string;
   readonly #file: number;
   readonly #inode: number;
@@ -47,8 +60,9 @@ class JournalFile implements Journal {
   readonly #buffer: Buffer;
   #at = 0;
 
-  constructor(path: string, id: string, bytes: number) {
+  constructor(path: string, id: string, bytes: number, wasWhole: boolean) {
     this.mostBytes = bytes - head.bytes;
+    this.wasWhole = wasWhole;
     this.#path = path;
     this.#buffer = Buffer.allocUnsafeSlow(bytes);
     this.#identity = crc32(id);
@@ -56,17 +70,41 @@ class JournalFile implements Journal {
     this.#inode = fstatSync(this.#file).ino;
   }
 
-  read(after: number): Uint8Array[] {
-    const records: Uint8Array[] = [];
+  read(after: number): FoundRecords {
     const length = readSync(this.#file, this.#buffer, 0, this.#buffer.length, 0);
-    for (let at = 0; at + head.bytes <= length;) {
-      const end = at + head.bytes + this.#buffer.readUInt32LE(at + head.length);
-      if (end > length || this.#buffer.readDoubleLE(at + head.number) !== after + records.length + 1) break;
-      if (this.#buffer.readUInt32LE(at + head.checksum) !== this.#checksum(at, end)) break;
+    const { records, end } = this.#wholeRecords(after, 0, length);
+    const next = this.#find(after + records.length + 2, end, length);
+    const behindDamage = next === -1 ? 0 : this.#wholeRecords(after + records.length + 1, next, length).records.length;
+    return { records, behindDamage };
+  }
+
+  #wholeRecords(after: number, from: number, length: number): { records: Uint8Array[]; end: number } {
+    const records: Uint8Array[] = [];
+    let at = from;
+    for (;;) {
+      const end = this.#endOf(at, after + records.length + 1, length);
+      if (end === undefined) return { records, end: at };
       records.push(Uint8Array.from(this.#buffer.subarray(at + head.bytes, end)));
       at = end;
     }
-    return records;
+  }
+
+  /** Undefined where no whole record of that number begins. */
+  #endOf(at: number, number: number, length: number): number | undefined {
+    if (at + head.bytes > length || this.#buffer.readDoubleLE(at + head.number) !== number) return undefined;
+    const end = at + head.bytes + this.#buffer.readUInt32LE(at + head.length);
+    return end <= length && this.#buffer.readUInt32LE(at + head.checksum) === this.#checksum(at, end) ? end : undefined;
+  }
+
+  /** Where the whole record of that number begins, or -1. */
+  #find(number: number, from: number, length: number): number {
+    const pattern = Buffer.alloc(8);
+    pattern.writeDoubleLE(number);
+    for (let found = from; (found = this.#buffer.indexOf(pattern, found)) !== -1; found += 1) {
+      const at = found - head.number;
+      if (at >= from && this.#endOf(at, number, length) !== undefined) return at;
+    }
+    return -1;
   }
 
   fits(bytes: number): boolean {
@@ -110,13 +148,13 @@ class JournalFile implements Journal {
  * records of another one are not taken for its own.
  */
 export function openJournal(path: string, id: string, bytes = journalBytes): Journal | undefined {
-  return makeWhole(path, bytes) ? new JournalFile(path, id, bytes) : undefined;
+  const missing = bytes - (statSync(path, { throwIfNoEntry: false })?.size ?? 0);
+  if (missing > 0 && !lengthen(path, missing, bytes)) return undefined;
+  return new JournalFile(path, id, bytes, missing <= 0);
 }
 
-/** False where it cannot have its full length: then it is not used, and holds no record. */
-function makeWhole(path: string, bytes: number): boolean {
-  const missing = bytes - (statSync(path, { throwIfNoEntry: false })?.size ?? 0);
-  if (missing <= 0) return true;
+/** False where it cannot have its full length: then it is not used. */
+function lengthen(path: string, missing: number, bytes: number): boolean {
   const { bavail, bsize } = statfsSync(dirname(path));
   if (bavail * bsize < leastFree * bytes) return false;
   const file = openSync(path, 'a', fileMode);

@@ -28,39 +28,64 @@ interface Mark {
   readonly id: string;
   /** The number of the last record that is in the engine. */
   readonly taken: number;
+  /** The journal may hold more. Absent after an orderly end, and in a store that never had one. */
+  readonly inUse?: true;
 }
 
 export interface TakenJournal {
-  readonly journal: Journal;
+  /** Undefined where there is no room for one. */
+  readonly journal: Journal | undefined;
   readonly id: string;
   /** The number of the last record that was taken. */
   readonly taken: number;
+  readonly lost: LostRecords | undefined;
+}
+
+/** What was answered as stored and is not there any more. */
+export interface LostRecords {
+  /** What became of the journal, for the operator. */
+  readonly why: string;
+  /** Some of it stands in the file, which is about to be written over. */
+  readonly isLeft: boolean;
 }
 
 /**
- * Brings into the engine what a journal holds that the engine has not got. Undefined where `open` has no journal,
- * because there is no room for one.
+ * Brings into the engine what a journal holds that the engine has not got. `open` gives none where there is no room
+ * for one.
  */
-export function takeJournal(engine: StoreEngine, open: (id: string) => Journal | undefined): TakenJournal | undefined {
-  const { id, taken } = markOf(engine) ?? begun(engine);
+export function takeJournal(engine: StoreEngine, open: (id: string) => Journal | undefined): TakenJournal {
+  const { id, taken, inUse } = markOf(engine) ?? begun(engine);
   const journal = open(id);
-  if (journal === undefined) return undefined;
+  const isMissing = inUse === true && journal?.wasWhole !== true;
+  const missing = isMissing
+    ? { why: `it was missing or cut short after commit ${String(taken)}`, isLeft: false }
+    : undefined;
+  if (journal === undefined) return { journal, id, taken, lost: missing };
   try {
-    const records = journal.read(taken);
-    const last = taken + records.length;
-    if (records.length > 0) {
-      const pending = new PendingChanges();
-      for (const record of records) applyRecord(record, pending);
-      engine.transaction((tables) => {
-        pending.applyTo(tables);
-        putMark(tables, { id, taken: last });
-      }, pending.size);
-    }
-    return { journal, id, taken: last };
+    const { records, behindDamage } = journal.read(taken);
+    if (records.length > 0) takeRecords(engine, records, { id, taken: taken + records.length });
+    if (behindDamage === 0) return { journal, id, taken: taken + records.length, lost: missing };
+    // The numbers of what is lost are not given again: the records behind the damage would pass for newer ones.
+    const last = taken + records.length + 1 + behindDamage;
+    return { journal, id, taken: last, lost: damageOf(taken + records.length, behindDamage) };
   } catch (error) {
     journal.close();
     throw error;
   }
+}
+
+const damageOf = (last: number, behind: number): LostRecords => ({
+  why: `it was damaged behind commit ${String(last)}, which is the last one that is there; ${String(behind + 1)} later ones are lost`,
+  isLeft: true,
+});
+
+function takeRecords(engine: StoreEngine, records: readonly Uint8Array[], mark: Mark): void {
+  const pending = new PendingChanges();
+  for (const record of records) applyRecord(record, pending);
+  engine.transaction((tables) => {
+    pending.applyTo(tables);
+    putMark(tables, mark);
+  }, pending.size);
 }
 
 /** The mark of the journal stays out of a copy: the records of this store are not those of the copy. */
@@ -76,7 +101,7 @@ export class JournaledEngine implements StoreEngine {
   /** The journal failed, and nobody knows what is on disk: everything has to be opened and read again. */
   #fault: Error | undefined;
 
-  constructor(engine: StoreEngine, { journal, id, taken }: TakenJournal) {
+  constructor(engine: StoreEngine, journal: Journal, { id, taken }: Pick<TakenJournal, 'id' | 'taken'>) {
     this.#engine = engine;
     this.#journal = journal;
     this.#id = id;
@@ -141,7 +166,7 @@ export class JournaledEngine implements StoreEngine {
 
   close(): void {
     try {
-      if (this.#fault === undefined) this.#take();
+      if (this.#fault === undefined) this.#end();
     } catch {
       // It stays in the journal, from which the next one takes it.
     }
@@ -163,13 +188,21 @@ export class JournaledEngine implements StoreEngine {
       (tables) => {
         this.#pending.applyTo(tables);
         more.applyTo(tables);
-        putMark(tables, { id: this.#id, taken: last });
+        putMark(tables, { id: this.#id, taken: last, inUse: true });
       },
       sum(this.#pending.size, size),
     );
     this.#last = last;
     this.#pending.clear();
     this.#journal.rewind();
+  }
+
+  /** From here on nothing is lost with the journal. */
+  #end(): void {
+    this.#engine.transaction((tables) => {
+      this.#pending.applyTo(tables);
+      putMark(tables, { id: this.#id, taken: this.#last });
+    }, this.#pending.size);
   }
 
   #append(record: Uint8Array): void {
@@ -204,6 +237,11 @@ function begun(engine: StoreEngine): Mark {
   const mark = { id: randomBytes(8).toString('hex'), taken: 0 };
   engine.transaction((tables) => putMark(tables, mark));
   return mark;
+}
+
+/** In the transaction in which a daemon begins: what it answers as stored from now on may be in the journal alone. */
+export function putMarkAtStart(tables: EngineTables, { journal, id, taken }: TakenJournal): void {
+  putMark(tables, journal === undefined ? { id, taken } : { id, taken, inUse: true });
 }
 
 function putMark(tables: EngineTables, mark: Mark): void {

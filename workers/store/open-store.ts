@@ -20,7 +20,14 @@ import { checkInProcess } from './check-process.ts';
 import { lengthen, lookAtFile } from './data-file.ts';
 import type { StoreEngine } from './engine.ts';
 import type { Journal } from './journal-file.ts';
-import { JournaledEngine, type TakenJournal, markOf, takeJournal } from './journaled-engine.ts';
+import {
+  JournaledEngine,
+  type LostRecords,
+  type TakenJournal,
+  markOf,
+  putMarkAtStart,
+  takeJournal,
+} from './journaled-engine.ts';
 import { type Format, type Migration, formatVersion, migrations, readFormat, writeFormat } from './format.ts';
 
 export interface OpenOptions {
@@ -134,15 +141,34 @@ function openTrusted(
     if (openJournal !== undefined)
       taken = takeJournal(engine, (id) => openJournal(join(dirname(path), journalName), id));
     if (format !== undefined && format.version < version) migrate(path, engine, format, options, repairs);
-    engine.transaction((tables) =>
-      writeFormat(tables, { version, madeBy: options.madeBy, generation: (format?.generation ?? 0) + 1 }),
-    );
-    return { engine: taken === undefined ? engine : new JournaledEngine(engine, taken), version };
+    if (taken?.lost !== undefined) tellLost(path, taken.lost, options, repairs);
+    engine.transaction((tables) => {
+      writeFormat(tables, { version, madeBy: options.madeBy, generation: (format?.generation ?? 0) + 1 });
+      if (taken !== undefined) putMarkAtStart(tables, taken);
+    });
+    return {
+      engine: taken?.journal === undefined ? engine : new JournaledEngine(engine, taken.journal, taken),
+      version,
+    };
   } catch (error) {
-    taken?.journal.close();
+    taken?.journal?.close();
     engine.close();
     throw error;
   }
+}
+
+function tellLost(path: string, { why, isLeft }: LostRecords, options: OpenOptions, repairs: Repair[]): void {
+  const journal = join(dirname(path), journalName);
+  const copy = `${journal}.aside-${stamp(options)}`;
+  if (isLeft) {
+    copyFileSync(journal, copy);
+    pruneAsides(dirname(path), journalName);
+  }
+  const [are, left] = isLeft ? ['are', ` A copy of it is ${basename(copy)}.`] : ['may be', ''];
+  repairs.push({
+    kind: 'journal_lost',
+    message: `The newest commits of the store ${are} lost. They were in ${journal}, and ${why}.${left}`,
+  });
 }
 
 function newer(path: string, { version: found, madeBy }: Format, version: number): UnusableStore {
@@ -218,16 +244,19 @@ function putAside(path: string, why: string, options: OpenOptions, repairs: Repa
   const folder = dirname(path);
   const journal = join(folder, journalName);
   if (existsSync(journal)) renameSync(journal, `${journal}${suffix}`);
-  for (const file of [basename(path), journalName]) {
-    const asides = readdirSync(folder)
-      .filter((name) => name.startsWith(`${file}.aside-`))
-      .sort();
-    for (const name of asides.slice(0, -keptAside)) rmSync(join(folder, name), { force: true });
-  }
+  pruneAsides(folder, basename(path));
+  pruneAsides(folder, journalName);
   repairs.push({
     kind: 'put_aside',
     message: `The store is damaged: ${why}. It is put aside as ${path}${suffix}, and an empty one takes its place.`,
   });
+}
+
+function pruneAsides(folder: string, file: string): void {
+  const asides = readdirSync(folder)
+    .filter((name) => name.startsWith(`${file}.aside-`))
+    .sort();
+  for (const name of asides.slice(0, -keptAside)) rmSync(join(folder, name), { force: true });
 }
 
 const stamp = ({ now = () => new Date() }: OpenOptions): string => now().toISOString().replaceAll(/[:.]/g, '');

@@ -140,15 +140,15 @@ export function daemonFindings(
 /** Nothing where the store works, or the daemon is of a version that has none. */
 export function storeFindings(store: StoreStatus | undefined, socket: string): Finding[] {
   if (store === undefined) return [];
-  const aside = store.repairs
-    .filter(({ kind }) => kind === 'put_aside')
+  const lost = store.repairs
+    .filter(({ kind }) => kind === 'put_aside' || kind === 'journal_lost')
     .map(({ message }) =>
       warning('store', message, `See what is left with \`${pasteable(['store', 'status'], socket)}\`.`),
     );
   if (store.fault === null)
-    return [...aside, ok('store', store.state === 'unused' ? 'nothing is stored yet' : `${store.folder} works`)];
+    return [...lost, ok('store', store.state === 'unused' ? 'nothing is stored yet' : `${store.folder} works`)];
   return [
-    ...aside,
+    ...lost,
     warning(
       'store',
       `${store.fault.message} Nothing is stored since ${timeText(store.fault.since)}.`,
