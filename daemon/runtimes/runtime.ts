@@ -1,6 +1,5 @@
-// What every kind of runtime is to the registry: a small set of questions about workers. Each may be slow or fail,
-// for one
-// that lives elsewhere; the registry keeps the deadlines, so that a runtime need not and a caller never waits
+// What every kind of runtime is to the registry: a small set of questions about workers. Each may be slow or fail, for
+// one that lives elsewhere; the registry keeps the deadlines, so that a runtime need not and a caller never waits
 // without end.
 //
 // Whoever streams to a browser calls `Registry.subscribe`: see WorkerListener.

@@ -130,8 +130,8 @@ export class ServiceController {
 
   /**
    * The event that is executing is finished; the queue and the callers that wait go on with the new incarnation.
-   * `former` is
-   * started instead if the new code does not start. */
+   * `former` is started instead if the new code does not start.
+   */
   async restart(former?: ServicePlan): Promise<KeptEvents> {
     const state = this.state.current;
     switch (state.phase) {

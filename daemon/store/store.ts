@@ -1,12 +1,10 @@
 // The host's side of the store: it hands changes to the storekeeper and answers when they are on disk. It knows no
-// engine, never
-// waits for the disk itself, and settles every call in bounded time, whatever becomes of the storekeeper.
+// engine, never waits for the disk itself, and settles every call in bounded time, whatever becomes of the storekeeper.
 //
 // - `commit` applies a list of changes as one transaction. It resolves when they are on disk, and rejects with
-//   `storage_full` or
-//   `storage_failed`. A commit that failed for want of room has changed nothing. After `storage_failed` it is
-// unknown whether it
-//   took effect: whoever keeps a copy of what is stored reads it again in `onReopened`, or writes it whole.
+//   `storage_full` or `storage_failed`. A commit that failed for want of room has changed nothing. After
+//   `storage_failed` it is unknown whether it took effect: whoever keeps a copy of what is stored reads it again in
+//   `onReopened`, or writes it whole.
 // - `note` applies changes that survive the end of the process, but not that of the machine.
 // - Commits take effect in the order in which they were handed over. Each may fail alone.
 // - Reads see every commit that was handed over before them.
