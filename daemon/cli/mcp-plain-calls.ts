@@ -6,16 +6,11 @@ import { isErrorCode } from '../../protocol/errors.ts';
 import { LineCutter, asText, nestsDeeper } from '../../protocol/framing.ts';
 import { type Fields, isFields } from '../../protocol/fields.ts';
 import { mcpCallsHead } from '../../protocol/mcp/first-line.ts';
-import {
-  type PlainCall,
-  type PlainTool,
-  inputOf,
-  plainAnswer,
-  plainCallOf,
-  plainRefusal,
-} from '../../protocol/mcp/plain-calls.ts';
+import { type PlainCall, type PlainTool, plainAnswer, plainRefusal } from '../../protocol/mcp/plain-calls.ts';
 import type { PlainOffer } from '../../protocol/mcp/plain-offer.ts';
 import { refusalOf } from '../../protocol/mcp/refusal.ts';
+import { CallGathering, type SentCalls, gatherMs } from './call-gathering.ts';
+import { parsed, textCallOf } from './plain-call-text.ts';
 
 export interface PlainCallsListener {
   /** Lines for the client. */
@@ -24,6 +19,12 @@ export interface PlainCallsListener {
   readinessChanged(): void;
   /** Nothing is pending any more, or nothing more comes. */
   settled(): void;
+}
+
+interface PendingCall {
+  readonly call: PlainCall;
+  /** With which others it was sent, once it was. */
+  sent: SentCalls | undefined;
 }
 
 const mostAnswerBytes = 256 * 1024 * 1024;
@@ -38,6 +39,8 @@ export class PlainCalls {
   readonly #cutter: LineCutter;
   #offer: PlainOffer | undefined;
   #tools: ReadonlyMap<string, PlainTool> = new Map();
+  /** How the tool is named in a request. */
+  #members: ReadonlyMap<PlainTool, string> = new Map();
   #socket: Socket | undefined;
   #connected = false;
   /** The connection was lost, or refused: calls go the long way from then on. */
@@ -46,7 +49,11 @@ export class PlainCalls {
   #answers = '';
   #next = 1;
   readonly #callIds = randomUUID();
-  readonly #pending = new Map<number, PlainCall>();
+  readonly #pending = new Map<number, PendingCall>();
+  readonly #gathering = new CallGathering();
+  /** Of the pending ones, those that were not sent yet. */
+  #held: PendingCall[] = [];
+  #gatherTimer: NodeJS.Timeout | undefined;
   readonly #byId = new Map<unknown, number>();
 
   constructor(path: string, listener: PlainCallsListener) {
@@ -74,6 +81,7 @@ export class PlainCalls {
   offered(offer: PlainOffer): void {
     this.#offer = offer;
     this.#tools = new Map(offer.tools.map((tool) => [tool.name, tool]));
+    this.#members = new Map(offer.tools.map((tool) => [tool, membersOf(tool)]));
   }
 
   /** Whether it is done with this message of the client; if not, it is for the MCP thread. */
@@ -83,13 +91,24 @@ export class PlainCalls {
     return this.#byId.size > 0 && text.includes(cancelMark) && this.#takesWithdrawal(parsed(text));
   }
 
-  /** What was taken goes out, in one piece. */
+  /** What was taken goes out in one piece, now or when more is there. */
   flush(): void {
     if (this.#outgoing === '') return;
+    const nowMs = performance.now();
+    if (this.#gathering.waits(this.#held.length, nowMs)) this.#gatherTimer ??= setTimeout(this.#send, gatherMs);
+    else this.#send();
+  }
+
+  readonly #send = (): void => {
+    clearTimeout(this.#gatherTimer);
+    this.#gatherTimer = undefined;
+    const sent = this.#gathering.sent(this.#held.length, performance.now());
+    for (const held of this.#held) held.sent = sent;
+    this.#held = [];
     this.#socket?.write(this.#outgoing);
     this.#outgoing = '';
     if (!this.ready) this.#listener.readinessChanged();
-  }
+  };
 
   /** While the client does not read, neither do we. */
   pause(paused: boolean): void {
@@ -105,20 +124,22 @@ export class PlainCalls {
 
   #takesCall(text: string, { nesting, pendingCalls }: PlainOffer): boolean {
     if (this.#closed || nestsDeeper(text, nesting)) return false;
-    const call = plainCallOf(parsed(text), (name) => this.#tools.get(name));
-    if (call === undefined || this.#byId.has(call.id) || !this.#open()) return false;
-    const { id, tool, args } = call;
+    const read = textCallOf(text, this.#toolOf);
+    if (read === undefined || this.#byId.has(read.call.id) || !this.#open()) return false;
+    const { call, inputJson } = read;
+    const { id, tool } = call;
     if (this.#pending.size >= pendingCalls) {
       const message = `This connection has ${String(pendingCalls)} unanswered requests, which is the limit.`;
       this.#listener.answered(`${JSON.stringify({ jsonrpc: '2.0', id, error: { code: busyNumber, message } })}\n`);
       return true;
     }
     const number = this.#next++;
-    this.#pending.set(number, call);
+    const pending: PendingCall = { call, sent: undefined };
+    this.#pending.set(number, pending);
+    this.#held.push(pending);
     this.#byId.set(id, number);
-    const input = JSON.stringify(inputOf(tool, args)) ?? 'null';
-    const of = `"plugin":${JSON.stringify(tool.plugin)},"tool":${JSON.stringify(tool.tool)}`;
-    this.#request(number, 'tool.call', `{${of},"input":${input},"callId":"${this.#callIdOf(number)}"}`);
+    const of = this.#members.get(tool) ?? '';
+    this.#request(number, 'tool.call', `{${of},"input":${inputJson},"callId":"${this.#callIdOf(number)}"}`);
     return true;
   }
 
@@ -127,11 +148,14 @@ export class PlainCalls {
     const id = isFields(params) ? params['requestId'] : undefined;
     const number = this.#byId.get(id);
     if (number === undefined) return false;
-    this.#forget(number);
     this.#request(0, 'tool.cancel', `{"callId":"${this.#callIdOf(number)}"}`);
+    this.#send();
+    this.#forget(number);
     if (this.#pending.size === 0) this.#listener.settled();
     return true;
   }
+
+  readonly #toolOf = (name: string): PlainTool | undefined => this.#tools.get(name);
 
   readonly #callIdOf = (number: number): string => `mcp:${this.#callIds}:${String(number)}`;
 
@@ -153,6 +177,7 @@ export class PlainCalls {
       const answers = this.#answers;
       this.#answers = '';
       if (answers !== '') this.#listener.answered(answers);
+      this.flush();
       if (this.#pending.size === 0) this.#listener.settled();
     });
     socket.on('drain', () => this.#listener.readinessChanged());
@@ -162,24 +187,31 @@ export class PlainCalls {
   }
 
   #answer(text: string): void {
-    const { id, output, error } = answerIn(text);
-    const call = typeof id === 'number' ? this.#pending.get(id) : undefined;
+    const { id, output, durationMs = Infinity, error } = answerIn(text);
+    const pending = typeof id === 'number' ? this.#pending.get(id) : undefined;
     // The answer of a withdrawal, or of what was withdrawn.
-    if (call === undefined || typeof id !== 'number') return;
+    if (pending === undefined || typeof id !== 'number') return;
+    this.#gathering.learn(durationMs);
     this.#forget(id);
-    this.#answers += `${answerText(call, output, error)}\n`;
+    this.#answers += `${answerText(pending.call, output, error)}\n`;
   }
 
   #forget(number: number): void {
-    const call = this.#pending.get(number);
+    const pending = this.#pending.get(number);
     this.#pending.delete(number);
-    if (call !== undefined) this.#byId.delete(call.id);
+    if (pending === undefined) return;
+    this.#byId.delete(pending.call.id);
+    if (pending.sent !== undefined) pending.sent.open -= 1;
   }
 
   #lost(): void {
     this.#closed = true;
+    clearTimeout(this.#gatherTimer);
+    this.#gatherTimer = undefined;
+    this.#held = [];
+    this.#outgoing = '';
     let answers = '';
-    for (const call of this.#pending.values()) answers += `${refusalText(call, undefined)}\n`;
+    for (const { call } of this.#pending.values()) answers += `${refusalText(call, undefined)}\n`;
     this.#pending.clear();
     this.#byId.clear();
     if (answers !== '') this.#listener.answered(answers);
@@ -188,22 +220,30 @@ export class PlainCalls {
   }
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-}
+const membersOf = ({ plugin, tool }: PlainTool): string =>
+  `"plugin":${JSON.stringify(plugin)},"tool":${JSON.stringify(tool)}`;
 
 /** As the daemon writes it: the output in the midst of it is passed on as the text it is. */
 const succeeded = /^\{"jsonrpc":"2\.0","id":(\d+),"result":\{"output":/;
 const durationMark = ',"durationMs":';
 
-function answerIn(text: string): { readonly id: unknown; readonly output?: string; readonly error?: unknown } {
+interface Answer {
+  readonly id: unknown;
+  readonly output?: string;
+  /** In the tool's cell. */
+  readonly durationMs?: number;
+  readonly error?: unknown;
+}
+
+function answerIn(text: string): Answer {
   const head = succeeded.exec(text);
   const end = text.lastIndexOf(durationMark);
-  if (head !== null && end >= head[0].length) return { id: Number(head[1]), output: text.slice(head[0].length, end) };
+  if (head !== null && end >= head[0].length)
+    return {
+      id: Number(head[1]),
+      output: text.slice(head[0].length, end),
+      durationMs: parseFloat(text.slice(end + durationMark.length)),
+    };
   const message = parsed(text);
   return isFields(message) ? { id: message['id'], error: message['error'] } : { id: undefined };
 }

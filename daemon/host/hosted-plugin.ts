@@ -256,9 +256,10 @@ export class HostedPlugin {
     try {
       this.#tools.call(request, {
         succeeded: (result) => waiter.succeeded(result),
-        ...(waiter.progressed === undefined
-          ? {}
-          : { progressed: (progress) => waiter.progressed?.(redactedProgress(progress, this.#redactor)) }),
+        progressed:
+          waiter.progressed === undefined
+            ? undefined
+            : (progress) => waiter.progressed?.(redactedProgress(progress, this.#redactor)),
         failed: (error) =>
           passOnPlaced(error, this.#plugin, (told) => waiter.failed(redactedError(told, this.#redactor))),
       });

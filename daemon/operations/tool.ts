@@ -40,7 +40,7 @@ export function toolHandlers(host: Host): Pick<Handlers, keyof typeof toolOperat
           succeeded: ({ outputJson, durationMs }) =>
             answer.resolve(new EncodedJson(`{"output":${outputJson},"durationMs":${millis(durationMs)}}`)),
           failed: (error) => answer.reject(error),
-          ...(progressed === undefined ? {} : { progressed }),
+          progressed,
         },
       );
       return answer;
@@ -55,7 +55,7 @@ export function toolHandlers(host: Host): Pick<Handlers, keyof typeof toolOperat
  */
 export function beginToolCall(
   host: Host,
-  { plugin, signal, callId, ...request }: ToolRequest & { readonly plugin: string },
+  { plugin, tool, input, timeoutMs, signal, callId }: ToolRequest & { readonly plugin: string },
   waiter: CallWaiter,
   own?: AbortController,
 ): void {
@@ -65,7 +65,8 @@ export function beginToolCall(
   const { progressed } = waiter;
   try {
     hosted.callTool(
-      { ...request, signal: named?.signal ?? signal, callId },
+      // Member by member: to copy them costs more than all else here.
+      { tool, input, timeoutMs, signal: named?.signal ?? signal, callId },
       {
         succeeded: (result) => {
           named?.end();
@@ -75,7 +76,7 @@ export function beginToolCall(
           named?.end();
           waiter.failed(error);
         },
-        ...(progressed === undefined ? {} : { progressed }),
+        progressed,
       },
     );
   } catch (thrown) {

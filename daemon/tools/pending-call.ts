@@ -25,7 +25,7 @@ export interface CallWaiter {
   succeeded(result: ToolResult): void;
   failed(error: HostError): void;
   /** The tool has told how far it has come; left out by those who do not want to know. */
-  progressed?(progress: CallProgress): void;
+  readonly progressed?: ((progress: CallProgress) => void) | undefined;
 }
 
 export interface CallOwner {

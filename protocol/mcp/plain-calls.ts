@@ -65,12 +65,12 @@ function answerOf({ hosted, declared }: PlainTool, outputJson: string): string {
   return isPlainResult(result) ? `"result":${outputJson}` : resultMember(result);
 }
 
-/** What needs no look at what is in it: a text, and an object that says nothing of `content`. */
+/** What needs no look at what is in it: all that is no object, and an object that says nothing of `content`. */
 function quickAnswer(json: string, declared: boolean): string | undefined {
-  const isText = json.startsWith('"');
-  if (isText ? declared : !json.startsWith('{') || json.includes('content')) return undefined;
-  const text = isText ? json : JSON.stringify(json);
-  return `"result":{"content":[{"type":"text","text":${text}}]${isText ? '' : `,"structuredContent":${json}`}}`;
+  const isObject = json.startsWith('{');
+  if (isObject ? json.includes('content') : declared) return undefined;
+  const text = json.startsWith('"') ? json : JSON.stringify(json);
+  return `"result":{"content":[{"type":"text","text":${text}}]${isObject ? `,"structuredContent":${json}` : ''}}`;
 }
 
 function resultMember(result: unknown): string {

@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { CallGathering, gatherMs } from '../../daemon/cli/call-gathering.ts';
+import { textCallOf } from '../../daemon/cli/plain-call-text.ts';
 import { HostCalls } from '../../workers/mcp/host-calls.ts';
 import { Offer } from '../../workers/mcp/offer.ts';
 import { Outbox } from '../../workers/mcp/outbox.ts';
@@ -54,6 +56,49 @@ test('only a call that says nothing but which tool and with what is read without
     'text',
   ];
   for (const other of others) assert.equal(plainCallOf(other, tools), undefined, JSON.stringify(other));
+});
+
+test('arguments of a call that is written as the SDK writes it go on as the text they are, and others as JSON', () => {
+  const tools = offer().plain;
+  const before = '{"method":"tools/call","params":{"name":"p__say","arguments":';
+  const after = '},"jsonrpc":"2.0","id":7}';
+  const read = (text: string): string | undefined => textCallOf(text, tools)?.inputJson;
+  assert.deepEqual(textCallOf(`${before}{"a": [1, "\\u0041}"]}${after}`, tools), {
+    call: { id: 7, tool: tools('p__say'), args: undefined },
+    inputJson: '{"a": [1, "\\u0041}"]}',
+  });
+  assert.equal(read(`${before}{}${after.replace('7', '"seven"')}`), '{}');
+  assert.equal(read(JSON.stringify(call('p__say', { arguments: { a: 1 } }))), '{"a":1}');
+  // Whoever ends the arguments early says something else, which is read as a whole.
+  const twice = `${before}{"a":1}},"jsonrpc":"2.0","id":1,"more":{"b":{}${after}`;
+  for (const other of [
+    twice,
+    `${before}{"a":1}${after}}`,
+    `${before}{a:1}${after}`,
+    `${before}[1]${after}`,
+    `${before}{}${after.replace('7', '7.5')}`,
+    `${before}{}${after.replace('7', '01')}`,
+    `${before}{},"_meta":{"progressToken":1}${after}`,
+    `${before.replace('p__say', 'p__none')}{}${after}`,
+    before,
+  ])
+    assert.equal(read(other), undefined, other);
+});
+
+test('many quick calls are sent in a few pieces, and a lone one never waits', () => {
+  const gathering = new CallGathering();
+  const first = gathering.sent(3, 0);
+  assert.equal(gathering.waits(1, 0), false, 'nothing is known of how long they take');
+  gathering.learn(0.01);
+  assert.equal(gathering.waits(2, 0), true, 'three are unanswered');
+  assert.equal(gathering.waits(3, 0), false, 'as many wait');
+  assert.equal(gathering.waits(2, gatherMs), false, 'those that were sent take long');
+  const second = gathering.sent(2, 10);
+  second.open -= 1;
+  assert.equal(gathering.waits(1, 10), false, 'one is unanswered');
+  gathering.sent(first.open, 10);
+  gathering.learn(5);
+  assert.equal(gathering.waits(1, 10), false, 'beside slow calls none waits');
 });
 
 function answered(name: string, json: string): unknown {
