@@ -1,10 +1,13 @@
 // `npm run test:only [-- NAME…]`: runs the tests, or those whose file names hold one of the names, with the Node that
-// runs this. Cells run compiled code, so that what was changed since the last build is built first.
+// runs this. Cells run compiled code, so that what was changed since the last build is built first. With `--times`, what
+// each file took is written into scripts/test-times.json, by which files are put together and ordered.
 import { spawnSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
 import { isBuilt } from './build-state.ts';
+import { groupsOf, readTimes, writeTimes } from './test-groups.ts';
 import { runTests } from './test-run.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -39,7 +42,10 @@ async function build(): Promise<boolean> {
   );
 }
 
-const names = process.argv.slice(2);
+const { values, positionals: names } = parseArgs({
+  options: { times: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
 const files = await testFiles(names);
 if (files.length === 0) {
   console.error(`No test file's name holds ${names.join(' or ')}.`);
@@ -49,5 +55,18 @@ if (!(await build())) {
   console.error('The tests did not run, because the build failed.');
   process.exit(1);
 }
-console.log(`${String(files.length)} test files on Node ${process.version}`);
-process.exit(await runTests({ root, files, concurrency, testMs, fileMs, totalMs }));
+const times = readTimes(root);
+const groups = groupsOf(files, times, concurrency);
+console.log(`${String(files.length)} test files in ${String(groups.length)} processes on Node ${process.version}`);
+const took = new Map(times);
+const code = await runTests({
+  root,
+  groups,
+  concurrency,
+  testMs,
+  fileMs,
+  totalMs,
+  took: (file, seconds) => took.set(file, seconds),
+});
+if (values.times) writeTimes(root, took);
+process.exit(code);

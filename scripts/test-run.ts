@@ -4,18 +4,25 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Process, processes } from './processes.ts';
+import { GroupEntries } from './test-entries.ts';
+import type { TestGroup } from './test-groups.ts';
 
 export interface TestRun {
   readonly root: string;
-  readonly files: readonly string[];
+  /** Each of them is one process. */
+  readonly groups: readonly TestGroup[];
   readonly concurrency: number;
-  /** For one test where the runner can tell, else for one file. */
+  /** For the tests of one file, each of them and all together. */
   readonly testMs: number;
   /** For one file, by SIGKILL. */
   readonly fileMs: number;
   /** For all of it. */
   readonly totalMs: number;
   readonly output?: 'inherit' | 'ignore';
+  /** Told how long a file took. */
+  readonly took?: (file: string, seconds: number) => void;
+  /** Told what was ended, and what ended by itself before it was over. */
+  readonly tell?: (message: string) => void;
 }
 
 const lookEveryMs = 500;
@@ -23,15 +30,38 @@ const lookEveryMs = 500;
 const lingerMs = 3000;
 
 export async function runTests(run: TestRun): Promise<number> {
+  const endMs = performance.now() + run.totalMs;
+  let code = 0;
+  let { groups } = run;
+  // A file that ends its process ends the run of the others in it: they run once more, each in its own process.
+  for (let round = 0; groups.length > 0 && performance.now() < endMs; round += 1) {
+    const entries = new GroupEntries(run, groups);
+    try {
+      code = (await runEntries(run, entries, endMs)) || code;
+      const { interrupted, waiting } = entries.unfinished();
+      for (const file of interrupted) tell(run, `The process ended while it ran ${file}.`);
+      for (const file of round === 0 ? [] : waiting) tell(run, `${file} did not run.`);
+      if (interrupted.length + waiting.length > 0) code ||= 1;
+      groups = round === 0 ? waiting.map((file, at) => ({ name: `${String(at)}-again`, files: [file] })) : [];
+      if (run.took !== undefined) entries.eachTook(run.took);
+    } finally {
+      entries.remove();
+    }
+  }
+  return code;
+}
+
+async function runEntries(run: TestRun, entries: GroupEntries, endMs: number): Promise<number> {
   const options = [
     '--import',
     'tsx',
     '--test',
     `--test-concurrency=${String(run.concurrency)}`,
-    `--test-timeout=${String(run.testMs)}`,
+    // Each file has limits of its own within the process of its group.
+    `--test-timeout=${String(run.totalMs)}`,
     '--test-reporter=spec',
   ];
-  const runner = spawn(process.execPath, [...options, ...run.files], {
+  const runner = spawn(process.execPath, [...options, ...entries.paths], {
     cwd: run.root,
     env: environment(),
     stdio: run.output ?? 'inherit',
@@ -43,11 +73,14 @@ export async function runTests(run: TestRun): Promise<number> {
   });
   const group = runner.pid;
   if (group === undefined) return exited;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => signalGroup(group, signal));
-  const watching = watch(run, runner, group);
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const pass = (signal: NodeJS.Signals): void => signalGroup(group, signal);
+  for (const signal of signals) process.on(signal, pass);
+  const watching = watch(run, runner, group, entries, endMs);
   const code = await exited;
   await watching;
-  return (await endStragglers(group)) ? code : code || 1;
+  for (const signal of signals) process.off(signal, pass);
+  return (await endStragglers(run, group)) ? code : code || 1;
 }
 
 /** Neither a daemon of the user's own nor a runner above this one may leak into the tests. */
@@ -57,44 +90,50 @@ function environment(): NodeJS.ProcessEnv {
   );
 }
 
+const tell = (run: TestRun, message: string): void => (run.tell ?? console.error)(message);
+
 const isOver = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
 
-async function watch(run: TestRun, runner: ChildProcess, group: number): Promise<void> {
-  const seenMs = new Map<number, number>();
-  const endMs = performance.now() + run.totalMs;
+async function watch(
+  run: TestRun,
+  runner: ChildProcess,
+  group: number,
+  entries: GroupEntries,
+  endMs: number,
+): Promise<void> {
+  const seen = new Map<number, { file: string; sinceMs: number }>();
   while (!isOver(runner)) {
     await sleep(lookEveryMs);
     const nowMs = performance.now();
     if (nowMs > endMs) {
-      console.error(`The tests did not end within ${String(run.totalMs / 1000)} s and are ended.`);
+      tell(run, `The tests did not end within ${String(run.totalMs / 1000)} s and are ended.`);
       signalGroup(group, 'SIGKILL');
       return;
     }
     const present = (await processes()).filter(({ parent }) => parent === group);
     // The system gives a number again: another process must not inherit the time of the one before it.
-    for (const pid of seenMs.keys()) if (!present.some((found) => found.pid === pid)) seenMs.delete(pid);
+    for (const pid of seen.keys()) if (!present.some((found) => found.pid === pid)) seen.delete(pid);
     for (const { pid, command, zombie } of present) {
-      const sinceMs = seenMs.get(pid) ?? nowMs;
-      seenMs.set(pid, sinceMs);
+      const file = entries.running(command.split(' ').at(-1) ?? '') ?? command;
+      const before = seen.get(pid);
+      const sinceMs = before?.file === file ? before.sinceMs : nowMs;
+      seen.set(pid, { file, sinceMs });
       if (zombie || nowMs - sinceMs < run.fileMs) continue;
-      console.error(
-        `${command.split(' ').at(-1) ?? command} did not end within ${String(run.fileMs / 1000)} s and is ended.`,
-      );
+      tell(run, `${file} did not end within ${String(run.fileMs / 1000)} s and is ended.`);
       signalProcess(pid, 'SIGKILL');
-      seenMs.delete(pid);
+      seen.delete(pid);
     }
   }
 }
-
 /** True when the run has left nothing behind. */
-async function endStragglers(group: number): Promise<boolean> {
+async function endStragglers(run: TestRun, group: number): Promise<boolean> {
   const left = async (): Promise<Process[]> =>
     (await processes()).filter((found) => found.group === group && !found.zombie);
   for (const untilMs = performance.now() + lingerMs; performance.now() < untilMs; await sleep(50)) {
     if ((await left()).length === 0) return true;
   }
   for (const { pid, command } of await left())
-    console.error(`A process of the tests outlived them and is ended: ${String(pid)} ${command}`);
+    tell(run, `A process of the tests outlived them and is ended: ${String(pid)} ${command}`);
   signalGroup(group, 'SIGKILL');
   return false;
 }

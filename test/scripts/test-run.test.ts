@@ -9,45 +9,65 @@ import { untilGone } from '../labs/process-watch.ts';
 
 const longMs = 60_000;
 
-async function runOf(
-  t: TestContext,
-  body: string,
-  fileMs: number,
-): Promise<{ folder: string; code: number; tookMs: number }> {
+interface Ran {
+  readonly folder: string;
+  readonly code: number;
+  readonly tookMs: number;
+  readonly told: string;
+}
+
+/** Files in one process, by their names. */
+async function runOf(t: TestContext, bodies: Readonly<Record<string, string>>, fileMs: number): Promise<Ran> {
   const folder = await temporaryFolder(t);
   await symlink(join(import.meta.dirname, '..', '..', 'node_modules'), join(folder, 'node_modules'));
+  const files = Object.keys(bodies).map((name) => `${name}.test.ts`);
   await writeTree(folder, {
     'package.json': { type: 'module' },
-    'one.test.ts': `import { test } from 'node:test';\n${body}`,
+    ...Object.fromEntries(
+      Object.entries(bodies).map(([name, body]) => [
+        `${name}.test.ts`,
+        `import { after, before, test } from 'node:test';\nimport { appendFileSync } from 'node:fs';\nconst note = (what: string) => appendFileSync('notes', what + ' ');\nvoid [after, before, note];\n${body}`,
+      ]),
+    ),
   });
+  const told: string[] = [];
   const began = performance.now();
   const code = await runTests({
     root: folder,
-    files: ['one.test.ts'],
+    groups: [{ name: '0-all', files }],
     concurrency: 1,
     testMs: longMs,
     fileMs,
     totalMs: longMs,
     output: 'ignore',
+    tell: (message) => void told.push(message),
   });
-  return { folder, code, tookMs: performance.now() - began };
+  return { folder, code, tookMs: performance.now() - began, told: told.join('\n') };
 }
 
+const notesIn = (folder: string): Promise<string> => readFile(join(folder, 'notes'), 'utf8');
+
 test('a file that passes ends well', { timeout: longMs }, async (t) => {
-  assert.equal((await runOf(t, "test('fine', () => {});", longMs)).code, 0);
+  assert.equal((await runOf(t, { one: "test('fine', () => {});" }, longMs)).code, 0);
 });
 
 test(
   'a file that loops and ignores being told to end is ended by its limit and fails the run',
   { timeout: longMs },
   async (t) => {
-    const { code, tookMs } = await runOf(
+    const { folder, code, tookMs, told } = await runOf(
       t,
-      "process.on('SIGTERM', () => {});\ntest('loops', () => { for (;;); });",
-      1000,
+      {
+        before: "test('fine', () => note('before'));",
+        loops: "process.on('SIGTERM', () => {});\ntest('loops', () => { for (;;); });",
+        after: "test('fine too', () => note('after'));",
+      },
+      1500,
     );
     assert.notEqual(code, 0);
     assert(tookMs < longMs / 2, String(tookMs));
+    assert.match(told, /^loops\.test\.ts did not end within 1\.5 s and is ended\.$/m);
+    assert.equal(await notesIn(folder), 'before after ', 'what shares its process runs all the same, once');
   },
 );
 
@@ -62,9 +82,54 @@ test(
       child.unref();
       writeFileSync('pid', String(child.pid));
     });`;
-    const { folder, code } = await runOf(t, body, longMs);
+    const { folder, code } = await runOf(t, { forgets: body }, longMs);
     assert.notEqual(code, 0);
     const pid = Number(await readFile(join(folder, 'pid'), 'utf8'));
     await untilGone(pid);
+  },
+);
+
+test('files in one process run one after the other, each with its own hooks', { timeout: longMs }, async (t) => {
+  const file = (name: string): string =>
+    `note('import-${name}');
+     before(() => note('before-${name}'));
+     after(() => note('after-${name}'));
+     test('first', () => note('${name}1'));
+     test('second', () => note('${name}2'));`;
+  const { folder, code, told } = await runOf(t, { a: file('a'), b: file('b') }, longMs);
+  assert.equal(code, 0, told);
+  assert.equal(
+    await notesIn(folder),
+    'import-a before-a a1 a2 after-a import-b before-b b1 b2 after-b ',
+    'no file is imported before its turn',
+  );
+});
+
+test('a test that fails, or a file that cannot be imported, hides no other file', { timeout: longMs }, async (t) => {
+  for (const broken of ["test('fails', () => { throw new Error('no'); });", "throw new Error('not imported');"]) {
+    const { folder, code, told } = await runOf(t, { broken, next: "test('fine', () => note('next'));" }, longMs);
+    assert.notEqual(code, 0);
+    assert.equal(told, '');
+    assert.equal(await notesIn(folder), 'next ');
+  }
+});
+
+test(
+  'a file that ends its process fails the run, is named, and hides no other file',
+  { timeout: longMs },
+  async (t) => {
+    const { folder, code, told } = await runOf(
+      t,
+      {
+        first: "test('fine', () => note('first'));",
+        exits: "test('exits', () => process.exit(0));",
+        next: "test('fine', () => note('next'));",
+        last: "test('fine', () => note('last'));",
+      },
+      longMs,
+    );
+    assert.notEqual(code, 0);
+    assert.equal(told, 'The process ended while it ran exits.test.ts.');
+    assert.equal(await notesIn(folder), 'first next last ');
   },
 );
