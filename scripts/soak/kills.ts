@@ -21,6 +21,8 @@ export interface KillOptions {
    * failpoint of the daemon.
    */
   readonly full?: 'file system' | 'failpoint';
+  /** Accepted by a service between two kills: what waits then is worked off by what is left of the machine. */
+  readonly mostAccepted?: number;
   progress(text: string): void;
 }
 
@@ -64,11 +66,15 @@ class Subject {
 
   readonly #random: () => number;
   readonly #full: KillOptions['full'];
+  readonly #mostAccepted: number;
+  /** Refused before this daemon was started. */
+  #refusedBefore = 0;
   readonly smallDisk: SmallDisk | undefined;
 
-  constructor({ services, full }: KillOptions, random: () => number) {
+  constructor({ services, full, mostAccepted = Infinity }: KillOptions, random: () => number) {
     this.#random = random;
     this.#full = full;
+    this.#mostAccepted = mostAccepted;
     this.smallDisk = full === 'file system' ? new SmallDisk(join(this.folder, 'state')) : undefined;
     const isolations = ['thread', 'process'] as const;
     this.ids = isolations.flatMap((isolation) =>
@@ -84,6 +90,7 @@ class Subject {
 
   async start(): Promise<Client> {
     const socket = socketIn(this.folder);
+    this.#refusedBefore = this.refused;
     this.#process = spawn(process.execPath, daemonArguments(this.folder), {
       stdio: 'ignore',
       env: { ...process.env, ...this.#failpoints() },
@@ -143,7 +150,11 @@ class Subject {
 
   async #publishTo(client: Client, plugin: string, more: () => boolean): Promise<void> {
     const acknowledged = this.acknowledged.get(plugin);
-    while (more()) {
+    const before = acknowledged?.size ?? 0;
+    const isEnough = (): boolean =>
+      (acknowledged?.size ?? 0) - before >= this.#mostAccepted &&
+      (this.#full !== 'failpoint' || this.refused > this.#refusedBefore);
+    while (more() && !isEnough()) {
       const from = this.#next.get(plugin) ?? 0;
       this.#next.set(plugin, from + batch);
       const events = Array.from({ length: batch }, (_, index) => ({
