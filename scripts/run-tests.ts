@@ -1,6 +1,6 @@
 // `npm run test:only [-- NAME…]`: runs the tests, or those whose file names hold one of the names, with the Node that
-// runs this. Cells run compiled code, so that what was changed since the last build is built first. With `--times`, what
-// each file took is written into scripts/test-times.json, by which files are put together and ordered.
+// runs this. Cells run compiled code, so that what was changed since the last build is built first. `--times` writes
+// what each file took into scripts/test-times.json, by which files are put together and ordered.
 import { spawnSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';

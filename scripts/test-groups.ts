@@ -9,8 +9,8 @@ export interface TestGroup {
 }
 
 /**
- * Rooms (with a slash at the end) and files that need a process of their own for each file. test/scripts/test-groups.test.ts
- * holds that what a file does to its process is listed here.
+ * Rooms (with a slash at the end) and files that need a process of their own for each file. A test holds that what a
+ * file does to its process is listed here.
  */
 export const alone: Readonly<Record<string, string>> = {
   'test/cells/': 'cells are threads and children of this process, whose memory and descriptors are watched',
