@@ -8,22 +8,30 @@ export interface TestGroup {
   readonly files: readonly string[];
 }
 
+/** After such an await, Node may take the tests that follow for those of the file before. */
+const waits = 'awaits something at its top level';
+
 /**
  * Rooms (with a slash at the end) and files that need a process of their own for each file. A test holds that what a
  * file does to its process is listed here.
  */
 export const alone: Readonly<Record<string, string>> = {
   'test/cells/': 'cells are threads and children of this process, whose memory and descriptors are watched',
+  'test/cli/start-up.test.ts': waits,
   'test/control/browser-streams.test.ts': 'counts the bytes that this process keeps',
   'test/control/half-lines.test.ts': 'measures how long the event loop is held up',
   'test/control/http-bodies.test.ts': 'counts the bytes that this process keeps',
   'test/control/http-events.test.ts': 'replaces the timers of this process',
   'test/control/rpc-bounds.test.ts': 'counts the bytes that this process keeps',
   'test/control/socket-place.test.ts': 'changes the umask of this process',
+  'test/edge/http-differential.test.ts': waits,
   'test/edge/mqtt-reconnects.test.ts': 'counts the sockets and timers of this process',
   'test/edge/websocket-hostile.test.ts': 'counts the sockets and timers of this process',
   'test/isolates/': 'inspects, ranks and measures the threads of this process',
+  'test/protocol/error-causes.test.ts': waits,
   'test/protocol/framing.test.ts': 'counts the bytes that this process keeps',
+  'test/scripts/tutorial-events.test.ts': waits,
+  'test/scripts/tutorial.test.ts': waits,
   'test/telemetry/log-daemon.test.ts': 'sets variables of the environment',
   'test/telemetry/log-readable.test.ts': 'sets the time zone of this process',
   'test/tools/': 'pools keep threads and children in this process, and count them',

@@ -8,6 +8,16 @@ export type DueSchedule = ScheduleSource & { readonly withinMs: number };
 /** The first run behind an instant; undefined where there is none. */
 export type NextAfter = (afterMs: number) => number | undefined;
 
+/** Asks once for each run: no run lies between an instant and the first one behind it, and to find one takes long. */
+export function askedOnce(nextAfter: NextAfter): NextAfter {
+  let known: { readonly fromMs: number; readonly nextMs: number | undefined } | undefined;
+  return (afterMs) => {
+    if (known === undefined || afterMs < known.fromMs || afterMs >= (known.nextMs ?? Infinity))
+      known = { fromMs: afterMs, nextMs: nextAfter(afterMs) };
+    return known.nextMs;
+  };
+}
+
 export interface Run {
   readonly atMs: number;
   /** Nobody was there when it was due. */

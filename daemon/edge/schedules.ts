@@ -6,7 +6,7 @@ import type { ScheduleSource } from '../../protocol/sources.ts';
 import type { Clock } from '../time/clock.ts';
 import type { LastRuns } from './last-runs.ts';
 import { Schedule } from './schedule.ts';
-import type { DueSchedule, NextAfter } from './schedule-policy.ts';
+import { type DueSchedule, type NextAfter, askedOnce } from './schedule-policy.ts';
 import { SourceIntake, type SourceService } from './source-intake.ts';
 import type { SourceRow } from './source-row.ts';
 
@@ -116,7 +116,7 @@ export class Schedules {
   }
 }
 
-function nextAfterOf({ cron, timezone }: ScheduleSource): NextAfter {
+export function nextAfterOf({ cron, timezone }: Pick<ScheduleSource, 'cron' | 'timezone'>): NextAfter {
   const job = new Cron(cron, { timezone, paused: true });
-  return (afterMs) => job.nextRun(new Date(afterMs))?.getTime();
+  return askedOnce((afterMs) => job.nextRun(new Date(afterMs))?.getTime());
 }

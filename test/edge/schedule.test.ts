@@ -2,13 +2,12 @@
 // that were missed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Cron } from 'croner';
 import { HostError } from '../../protocol/errors.ts';
 import type { DueSchedule } from '../../daemon/edge/schedule-policy.ts';
 import { type ScheduleSource, operatorSource } from '../../protocol/sources.ts';
 import { Schedule } from '../../daemon/edge/schedule.ts';
-import { dueRuns, mostRuns } from '../../daemon/edge/schedule-policy.ts';
-import { Schedules } from '../../daemon/edge/schedules.ts';
+import { askedOnce, dueRuns, mostRuns } from '../../daemon/edge/schedule-policy.ts';
+import { Schedules, nextAfterOf } from '../../daemon/edge/schedules.ts';
 import type { LastRuns } from '../../daemon/edge/last-runs.ts';
 import type { IntakeOutcome, SourceService } from '../../daemon/edge/source-intake.ts';
 import { SourceRow } from '../../daemon/edge/source-row.ts';
@@ -20,11 +19,6 @@ interface Fired {
   readonly missed: boolean;
   readonly manual: boolean;
 }
-
-const nextAfterOf = (cron: string, timezone: string) => {
-  const job = new Cron(cron, { timezone, paused: true });
-  return (afterMs: number): number | undefined => job.nextRun(new Date(afterMs))?.getTime();
-};
 
 class Lab {
   readonly clock: VirtualClock;
@@ -51,7 +45,7 @@ class Lab {
     return new Schedule(this.#declaration, lastMs, {
       clock: this.clock,
       row: this.row,
-      nextAfter: nextAfterOf(this.#declaration.cron, this.#declaration.timezone),
+      nextAfter: nextAfterOf(this.#declaration),
       accepts: () => this.accepts,
       publish: async (payload): Promise<IntakeOutcome> => {
         if (this.refuse !== undefined) return { outcome: 'refused', error: this.refuse };
@@ -353,4 +347,17 @@ test('a schedule that nothing is due for waits for no service', async () => {
   await lab.advance(8 * hour);
   assert.equal(lab.row.state, 'retrying');
   lab.schedule.close();
+});
+
+test('when a run falls is asked once for each run, and again where the clock was set back', () => {
+  const asked: number[] = [];
+  const nextAfter = askedOnce((afterMs) => {
+    asked.push(afterMs);
+    return afterMs < 1000 ? Math.floor(afterMs / 100 + 1) * 100 : undefined;
+  });
+  assert.deepEqual(
+    [0, 50, 99, 100, 150, 40, 999, 1000, 5000].map((afterMs) => nextAfter(afterMs)),
+    [100, 100, 100, 200, 200, 100, 1000, undefined, undefined],
+  );
+  assert.deepEqual(asked, [0, 100, 40, 999, 1000]);
 });

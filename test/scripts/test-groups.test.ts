@@ -24,6 +24,7 @@ const withoutTexts = (source: string): string =>
     .replace(/'(?:\\.|[^'\\\n])*'/g, (text) => (/^'(?:[A-Z_]+|\/proc\/self.*)'$/.test(text) ? text : "''"));
 
 const processWide: readonly [what: string, pattern: RegExp][] = [
+  ['awaits at its top level', /^(?:(?:export )?(?:const|let) .*= |for )?await\b/m],
   ['sets a variable of its environment', /process\.env(?:\.\w+|\[[^\]]*\])\s*=[^=]|delete process\.env/],
   ['ends or moves its process', /process\.(?:exit|abort|chdir|umask|kill\(process\.pid)\b/],
   ['listens to its process', /process\.(?:on|once|addListener|prependListener|removeAllListeners)\(/],
