@@ -33,13 +33,7 @@ async function testFiles(names: readonly string[]): Promise<string[]> {
 
 async function build(): Promise<boolean> {
   if (await isBuilt(root)) return true;
-  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  return (
-    spawnSync(process.execPath, [compiler, '-p', join('scripts', 'tsconfig.build.json')], {
-      cwd: root,
-      stdio: 'inherit',
-    }).status === 0
-  );
+  return spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' }).status === 0;
 }
 
 const { values, positionals: names } = parseArgs({
