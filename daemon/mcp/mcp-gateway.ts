@@ -11,8 +11,10 @@ import type {
   ServerAnswer,
   ServerOptions,
   ServerTool,
+  ToMcpThread,
 } from '../../protocol/mcp/messages.ts';
 import { refusalOf } from '../../protocol/mcp/refusal.ts';
+import { callLine, hostsId } from '../../protocol/mcp/server-call.ts';
 import { type McpThread, type SpawnMcpThread, spawnMcpThread } from './mcp-thread.ts';
 
 /** A client that sends frames in lines. */
@@ -154,9 +156,38 @@ export class McpGateway {
     const thread = this.#running();
     this.#servers.set(server, listener);
     thread.post({ type: 'serverOpen', server, options });
+    if (options.remote !== undefined) return this.#openRemote(thread, server);
+    // The thread is told of calls when it needs to know them, and not woken before.
+    let untold: ToMcpThread[] = [];
+    const tell = (): void => {
+      for (const call of untold) thread.post(call);
+      untold = [];
+    };
+    return {
+      push: (bytes) => {
+        tell();
+        thread.post({ type: 'serverBytes', server, bytes });
+      },
+      call: (call, tool, inputJson) => {
+        const id = hostsId(call);
+        untold.push({ type: 'serverCall', server, call, id, tool: '', inputJson: '' });
+        listener.text(callLine(id, tool, inputJson));
+      },
+      cancel: (call, reason) => {
+        tell();
+        thread.post({ type: 'serverCancel', server, call, reason });
+      },
+      gone: () => {
+        if (this.#servers.delete(server)) thread.post({ type: 'serverGone', server });
+      },
+    };
+  }
+
+  #openRemote(thread: McpThread, server: number): OpenServer {
     return {
       push: (bytes) => thread.post({ type: 'serverBytes', server, bytes }),
-      call: (call, tool, inputJson) => thread.post({ type: 'serverCall', server, call, tool, inputJson }),
+      call: (call, tool, inputJson) =>
+        thread.post({ type: 'serverCall', server, call, id: undefined, tool, inputJson }),
       cancel: (call, reason) => thread.post({ type: 'serverCancel', server, call, reason }),
       gone: () => {
         if (this.#servers.delete(server)) thread.post({ type: 'serverGone', server });

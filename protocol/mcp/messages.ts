@@ -108,6 +108,8 @@ export type ToMcpThread =
       readonly type: 'serverCall';
       readonly server: number;
       readonly call: number;
+      /** Of the request, where the host has written it to the server. */
+      readonly id: number | undefined;
       readonly tool: string;
       readonly inputJson: string;
     }

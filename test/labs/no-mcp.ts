@@ -1,7 +1,14 @@
 // For servers whose tests do not speak MCP: a gateway that offers nothing and whose thread is never started.
 import { McpGateway } from '../../daemon/mcp/mcp-gateway.ts';
+import type { SpawnMcpThread } from '../../daemon/mcp/mcp-thread.ts';
 
 export const noMcp = (): McpGateway =>
+  mcpWith(() => {
+    throw new Error('no test of this kind speaks MCP');
+  });
+
+/** One whose thread is the test's. */
+export const mcpWith = (spawn: SpawnMcpThread): McpGateway =>
   new McpGateway({
     thread: {
       version: '0.0.0',
@@ -15,7 +22,5 @@ export const noMcp = (): McpGateway =>
     },
     tools: { offered: () => [], call: () => undefined },
     log: { warn: () => undefined },
-    spawn: () => {
-      throw new Error('no test of this kind speaks MCP');
-    },
+    spawn,
   });

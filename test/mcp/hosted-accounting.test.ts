@@ -1,8 +1,49 @@
 // Calls of a hosted server's tools are counted and timed as those of every plugin.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ServerListener } from '../../daemon/mcp/mcp-gateway.ts';
+import type { ToMcpThread } from '../../protocol/mcp/messages.ts';
 import { loadServer, plugin } from '../labs/hosted-lab.ts';
 import { ask } from '../labs/http-client.ts';
+import { mcpWith } from '../labs/no-mcp.ts';
+
+test('the host itself writes a call to a process, and the MCP thread hears of it before what the process says', () => {
+  const told: ToMcpThread[] = [];
+  const texts: string[] = [];
+  const gateway = mcpWith(() => ({ post: (message) => told.push(message), end: () => Promise.resolve() }));
+  const listener = { text: (text: string) => texts.push(text) } as unknown as ServerListener;
+  const options = { plugin: 'p', outputBytes: 1000, requestMs: 1000, passOnMs: 1000, passOn: false };
+  const server = gateway.openServer(options, listener);
+  const types = (): string[] => told.splice(0).map(({ type }) => type);
+  types();
+  server.call(1, 'a "b"', '{"c":1}');
+  server.call(2, 'd', '{}');
+  assert.deepEqual(types(), []);
+  const requests = texts.map(
+    (text) => JSON.parse(text) as { id: number; params: { _meta: { progressToken: number } } },
+  );
+  assert.deepEqual(requests[0], {
+    jsonrpc: '2.0',
+    id: 3,
+    method: 'tools/call',
+    params: { name: 'a "b"', arguments: { c: 1 }, _meta: { progressToken: 3 } },
+  });
+  assert.deepEqual(
+    requests.map(({ id }) => id % 2),
+    [1, 1],
+    'the ids of the MCP thread are even',
+  );
+  server.push(Buffer.from('x'));
+  assert.deepEqual(types(), ['serverCall', 'serverCall', 'serverBytes']);
+  server.call(3, 'd', '{}');
+  server.cancel(3, 'why');
+  assert.deepEqual(types(), ['serverCall', 'serverCancel']);
+  const remote = gateway.openServer({ ...options, remote: { url: 'http://x/', headers: [] } }, listener);
+  types();
+  remote.call(1, 'd', '{}');
+  assert.deepEqual(types(), ['serverCall']);
+  assert.equal(texts.length, 3);
+});
 
 test('calls of a hosted server are in its usage, in the metrics, in the status of the daemon and in what explain says', async (t) => {
   const { client, daemon, call, refusal } = await loadServer(t, 'none');

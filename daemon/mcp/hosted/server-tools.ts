@@ -190,8 +190,10 @@ export class ServerTools implements ServerUser {
   }
 
   #pump(): void {
-    const server = this.#live;
-    while (!this.#held && server !== undefined && this.#calls.size < this.#section.concurrency) {
+    while (!this.#held && this.#calls.size < this.#section.concurrency) {
+      // It may end while a call is given to it.
+      const server = this.#live;
+      if (server === undefined) return;
       const call = this.#waiting.shift();
       if (call === undefined) return;
       const tool = this.#tools.get(call.tool);

@@ -1,5 +1,6 @@
 // One hosted MCP server, spoken to as its client: the handshake, the list of its tools, calls, and the refusal of what
 // hosted servers do not get. Nothing that it sends is trusted to be what the protocol says, and nothing is unbounded.
+import { callParams } from '../../../protocol/mcp/server-call.ts';
 import type { CallProgress } from '../../../protocol/cell/tool-messages.ts';
 import { nestsDeeper } from '../../../protocol/framing.ts';
 import type {
@@ -145,13 +146,15 @@ export class HostedServer {
     else this.#take(message, text);
   }
 
-  call(call: number, tool: string, inputJson: string): void {
+  /** `sentId`: the host has sent the request, with this id. */
+  call(call: number, tool: string, inputJson: string, sentId: number | undefined): void {
     // The host is about to hear that it has ended, and tells its callers.
     if (this.#faulty) return;
     let id = 0;
     const begun = this.#requests.begin({
       method: 'tools/call',
-      paramsJson: `{"name":${JSON.stringify(tool)},"arguments":${inputJson},"_meta":{"progressToken":${String(this.#requests.nextId)}}}`,
+      paramsJson: sentId === undefined ? callParams(this.#requests.nextId, tool, inputJson) : '',
+      sentId,
       progressed: (progress) => this.#post({ type: 'serverProgress', server: this.#id, call, progress }),
     });
     id = begun.id;

@@ -44,7 +44,7 @@ export class HostedServers {
         hosted?.server.end();
         return;
       case 'serverCall':
-        hosted?.server.call(message.call, message.tool, message.inputJson);
+        hosted?.server.call(message.call, message.tool, message.inputJson, message.id);
         return;
       case 'serverCancel':
         hosted?.server.cancel(message.call, message.reason);

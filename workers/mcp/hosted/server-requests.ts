@@ -1,6 +1,7 @@
 // The requests that are on their way to one hosted server: each has one answer, or ends with its deadline or the
 // server.
 import type { CallProgress } from '../../../protocol/cell/tool-messages.ts';
+import { idStep, threadsFirstId } from '../../../protocol/mcp/server-call.ts';
 import type { ServerWire } from './server-wire.ts';
 
 export type RequestOutcome =
@@ -27,6 +28,8 @@ export interface WantedRequest {
   /** Left out where somebody else keeps the deadline. */
   readonly withinMs?: number;
   readonly progressed?: (progress: CallProgress) => void;
+  /** The host has sent it with this id. */
+  readonly sentId?: number | undefined;
 }
 
 const timedOutNumber = -32001;
@@ -35,7 +38,7 @@ const goneNumber = -32000;
 export class ServerRequests {
   readonly #wire: Pick<ServerWire, 'send' | 'withdrawn'>;
   readonly #open = new Map<number, OpenRequest>();
-  #next = 1;
+  #next = threadsFirstId;
   #gone: string | undefined;
 
   constructor(wire: Pick<ServerWire, 'send' | 'withdrawn'>) {
@@ -52,11 +55,12 @@ export class ServerRequests {
   }
 
   /** Answers the request's id beside what it comes to. */
-  begin({ method, paramsJson, withinMs, progressed }: WantedRequest): {
+  begin({ method, paramsJson, withinMs, progressed, sentId }: WantedRequest): {
     readonly id: number;
     readonly outcome: Promise<RequestOutcome>;
   } {
-    const id = this.#next++;
+    const id = sentId ?? this.#next;
+    if (sentId === undefined) this.#next += idStep;
     const outcome = new Promise<RequestOutcome>((resolve) => {
       if (this.#gone !== undefined) {
         resolve({ ok: false, number: goneNumber, message: this.#gone });
@@ -75,6 +79,7 @@ export class ServerRequests {
               });
             }, withinMs);
       this.#open.set(id, { settle: resolve, progressed, timer });
+      if (sentId !== undefined) return;
       const begin = `{"jsonrpc":"2.0","id":${String(id)},"method":${JSON.stringify(method)}`;
       this.#wire.send(`${begin},"params":${paramsJson}}\n`, id);
     });
