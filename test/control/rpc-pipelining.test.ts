@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { Deferred } from '../../daemon/operations/deferred.ts';
+import { HostError } from '../../protocol/errors.ts';
 import { startControl } from '../labs/control-lab.ts';
 import { RawSocket } from '../labs/raw-socket.ts';
 
@@ -125,4 +127,41 @@ test('events sent one after the other on a connection reach their operation in t
     [...seen].sort((one, other) => Number(one) - Number(other)),
   );
   assert.equal(seen.length, 400);
+});
+
+test('what one read of the socket brought goes to the disk before the next read is taken', async (t) => {
+  const mostOfRead = 64 * 1024;
+  const line = `${JSON.stringify({
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'ingress.publish',
+    params: { plugin: 'a.b', event: { ingress: 'i', kind: 'k', payload: 'x'.repeat(1000) } },
+  })}\n`;
+  const count = 400;
+  /** How many calls each commit had. */
+  const commits: number[] = [];
+  const gathered: Deferred<never>[] = [];
+  const commit = (): void => {
+    commits.push(gathered.length);
+    for (const later of gathered.splice(0))
+      setImmediate(() => later.reject(new HostError('storage_failed', 'no disk')));
+  };
+  const { path } = await startControl(t, {
+    handlers: {
+      'ingress.publish': () => {
+        const later = new Deferred<never>({ isBrief: true });
+        // As the store does it: at the end of the turn.
+        if (gathered.push(later) === 1) setImmediate(commit);
+        return later;
+      },
+    },
+  });
+  const raw = await RawSocket.connect(t, path);
+  // Twice: the first time it may be so slow that the turn's budget ends it anyway.
+  for (let round = 0; round < 2; round += 1) {
+    raw.send(line.repeat(count));
+    assert.equal((await raw.messages(count)).length, count);
+  }
+  const most = Math.ceil(mostOfRead / line.length);
+  assert.ok(Math.max(...commits) <= most, `one commit had ${String(Math.max(...commits))} calls of ${String(most)}`);
 });

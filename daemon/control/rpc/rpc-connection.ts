@@ -33,6 +33,8 @@ export class RpcConnection implements Connection {
   #ending = false;
   #finishingLastLine = false;
   #gone = false;
+  /** Nothing more is read in this turn. */
+  #diskBegins = false;
 
   constructor(id: string, socket: Socket, context: ControlContext) {
     const { limits } = context;
@@ -97,7 +99,17 @@ export class RpcConnection implements Connection {
     if (this.#ending || this.#gone) return;
     this.#caller.arrivedMs = awakeTime.nowMs();
     this.#cutter.push(chunk);
+    if (this.#dispatcher.waitsForDisk) this.#letDiskBegin();
     if (this.#waits) this.#socket.pause();
+  }
+
+  /** What was read goes to the disk at the end of this turn, and more is read behind that: the disk works meanwhile. */
+  #letDiskBegin(): void {
+    this.#diskBegins = true;
+    setImmediate(() => {
+      this.#diskBegins = false;
+      this.#goOn();
+    });
   }
 
   #line(bytes: Buffer, start: number, end: number): void {
@@ -107,7 +119,7 @@ export class RpcConnection implements Connection {
 
   /** What has come is not all taken. */
   get #waits(): boolean {
-    return this.#batch !== undefined || this.#cutter.stopped || this.#dispatcher.holding;
+    return this.#batch !== undefined || this.#cutter.stopped || this.#dispatcher.holding || this.#diskBegins;
   }
 
   #mayTake(): boolean {
@@ -118,10 +130,12 @@ export class RpcConnection implements Connection {
   #goOn(): void {
     if (this.#gone) return;
     if (this.#batch !== undefined) this.#batch = this.#dispatcher.advance(this.#batch);
+    const hadRest = this.#cutter.stopped;
     if (this.#batch === undefined) this.#cutter.goOn();
     if (this.#gone || this.#waits) return;
     this.#subscriptions.resume();
     if (this.#ending) this.#endIfDone();
+    else if (hadRest && this.#dispatcher.waitsForDisk) this.#letDiskBegin();
     else this.#socket.resume();
   }
 

@@ -66,6 +66,11 @@ export class RpcDispatcher {
     return this.#pending;
   }
 
+  /** Calls are pending that are answered as soon as something is on disk. */
+  get waitsForDisk(): boolean {
+    return this.#brief > 0;
+  }
+
   /** Nothing more is to be taken until `letGo`. */
   get holding(): boolean {
     return this.#holding || this.#holdsForBrief;
