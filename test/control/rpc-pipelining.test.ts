@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Deferred } from '../../daemon/operations/deferred.ts';
 import { HostError } from '../../protocol/errors.ts';
+import type { EncodedJson } from '../../protocol/json-rpc.ts';
+import type { OperationResult } from '../../protocol/operations.ts';
 import { startControl } from '../labs/control-lab.ts';
 import { RawSocket } from '../labs/raw-socket.ts';
 
@@ -140,7 +142,7 @@ test('what one read of the socket brought goes to the disk before the next read 
   const count = 400;
   /** How many calls each commit had. */
   const commits: number[] = [];
-  const gathered: Deferred<never>[] = [];
+  const gathered: Deferred<OperationResult<'ingress.publish'> | EncodedJson>[] = [];
   const commit = (): void => {
     commits.push(gathered.length);
     for (const later of gathered.splice(0))
@@ -149,7 +151,7 @@ test('what one read of the socket brought goes to the disk before the next read 
   const { path } = await startControl(t, {
     handlers: {
       'ingress.publish': () => {
-        const later = new Deferred<never>({ isBrief: true });
+        const later = new Deferred<OperationResult<'ingress.publish'> | EncodedJson>({ isBrief: true });
         // As the store does it: at the end of the turn.
         if (gathered.push(later) === 1) setImmediate(commit);
         return later;
