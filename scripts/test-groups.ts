@@ -30,6 +30,7 @@ export const alone: Readonly<Record<string, string>> = {
   'test/isolates/': 'inspects, ranks and measures the threads of this process',
   'test/protocol/error-causes.test.ts': waits,
   'test/protocol/framing.test.ts': 'counts the bytes that this process keeps',
+  'test/scripts/test-run.test.ts': 'sends a signal to this process',
   'test/scripts/tutorial-events.test.ts': waits,
   'test/scripts/tutorial.test.ts': waits,
   'test/telemetry/log-daemon.test.ts': 'sets variables of the environment',

@@ -25,11 +25,21 @@ export interface TestRun {
   readonly tell?: (message: string) => void;
 }
 
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const lookEveryMs = 500;
 /** A process that was told to end needs a moment. */
 const lingerMs = 3000;
 
 export async function runTests(run: TestRun): Promise<number> {
+  const signals = new SignalsPassedOn();
+  try {
+    return await runRounds(run, signals);
+  } finally {
+    signals.end();
+  }
+}
+
+async function runRounds(run: TestRun, signals: SignalsPassedOn): Promise<number> {
   const endMs = performance.now() + run.totalMs;
   let code = 0;
   let { groups } = run;
@@ -37,7 +47,8 @@ export async function runTests(run: TestRun): Promise<number> {
   for (let round = 0; groups.length > 0 && performance.now() < endMs; round += 1) {
     const entries = new GroupEntries(run, groups);
     try {
-      code = (await runEntries(run, entries, endMs)) || code;
+      code = (await runEntries(run, entries, endMs, signals)) || code;
+      if (signals.came) return code || 1;
       const { interrupted, waiting } = entries.unfinished();
       for (const file of interrupted) tell(run, `The process ended while it ran ${file}.`);
       for (const file of round === 0 ? [] : waiting) tell(run, `${file} did not run.`);
@@ -51,7 +62,12 @@ export async function runTests(run: TestRun): Promise<number> {
   return code;
 }
 
-async function runEntries(run: TestRun, entries: GroupEntries, endMs: number): Promise<number> {
+async function runEntries(
+  run: TestRun,
+  entries: GroupEntries,
+  endMs: number,
+  signals: SignalsPassedOn,
+): Promise<number> {
   const options = [
     '--import',
     'tsx',
@@ -73,14 +89,34 @@ async function runEntries(run: TestRun, entries: GroupEntries, endMs: number): P
   });
   const group = runner.pid;
   if (group === undefined) return exited;
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  const pass = (signal: NodeJS.Signals): void => signalGroup(group, signal);
-  for (const signal of signals) process.on(signal, pass);
+  signals.to(group);
   const watching = watch(run, runner, group, entries, endMs);
   const code = await exited;
   await watching;
-  for (const signal of signals) process.off(signal, pass);
   return (await endStragglers(run, group)) ? code : code || 1;
+}
+
+/** Whoever is told to end tells the group that runs, and begins no other one. */
+class SignalsPassedOn {
+  came = false;
+  #group: number | undefined;
+
+  constructor() {
+    for (const signal of endingSignals) process.on(signal, this.#pass);
+  }
+
+  to(group: number): void {
+    this.#group = group;
+  }
+
+  end(): void {
+    for (const signal of endingSignals) process.off(signal, this.#pass);
+  }
+
+  readonly #pass = (signal: NodeJS.Signals): void => {
+    this.came = true;
+    if (this.#group !== undefined) signalGroup(this.#group, signal);
+  };
 }
 
 /** Neither a daemon of the user's own nor a runner above this one may leak into the tests. */

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { runTests } from '../../scripts/test-run.ts';
 import { temporaryFolder, writeTree } from '../labs/temporary-folder.ts';
 import { untilGone } from '../labs/process-watch.ts';
+import { until } from '../labs/until.ts';
 
 const longMs = 60_000;
 
@@ -17,7 +18,12 @@ interface Ran {
 }
 
 /** Files in one process, by their names. */
-async function runOf(t: TestContext, bodies: Readonly<Record<string, string>>, fileMs: number): Promise<Ran> {
+async function runOf(
+  t: TestContext,
+  bodies: Readonly<Record<string, string>>,
+  fileMs: number,
+  meanwhile: (folder: string) => Promise<void> = () => Promise.resolve(),
+): Promise<Ran> {
   const folder = await temporaryFolder(t);
   await symlink(join(import.meta.dirname, '..', '..', 'node_modules'), join(folder, 'node_modules'));
   const files = Object.keys(bodies).map((name) => `${name}.test.ts`);
@@ -32,7 +38,7 @@ async function runOf(t: TestContext, bodies: Readonly<Record<string, string>>, f
   });
   const told: string[] = [];
   const began = performance.now();
-  const code = await runTests({
+  const ended = runTests({
     root: folder,
     groups: [{ name: '0-all', files }],
     concurrency: 1,
@@ -42,6 +48,8 @@ async function runOf(t: TestContext, bodies: Readonly<Record<string, string>>, f
     output: 'ignore',
     tell: (message) => void told.push(message),
   });
+  await meanwhile(folder);
+  const code = await ended;
   return { folder, code, tookMs: performance.now() - began, told: told.join('\n') };
 }
 
@@ -133,3 +141,19 @@ test(
     assert.equal(await notesIn(folder), 'first next last ');
   },
 );
+
+test('a run that is told to end begins nothing more', { timeout: longMs }, async (t) => {
+  const loops = "test('loops', () => { note('loops'); for (;;); });";
+  const endIt = async (folder: string): Promise<void> => {
+    await until('it runs', () =>
+      notesIn(folder).then(
+        (notes) => notes !== '',
+        () => false,
+      ),
+    );
+    process.kill(process.pid, 'SIGTERM');
+  };
+  const { folder, code } = await runOf(t, { loops, next: "test('fine', () => note('next'));" }, longMs, endIt);
+  assert.notEqual(code, 0);
+  assert.equal(await notesIn(folder), 'loops ');
+});
