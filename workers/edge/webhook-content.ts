@@ -1,5 +1,6 @@
 // Makes of a webhook's request what the service gets: kind, sender's id and payload. The body stays the text it came in
 // wherever it is JSON.
+import { isPlainJson } from '../../protocol/json-bytes.ts';
 import type { WebhookSource } from '../../protocol/sources.ts';
 import { signatureHeaders } from '../../protocol/edge/signatures.ts';
 import { type CloudEvent, readCloudEvent } from './cloud-event.ts';
@@ -98,15 +99,17 @@ const textType = /^text\//i;
 function bodyJson({ headers, body }: WebhookRequest, text: string | undefined): string | undefined {
   const type = headers['content-type'] ?? '';
   if (body.length === 0) return 'null';
-  if (jsonType.test(type)) return text !== undefined && isJson(text) ? text : undefined;
+  if (jsonType.test(type)) return text !== undefined && isJson(text, body) ? text : undefined;
   if (formType.test(type)) return text === undefined ? undefined : JSON.stringify(fieldsOf(text));
   if (textType.test(type)) return text === undefined ? undefined : JSON.stringify(text);
   // Many senders do not say what they send.
-  if (type === '' && text !== undefined) return isJson(text) ? text : JSON.stringify(text);
+  if (type === '' && text !== undefined) return isJson(text, body) ? text : JSON.stringify(text);
   return JSON.stringify({ base64: body.toString('base64') });
 }
 
-function isJson(text: string): boolean {
+/** To walk over the bytes costs a fifth of what it costs to build what they say. */
+function isJson(text: string, bytes: Uint8Array): boolean {
+  if (isPlainJson(bytes)) return true;
   try {
     JSON.parse(text);
     return true;

@@ -1,7 +1,7 @@
 // A place in a line of JSON that moves on step by step, for those who know what stands there when a program has written
 // it. Each step leaves the place after what it took, or gives up: then the line is left to a parser.
+import { plainTextEnd, skipNumber, skipSpaces, skipValue } from '../../../protocol/json-bytes.ts';
 import type { RpcId } from '../../../protocol/json-rpc.ts';
-import { plainTextEnd, skipNumber, skipSpaces, skipValue } from './json-bytes.ts';
 import type { KnownForm } from './known-form.ts';
 import { KnownTexts } from './known-texts.ts';
 

@@ -40,7 +40,7 @@ export function skipSpaces(bytes: Uint8Array, at: number): number {
   return next;
 }
 
-/** After the value that begins here, or -1. A newline must stand somewhere behind it: no value goes past one. */
+/** After the value that begins here, or -1. No value goes past a newline, or the end of the bytes. */
 export function skipValue(bytes: Uint8Array, at: number, depthLeft: number): number {
   switch (bytes[at]) {
     case quote:
@@ -156,4 +156,13 @@ export function plainTextEnd(bytes: Uint8Array, start: number): number {
     if (found === goesOn) at += 1;
     else return found === ends ? at : -1;
   }
+}
+
+/** What goes deeper is left to a parser. */
+const deepest = 32;
+
+/** All of it is one value. False says nothing: a parser may find that it is one all the same. */
+export function isPlainJson(bytes: Uint8Array): boolean {
+  const end = skipValue(bytes, skipSpaces(bytes, 0), deepest);
+  return end !== -1 && skipSpaces(bytes, end) === bytes.length;
 }
