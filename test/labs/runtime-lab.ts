@@ -132,7 +132,7 @@ export function runtimeLab(options: RuntimeLabOptions = {}): RuntimeLab {
       note: (owner, level, message) => void noted.push(`${owner} ${level} ${message}`),
     },
   );
-  if (options.resumed !== false) void embedded.resume();
+  const resumed = options.resumed === false ? Promise.resolve() : embedded.resume();
   registry.add(embedded);
   return {
     registry,
@@ -146,7 +146,10 @@ export function runtimeLab(options: RuntimeLabOptions = {}): RuntimeLab {
       if (program === undefined) throw new Error(`no program was opened for ${workerId}`);
       return program;
     },
-    create: async (request = {}) => await registry.create('backend-internal', { intent: 'to be tested', ...request }),
+    create: async (request = {}) => {
+      await resumed;
+      return await registry.create('backend-internal', { intent: 'to be tested', ...request });
+    },
   };
 }
 

@@ -122,6 +122,23 @@ test('waiting inputs begin only when the plugins are there', async () => {
   assert.equal(after.program(workerId).given[0]?.input.content, 'two');
 });
 
+test('before the kept workers are read nobody is told that there is none, and no request makes a second one', async () => {
+  const lab = runtimeLab();
+  const { workerId } = await lab.create({ requestKey: 'once' });
+  const { embedded, registry, create } = await opened(next(lab, { resumed: false }));
+  const unread = { code: 'runtime_unavailable' };
+  await assert.rejects(async () => await registry.worker({ runtimeId, workerId }), unread);
+  await assert.rejects(async () => await create({ requestKey: 'once' }), unread);
+  await assert.rejects(async () => await registry.workers({ runtimeId, limit: 10 }), unread);
+  const all = await registry.workers({ limit: 10 });
+  assert.deepEqual(all.leftOut.unavailable, [{ runtimeId, code: 'runtime_unavailable' }]);
+  await embedded.open();
+  assert.equal((await create({ requestKey: 'once' })).workerId, workerId);
+  await assert.rejects(async () => await registry.worker({ runtimeId, workerId: 'none' }), {
+    code: 'worker_not_found',
+  });
+});
+
 test('a stopped worker stays stopped, readable, and takes nothing', async () => {
   const lab = runtimeLab();
   const { workerId } = await lab.create();
@@ -337,7 +354,9 @@ test('workers are there as soon as a store that could not be read can be', async
   const store = lab.store.restarted();
   store.unreadable = true;
   const after = await opened(runtimeLab({ store }));
-  assert.deepEqual((await after.registry.workers({ runtimeId, limit: 10 })).workers, []);
+  await assert.rejects(async () => await after.registry.workers({ runtimeId, limit: 10 }), {
+    code: 'runtime_unavailable',
+  });
   store.unreadable = false;
   store.reopen();
   await opened(after);

@@ -141,6 +141,7 @@ export class EmbeddedRuntime implements Runtime {
   }
 
   list(after: string | undefined, limit: number): WorkerSlice {
+    this.#mustBeFound();
     const behind = [...this.#workers.values()].filter(({ birth }) => after === undefined || birth.workerId > after);
     return { workers: behind.slice(0, limit).map((worker) => worker.summary()), more: behind.length > limit };
   }
@@ -152,6 +153,8 @@ export class EmbeddedRuntime implements Runtime {
   /** It is answered when the worker is on disk. */
   create({ intent, profile, requestedName, requestKey }: CreateRequest): Awaitable<WorkerView> {
     const request = [intent, profile ?? null, requestedName ?? null];
+    // It may have made a worker for an earlier daemon.
+    if (requestKey !== undefined) this.#mustBeFound();
     const before = this.#created.find(requestKey, request);
     if (before !== undefined) return before instanceof Promise ? before.then((id) => this.show(id)) : this.show(before);
     if (this.#closed) throw this.#endedError();
@@ -230,7 +233,10 @@ export class EmbeddedRuntime implements Runtime {
 
   #with<Answer>(workerId: string, question: (worker: EmbeddedWorker) => Awaitable<Answer>): Awaitable<Answer> {
     const worker = this.#workers.get(workerId);
-    if (worker === undefined) throw this.#notFound(workerId);
+    if (worker === undefined) {
+      this.#mustBeFound();
+      throw this.#notFound(workerId);
+    }
     if (!(worker instanceof EmbeddedWorker)) return this.#read(workerId, worker).then(question);
     // What the end of the daemon before means for it is shown before anything else.
     const reading = this.#reading.get(workerId);
@@ -329,6 +335,14 @@ export class EmbeddedRuntime implements Runtime {
     const message = `The worker ${workerId} is damaged on disk: ${what} could not be read, and is lost.`;
     log.error({ runtime: this.runtimeId, worker: workerId, profile }, message);
     note(profile, 'error', message);
+  }
+
+  /** Until the workers that an earlier daemon kept are known, nobody can be told that there is no such worker. */
+  #mustBeFound(): void {
+    if (this.#isFound || this.#closed) return;
+    const { runtimeId } = this;
+    const message = `The runtime ${runtimeId} is unavailable: the workers that an earlier daemon kept have not been read yet.`;
+    throw new HostError('runtime_unavailable', message, { runtimeId, reason: 'not_read_yet' });
   }
 
   #notFound(workerId: string): HostError {
