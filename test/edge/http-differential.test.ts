@@ -80,6 +80,8 @@ after(() => {
 interface Outcome {
   readonly seen: readonly Seen[];
   readonly statuses: readonly string[];
+  /** The last answer says that the connection ends behind it. */
+  readonly isLast: boolean;
 }
 
 async function outcome(server: Server, pieces: readonly Buffer[]): Promise<Outcome> {
@@ -101,6 +103,7 @@ async function outcome(server: Server, pieces: readonly Buffer[]): Promise<Outco
   return {
     seen: seen.flatMap((one) => one() ?? []),
     statuses: [...answers.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status = '']) => status),
+    isLast: answers.slice(Math.max(0, answers.lastIndexOf('HTTP/1.1 '))).includes('connection: close\r\n'),
   };
 }
 
@@ -244,6 +247,9 @@ test('random and hostile requests are accepted or refused as node:http does, and
       const acceptedBefore = theirs.statuses.findIndex((status) => status >= '400');
       if (theirs.seen.length > ours.seen.length) assert.equal(acceptedBefore, ours.seen.length);
       assert.ok(theirs.seen.length >= ours.seen.length);
+      // What comes behind the last request of a connection is not read here; there it is refused, and that request may
+      // not be answered any more.
+      if (ours.isLast && (ours.statuses.at(-1) ?? '') < '400') return;
       // What asks for another protocol is cut off without an answer; it may be found to be malformed before.
       if (!/^upgrade:|^CONNECT/im.test(text))
         assert.equal((ours.statuses.at(-1) ?? '') >= '400', acceptedBefore !== -1);
