@@ -156,8 +156,7 @@ export class McpGateway {
     const thread = this.#running();
     this.#servers.set(server, listener);
     thread.post({ type: 'serverOpen', server, options });
-    if (options.remote !== undefined) return this.#openRemote(thread, server);
-    // The thread is told of calls when it needs to know them, and not woken before.
+    // The thread is told of a call that the host writes itself when it needs to know it, and not woken before.
     let untold: ToMcpThread[] = [];
     const tell = (): void => {
       for (const call of untold) thread.post(call);
@@ -169,6 +168,10 @@ export class McpGateway {
         thread.post({ type: 'serverBytes', server, bytes });
       },
       call: (call, tool, inputJson) => {
+        if (options.remote !== undefined) {
+          thread.post({ type: 'serverCall', server, call, id: undefined, tool, inputJson });
+          return;
+        }
         const id = hostsId(call);
         untold.push({ type: 'serverCall', server, call, id, tool: '', inputJson: '' });
         listener.text(callLine(id, tool, inputJson));
@@ -177,18 +180,6 @@ export class McpGateway {
         tell();
         thread.post({ type: 'serverCancel', server, call, reason });
       },
-      gone: () => {
-        if (this.#servers.delete(server)) thread.post({ type: 'serverGone', server });
-      },
-    };
-  }
-
-  #openRemote(thread: McpThread, server: number): OpenServer {
-    return {
-      push: (bytes) => thread.post({ type: 'serverBytes', server, bytes }),
-      call: (call, tool, inputJson) =>
-        thread.post({ type: 'serverCall', server, call, id: undefined, tool, inputJson }),
-      cancel: (call, reason) => thread.post({ type: 'serverCancel', server, call, reason }),
       gone: () => {
         if (this.#servers.delete(server)) thread.post({ type: 'serverGone', server });
       },
